@@ -1,0 +1,249 @@
+"""The nouns: what a model is asked, what it answers, and what a run gives back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from synthkit.errors import UsageError
+
+KEY_VERSION = 1
+"""Part of every request key; raised when the meaning of a key changes."""
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How a model draws its tokens. ``None`` leaves a choice to the model or its server.
+
+    Parameters
+    ----------
+    temperature : 0 is greedy; from 0 to 2.
+    top_p : nucleus mass, above 0, at most 1.
+    max_tokens : most tokens in a completion.
+    seed : every row draws from a seed of its own, made of this one, its messages and its sample
+        index, so that a row does not depend on the rows beside it.
+    stop : texts that end a completion; they are not part of it.
+    logprobs : whether a completion carries the log-probability of each of its tokens.
+    extra : further parameters of the model or server, such as ``{"top_k": 40}``; part of the key.
+    """
+
+    temperature: float | None = 0.7
+    top_p: float | None = None
+    max_tokens: int | None = 256
+    seed: int | None = 0
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", tuple(self.stop))
+        bounds = {
+            "temperature": (self.temperature, 0, 2),
+            "top_p": (self.top_p, 0, 1),
+            "max_tokens": (self.max_tokens, 1, 10_000_000),
+        }
+        for name, (value, low, high) in bounds.items():
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} must be from {low} to {high}; got {value}.")
+        if self.top_p == 0:
+            raise UsageError("top_p must be above 0; for greedy decoding use temperature=0.")
+
+    def payload(self) -> dict[str, Any]:
+        """The parameters by name, as plain JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model. Two equal requests have one answer.
+
+    Parameters
+    ----------
+    messages : the conversation so far; the model writes the next turn.
+    sampling : how its tokens are drawn.
+    schema : JSON Schema the answer must follow. ``{"enum": [...]}`` at the root asks for one of
+        those labels as bare text.
+    index : which of several samples of the same question this is; from 0.
+    attrs : the template fields; carried along, not part of the key.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    schema: Mapping[str, Any] | None = None
+    index: int = 0
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    def payload(self, fingerprint: str) -> dict[str, Any]:
+        """All that the answer depends on: what :meth:`key` hashes and ``explain`` compares."""
+        return {
+            "op": "complete",
+            "version": KEY_VERSION,
+            "model": fingerprint,
+            "messages": [[message.role, message.content] for message in self.messages],
+            "schema": self.schema,
+            "sampling": self.sampling.payload(),
+            "index": self.index,
+        }
+
+    def key(self, fingerprint: str) -> str:
+        """The 32 hex digits under which the answer of the model with that fingerprint is kept."""
+        return digest(self.payload(fingerprint))
+
+    @property
+    def row_seed(self) -> int:
+        """Seed of this row's sampling, from 0 to 2**31 - 1.
+
+        It is made of the asked seed, the messages and the index, and of nothing else: so rows draw
+        independently, and the same row draws alike in any batch, and at any temperature.
+        """
+        parts = [
+            self.sampling.seed,
+            self.index,
+            [[message.role, message.content] for message in self.messages],
+        ]
+        return int(digest(parts)[:8], 16) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model answered.
+
+    ``finish`` is ``"stop"``, ``"length"`` (cut at ``max_tokens``), ``"content_filter"``, or
+    ``"error"``: then there is no answer, ``error`` says why, ``text`` holds what came instead, and
+    nothing is stored. ``tries`` counts the requests it took. ``logprobs`` holds (token, natural
+    log-probability) pairs.
+    """
+
+    text: str
+    finish: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    logprobs: tuple[tuple[str, float], ...] | None = None
+    error: str = ""
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An answer that is no row: the raw text, and the reason in words."""
+
+    raw: str
+    reason: str
+
+
+class Model(Protocol):
+    """Anything that answers requests: local weights, an endpoint, a pool of either, a stand-in.
+
+    A fingerprint that is a JSON object is explained part by part when a request misses. A model
+    may also have a ``budget`` (a :class:`Budget`), which its runs keep to unless told otherwise.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Text that is equal for two models only if they answer alike."""
+        ...
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """US dollars per million (prompt, completion) tokens."""
+        ...
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+        """(position in ``requests``, completion) pairs, each as soon as it is done.
+
+        ``requests`` may grow while this runs, as follow-ups are appended after a pair was taken;
+        the iterator ends when all of them are answered. ``None`` is a tick: nothing is done yet,
+        the caller may look around and close the iterator, which abandons what is in flight.
+
+        Raises
+        ------
+        ModelError
+            If no request can succeed (a refused key, a model that does not exist).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a run may spend before it stops with what is done; ``None`` is no limit.
+
+    ``max_cost`` is in US dollars and needs a model with a price.
+    """
+
+    max_requests: int | None = None
+    max_tokens_total: int | None = None
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What a run did and what it cost. Tokens, seconds and cost are those of this run alone.
+
+    ``requests`` counts what was sent, tries again included; ``hits`` what the session already
+    held. ``cost`` is in US dollars, ``None`` where no price is known. ``stopped`` says why a run
+    ended early, and is empty where it did not.
+    """
+
+    requests: int = 0
+    hits: int = 0
+    rejects: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    cost: float | None = None
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a verb made: three tables of one kind, and the ledger.
+
+    ``table`` has ``id``, the template fields and the output columns; ``rejects`` has ``id``, the
+    fields, ``raw`` and ``reason``; ``pending`` has ``id``, the fields and ``reason``.
+    """
+
+    table: Any
+    rejects: Any
+    pending: Any
+    ledger: Ledger
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self.table)} rows", f"{len(self.rejects)} rejects"]
+        parts.append(f"{len(self.pending)} pending")
+        parts.append(f"{self.ledger.requests} requests, {self.ledger.hits} hits")
+        return f"Run({'; '.join(parts)})"
+
+
+def digest(value: Any) -> str:
+    """32 hex digits (BLAKE2b, 128 bits) of the canonical JSON of ``value``."""
+    return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON text of ``value``: sorted keys, no spaces, UTF-8."""
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"expected plain JSON in a request, to keep it by: {error}.") from None
+    return text.encode("utf-8", "surrogatepass")
