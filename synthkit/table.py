@@ -1,0 +1,276 @@
+"""Tables: any of the four kinds in, the same kind out.
+
+pandas, Arrow, polars and Hugging Face tables are told apart by the module of their class, so that
+none of these packages is imported before a table of its kind is at hand. A list of dicts, or a
+dict of lists, is taken too, and gives pandas back.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+from synthkit.errors import TableError, unknown
+from synthkit.extras import need
+
+Kind = Literal["pandas", "arrow", "polars", "datasets"]
+
+_MODULES: dict[str, Kind] = {
+    "pandas": "pandas",
+    "pyarrow": "arrow",
+    "polars": "polars",
+    "datasets": "datasets",
+}
+
+
+def kind(table: Any) -> Kind:
+    """The kind of a table: ``"pandas"``, ``"arrow"``, ``"polars"`` or ``"datasets"``.
+
+    Raises
+    ------
+    TableError
+        If it is none of these, nor a list of dicts, nor a dict of lists.
+    """
+    cls = type(table)
+    found = _MODULES.get(cls.__module__.partition(".")[0])
+    if found and cls.__name__ in {"DataFrame", "Table", "Dataset"}:
+        return found
+    if isinstance(table, list) and all(isinstance(row, Mapping) for row in table):
+        return "pandas"
+    if isinstance(table, dict) and all(isinstance(cells, list) for cells in table.values()):
+        return "pandas"
+    raise TableError(
+        "expected a pandas DataFrame, an Arrow Table, a polars DataFrame, a Hugging Face Dataset, "
+        f"a list of dicts or a dict of lists; got {cls.__module__}.{cls.__qualname__}."
+        + (" Collect it first." if cls.__name__ == "LazyFrame" else "")
+        + (" Choose a split of it." if cls.__name__ == "DatasetDict" else "")
+    )
+
+
+def native(table: Any) -> Any:
+    """``table`` itself, or a DataFrame of it if it is a list of dicts or a dict of lists."""
+    if kind(table) == "pandas" and isinstance(table, list | dict):
+        return need("pandas", extra="data", why="to hold a table").DataFrame(table)
+    return table
+
+
+def columns(table: Any) -> list[str]:
+    """The names of a table's columns, in order.
+
+    Raises
+    ------
+    TableError
+        If a name is not text, or occurs twice.
+    """
+    table = native(table)
+    names = list(table.columns if kind(table) in {"pandas", "polars"} else table.column_names)
+    for name in names:
+        if not isinstance(name, str):
+            raise TableError(f"column names must be text; got {name!r}. Rename it first.")
+        if names.count(name) > 1:
+            raise TableError(f"two columns are named {name!r}. Rename one of them first.")
+    return names
+
+
+def size(table: Any) -> int:
+    """The number of rows of a table of any kind."""
+    table = native(table)
+    return int(table.num_rows) if kind(table) in {"arrow", "datasets"} else len(table)
+
+
+def records(table: Any) -> list[dict[str, Any]]:
+    """One dict of plain Python values for each row; NaN, NaT and null are ``None``."""
+    table = native(table)
+    names = columns(table)
+    match kind(table):
+        case "pandas":
+            cells = [_plain(table[name]) for name in names]
+            rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+            return rows if names else [{} for _ in range(len(table))]
+        case "polars":
+            return cast("list[dict[str, Any]]", table.rows(named=True))
+        case "arrow":
+            return cast("list[dict[str, Any]]", table.to_pylist())
+        case _:
+            return [dict(row) for row in table]
+
+
+def head(table: Any, n: int) -> list[dict[str, Any]]:
+    """The first ``n`` rows as dicts."""
+    return records(take(table, range(min(n, size(table)))))
+
+
+def column(table: Any, name: str) -> list[Any]:
+    """The cells of one column as plain Python values.
+
+    Raises
+    ------
+    TableError
+        If the table has no such column.
+    """
+    table = native(table)
+    if name not in columns(table):
+        raise TableError(unknown("column", name, columns(table)))
+    match kind(table):
+        case "pandas":
+            return _plain(table[name])
+        case "polars":
+            return cast("list[Any]", table[name].to_list())
+        case "arrow":
+            return cast("list[Any]", table.column(name).to_pylist())
+        case _:
+            return list(table[name])
+
+
+def take(table: Any, positions: Sequence[int]) -> Any:
+    """The rows at ``positions``, in that order, as a new table of the same kind."""
+    table = native(table)
+    chosen = list(positions)
+    match kind(table):
+        case "pandas":
+            return table.iloc[chosen].reset_index(drop=True)
+        case "polars":
+            return table[chosen]
+        case "arrow":
+            indices = need("pyarrow", extra="data", why="to take rows").array(chosen, type="int64")
+            return table.take(indices)
+        case _:
+            indices = need("pyarrow", extra="data", why="to take rows").array(chosen, type="int64")
+            return _dataset(to_arrow(table).take(indices), like=table)
+
+
+def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[str] = ()) -> Any:
+    """A new table of the same kind with the columns ``cells`` added or replaced.
+
+    ``first`` names columns to move to the front.
+    """
+    table = native(table)
+    names = list(dict.fromkeys([*first, *columns(table), *cells]))
+    match kind(table):
+        case "pandas":
+            return table.assign(**_series(cells, table.index))[names]
+        case "polars":
+            polars = need("polars", extra="data", why="to add columns")
+            added = [
+                polars.Series(name, list(values), strict=False) for name, values in cells.items()
+            ]
+            return table.with_columns(added).select(names)
+        case "arrow":
+            return _assign_arrow(table, cells).select(names)
+        case _:
+            return _dataset(_assign_arrow(to_arrow(table), cells).select(names), like=table)
+
+
+def build(
+    cells: Mapping[str, Sequence[Any]], *, like: Kind = "pandas", n: int | None = None
+) -> Any:
+    """A table of kind ``like`` from columns of equal length."""
+    match like:
+        case "pandas":
+            pandas = need("pandas", extra="data", why="to hold a table")
+            length = n if n is not None else len(next(iter(cells.values()), ()))
+            index = pandas.RangeIndex(length)
+            return pandas.DataFrame(_series(cells, index), index=index)
+        case "polars":
+            polars = need("polars", extra="data", why="to hold a table")
+            return polars.DataFrame({name: list(c) for name, c in cells.items()}, strict=False)
+        case "arrow":
+            return _assign_arrow(None, cells)
+        case _:
+            return _dataset(_assign_arrow(None, cells))
+
+
+def concat(tables: Sequence[Any]) -> Any:
+    """The rows of several tables of one kind, one after another; absent cells are missing."""
+    first = native(tables[0])
+    match kind(first):
+        case "pandas":
+            pandas = need("pandas", extra="data", why="to join tables")
+            filled = [native(table) for table in tables if size(table)] or [first]
+            return pandas.concat(filled, ignore_index=True)
+        case "polars":
+            polars = need("polars", extra="data", why="to join tables")
+            return polars.concat(list(tables), how="diagonal_relaxed")
+        case "arrow":
+            pyarrow = need("pyarrow", extra="data", why="to join tables")
+            return pyarrow.concat_tables(list(tables), promote_options="permissive")
+        case _:
+            datasets = need("datasets", extra="data", why="to join tables")
+            return datasets.concatenate_datasets(list(tables))
+
+
+def to_arrow(table: Any) -> Any:
+    """The same rows as an Arrow table, for files."""
+    table = native(table)
+    pyarrow = need("pyarrow", extra="data", why="to write a table")
+    match kind(table):
+        case "pandas":
+            try:
+                return pyarrow.Table.from_pandas(table, preserve_index=False)
+            except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+                return _assign_arrow(None, {name: column(table, name) for name in columns(table)})
+        case "polars":
+            return table.to_arrow()
+        case "arrow":
+            return table
+        case _:
+            return table.with_format("arrow")[:]
+
+
+def _plain(series: Any) -> list[Any]:
+    """Cells of a pandas column as Python values, missing ones as ``None``."""
+    cells = series.astype(object).tolist()
+    missing = series.isna().tolist()
+    return [None if gone else cell for cell, gone in zip(cells, missing, strict=True)]
+
+
+def _series(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:
+    """pandas columns; an empty one, or one of ``None`` alone, is of objects and not of floats."""
+    pandas = need("pandas", extra="data", why="to hold a table")
+    made = {}
+    for name, values in cells.items():
+        dtype = object if all(value is None for value in values) else None
+        made[name] = pandas.Series(list(values), index=index, dtype=dtype)
+    return made
+
+
+def _assign_arrow(table: Any, cells: Mapping[str, Sequence[Any]]) -> Any:
+    """An Arrow table with columns set; cells of mixed types become text rather than an error."""
+    pyarrow = need("pyarrow", extra="data", why="to hold a table")
+    if table is None:
+        table = pyarrow.table({})
+    for name, values in cells.items():
+        try:
+            array = pyarrow.array(list(values))
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+            array = pyarrow.array([None if value is None else str(value) for value in values])
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, array)
+        elif table.num_columns:
+            table = table.append_column(name, array)
+        else:
+            table = pyarrow.table({name: array})
+    return table
+
+
+def _dataset(arrow: Any, *, like: Any = None) -> Any:
+    """A Hugging Face table of an Arrow one; columns that ``like`` has keep their features."""
+    datasets = need("datasets", extra="data", why="to hold a Hugging Face table")
+    features = datasets.Features.from_arrow_schema(arrow.schema.remove_metadata())
+    if like is not None:
+        same = {name: like.features[name] for name in features if name in like.features}
+        features |= {
+            n: f for n, f in same.items() if f.dtype == features[n].dtype or f == features[n]
+        }
+    return datasets.Dataset(arrow.replace_schema_metadata(features.arrow_schema.metadata))
+
+
+def product(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """One dict for each combination of the values, the last field varying fastest.
+
+    >>> product({"a": [1, 2], "b": ["x"]})
+    [{'a': 1, 'b': 'x'}, {'a': 2, 'b': 'x'}]
+    """
+    names = list(values)
+    return [dict(zip(names, cells, strict=True)) for cells in itertools.product(*values.values())]
