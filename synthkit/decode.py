@@ -1,0 +1,236 @@
+"""From a completion's text to the cells of a row, or to the reason why it is none.
+
+A decoder never raises on what a model wrote: it returns a :class:`~synthkit.types.Reject`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthkit.errors import UsageError
+from synthkit.extras import need
+from synthkit.types import Completion, Reject
+
+Schema = Mapping[str, Any]
+Cells = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """How completions become cells.
+
+    Parameters
+    ----------
+    columns : names of the cells it makes.
+    read : text -> cells, or a :class:`Reject` with the reason.
+    schema : JSON Schema to ask the model for, if it can be held to one.
+    """
+
+    columns: tuple[str, ...]
+    read: Callable[[str], Cells | str]
+    schema: Schema | None = None
+
+    def __call__(self, completion: Completion) -> Cells | Reject:
+        """The cells in a completion, or a reject that says why there are none."""
+        raw = completion.text
+        if completion.finish == "error":
+            return Reject(raw, completion.error)
+        if completion.finish == "content_filter":
+            return Reject(raw, "withheld by the model's content filter")
+        if not raw.strip():
+            return Reject(raw, "empty answer")
+        found = self.read(raw)
+        if isinstance(found, str):
+            cut = "; the answer was cut at max_tokens" if completion.finish == "length" else ""
+            return Reject(raw, found + cut)
+        return found
+
+
+def text(column: str = "text") -> Decoder:
+    """A decoder that keeps the text, without the white space around it.
+
+    >>> text()(Completion(" A warm loaf. "))
+    {'text': 'A warm loaf.'}
+    """
+    return Decoder((column,), lambda raw: {column: raw.strip()})
+
+
+def label(labels: Sequence[str], column: str = "label") -> Decoder:
+    """A decoder that finds the one label an answer names, by whole words, whatever the case.
+
+    An answer that names none, or several, is rejected.
+
+    >>> decode = label(["positive", "negative"])
+    >>> decode(Completion("**Positive.**"))
+    {'label': 'positive'}
+    >>> decode(Completion("positive or negative")).reason
+    "names 2 labels: 'positive', 'negative'"
+    """
+    names = list(labels)
+    if len({_fold(name) for name in names}) < max(len(names), 2):
+        raise UsageError(f"labels must be two or more distinct texts; got {names}.")
+    words = {name: re.compile(rf"(?<!\w){re.escape(_fold(name))}(?!\w)") for name in names}
+
+    def read(raw: str) -> Cells | str:
+        folded = _fold(raw)
+        found = [name for name in names if _fold(name) == folded]
+        found = found or [name for name, word in words.items() if word.search(folded)]
+        # "very positive" names the label "very positive" and not also "positive"
+        found = [n for n in found if not any(n != m and _fold(n) in _fold(m) for m in found)]
+        if len(found) == 1:
+            return {column: found[0]}
+        if not found:
+            return f"names none of the labels {', '.join(map(repr, names))}"
+        return f"names {len(found)} labels: {', '.join(map(repr, found))}"
+
+    return Decoder((column,), read, {"enum": names})
+
+
+def regex(pattern: str) -> Decoder:
+    r"""A decoder that keeps the named groups of the first match.
+
+    >>> regex(r"Q: (?P<question>.+)\nA: (?P<answer>.+)")(Completion("Q: Who?\nA: Me."))
+    {'question': 'Who?', 'answer': 'Me.'}
+
+    Raises
+    ------
+    UsageError
+        If the pattern does not compile or has no named group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"the pattern {pattern!r} is no regular expression: {error}.") from None
+    if not compiled.groupindex:
+        raise UsageError(
+            f"the pattern {pattern!r} has no named group; write (?P<name>...) for each column."
+        )
+
+    def read(raw: str) -> Cells | str:
+        match = compiled.search(raw)
+        return match.groupdict() if match else f"does not match {pattern!r}"
+
+    return Decoder(tuple(compiled.groupindex), read)
+
+
+def structured(schema: Any) -> Decoder:
+    """A decoder for JSON that follows a schema: one column for each property.
+
+    ``schema`` is a JSON Schema (a dict) or a pydantic model class, whose validators then run too.
+    JSON inside a fence, or after a few words, is found; anything that does not follow the schema
+    is rejected, and is never repaired by guessing.
+
+    Raises
+    ------
+    UsageError
+        If ``schema`` is neither, or is not valid itself.
+    """
+    found = json_schema(schema)
+    if set(found) == {"enum"}:
+        return label([str(name) for name in found["enum"]])
+    properties = tuple(found.get("properties", ()))
+    if not properties:
+        raise UsageError(
+            "a schema needs properties, one for each column: "
+            '{"type": "object", "properties": {"text": {"type": "string"}}}; '
+            f"got {json.dumps(found)[:200]}."
+        )
+    complaint = _model_complaint(schema) if isinstance(schema, type) else _schema_complaint(found)
+
+    def read(raw: str) -> Cells | str:
+        try:
+            value = find_json(raw)
+        except ValueError as error:
+            return f"is not JSON: {error}"
+        answer = complaint(value)
+        if isinstance(answer, str):
+            return answer
+        return {name: answer.get(name) for name in properties}
+
+    return Decoder(properties, read, found)
+
+
+def json_schema(schema: Any) -> dict[str, Any]:
+    """The JSON Schema of a dict or of a pydantic model class.
+
+    Raises
+    ------
+    UsageError
+        If it is neither, or is not a valid JSON Schema.
+    """
+    if isinstance(schema, type) and hasattr(schema, "model_json_schema"):
+        return dict(schema.model_json_schema())
+    if not isinstance(schema, Mapping):
+        raise UsageError(
+            f"a schema is a JSON Schema (a dict) or a pydantic model class; got {schema!r}."
+        )
+    validators = need("jsonschema", extra="local", why="to check a schema")
+    try:
+        validators.Draft202012Validator.check_schema(schema)
+    except validators.SchemaError as error:
+        where = "/".join(map(str, error.absolute_path)) or "its root"
+        raise UsageError(f"the schema is not valid at {where}: {error.message}.") from None
+    return dict(schema)
+
+
+def find_json(raw: str) -> Any:
+    """The first JSON object in a text, bare, in a fence, or after a few words.
+
+    Raises
+    ------
+    ValueError
+        If there is none; says where it broke off.
+    """
+    decoder = json.JSONDecoder(parse_constant=_no_constant)
+    problem = ValueError("it has no '{'")
+    for opening in itertools.islice(re.finditer(r"\{", raw), 20):
+        try:
+            return decoder.raw_decode(raw, opening.start())[0]
+        except (ValueError, RecursionError) as error:
+            problem = problem if problem.__cause__ else ValueError(str(error))
+            problem.__cause__ = error
+    raise problem
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _fold(value: str) -> str:
+    return re.sub(r"^\W+|\W+$", "", value.casefold().strip()) or value.casefold().strip()
+
+
+def _schema_complaint(schema: Schema) -> Callable[[Any], Any]:
+    """A check that gives the value back, or says in words why it does not follow ``schema``."""
+    validators = need("jsonschema", extra="local", why="to check answers")
+    validator = validators.Draft202012Validator(schema)
+
+    def check(value: Any) -> Any:
+        error = validators.exceptions.best_match(validator.iter_errors(value))
+        if error is None:
+            return value
+        where = "/".join(map(str, error.absolute_path))
+        return f"does not follow the schema{f' at {where}' if where else ''}: {error.message[:300]}"
+
+    return check
+
+
+def _model_complaint(model: Any) -> Callable[[Any], Any]:
+    """The same check by a pydantic model, with its validators."""
+
+    def check(value: Any) -> Any:
+        try:
+            return model.model_validate(value).model_dump(mode="json")
+        except ValueError as error:
+            problems = error.errors() if hasattr(error, "errors") else [{"msg": str(error)}]
+            first = problems[0]
+            where = "/".join(map(str, first.get("loc", ())))
+            at = f" at {where}" if where else ""
+            return f"does not follow the schema{at}: {first['msg']}"
+
+    return check
