@@ -1,0 +1,159 @@
+"""A model without weights: deterministic, free, and as unreliable as it is told to be."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from synthkit.errors import ModelError
+from synthkit.types import Completion, Request, digest
+
+_WORDS = (
+    "the a one this every warm cold quiet late small bright old soup bread table waiter garden "
+    "window street morning evening smelled waited arrived tasted sang stood lasted returned "
+    "slowly twice gladly never often today again outside alone"
+).split()
+
+
+class Fake:
+    """A model for tests, lessons and dry runs: the same request always has the same answer.
+
+    Parameters
+    ----------
+    answer : what it says: a text for all, or a function of the request; ``None`` for a short
+        sentence of seeded words, or a value that follows the request's schema.
+    seconds : how long each answer takes. ``concurrency`` of them pass at once.
+    fail, babble : shares, 0..1, of requests that come back as errors, or as text that follows no
+        schema. Which ones depends on the request alone.
+    stall : share of requests that take twenty times as long.
+    die_after : raise ``ModelError`` once this many were answered.
+    name : part of the fingerprint, so that two fakes can differ.
+
+    Attributes
+    ----------
+    asked : every request that was answered, in order; an empty list if the session had them all.
+
+    Examples
+    --------
+    >>> from synthkit.types import Message
+    >>> fake = Fake(lambda request: request.messages[-1].content.upper())
+    >>> [answer.text for _, answer in fake.complete([Request((Message("user", "hi"),))])]
+    ['HI']
+    """
+
+    def __init__(
+        self,
+        answer: str | Callable[[Request], str] | None = None,
+        *,
+        seconds: float = 0.0,
+        concurrency: int = 64,
+        fail: float = 0.0,
+        babble: float = 0.0,
+        stall: float = 0.0,
+        die_after: int | None = None,
+        name: str = "fake",
+        price: tuple[float, float] | None = (0.0, 0.0),
+    ) -> None:
+        self.name, self.price = name, price
+        self.asked: list[Request] = []
+        self._answer, self._seconds, self._concurrency = answer, seconds, concurrency
+        self._fail, self._babble, self._stall = fail, babble, stall
+        self._die_after = die_after
+
+    @property
+    def fingerprint(self) -> str:
+        """The name, and the text it always says if there is one."""
+        said = {"says": self._answer} if isinstance(self._answer, str) else {}
+        return json.dumps({"model": f"fake:{self.name}"} | said)
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+        """(position, completion) pairs, ``concurrency`` of them at a time."""
+        position = 0
+        while position < len(requests):
+            if self._die_after is not None and len(self.asked) >= self._die_after:
+                raise ModelError(f"{self.name} was told to die after {self._die_after} answers.")
+            request = requests[position]
+            yield from self._wait(request, position)
+            self.asked.append(request)
+            yield position, self._complete(request)
+            position += 1
+
+    def _wait(self, request: Request, position: int) -> Iterator[None]:
+        seconds = self._seconds * (20 if _share(request, "stall") < self._stall else 1)
+        until = time.monotonic() + seconds / self._concurrency
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(0.05, left))
+            yield None
+
+    def _complete(self, request: Request) -> Completion:
+        if _share(request, "fail") < self._fail:
+            return Completion("", finish="error", error=f"{self.name} was told to fail")
+        draw = random.Random(request.row_seed)
+        if _share(request, "babble") < self._babble:
+            text = "{" + sentence(draw)
+        elif callable(self._answer):
+            text = self._answer(request)
+        elif self._answer is not None:
+            text = self._answer
+        elif request.schema is None:
+            text = sentence(draw)
+        elif "enum" in request.schema:
+            text = str(draw.choice(request.schema["enum"]))
+        else:
+            text = json.dumps(instance(request.schema, draw, request.schema))
+        letters = sum(len(message.content) for message in request.messages)
+        tokens = max(1, len(text) // 4)
+        pairs = tuple((word, -1.0) for word in text.split()) if request.sampling.logprobs else None
+        return Completion(text, "stop", max(1, letters // 4), tokens, self._seconds, pairs)
+
+
+def sentence(draw: random.Random) -> str:
+    """A few words from ``draw``, with a capital and a full stop."""
+    return " ".join(draw.choices(_WORDS, k=draw.randint(5, 12))).capitalize() + "."
+
+
+def instance(schema: Any, draw: random.Random, root: Mapping[str, Any]) -> Any:
+    """A value that follows a JSON Schema of the common kinds, drawn at random."""
+    if "$ref" in schema:
+        target: Any = root
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        return instance(target, draw, root)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return draw.choice(list(schema["enum"]))
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return instance(draw.choice(schema[union]), draw, root)
+    if "allOf" in schema:
+        return instance(schema["allOf"][0], draw, root)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    match kind[0] if isinstance(kind, list) else kind:
+        case "object":
+            return {name: instance(part, draw, root) for name, part in schema["properties"].items()}
+        case "array":
+            low = schema.get("minItems", 1)
+            n = draw.randint(low, max(low, min(schema.get("maxItems", 3), 3)))
+            return [instance(schema.get("items", {}), draw, root) for _ in range(n)]
+        case "integer":
+            low = schema.get("minimum", 0)
+            return draw.randint(low, schema.get("maximum", low + 9))
+        case "number":
+            low = schema.get("minimum", 0.0)
+            return round(draw.uniform(low, schema.get("maximum", low + 1)), 3)
+        case "boolean":
+            return draw.random() < 0.5
+        case "null":
+            return None
+        case _:
+            text = sentence(draw)
+            return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", len(text))]
+
+
+def _share(request: Request, purpose: str) -> float:
+    """A number in 0..1 that depends on the request and the purpose alone."""
+    return int(digest([purpose, request.row_seed])[:8], 16) / 2**32

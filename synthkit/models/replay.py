@@ -1,0 +1,57 @@
+"""Replay: a model that answers only from a session, and asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from synthkit.errors import ModelNotFound, ReplayMiss, unknown
+from synthkit.store import Store
+from synthkit.types import Completion, Request
+
+
+class Replay:
+    """The answers a model gave in a session, without the model.
+
+    Parameters
+    ----------
+    store : where the answers are.
+    name : which model's; the latest one used if not given.
+
+    Raises
+    ------
+    ModelNotFound
+        If no such model answered in this session.
+    """
+
+    price = (0.0, 0.0)
+
+    def __init__(self, store: Store, name: str | None = None) -> None:
+        used = store.models()
+        if not used:
+            raise ModelNotFound(
+                f"{store.path} holds no answers to replay; expected a session in which something "
+                "was generated."
+            )
+        names = list(used.values())
+        if name is not None and name not in names:
+            raise ModelNotFound(unknown("recorded model", name, dict.fromkeys(names)))
+        self._store = store
+        self.fingerprint, self.name = [
+            item for item in used.items() if name is None or item[1] == name
+        ][-1]
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+        """Nothing: what the session holds was answered before it came here.
+
+        Raises
+        ------
+        ReplayMiss
+            On any request; says in which field it differs from the nearest recorded one.
+        """
+        if requests:
+            why = self._store.explain(requests[0].payload(self.fingerprint))
+            raise ReplayMiss(
+                f"{len(requests)} requests are not in this recording of {self.name}: {why}. "
+                "Change it back, or use the model itself."
+            )
+        yield from ()
