@@ -171,10 +171,7 @@ class Store:
         near = self.nearest(request)
         if near is None:
             return "nothing was generated in this session yet"
-        told = "; ".join(
-            f"{name}: {_short(old)} there, {_short(new)} asked"
-            for name, old, new in differences(near.request, request)
-        )
+        told = "; ".join(_told(*one) for one in differences(near.request, request))
         return f"the nearest kept request ({near.key[:16]}) differs in {told}"
 
     def add_model(self, fingerprint: str, name: str) -> None:
@@ -262,12 +259,30 @@ def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
 def _distance(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[int, int]:
     """How far two requests are apart: fields that differ, then letters of text that differ."""
     changed = differences(old, new)
-    letters = 0
-    for _, before, after in changed:
-        a, b = str(before), str(after)
-        common = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
-        letters += max(len(a), len(b)) - common
+    letters = sum(sum(map(len, _middles(str(a), str(b)))) for _, a, b in changed)
     return len(changed), letters
+
+
+def _middles(a: str, b: str) -> tuple[str, str]:
+    """What is left of two texts without their common beginning and end."""
+    start = _alike(a, b)
+    end = _alike(a[start:][::-1], b[start:][::-1])
+    return a[start : len(a) - end], b[start : len(b) - end]
+
+
+def _alike(a: str, b: str) -> int:
+    """How many letters two texts begin with in common."""
+    differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(differing, min(len(a), len(b)))
+
+
+def _told(name: str, old: Any, new: Any) -> str:
+    """One difference in words; of two long texts, the part where they differ."""
+    if isinstance(old, str) and isinstance(new, str):
+        start = max(0, _alike(old, new) - 20)
+        lead = "…" if start else ""
+        old, new = lead + old[start:], lead + new[start:]
+    return f"{name}: {_short(old)} there, {_short(new)} asked"
 
 
 def _short(value: Any, most: int = 60) -> str:

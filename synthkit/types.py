@@ -63,7 +63,15 @@ class Sampling:
 
     def payload(self) -> dict[str, Any]:
         """The parameters by name, as plain JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+            "stop": list(self.stop),
+            "logprobs": self.logprobs,
+            "extra": dict(self.extra),
+        }
 
 
 @dataclass(frozen=True, slots=True)
