@@ -1,0 +1,1 @@
+"""The notebook shell: magics, completion, displays and widgets over the public functions."""

@@ -1,0 +1,233 @@
+"""What may stand on a ``%%synth`` or ``%synth`` line, and what it means in this notebook."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
+
+from synthkit import table
+from synthkit.errors import SynthkitError, TableError, UsageError, unknown
+from synthkit.prompt import Examples
+from synthkit.types import Sampling
+from synthkit.workspace import Session
+
+ARGUMENTS = (
+    argument("name", metavar="NAME", help="variable that gets the table; its run is NAME_run"),
+    argument("--model", "-m", help="a model's variable, or its spec: smollm2, hf:..., openai:..."),
+    argument("--n", type=int, default=1, help="rows in all; with --from, for each of its rows"),
+    argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUES",
+        help="values of a field: topic=bread,service or topic=@variable; may be repeated",
+    ),
+    argument("--sampler", choices=["product", "independent"], default="product", help="see --vary"),
+    argument("--from", dest="source", metavar="TABLE", help="one request for each row of a table"),
+    argument("--system", help="the system prompt, or @variable"),
+    argument("--examples", metavar="TABLE", help="rows to show as demonstrations"),
+    argument("--shots", type=int, default=3, help="how many demonstrations are shown"),
+    argument(
+        "--pick", choices=["fixed", "random", "nearest"], default="fixed", help="which examples"
+    ),
+    argument("--schema", help="a JSON Schema or pydantic model: a variable or a .json file"),
+    argument("--labels", help="the answer is one of these: a,b,c or @variable"),
+    argument("--regex", help="a pattern whose named groups are the columns"),
+    argument("--output", metavar="COLUMN", help="column for the text; 'text' if not given"),
+    argument("--temperature", "-t", type=float, help="0 is greedy"),
+    argument("--top-p", type=float, help="nucleus mass"),
+    argument("--max-tokens", type=int, help="most tokens in an answer"),
+    argument("--seed", type=int, help="base of each row's own seed"),
+    argument("--stop", action="append", metavar="TEXT", help="ends an answer; may be repeated"),
+    argument("--extra", action="append", default=[], metavar="NAME=VALUE", help="e.g. top_k=40"),
+    argument("--max-requests", type=int, help="stop before more requests are sent"),
+    argument("--max-tokens-total", type=int, help="stop before more tokens are used"),
+    argument("--max-cost", type=float, help="stop before more US dollars are spent"),
+    argument("--background", "-b", action="store_true", help="return at once; Stop works"),
+    argument("--dry-run", action="store_true", help="show the prompts and the cost, ask nothing"),
+)
+
+
+def cell_arguments(function: Any) -> Any:
+    """``function`` with the options of ``%%synth`` in its help and its parser."""
+    for one in reversed(ARGUMENTS):
+        function = one(function)
+    return magic_arguments()(function)
+
+
+def parse(parser: MagicArgumentParser, line: str) -> Any:
+    """The options on a line, by name.
+
+    Raises
+    ------
+    UsageError
+        If they cannot be read; says which, with the nearest known option.
+    """
+    words = split(line)
+    known = [option for one in ARGUMENTS for option in one.args if option.startswith("--")]
+    for word in words:
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in known:
+            raise UsageError(unknown("option", option, known) + " %%synth? explains them.")
+    try:
+        return parser.parse_args(words)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SynthkitError):
+            raise
+        raise UsageError(f"{error}. %%synth? explains the options.") from None
+
+
+def split(line: str) -> list[str]:
+    """The words of a line, as a shell splits them.
+
+    Raises
+    ------
+    UsageError
+        If a quotation mark is left open.
+    """
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{error} in: {line.strip()}") from None
+
+
+class Names:
+    """The notebook's variables and the session's tables, by the names a line uses."""
+
+    def __init__(
+        self, variables: Mapping[str, Any], session: Session, hidden: Container[str] = ()
+    ) -> None:
+        self.variables, self.session = variables, session
+        self.public = {
+            name: value
+            for name, value in variables.items()
+            if not name.startswith("_") and name not in hidden
+        }
+
+    def table(self, name: str) -> Any:
+        """The table in a variable, or kept in the session under that name."""
+        name = name.removeprefix("@")
+        if name in self.variables:
+            table.kind(self.variables[name])
+            return self.variables[name]
+        if name in self.session.names():
+            return self.session.load(name)
+        here = [*self.tables(), *self.session.names()]
+        raise TableError(unknown("table", name, dict.fromkeys(here)))
+
+    def tables(self) -> list[str]:
+        """The names of the variables that hold tables."""
+        return [name for name, value in self.public.items() if _is_table(value)]
+
+    def models(self) -> list[str]:
+        """The names of the variables that hold models."""
+        return [
+            name
+            for name, value in self.public.items()
+            if hasattr(value, "complete") and hasattr(value, "fingerprint")
+        ]
+
+    def value(self, name: str) -> Any:
+        """The value of ``name``, or of ``table.column``."""
+        head, _, field = name.partition(".")
+        if head not in self.variables:
+            raise UsageError(unknown("variable", head, self.public))
+        found = self.variables[head]
+        return table.column(found, field) if field else found
+
+    def values(self, text: str) -> list[Any]:
+        """The values in ``a,b,c``, or those of ``@variable`` or ``@table.column``."""
+        if not text.startswith("@"):
+            return [part.strip() for part in text.split(",") if part.strip()]
+        found = self.value(text[1:])
+        if isinstance(found, str) or not hasattr(found, "__iter__"):
+            raise UsageError(f"{text} must hold a list of values; got {type(found).__name__}.")
+        return found.tolist() if hasattr(found, "tolist") else list(found)
+
+    def text(self, text: str | None) -> str | None:
+        """``text`` itself, or what ``@variable`` holds."""
+        if text is None or not text.startswith("@"):
+            return text
+        return str(self.value(text[1:]))
+
+    def schema(self, text: str | None) -> Any:
+        """The schema in a variable or a .json file."""
+        if text is None:
+            return None
+        name = text.removeprefix("@")
+        if name.isidentifier():
+            return self.value(name)
+        try:
+            return json.loads(Path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--schema {text}: expected a variable or a .json file: {error}."
+            ) from None
+
+
+def _is_table(value: Any) -> bool:
+    try:
+        return table.kind(value) is not None and not isinstance(value, list | dict)
+    except TableError:
+        return False
+
+
+def vary(pairs: list[str], names: Names) -> dict[str, list[Any]]:
+    """Field -> values, from ``field=a,b`` and ``field=@variable``."""
+    found: dict[str, list[Any]] = {}
+    for pair in pairs:
+        field, equals, values = pair.partition("=")
+        if not equals or not field.strip().isidentifier():
+            raise UsageError(f"--vary {pair}: expected FIELD=a,b,c or FIELD=@variable.")
+        if field in found:
+            raise UsageError(f"--vary {field} is given twice; write its values in one.")
+        found[field.strip()] = names.values(values.strip())
+    return found
+
+
+def sampling(options: Any, defaults: Sampling) -> Sampling:
+    """The sampling that a line asks for; what it leaves out is as in ``defaults``."""
+    given = {
+        name: getattr(options, name) if getattr(options, name) is not None else default
+        for name, default in defaults.payload().items()
+        if name in ("temperature", "top_p", "max_tokens", "seed", "stop")
+    }
+    return Sampling(**given, extra=dict(defaults.extra) | settings(options.extra))
+
+
+def settings(pairs: list[str]) -> dict[str, Any]:
+    """Name -> value, from ``name=value``; a value that is JSON is read as such."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"expected NAME=VALUE; got {pair!r}.")
+        found[name.strip()] = plain(value)
+    return found
+
+
+def plain(value: str) -> Any:
+    """A number, list or the like if ``value`` is JSON; the text itself if not."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def examples(options: Any, names: Names) -> Examples | None:
+    """The demonstrations that a line asks for."""
+    if options.examples is None:
+        return None
+    shown = names.table(options.examples)
+    embed = None
+    if options.pick == "nearest":
+        from synthkit.models.embed import load_embedder
+
+        embed = load_embedder("wordllama").embed
+    seed = options.seed or 0
+    return Examples(table=shown, k=options.shots, pick=options.pick, seed=seed, embed=embed)
