@@ -1,0 +1,47 @@
+"""Completion of ``%synth`` lines, as IPython gives it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from tests.jupyter.conftest import Shell
+
+
+def complete(shell: Shell, text: str) -> list[str]:
+    """What the text could become, with the parts that IPython would replace put in place."""
+    line = text.splitlines()[-1]
+    completions = shell.ip.Completer.completions(text, len(text))
+    from IPython.core.completer import provisionalcompleter
+
+    with provisionalcompleter():
+        found = list(completions)
+    return [
+        (text[: c.start] + c.text + text[c.end :]).removeprefix(text[: -len(line)]) for c in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%synth mod", ["%synth model", "%synth models"]),
+        ("%synth ", ["%synth model", "%synth models", "%synth session", "%synth trace"]),
+        ("%%synth x --temp", ["%%synth x --temperature"]),
+        ("%%synth x --model smol", ["%%synth x --model smollm2"]),
+        ("%%synth x --model re", ["%%synth x --model replay", "%%synth x --model replay:NAME"]),
+        ("%%synth x --from see", ["%%synth x --from seeds"]),
+        ("%%synth x --sampler p", ["%%synth x --sampler product"]),
+        ("%%synth x --sampler=i", ["%%synth x --sampler=independent"]),
+        ("%%synth x --vary t=@see", ["%%synth x --vary t=@seeds"]),
+        ("%%synth x --schema gu", ["%%synth x --schema guest"]),
+    ],
+)
+def test_a_line_is_completed(shell: Shell, text: str, expected: list[str]) -> None:
+    shell.ip.user_ns |= {"seeds": pd.DataFrame({"a": [1]}), "guest": {"type": "object"}}
+    assert complete(shell, text) == expected
+
+
+def test_python_lines_and_prompts_are_left_alone(shell: Shell) -> None:
+    shell.ip.user_ns["seeds"] = 1
+    assert "seeds" in complete(shell, "see")
+    assert "--temperature" not in str(complete(shell, "%%synth x --model fake\nWrite --temp"))
