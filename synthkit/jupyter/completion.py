@@ -36,9 +36,7 @@ class Completer:
             found = self.candidates(line)
             token = context.token
             return {
-                "completions": [
-                    SimpleCompletion(text=c, type="synthkit") for c in _fit(found, token)
-                ],
+                "completions": [SimpleCompletion(text=c, type="magic") for c in _fit(found, token)],
                 "suppress": bool(found),
                 "ordered": True,
             }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.driver import Answer
 from synthkit.errors import SynthkitError
+from synthkit.extras import need
 from synthkit.synthesis import Plan
 from synthkit.types import Ledger, Reject, Run
 
@@ -39,12 +40,15 @@ class Feed:
 def open_preview(plan: Plan, stop: threading.Event | None) -> Preview:
     """The live preview of a plan, not shown yet. ``stop`` gives it a button that works."""
     from synthkit import table
-    from synthkit.jupyter.preview import Preview
 
+    module = need("synthkit.jupyter.preview", extra="notebook", why="to show rows as they arrive")
     shown = [name for name in table.columns(plan.source) if name not in ("id", "parent")]
     columns = [*shown, *plan.decoder.columns]
     press = None if stop is None else stop.set
-    return Preview(plan.name, len(plan.requests), columns, plan.model.name, press)
+    preview: Preview = module.Preview(
+        plan.name, len(plan.requests), columns, plan.model.name, press
+    )
+    return preview
 
 
 def carry_out(plan: Plan, preview: Preview | None, stop: threading.Event | None = None) -> Run:

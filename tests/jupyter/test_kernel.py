@@ -115,7 +115,8 @@ def test_background_returns_at_once_and_can_be_stopped_and_awaited(kernels: Star
         "import time\n"
         "while len(slow.asked) < 5: time.sleep(0.01)\n"
         "facts_run.stop(); run = facts_run.wait(20)\n"
-        "time.sleep(0.5); print(run.ledger.stopped, len(facts) == len(run.table), 5 <= len(facts) < 200)"
+        "time.sleep(0.5)\n"
+        "print(run.ledger.stopped, len(facts) == len(run.table), 5 <= len(facts) < 200)"
     )
     assert shown.strip().endswith("interrupted True True")
 

@@ -1,0 +1,380 @@
+"""The live preview in a real JupyterLab and a real Notebook 7."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Any]
+
+FEED = """
+import random, threading, time
+from synthkit.jupyter.preview import Preview
+
+COLUMNS = ["sentiment", "topic", "stars", "text"]
+TEXTS = [
+    "We waited an hour for cold soup, and nobody said sorry.",
+    "The bread was still warm and the butter salted; we asked for a second basket, and a third.",
+    "Friendly staff.",
+    "A long list of wines by the glass, and a waiter who knew each of them by heart.",
+]
+
+def outcome(p, i, hit=False):
+    if i % 19 == 7:
+        p.add(i, None, ("As an AI language model,\\nI cannot.", "not JSON: line 1"), 12, hit)
+        return
+    row = {"sentiment": ["negative", "positive"][i % 2], "topic": ["service", "bread"][i % 2],
+           "stars": 1 + i % 5, "text": TEXTS[i % 4]}
+    p.add(i, row, None, 9 + i % 30, hit)
+
+def feed(p, n, seconds, state="done", message=""):
+    for i in range(n):
+        if stopped.wait(seconds):
+            p.finish("stopped")
+            return
+        outcome(p, i)
+    p.finish(state, message)
+
+stopped = threading.Event()
+"""
+BACKGROUND = """
+p = Preview("reviews", {n}, COLUMNS, "smollm2 nf4", stopped.set)
+threading.Thread(target=feed, args=(p, {n}, {seconds}), daemon=True).start()
+p
+"""
+COUNTS = re.compile(r"^(\d+)/(\d+) rows$")
+
+
+def widget(sheet: Any) -> Locator:
+    """The only preview of a notebook."""
+    locator: Locator = sheet.page.locator(".sk-preview")
+    locator.wait_for()
+    return locator
+
+
+def rows_made(preview: Locator) -> int:
+    match = COUNTS.match(preview.locator(".sk-made").inner_text().replace("\u202f", ""))
+    assert match
+    return int(match[1])
+
+
+def background(open_notebook: Open, n: int, seconds: float, **window: Any) -> Any:
+    sheet = open_notebook(FEED, BACKGROUND.format(n=n, seconds=seconds), "1 + 1", **window)
+    sheet.run_all()
+    return sheet
+
+
+def test_rows_arrive_while_the_notebook_is_free(open_notebook: Open) -> None:
+    sheet = background(open_notebook, 400, 0.05)
+    preview = widget(sheet)
+    expect(preview.locator("tbody td").get_by_text("Friendly staff.").first).to_be_visible()
+    before = rows_made(preview)
+    expect(preview.locator(".sk-pace")).to_have_text(re.compile(r"^\d+ tok/s\s\d+ s left$"))
+    assert before < rows_made(preview) < 379
+    sheet.run(2)
+    assert sheet.cell(2).locator(".jp-OutputArea-output").inner_text() == "2"
+    assert rows_made(preview) < 379
+    expect(preview.get_by_text("✗ not JSON: line 1").first).to_be_visible()
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_stop_ends_the_run(open_notebook: Open, by: str) -> None:
+    sheet = background(open_notebook, 2000, 0.05)
+    preview = widget(sheet)
+    stop = preview.get_by_role("button", name="Stop")
+    expect(stop).to_be_visible()
+    if by == "mouse":
+        stop.click()
+    else:
+        # from the cell's editor to the output below it, as a person without a mouse goes
+        sheet.cell(1).locator(".cm-content").click()
+        sheet.page.keyboard.press("Escape")
+        for _ in range(12):
+            sheet.page.keyboard.press("Tab")
+            if stop.evaluate("(node) => node === document.activeElement"):
+                break
+        expect(stop).to_be_focused()
+        sheet.page.keyboard.press("Enter")
+    expect(preview.locator(".sk-pace")).to_have_text("■ stopped")
+    expect(stop).to_be_hidden()
+    made = rows_made(preview)
+    assert 0 <= made < 1500
+    pending = preview.get_by_text("What is done is kept. Run the cell again for the")
+    expect(pending).to_be_visible()
+    assert len(sheet.sources()) == 3
+
+
+def test_keys_in_the_widget_never_change_the_notebook(open_notebook: Open) -> None:
+    sheet = background(open_notebook, 30, 0)
+    preview = widget(sheet)
+    expect(preview.locator(".sk-pace")).to_have_text("✓ done")
+    before = sheet.sources()
+    places = [preview.locator("button[data-index]").first, preview.locator(".sk-body")]
+    for place in places:
+        place.scroll_into_view_if_needed()
+        place.focus()
+        for key in [*"axbdzddmyrjkcv", "Shift+M", "o", "0", "0", "End", "ArrowDown", "Escape"]:
+            sheet.page.keyboard.press(key)
+            assert preview.evaluate("(node) => node.contains(document.activeElement)"), key
+    # the stop button goes while it has the focus, which must stay in the widget
+    sheet.run(1)
+    assert sheet.sources() == before
+    saved = sheet.save()
+    assert ["".join(cell["source"]) for cell in saved["cells"]] == before
+
+
+def test_focus_stays_in_the_widget_when_the_stop_button_goes(open_notebook: Open) -> None:
+    sheet = background(open_notebook, 2000, 0.05)
+    preview = widget(sheet)
+    stop = preview.get_by_role("button", name="Stop")
+    stop.focus()
+    before = sheet.sources()
+    sheet.page.keyboard.press("Enter")
+    expect(stop).to_be_hidden()
+    expect(preview.locator(".sk-body")).to_be_focused()
+    for key in "xxddab":
+        sheet.page.keyboard.press(key)
+    assert sheet.sources() == before
+
+
+def test_a_blocking_cell_shows_its_rows_and_how_to_stop_it(open_notebook: Open) -> None:
+    source = """
+from IPython.display import display
+from pathlib import Path
+p = Preview("reviews", 300, COLUMNS, "smollm2 nf4")
+display(p)
+for i in range(15): outcome(p, i)
+while not Path("go").exists():
+    p.tick()
+    time.sleep(0.05)
+for i in range(15, 300): outcome(p, i)
+p.finish("done")
+"""
+    sheet = open_notebook(FEED, source)
+    (sheet.path.parent / "go").unlink(missing_ok=True)
+    sheet.run(0)
+    sheet.run(1, wait=False)
+    preview = widget(sheet)
+    expect(preview.locator(".sk-made")).to_have_text("14/300 rows")
+    expect(preview.locator(".sk-pace")).to_contain_text("■ interrupts the kernel")
+    expect(preview.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(preview.get_by_text(re.compile("^Friendly")).first).to_be_visible()
+    (sheet.path.parent / "go").touch()
+    sheet.wait_until_ran(1)
+    expect(preview.locator(".sk-pace")).to_have_text("✓ done")
+    preview.locator(".sk-body").evaluate("(node) => { node.scrollTop = node.scrollHeight / 2; }")
+    expect(preview.get_by_role("button", name="Row 150 in full")).to_be_visible()
+
+
+def test_rows_open_in_place_by_keyboard(open_notebook: Open) -> None:
+    source = """
+p = Preview("long", 3, ["text"], "fake")
+for i in range(3):
+    p.add(i, {"text": f"start of {i} " + "word " * 2000 + f"end of {i}"}, None, 1, True)
+p.finish("done")
+p
+"""
+    sheet = open_notebook(FEED, source)
+    sheet.run_all()
+    preview = widget(sheet)
+    buttons = preview.locator("button[data-index]")
+    expect(preview.get_by_text("10\u202f019 characters")).to_have_count(3)
+    buttons.first.focus()
+    sheet.page.keyboard.press("ArrowDown")
+    expect(buttons.nth(1)).to_be_focused()
+    sheet.page.keyboard.press("Enter")
+    expect(buttons.nth(1)).to_have_attribute("aria-expanded", "true")
+    expect(preview.get_by_text(re.compile("end of 1$"))).to_have_count(1)
+    expect(preview.get_by_text("10\u202f019 characters")).to_have_count(2)
+    sheet.page.keyboard.press("Enter")
+    expect(preview.get_by_text("10\u202f019 characters")).to_have_count(3)
+    expect(buttons.nth(1)).to_be_focused()
+
+
+def test_model_text_is_text(open_notebook: Open) -> None:
+    source = r"""
+texts = ["<img src=x onerror='document.title=1'></script><script>document.title=1</script>",
+         "zero\u200bwidth \x1b[31mred\x1b[0m", "  kept  spaces\nand lines", "\u202egnp.exe",
+         "\ud800"]
+p = Preview("<b>nasty</b>", 6, ["text"], "<i>fake</i>")
+for i, text in enumerate(texts): p.add(i, {"text": text}, None, 1, True)
+p.add(5, None, ("<u>raw</u>", "<s>why</s>"), 1, True)
+p.finish("failed", "<a href=x>no</a>")
+p
+"""
+    sheet = open_notebook(FEED, source)
+    sheet.run_all()
+    preview = widget(sheet)
+    rows = preview.locator("tbody tr:not(.sk-spacer)")
+    expect(rows).to_have_count(6)
+    texts = [rows.nth(n).locator("td").nth(1).text_content() for n in range(6)]
+    assert texts == [
+        "<img src=x onerror='document.title=1'></script><script>document.title=1</script>",
+        "zeroU+200Bwidth U+001B[31mredU+001B[0m",
+        "  kept  spaces↵and lines",
+        "U+202Egnp.exe",
+        "\ufffd",
+        "✗ <s>why</s><u>raw</u>",
+    ]
+    assert preview.locator("img, script, a, b, i, u, s").count() == 0
+    expect(preview.get_by_role("alert")).to_contain_text(
+        "✗ <a href=x>no</a>. What is done is kept."
+    )
+    assert sheet.page.title() != "1"
+
+
+def test_a_view_opened_again_has_its_rows(open_notebook: Open) -> None:
+    sheet = background(open_notebook, 500, 0)
+    expect(widget(sheet).locator(".sk-pace")).to_have_text("✓ done")
+    sheet.save()
+    sheet.page.reload()
+    preview = widget(sheet)
+    expect(preview.locator(".sk-made")).to_have_text("474/500 rows")
+    preview.locator(".sk-body").evaluate("(node) => { node.scrollTop = node.scrollHeight; }")
+    expect(preview.get_by_role("button", name="Row 500 in full")).to_be_visible()
+    assert sheet.page.get_by_text("Error displaying widget").count() == 0
+
+
+def test_a_dead_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
+    sheet = background(open_notebook, 2000, 0.05)
+    preview = widget(sheet)
+    expect(preview.get_by_role("button", name="Row 12 in full")).to_be_attached()
+    sheet.command("notebook:shutdown-kernel")
+    expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
+    expect(preview.get_by_text("The kernel is gone: what is here can be read")).to_be_visible()
+    expect(preview.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(preview.get_by_text("Friendly staff.").first).to_be_attached()
+
+
+def test_a_restarted_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
+    sheet = background(open_notebook, 2000, 0.05)
+    preview = widget(sheet)
+    expect(preview.get_by_role("button", name="Row 12 in full")).to_be_attached()
+    sheet.command("notebook:restart-kernel")
+    sheet.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
+
+
+def test_an_error_of_the_stop_is_seen(open_notebook: Open) -> None:
+    source = """
+def stop(): raise ValueError("no stop today")
+p = Preview("reviews", 9, COLUMNS, "fake", stop)
+p
+"""
+    sheet = open_notebook(FEED, source)
+    sheet.run_all()
+    preview = widget(sheet)
+    expect(preview.get_by_text("Waiting for the first row.")).to_be_visible()
+    preview.get_by_role("button", name="Stop").click()
+    expect(preview.get_by_role("alert")).to_have_text("✗ ValueError: no stop today")
+    expect(preview.get_by_role("button", name="Stop")).to_be_visible()
+
+
+@pytest.mark.parametrize("save_state", [False, True], ids=["default", "save-state"])
+def test_100_000_rows_scroll_and_leave_the_notebook_small(
+    open_notebook: Open, server: Any, save_state: bool
+) -> None:
+    source = """
+p = Preview("reviews", 100_000, COLUMNS, "smollm2 nf4")
+for i in range(100_000): outcome(p, i, hit=True)
+p.finish("done")
+p
+"""
+    server.set("@jupyter-widgets/jupyterlab-manager:plugin", saveState=save_state)
+    try:
+        sheet = open_notebook(FEED, source)
+        before = len(
+            json.dumps(sheet.save() if sheet.unsaved() else json.loads(sheet.path.read_text()))
+        )
+        sheet.run_all()
+        preview = widget(sheet)
+        body = preview.locator(".sk-body")
+        expect(preview.get_by_role("button", name="Row 1 in full", exact=True)).to_be_visible()
+        for row, share in [(100_000, 1.0), (50_000, 0.5), (25_000, 0.25), (1, 0.0)]:
+            body.evaluate(
+                "(node, share) => { node.scrollTop = share * (node.scrollHeight - 12.5 * 26); }",
+                share,
+            )
+            name = f"Row {row} in full"
+            expect(preview.get_by_role("button", name=name, exact=True)).to_be_visible()
+        assert preview.locator("tbody tr").count() < 40
+        saved = sheet.save()
+    finally:
+        server.set("@jupyter-widgets/jupyterlab-manager:plugin", saveState=False)
+    assert ("widgets" in saved["metadata"]) == save_state
+    grown = len(sheet.path.read_bytes()) - before
+    print(f"the notebook grew by {grown} bytes")
+    assert grown < (60_000 if save_state else 2_000)
+
+
+def test_someone_watches(open_notebook: Open) -> None:
+    sheet = open_notebook("from synthkit.jupyter.display import interactive\ninteractive()")
+    sheet.run_all()
+    assert sheet.cell(0).locator(".jp-OutputArea-output").inner_text() == "True"
+
+
+CONTRASTS = """(root) => {
+    const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const light = (css) => {
+        const [r, g, b] = css.match(/[\\d.]+/g).map(Number).map(channel);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = light(getComputedStyle(root).backgroundColor);
+    return [...root.querySelectorAll(":not(:empty)")].map((node) => {
+        const ink = light(getComputedStyle(node).color);
+        return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+    });
+}"""
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_every_text_stands_out_in_both_themes(
+    open_notebook: Open, pictures: Path, theme: str
+) -> None:
+    source = """
+q = Preview("reviews", 12000, COLUMNS, "smollm2 nf4")
+for i in range(30): outcome(q, i, i < 10)
+q.finish("interrupted")
+q
+"""
+    failed = """
+f = Preview("reviews", 40, COLUMNS, "gpt")
+for i in range(8): outcome(f, i)
+f.add(8, {"text": "  zero\\u200bwidth\\n" + "long " * 500, "topic": None}, None, 9, False)
+f.finish("failed", "401 from http://127.0.0.1: the key in OPENAI_API_KEY was refused.")
+f
+"""
+    live = BACKGROUND.format(n=400, seconds=0.05)
+    sheet = open_notebook(FEED, live, source, failed, theme=theme, height=1800)
+    sheet.run_all()
+    previews = sheet.page.locator(".sk-preview")
+    expect(previews).to_have_count(3)
+    expect(previews.nth(2).get_by_role("alert")).to_be_visible()
+    expect(previews.nth(0).locator(".sk-pace")).to_contain_text("tok/s")
+    name = theme.split()[1].lower()
+    for n, state in enumerate(["live", "interrupted", "failed"]):
+        assert min(previews.nth(n).evaluate(CONTRASTS)) >= 4.5, state
+        sheet.screenshot(pictures, f"preview-{state}-{name}", previews.nth(n))
+    sheet.screenshot(pictures, f"preview-page-{name}")
+    ground = previews.nth(0).evaluate("(node) => getComputedStyle(node).backgroundColor")
+    assert ground == ("rgb(255, 255, 255)" if name == "light" else "rgb(33, 33, 33)")
+
+
+@pytest.mark.parametrize("width", [480, 1600])
+def test_the_widget_fits_the_window(open_notebook: Open, pictures: Path, width: int) -> None:
+    sheet = background(open_notebook, 30, 0, width=width)
+    preview = widget(sheet)
+    expect(preview.locator(".sk-pace")).to_have_text("✓ done")
+    sheet.screenshot(pictures, f"preview-{width}", preview)
+    assert preview.evaluate("(node) => node.scrollWidth <= node.clientWidth")

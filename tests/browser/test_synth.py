@@ -1,0 +1,125 @@
+"""``%%synth`` cells in a real JupyterLab and a real Notebook 7."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Any]
+
+LOAD = """%load_ext synthkit
+from synthkit import Fake
+slow = Fake(seconds=0.1, concurrency=1, babble=0.1, name="{name}")
+"""
+CELL = """%%synth reviews --model slow --n {n} --labels positive,negative {more}
+--- system
+You are a guest.
+--- user
+Is {{{{ '{{' }}}}"a": 1}}}} good?"""
+COUNT = "len(reviews), len(reviews_run.rejects), len(reviews_run.pending), len(slow.asked)"
+
+
+def cell(n: int, more: str = "") -> str:
+    return CELL.format(n=n, more=more)
+
+
+def outputs(sheet: Any, index: int) -> Locator:
+    located: Locator = sheet.cell(index).locator(".jp-OutputArea-output")
+    return located
+
+
+def numbers(sheet: Any, index: int) -> list[int]:
+    """The numbers that a cell shows."""
+    sheet.run(index)
+    return [int(n) for n in re.findall(r"\d+", outputs(sheet, index).inner_text())]
+
+
+def test_a_cell_shows_its_rows_as_they_arrive_and_leaves_a_static_table(
+    open_notebook: Open, pictures: Path
+) -> None:
+    sheet = open_notebook(LOAD.format(name="arrive"), cell(40), COUNT)
+    sheet.run(0)
+    sheet.run(1, wait=False)
+    preview = sheet.page.locator(".sk-preview")
+    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[1-9]\d?/40 rows$"))
+    expect(outputs(sheet, 1)).to_have_count(1)
+    sheet.wait_until_ran(1)
+    expect(preview.locator(".sk-pace")).to_have_text("✓ done")
+    expect(outputs(sheet, 1)).to_have_count(2)
+    expect(outputs(sheet, 1).nth(1)).to_contain_text(re.compile(r"reviews: \d+ rows, \d+ rejects"))
+    done, rejects, pending, asked = numbers(sheet, 2)
+    assert (done + rejects, pending, asked) == (40, 0, 40)
+    sheet.screenshot(pictures, "synth-cell")
+
+
+def test_the_apps_interrupt_keeps_what_is_done_and_the_cell_goes_on(open_notebook: Open) -> None:
+    sheet = open_notebook(LOAD.format(name="interrupt"), cell(100), COUNT)
+    sheet.run(0)
+    sheet.run(1, wait=False)
+    preview = sheet.page.locator(".sk-preview")
+    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[5-9]/100 rows$"))
+    sheet.command("notebook:interrupt-kernel")
+    sheet.wait_until_ran(1)
+    expect(preview.locator(".sk-pace")).to_have_text("■ interrupted")
+    expect(sheet.cell(1)).to_contain_text("are kept in reviews; run the cell again to go on.")
+    done, rejects, pending, asked = numbers(sheet, 2)
+    assert done + rejects + pending == 100
+    assert asked - 1 <= done + rejects <= asked < 100
+
+
+def test_a_background_run_leaves_the_notebook_free_and_stops_by_its_button(
+    open_notebook: Open,
+) -> None:
+    sheet = open_notebook(LOAD.format(name="stop"), cell(500, "--background"), "6 * 7", COUNT)
+    sheet.run(0)
+    sheet.run(1)
+    preview = sheet.page.locator(".sk-preview")
+    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[3-9]/500 rows$"))
+    assert numbers(sheet, 2) == [42]
+    expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews is being made")
+    preview.get_by_role("button", name="Stop").click()
+    expect(preview.locator(".sk-pace")).to_have_text("■ interrupted")
+    expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews: ")
+    expect(outputs(sheet, 1).nth(1)).to_contain_text("pending: interrupted")
+    done, rejects, pending, asked = numbers(sheet, 3)
+    assert done + rejects + pending == 500
+    assert asked - 1 <= done + rejects <= asked < 500
+
+
+def test_the_static_table_stands_when_the_kernel_is_gone(open_notebook: Open) -> None:
+    sheet = open_notebook(LOAD.format(name="gone"), cell(12), "1")
+    sheet.run_all()
+    sheet.save()
+    sheet.server.kill_kernels()
+    sheet.page.reload()
+    expect(outputs(sheet, 1).last).to_contain_text(re.compile(r"reviews: \d+ rows"))
+    expect(outputs(sheet, 1).last.locator("table")).to_be_visible()
+
+
+def test_a_mistake_is_one_line_without_a_traceback(open_notebook: Open) -> None:
+    sheet = open_notebook("%load_ext synthkit", "%%synth a --model fake --vary t=x\n{{ topic }}")
+    sheet.run_all()
+    shown = outputs(sheet, 1).inner_text()
+    assert shown.strip() == "PromptError: row 0: field 'topic' not found; have 't'."
+
+
+def test_tab_completes_an_option(open_notebook: Open) -> None:
+    sheet = open_notebook("%load_ext synthkit", "%%synth a --temp")
+    sheet.run(0)
+    editor = sheet.cell(1).locator(".cm-content")
+    editor.click()
+    editor.press("End")
+    editor.press("Tab")
+    expect(sheet.page.locator(".jp-Completer-item")).to_have_text(re.compile("--temperature"))
+    editor.press("Enter")
+    expect(editor).to_have_text("%%synth a --temperature")
