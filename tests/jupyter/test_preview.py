@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import comm
 import pytest
 from comm.base_comm import BaseComm
 
