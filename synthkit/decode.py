@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from synthkit.types import Completion, Reject
 
 Schema = Mapping[str, Any]
 Cells = dict[str, Any]
+
+
+_HALF = "holds half of a surrogate pair, which is no text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,17 @@ class Decoder:
         """The cells in a completion, or a reject that says why there are none."""
         raw = completion.text
         if completion.finish == "error":
-            return Reject(raw, completion.error)
+            return Reject(_escaped(raw), _escaped(completion.error))
         if completion.finish == "content_filter":
-            return Reject(raw, "withheld by the model's content filter")
+            return Reject(_escaped(raw), "withheld by the model's content filter")
         if not raw.strip():
             return Reject(raw, "empty answer")
-        found = self.read(raw)
+        found: Cells | str = self.read(raw) if _is_text(raw) else _HALF
+        if "\\u" in raw and not _is_text(found):
+            found = _HALF
         if isinstance(found, str):
             cut = "; the answer was cut at max_tokens" if completion.finish == "length" else ""
-            return Reject(raw, found + cut)
+            return Reject(_escaped(raw), _escaped(found + cut))
         return found
 
 
@@ -72,16 +78,16 @@ def label(labels: Sequence[str], column: str = "label") -> Decoder:
     "names 2 labels: 'positive', 'negative'"
     """
     names = list(labels)
-    if len({_fold(name) for name in names}) < max(len(names), 2):
+    folded = {str(name).casefold().strip(): name for name in names}
+    if len(folded) < max(len(names), 2) or "" in folded:
         raise UsageError(f"labels must be two or more distinct texts; got {names}.")
-    words = {name: re.compile(rf"(?<!\w){re.escape(_fold(name))}(?!\w)") for name in names}
+    # the longest first: "very positive" names that label and not also "positive"
+    any_label = "|".join(re.escape(name) for name in sorted(folded, key=len, reverse=True))
+    words = re.compile(rf"(?<!\w)(?:{any_label})(?!\w)")
 
     def read(raw: str) -> Cells | str:
-        folded = _fold(raw)
-        found = [name for name in names if _fold(name) == folded]
-        found = found or [name for name, word in words.items() if word.search(folded)]
-        # "very positive" names the label "very positive" and not also "positive"
-        found = [n for n in found if not any(n != m and _fold(n) in _fold(m) for m in found)]
+        said = set(words.findall(raw.casefold()))
+        found = [name for word, name in folded.items() if word in said]
         if len(found) == 1:
             return {column: found[0]}
         if not found:
@@ -131,9 +137,10 @@ def structured(schema: Any) -> Decoder:
         If ``schema`` is neither, or is not valid itself.
     """
     found = json_schema(schema)
-    if set(found) == {"enum"}:
+    if "enum" in found and set(found) <= {"enum", "type", "title", "description"}:
         return label([str(name) for name in found["enum"]])
-    properties = tuple(found.get("properties", ()))
+    root = _target(found, found["$ref"]) if "$ref" in found else found
+    properties = tuple(root.get("properties", ()))
     if not properties:
         raise UsageError(
             "a schema needs properties, one for each column: "
@@ -164,7 +171,10 @@ def json_schema(schema: Any) -> dict[str, Any]:
         If it is neither, or is not a valid JSON Schema.
     """
     if isinstance(schema, type) and hasattr(schema, "model_json_schema"):
-        return dict(schema.model_json_schema())
+        try:
+            return dict(schema.model_json_schema())
+        except Exception as error:
+            raise UsageError(f"{schema.__name__} has no JSON Schema: {error}.") from None
     if not isinstance(schema, Mapping):
         raise UsageError(
             f"a schema is a JSON Schema (a dict) or a pydantic model class; got {schema!r}."
@@ -175,6 +185,8 @@ def json_schema(schema: Any) -> dict[str, Any]:
     except validators.SchemaError as error:
         where = "/".join(map(str, error.absolute_path)) or "its root"
         raise UsageError(f"the schema is not valid at {where}: {error.message}.") from None
+    for ref in _refs(schema):
+        _target(schema, ref)
     return dict(schema)
 
 
@@ -186,23 +198,69 @@ def find_json(raw: str) -> Any:
     ValueError
         If there is none; says where it broke off.
     """
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
-    problem = ValueError("it has no '{'")
+    decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+    problem: json.JSONDecodeError | None = None
+    broken = 0
     for opening in itertools.islice(re.finditer(r"\{", raw), 20):
+        # an object inside one that broke off is a part of the answer, and not the answer
+        if opening.start() < broken:
+            continue
         try:
             return decoder.raw_decode(raw, opening.start())[0]
-        except (ValueError, RecursionError) as error:
-            problem = problem if problem.__cause__ else ValueError(str(error))
-            problem.__cause__ = error
-    raise problem
+        except json.JSONDecodeError as error:
+            problem, broken = problem or error, error.pos
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+    raise problem or ValueError("it has no '{'")
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _fold(value: str) -> str:
-    return re.sub(r"^\W+|\W+$", "", value.casefold().strip()) or value.casefold().strip()
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a text, or every text in a JSON value, can be written as UTF-8."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeError:
+        return False
+    return True
+
+
+def _escaped(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _refs(schema: Any) -> Iterator[str]:
+    parts = schema.values() if isinstance(schema, Mapping) else schema
+    if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
+        yield schema["$ref"]
+    for part in parts:
+        if isinstance(part, Mapping | list):
+            yield from _refs(part)
+
+
+def _target(schema: Schema, ref: str) -> Any:
+    """What a ``$ref`` points to, which must be in the schema itself."""
+    found: Any = schema
+    try:
+        if ref != "#":
+            for step in ref.removeprefix("#/").split("/"):
+                name = step.replace("~1", "/").replace("~0", "~")
+                found = found[int(name) if isinstance(found, list) else name]
+    except (LookupError, TypeError, ValueError):
+        raise UsageError(
+            f"the schema refers to {ref!r}; expected a part of itself, such as '#/$defs/Name'."
+        ) from None
+    return found
 
 
 def _schema_complaint(schema: Schema) -> Callable[[Any], Any]:
@@ -211,7 +269,10 @@ def _schema_complaint(schema: Schema) -> Callable[[Any], Any]:
     validator = validators.Draft202012Validator(schema)
 
     def check(value: Any) -> Any:
-        error = validators.exceptions.best_match(validator.iter_errors(value))
+        try:
+            error = validators.exceptions.best_match(validator.iter_errors(value))
+        except RecursionError:
+            return "is nested too deeply to be checked"
         if error is None:
             return value
         where = "/".join(map(str, error.absolute_path))
@@ -225,10 +286,11 @@ def _model_complaint(model: Any) -> Callable[[Any], Any]:
 
     def check(value: Any) -> Any:
         try:
-            return model.model_validate(value).model_dump(mode="json")
-        except ValueError as error:
-            problems = error.errors() if hasattr(error, "errors") else [{"msg": str(error)}]
-            first = problems[0]
+            return model.model_validate(value).model_dump(mode="json", by_alias=True)
+        except Exception as error:  # validators are code of the user; one answer must not end all
+            if not hasattr(error, "errors"):
+                return f"does not follow the schema: {type(error).__name__}: {error}"
+            first = error.errors(include_url=False)[0]
             where = "/".join(map(str, first.get("loc", ())))
             at = f" at {where}" if where else ""
             return f"does not follow the schema{at}: {first['msg']}"

@@ -107,7 +107,8 @@ class Drive(Generic[T]):
             if asked:
                 task.keys = [request.key(self.fingerprint) for request in asked]
                 task.answers = {}
-                self.fresh.extend(zip([task] * len(asked), task.keys, asked, strict=True))
+                once = dict(zip(task.keys, asked, strict=True))
+                self.fresh.extend((task, key, request) for key, request in once.items())
                 return
             completions = []
 
@@ -181,6 +182,8 @@ class Drive(Generic[T]):
 
     def ask(self) -> None:
         """Ask the model for all that is queued, and for what follows from its answers."""
+        if self.held and self.stop is not None and self.stop.is_set():
+            raise KeyboardInterrupt
         self.release()
         if not self.feed:
             return
@@ -258,9 +261,11 @@ def drive(
 
 
 def _most_tokens(request: Request) -> int:
-    """Most tokens a request can use; a prompt is counted as a token for every two letters."""
-    letters = sum(len(message.content) for message in request.messages)
-    return letters // 2 + 8 + (request.sampling.max_tokens or 1024)
+    """Most tokens a request can use. No tokenizer makes more tokens of a text than it has bytes;
+    64 more, and 8 for each turn, are for the chat template."""
+    texts = [message.content.encode("utf-8", "surrogatepass") for message in request.messages]
+    prompt = 64 + sum(len(text) + 8 for text in texts)
+    return prompt + (request.sampling.max_tokens or 1024)
 
 
 def _limits(budget: Budget) -> str:

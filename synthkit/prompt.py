@@ -7,6 +7,7 @@ turn of that role; text before the first such line is the user's.
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ Turns = tuple[Message, ...]
 Demonstration = tuple[str, str]
 """What a user asked, and what a good answer to it is."""
 
-_MARKER = re.compile(r"^---[ \t]*(system|user|assistant)[ \t]*$", re.MULTILINE)
+_MARKER = re.compile(r"^---[ \t]*(system|user|assistant)[ \t\r]*$", re.MULTILINE)
 
 
 def _refuse_missing(value: Any) -> Any:
@@ -34,12 +35,30 @@ def _refuse_missing(value: Any) -> Any:
     return value
 
 
+def _guarded(made: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that refuses a missing value too: ``None | upper`` would be the text NONE."""
+    position = 1 if hasattr(made, "jinja_pass_arg") else 0
+
+    @functools.wraps(made)
+    def guarded(*given: Any, **options: Any) -> Any:
+        _refuse_missing(given[position])
+        return made(*given, **options)
+
+    return guarded
+
+
 _JINJA = jinja2.sandbox.ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined,
     finalize=_refuse_missing,
     trim_blocks=True,
     lstrip_blocks=True,
 )
+# What differs from one rendering to the next would be asked anew each time.
+del _JINJA.globals["lipsum"], _JINJA.filters["random"]
+_JINJA.filters |= {
+    name: _guarded(made) if name not in ("default", "d", "tojson") else made
+    for name, made in _JINJA.filters.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +97,20 @@ class Prompt:
         try:
             return template.render(values).strip()
         except jinja2.UndefinedError as error:
-            absent = [name for name in self.fields if name not in values]
-            if absent:
-                raise PromptError(unknown("field", absent[0], values)) from None
+            for name in self.fields:
+                if name not in values and error.message == f"{name!r} is undefined":
+                    raise PromptError(unknown("field", name, values)) from None
             empty = [name for name in self.fields if values.get(name, "") is None]
             where = f" Field {empty[0]!r} has no value here." if empty else ""
             raise PromptError(
                 f"{error.message}.{where} Drop such rows, or write {{{{ field or '...' }}}}."
             ) from None
         except jinja2.TemplateError as error:
-            raise PromptError(f"the template cannot be rendered: {error}.") from None
+            said = str(error).rstrip(".")
+            raise PromptError(f"the template cannot be rendered: {said}.") from None
         except Exception as error:
-            raise PromptError(
-                f"the template cannot be rendered: {type(error).__name__}: {error}."
-            ) from None
+            said = f"{type(error).__name__}: {error}".rstrip(".")
+            raise PromptError(f"the template cannot be rendered: {said}.") from None
 
 
 def parse(source: str, *, system: str | None = None) -> Prompt:
@@ -110,7 +129,7 @@ def parse(source: str, *, system: str | None = None) -> Prompt:
     parts = _MARKER.split(source)
     turns = [("user", parts[0]), *zip(parts[1::2], parts[2::2], strict=True)]
     turns = [turn for i, turn in enumerate(turns) if i > 0 or turn[1].strip()]
-    if system is not None:
+    if system is not None and system.strip():
         if any(role == "system" for role, _ in turns):
             raise PromptError("the system prompt is given twice: as an option, and in the text.")
         turns.insert(0, ("system", system))
@@ -119,17 +138,19 @@ def parse(source: str, *, system: str | None = None) -> Prompt:
     if turns[-1][0] != "user":
         raise PromptError(f"the last turn must be the user's; got {turns[-1][0]!r}.")
     fields: dict[str, None] = {}
-    for _, text in turns:
-        fields |= dict.fromkeys(sorted(jinja2.meta.find_undeclared_variables(_tree(text))))
-    return Prompt(
-        tuple((cast("Role", role), _JINJA.from_string(text)) for role, text in turns),
-        tuple(fields),
-    )
+    read: list[tuple[Role, jinja2.Template]] = []
+    for role, text in turns:
+        template, used = _read(text)
+        read.append((cast("Role", role), template))
+        fields |= dict.fromkeys(sorted(used))
+    return Prompt(tuple(read), tuple(fields))
 
 
-def _tree(text: str) -> Any:
+def _read(text: str) -> tuple[jinja2.Template, set[str]]:
+    """A template, and the names it uses."""
     try:
-        return _JINJA.parse(text)
+        used = jinja2.meta.find_undeclared_variables(_JINJA.parse(text))
+        return _JINJA.from_string(text), used - set(_JINJA.globals)
     except jinja2.TemplateSyntaxError as error:
         _complain(text, error)
 
@@ -191,19 +212,36 @@ def demonstrate(
     lacking = [name for name in prompt.fields if name not in found[0]]
     if lacking:
         raise TableError("in the examples, " + unknown("column", lacking[0], found[0]))
-    shown = [(prompt.ask(example), answer(example)) for example in found]
-    asks = [prompt.ask(row) for row in rows]
+    answers = [answer(example) for example in found]
+    shown = list(zip(_asks(prompt, found, "example"), answers, strict=True))
+    asks = _asks(prompt, rows, "row")
     if examples.pick == "fixed":
         return [_first(shown, range(len(shown)), ask, examples.k) for ask in asks]
     if examples.pick == "random":
         return [_random(shown, ask, examples) for ask in asks]
     assert examples.embed is not None
     vectors = examples.embed([ask for ask, _ in shown])
-    nearest = (examples.embed(asks) @ vectors.T).argsort(axis=1)[:, ::-1] if asks else []
+    nearest = (-(examples.embed(asks) @ vectors.T)).argsort(axis=1, kind="stable") if asks else []
     return [
         _first(shown, order.tolist(), ask, examples.k)[::-1]
         for ask, order in zip(asks, nearest, strict=True)
     ]
+
+
+def _asks(prompt: Prompt, rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
+    asks = []
+    for i, row in enumerate(rows):
+        try:
+            asks.append(prompt.ask(row))
+        except PromptError as error:
+            raise located(error, prompt, row, f"{what} {i}") from None
+    return asks
+
+
+def located(error: PromptError, prompt: Prompt, row: Mapping[str, Any], where: str) -> PromptError:
+    """The error with the place it arose at, unless it is a field that no row has."""
+    absent = [unknown("field", name, row) for name in prompt.fields if name not in row]
+    return error if str(error) in absent else PromptError(f"{where}: {error}")
 
 
 def _exchange(ask: str, answer: str) -> tuple[tuple[Role, str], tuple[Role, str]]:

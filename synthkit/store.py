@@ -67,7 +67,11 @@ class Store:
             self._db = sqlite3.connect(
                 self.path, timeout=60, isolation_level=None, check_same_thread=False
             )
-            self._open()
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise StoreError(
                 f"{self.path} cannot be opened as a synthkit store: {error}."
@@ -123,7 +127,7 @@ class Store:
             key,
             canonical(request).decode("utf-8", "replace"),
             ask(request),
-            completion.text,
+            _sql_text(completion.text),
             completion.finish,
             completion.prompt_tokens,
             completion.completion_tokens,
@@ -221,8 +225,19 @@ _SELECT = (
 
 def _completion(row: Sequence[Any]) -> Completion:
     text, finish, prompt_tokens, completion_tokens, seconds, logprobs = row
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogatepass")
     pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None
     return Completion(text, finish, prompt_tokens, completion_tokens, seconds, pairs)
+
+
+def _sql_text(text: str) -> str | bytes:
+    """What SQLite can hold of a text: bytes, if it has half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
 
 
 def ask(request: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import json
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,10 +18,10 @@ from synthkit import decode, table
 from synthkit.driver import Watch, drive
 from synthkit.errors import EndpointError, PromptError, TableError, UsageError, unknown
 from synthkit.models import load_model
-from synthkit.prompt import Examples, Prompt, demonstrate, parse
+from synthkit.prompt import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes.ask import ask
 from synthkit.types import Budget, Model, Reject, Request, Run, Sampling, digest
-from synthkit.workspace import Session
+from synthkit.workspace import Session, check_name
 from synthkit.workspace import session as current_session
 
 ID_DIGITS = 16
@@ -182,9 +182,11 @@ def plan(
         model = load_model(model, store=chosen.store)
     if n < 1:
         raise UsageError(f"n must be at least 1; got {n}.")
+    if name:
+        check_name(name)
     draws = sampling or Sampling()
     template = parse(prompt, system=system)
-    fields = _fields(rows, n, vary or {}, sampler, draws.seed or 0)
+    fields = _fields(rows, n, _values(vary or {}), sampler, draws.seed or 0)
     decoder = _decoder(schema, labels, regex, output, table.columns(fields))
     requests = _requests(template, table.records(fields), draws, decoder, examples)
     given = (max_requests, max_tokens_total, max_cost)
@@ -302,29 +304,36 @@ def _unreachable(error: Exception) -> bool:
     return isinstance(error, EndpointError) and error.status is None
 
 
+def _values(vary: Mapping[str, Any]) -> dict[str, list[Any]]:
+    made = {}
+    for name, values in vary.items():
+        texts = isinstance(values, str | bytes | Mapping)
+        made[name] = list(values) if isinstance(values, Iterable) and not texts else []
+        if not made[name]:
+            raise UsageError(f"vary: {name!r} needs a list of one value or more; got {values!r}.")
+    return made
+
+
 def _fields(
     rows: Any, n: int, vary: Mapping[str, Sequence[Any]], sampler: Sampler, seed: int
 ) -> Any:
     """A table with the fields of each request, in the order of the results."""
-    for name, values in vary.items():
-        if isinstance(values, str) or not len(list(values)):
-            raise UsageError(f"vary: {name!r} needs a list of one value or more; got {values!r}.")
     if sampler not in ("product", "independent"):
         raise UsageError(unknown("sampler", sampler, ("product", "independent")))
     if rows is None:
-        varied = _drawn(vary, n, seed) if sampler == "independent" else _cycled(vary, n)
+        varied = _drawn(vary, range(n), seed) if sampler == "independent" else _cycled(vary, n)
         return table.build({name: [row[name] for row in varied] for name in vary}, n=len(varied))
     both = [name for name in vary if name in table.columns(rows)]
     if both:
         raise TableError(f"the field {both[0]!r} is in the rows and in vary; rename one of them.")
     combinations = table.product(vary) if sampler == "product" else [{}]
     size = table.size(rows)
-    each = [(i, combination) for i in range(size) for combination in combinations for _ in range(n)]
-    made = table.take(rows, [i for i, _ in each])
-    if sampler == "independent" and vary:
-        cells = _drawn(vary, len(each), seed)
-        return table.assign(made, {name: [row[name] for row in cells] for name in vary})
-    return table.assign(made, {name: [row[name] for _, row in each] for name in vary})
+    each = [(i, c, copy) for i in range(size) for c in combinations for copy in range(n)]
+    made = table.take(rows, [i for i, _, _ in each])
+    varied = [combination for _, combination, _ in each]
+    if sampler == "independent":
+        varied = _drawn(vary, [(i, copy) for i, _, copy in each], seed)
+    return table.assign(made, {name: [row[name] for row in varied] for name in vary})
 
 
 def _cycled(vary: Mapping[str, Sequence[Any]], n: int) -> list[dict[str, Any]]:
@@ -332,14 +341,16 @@ def _cycled(vary: Mapping[str, Sequence[Any]], n: int) -> list[dict[str, Any]]:
     return [combinations[i % len(combinations)] for i in range(max(n, len(combinations)))]
 
 
-def _drawn(vary: Mapping[str, Sequence[Any]], n: int, seed: int) -> list[dict[str, Any]]:
-    """Independent uniform draws; the first of them are the same whatever ``n`` is."""
+def _drawn(
+    vary: Mapping[str, Sequence[Any]], places: Iterable[Any], seed: int
+) -> list[dict[str, Any]]:
+    """Independent uniform draws, one for each place; more places leave the draws as they are."""
     return [
         {
-            name: list(values)[int(digest([seed, name, i])[:12], 16) * len(values) >> 48]
+            name: values[int(digest([seed, name, place])[:12], 16) * len(values) >> 48]
             for name, values in vary.items()
         }
-        for i in range(n)
+        for place in places
     ]
 
 
@@ -399,11 +410,6 @@ def _requests(
     examples: Any,
 ) -> list[Request]:
     """One request for each row. Rows that ask the same get different sample indices."""
-    if rows:
-        known = list(rows[0])
-        for name in template.fields:
-            if name not in known and not _optional(template, rows[0]):
-                raise PromptError(unknown("field", name, known))
     demos: Sequence[Any] = [()] * len(rows)
     if examples is not None:
         shown = examples if isinstance(examples, Examples) else Examples(table=examples)
@@ -414,19 +420,10 @@ def _requests(
         try:
             messages = template.render(row, demos[i])
         except PromptError as error:
-            raise PromptError(f"row {i}: {error}") from None
+            raise located(error, template, row, f"row {i}") from None
         requests.append(Request(messages, sampling, decoder.schema, seen[messages], row))
         seen[messages] += 1
     return requests
-
-
-def _optional(template: Prompt, row: Mapping[str, Any]) -> bool:
-    """Whether the template copes without the fields that the row lacks (``is defined``)."""
-    try:
-        template.render(row)
-    except PromptError:
-        return False
-    return True
 
 
 def _answer(decoder: decode.Decoder) -> Callable[[Mapping[str, Any]], str]:

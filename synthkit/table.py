@@ -8,8 +8,9 @@ dict of lists, is taken too, and gives pandas back.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from synthkit.errors import TableError, unknown
 from synthkit.extras import need
@@ -33,9 +34,10 @@ def kind(table: Any) -> Kind:
         If it is none of these, nor a list of dicts, nor a dict of lists.
     """
     cls = type(table)
-    found = _MODULES.get(cls.__module__.partition(".")[0])
-    if found and cls.__name__ in {"DataFrame", "Table", "Dataset"}:
-        return found
+    for parent in cls.__mro__:
+        found = _MODULES.get(parent.__module__.partition(".")[0])
+        if found and parent.__name__ in {"DataFrame", "Table", "Dataset"}:
+            return found
     if isinstance(table, list) and all(isinstance(row, Mapping) for row in table):
         return "pandas"
     if isinstance(table, dict) and all(isinstance(cells, list) for cells in table.values()):
@@ -51,7 +53,11 @@ def kind(table: Any) -> Kind:
 def native(table: Any) -> Any:
     """``table`` itself, or a DataFrame of it if it is a list of dicts or a dict of lists."""
     if kind(table) == "pandas" and isinstance(table, list | dict):
-        return need("pandas", extra="data", why="to hold a table").DataFrame(table)
+        pandas = need("pandas", extra="data", why="to hold a table")
+        try:
+            return pandas.DataFrame(table)
+        except ValueError as error:
+            raise TableError(f"the columns do not make a table: {error}.") from None
     return table
 
 
@@ -89,11 +95,10 @@ def records(table: Any) -> list[dict[str, Any]]:
             rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
             return rows if names else [{} for _ in range(len(table))]
         case "polars":
-            return cast("list[dict[str, Any]]", table.rows(named=True))
-        case "arrow":
-            return cast("list[dict[str, Any]]", table.to_pylist())
+            rows = table.rows(named=True)
         case _:
-            return [dict(row) for row in table]
+            rows = to_arrow(table).to_pylist()
+    return [{name: _gone(cell) for name, cell in row.items()} for row in rows]
 
 
 def head(table: Any, n: int) -> list[dict[str, Any]]:
@@ -116,11 +121,10 @@ def column(table: Any, name: str) -> list[Any]:
         case "pandas":
             return _plain(table[name])
         case "polars":
-            return cast("list[Any]", table[name].to_list())
-        case "arrow":
-            return cast("list[Any]", table.column(name).to_pylist())
+            cells = table[name].to_list()
         case _:
-            return list(table[name])
+            cells = to_arrow(table).column(name).to_pylist()
+    return [_gone(cell) for cell in cells]
 
 
 def take(table: Any, positions: Sequence[int]) -> Any:
@@ -149,13 +153,12 @@ def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[st
     names = list(dict.fromkeys([*first, *columns(table), *cells]))
     match kind(table):
         case "pandas":
-            return table.assign(**_series(cells, table.index))[names]
+            made = table.copy(deep=False)
+            for name, series in _series(cells, table.index).items():
+                made[name] = series
+            return made[names]
         case "polars":
-            polars = need("polars", extra="data", why="to add columns")
-            added = [
-                polars.Series(name, list(values), strict=False) for name, values in cells.items()
-            ]
-            return table.with_columns(added).select(names)
+            return table.with_columns(_polars(cells)).select(names)
         case "arrow":
             return _assign_arrow(table, cells).select(names)
         case _:
@@ -173,8 +176,7 @@ def build(
             index = pandas.RangeIndex(length)
             return pandas.DataFrame(_series(cells, index), index=index)
         case "polars":
-            polars = need("polars", extra="data", why="to hold a table")
-            return polars.DataFrame({name: list(c) for name, c in cells.items()}, strict=False)
+            return need("polars", extra="data", why="to hold a table").DataFrame(_polars(cells))
         case "arrow":
             return _assign_arrow(None, cells)
         case _:
@@ -208,7 +210,7 @@ def to_arrow(table: Any) -> Any:
         case "pandas":
             try:
                 return pyarrow.Table.from_pandas(table, preserve_index=False)
-            except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+            except (pyarrow.ArrowException, OverflowError, UnicodeError):
                 return _assign_arrow(None, {name: column(table, name) for name in columns(table)})
         case "polars":
             return table.to_arrow()
@@ -218,11 +220,33 @@ def to_arrow(table: Any) -> Any:
             return table.with_format("arrow")[:]
 
 
+def storable(table: Any) -> Any:
+    """The same rows as an Arrow table that Parquet can hold: objects without fields as text."""
+    arrow = to_arrow(table)
+    empty = [field.name for field in arrow.schema if "struct<>" in str(field.type)]
+    return _assign_arrow(arrow, {name: [_text(c) for c in column(arrow, name)] for name in empty})
+
+
 def _plain(series: Any) -> list[Any]:
     """Cells of a pandas column as Python values, missing ones as ``None``."""
     cells = series.astype(object).tolist()
+    if series.dtype == object:  # it may hold NumPy's numbers and arrays
+        cells = [cell.tolist() if hasattr(cell, "tolist") else cell for cell in cells]
     missing = series.isna().tolist()
     return [None if gone else cell for cell, gone in zip(cells, missing, strict=True)]
+
+
+def _gone(cell: Any) -> Any:
+    """``None`` for a NaN."""
+    return None if isinstance(cell, float) and cell != cell else cell
+
+
+def _text(cell: Any) -> str | None:
+    """A cell of a column whose cells are of no one type."""
+    if isinstance(cell, dict | list):
+        cell = json.dumps(cell, ensure_ascii=False, default=str)
+    # half of a surrogate pair is no text, and shown as an escape
+    return None if cell is None else str(cell).encode("utf-8", "backslashreplace").decode()
 
 
 def _series(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:
@@ -231,7 +255,26 @@ def _series(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:
     made = {}
     for name, values in cells.items():
         dtype = object if all(value is None for value in values) else None
-        made[name] = pandas.Series(list(values), index=index, dtype=dtype)
+        try:
+            made[name] = pandas.Series(list(values), index=index, dtype=dtype)
+        except UnicodeError:
+            made[name] = pandas.Series(list(values), index=index, dtype=object)
+    return made
+
+
+def _polars(cells: Mapping[str, Sequence[Any]]) -> list[Any]:
+    """polars columns; cells of types that do not go together become text."""
+    polars = need("polars", extra="data", why="to hold a table")
+    made = []
+    for name, values in cells.items():
+        try:
+            series = polars.Series(name, list(values), strict=False)
+        except UnicodeError:
+            series = None
+        # Arrow has none of these two
+        if series is None or series.dtype in (polars.Object, polars.Int128):
+            series = polars.Series(name, [_text(value) for value in values], polars.String)
+        made.append(series)
     return made
 
 
@@ -243,8 +286,8 @@ def _assign_arrow(table: Any, cells: Mapping[str, Sequence[Any]]) -> Any:
     for name, values in cells.items():
         try:
             array = pyarrow.array(list(values))
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-            array = pyarrow.array([None if value is None else str(value) for value in values])
+        except (pyarrow.ArrowException, OverflowError, UnicodeError):
+            array = pyarrow.array([_text(value) for value in values], pyarrow.string())
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, array)
         elif table.num_columns:
@@ -259,10 +302,10 @@ def _dataset(arrow: Any, *, like: Any = None) -> Any:
     datasets = need("datasets", extra="data", why="to hold a Hugging Face table")
     features = datasets.Features.from_arrow_schema(arrow.schema.remove_metadata())
     if like is not None:
-        same = {name: like.features[name] for name in features if name in like.features}
-        features |= {
-            n: f for n, f in same.items() if f.dtype == features[n].dtype or f == features[n]
-        }
+        kept = like.features.arrow_schema
+        for name in set(features) & set(like.features):
+            if kept.field(name).type == arrow.schema.field(name).type:
+                features[name] = like.features[name]
     return datasets.Dataset(arrow.replace_schema_metadata(features.arrow_schema.metadata))
 
 

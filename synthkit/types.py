@@ -49,7 +49,11 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", tuple(self.stop))
+        stop: Any = self.stop
+        object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
+        for name, kind in (("temperature", float), ("top_p", float), ("max_tokens", int)):
+            self._plain(name, kind)  # 1 and 1.0 ask the same, so they have one key
+        self._plain("seed", int)
         bounds = {
             "temperature": (self.temperature, 0, 2),
             "top_p": (self.top_p, 0, 1),
@@ -60,6 +64,19 @@ class Sampling:
                 raise UsageError(f"{name} must be from {low} to {high}; got {value}.")
         if self.top_p == 0:
             raise UsageError("top_p must be above 0; for greedy decoding use temperature=0.")
+
+    def _plain(self, name: str, kind: type[int] | type[float]) -> None:
+        value = getattr(self, name)
+        if value is None:
+            return
+        try:
+            plain = kind(value)
+        except (TypeError, ValueError, OverflowError):
+            plain = None
+        if isinstance(value, str) or plain is None or (kind is int and plain != value):
+            what = "a whole number" if kind is int else "a number"
+            raise UsageError(f"{name} must be {what}; got {value!r}.")
+        object.__setattr__(self, name, plain)
 
     def payload(self) -> dict[str, Any]:
         """The parameters by name, as plain JSON."""
@@ -101,7 +118,8 @@ class Request:
             "version": KEY_VERSION,
             "model": fingerprint,
             "messages": [[message.role, message.content] for message in self.messages],
-            "schema": self.schema,
+            # as text: the order of its properties, in which a model writes them, changes answers
+            "schema": None if self.schema is None else canonical(self.schema, sort=False).decode(),
             "sampling": self.sampling.payload(),
             "index": self.index,
         }
@@ -246,11 +264,11 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: Any, *, sort: bool = True) -> bytes:
     """The one JSON text of ``value``: sorted keys, no spaces, UTF-8."""
     try:
         text = json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+            value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
     except (TypeError, ValueError) as error:
         raise UsageError(f"expected plain JSON in a request, to keep it by: {error}.") from None

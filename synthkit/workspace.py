@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,15 @@ class Session:
         """Keep a table under a name, in place of the one that had it; whole or not at all."""
         parquet = need("pyarrow.parquet", extra="data", why="to keep a table")
         path = self._path(name)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        parquet.write_table(tables.to_arrow(table), partial)
-        os.replace(partial, path)
+        arrow = tables.storable(table)
+        partial = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")
+        try:
+            parquet.write_table(arrow, partial)
+            os.replace(partial, path)
+        except OSError as error:
+            raise StoreError(f"the table {name!r} cannot be kept: {error}.") from None
+        finally:
+            partial.unlink(missing_ok=True)
 
     def load(self, name: str) -> Any:
         """The table kept under a name, as a pandas DataFrame.
@@ -78,11 +85,17 @@ class Session:
         ------
         TableError
             If there is none; names those there are.
+        StoreError
+            If its file is damaged.
         """
         path = self._path(name)
         if not path.exists():
             raise TableError(unknown("table", name, self.names()))
-        return need("pandas", extra="data", why="to read a table").read_parquet(path)
+        pandas = need("pandas", extra="data", why="to read a table")
+        try:
+            return pandas.read_parquet(path)
+        except (OSError, ValueError) as error:  # pyarrow's errors are among these
+            raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
 
     def names(self) -> list[str]:
         """The names of the tables kept here."""
@@ -120,9 +133,23 @@ class Session:
             self.store.close()
 
     def _path(self, name: str) -> Path:
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise UsageError(f"a table's name has letters, digits, '_', '-' and '.'; got {name!r}.")
-        return self.folder / "tables" / f"{name}.parquet"
+        return self.folder / "tables" / f"{check_name(name)}.parquet"
+
+
+def check_name(name: str) -> str:
+    """``name``, if a table can have it.
+
+    Raises
+    ------
+    UsageError
+        If it has other signs than letters, digits, ``_``, ``-`` and ``.``, or over 100 of them.
+    """
+    if not re.fullmatch(r"\w[\w.-]{,99}", name):
+        raise UsageError(
+            "a table's name has letters, digits, '_', '-' and '.', at most 100 of them; "
+            f"got {name[:200]!r}."
+        )
+    return name
 
 
 _OPEN: list[Session] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,9 +66,10 @@ class Fake:
 
     @property
     def fingerprint(self) -> str:
-        """The name, and the text it always says if there is one."""
+        """The name, the text it always says if there is one, and how much of it is babble."""
         said = {"says": self._answer} if isinstance(self._answer, str) else {}
-        return json.dumps({"model": f"fake:{self.name}"} | said)
+        babble = {"babble": self._babble} if self._babble else {}
+        return json.dumps({"model": f"fake:{self.name}"} | said | babble)
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs, ``concurrency`` of them at a time."""
@@ -115,36 +117,39 @@ def sentence(draw: random.Random) -> str:
     return " ".join(draw.choices(_WORDS, k=draw.randint(5, 12))).capitalize() + "."
 
 
-def instance(schema: Any, draw: random.Random, root: Mapping[str, Any]) -> Any:
+def instance(schema: Any, draw: random.Random, root: Mapping[str, Any], depth: int = 0) -> Any:
     """A value that follows a JSON Schema of the common kinds, drawn at random."""
+    deep = depth > 4  # a schema that refers to itself has to end somewhere
     if "$ref" in schema:
         target: Any = root
         for step in schema["$ref"].removeprefix("#/").split("/"):
             target = target[step]
-        return instance(target, draw, root)
+        return instance(target, draw, root, depth + 1)
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
         return draw.choice(list(schema["enum"]))
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            return instance(draw.choice(schema[union]), draw, root)
+            chosen = schema[union][-1] if deep else draw.choice(schema[union])
+            return instance(chosen, draw, root, depth + 1)
     if "allOf" in schema:
-        return instance(schema["allOf"][0], draw, root)
+        return instance(schema["allOf"][0], draw, root, depth + 1)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     match kind[0] if isinstance(kind, list) else kind:
         case "object":
-            return {name: instance(part, draw, root) for name, part in schema["properties"].items()}
+            parts = schema.get("properties", {})
+            return {name: instance(part, draw, root, depth + 1) for name, part in parts.items()}
         case "array":
-            low = schema.get("minItems", 1)
-            n = draw.randint(low, max(low, min(schema.get("maxItems", 3), 3)))
-            return [instance(schema.get("items", {}), draw, root) for _ in range(n)]
+            low = schema.get("minItems", 0 if deep else min(1, schema.get("maxItems", 1)))
+            n = low if deep else draw.randint(low, max(low, min(schema.get("maxItems", 3), 3)))
+            return [instance(schema.get("items", {}), draw, root, depth + 1) for _ in range(n)]
         case "integer":
-            low = schema.get("minimum", 0)
-            return draw.randint(low, schema.get("maximum", low + 9))
+            least, most = _between(schema, 1, 9)
+            return draw.randint(math.ceil(least), math.floor(most))
         case "number":
-            low = schema.get("minimum", 0.0)
-            return round(draw.uniform(low, schema.get("maximum", low + 1)), 3)
+            least, most = _between(schema, 1e-3, 1)
+            return min(max(round(draw.uniform(least, most), 3), least), most)
         case "boolean":
             return draw.random() < 0.5
         case "null":
@@ -152,6 +157,18 @@ def instance(schema: Any, draw: random.Random, root: Mapping[str, Any]) -> Any:
         case _:
             text = sentence(draw)
             return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", len(text))]
+
+
+def _between(schema: Mapping[str, Any], step: float, width: float) -> tuple[float, float]:
+    """The least and the most a number may be, by its schema."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        low = schema["exclusiveMinimum"] + step
+    if "exclusiveMaximum" in schema:
+        high = schema["exclusiveMaximum"] - step
+    if low is None:
+        low = 0 if high is None else min(0, high)
+    return low, low + width if high is None else high
 
 
 def _share(request: Request, purpose: str) -> float:

@@ -15,7 +15,7 @@ class Replay:
     Parameters
     ----------
     store : where the answers are.
-    name : which model's; the latest one used if not given.
+    name : which model's, with or without its precision; the latest one used if not given.
 
     Raises
     ------
@@ -32,13 +32,13 @@ class Replay:
                 f"{store.path} holds no answers to replay; expected a session in which something "
                 "was generated."
             )
-        names = list(used.values())
-        if name is not None and name not in names:
-            raise ModelNotFound(unknown("recorded model", name, dict.fromkeys(names)))
+        fits = [
+            item for item in used.items() if name is None or name in (item[1], item[1].split()[0])
+        ]
+        if not fits:
+            raise ModelNotFound(unknown("recorded model", str(name), dict.fromkeys(used.values())))
         self._store = store
-        self.fingerprint, self.name = [
-            item for item in used.items() if name is None or item[1] == name
-        ][-1]
+        self.fingerprint, self.name = fits[-1]
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """Nothing: what the session holds was answered before it came here.

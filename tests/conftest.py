@@ -1,0 +1,55 @@
+"""What every test shares: no network, a session that is closed, and tables of each kind."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import synthkit as sk
+
+MAKERS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
+    "pandas": pd.DataFrame,
+    "arrow": pa.table,
+    "polars": pl.DataFrame,
+    "datasets": datasets.Dataset.from_dict,
+}
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[sk.Session]:
+    with sk.Session(tmp_path / "work") as opened:
+        yield opened
+
+
+@pytest.fixture
+def generate(session: sk.Session) -> Callable[..., sk.Run]:
+    """``sk.generate`` in a session of its own, with a Fake unless another model is given."""
+
+    def ask(prompt: str = "Say {{ x }}.", **options: Any) -> sk.Run:
+        given: dict[str, Any] = {"session": session, "model": sk.Fake()} | options
+        return sk.generate(prompt, **given)
+
+    return ask
+
+
+@pytest.fixture(params=list(MAKERS))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of table in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
+    """Builds a table of that kind from columns."""
+    return MAKERS[kind]
