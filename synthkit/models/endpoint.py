@@ -14,15 +14,17 @@ import queue
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
+from urllib.parse import urlsplit
 
 from synthkit.errors import EndpointError, UsageError
-from synthkit.extras import need
+from synthkit.models.http import merged
 from synthkit.models.wire import Wire
 from synthkit.types import Budget, Completion, Request, canonical
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 TICK_SECONDS = 0.1
+_PRINTABLE = "([!-~\xa1-\xff]([ -~\xa0-\xff]*[!-~\xa1-\xff])?)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Endpoint:
     base_url: str
     api_key: str | None = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
     extra_body: Mapping[str, Any]
     concurrency: int
     timeout: float
@@ -49,8 +51,9 @@ class Endpoint:
     def fingerprint(self) -> str:
         """What changes an answer: base URL, model name, fixed extra parameters. Never the key."""
         parts: dict[str, Any] = {"base_url": self.base_url, "model": self.name}
-        if self.query:
-            parts["query"] = dict(self.query)
+        query = {name: value for name, value in self.query.items() if not _SECRET.search(name)}
+        if query:
+            parts["query"] = query
         if self.extra_body:
             parts["extra_body"] = dict(self.extra_body)
         if self.raw:
@@ -110,7 +113,8 @@ class Endpoint:
             max_tokens: sampling.max_tokens,
             "seed": None if sampling.seed is None else request.row_seed,
             "stop": list(sampling.stop) or None,
-            "logprobs": sampling.logprobs or None,
+            # of the text protocol it is how many alternatives to list beside each token
+            "logprobs": (1 if self.raw else True) if sampling.logprobs else None,
         }
         body |= {name: value for name, value in given.items() if value is not None}
         if schema is not None and "enum" not in schema:
@@ -119,13 +123,21 @@ class Endpoint:
         return json.dumps(body | dict(sampling.extra) | dict(self.extra_body)).encode()
 
     def redact(self, text: str) -> str:
-        """``text`` without the key, in whatever the server repeats of it."""
-        return text.replace(self.api_key, "[key]") if self.api_key else text
+        """``text`` without the key and whatever else is secret, where the server repeats it."""
+        given = [("key", self.api_key or ""), *self.headers.items(), *self.query.items()]
+        for name, value in given:
+            secret = value.rpartition(" ")[2]
+            # What is short is a placeholder, such as "EMPTY".
+            if _SECRET.search(name) and len(secret) >= 8:
+                text = text.replace(secret, "[key]")
+        return text
 
     def refusal(self, status: int, words: str, body: str) -> EndpointError:
         """The error for an answer that ends a run: ours, and the ``openai`` SDK's, in one."""
-        words = self.redact(words)
-        openai, httpx2 = need_sdk()
+        import httpx2
+        import openai
+
+        words, body = self.redact(words), self.redact(body)
         kinds = {
             400: openai.BadRequestError,
             401: openai.AuthenticationError,
@@ -137,27 +149,31 @@ class Endpoint:
         kind = kinds.get(status, openai.APIStatusError)
         hint = _HINTS.get(status, "")
         message = f"{self.base_url} refused ({status}): {words}{hint}"
-        both = type(kind.__name__, (EndpointError, kind), {"__module__": __name__})
-        error = cast("EndpointError", both.__new__(both, message))
-        response = httpx2.Response(
-            status, content=self.redact(body), request=httpx2.Request("POST", self.url)
-        )
-        kind.__init__(error, message, response=response, body=None)
+        # OSError, among the ancestors, would take the arguments for itself
+        own = {"__module__": __name__, "__init__": kind.__init__}
+        both: Any = type(kind.__name__, (EndpointError, kind), own)
+        response = httpx2.Response(status, content=body, request=httpx2.Request("POST", self.url))
+        error: EndpointError = both(message, response=response, body=_detail(body))
         error.status = status
         return error
 
 
+_SECRET = re.compile("auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
 _HINTS = {
     401: " Check the key: api_key_env names the environment variable that holds it.",
     403: " The key may not use this model or address.",
     404: " Check base_url (it usually ends in /v1) and the model's name.",
-}
+    407: " Check the proxy that the environment names.",
+} | dict.fromkeys((301, 302, 303, 307, 308), " Give that address as base_url.")
 
 
-def need_sdk() -> tuple[Any, Any]:
-    """The ``openai`` package and the HTTP package whose responses its errors carry."""
-    why = "to name a server's refusal"
-    return need("openai", extra="local", why=why), need("httpx2", extra="local", why=why)
+def _detail(body: str) -> Any:
+    """The part of a refusal that the SDK's errors carry as their ``body``."""
+    try:
+        detail = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return detail.get("error", detail) if isinstance(detail, dict) else detail
 
 
 def endpoint(
@@ -184,7 +200,8 @@ def endpoint(
     """The model ``name`` of a server that speaks the OpenAI protocol.
 
     What is not given comes from where the ``openai`` SDK takes it: ``OPENAI_BASE_URL``,
-    ``OPENAI_API_KEY``, ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``. A server of your own needs no key.
+    ``OPENAI_API_KEY``, ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``. A server of your own needs no key,
+    and unlike with the SDK the one in ``OPENAI_API_KEY`` is not sent to a ``base_url`` given here.
 
     Parameters
     ----------
@@ -210,27 +227,36 @@ def endpoint(
             "concurrency must be at least 1, max_retries at least 0 and timeout above 0; got "
             f"{concurrency}, {max_retries} and {timeout}."
         )
-    address = (base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
-    if not re.match(r"https?://[^/]", address):
-        raise UsageError(f"base_url must begin with http:// or https://; got {address!r}.")
+    address = _address(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
     key = _key(address, api_key, api_key_env, ask_key)
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-    }
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
     account = {
+        "Authorization": f"Bearer {key}" if key else None,
         "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
         "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
     }
-    headers |= {header: value for header, value in account.items() if value}
+    headers = merged(
+        {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
+        {header: value for header, value in account.items() if value},
+        default_headers or {},
+    )
+    for header, value in headers.items():
+        if not re.fullmatch(r"[!#-'*+.0-9A-Z^-z|~-]+", header) or not re.fullmatch(
+            _PRINTABLE, value
+        ):
+            what = "the key" if header == "Authorization" else f"the header {header!r}"
+            raise UsageError(
+                f"{what} has a character that HTTP cannot carry; a line break, a space at an end "
+                "or a typographic quote may have been copied with it."
+            )
     return Endpoint(
         name=name,
         base_url=address,
         api_key=key,
-        headers=headers | dict(default_headers or {}),
+        headers=headers,
         query=dict(default_query or {}),
         extra_body=dict(extra_body or {}),
         concurrency=concurrency,
@@ -242,6 +268,29 @@ def endpoint(
             max_requests=max_requests, max_tokens_total=max_tokens_total, max_cost=max_cost
         ),
     )
+
+
+def _address(given: str) -> str:
+    """A base URL without the slash at its end, if it is one."""
+    address = given.strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        plain = False
+    if not plain or not re.fullmatch("[!-~]+", address):
+        raise UsageError(
+            "base_url must be an address such as http://127.0.0.1:8000/v1, in plain ASCII; "
+            f"got {given!r}."
+        )
+    if "@" in parts.netloc:
+        raise UsageError(
+            "base_url is kept beside each answer, so it must hold no user or password; give them "
+            "by api_key_env or default_headers."
+        )
+    if parts.query or parts.fragment:
+        raise UsageError(f"base_url must end with its path; give default_query; got {given!r}.")
+    return address
 
 
 def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str | None:
@@ -259,7 +308,9 @@ def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str |
     found = os.environ.get("OPENAI_API_KEY", "").strip()
     if address != DEFAULT_BASE_URL:
         # The SDK's variable is meant for the SDK's server or the one named beside it, not for any.
-        return found if os.environ.get("OPENAI_BASE_URL", "").rstrip("/") == address else None
+        return (
+            found if os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") == address else None
+        )
     if not found:
         raise UsageError(
             f"{DEFAULT_BASE_URL} needs a key: set OPENAI_API_KEY, or give api_key_env=, or "
@@ -268,13 +319,28 @@ def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str |
     return found
 
 
+_NAMED = {"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"}
+_VALUES = {"const", "enum", "examples"}
+
+
 def strict(schema: Any) -> Any:
-    """A copy of a JSON Schema as strict mode wants it: every object closed, all of it required."""
+    """A copy of a JSON Schema as strict mode wants it: every object closed, all of it required.
+
+    >>> strict({"type": "object", "properties": {"default": {"type": "string", "default": ""}}})
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'type': 'object', 'properties': {'default': {'type': 'string'}},
+     'additionalProperties': False, 'required': ['default']}
+    """
     if isinstance(schema, list):
         return [strict(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
-    closed = {name: strict(part) for name, part in schema.items() if name != "default"}
+    closed: dict[str, Any] = {}
+    for word, part in schema.items():
+        if word in _NAMED and isinstance(part, Mapping):
+            closed[word] = {name: strict(each) for name, each in part.items()}
+        elif word != "default":
+            closed[word] = part if word in _VALUES else strict(part)
     if isinstance(closed.get("properties"), Mapping):
         closed["additionalProperties"] = False
         closed["required"] = list(closed["properties"])
