@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from synthkit.errors import ModelError, UsageError
+from synthkit.models.endpoint import Endpoint
 from synthkit.store import Store
 from synthkit.types import Budget, Completion, Ledger, Model, Request
 
@@ -239,6 +240,8 @@ def drive(
         If the budget limits the cost of a model whose price is not known.
     """
     limits = budget or getattr(model, "budget", None) or Budget()
+    if budget is not None and isinstance(model, Endpoint):
+        model = replace(model, budget=budget)  # so that tries again count too
     if limits.max_cost is not None and model.price is None:
         raise UsageError(
             f"max_cost needs the price of {model.name}; give load_model(..., price=(prompt, "

@@ -36,7 +36,7 @@ def model(magics: SynthMagics, words: list[str]) -> Any:
     store = {"store": magics.session.store} if spec.startswith("replay") else {}
     loaded = load_model(spec, **store, **options)
     magics.shell.user_ns[name] = loaded
-    return grid([{"variable": name, "model": loaded.name, "fingerprint": loaded.fingerprint}])
+    return grid([{"variable": name, "model": loaded.name}])
 
 
 def models(magics: SynthMagics, words: list[str]) -> Any:
