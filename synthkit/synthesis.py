@@ -10,24 +10,23 @@ import json
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from synthkit import decode, table
+from synthkit.conditions import Sampler, conditions, with_parent
 from synthkit.driver import Watch, drive
 from synthkit.errors import EndpointError, PromptError, TableError, UsageError, unknown
 from synthkit.models import load_model
 from synthkit.prompt import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes.ask import ask
-from synthkit.types import Budget, Model, Reject, Request, Run, Sampling, digest
+from synthkit.types import Budget, Model, Reject, Request, Run, Sampling
 from synthkit.workspace import Session, check_name
 from synthkit.workspace import session as current_session
 
 ID_DIGITS = 16
 """Hex digits of a request's key that make a row's id: one clash is likely among 4e9 rows."""
-
-Sampler = Literal["product", "independent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +185,7 @@ def plan(
         check_name(name)
     draws = sampling or Sampling()
     template = parse(prompt, system=system)
-    fields = _fields(rows, n, _values(vary or {}), sampler, draws.seed or 0)
+    fields = conditions(rows, n, vary or {}, sampler, draws.seed or 0)
     decoder = _decoder(schema, labels, regex, output, table.columns(fields))
     requests = _requests(template, table.records(fields), draws, decoder, examples)
     given = (max_requests, max_tokens_total, max_cost)
@@ -195,7 +194,7 @@ def plan(
         prompt=prompt,
         requests=requests,
         keys=[request.key(model.fingerprint) for request in requests],
-        source=_with_parent(fields),
+        source=with_parent(fields),
         decoder=decoder,
         model=model,
         session=chosen,
@@ -302,63 +301,6 @@ def generate(
 
 def _unreachable(error: Exception) -> bool:
     return isinstance(error, EndpointError) and error.status is None
-
-
-def _values(vary: Mapping[str, Any]) -> dict[str, list[Any]]:
-    made = {}
-    for name, values in vary.items():
-        texts = isinstance(values, str | bytes | Mapping)
-        made[name] = list(values) if isinstance(values, Iterable) and not texts else []
-        if not made[name]:
-            raise UsageError(f"vary: {name!r} needs a list of one value or more; got {values!r}.")
-    return made
-
-
-def _fields(
-    rows: Any, n: int, vary: Mapping[str, Sequence[Any]], sampler: Sampler, seed: int
-) -> Any:
-    """A table with the fields of each request, in the order of the results."""
-    if sampler not in ("product", "independent"):
-        raise UsageError(unknown("sampler", sampler, ("product", "independent")))
-    if rows is None:
-        varied = _drawn(vary, range(n), seed) if sampler == "independent" else _cycled(vary, n)
-        return table.build({name: [row[name] for row in varied] for name in vary}, n=len(varied))
-    both = [name for name in vary if name in table.columns(rows)]
-    if both:
-        raise TableError(f"the field {both[0]!r} is in the rows and in vary; rename one of them.")
-    combinations = table.product(vary) if sampler == "product" else [{}]
-    size = table.size(rows)
-    each = [(i, c, copy) for i in range(size) for c in combinations for copy in range(n)]
-    made = table.take(rows, [i for i, _, _ in each])
-    varied = [combination for _, combination, _ in each]
-    if sampler == "independent":
-        varied = _drawn(vary, [(i, copy) for i, _, copy in each], seed)
-    return table.assign(made, {name: [row[name] for row in varied] for name in vary})
-
-
-def _cycled(vary: Mapping[str, Sequence[Any]], n: int) -> list[dict[str, Any]]:
-    combinations = table.product(vary)
-    return [combinations[i % len(combinations)] for i in range(max(n, len(combinations)))]
-
-
-def _drawn(
-    vary: Mapping[str, Sequence[Any]], places: Iterable[Any], seed: int
-) -> list[dict[str, Any]]:
-    """Independent uniform draws, one for each place; more places leave the draws as they are."""
-    return [
-        {
-            name: values[int(digest([seed, name, place])[:12], 16) * len(values) >> 48]
-            for name, values in vary.items()
-        }
-        for place in places
-    ]
-
-
-def _with_parent(fields: Any) -> Any:
-    """The fields without ``id``: what was the rows' own id is ``parent`` in the results."""
-    if "id" not in table.columns(fields):
-        return fields
-    return table.assign(fields, {"parent": table.column(fields, "id")})
 
 
 def _decoder(

@@ -7,7 +7,6 @@ dict of lists, is taken too, and gives pandas back.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -307,13 +306,3 @@ def _dataset(arrow: Any, *, like: Any = None) -> Any:
             if kept.field(name).type == arrow.schema.field(name).type:
                 features[name] = like.features[name]
     return datasets.Dataset(arrow.replace_schema_metadata(features.arrow_schema.metadata))
-
-
-def product(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """One dict for each combination of the values, the last field varying fastest.
-
-    >>> product({"a": [1, 2], "b": ["x"]})
-    [{'a': 1, 'b': 'x'}, {'a': 2, 'b': 'x'}]
-    """
-    names = list(values)
-    return [dict(zip(names, cells, strict=True)) for cells in itertools.product(*values.values())]

@@ -1,4 +1,4 @@
-"""Imports run strictly downward, and pure modules touch nothing outside: see CONTRIBUTING."""
+"""Imports run strictly downward, and pure modules touch nothing outside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras"),
     ("types",),
     ("table",),
-    ("prompt", "decode", "recipes", "curate", "evaluate", "plots", "share.card"),
+    ("prompt", "decode", "conditions", "recipes", "curate", "evaluate", "plots", "share.card"),
     ("store", "models", "train", "share"),
     ("driver",),
     ("workspace",),
