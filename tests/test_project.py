@@ -1,0 +1,58 @@
+"""What stands beside the package: Binder's files, the README's blocks, the top level."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def test_binder_installs_what_the_project_declares() -> None:
+    environment = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())
+    conda = [line for line in environment["dependencies"] if isinstance(line, str)]
+    (pip,) = (line["pip"] for line in environment["dependencies"] if isinstance(line, dict))
+    declared = {*PROJECT["dependencies"], *EXTRAS["local"], *EXTRAS["notebook"], *EXTRAS["data"]}
+    (torch,) = (line for line in declared if line.startswith("torch"))
+    assert f"pytorch-cpu{torch.removeprefix('torch')}" in conda
+    assert set(pip) == {line for line in declared if not re.match("torch|ipython", line)}
+
+
+@pytest.mark.parametrize("script", ["postBuild", "start"])
+def test_binder_scripts_run_as_they_must(script: str) -> None:
+    path = ROOT / "binder" / script
+    assert os.access(path, os.X_OK)
+    assert path.read_text().startswith("#!/usr/bin/env bash\n")
+
+
+def test_binder_start_hands_over_without_a_network() -> None:
+    command = 'echo "$HF_HUB_OFFLINE $OMP_NUM_THREADS"'
+    done = subprocess.run(
+        [ROOT / "binder" / "start", "bash", "-c", command], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1", "1"]
+
+
+def test_the_readme_installs_extras_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    named = {name for group in re.findall(r'"\.\[([\w,]+)\]"', readme) for name in group.split(",")}
+    assert named == {"local", "notebook", "data", "dev"}
+    assert named <= set(EXTRAS)
+
+
+def test_the_top_level_holds_nothing_else() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    top = {line.split("/")[0] for line in tracked.splitlines()}
+    allowed = {"synthkit", "notebooks", "tests", "binder", "pyproject.toml", "README.md"}
+    assert {name for name in top if not name.startswith(".")} - allowed <= {
+        "LICENSE",
+        "CHANGELOG.md",
+    }
