@@ -53,3 +53,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
     """Builds a table of that kind from columns."""
     return MAKERS[kind]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Drive the browser last: once it is up, its event loop runs in this thread to the end."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -17,7 +17,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("types",),
     ("table",),
     ("prompt", "decode", "conditions", "recipes", "curate", "evaluate", "plots", "share.card"),
-    ("store", "models", "train", "share"),
+    ("store", "models", "train", "share", "frontend"),
     ("driver",),
     ("workspace",),
     ("synthesis",),

@@ -10,9 +10,10 @@ from IPython.display import display
 from traitlets import Float, Int, Unicode
 
 from synthkit.errors import SynthkitError, UsageError, unknown
+from synthkit.frontend import interactive
 from synthkit.jupyter import options as opts
 from synthkit.jupyter.completion import Completer
-from synthkit.jupyter.display import interactive, summary
+from synthkit.jupyter.display import summary
 from synthkit.jupyter.live import Background, carry_out, open_preview
 from synthkit.jupyter.verbs import VERBS, listing
 from synthkit.models import load_model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 from synthkit.errors import ModelError, ModelNotFound
 from synthkit.extras import need
+from synthkit.frontend import interactive
 
 POLL_SECONDS = 0.1
 
@@ -32,7 +32,7 @@ class Progress:
             f"Fetching {self.name} ({self.total / 1e6:.0f} MB), licence {self.licence}.",
             file=sys.stderr,
         )
-        if sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__"):
+        if sys.stderr.isatty() or interactive():
             from tqdm import tqdm
 
             self.bar = tqdm(

@@ -160,7 +160,6 @@ class Local:
         self.name = f"{settings.source.name} {precision}"
         about = settings.source.identity
         parts = {
-            "model": settings.source.name,
             "weights": about.weights[:32],
             "template": "raw" if settings.raw else about.template,
             "quantize": settings.quantize,

@@ -160,9 +160,15 @@ class Sheet:
 
     def save(self) -> dict[str, Any]:
         """The notebook as the app wrote it to disk."""
-        before = self.path.stat().st_mtime_ns
-        self.command("docmanager:save")
-        wait_for(lambda: self.path.stat().st_mtime_ns > before and not self.unsaved(), "the file")
+
+        def stored() -> bool:
+            # a page that has just opened may let the command pass unheard
+            if self.unsaved():
+                self.command("docmanager:save")
+                self.page.wait_for_timeout(500)
+            return not self.unsaved()
+
+        wait_for(stored, "the file")
         saved: dict[str, Any] = json.loads(self.path.read_text())
         return saved
 

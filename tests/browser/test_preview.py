@@ -319,7 +319,7 @@ p
 
 
 def test_someone_watches(open_notebook: Open) -> None:
-    sheet = open_notebook("from synthkit.jupyter.display import interactive\ninteractive()")
+    sheet = open_notebook("from synthkit.frontend import interactive\ninteractive()")
     sheet.run_all()
     assert sheet.cell(0).locator(".jp-OutputArea-output").inner_text() == "True"
 

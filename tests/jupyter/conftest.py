@@ -14,6 +14,8 @@ from IPython.utils.capture import capture_output
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from synthkit import workspace
+
 
 @dataclass
 class Shell:
@@ -46,6 +48,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     ip.run_line_magic("load_ext", "synthkit")
     yield Shell(ip)
     ip.run_line_magic("unload_ext", "synthkit")
+    workspace.session().close()
     ip.history_manager.end_session()
     InteractiveShell.clear_instance()
 

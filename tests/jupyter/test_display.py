@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 
 from synthkit.errors import UsageError
-from synthkit.jupyter.display import cell, interactive, reveal, summary
+from synthkit.frontend import interactive
+from synthkit.jupyter.display import cell, reveal, summary
 from synthkit.types import Ledger, Run
 
 ROOT = Path(__file__).parents[2]
@@ -284,7 +285,7 @@ def test_the_environment_overrules(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> None:
     source = (
         "from pathlib import Path\n"
-        "from synthkit.jupyter.display import interactive\n"
+        "from synthkit.frontend import interactive\n"
         "Path('seen').write_text(str(interactive()));"
     )
     nbformat.write(
