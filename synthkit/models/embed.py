@@ -41,8 +41,8 @@ def load_embedder(name: str) -> Embedder:
 
     Examples
     --------
-    >>> vectors = load_embedder("wordllama").embed(["a cat", "a kitten"])  # doctest: +SKIP
-    >>> vectors.shape  # doctest: +SKIP
+    >>> vectors = load_embedder("wordllama").embed(["a cat", "a kitten"])
+    >>> vectors.shape
     (2, 256)
     """
     entry = catalog.entry(name)

@@ -48,7 +48,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     ip.run_line_magic("load_ext", "synthkit")
     yield Shell(ip)
     ip.run_line_magic("unload_ext", "synthkit")
-    workspace.session().close()
+    workspace._close_all()
     ip.history_manager.end_session()
     InteractiveShell.clear_instance()
 
