@@ -846,6 +846,7 @@ def test_closing_in_the_middle_of_connecting_and_waiting_is_clean(quick: None) -
                 stream = endpoint("m", base_url=server.base_url).complete([question("a")] * 50)
                 next(stream)
                 stream.close()  # type: ignore[attr-defined]
+                assert not [t for t in threading.enumerate() if t.name == "synthkit-wire"]
 
 
 def test_an_interrupt_in_the_consumer_keeps_what_is_done(tmp_path: Path) -> None:
