@@ -1,4 +1,4 @@
-"""The store: one SQLite file that holds every completion under the key of its request.
+"""The store: one SQLite file with every completion under the key of its request, and every mark.
 
 Write-ahead logging lets several kernels use one file at once. Each completion is committed by
 itself before anyone sees it, so a killed process loses none that was shown; after each run the log
@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from synthkit.errors import StoreError
-from synthkit.types import Completion, Ledger, canonical, digest
+from synthkit.types import Completion, Ledger, Mark, canonical, digest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS models (
@@ -34,6 +34,12 @@ CREATE INDEX IF NOT EXISTS completions_ask ON completions (ask);
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY, name TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT NOT NULL,
     at REAL NOT NULL, rows INTEGER NOT NULL, ledger TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS marks (
+    seq INTEGER PRIMARY KEY, task TEXT NOT NULL, round INTEGER NOT NULL, row TEXT NOT NULL,
+    by TEXT NOT NULL, label TEXT NOT NULL, reason TEXT NOT NULL, flag INTEGER NOT NULL,
+    edit TEXT NOT NULL, at REAL NOT NULL, act TEXT NOT NULL, step INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS marks_row ON marks (row);
+CREATE TABLE IF NOT EXISTS labs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
@@ -48,7 +54,7 @@ class Stored:
 
 
 class Store:
-    """The file of completions and runs of one session.
+    """The file of completions, runs and marks of one session.
 
     Parameters
     ----------
@@ -206,6 +212,45 @@ class Store:
         names = ("run", "name", "model", "prompt", "at", "rows")
         return [dict(zip(names, row[:-1], strict=True)) | json.loads(row[-1]) for row in rows]
 
+    def add_marks(self, marks: Sequence[Mark]) -> list[Mark]:
+        """The marks as they are on disk now: those without a step got one in common."""
+        with self._use() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                (step,) = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM marks").fetchone()
+                written = [mark if mark.step else replace(mark, step=step) for mark in marks]
+                db.executemany(_INSERT_MARK, map(_mark_row, written))
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+        return written
+
+    def marks(self, rows: Sequence[str] | None = None) -> list[Mark]:
+        """Every mark ever written, undone ones too, the oldest first; or those of some rows."""
+        where = "" if rows is None else "WHERE row IN (SELECT value FROM json_each(?)) "
+        given = () if rows is None else (json.dumps(list(rows)),)
+        with self._use() as db:
+            found = db.execute(f"{_SELECT_MARK} {where}ORDER BY seq", given).fetchall()
+        return [_mark(row) for row in found]
+
+    def put_lab(self, name: str, body: Mapping[str, Any]) -> None:
+        """Keep a prompt lab under a name, in place of the one that had it."""
+        values = (name, canonical(body).decode("utf-8", "replace"), time.time())
+        with self._use() as db:
+            db.execute("INSERT OR REPLACE INTO labs VALUES (?,?,?)", values)
+
+    def lab(self, name: str) -> dict[str, Any] | None:
+        """The prompt lab of that name; ``None`` if there is none."""
+        with self._use() as db:
+            row = db.execute("SELECT body FROM labs WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def labs(self) -> list[str]:
+        """The names of the prompt labs, the latest last."""
+        with self._use() as db:
+            return [name for (name,) in db.execute("SELECT name FROM labs ORDER BY at")]
+
     def count(self) -> int:
         """How many completions are held."""
         with self._use() as db:
@@ -229,6 +274,36 @@ def _completion(row: Sequence[Any]) -> Completion:
         text = text.decode("utf-8", "surrogatepass")
     pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None
     return Completion(text, finish, prompt_tokens, completion_tokens, seconds, pairs)
+
+
+_INSERT_MARK = (
+    "INSERT INTO marks (row, label, reason, by, at, flag, edit, task, round, act, step) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+)
+_SELECT_MARK = "SELECT row, label, reason, by, at, flag, edit, task, round, act, step FROM marks"
+
+
+def _mark_row(mark: Mark) -> tuple[Any, ...]:
+    edit = canonical(dict(mark.edit)).decode("utf-8", "replace")
+    said = (mark.id, mark.label, mark.reason.encode("utf-8", "replace").decode(), mark.by)
+    return (*said, mark.at, mark.flag, edit, mark.task, mark.round, mark.act, mark.step)
+
+
+def _mark(row: Sequence[Any]) -> Mark:
+    id, label, reason, by, at, flag, edit, task, round, act, step = row
+    return Mark(
+        id=id,
+        label=label,
+        reason=reason,
+        by=by,
+        at=at,
+        flag=bool(flag),
+        edit=json.loads(edit),
+        task=task,
+        round=round,
+        act=act,
+        step=step,
+    )
 
 
 def _sql_text(text: str) -> str | bytes:

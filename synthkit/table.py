@@ -7,7 +7,9 @@ dict of lists, is taken too, and gives pandas back.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -199,6 +201,37 @@ def concat(tables: Sequence[Any]) -> Any:
         case _:
             datasets = need("datasets", extra="data", why="to join tables")
             return datasets.concatenate_datasets(list(tables))
+
+
+def identified(table: Any) -> Any:
+    """``table`` with an ``id`` for each row: its own, or else one made from what the row holds.
+
+    Rows that hold the same are told apart by their order, so that an id stands for the same row
+    whenever the same table is made again.
+
+    Raises
+    ------
+    TableError
+        If an id is missing, or is that of two rows.
+    """
+    table = native(table)
+    if "id" in columns(table):
+        seen: set[Any] = set()
+        for n, id in enumerate(column(table, "id")):
+            if id is None or id in seen:
+                problem = "is missing" if id is None else f"{id!r} occurs twice"
+                raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
+            seen.add(id)
+        return table
+    times: Counter[str] = Counter()
+    ids = []
+    for row in records(table):
+        text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=str)
+        held = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        times[held] += 1
+        repeated = f"{held}-{times[held]}" if times[held] > 1 else held
+        ids.append(repeated)
+    return assign(table, {"id": ids}, first=("id",))
 
 
 def to_arrow(table: Any) -> Any:

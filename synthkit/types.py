@@ -259,6 +259,53 @@ class Run:
         return f"Run({'; '.join(parts)})"
 
 
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What a curation verb decided: two tables of the kind it was given.
+
+    ``kept`` has the columns of the table; ``dropped`` has those and ``why``, the reason in words.
+    """
+
+    kept: Any
+    dropped: Any
+
+    def __repr__(self) -> str:
+        return f"Curation({len(self.kept)} kept, {len(self.dropped)} dropped)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What one person says of one row, whole: a later mark takes the place of an earlier one.
+
+    Parameters
+    ----------
+    id : the row's.
+    label : ``"accept"``, ``"reject"``, ``"skip"``, or one of the labels of the task; empty where
+        the row has no mark (it was undone, or is only flagged).
+    reason : why, or a comment.
+    by : who.
+    at : when, in seconds since 1970 (UTC).
+    flag : to be looked at again.
+    edit : column -> the text that should stand there.
+    task : the question that was asked, where a table is marked for several.
+    round : 1, or 2 for a blind second look at a row that was marked before.
+    act : ``"mark"``, ``"undo"`` or ``"redo"``: what wrote it. Nothing is ever written over.
+    step : the marks that were written together, and are undone together, have one step.
+    """
+
+    id: str
+    label: str = ""
+    reason: str = ""
+    by: str = ""
+    at: float = 0.0
+    flag: bool = False
+    edit: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
+    round: int = 1
+    act: Literal["mark", "undo", "redo"] = "mark"
+    step: int = 0
+
+
 def digest(value: Any) -> str:
     """32 hex digits (BLAKE2b, 128 bits) of the canonical JSON of ``value``."""
     return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()

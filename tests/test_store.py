@@ -18,7 +18,7 @@ import pytest
 import synthkit as sk
 from synthkit.errors import StoreError
 from synthkit.store import Store, differences
-from synthkit.types import Completion, Ledger, Message, Request, Sampling
+from synthkit.types import Completion, Ledger, Mark, Message, Request, Sampling
 
 ASKED = Request((Message("system", "Be brief."), Message("user", "Hi.")), Sampling())
 MODEL = json.dumps({"base_url": "http://a/v1", "model": "m"})
@@ -268,3 +268,43 @@ def test_threads_of_one_process_share_a_store(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(put, range(400))) == [ANSWER] * 400
     assert store.count() == 400
+
+
+def test_marks_are_appended_and_come_back_in_order(store: Store) -> None:
+    first = store.add_marks([Mark(id="a", label="accept", by="ana", at=1.5)])
+    both = store.add_marks(
+        [
+            Mark(id="a", label="reject", reason="too short \ud800", by="ana", at=2.0, flag=True),
+            Mark(id="b", edit={"text": "ä"}, by="bo", task="tone", round=2, act="redo"),
+        ]
+    )
+    assert [mark.step for mark in [*first, *both]] == [1, 2, 2]
+    assert [mark.id for mark in store.marks()] == ["a", "a", "b"]
+    assert store.marks(["b"]) == [both[1]]
+    assert store.marks(["a"])[1].reason == "too short ?"
+    assert store.marks([]) == []
+
+
+def test_a_mark_is_on_disk_before_add_marks_returns(store: Store) -> None:
+    store.add_marks([Mark(id="a", label="accept")])
+    with closing(sqlite3.connect(store.path)) as other:
+        assert other.execute("SELECT row, label FROM marks").fetchall() == [("a", "accept")]
+
+
+def test_a_store_of_the_first_format_gains_marks(store: Store) -> None:
+    store.put(KEY, PAYLOAD, ANSWER)
+    store.close()
+    with closing(sqlite3.connect(store.path)) as db:
+        db.executescript("DROP TABLE marks; DROP TABLE labs; PRAGMA user_version = 1;")
+    with closing(Store(store.path)) as again:
+        assert again.get([KEY]) == {KEY: ANSWER}
+        assert again.marks() == []
+        assert again.add_marks([Mark(id="a", label="accept")])
+
+
+def test_a_lab_is_kept_under_its_name(store: Store) -> None:
+    store.put_lab("tone", {"variants": ["a"]})
+    store.put_lab("tone", {"variants": ["a", "b"]})
+    assert store.labs() == ["tone"]
+    assert store.lab("tone") == {"variants": ["a", "b"]}
+    assert store.lab("other") is None

@@ -199,3 +199,22 @@ def test_empty_columns_are_objects_and_not_floats() -> None:
     assert table.build({"a": [], "b": []}).dtypes.tolist() == [object, object]
     assert table.build({"a": [None]})["a"].dtype == object
     assert len(table.build({}, n=3)) == 3
+
+
+def test_rows_without_ids_get_the_same_ones_each_time(make: Make) -> None:
+    cells: dict[str, list[Any]] = {"t": ["same", "same", "other"]}
+    ids = table.column(table.identified(make(cells)), "id")
+    assert len(set(ids)) == 3
+    assert ids == table.column(table.identified(make(cells)), "id")
+    assert table.column(table.identified(make({"t": ["other", "same"]})), "id") == [ids[2], ids[0]]
+
+
+def test_rows_keep_their_own_ids(make: Make) -> None:
+    made = make({"t": ["a", "b"], "id": ["x", "y"]})
+    assert table.column(table.identified(made), "id") == ["x", "y"]
+
+
+@pytest.mark.parametrize("ids", [["x", "x"], ["x", None]])
+def test_an_id_of_two_rows_or_none_is_refused(make: Make, ids: list[Any]) -> None:
+    with pytest.raises(TableError, match="in row 1"):
+        table.identified(make({"id": ids, "t": ["a", "b"]}))

@@ -6,7 +6,7 @@ IPython completes no arguments of magics by itself; a matcher among its custom o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from synthkit.jupyter.magics import SynthMagics
 
 _LINE = re.compile(r"^\s*%%?synth\s")
-_CHOICES = {one.args[0]: one.kwds["choices"] for one in ARGUMENTS if one.kwds.get("choices")}
 
 
 class Completer:
@@ -48,39 +47,64 @@ class Completer:
         head, words = line.split(None, 1)[0], line.split()
         last = "" if line[-1].isspace() else words[-1]
         before = words[1:] if not last else words[1:-1]
+        arguments: Sequence[Any] = ARGUMENTS
         if head == "%synth":
-            return _starting(last, VERBS) if not before else []
+            if not before:
+                return _starting(last, VERBS)
+            verb = VERBS.get(before.pop(0))
+            arguments = (verb.arguments if verb else None) or ()
         option = before[-1] if before else ""
         if last.startswith("--") and "=" in last:
             option, _, last = last.partition("=")
-        values = self._values(option)
+        takes = _taking(option, arguments) or _place(before, arguments)
+        values = None if takes is None or last.startswith("-") else self._values(takes)
         if values is not None:
             return _starting(last, values)
         if "=@" in last:
             head, _, start = last.partition("=@")
             return [f"{head}=@{name}" for name in _starting(start, self._variables())]
-        return _starting(last, [a for one in ARGUMENTS for a in one.args if a.startswith("--")])
+        return _starting(last, [a for one in arguments for a in one.args if a.startswith("--")])
 
-    def _values(self, option: str) -> Iterable[str] | None:
+    def _values(self, argument: Any) -> Iterable[str] | None:
+        """The values that an argument may have, as far as they are known."""
         names = self._magics.names
-        match option:
-            case "--model" | "-m":
+        match argument.kwds.get("metavar"):
+            case "MODEL":
                 from synthkit.models.catalog import CATALOG
 
                 return [*names.models(), *CATALOG, *FORMS]
-            case "--from" | "--examples":
+            case "TABLE":
                 return dict.fromkeys([*names.tables(), *names.session.names()])
-            case "--schema":
+            case "SCHEMA":
                 return [
                     name
                     for name, value in names.public.items()
                     if hasattr(value, "model_json_schema") or isinstance(value, dict)
                 ]
-            case _:
-                return _CHOICES.get(option)
+        choices: Iterable[str] | None = argument.kwds.get("choices")
+        return choices
 
     def _variables(self) -> list[str]:
         return list(self._magics.names.public)
+
+
+def _taking(option: str, arguments: Sequence[Any]) -> Any:
+    """The argument whose value is expected after an option; ``None`` if it takes none."""
+    for one in arguments:
+        if option in one.args and one.kwds.get("action") != "store_true":
+            return one
+    return None
+
+
+def _place(before: Sequence[str], arguments: Sequence[Any]) -> Any:
+    """The argument without a name whose turn it is; ``None`` if all are there."""
+    places = [one for one in arguments if not one.args[0].startswith("-")]
+    given = [
+        word
+        for word, last in zip(before, ["", *before], strict=False)
+        if not word.startswith("-") and not _taking(last, arguments)
+    ]
+    return places[len(given)] if len(given) < len(places) else None
 
 
 def _starting(start: str, names: Iterable[str]) -> list[str]:

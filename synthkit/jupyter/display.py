@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -20,6 +20,13 @@ from typing import Any
 from synthkit.table import column, columns, head, size
 from synthkit.types import Ledger, Run
 
+TWIN_CLASS = "synthkit-static"
+HIDE_LOST_WIDGET = (
+    f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{TWIN_CLASS})"
+    " .jupyter-widgets:not(:has(*)){display:none}</style>"
+)
+"""With no kernel JupyterLab puts a bare line "Error displaying widget" in the place of a widget.
+Its static twin, the next output, hides that line; a widget that lives has elements inside it."""
 MAX_COLUMNS = 12
 MAX_REASONS = 8
 HTML_LENGTH = 240
@@ -46,6 +53,11 @@ class Static:
 
     def __repr__(self) -> str:
         return self.plain
+
+    @property
+    def twin(self) -> Static:
+        """The same, to be shown below a widget, which it stands for where there is no kernel."""
+        return replace(self, html=HIDE_LOST_WIDGET + self.html)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.plain, "text/html": self.html}
@@ -271,7 +283,7 @@ def _ranked(reasons: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _html(digest: _Digest) -> str:
-    parts = ['<div class="synthkit-static">']
+    parts = [f'<div class="{TWIN_CLASS}">']
     if digest.rows:
         heads = map(_th, digest.columns, digest.right)
         parts += ["<table>", f"<thead><tr>{''.join(heads)}</tr></thead>", "<tbody>"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
@@ -23,6 +23,9 @@ from synthkit.workspace import FOLDER, Session, session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+
+T = TypeVar("T")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -46,6 +49,7 @@ class SynthMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._loaded: dict[str, Model] = {}
+        self._shown: dict[str | None, tuple[str | None, list[Any]]] = {}
         self.completer = Completer(self)
 
     @property
@@ -82,6 +86,20 @@ class SynthMagics(Magics):
             raise UsageError(unknown("verb", words[0], VERBS) + " %synth alone lists them.")
         return VERBS[words[0]](self, words[1:])
 
+    def show(self, widget: T) -> T:
+        """The widget, displayed; those that this cell showed when it ran before are let go."""
+        parent = self.shell.get_parent() if hasattr(self.shell, "get_parent") else {}
+        cell = parent.get("metadata", {}).get("cellId")
+        request = parent.get("header", {}).get("msg_id")
+        before, shown = self._shown.get(cell, (None, []))
+        if cell is None or before != request:
+            for old in shown if cell else ():
+                old.close()
+            shown = []
+        self._shown[cell] = request, [*shown, widget]
+        display(widget)
+        return widget
+
     def find_model(self, name: str) -> Model:
         """The model in a variable, or the one that a spec names, loaded once."""
         held = self.shell.user_ns.get(name)
@@ -94,7 +112,8 @@ class SynthMagics(Magics):
         return self._loaded[name]
 
     def _cell(self, line: str, cell: str) -> Any:
-        options = opts.parse(self.synth.parser, line)
+        words = opts.split(line)
+        options = opts.parse(self.synth.parser, words, opts.ARGUMENTS, "%%synth? explains them.")
         if not options.name.isidentifier():
             raise UsageError(f"expected a variable's name first; got {options.name!r}.")
         planned = self._plan(options, cell)
@@ -104,9 +123,7 @@ class SynthMagics(Magics):
             return outline(planned)
         if options.background and interactive():
             return self._behind(planned)
-        preview = open_preview(planned, None) if interactive() else None
-        if preview is not None:
-            display(preview)
+        preview = self.show(open_preview(planned, None)) if interactive() else None
         try:
             run = carry_out(planned, preview)
         except SynthkitError as error:
@@ -153,8 +170,7 @@ class SynthMagics(Magics):
 
     def _behind(self, planned: Plan) -> None:
         stop = threading.Event()
-        preview = open_preview(planned, stop)
-        display(preview)
+        preview = self.show(open_preview(planned, stop))
         place = display(_Running(planned.name), display_id=True)
 
         def ended(run: Run | None, error: SynthkitError | None) -> None:
@@ -171,7 +187,8 @@ class SynthMagics(Magics):
         self.shell.user_ns[f"{planned.name}_run"] = run
 
     def _summary(self, planned: Plan, run: Run) -> Any:
-        return summary(run, name=planned.name, model=planned.model.name, rows=self.preview_rows)
+        label = planned.model.name
+        return summary(run, name=planned.name, model=label, rows=self.preview_rows).twin
 
 
 class _Running:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
 
 from synthkit import table
-from synthkit.errors import SynthkitError, TableError, UsageError, unknown
+from synthkit.errors import TableError, UsageError, unknown
 from synthkit.prompt import Examples
 from synthkit.types import Sampling
 from synthkit.workspace import Session
 
 ARGUMENTS = (
     argument("name", metavar="NAME", help="variable that gets the table; its run is NAME_run"),
-    argument("--model", "-m", help="a model's variable, or its spec: smollm2, hf:..., openai:..."),
+    argument(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="a model's variable, or its spec: smollm2, hf:..., openai:...",
+    ),
     argument("--n", type=int, default=1, help="rows in all; with --from, for each of its rows"),
     argument(
         "--vary",
@@ -35,7 +40,11 @@ ARGUMENTS = (
     argument(
         "--pick", choices=["fixed", "random", "nearest"], default="fixed", help="which examples"
     ),
-    argument("--schema", help="a JSON Schema or pydantic model: a variable or a .json file"),
+    argument(
+        "--schema",
+        metavar="SCHEMA",
+        help="a JSON Schema or pydantic model: a variable or a .json file",
+    ),
     argument("--labels", help="the answer is one of these: a,b,c or @variable"),
     argument("--regex", help="a pattern whose named groups are the columns"),
     argument("--output", metavar="COLUMN", help="column for the text; 'text' if not given"),
@@ -60,26 +69,33 @@ def cell_arguments(function: Any) -> Any:
     return magic_arguments()(function)
 
 
-def parse(parser: MagicArgumentParser, line: str) -> Any:
-    """The options on a line, by name.
+def parser(prog: str, what: str, arguments: Sequence[Any]) -> MagicArgumentParser:
+    """A parser of the given arguments, with its help."""
+    made = MagicArgumentParser(prog, description=what, add_help=False)
+    for one in arguments:
+        made.add_argument(*one.args, **one.kwds)
+    return made
+
+
+def parse(
+    parser: MagicArgumentParser, words: list[str], arguments: Sequence[Any], help: str
+) -> Any:
+    """What the words of a line ask for, by name.
 
     Raises
     ------
     UsageError
-        If they cannot be read; says which, with the nearest known option.
+        If they cannot be read; says which, with the nearest known option, and ``help``.
     """
-    words = split(line)
-    known = [option for one in ARGUMENTS for option in one.args if option.startswith("--")]
+    known = [option for one in arguments for option in one.args if option.startswith("--")]
     for word in words:
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:
-            raise UsageError(unknown("option", option, known) + " %%synth? explains them.")
+            raise UsageError(f"{unknown('option', option, known)} {help}")
     try:
         return parser.parse_args(words)
     except (Exception, SystemExit) as error:
-        if isinstance(error, SynthkitError):
-            raise
-        raise UsageError(f"{error}. %%synth? explains the options.") from None
+        raise UsageError(f"{error}. {help}") from None
 
 
 def split(line: str) -> list[str]:

@@ -10,22 +10,19 @@ import json
 import math
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import anywidget
 import traitlets
 
 from synthkit.errors import UsageError
-from synthkit.jupyter.display import cell, is_number, tally
+from synthkit.jupyter.display import tally
+from synthkit.jupyter.widget import Widget, clipped, source
 from synthkit.types import Ledger
 
 State = Literal["running", "stopping", "done", "interrupted", "stopped", "failed"]
 
-STATIC = Path(__file__).parent / "static"
 PERIOD = 0.1
 """Seconds between two messages to the browser, at least."""
 RATE_PERIOD = 1.0
@@ -37,7 +34,6 @@ BATCH = 50
 PAGE = 200
 FIRST_ROWS = 20
 FIRST_BYTES = 12_000
-SAFE_INTEGER = 2**53
 
 
 class _Outcome(NamedTuple):
@@ -70,7 +66,7 @@ class _Pace:
         return (self.tokens - tokens) / seconds, remaining * seconds / fresh
 
 
-class Preview(anywidget.AnyWidget):
+class Preview(Widget):
     """A widget that shows a run while it goes on, and its rows afterwards.
 
     All methods may be called from any thread.
@@ -86,13 +82,10 @@ class Preview(anywidget.AnyWidget):
     clock : seconds that never go back.
     """
 
-    _esm = STATIC / "preview.js"
-    _css = STATIC / "synthkit.css"
+    _esm = source("preview.js")
 
-    about = traitlets.Dict().tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)
     first = traitlets.List().tag(sync=True)
-    error = traitlets.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -117,12 +110,8 @@ class Preview(anywidget.AnyWidget):
         self._flushed, self._read = -math.inf, now
         self._pace = _Pace(now)
         self._rate: tuple[float | None, float | None] = (None, None)
-        model_id = uuid.uuid4().hex
         super().__init__(
-            model_id=model_id,
             about={
-                # the browser asks its manager by this id whether the kernel is still there
-                "id": model_id,
                 "name": name,
                 "total": total,
                 "columns": self._columns,
@@ -130,7 +119,6 @@ class Preview(anywidget.AnyWidget):
             },
             progress=self._progress(),
         )
-        self.on_msg(self._answer)
 
     def __repr__(self) -> str:
         return f"Preview({self._name!r}, total={self._total})"
@@ -242,19 +230,9 @@ class Preview(anywidget.AnyWidget):
         wire: dict[str, Any] = {"at": outcome.position + 1, "tokens": outcome.tokens}
         if outcome.reject:
             raw, reason = outcome.reject
-            return {**wire, "reason": _clipped(reason, length), "raw": _clipped(raw, length)}
+            return {**wire, "reason": clipped(reason, length), "raw": clipped(raw, length)}
         row = outcome.row or {}
-        return {**wire, "cells": [_clipped(row.get(name), length) for name in self._columns]}
-
-    def _answer(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
-        # ipywidgets would log an exception where nobody looks, so it is shown in the widget
-        try:
-            reply = self._reply(content)
-        except Exception as error:
-            self.error = f"{type(error).__name__}: {error}"
-            return
-        if reply:
-            self.send(reply)
+        return {**wire, "cells": [clipped(row.get(name), length) for name in self._columns]}
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         match content:
@@ -284,13 +262,3 @@ class Preview(anywidget.AnyWidget):
                 self._state = "running"
                 self.progress = self._progress()
             raise
-
-
-def _clipped(value: Any, length: int) -> Any:
-    """A cell for the browser: number, text, ``None``, or ``[start of the text, whole length]``."""
-    if value is None or (is_number(value) and abs(value) < SAFE_INTEGER):
-        return value
-    # halves of surrogate pairs cannot be sent as UTF-8
-    text = cell(value)
-    start = text[:length].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return start if len(text) <= length else [start, len(text)]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from IPython.utils.capture import capture_output
 
 from synthkit.errors import ModelNotFound, PromptError, TableError, UsageError
 from synthkit.models.fake import Fake
@@ -251,3 +252,50 @@ def test_unload_removes_everything_and_reload_leaves_one(shell: Shell) -> None:
     assert "SynthMagics" not in shell.run("%config")
     shell.run("%load_ext synthkit")
     assert traces() == (1, 1, True, True)
+
+
+def test_a_verb_explains_itself(shell: Shell) -> None:
+    text = shell.run("%synth session --help")
+    assert "FOLDER" in text
+    assert "%synth session" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("%synth trace", "ID"),
+        ("%synth trace a b", "unrecognized arguments: b"),
+        ("%synth session --fodler x", "--fodler"),
+    ],
+)
+def test_a_verb_says_what_it_takes(shell: Shell, line: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        shell.run(line)
+
+
+def test_a_cell_lets_go_of_the_widgets_it_showed_when_it_ran_before(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closing:
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    parent: dict[str, Any] = {}
+    monkeypatch.setattr(shell.ip, "get_parent", lambda: parent, raising=False)
+    magics = shell.ip.magics_manager.registry["SynthMagics"]
+
+    def show(cell: str, request: str) -> Closing:
+        parent.update(header={"msg_id": request}, metadata={"cellId": cell})
+        shown: Closing = magics.show(Closing())
+        return shown
+
+    with capture_output():
+        first, beside, other = show("a", "1"), show("a", "1"), show("b", "2")
+        assert not first.closed
+        again = show("a", "3")
+    assert first.closed
+    assert beside.closed
+    assert not other.closed
+    assert not again.closed

@@ -3,9 +3,6 @@
 // them (a trait), the newest (pushed as they arrive), and the pages that were scrolled to.
 
 /**
- * A number, a text, nothing, or the start of a long text and its whole length.
- * @typedef {string | number | null | [string, number]} Cell
- *
  * A row has cells; a reject has a reason and the raw text. `at` counts from 1.
  * @typedef {{at: number, tokens: number, cells?: Cell[], reason?: Cell, raw?: Cell}} Row
  *
@@ -15,12 +12,6 @@
  *
  * @typedef {{state: State, message: string, seen: number, rows: number, rejects: number,
  *   pending: number, rate: number | null, left: number | null, totals: string[]}} Progress
- *
- * @typedef {object} Model
- * @property {(name: string) => any} get
- * @property {(name: string, callback: (message: any) => void) => void} on
- * @property {(content: object) => void} send
- * @property {any} widget_manager
  */
 
 const PAGE = 200;
@@ -30,138 +21,18 @@ const PATIENCE_MS = 20000;
 const SHORT_COLUMN = 24;
 const ANNOUNCE_MS = 10000;
 
-// The same list as _UNSEEN in display.py, where it is explained.
-const UNSEEN = new RegExp(
-  "([\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
-    "\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb" +
-    "\\ud800-\\udfff\\u{e0000}-\\u{e0fff}]" +
-    "|(?<![^\\x00-\\x7f])[\\u200c\\u200d]|[\\u200c\\u200d](?![^\\x00-\\x7f]))",
-  "u",
-);
-
-/**
- * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {string} [name] its class
- * @param {string} [text]
- * @returns {HTMLElementTagNameMap[T]}
- */
-function make(tag, name, text) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-/** @param {number} number */
-function thousands(number) {
-  return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-}
-
-/** @param {number} number @param {string} noun */
-function count(number, noun) {
-  return `${thousands(number)} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** @param {number} seconds */
-function duration(seconds) {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 90) return `${minutes} min`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/** @param {string} text */
-function sentence(text) {
-  return /[.!?:]\s*$/.test(text) ? text : `${text}.`;
-}
-
-/** @param {Node} node @param {string} text Write text, if it is not what is there already. */
-function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/**
- * The text as nodes: never as markup; unseen characters by their code point, and in a row of one
- * line the ends of lines by an arrow.
- * @param {string} text
- * @param {boolean} open
- */
-function reveal(text, open) {
-  const node = make("bdi");
-  for (const [n, part] of text.replaceAll("\r\n", "\n").split(UNSEEN).entries()) {
-    if (n % 2) {
-      const code = /** @type {number} */ (part.codePointAt(0)).toString(16).toUpperCase();
-      node.append(make("span", "sk-unseen", `U+${code.padStart(4, "0")}`));
-    } else if (open) {
-      node.append(part);
-    } else {
-      for (const [line, piece] of part.split("\n").entries()) {
-        if (line) node.append(make("span", "sk-faint", "↵"));
-        node.append(piece);
-      }
-    }
-  }
-  return node;
-}
-
-/** @param {Cell} cell @param {boolean} open */
-function content(cell, open) {
-  if (typeof cell === "number") return make("div", "sk-cell sk-number", String(cell));
-  if (cell === null || cell === "") return make("div", "sk-cell sk-faint", cell === "" ? "empty" : "null");
-  const [text, length] = Array.isArray(cell) ? cell : [cell, 0];
-  const node = make("div", "sk-cell");
-  node.append(reveal(text, open));
-  if (length) {
-    const whole = count(length, "character");
-    const shown = open ? `first ${thousands(text.length)} of ${whole}` : whole;
-    node.append(make("span", "sk-length", `… ${shown}`));
-  }
-  return node;
-}
-
 /** The rows of one model that are in the browser, least recently used first. */
-class Rows {
+class Rows extends Link {
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
+    super(model);
     /** @type {Map<number, Row>} */
     this.kept = new Map();
     /** @type {Map<number, Row>} rows with their long texts */
     this.whole = new Map();
-    /** @type {Set<() => void>} */
-    this.views = new Set();
     this.asked = 0;
-    this.failure = "";
-    this.gone = false;
-    model.on("msg:custom", (message) => this.receive(message));
     model.on("change:first", () => this.takeFirst());
     this.takeFirst();
-    this.watch().catch((error) => this.fail(`The kernel cannot be watched: ${error}`));
-  }
-
-  /** Notice that the kernel is gone, or back after the connection was lost. */
-  async watch() {
-    const manager = this.model.widget_manager;
-    const lose = () => {
-      this.gone = true;
-      this.changed();
-    };
-    // of a restart ipywidgets tells the model, of a shutdown only Jupyter's own kernel object tells
-    manager.kernel?.disposed?.connect(lose);
-    const whole = await manager.get_model(this.model.get("about").id);
-    const look = () => {
-      this.gone = !whole.comm_live;
-      this.changed();
-    };
-    this.model.on("comm_live_update", look);
-    look();
-  }
-
-  /** @param {string} failure */
-  fail(failure) {
-    this.failure = failure;
-    this.changed();
   }
 
   /** @param {any} message */
@@ -172,16 +43,11 @@ class Rows {
     } else if (message.type === "row") {
       this.whole.set(message.index, message.row);
     }
-    this.changed();
   }
 
   takeFirst() {
     this.take(0, this.model.get("first"));
     this.changed();
-  }
-
-  changed() {
-    for (const view of this.views) view();
   }
 
   /** @param {number} start @param {Row[]} rows */
@@ -201,15 +67,6 @@ class Rows {
       this.kept.set(index, row);
     }
     return row;
-  }
-
-  /** @param {object} message */
-  send(message) {
-    try {
-      this.model.send(message);
-    } catch (error) {
-      this.fail(`The kernel could not be asked: ${error}`);
-    }
   }
 
   /** @param {number} index Ask for the page that holds a row: one page at a time. */
@@ -500,20 +357,20 @@ class Table {
   }
 }
 
-/** One view: header, bar, notes, table, totals. */
-class View {
+/**
+ * One view: header, bar, notes, table, totals.
+ * @extends {Panel<Rows>}
+ */
+class View extends Panel {
   /** @param {Rows} rows @param {HTMLElement} host */
   constructor(rows, host) {
+    super(rows, host, "sk-preview", `preview of ${rows.model.get("about").name}`);
     this.rows = rows;
-    this.host = host;
-    this.model = rows.model;
     /** @type {About} */
     this.about = this.model.get("about");
-    this.frame = 0;
     this.announced = -Infinity;
     this.state = "";
     this.table = new Table(rows, this.about, () => this.schedule());
-    this.root = make("div", "synthkit sk-preview");
     this.made = make("span", "sk-made");
     this.rejects = make("span", "sk-count");
     this.pending = make("span", "sk-count");
@@ -522,34 +379,16 @@ class View {
     this.bar = make("div", "sk-bar");
     this.good = make("div", "sk-bar-rows");
     this.bad = make("div", "sk-bar-rejects");
-    this.notes = make("div", "sk-notes");
     this.totals = make("div", "sk-foot");
-    this.live = make("div", "sk-unseen-text");
     this.build();
-    const changed = () => this.schedule();
-    for (const name of ["change:progress", "change:error"]) this.model.on(name, changed);
-    rows.views.add(changed);
-    const resize = new ResizeObserver(changed);
+    this.follow("progress");
+    const resize = new ResizeObserver(() => this.schedule());
     resize.observe(this.table.node);
-    this.dispose = () => {
-      rows.views.delete(changed);
-      resize.disconnect();
-      cancelAnimationFrame(this.frame);
-    };
-    this.draw();
+    this.undo.push(() => resize.disconnect());
   }
 
   build() {
     const { name } = this.about;
-    // JupyterLab and Notebook would take letters as commands: X cuts the cell. Their shortcuts look
-    // for this attribute from the focused element upwards, but `.jp-Notebook :focus` matches that
-    // element first, so an ancestor's comes too late: whatever gets the focus must have its own.
-    this.root.dataset.lmSuppressShortcuts = "true";
-    this.root.addEventListener("focusin", ({ target }) => {
-      if (target instanceof HTMLElement) target.dataset.lmSuppressShortcuts = "true";
-    });
-    this.root.setAttribute("role", "group");
-    this.root.setAttribute("aria-label", `preview of ${name}`);
     this.stop.type = "button";
     this.stop.addEventListener("click", () => this.press());
     const head = make("div", "sk-head");
@@ -557,9 +396,7 @@ class View {
     this.bar.setAttribute("role", "progressbar");
     this.bar.setAttribute("aria-label", `progress of ${name}`);
     this.bar.append(this.good, this.bad);
-    this.live.setAttribute("aria-live", "polite");
     this.root.append(head, this.bar, this.notes, this.table.node, this.totals, this.live);
-    this.host.append(this.root);
   }
 
   press() {
@@ -568,33 +405,20 @@ class View {
     this.schedule();
   }
 
-  schedule() {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      this.draw();
-    });
-  }
-
-  draw() {
-    try {
-      /** @type {Progress} */
-      const progress = this.model.get("progress");
-      const gone = this.rows.gone;
-      const running = !gone && (progress.state === "running" || progress.state === "stopping");
-      if (progress.state !== this.state) this.rows.asked = 0;
-      this.drawHead(progress, running, gone);
-      this.drawNotes(progress, gone);
-      write(this.table.empty, progress.seen ? "" : this.emptiness(progress, running));
-      // while its own cell blocks the kernel nobody there could answer
-      const answers = !gone && (!running || this.about.stop);
-      this.table.draw(progress.seen, running, answers);
-      this.announce(progress, running);
-      this.state = progress.state;
-    } catch (error) {
-      this.rows.failure = `The preview failed: ${error}`;
-      this.showNotes([["sk-failed", `✗ ${this.rows.failure}`]]);
-    }
+  paint() {
+    /** @type {Progress} */
+    const progress = this.model.get("progress");
+    const gone = this.rows.gone;
+    const running = !gone && (progress.state === "running" || progress.state === "stopping");
+    if (progress.state !== this.state) this.rows.asked = 0;
+    this.drawHead(progress, running, gone);
+    this.drawNotes(progress);
+    write(this.table.empty, progress.seen ? "" : this.emptiness(progress, running));
+    // while its own cell blocks the kernel nobody there could answer
+    const answers = !gone && (!running || this.about.stop);
+    this.table.draw(progress.seen, running, answers);
+    this.announce(progress, running);
+    this.state = progress.state;
   }
 
   /** @param {Progress} progress @param {boolean} running */
@@ -641,8 +465,8 @@ class View {
     return parts.join("\u2003");
   }
 
-  /** @param {Progress} progress @param {boolean} gone */
-  drawNotes(progress, gone) {
+  /** @param {Progress} progress */
+  drawNotes(progress) {
     const { state, message, pending } = progress;
     /** @type {[string, string][]} */
     const notes = [];
@@ -654,27 +478,10 @@ class View {
     } else if (message) {
       notes.push(["", message]);
     }
-    const error = this.model.get("error") || this.rows.failure;
-    if (error) notes.push(["sk-failed", `✗ ${error}`]);
-    if (gone) {
-      const why = "The kernel is gone: what is here can be read, more rows cannot be loaded.";
-      notes.push(["sk-gone", `■ ${why} Run the cell again to get them.`]);
-    }
-    this.showNotes(notes);
-  }
-
-  /** @param {[string, string][]} notes classes and texts */
-  showNotes(notes) {
-    const wanted = notes.map((note) => note.join()).join("\n");
-    if (this.notes.dataset.shown === wanted) return;
-    this.notes.dataset.shown = wanted;
-    this.notes.replaceChildren(
-      ...notes.map(([name, text]) => {
-        const node = make("p", `sk-note ${name}`);
-        node.setAttribute("role", name === "sk-failed" ? "alert" : "status");
-        node.append(reveal(text, true));
-        return node;
-      }),
+    this.note(
+      notes,
+      "The kernel is gone: what is here can be read, more rows cannot be loaded. " +
+        "Run the cell again to get them.",
     );
   }
 
@@ -686,25 +493,8 @@ class View {
     this.announced = now;
     const { rows, rejects, state } = progress;
     const far = `${rows} of ${count(this.about.total, "row")}, ${count(rejects, "reject")}`;
-    write(this.live, running ? far : `${this.about.name} ${state}: ${far}`);
+    this.say(running ? far : `${this.about.name} ${state}: ${far}`);
   }
 }
 
-// anywidget loads this module once for each model, and calls this once: so the rows are shared by
-// its views, and those that arrive before the first view are kept.
-export default () => {
-  /** @type {Rows | undefined} */
-  let rows;
-  return {
-    /** @param {{model: Model}} context */
-    initialize({ model }) {
-      rows = new Rows(model);
-    },
-    /** @param {{model: Model, el: HTMLElement}} context */
-    render({ model, el }) {
-      rows ??= new Rows(model);
-      const view = new View(rows, el);
-      return () => view.dispose();
-    },
-  };
-};
+export default widget(Rows, View);

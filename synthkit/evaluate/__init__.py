@@ -1,0 +1,1 @@
+"""Numbers that say what a table is worth, each with an interval and a source."""

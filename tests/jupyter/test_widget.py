@@ -1,0 +1,77 @@
+"""What all widgets share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from synthkit.errors import UsageError
+from synthkit.jupyter.widget import STATIC, Widget, clipped, source
+
+MODULES = sorted(path.name for path in STATIC.glob("*.js") if path.name != "common.js")
+
+
+class Echo(Widget):
+    _esm = "export default {};"
+
+    def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        match content.get("type"):
+            case "ours":
+                raise UsageError("expected a; got b.")
+            case "other":
+                raise ZeroDivisionError("division by zero")
+        return None
+
+
+def ask(widget: Widget, **content: Any) -> None:
+    widget._handle_custom_msg(content, [])
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_small_and_asks_no_network(name: str) -> None:
+    script = source(name)
+    assert len(script.encode()) < 50_000
+    for forbidden in ("http:", "https:", "import ", "import(", "innerHTML", "eval("):
+        # the namespace of SVG is a name, and nothing is fetched from it
+        assert forbidden not in script.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_stylesheet_is_small_and_asks_no_network() -> None:
+    style = (STATIC / "synthkit.css").read_text()
+    assert len(style.encode()) < 50_000
+    for forbidden in ("http:", "https:", "@import", "url("):
+        assert forbidden not in style
+
+
+def test_an_error_in_a_callback_is_shown_until_one_succeeds() -> None:
+    widget = Echo({})
+    ask(widget, type="ours")
+    assert widget.error == "expected a; got b."
+    ask(widget, type="other")
+    assert widget.error == "ZeroDivisionError: division by zero"
+    ask(widget, type="fine")
+    assert widget.error == ""
+
+
+def test_where_no_view_can_be_made_a_widget_shows_nothing() -> None:
+    data, _ = Echo({})._repr_mimebundle_()
+    assert data["text/html"] == ""
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("short", "short"),
+        ("x" * 31, ["x" * 30, 31]),
+        (2**60, str(2**60)),
+        (1.5, 1.5),
+        (True, "true"),
+        (None, None),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_a_cell_is_cut_for_the_browser(value: Any, sent: Any) -> None:
+    assert clipped(value, 30) == sent
