@@ -89,16 +89,21 @@ class SynthMagics(Magics):
     def show(self, widget: T) -> T:
         """The widget, displayed; those that this cell showed when it ran before are let go."""
         parent = self.shell.get_parent() if hasattr(self.shell, "get_parent") else {}
-        cell = parent.get("metadata", {}).get("cellId")
         request = parent.get("header", {}).get("msg_id")
+        cell = parent.get("metadata", {}).get("cellId", request)
         before, shown = self._shown.get(cell, (None, []))
-        if cell is None or before != request:
-            for old in shown if cell else ():
+        if before != request:
+            for old in shown:
                 old.close()
             shown = []
         self._shown[cell] = request, [*shown, widget]
         display(widget)
         return widget
+
+    @property
+    def widgets(self) -> list[Any]:
+        """The widgets that cells have shown and that are still open, the latest last."""
+        return [one for _, shown in self._shown.values() for one in shown if one.comm is not None]
 
     def find_model(self, name: str) -> Model:
         """The model in a variable, or the one that a spec names, loaded once."""

@@ -103,6 +103,45 @@ function content(cell, open) {
 }
 
 /**
+ * Put text into a new cell below the one that a node is in, as a person would: with the toolbar's
+ * button, then by pasting. JupyterLab's and Notebook's commands are not for outputs to call.
+ * @param {Element} node @param {string} text
+ * @returns {Promise<boolean>} whether it is there
+ */
+async function openCell(node, text) {
+  const host = node.closest(".jp-Cell");
+  const notebook = host?.closest(".jp-Notebook");
+  const insert = '[data-command="notebook:insert-cell-below"]';
+  const button = notebook?.closest(".jp-NotebookPanel")?.querySelector(insert);
+  if (!host || !notebook || !button) return false;
+  const active = () => notebook.querySelector(".jp-Cell.jp-mod-active");
+  const press = (/** @type {Element} */ target, /** @type {string} */ kind) =>
+    target.dispatchEvent(new MouseEvent(kind, { bubbles: true, cancelable: true }));
+  if (active() !== host) press(host, "mousedown");
+  if (active() !== host) return false;
+  for (const kind of ["mousedown", "mouseup", "click"]) press(button, kind);
+  for (let n = 0; n < 80 && active() === host; n++) await new Promise((done) => setTimeout(done, 25));
+  const editor = active()?.querySelector(".cm-content");
+  if (!editor || active() === host || editor.textContent?.trim()) return false;
+  const data = new DataTransfer();
+  data.setData("text/plain", text);
+  editor.dispatchEvent(
+    new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }),
+  );
+  return !!editor.textContent?.trim();
+}
+
+/** @param {string} text @returns {Promise<boolean>} whether it is on the clipboard */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // not a secure page, or not allowed
+  }
+}
+
+/**
  * What all views of one model share: the messages, and whether the kernel is still there.
  */
 class Link {
@@ -252,6 +291,23 @@ class Panel {
         return node;
       }),
     );
+  }
+
+  /** @param {string} text Put it into a new cell; where that cannot be, show it to be copied. */
+  async offerCell(text) {
+    if (await openCell(this.root, text)) return;
+    const area = make("textarea", "sk-offer", text);
+    area.readOnly = true;
+    area.rows = Math.min(12, text.split("\n").length + 1);
+    area.setAttribute("aria-label", "for a new cell");
+    const told = (await copy(text)) ? "Copied: paste it into a new cell." : "Copy it into a new cell:";
+    const note = make("div", "sk-note");
+    note.append(make("p", "", told), area);
+    this.root.querySelector(":scope > .sk-offered")?.remove();
+    note.classList.add("sk-offered");
+    this.notes.after(note);
+    area.focus();
+    area.select();
   }
 
   /** @param {string} text Say something to screen readers, when they are done with the last. */
