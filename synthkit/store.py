@@ -13,15 +13,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from synthkit.differences import differences, distance, told
 from synthkit.errors import StoreError
 from synthkit.types import Completion, Ledger, Mark, canonical, digest
 
 SCHEMA_VERSION = 2
+ID_DIGITS = 16
+"""Hex digits of a request's key that make a row's id: one clash is likely among 4e9 rows."""
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS models (
@@ -39,6 +42,8 @@ CREATE TABLE IF NOT EXISTS marks (
     by TEXT NOT NULL, label TEXT NOT NULL, reason TEXT NOT NULL, flag INTEGER NOT NULL,
     edit TEXT NOT NULL, at REAL NOT NULL, act TEXT NOT NULL, step INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS marks_row ON marks (row);
+CREATE TABLE IF NOT EXISTS run_rows (
+    run INTEGER PRIMARY KEY, line TEXT NOT NULL, made BLOB NOT NULL, rejected BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS labs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -51,6 +56,15 @@ class Stored:
     key: str
     request: Mapping[str, Any]
     completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """What a run asked, as the cell's line, and the ids of the rows and the rejects it had."""
+
+    line: str
+    made: list[str]
+    rejected: list[str]
 
 
 class Store:
@@ -168,7 +182,7 @@ class Store:
             rows = same or db.execute(f"{_SELECT} ORDER BY rowid DESC LIMIT ?", (among,)).fetchall()
         if not rows:
             return None
-        best = min(rows, key=lambda row: _distance(request, json.loads(row[1])))
+        best = min(rows, key=lambda row: distance(request, json.loads(row[1])))
         return Stored(best[0], json.loads(best[1]), _completion(best[2:]))
 
     def explain(self, request: Mapping[str, Any]) -> str:
@@ -181,8 +195,8 @@ class Store:
         near = self.nearest(request)
         if near is None:
             return "nothing was generated in this session yet"
-        told = "; ".join(_told(*one) for one in differences(near.request, request))
-        return f"the nearest kept request ({near.key[:16]}) differs in {told}"
+        fields = "; ".join(told(*one) for one in differences(near.request, request))
+        return f"the nearest kept request ({near.key[:16]}) differs in {fields}"
 
     def add_model(self, fingerprint: str, name: str) -> None:
         """Remember which model has this fingerprint, for replays."""
@@ -194,14 +208,41 @@ class Store:
         with self._use() as db:
             return dict(db.execute("SELECT fingerprint, name FROM models ORDER BY rowid"))
 
-    def add_run(self, name: str, model: str, prompt: str, rows: int, ledger: Ledger) -> None:
-        """Write a finished or interrupted run into the book, and fold the log into the file."""
-        with self._use() as db:
-            db.execute(
+    def add_run(
+        self,
+        name: str,
+        model: str,
+        prompt: str,
+        rows: int,
+        ledger: Ledger,
+        *,
+        line: str = "",
+        made: Sequence[str] = (),
+        rejected: Sequence[str] = (),
+    ) -> int:
+        """Write a finished or interrupted run into the book, and fold the log into the file.
+
+        Parameters
+        ----------
+        line : what stood behind ``%%synth``, if a cell asked.
+        made, rejected : the ids of its rows and of its rejects.
+
+        Returns
+        -------
+        The run's number.
+        """
+        with self.transaction() as db:
+            done = db.execute(
                 "INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)",
                 (name, model, prompt, time.time(), rows, json.dumps(asdict(ledger))),
             )
+            run = int(done.lastrowid or 0)
+            if made or rejected:
+                values = (run, line, packed(made), packed(rejected))
+                db.execute("INSERT INTO run_rows VALUES (?,?,?,?)", values)
+        with self._use() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return run
 
     def runs(self) -> list[dict[str, Any]]:
         """One dict for each run, the oldest first: run, name, model, prompt, at, rows, ledger's."""
@@ -211,6 +252,12 @@ class Store:
             ).fetchall()
         names = ("run", "name", "model", "prompt", "at", "rows")
         return [dict(zip(names, row[:-1], strict=True)) | json.loads(row[-1]) for row in rows]
+
+    def run_rows(self, run: int) -> RunRows | None:
+        """The rows of a run; ``None`` where they were not written down."""
+        with self._use() as db:
+            row = db.execute(f"{_SELECT_ROWS} WHERE run = ?", (run,)).fetchone()
+        return RunRows(row[0], unpacked(row[1]), unpacked(row[2])) if row else None
 
     def add_marks(self, marks: Sequence[Mark]) -> list[Mark]:
         """The marks as they are on disk now: those without a step got one in common."""
@@ -251,6 +298,71 @@ class Store:
         with self._use() as db:
             return [name for (name,) in db.execute("SELECT name FROM labs ORDER BY at")]
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the completions, marks, labs and runs, and of the room that is free again.
+
+        Those of the completions are what the others leave of the file: its pages are not read.
+        """
+        with self._use() as db:
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+            (free,) = db.execute("PRAGMA freelist_count").fetchone()
+            (page,) = db.execute("PRAGMA page_size").fetchone()
+            found = {what: int(db.execute(query).fetchone()[0]) for what, query in _SIZES.items()}
+        rest = (pages - free) * page - sum(found.values())
+        return {"completions": max(0, rest) if self.count() else 0, **found, "free": free * page}
+
+    def backup(self, path: Path) -> None:
+        """Copy the file as it is at one moment, also while others write to it."""
+        try:
+            with self._use() as db, closing(sqlite3.connect(path)) as copy:
+                db.backup(copy)
+        except OSError as error:
+            raise StoreError(f"the store cannot be copied to {path}: {error}.") from None
+
+    def compact(self) -> bool:
+        """Give the free room back to the disk; ``False`` if another kernel is writing just now."""
+        with self._lock:
+            try:
+                self._db.execute("PRAGMA busy_timeout = 2000")
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError:  # busy, or no room for the copy that this takes
+                return False
+            finally:
+                self._db.execute("PRAGMA busy_timeout = 60000")
+        return True
+
+    @contextmanager
+    def transaction(
+        self, *, write: bool = True, patience: float = 60
+    ) -> Iterator[sqlite3.Connection]:
+        """All that is written within is written at once, or not at all; one view for readers.
+
+        Raises
+        ------
+        StoreError
+            If another program holds the file for longer than ``patience`` seconds.
+        """
+        with self._use() as db:
+            db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+            try:
+                db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                raise StoreError(
+                    f"{self.path.name} is held by another program for over {patience:.0f} s; "
+                    "nothing was changed. Try again when its run has ended."
+                ) from None
+            finally:
+                db.execute("PRAGMA busy_timeout = 60000")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+
     def count(self) -> int:
         """How many completions are held."""
         with self._use() as db:
@@ -260,6 +372,26 @@ class Store:
         """Fold the log into the file and close it; the store is the one file then."""
         with self._lock:
             self._db.close()
+
+
+_SELECT_ROWS = "SELECT line, made, rejected FROM run_rows"
+_SIZES = {
+    "marks": "SELECT coalesce(sum(length(row) + length(reason) + length(edit) + 64), 0) FROM marks",
+    "labs": "SELECT coalesce(sum(length(body)), 0) FROM labs",
+    "runs": "SELECT (SELECT coalesce(sum(length(prompt) + length(ledger) + 64), 0) FROM runs)"
+    " + (SELECT coalesce(sum(length(made) + length(rejected)), 0) FROM run_rows)",
+}
+
+
+def packed(ids: Sequence[str]) -> bytes:
+    """Ids of hex digits as bytes, half as long, of one length."""
+    return bytes.fromhex("".join(ids))
+
+
+def unpacked(held: bytes) -> list[str]:
+    """The ids again, of 16 digits each."""
+    text = held.hex()
+    return [text[i : i + ID_DIGITS] for i in range(0, len(text), ID_DIGITS)]
 
 
 _SELECT = (
@@ -318,64 +450,3 @@ def _sql_text(text: str) -> str | bytes:
 def ask(request: Mapping[str, Any]) -> str:
     """Hash of the messages alone, to find requests that differ in everything else."""
     return digest(request["messages"])[:16]
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(field, old value, new value) wherever two request payloads differ.
-
-    Messages are named by role and place (``"system"``, ``"user 2"``), sampling parameters by
-    their own names, and the model by the parts of its fingerprint.
-    """
-    before, after = _fields(old), _fields(new)
-    return [
-        (name, before.get(name), after.get(name))
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
-
-
-def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    seen: dict[str, int] = {}
-    for role, content in request["messages"]:
-        seen[role] = seen.get(role, 0) + 1
-        fields[role if seen[role] == 1 else f"{role} {seen[role]}"] = content
-    model = request["model"]
-    parts = json.loads(model) if model.startswith("{") else {"model": model}
-    rest = {name: request.get(name) for name in ("schema", "index", "version")}
-    return fields | parts | dict(request["sampling"]) | rest
-
-
-def _distance(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[int, int]:
-    """How far two requests are apart: fields that differ, then letters of text that differ."""
-    changed = differences(old, new)
-    letters = sum(sum(map(len, _middles(str(a), str(b)))) for _, a, b in changed)
-    return len(changed), letters
-
-
-def _middles(a: str, b: str) -> tuple[str, str]:
-    """What is left of two texts without their common beginning and end."""
-    start = _alike(a, b)
-    end = _alike(a[start:][::-1], b[start:][::-1])
-    return a[start : len(a) - end], b[start : len(b) - end]
-
-
-def _alike(a: str, b: str) -> int:
-    """How many letters two texts begin with in common."""
-    differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
-    return next(differing, min(len(a), len(b)))
-
-
-def _told(name: str, old: Any, new: Any) -> str:
-    """One difference in words; of two long texts, the part where they differ."""
-    if isinstance(old, str) and isinstance(new, str):
-        start = max(0, _alike(old, new) - 20)
-        lead = "…" if start else ""
-        old, new = lead + old[start:], lead + new[start:]
-    return f"{name}: {_short(old)} there, {_short(new)} asked"
-
-
-def _short(value: Any, most: int = 60) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
-    return repr(text if len(text) <= most else text[: most - 1] + "…")

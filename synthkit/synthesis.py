@@ -21,12 +21,10 @@ from synthkit.errors import EndpointError, PromptError, TableError, UsageError, 
 from synthkit.models import load_model
 from synthkit.prompt import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes.ask import ask
+from synthkit.store import ID_DIGITS
 from synthkit.types import Budget, Model, Reject, Request, Run, Sampling
 from synthkit.workspace import Session, check_name
 from synthkit.workspace import session as current_session
-
-ID_DIGITS = 16
-"""Hex digits of a request's key that make a row's id: one clash is likely among 4e9 rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Plan:
     """The requests of a run before they are asked.
 
     ``keys`` and ``source`` have one key and one row of fields for each request; ``source`` is of
-    the kind of table that was given.
+    the kind of table that was given. ``line`` is what stood behind ``%%synth``, if a cell asked.
     """
 
     prompt: str
@@ -56,6 +54,7 @@ class Plan:
     session: Session
     budget: Budget | None
     name: str
+    line: str = ""
 
     def misses(self) -> list[Request]:
         """The requests that the session does not hold."""
@@ -109,7 +108,16 @@ class Plan:
         )
         run = self._run(driven.outcomes, driven.ledger)
         rows = len(driven.outcomes) - run.ledger.rejects
-        self.session.store.add_run(self.name, self.model.name, self.prompt, rows, run.ledger)
+        self.session.store.add_run(
+            self.name,
+            self.model.name,
+            self.prompt,
+            rows,
+            run.ledger,
+            line=self.line,
+            made=table.column(run.table, "id"),
+            rejected=table.column(run.rejects, "id"),
+        )
         if self.name and rows:
             self.session.save(self.name, run.table)
         error = driven.error

@@ -16,11 +16,15 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras"),
     ("types",),
     ("table",),
-    ("prompt", "decode", "conditions", "recipes", "curate", "evaluate", "plots", "share.card"),
+    (
+        *("prompt", "decode", "conditions", "recipes", "curate", "evaluate", "plots"),
+        *("share.card", "differences"),
+    ),
     ("store", "models", "train", "share", "frontend"),
     ("driver",),
     ("workspace",),
     ("synthesis",),
+    ("laboratory",),
     ("jupyter",),
     ("__main__",),
 )

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 import synthkit as sk
+from synthkit.differences import differences
 from synthkit.errors import StoreError
-from synthkit.store import Store, differences
+from synthkit.store import Store
 from synthkit.types import Completion, Ledger, Mark, Message, Request, Sampling
 
 ASKED = Request((Message("system", "Be brief."), Message("user", "Hi.")), Sampling())

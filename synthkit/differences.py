@@ -1,0 +1,68 @@
+"""Differences: the fields in which two requests differ, and how to tell them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(field, old value, new value) wherever two request payloads differ.
+
+    Messages are named by role and place (``"system"``, ``"user 2"``), sampling parameters by
+    their own names, and the model by the parts of its fingerprint.
+    """
+    before, after = _fields(old), _fields(new)
+    return [
+        (name, before.get(name), after.get(name))
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    seen: dict[str, int] = {}
+    for role, content in request["messages"]:
+        seen[role] = seen.get(role, 0) + 1
+        fields[role if seen[role] == 1 else f"{role} {seen[role]}"] = content
+    model = request["model"]
+    parts = json.loads(model) if model.startswith("{") else {"model": model}
+    rest = {name: request.get(name) for name in ("schema", "index", "version")}
+    return fields | parts | dict(request["sampling"]) | rest
+
+
+def distance(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[int, int]:
+    """How far two requests are apart: fields that differ, then letters of text that differ."""
+    changed = differences(old, new)
+    letters = sum(sum(map(len, _middles(str(a), str(b)))) for _, a, b in changed)
+    return len(changed), letters
+
+
+def _middles(a: str, b: str) -> tuple[str, str]:
+    """What is left of two texts without their common beginning and end."""
+    start = _alike(a, b)
+    end = _alike(a[start:][::-1], b[start:][::-1])
+    return a[start : len(a) - end], b[start : len(b) - end]
+
+
+def _alike(a: str, b: str) -> int:
+    """How many letters two texts begin with in common."""
+    differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(differing, min(len(a), len(b)))
+
+
+def told(name: str, old: Any, new: Any) -> str:
+    """One difference in words; of two long texts, the part where they differ."""
+    if isinstance(old, str) and isinstance(new, str):
+        start = max(0, _alike(old, new) - 20)
+        lead = "…" if start else ""
+        old, new = lead + old[start:], lead + new[start:]
+    return f"{name}: {_short(old)} there, {_short(new)} asked"
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return repr(text if len(text) <= most else text[: most - 1] + "…")
