@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,26 @@ from synthkit.jupyter.display import cell, is_number
 
 STATIC = Path(__file__).parent / "static"
 SAFE_INTEGER = 2**53
+_UNREAD = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/\n|//[^\n]*\n)?", re.MULTILINE | re.DOTALL)
+
+_SECTION = re.compile(r"/\* == (\w+)[^*]*\*/")
 
 
 def source(*names: str) -> str:
-    """The ES module made of files in ``static/``, with what they all share in front."""
-    return "".join((STATIC / name).read_text(encoding="utf-8") for name in ("common.js", *names))
+    """The ES module made of files in ``static/``, with what they all share in front.
+
+    Lines of comment and indentation are left out, since each widget is saved with its module in
+    the notebook; so no template literal may go over several lines.
+    """
+    files = ((STATIC / name).read_text(encoding="utf-8") for name in ("common.js", *names))
+    return _UNREAD.sub("", "".join(files))
+
+
+def style(widget: str) -> str:
+    """The stylesheet's common part and a widget's own, without comments and indentation."""
+    common, *parts = _SECTION.split((STATIC / "synthkit.css").read_text(encoding="utf-8"))
+    own = dict(zip(parts[::2], parts[1::2], strict=True))[widget]
+    return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", common + own, flags=re.DOTALL))
 
 
 class Widget(anywidget.AnyWidget):
@@ -29,8 +45,6 @@ class Widget(anywidget.AnyWidget):
     whether the kernel is still there. The ``error`` of a message is shown in the widget, since
     ipywidgets would log it where nobody looks; the next message that succeeds clears it.
     """
-
-    _css = STATIC / "synthkit.css"
 
     about = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

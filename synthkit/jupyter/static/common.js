@@ -35,6 +35,28 @@ function make(tag, name, text) {
   return node;
 }
 
+/**
+ * A button; while it is `aria-disabled` nothing happens, since a disabled one would lose the focus.
+ * @param {string} text @param {() => void} press
+ * @param {string} [key] the key that does the same, shown on it
+ * @param {string} [name] its class
+ */
+function button(text, press, key = "", name = "sk-button") {
+  const node = make("button", name);
+  node.type = "button";
+  caption(node, text, key);
+  node.addEventListener("click", () => {
+    if (node.getAttribute("aria-disabled") !== "true") press();
+  });
+  return node;
+}
+
+/** @param {HTMLElement} node @param {string} text @param {string} [key] What a button says. */
+function caption(node, text, key = "") {
+  if (node.textContent === (key ? `${text} ${key}` : text)) return;
+  node.replaceChildren(text, ...(key ? [" ", make("kbd", "", key)] : []));
+}
+
 /** @param {number} number */
 function thousands(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
@@ -296,11 +318,15 @@ class Panel {
   /** @param {string} text Put it into a new cell; where that cannot be, show it to be copied. */
   async offerCell(text) {
     if (await openCell(this.root, text)) return;
+    this.offer(text, (await copy(text)) ? "Copied: paste it into a new cell." : "Copy it into a new cell:");
+  }
+
+  /** @param {string} text @param {string} told Show text that is to be copied by hand. */
+  offer(text, told) {
     const area = make("textarea", "sk-offer", text);
     area.readOnly = true;
     area.rows = Math.min(12, text.split("\n").length + 1);
-    area.setAttribute("aria-label", "for a new cell");
-    const told = (await copy(text)) ? "Copied: paste it into a new cell." : "Copy it into a new cell:";
+    area.setAttribute("aria-label", told);
     const note = make("div", "sk-note");
     note.append(make("p", "", told), area);
     this.root.querySelector(":scope > .sk-offered")?.remove();
