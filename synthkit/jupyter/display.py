@@ -102,8 +102,8 @@ def summary(run: Run, *, name: str, model: str, rows: int = 8) -> Static:
     return Static(_plain(digest), _html(digest))
 
 
-def grid(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Static:
-    """Rows as a plain table, with a note under them.
+def grid(rows: Sequence[Mapping[str, Any]], *, note: str = "", notes: Sequence[str] = ()) -> Static:
+    """Rows as a plain table, with a note under them, and further ones as a list.
 
     >>> grid([{"verb": "model", "what": "load one"}], note="1 verb")
     verb   what
@@ -111,7 +111,7 @@ def grid(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Static:
     <BLANKLINE>
     1 verb
     """
-    digest = _Digest("", list(rows[0]) if rows else [], rows, [], [note] if note else [], [])
+    digest = _Digest("", list(rows[0]) if rows else [], rows, [], [note] if note else [], notes)
     return Static(_plain(digest), _html(digest))
 
 

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 from synthkit.driver import Answer
 from synthkit.errors import SynthkitError
 from synthkit.extras import need
+from synthkit.store import ID_DIGITS
 from synthkit.synthesis import Plan
 from synthkit.types import Ledger, Reject, Run
 
 if TYPE_CHECKING:
     from synthkit.jupyter.preview import Preview
+
+
+class Interrupted(KeyboardInterrupt):
+    """The kernel's interrupt, after what was done was bound: cells that wait do not run."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 class Feed:
@@ -33,20 +41,27 @@ class Feed:
             self.preview.add(position, row, None, tokens, hit)
 
     def tick(self, ledger: Ledger) -> None:
-        """Let the rate and the time left move."""
-        self.preview.tick()
+        """Let the rate, the time left and the cost move."""
+        self.preview.tick(ledger.cost)
 
 
 def open_preview(plan: Plan, stop: threading.Event | None) -> Preview:
     """The live preview of a plan, not shown yet. ``stop`` gives it a button that works."""
     from synthkit import table
+    from synthkit.jupyter.provenance import of_request
 
     module = need("synthkit.jupyter.preview", extra="notebook", why="to show rows as they arrive")
     shown = [name for name in table.columns(plan.source) if name not in ("id", "parent")]
     columns = [*shown, *plan.decoder.columns]
     press = None if stop is None else stop.set
     preview: Preview = module.Preview(
-        plan.name, len(plan.requests), columns, plan.model.name, press
+        plan.name,
+        len(plan.requests),
+        columns,
+        plan.model.name,
+        press,
+        id_of=lambda position: plan.keys[position][:ID_DIGITS],
+        trail=lambda position: of_request(plan, position),
     )
     return preview
 

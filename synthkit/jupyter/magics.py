@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -14,7 +15,7 @@ from synthkit.frontend import interactive
 from synthkit.jupyter import options as opts
 from synthkit.jupyter.completion import Completer
 from synthkit.jupyter.display import summary
-from synthkit.jupyter.live import Background, carry_out, open_preview
+from synthkit.jupyter.live import Background, Interrupted, carry_out, open_preview
 from synthkit.jupyter.verbs import VERBS, listing
 from synthkit.models import load_model
 from synthkit.synthesis import Plan, plan
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-
-class Interrupted(KeyboardInterrupt):
-    """The kernel's interrupt, after what was done was bound: cells that wait do not run."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 @magics_class
@@ -121,7 +115,7 @@ class SynthMagics(Magics):
         options = opts.parse(self.synth.parser, words, opts.ARGUMENTS, "%%synth? explains them.")
         if not options.name.isidentifier():
             raise UsageError(f"expected a variable's name first; got {options.name!r}.")
-        planned = self._plan(options, cell)
+        planned = replace(self._plan(options, cell), line=line)
         if options.dry_run:
             from synthkit.jupyter.dryrun import outline
 

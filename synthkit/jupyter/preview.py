@@ -1,24 +1,20 @@
-"""The live preview of a run: rows as they arrive, rate, what is left, and a way to stop.
-
-The rows stay here. The browser gets the first of them in a trait, so that a view opened while the
-kernel is busy has something to show, each batch of new ones as it arrives, and pages it asks for.
-"""
+"""The live preview of a run: rows as they arrive, rate, what is left, and a way to stop."""
 
 from __future__ import annotations
 
-import json
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import traitlets
 
 from synthkit.errors import UsageError
-from synthkit.jupyter.display import tally
-from synthkit.jupyter.widget import Widget, clipped, source
+from synthkit.jupyter.display import money, tally
+from synthkit.jupyter.provenance import Part
+from synthkit.jupyter.rows import Log, Row
+from synthkit.jupyter.view import FIRST_ROWS, RowsView
 from synthkit.types import Ledger
 
 State = Literal["running", "stopping", "done", "interrupted", "stopped", "failed"]
@@ -28,21 +24,7 @@ PERIOD = 0.1
 RATE_PERIOD = 1.0
 """Seconds between two readings of the rate: a number that changes faster cannot be read."""
 RATE_READINGS = 30
-CELL_LENGTH = 300
-FULL_LENGTH = 100_000
 BATCH = 50
-PAGE = 200
-FIRST_ROWS = 20
-FIRST_BYTES = 12_000
-
-
-class _Outcome(NamedTuple):
-    """One request's end: a row, or the raw text and the reason of a reject."""
-
-    position: int
-    row: Mapping[str, Any] | None
-    reject: tuple[str, str] | None
-    tokens: int
 
 
 class _Pace:
@@ -66,7 +48,11 @@ class _Pace:
         return (self.tokens - tokens) / seconds, remaining * seconds / fresh
 
 
-class Preview(Widget):
+def _unknown(_: int) -> Sequence[Part]:
+    return [Part("fact", "prompt", "this preview was made without a plan")]
+
+
+class Preview(RowsView):
     """A widget that shows a run while it goes on, and its rows afterwards.
 
     All methods may be called from any thread.
@@ -79,13 +65,12 @@ class Preview(Widget):
     model : the model's label.
     stop : called when the Stop button is pressed. ``None`` where the cell blocks the kernel: a
         click would only arrive after it, so no button is drawn, and the hint says to interrupt.
+    id_of : the id of the row at a position.
+    trail : where the row at a position comes from.
     clock : seconds that never go back.
     """
 
-    _esm = source("preview.js")
-
     progress = traitlets.Dict().tag(sync=True)
-    first = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -95,33 +80,31 @@ class Preview(Widget):
         model: str,
         stop: Callable[[], None] | None = None,
         *,
+        id_of: Callable[[int], str] = str,
+        trail: Callable[[int], Sequence[Part]] = _unknown,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._total, self._columns, self._model = name, total, list(columns), model
-        self._stop = stop
-        self._clock = clock
-        self._lock = threading.RLock()
-        self._log: list[_Outcome] = []
+        self._total, self._model, self._stop, self._clock = total, model, stop, clock
+        self._log = Log(list(columns), id_of)
         self._state: State = "running"
         self._message = ""
-        self._rejects = self._hits = self._pushed = 0
+        self._rejects = self._hits = 0
+        self._cost: float | None = None
         self._ledger: Ledger | None = None
         now = clock()
         self._flushed, self._read = -math.inf, now
         self._pace = _Pace(now)
         self._rate: tuple[float | None, float | None] = (None, None)
         super().__init__(
-            about={
-                "name": name,
-                "total": total,
-                "columns": self._columns,
-                "stop": stop is not None,
-            },
+            name,
+            self._log,
+            lambda row: trail(row.position),
+            about={"total": total, "stop": stop is not None, "tokens": True},
             progress=self._progress(),
         )
 
     def __repr__(self) -> str:
-        return f"Preview({self._name!r}, total={self._total})"
+        return f"Preview({self.name!r}, total={self._total})"
 
     def add(
         self,
@@ -144,17 +127,18 @@ class Preview(Widget):
         if (row is None) == (reject is None):
             raise UsageError("an outcome is a row or a reject: give one of them, not both.")
         with self._lock:
-            self._log.append(_Outcome(position, row, reject, tokens))
+            self._log.append(Row(position, row, reject, tokens))
             self._rejects += reject is not None
             self._hits += hit
             if not hit:
                 self._pace.answers += 1
                 self._pace.tokens += tokens
-        self.tick()
+        self.tick(self._cost)
 
-    def tick(self) -> None:
-        """Send what is new, if the last message is long enough ago."""
+    def tick(self, cost: float | None = None) -> None:
+        """Send what is new, if the last message is long enough ago; ``cost`` so far in dollars."""
         with self._lock:
+            self._cost = cost
             if self._clock() - self._flushed >= PERIOD:
                 self._flush()
 
@@ -184,19 +168,25 @@ class Preview(Widget):
         if now - self._read >= RATE_PERIOD:
             self._read = now
             self._rate = self._pace.read(now, self._total - len(self._log))
-        if len(self.first) < FIRST_ROWS and self._pushed < FIRST_ROWS:
-            self.first = self._fitting(self._page(0, FIRST_ROWS))
+        before = len(self._places)
+        self._grow()
+        size = len(self._places)
+        with self.hold_sync():
+            if before < size and len(self.first) < FIRST_ROWS and before < FIRST_ROWS:
+                self.first = self._first()
+            self.view, self.progress = self._view(), self._progress()
         # of a burst from the session only the end is sent; the browser asks for what it scrolls to
-        start = max(self._pushed, len(self._log) - BATCH)
-        if start < len(self._log):
-            self.send({"type": "rows", "start": start, "rows": self._page(start, BATCH)})
-        self._pushed = len(self._log)
-        self.progress = self._progress()
+        start = max(before, size - BATCH)
+        if start < size:
+            rows = self._page(start, BATCH)
+            self.send({"type": "rows", "query": self._number, "start": start, "rows": rows})
 
     def _progress(self) -> dict[str, Any]:
         seen = len(self._log)
         rows, pending = seen - self._rejects, max(0, self._total - seen)
-        ledger = self._ledger or Ledger(hits=self._hits, completion_tokens=self._pace.tokens)
+        ledger = self._ledger or Ledger(
+            hits=self._hits, completion_tokens=self._pace.tokens, cost=self._cost
+        )
         rate, left = self._rate
         return {
             "state": self._state,
@@ -207,45 +197,17 @@ class Preview(Widget):
             "pending": pending,
             "rate": rate,
             "left": left,
+            "cost": "" if self._cost is None else money(self._cost),
             "totals": tally(
                 ledger, rows=rows, rejects=self._rejects, pending=pending, model=self._model
             ),
         }
 
-    @staticmethod
-    def _fitting(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """As many of the rows as a trait may hold: it is saved with the notebook."""
-        room = FIRST_BYTES
-        for n, row in enumerate(rows):
-            room -= len(json.dumps(row, ensure_ascii=False).encode())
-            if room < 0:
-                return rows[:n]
-        return rows
-
-    def _page(self, start: int, rows: int) -> list[dict[str, Any]]:
-        return [self._wire(outcome, CELL_LENGTH) for outcome in self._log[start : start + rows]]
-
-    def _wire(self, outcome: _Outcome, length: int) -> dict[str, Any]:
-        """An outcome as the browser takes it: cells as text, number, or clipped text and length."""
-        wire: dict[str, Any] = {"at": outcome.position + 1, "tokens": outcome.tokens}
-        if outcome.reject:
-            raw, reason = outcome.reject
-            return {**wire, "reason": clipped(reason, length), "raw": clipped(raw, length)}
-        row = outcome.row or {}
-        return {**wire, "cells": [clipped(row.get(name), length) for name in self._columns]}
-
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
-        match content:
-            case {"type": "page", "start": int(start)} if start >= 0:
-                with self._lock:
-                    return {"type": "rows", "start": start, "rows": self._page(start, PAGE)}
-            case {"type": "row", "index": int(index)} if 0 <= index < len(self._log):
-                full = self._wire(self._log[index], FULL_LENGTH)
-                return {"type": "row", "index": index, "row": full}
-            case {"type": "stop"}:
-                self._press()
-                return None
-        raise UsageError(f"the preview got a message that it does not know: {content!r}.")
+        if content.get("type") == "stop":
+            self._press()
+            return None
+        return super()._reply(content)
 
     def _press(self) -> None:
         with self._lock:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ def wait_for(claim: Callable[[], Any], what: str, seconds: float = PATIENCE) -> 
             return value
         time.sleep(0.05)
     pytest.fail(f"after {seconds:.0f} s there was still not: {what}")
+
+
+def serious_violations(page: Page, selector: str) -> list[str]:
+    """What axe finds wrong with an element that keeps people out: rule, and the first element."""
+    found = Axe().run(page, context=selector).response["violations"]
+    return [
+        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
 
 
 @dataclass(frozen=True, slots=True)

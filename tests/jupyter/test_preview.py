@@ -9,11 +9,11 @@ from typing import Any
 
 import comm
 import pytest
-from comm.base_comm import BaseComm
 
 from synthkit.errors import UsageError
 from synthkit.jupyter.preview import Preview
 from synthkit.types import Ledger
+from tests.jupyter.wire import Wire, ask, messages
 
 
 class Clock:
@@ -24,21 +24,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Wire(BaseComm):
-    """A connection whose browser only takes notes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.sent: list[dict[str, Any]] = []
-        super().__init__(*args, **kwargs)
-
-    def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
-        if msg_type == "comm_msg":
-            # what is no JSON, or no UTF-8, would not arrive
-            self.sent.append(
-                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
-            )
 
 
 @pytest.fixture(autouse=True)
@@ -55,18 +40,6 @@ def preview(total: int = 10, clock: Clock | None = None, **options: Any) -> Prev
 def feed(widget: Preview, n: int, start: int = 0, tokens: int = 10, hit: bool = False) -> None:
     for i in range(start, start + n):
         widget.add(i, {"text": f"row {i}", "stars": i}, None, tokens, hit)
-
-
-def messages(widget: Preview, kind: str) -> list[dict[str, Any]]:
-    """The custom messages of one type that went to the browser."""
-    contents = [data["content"] for data in widget.comm.sent if data["method"] == "custom"]
-    return [content for content in contents if content["type"] == kind]
-
-
-def ask(widget: Preview, **content: Any) -> None:
-    """Deliver a message as the browser sends it."""
-    data = {"method": "custom", "content": content}
-    widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
 
 
 def test_rows_go_in_batches_and_not_one_by_one() -> None:
@@ -102,12 +75,18 @@ def test_a_burst_of_100_000_rows_sends_less_than_100_kb() -> None:
 def test_the_browser_gets_the_page_it_asks_for() -> None:
     widget = preview(total=1000)
     feed(widget, 1000)
-    ask(widget, type="page", start=400)
+    widget.finish("done")
+    ask(widget, type="page", query=0, start=400)
     page = messages(widget, "rows")[-1]
     assert (page["start"], len(page["rows"])) == (400, 200)
     assert [row["at"] for row in page["rows"][:2]] == [401, 402]
-    ask(widget, type="page", start=5000)
-    assert messages(widget, "rows")[-1] == {"type": "rows", "start": 5000, "rows": []}
+    ask(widget, type="page", query=0, start=5000)
+    assert messages(widget, "rows")[-1] == {
+        "type": "rows",
+        "query": 0,
+        "start": 5000,
+        "rows": [],
+    }
 
 
 def test_a_view_that_opens_later_has_the_first_rows_in_the_state() -> None:
@@ -127,7 +106,7 @@ def test_the_saved_state_does_not_grow_with_the_rows() -> None:
         widget.finish("done")
         sizes.append(len(json.dumps(widget.get_state())))
     assert sizes[1] - sizes[0] < 100
-    assert sizes[1] < 60_000
+    assert sizes[1] < 100_000
 
 
 def test_first_rows_too_long_for_the_state_are_left_out() -> None:
@@ -149,7 +128,7 @@ def test_long_cells_are_clipped_with_their_length_and_sent_whole_when_asked() ->
     widget = preview()
     widget.add(0, {"text": "x" * 1_000_000, "stars": None}, None, 1, False)
     assert widget.first[0]["cells"] == [["x" * 300, 1_000_000], None]
-    ask(widget, type="row", index=0)
+    ask(widget, type="row", query=0, index=0)
     (whole,) = messages(widget, "row")
     assert whole["row"]["cells"] == [["x" * 100_000, 1_000_000], None]
 
@@ -219,6 +198,7 @@ def test_counts_and_totals_add_up_at_the_end() -> None:
         "pending": 1,
         "rate": None,
         "left": None,
+        "cost": "",
     }
 
 
@@ -293,7 +273,7 @@ def test_rows_from_eight_threads_are_all_there() -> None:
     widget.finish("done")
     seen = set()
     for start in range(0, 4000, 200):
-        ask(widget, type="page", start=start)
+        ask(widget, type="page", query=0, start=start)
         seen |= {row["at"] for row in messages(widget, "rows")[-1]["rows"]}
     assert seen == set(range(1, 4001))
     assert (widget.progress["rows"], widget.progress["pending"]) == (4000, 0)
@@ -306,6 +286,19 @@ def test_nothing_to_ask_is_a_state_too() -> None:
     assert widget.first == []
 
 
+def test_the_cost_is_shown_while_it_runs_where_it_is_known() -> None:
+    clock = Clock()
+    widget = preview(clock=clock)
+    feed(widget, 1)
+    assert widget.progress["cost"] == ""
+    clock.now += 1
+    widget.tick(0.1234)
+    assert (widget.progress["cost"], widget.progress["totals"][-1]) == ("$0.12", "$0.12")
+    clock.now += 1
+    feed(widget, 1, start=1)
+    assert widget.progress["cost"] == "$0.12"
+
+
 def test_repr_has_no_address_and_does_not_change() -> None:
     widget = preview()
     assert repr(widget) == "Preview('reviews', total=10)"
@@ -315,7 +308,9 @@ def test_repr_has_no_address_and_does_not_change() -> None:
 
 def test_no_trait_shadows_what_ipywidgets_needs() -> None:
     assert not {"keys", "comm", "model_id"} & (set(Preview.class_traits()) - set(base_traits()))
-    assert {"about", "progress", "first", "error", "_esm", "_css"} <= set(preview().get_state())
+    assert {"about", "progress", "first", "view", "kinds", "error", "_esm", "_css"} <= set(
+        preview().get_state()
+    )
 
 
 def base_traits() -> set[str]:

@@ -1,0 +1,114 @@
+"""Where a row comes from, in parts that a panel shows one below the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from synthkit.curate.marks import standing
+from synthkit.errors import TableError
+from synthkit.jupyter.display import cell, thousands
+from synthkit.store import ID_DIGITS, Stored
+from synthkit.synthesis import Plan
+from synthkit.types import Completion, Mark, Message, Request, Sampling
+from synthkit.workspace import Session
+
+
+class Part(NamedTuple):
+    """One part: ``kind`` is ``"head"``, ``"text"`` (long, as it is) or ``"fact"`` (short)."""
+
+    kind: str
+    label: str
+    value: str = ""
+
+
+def of_request(plan: Plan, position: int) -> list[Part]:
+    """The way of one row of a run: prompt, answer as it came, sampling, tokens, marks."""
+    request, key = plan.requests[position], plan.keys[position]
+    payload = request.payload(plan.model.fingerprint)
+    held = plan.session.store.get([key]).get(key)
+    id = key[:ID_DIGITS]
+    told = _told(payload, held, plan.model.name)
+    if held is None:
+        told.append(Part("fact", "answer", "the session holds none: the request failed"))
+    return [Part("fact", "id", id), *told, *_marked(plan.session, id)]
+
+
+def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:
+    """The way of a row of any table, as far as the session knows it."""
+    parts = [Part("fact", "id", id)]
+    parts += [Part("fact", "dropped", cell(row["why"]))] if row.get("why") else []
+    names = session.store.models()
+    stored = _behind(session, id)
+    for one in stored:
+        model = one.request["model"]
+        parts += _told(one.request, one.completion, names.get(model, model))
+    if not stored:
+        said = "this session has asked nothing that has this id"
+        parts.append(Part("fact", "prompt", said))
+        if row.get("parent"):
+            parts.append(Part("fact", "parent", cell(row["parent"])))
+    return [*parts, *_marked(session, id)]
+
+
+def _behind(session: Session, id: str) -> Sequence[Stored]:
+    # shorter ids can be a table's own, and would find a request by chance
+    if not re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}|[0-9a-f]{{32}}", id):
+        return []
+    try:
+        return session.trace(id)
+    except TableError:
+        return []
+
+
+def _told(request: Mapping[str, Any], answer: Completion | None, model: str) -> list[Part]:
+    parts = [Part("head", "Prompt")]
+    parts += [Part("text", role, content) for role, content in request["messages"]]
+    if request["schema"]:
+        parts.append(Part("text", "schema", request["schema"]))
+    if answer is not None:
+        parts += [Part("head", "Answer"), Part("text", "as it came", answer.text)]
+    parts += [Part("head", "How"), Part("fact", "model", model)]
+    sampling = {name: value for name, value in request["sampling"].items() if _is_set(value)}
+    seed = sampling.pop("seed", None)
+    parts.append(Part("fact", "sampling", ", ".join(f"{k} {cell(sampling[k])}" for k in sampling)))
+    if seed is not None:
+        parts.append(Part("fact", "seed", f"{_row_seed(request)}, made from {seed}"))
+    parts.append(Part("fact", "sample index", str(request["index"])))
+    if answer is not None:
+        parts += [
+            Part("fact", "time", f"{answer.seconds:.2f} s"),
+            Part("fact", "tokens in", thousands(answer.prompt_tokens)),
+            Part("fact", "tokens out", thousands(answer.completion_tokens)),
+            Part("fact", "finish", answer.finish),
+        ]
+    return parts
+
+
+def _is_set(value: Any) -> bool:
+    return not (value is None or value is False or value in ([], {}))
+
+
+def _row_seed(request: Mapping[str, Any]) -> int:
+    messages = tuple(Message(role, content) for role, content in request["messages"])
+    seed = Sampling(seed=request["sampling"]["seed"])
+    return Request(messages, seed, index=request["index"]).row_seed
+
+
+def _marked(session: Session, id: str) -> list[Part]:
+    marks = standing(session.store.marks([id])).values()
+    if not marks:
+        return [Part("head", "Marks"), Part("fact", "marks", "none yet")]
+    return [Part("head", "Marks"), *(Part("fact", _label(mark), _said(mark)) for mark in marks)]
+
+
+def _label(mark: Mark) -> str:
+    said = [mark.label, "flagged" if mark.flag else "", "edited" if mark.edit else "", mark.task]
+    return " ".join(filter(None, said)) or "comment"
+
+
+def _said(mark: Mark) -> str:
+    when = datetime.fromtimestamp(mark.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return ", ".join(filter(None, [mark.reason, f"by {mark.by}" if mark.by else "", when]))
