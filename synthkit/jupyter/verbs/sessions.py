@@ -1,23 +1,42 @@
-"""``%synth session`` and ``%synth trace``: what is kept, and the way back from a row."""
+"""``%synth session``, ``export``, ``import`` and ``trace``: what is kept, and moved."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic_arguments import argument
+from IPython.display import display
 
-from synthkit.jupyter.display import grid, money
+from synthkit.extras import need
+from synthkit.frontend import interactive
+from synthkit.jupyter.display import Static, count, grid, money
 from synthkit.jupyter.verbs.verb import Verb
+from synthkit.workspace import Session, inventory
 
 if TYPE_CHECKING:
     from synthkit.jupyter.magics import SynthMagics
 
+MOST = 20
+
 
 def session(magics: SynthMagics, options: Any) -> Any:
-    """The session's runs and tables; with a folder, go to that session."""
+    """The session's runs and tables, to look at, compare, reopen; with a folder, go there."""
     if options.folder:
         magics.folder = options.folder
-    here = magics.session
+    here, label = magics.session, magics.folder
+    if not interactive():
+        return outline(here, label)
+    sessions = need("synthkit.jupyter.sessions", extra="notebook", why="to browse a session")
+    browser = magics.show(sessions.SessionBrowser(here, magics.shell.user_ns, label=label))
+    place = display(outline(here, label).twin, display_id=True)
+    browser.changed = lambda: place.update(outline(here, label).twin)
+    return None
+
+
+def outline(here: Session, label: str) -> Static:
+    """The newest runs as a table, and the kept tables with what they come from, in words."""
+    runs = here.store.runs()
     rows = [
         {
             "run": run["name"] or "-",
@@ -29,12 +48,37 @@ def session(magics: SynthMagics, options: Any) -> Any:
             "cost": "-" if run["cost"] is None else money(run["cost"]),
             "stopped": run["stopped"],
         }
-        for run in here.store.runs()
+        for run in runs[-MOST:]
     ]
-    tables = ", ".join(here.names()) or "none yet"
+    tables = inventory.shelved(here.store, here.folder / "tables")
+    tables.sort(key=lambda one: one.name)
+    told = [f"{count(len(runs) - MOST, 'older run')} not shown"] if len(runs) > MOST else []
+    told += [f"{one.name}: {count(one.rows, 'row')}" for one in tables[:MOST]]
+    told += sorted(map(str, inventory.lineage(tables)))[:MOST]
+    told += [
+        f"{count(row['marks'], 'mark')} by {row['by'] or 'no one'}: {row['label']}"
+        for row in inventory.marked(here.store)[:MOST]
+    ]
+    names = _first([one.name for one in tables]) or "none yet"
     return grid(
-        rows, note=f"session {magics.folder}: {here.store.count()} answers; tables: {tables}"
+        rows, note=f"session {label}: {here.store.count()} answers; tables: {names}", notes=told
     )
+
+
+def _first(names: Sequence[str], most: int = 10) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def export(magics: SynthMagics, options: Any) -> Any:
+    """The session in one .zip file to share; or some of its tables, with what they rest on."""
+    written = magics.session.export(options.file, options.tables or None, over=options.over)
+    print(f"written: {written}")
+
+
+def import_(magics: SynthMagics, options: Any) -> Any:
+    """Add what another session exported; what is here stays."""
+    print(f"imported: {magics.session.import_bundle(options.file)}")
 
 
 def trace(magics: SynthMagics, options: Any) -> Any:
@@ -62,4 +106,14 @@ SESSION = Verb(
     session,
     (argument("folder", nargs="?", metavar="FOLDER", help="go to the session in this folder"),),
 )
+EXPORT = Verb(
+    "export",
+    export,
+    (
+        argument("file", metavar="FILE", help="the file to write; .zip if it has no ending"),
+        argument("tables", nargs="*", metavar="TABLE", help="only these tables"),
+        argument("--over", action="store_true", help="write in the place of a file that is there"),
+    ),
+)
+IMPORT = Verb("import", import_, (argument("file", metavar="FILE", help="a file of an export"),))
 TRACE = Verb("trace", trace, (argument("id", metavar="ID", help="the id of one row"),))
