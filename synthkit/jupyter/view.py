@@ -236,13 +236,14 @@ class RowsView(Widget):
         told = [[part.kind, part.label, clipped(part.value, FULL_LENGTH)] for part in parts]
         return {**reply, "parts": told}
 
-    def _show(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _show(self, content: Mapping[str, Any]) -> dict[str, Any]:
         names = ("where", "search", "which", "by", "down")
+        refused = ""
         try:
             self.show(Query(**{name: content[name] for name in names}))
         except UsageError as error:
-            return {"type": "refused", "text": str(error)}
-        return None
+            refused = str(error)
+        return {"type": "shown", "turn": content.get("turn"), "refused": refused}
 
     def _copy(self, form: str, index: Any) -> dict[str, Any]:
         try:

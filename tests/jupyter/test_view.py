@@ -73,7 +73,7 @@ def test_a_query_that_cannot_be_read_leaves_the_view_and_is_told() -> None:
         ({"which": "some"}, "expected one of all, rows, rejects; got 'some'."),
     ]:
         query(widget, **wrong)
-        assert messages(widget, "refused")[-1]["text"] == told
+        assert messages(widget, "shown")[-1]["refused"] == told
         assert widget.view == before
 
 
@@ -271,3 +271,13 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         rejected = trail(widget, 1)
         assert rejected["rejected"].startswith("names none of the labels")
         assert (rejected["as it came"], rejected["marks"]) == ("<b>?</b>", "none yet")
+
+
+def test_each_query_is_answered_by_its_turn() -> None:
+    widget = mixed()
+    query(widget, turn=7, where="stars > 1")
+    query(widget, turn=8, where="stars >")
+    first, second = messages(widget, "shown")
+    assert (first["turn"], first["refused"]) == (7, "")
+    assert second["turn"] == 8
+    assert "expected a value" in second["refused"]

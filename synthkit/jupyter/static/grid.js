@@ -43,6 +43,7 @@ class Rows extends Link {
     this.asked = new Map();
     this.refused = "";
     this.waiting = false;
+    this.turn = 0;
     /** @type {Told | undefined} */
     this.told = undefined;
     /** @type {(message: {text: string, told: string}) => void} */
@@ -59,8 +60,10 @@ class Rows extends Link {
 
   /** @param {any} message */
   receive(message) {
-    if (message.type === "refused") {
-      this.refused = message.text;
+    if (message.type === "shown") {
+      // of several asked for at once, only the answer to the last says what is wanted
+      if (message.turn !== this.turn) return;
+      this.refused = message.refused;
       this.wanted = this.view;
       this.waiting = false;
     } else if (message.type === "told") this.told = message;
@@ -78,9 +81,7 @@ class Rows extends Link {
   takeFirst() {
     if (this.view.query !== this.query) {
       this.query = this.view.query;
-      this.wanted = this.view;
-      this.refused = "";
-      this.waiting = false;
+      if (!this.waiting) this.wanted = this.view;
       for (const held of [this.kept, this.whole, this.trails, this.asked]) held.clear();
     }
     this.take(0, this.model.get("first"));
@@ -132,7 +133,8 @@ class Rows extends Link {
     this.refused = "";
     this.told = undefined;
     this.waiting = true;
-    this.send({ type: "show", where, search, which, by, down });
+    this.turn += 1;
+    this.send({ type: "show", turn: this.turn, where, search, which, by, down });
     this.changed();
   }
 }
