@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from synthkit.jupyter.verbs import VERBS
 from tests.jupyter.conftest import Shell
 
 
@@ -25,7 +26,13 @@ def complete(shell: Shell, text: str) -> list[str]:
     ("text", "expected"),
     [
         ("%synth mod", ["%synth model", "%synth models"]),
-        ("%synth ", ["%synth model", "%synth models", "%synth session", "%synth trace"]),
+        ("%synth ", [f"%synth {verb}" for verb in VERBS]),
+        ("%synth mark see", ["%synth mark seeds"]),
+        ("%synth mark seeds --order un", ["%synth mark seeds --order uncertain"]),
+        ("%synth mark seeds --ag", ["%synth mark seeds --again"]),
+        ("%synth lab tone --inputs see", ["%synth lab tone --inputs seeds"]),
+        ("%synth lab tone --judge-model smol", ["%synth lab tone --judge-model smollm2"]),
+        ("%synth sess", ["%synth session"]),
         ("%%synth x --temp", ["%%synth x --temperature"]),
         ("%%synth x --model smol", ["%%synth x --model smollm2"]),
         ("%%synth x --model re", ["%%synth x --model replay", "%%synth x --model replay:NAME"]),

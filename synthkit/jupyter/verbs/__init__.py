@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from synthkit.jupyter.display import Static, grid
+from synthkit.jupyter.verbs.explore import EXPLORE
+from synthkit.jupyter.verbs.lab import LAB
+from synthkit.jupyter.verbs.marks import MARK, MARKS
 from synthkit.jupyter.verbs.models import MODEL, MODELS
-from synthkit.jupyter.verbs.sessions import SESSION, TRACE
+from synthkit.jupyter.verbs.sessions import EXPORT, IMPORT, SESSION, TRACE
+from synthkit.jupyter.verbs.show import SHOW
 from synthkit.jupyter.verbs.verb import Verb
 
-VERBS: Mapping[str, Verb] = {verb.name: verb for verb in (MODEL, MODELS, SESSION, TRACE)}
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        *(MODEL, MODELS, SHOW, MARK, MARKS, LAB, EXPLORE),
+        *(SESSION, EXPORT, IMPORT, TRACE),
+    )
+}
 
 
 def listing(verbs: Mapping[str, Verb]) -> Static:

@@ -1,0 +1,60 @@
+"""The widgets together: what is selected on the map goes to the marker, the table and Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import wait_for
+from tests.browser.test_explorer import EXPLORE, START
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_selection_goes_to_the_marker_and_marks_come_back(
+    open_notebook: Callable[..., Any],
+) -> None:
+    made = [
+        "%synth marks reviews\nprint(len(reviews_kept), sorted(set(reviews_kept['topic'])))",
+        "print(len(reviews_explorer.selected), type(reviews_explorer.selected).__name__)",
+    ]
+    sheet = open_notebook(START, "%synth mark reviews --by ana", EXPLORE, *made)
+    for index in range(3):
+        sheet.run(index)
+    before = sheet.sources()
+    marker = sheet.page.locator(".sk-marker")
+    explorer = sheet.page.locator(".sk-explorer")
+    explorer.get_by_role("button", name="select all of soup").click()
+    expect(explorer.get_by_text("40 selected")).to_be_visible()
+    explorer.get_by_role("button", name="Mark m").click()
+    expect(marker).to_contain_text("a cold soup that nobody wanted")
+    expect(marker).to_contain_text("Only 40 rows chosen elsewhere are shown.")
+    marker.get_by_role("button", name="Accept a").click()
+    expect(marker).to_contain_text("1/120")
+    sheet.page.keyboard.press("a")
+    expect(marker).to_contain_text("2/120")
+    marker.get_by_role("button", name="Show the others too").click()
+    expect(marker).not_to_contain_text("chosen elsewhere")
+    sheet.run(3)
+    sheet.run(4)
+    expect(sheet.cell(3)).to_contain_text("2 ['soup']")
+    expect(sheet.cell(4)).to_contain_text("40 DataFrame")
+    assert sheet.sources() == before
+
+    # no table is open, so the cell that opens one is put below
+    explorer.get_by_role("button", name="Show o").click()
+    wait_for(lambda: len(sheet.sources()) == len(before) + 1, "the cell")
+    assert sheet.sources()[3] == "%synth show reviews_selected"
+    sheet.run(3)
+    expect(sheet.page.locator(".sk-preview")).to_contain_text(re.compile("40 rows"))
+
+
+def test_a_live_map_is_a_plotly_figure(open_notebook: Callable[..., Any]) -> None:
+    sheet = open_notebook(START, f"{EXPLORE} --live --colour topic")
+    sheet.run_all()
+    expect(sheet.cell(1).locator(".js-plotly-plot")).to_be_visible()
+    expect(sheet.cell(1)).to_contain_text("about 5 MB")
