@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serious_violations
+from tests.browser.conftest import serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -131,12 +131,11 @@ def test_the_main_path_by_keyboard_alone(open_notebook: Open, pictures: Path) ->
     use = shown.get_by_role("button", name="Use A: put it into a new cell")
     use.focus()
     press(sheet, "Enter")
-    expect(sheet.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
-    assert sheet.sources()[1:] == [
-        LAB,
+    cell = (
         "%%synth tone --model gpt --from topics --temperature 0.7 --max-tokens 256 --seed 0\n"
-        "Write one sentence about {{ topic }}.",
-    ]
+        "Write one sentence about {{ topic }}."
+    )
+    wait_for(lambda: sheet.sources()[1:] == [LAB, cell], "the winner's cell")
     sheet.run(2)
     expect(sheet.cell(2)).to_contain_text("4 from the session, 0 new")
 

@@ -731,6 +731,10 @@ class View extends Panel {
     }
     if (row.original !== null) {
       const original = make("div", "sk-mark-original");
+      // it may scroll, and so must be reached without a mouse
+      original.tabIndex = 0;
+      original.setAttribute("role", "region");
+      original.setAttribute("aria-label", "the text before the edit");
       original.append(make("span", "sk-faint", "edited; it was: "), content(row.original, true));
       nodes.push(original);
     }
