@@ -14,6 +14,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from synthkit import recipes as recipes
+    from synthkit.making import make as make
+    from synthkit.making import prepare as prepare
     from synthkit.models import load_model as load_model
     from synthkit.models.embed import load_embedder as load_embedder
     from synthkit.models.fake import Fake as Fake
@@ -33,6 +36,9 @@ _HOMES = {
     "Session": "workspace",
     "SynthkitError": "errors",
     "generate": "synthesis",
+    "make": "making",
+    "prepare": "making",
+    "recipes": "",
     "load_embedder": "models.embed",
     "load_model": "models",
     "plan": "synthesis",
@@ -45,7 +51,9 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'synthkit' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"synthkit.{_HOMES[name]}"), name)
+    home = _HOMES[name]
+    value = importlib.import_module(f"synthkit.{home or name}")
+    value = getattr(value, name) if home else value
     globals()[name] = value
     return value
 

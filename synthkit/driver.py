@@ -1,4 +1,4 @@
-"""The driver: runs recipes against a model and a store.
+"""The driver: runs recipes against models and a store.
 
 A recipe is a generator that yields requests and receives their completions. The driver runs many
 side by side: what the store holds is answered from it, the rest goes to the model in one growing
@@ -11,18 +11,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+import traceback
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from synthkit.errors import ModelError, UsageError
+from synthkit.errors import ModelError, RecipeError, SynthkitError, UsageError
 from synthkit.models.endpoint import Endpoint
-from synthkit.store import Store
-from synthkit.types import Budget, Completion, Ledger, Model, Request
+from synthkit.models.several import Several
+from synthkit.store import ID_DIGITS, Store
+from synthkit.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps, digest
 
 T = TypeVar("T")
-Recipe = Generator[list[Request], list[Completion], T]
 
 LOOK_UP = 900
 """How many requests are looked up in the store at once."""
@@ -30,6 +31,9 @@ LOOK_UP = 900
 
 class Watch(Protocol):
     """What follows a run while it goes on; called from the thread that drives it."""
+
+    def made(self, made: Made) -> None:
+        """A recipe has made a row, or rejects an answer."""
 
     def done(self, position: int, outcome: Any, answers: Sequence[Answer]) -> None:
         """The recipe at ``position`` has returned ``outcome``."""
@@ -47,26 +51,52 @@ class Answer:
     hit: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A row or a reject, as a recipe yielded it.
+
+    ``position`` is the recipe's; ``of`` has the requests it rests on by their keys; ``tokens`` were
+    completed for it, and for no row before it; ``hit`` says that the store held all of them.
+    """
+
+    position: int
+    id: str
+    outcome: Row | Reject
+    of: Mapping[str, Request]
+    tokens: int
+    hit: bool
+
+
 @dataclass(slots=True)
 class Driven(Generic[T]):
-    """What a drive gave: the outcome of each recipe, by position; its ledger; and why it stopped.
+    """What a drive gave: the outcome of each recipe, by position, and what it made, in the order
+    of the recipes; the ledger; and why it stopped.
 
-    ``error`` is what ended it, if the model could not go on.
+    ``left`` is what was next to ask when it did; ``error`` is what ended it, if the model could
+    not go on, or if a recipe failed.
     """
 
     outcomes: dict[int, T]
+    made: list[Made]
     ledger: Ledger
-    error: ModelError | None = None
+    left: list[Request]
+    error: SynthkitError | None = None
 
 
 @dataclass(slots=True)
-class _Task(Generic[T]):
-    """One recipe on its way: the keys it waits for, in the order it asked, and their answers."""
+class _Task:
+    """Steps on their way, and what they wait for: answers by their keys, or further steps."""
 
     position: int
-    recipe: Recipe[T]
+    steps: Steps[Any]
+    parent: _Task | None = None
+    place: int = 0
     keys: list[str] = field(default_factory=list)
     answers: dict[str, Completion] = field(default_factory=dict)
+    children: list[_Task] = field(default_factory=list)
+    left: int = 0
+    outcome: Any = None
+    asked: dict[str, Request] = field(default_factory=dict)
     got: list[Answer] = field(default_factory=list)
 
 
@@ -76,42 +106,125 @@ class Drive(Generic[T]):
     def __init__(
         self,
         *,
-        model: Model,
+        models: Several,
         store: Store,
         budget: Budget,
         stop: threading.Event | None,
         watch: Watch | None,
     ) -> None:
-        self.model, self.store, self.budget = model, store, budget
+        self.models, self.store, self.budget = models, store, budget
         self.stop, self.watch = stop, watch
         self.outcomes: dict[int, T] = {}
-        self.ledger = Ledger(cost=0.0 if model.price is not None else None)
-        self.fingerprint = model.fingerprint
-        self.fresh: deque[tuple[_Task[T], str, Request]] = deque()
-        self.waiting: dict[str, list[_Task[T]]] = {}
+        self.made: list[Made] = []
+        self.told: dict[str, tuple[int, bool]] = {}
+        self.repeats: Counter[tuple[int, tuple[str, ...]]] = Counter()
+        priced = all(model.price is not None for model in models.models.values())
+        self.ledger = Ledger(cost=0.0 if priced else None)
+        self.fingerprints = {role: model.fingerprint for role, model in models.models.items()}
+        self.ready: deque[tuple[_Task, list[Any] | None]] = deque()
+        self.advancing = False
+        self.fresh: deque[tuple[_Task, str, Request]] = deque()
+        self.waiting: dict[str, list[_Task]] = {}
         self.held: deque[tuple[str, Request]] = deque()
         self.feed: list[Request] = []
         self.keys: list[str] = []
         self.reserved: dict[int, int] = {}
         self.began = time.perf_counter()
 
-    def resume(self, task: _Task[T], completions: list[Completion] | None) -> None:
-        """Let a recipe go on until it asks again or returns."""
+    def resume(self, task: _Task, reply: list[Any] | None) -> None:
+        """Let steps go on, and all that goes on because they did, until each waits or has ended."""
+        self.ready.append((task, reply))
+        if self.advancing:
+            return
+        self.advancing = True
+        try:
+            while self.ready:
+                self.advance(*self.ready.popleft())
+        finally:
+            self.advancing = False
+
+    def advance(self, task: _Task, reply: list[Any] | None) -> None:
+        """Let steps go on until they wait for something or end."""
         while True:
             try:
-                asked = next(task.recipe) if completions is None else task.recipe.send(completions)
+                step: Any = next(task.steps) if reply is None else task.steps.send(reply)
             except StopIteration as end:
-                self.outcomes[task.position] = end.value
-                if self.watch is not None:
-                    self.watch.done(task.position, end.value, task.got)
+                self.end(task, end.value)
                 return
-            if asked:
-                task.keys = [request.key(self.fingerprint) for request in asked]
-                task.answers = {}
-                once = dict(zip(task.keys, asked, strict=True))
-                self.fresh.extend((task, key, request) for key, request in once.items())
+            except SynthkitError:
+                raise
+            except Exception as error:
+                raise failed(error) from error
+            reply = []
+            if not step:
+                continue
+            if isinstance(step[0], Request):
+                self.want(task, step)
                 return
-            completions = []
+            if not isinstance(step[0], Row | Reject):
+                task.children = [_Task(task.position, s, task, i) for i, s in enumerate(step)]
+                task.left = len(step)
+                self.ready.extend((child, None) for child in task.children)
+                return
+            for outcome in step:
+                self.keep(task, outcome)
+
+    def want(self, task: _Task, requests: Sequence[Request]) -> None:
+        """Queue what steps ask for."""
+        task.keys = [self.key(request) for request in requests]
+        task.answers = {}
+        once = dict(zip(task.keys, requests, strict=True))
+        repairs = sum(request.purpose == "repair" for request in once.values())
+        self.ledger = replace(self.ledger, repairs=self.ledger.repairs + repairs)
+        task.asked |= once
+        self.fresh.extend((task, key, request) for key, request in once.items())
+
+    def keep(self, task: _Task, outcome: Row | Reject) -> None:
+        """Take a row or a reject into what was made."""
+        if task.parent is not None:
+            raise UsageError(
+                "only a recipe's outermost steps yield rows; steps within it return them."
+            )
+        of = {self.key(request): request for request in outcome.of} or dict(task.asked)
+        keys = tuple(of)
+        nth = self.repeats[task.position, keys]
+        self.repeats[task.position, keys] += 1
+        # what an answer took is told once, with the first row that rests on it
+        told = [self.told.pop(key, (0, True)) for key in keys]
+        made = Made(
+            position=task.position,
+            id=row_id(keys or [repr(outcome)], nth),
+            outcome=outcome,
+            of=of,
+            tokens=sum(tokens for tokens, _ in told),
+            hit=all(hit for _, hit in told),
+        )
+        self.made.append(made)
+        if self.watch is not None:
+            self.watch.made(made)
+
+    def end(self, task: _Task, outcome: Any) -> None:
+        """Hand what steps returned to those that wait for them."""
+        task.outcome = outcome
+        parent = task.parent
+        if parent is None:
+            self.outcomes[task.position] = outcome
+            if self.watch is not None:
+                self.watch.done(task.position, outcome, task.got)
+            return
+        parent.left -= 1
+        if not parent.left:
+            children, parent.children = parent.children, []
+            for child in children:
+                parent.asked |= child.asked
+                parent.got += child.got
+            self.ready.append((parent, [child.outcome for child in children]))
+
+    def key(self, request: Request) -> str:
+        """The key of a request to the model that will answer it."""
+        if request.to not in self.fingerprints:
+            self.models.of(request)  # says which roles there are
+        return request.key(self.fingerprints[request.to])
 
     def look_up(self) -> None:
         """Answer what the store holds; queue the rest for the model."""
@@ -128,8 +241,9 @@ class Drive(Generic[T]):
                     self.waiting[key] = [task]
                     self.held.append((key, request))
 
-    def deliver(self, task: _Task[T], answer: Answer) -> None:
+    def deliver(self, task: _Task, answer: Answer) -> None:
         """Hand an answer to a recipe, and let it go on once it has all it asked for."""
+        self.told[answer.key] = (answer.completion.completion_tokens, answer.hit)
         task.answers[answer.key] = answer.completion
         task.got.append(answer)
         if len(task.answers) == len(set(task.keys)):
@@ -159,8 +273,9 @@ class Drive(Generic[T]):
             spent = ledger.prompt_tokens + ledger.completion_tokens
             if spent + coming > limits.max_tokens_total:
                 return False
-        if limits.max_cost is not None and self.model.price is not None:
-            dearest = max(self.model.price) / 1e6
+        if limits.max_cost is not None:
+            prices = (model.price or (0.0, 0.0) for model in self.models.models.values())
+            dearest = max(map(max, prices)) / 1e6
             if (ledger.cost or 0.0) + coming * dearest > limits.max_cost:
                 return False
         return True
@@ -168,7 +283,7 @@ class Drive(Generic[T]):
     def book(self, position: int, completion: Completion) -> None:
         """Enter what an answer took into the ledger."""
         self.reserved.pop(position, None)
-        ledger, price = self.ledger, self.model.price
+        ledger, price = self.ledger, self.models.of(self.feed[position]).price
         cost = ledger.cost
         if cost is not None and price is not None:
             cost += completion.prompt_tokens * price[0] / 1e6
@@ -188,8 +303,9 @@ class Drive(Generic[T]):
         self.release()
         if not self.feed:
             return
-        self.store.add_model(self.fingerprint, self.model.name)
-        answers = self.model.complete(self.feed)
+        for role, model in self.models.models.items():
+            self.store.add_model(self.fingerprints[role], model.name)
+        answers = self.models.complete(self.feed)
         try:
             for answered in answers:
                 if answered is not None:
@@ -208,7 +324,8 @@ class Drive(Generic[T]):
         key, request = self.keys[position], self.feed[position]
         self.book(position, completion)
         if completion.finish != "error":
-            completion = self.store.put(key, request.payload(self.fingerprint), completion)
+            payload = request.payload(self.fingerprints[request.to])
+            completion = self.store.put(key, payload, completion)
         for task in self.waiting.pop(key):
             self.deliver(task, Answer(key, completion, False))
         self.look_up()
@@ -220,9 +337,10 @@ class Drive(Generic[T]):
 
 
 def drive(
-    recipes: Iterable[Recipe[T]],
+    recipes: Iterable[Steps[T]],
     *,
     model: Model,
+    others: Mapping[str, Model] | None = None,
     store: Store,
     budget: Budget | None = None,
     stop: threading.Event | None = None,
@@ -234,21 +352,32 @@ def drive(
     up and a model that fails all end the run early, with what is done; ``ledger.stopped`` says
     which it was.
 
+    Parameters
+    ----------
+    model : answers all requests but those with a role.
+    others : role -> the model that answers requests ``to`` it.
+
     Raises
     ------
     UsageError
-        If the budget limits the cost of a model whose price is not known.
+        If the budget limits the cost of a model whose price is not known, or a recipe asks for a
+        role that no model has.
     """
+    models = {"": model, **(others or {})}
     limits = budget or getattr(model, "budget", None) or Budget()
-    if budget is not None and isinstance(model, Endpoint):
-        model = replace(model, budget=budget)  # so that tries again count too
-    if limits.max_cost is not None and model.price is None:
-        raise UsageError(
-            f"max_cost needs the price of {model.name}; give load_model(..., price=(prompt, "
-            "completion)) in US dollars per million tokens."
-        )
-    run: Drive[T] = Drive(model=model, store=store, budget=limits, stop=stop, watch=watch)
-    stopped, error = "", None
+    for role, one in models.items():
+        if budget is not None and isinstance(one, Endpoint):
+            models[role] = replace(one, budget=budget)  # so that tries again count too
+        if limits.max_cost is not None and one.price is None:
+            raise UsageError(
+                f"max_cost needs the price of {one.name}; give load_model(..., price=(prompt, "
+                "completion)) in US dollars per million tokens."
+            )
+    run: Drive[T] = Drive(
+        models=Several(models), store=store, budget=limits, stop=stop, watch=watch
+    )
+    stopped = ""
+    error: SynthkitError | None = None
     try:
         for position, recipe in enumerate(recipes):
             run.resume(_Task(position, recipe), None)
@@ -258,9 +387,32 @@ def drive(
             stopped = f"the budget is used up ({_limits(limits)})"
     except (KeyboardInterrupt, asyncio.CancelledError):
         stopped = "interrupted"
-    except ModelError as failure:
+    except (ModelError, RecipeError, UsageError) as failure:
         stopped, error = str(failure), failure
-    return Driven(run.outcomes, replace(run.clocked(), stopped=stopped), error)
+    # in the order of the recipes: each recipe's own rows come in the order it yields them
+    made = sorted(run.made, key=lambda one: one.position)
+    left = [request for _, request in run.held]
+    return Driven(run.outcomes, made, replace(run.clocked(), stopped=stopped), left, error)
+
+
+def row_id(keys: Sequence[str], nth: int = 0) -> str:
+    """The id of the ``nth`` row that rests on the requests of these keys.
+
+    Of a row that rests on one request alone it is how its key begins.
+
+    >>> row_id(["c7a1" * 8])
+    'c7a1c7a1c7a1c7a1'
+    """
+    if len(keys) == 1 and nth == 0:
+        return keys[0][:ID_DIGITS]
+    return digest([*keys, nth])[:ID_DIGITS]
+
+
+def failed(error: Exception) -> RecipeError:
+    """What to say of an error in a recipe's own code: its words, and where it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    return RecipeError(f"the recipe failed: {type(error).__name__}: {error}{where}")
 
 
 def _most_tokens(request: Request) -> int:

@@ -5,6 +5,7 @@
     │   ├── PromptError                   a template that cannot be rendered
     │   └── TableError                    a table without what a verb needs
     ├── MissingExtra(ImportError)         a feature whose packages are not installed
+    ├── RecipeError(RuntimeError)         a recipe whose own code failed
     ├── StoreError(OSError)               a session folder that cannot be read or written
     └── ModelError(RuntimeError)          a model that cannot answer
         ├── ModelNotFound(LookupError)    no model of that name here
@@ -53,6 +54,10 @@ class TableError(UsageError):
 
 class MissingExtra(SynthkitError, ImportError):
     """A feature whose packages are not installed."""
+
+
+class RecipeError(SynthkitError, RuntimeError):
+    """A recipe whose own code failed."""
 
 
 class StoreError(SynthkitError, OSError):

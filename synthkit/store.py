@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,9 +22,10 @@ from synthkit.differences import differences, distance, told
 from synthkit.errors import StoreError
 from synthkit.types import Completion, Ledger, Mark, canonical, digest
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ID_DIGITS = 16
 """Hex digits of a request's key that make a row's id: one clash is likely among 4e9 rows."""
+KEY_DIGITS = 32
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS models (
@@ -44,6 +45,7 @@ CREATE TABLE IF NOT EXISTS marks (
 CREATE INDEX IF NOT EXISTS marks_row ON marks (row);
 CREATE TABLE IF NOT EXISTS run_rows (
     run INTEGER PRIMARY KEY, line TEXT NOT NULL, made BLOB NOT NULL, rejected BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS origins (row TEXT PRIMARY KEY, keys BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS labs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -164,12 +166,23 @@ class Store:
                 return completion
             return self.get([key])[key]
 
-    def find(self, prefix: str) -> list[Stored]:
-        """What is held under the keys that begin with ``prefix``, such as a row's id."""
+    def find(self, id: str) -> list[Stored]:
+        """What a row rests on, by its id or how that begins, in the order it was asked."""
         with self._use() as db:
-            rows = db.execute(
-                f"{_SELECT} WHERE key >= ? AND key < ?", (prefix, prefix + "g")
+            held = db.execute(
+                "SELECT keys FROM origins WHERE row >= ? AND row < ?", (id, id + "g")
             ).fetchall()
+            rows = db.execute(f"{_SELECT} WHERE key >= ? AND key < ?", (id, id + "g")).fetchall()
+            keys = [key for (packed_keys,) in held for key in unpacked(packed_keys, KEY_DIGITS)]
+            found = {
+                row[0]: row
+                for start in range(0, len(keys), 900)
+                for row in db.execute(
+                    f"{_SELECT} WHERE key IN (SELECT value FROM json_each(?))",
+                    (json.dumps(keys[start : start + 900]),),
+                )
+            }
+        rows += [found[key] for key in dict.fromkeys(keys) if key in found]
         return [Stored(row[0], json.loads(row[1]), _completion(row[2:])) for row in rows]
 
     def nearest(self, request: Mapping[str, Any], *, among: int = 20_000) -> Stored | None:
@@ -219,6 +232,7 @@ class Store:
         line: str = "",
         made: Sequence[str] = (),
         rejected: Sequence[str] = (),
+        origins: Mapping[str, Sequence[str]] | None = None,
     ) -> int:
         """Write a finished or interrupted run into the book, and fold the log into the file.
 
@@ -226,6 +240,8 @@ class Store:
         ----------
         line : what stood behind ``%%synth``, if a cell asked.
         made, rejected : the ids of its rows and of its rejects.
+        origins : id -> the keys of the requests that the row rests on, in order; what an id says
+            by itself, as the beginning of the one key, is not written down.
 
         Returns
         -------
@@ -240,6 +256,14 @@ class Store:
             if made or rejected:
                 values = (run, line, packed(made), packed(rejected))
                 db.execute("INSERT INTO run_rows VALUES (?,?,?,?)", values)
+            db.executemany(
+                "INSERT OR IGNORE INTO origins VALUES (?,?)",
+                (
+                    (id, packed(keys))
+                    for id, keys in (origins or {}).items()
+                    if len(keys) > 1 or not keys[0].startswith(id)
+                ),
+            )
         with self._use() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return run
@@ -379,7 +403,8 @@ _SIZES = {
     "marks": "SELECT coalesce(sum(length(row) + length(reason) + length(edit) + 64), 0) FROM marks",
     "labs": "SELECT coalesce(sum(length(body)), 0) FROM labs",
     "runs": "SELECT (SELECT coalesce(sum(length(prompt) + length(ledger) + 64), 0) FROM runs)"
-    " + (SELECT coalesce(sum(length(made) + length(rejected)), 0) FROM run_rows)",
+    " + (SELECT coalesce(sum(length(made) + length(rejected)), 0) FROM run_rows)"
+    " + (SELECT coalesce(sum(length(keys) + 32), 0) FROM origins)",
 }
 
 
@@ -388,10 +413,29 @@ def packed(ids: Sequence[str]) -> bytes:
     return bytes.fromhex("".join(ids))
 
 
-def unpacked(held: bytes) -> list[str]:
-    """The ids again, of 16 digits each."""
+def unpacked(held: bytes, digits: int = ID_DIGITS) -> list[str]:
+    """The ids again, of so many digits each."""
     text = held.hex()
-    return [text[i : i + ID_DIGITS] for i in range(0, len(text), ID_DIGITS)]
+    return [text[i : i + digits] for i in range(0, len(text), digits)]
+
+
+def resting(db: sqlite3.Connection, ids: Iterable[str]) -> set[str]:
+    """The keys of the held completions that the rows of these ids rest on."""
+    wanted = json.dumps(sorted(ids))
+    keys = {
+        key
+        for (keys,) in db.execute(
+            "SELECT keys FROM origins WHERE row IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        for key in unpacked(keys, KEY_DIGITS)
+    }
+    query = (
+        "SELECT c.key FROM json_each(?) AS j "
+        "JOIN completions AS c ON c.key >= j.value AND c.key < j.value || 'g'"
+    )
+    return {
+        key for (key,) in db.execute(query, (json.dumps(sorted({*json.loads(wanted), *keys})),))
+    }
 
 
 _SELECT = (

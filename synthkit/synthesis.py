@@ -8,33 +8,24 @@ from __future__ import annotations
 
 import json
 import threading
-import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from synthkit import decode, table
-from synthkit.conditions import Sampler, conditions, with_parent
-from synthkit.driver import Watch, drive
-from synthkit.errors import EndpointError, PromptError, TableError, UsageError, unknown
+from synthkit.conditions import Sampler, Where, conditions, with_parent
+from synthkit.curate.where import rule
+from synthkit.driver import Watch
+from synthkit.errors import PromptError, TableError, UsageError, unknown
+from synthkit.making import Estimate, Making, budgeted, warn_of_pending
 from synthkit.models import load_model
 from synthkit.prompt import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes.ask import ask
-from synthkit.store import ID_DIGITS
-from synthkit.types import Budget, Model, Reject, Request, Run, Sampling
+from synthkit.recipes.shape import Bounds, Recipe
+from synthkit.types import Budget, Model, Reject, Request, Row, Run, Sampling, Steps
 from synthkit.workspace import Session, check_name
 from synthkit.workspace import session as current_session
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What the requests of a plan that are not held yet would take; ``None`` where not known."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float | None
-    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +41,7 @@ class Plan:
     keys: Sequence[str]
     source: Any
     decoder: decode.Decoder
+    repairs: int
     model: Model
     session: Session
     budget: Budget | None
@@ -63,30 +55,28 @@ class Plan:
 
     def estimate(self) -> Estimate:
         """What the misses would take, by the runs of this model so far."""
-        misses = self.misses()
-        letters = sum(len(m.content) for request in misses for m in request.messages)
-        past = [
-            run
-            for run in self.session.store.runs()
-            if run["model"] == self.model.name and run["requests"]
-        ]
-        asked = sum(run["requests"] for run in past)
-        if asked:
-            each = sum(run["completion_tokens"] for run in past) / asked
-            seconds = len(misses) * sum(run["seconds"] for run in past) / asked
-            completion_tokens = round(each * len(misses))
-        else:
-            seconds = None
-            completion_tokens = sum(request.sampling.max_tokens or 1024 for request in misses)
-        price, prompt_tokens = self.model.price, letters // 4
-        cost = None
-        if price is not None:
-            cost = (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
-        return Estimate(
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-            cost=cost,
-            seconds=0.0 if not misses else seconds,
+        return self.making.estimate(self.making.outlook())
+
+    @property
+    def making(self) -> Making:
+        """The recipe that asks these requests, one row for each."""
+        return Making(
+            recipe=Recipe(
+                name="prompt",
+                branches=self._branches,
+                columns=self.decoder.columns,
+                source=self.source,
+                kind=table.kind(self.source),
+                requests=Bounds(len(self.requests), len(self.requests)),
+                rows=Bounds(len(self.requests), len(self.requests)),
+                prompt=self.prompt,
+            ),
+            model=self.model,
+            others={},
+            session=self.session,
+            budget=self.budget,
+            name=self.name,
+            line=self.line,
         )
 
     def run(self, *, stop: threading.Event | None = None, watch: Watch | None = None) -> Run:
@@ -98,65 +88,20 @@ class Plan:
             If the model refuses; ``error.run`` has what was done. A server that does not answer
             leaves rows in ``pending``.
         """
-        driven = drive(
-            (ask(request, self.decoder) for request in self.requests),
-            model=self.model,
-            store=self.session.store,
-            budget=self.budget,
-            stop=stop,
-            watch=watch,
-        )
-        run = self._run(driven.outcomes, driven.ledger)
-        rows = len(driven.outcomes) - run.ledger.rejects
-        self.session.store.add_run(
-            self.name,
-            self.model.name,
-            self.prompt,
-            rows,
-            run.ledger,
-            line=self.line,
-            made=table.column(run.table, "id"),
-            rejected=table.column(run.rejects, "id"),
-        )
-        if self.name and rows:
-            self.session.save(self.name, run.table)
-        error = driven.error
-        if error is not None and not _unreachable(error):
-            error.run = run
-            raise error
-        return run
+        return self.making.run(stop=stop, watch=watch)
 
-    def _run(self, outcomes: Mapping[int, dict[str, Any] | Reject], ledger: Any) -> Run:
-        rows: list[tuple[int, dict[str, Any]]] = []
-        rejects: list[tuple[int, dict[str, Any]]] = []
-        for position, outcome in sorted(outcomes.items()):
-            if isinstance(outcome, Reject):
-                rejects.append((position, {"raw": outcome.raw, "reason": outcome.reason}))
-            else:
-                rows.append((position, outcome))
-        why = {"reason": ledger.stopped or "not asked"}
-        pending = [(i, why) for i in range(len(self.requests)) if i not in outcomes]
-        return Run(
-            table=self._table(rows, self.decoder.columns),
-            rejects=self._table(rejects, ("raw", "reason")),
-            pending=self._table(pending, ("reason",)),
-            ledger=replace(ledger, rejects=len(rejects)),
-        )
+    def _branches(self) -> Iterator[Steps[None]]:
+        parents: Sequence[str | None] = [None] * len(self.requests)
+        if "parent" in table.columns(self.source):
+            parents = table.column(self.source, "parent")
+        return map(self._branch, self.requests, parents)
 
-    def _table(
-        self,
-        rows: Sequence[tuple[int, Mapping[str, Any]]],
-        columns: Sequence[str],
-    ) -> Any:
-        cells: dict[str, list[Any]] = {"id": [self.keys[i][:ID_DIGITS] for i, _ in rows]}
-        for name in columns:
-            cells[name] = [row[name] for _, row in rows]
-        source = table.take(self.source, [position for position, _ in rows])
-        return table.assign(source, cells, first=("id", "parent") if self._has_parent else ("id",))
-
-    @property
-    def _has_parent(self) -> bool:
-        return "parent" in table.columns(self.source)
+    def _branch(self, request: Request, parent: str | None) -> Steps[None]:
+        outcome = yield from ask(request, self.decoder, repairs=self.repairs)
+        if isinstance(outcome, Reject):
+            yield [replace(outcome, parent=parent)]
+        else:
+            yield [Row(outcome, parent=parent)]
 
 
 def plan(
@@ -168,12 +113,15 @@ def plan(
     n: int = 1,
     vary: Mapping[str, Sequence[Any]] | None = None,
     sampler: Sampler = "product",
+    like: Any = None,
+    where: Where | str | None = None,
     system: str | None = None,
     examples: Any = None,
     schema: Any = None,
     labels: Sequence[str] | None = None,
     regex: str | None = None,
     output: str | None = None,
+    repairs: int | None = None,
     sampling: Sampling | None = None,
     name: str = "",
     max_requests: int | None = None,
@@ -189,24 +137,28 @@ def plan(
         model = load_model(model, store=chosen.store)
     if n < 1:
         raise UsageError(f"n must be at least 1; got {n}.")
+    if repairs is not None and repairs < 0:
+        raise UsageError(f"repairs must be 0 or more; got {repairs}.")
     if name:
         check_name(name)
     draws = sampling or Sampling()
     template = parse(prompt, system=system)
-    fields = conditions(rows, n, vary or {}, sampler, draws.seed or 0)
+    if isinstance(where, str):
+        known = [table.columns(one) for one in (rows, like) if one is not None]
+        where = rule(where, [*(name for names in known for name in names), *(vary or ())])
+    fields = conditions(rows, n, vary or {}, sampler, draws.seed or 0, like=like, where=where)
     decoder = _decoder(schema, labels, regex, output, table.columns(fields))
     requests = _requests(template, table.records(fields), draws, decoder, examples)
-    given = (max_requests, max_tokens_total, max_cost)
-    limits = Budget(max_requests=given[0], max_tokens_total=given[1], max_cost=given[2])
     return Plan(
         prompt=prompt,
         requests=requests,
         keys=[request.key(model.fingerprint) for request in requests],
         source=with_parent(fields),
         decoder=decoder,
+        repairs=(1 if schema is not None else 0) if repairs is None else repairs,
         model=model,
         session=chosen,
-        budget=limits if any(limit is not None for limit in given) else None,
+        budget=budgeted(max_requests, max_tokens_total, max_cost),
         name=name,
     )
 
@@ -220,12 +172,15 @@ def generate(
     n: int = 1,
     vary: Mapping[str, Sequence[Any]] | None = None,
     sampler: Sampler = "product",
+    like: Any = None,
+    where: Where | str | None = None,
     system: str | None = None,
     examples: Any = None,
     schema: Any = None,
     labels: Sequence[str] | None = None,
     regex: str | None = None,
     output: str | None = None,
+    repairs: int | None = None,
     sampling: Sampling | None = None,
     name: str = "",
     max_requests: int | None = None,
@@ -243,8 +198,12 @@ def generate(
     session : where answers are kept; ``./.synthkit`` if not given.
     rows : a table of any kind, with one request for each row; the results are of its kind. Its
         ``id`` column, if it has one, becomes ``parent``.
-    vary : field -> values. ``sampler="product"`` goes through all combinations in turn,
-        ``"independent"`` draws each field by itself, uniformly, by the seed.
+    vary : field -> values, which may depend on another field's (see
+        :func:`~synthkit.conditions.conditions`). ``sampler="product"`` goes through all
+        combinations in turn, ``"independent"`` draws each field by itself, uniformly, by the
+        seed, ``"joint"`` draws rows of the table ``like``, so that only pairs that exist arise.
+    where : which combinations may be: an expression such as ``not (tone = dry and topic = soup)``,
+        a function of a combination, or combinations that may not be.
     n : with ``rows``, completions for each row (and combination). Without, rows in all, where a
         product has each combination at least once.
     system : a template for the system turn.
@@ -253,6 +212,8 @@ def generate(
         model, as one of these labels, or by the named groups of a pattern; as text if none.
     output : the column for a text or a label. If not given, ``text`` (``label``), or ``text_2``
         and so on where the rows have it already.
+    repairs : how often an answer that cannot be read is asked for again, with the reason; once
+        with a ``schema``, else never, if not given.
     sampling : temperature, most tokens, seed and the like; the same for all rows.
     name : keeps the table in the session under this name.
     max_requests, max_tokens_total, max_cost : stop cleanly before more is spent (cost in US
@@ -286,12 +247,15 @@ def generate(
         n=n,
         vary=vary,
         sampler=sampler,
+        like=like,
+        where=where,
         system=system,
         examples=examples,
         schema=schema,
         labels=labels,
         regex=regex,
         output=output,
+        repairs=repairs,
         sampling=sampling,
         name=name,
         max_requests=max_requests,
@@ -299,16 +263,8 @@ def generate(
         max_cost=max_cost,
     )
     run = planned.run(stop=stop, watch=watch)
-    left = table.size(run.pending)
-    if left and run.ledger.stopped.startswith("http"):
-        warnings.warn(
-            f"{left} rows are pending: {run.ledger.stopped}", RuntimeWarning, stacklevel=2
-        )
+    warn_of_pending(run)
     return run
-
-
-def _unreachable(error: Exception) -> bool:
-    return isinstance(error, EndpointError) and error.status is None
 
 
 def _decoder(

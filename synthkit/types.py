@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from synthkit.errors import UsageError
 
@@ -103,6 +103,11 @@ class Request:
         those labels as bare text.
     index : which of several samples of the same question this is; from 0.
     attrs : the template fields; carried along, not part of the key.
+    turn : whose turn the model writes. ``"user"`` is for models on this machine, which then make
+        up what a user would say.
+    to : which of the run's models answers, by the role its recipe gave it; empty for the run's
+        own. Not part of the key, which has the fingerprint of the model that answers.
+    purpose : ``"repair"`` for one that asks again with the error; counted, not part of the key.
     """
 
     messages: tuple[Message, ...]
@@ -110,6 +115,9 @@ class Request:
     schema: Mapping[str, Any] | None = None
     index: int = 0
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    turn: Literal["assistant", "user"] = "assistant"
+    to: str = ""
+    purpose: Literal["", "repair"] = ""
 
     def payload(self, fingerprint: str) -> dict[str, Any]:
         """All that the answer depends on: what :meth:`key` hashes and ``explain`` compares."""
@@ -122,7 +130,7 @@ class Request:
             "schema": None if self.schema is None else canonical(self.schema, sort=False).decode(),
             "sampling": self.sampling.payload(),
             "index": self.index,
-        }
+        } | ({} if self.turn == "assistant" else {"turn": self.turn})
 
     def key(self, fingerprint: str) -> str:
         """The 32 hex digits under which the answer of the model with that fingerprint is kept."""
@@ -165,10 +173,44 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An answer that is no row: the raw text, and the reason in words."""
+    """An answer that is no row: the raw text, and the reason in words.
+
+    ``cells``, ``of`` and ``parent`` are as in a :class:`Row`, where a recipe knows them.
+    """
 
     raw: str
     reason: str
+    cells: Mapping[str, Any] = field(default_factory=dict)
+    of: tuple[Request, ...] = ()
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that a recipe made.
+
+    Parameters
+    ----------
+    cells : its columns.
+    of : the requests whose answers it rests on; if none are named, all that its branch of the
+        recipe has asked.
+    parent : ``id`` of the row that it comes from.
+    """
+
+    cells: Mapping[str, Any]
+    of: tuple[Request, ...] = ()
+    parent: str | None = None
+
+
+T = TypeVar("T")
+Step: TypeAlias = "Sequence[Request] | Sequence[Row | Reject] | Sequence[Steps[Any]]"
+Steps: TypeAlias = Generator[Step, Any, T]
+"""A recipe at work. What it yields is a list of one of three kinds:
+
+- requests: it receives their completions, in the same order;
+- rows and rejects: they are part of the result from then on, whatever comes after;
+- further steps: they run side by side, and it receives what they return.
+"""
 
 
 class Model(Protocol):
@@ -225,13 +267,15 @@ class Ledger:
     """What a run did and what it cost. Tokens, seconds and cost are those of this run alone.
 
     ``requests`` counts what was sent, tries again included; ``hits`` what the session already
-    held. ``cost`` is in US dollars, ``None`` where no price is known. ``stopped`` says why a run
-    ended early, and is empty where it did not.
+    held; ``repairs`` the answers that were asked for again with the error. ``cost`` is in US
+    dollars, ``None`` where no price is known. ``stopped`` says why a run ended early, and is empty
+    where it did not.
     """
 
     requests: int = 0
     hits: int = 0
     rejects: int = 0
+    repairs: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

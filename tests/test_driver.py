@@ -15,7 +15,7 @@ from synthkit.driver import Driven, drive
 from synthkit.errors import ModelError, UsageError
 from synthkit.recipes.ask import ask
 from synthkit.store import Store
-from synthkit.types import Budget, Completion, Ledger, Message, Request, Sampling
+from synthkit.types import Budget, Completion, Ledger, Message, Reject, Request, Row, Sampling
 
 Recipe = Generator[list[Request], list[Completion], Any]
 
@@ -346,3 +346,95 @@ def test_an_answer_that_another_kernel_stored_first_is_the_one_used(store: Store
     driven = drive([ask(request, text_of)], model=Late(), store=store)
     assert driven.outcomes == {0: "first"}
     assert model.name == "newest"
+
+
+def test_what_steps_within_steps_return_comes_in_their_order(
+    go: Callable[..., Driven[Any]],
+) -> None:
+    def forked() -> Any:
+        outer = yield [chain("a", 3), chain("b", 1), iter_of("c")]
+        inner = yield [nested()]
+        return outer, inner
+
+    def iter_of(value: str) -> Any:
+        return value
+        yield []
+
+    def nested() -> Any:
+        (found,) = yield [chain("d", 2)]
+        return [found]
+
+    driven = go([forked()], Newest())
+    (outer, inner) = driven.outcomes[0]
+    assert outer == [driven_alone(go, "a", 3), driven_alone(go, "b", 1), "c"]
+    assert inner == [[driven_alone(go, "d", 2)]]
+
+
+def driven_alone(go: Callable[..., Driven[Any]], name: str, steps: int) -> Any:
+    return go([chain(name, steps)], Newest()).outcomes[0]
+
+
+def test_rows_have_ids_of_what_they_rest_on(go: Callable[..., Driven[Any]]) -> None:
+    def rows() -> Any:
+        one, two = question("one"), question("two")
+        yield [one, two]
+        yield [Row({"n": 1}, of=(one,)), Row({"n": 2}, of=(one,)), Row({"n": 3}, of=(two, one))]
+        yield [Row({"n": 4})]
+
+    first = go([rows()])
+    one, two = (question(text).key(sk.Fake().fingerprint) for text in ("one", "two"))
+    assert [tuple(made.of) for made in first.made] == [(one,), (one,), (two, one), (one, two)]
+    ids = [made.id for made in first.made]
+    assert ids[0] == one[:16]
+    assert len(set(ids)) == 4
+    assert [made.hit for made in first.made] == [False, True, False, True]
+    again = go([rows()])
+    assert [made.id for made in again.made] == ids
+    assert all(made.hit for made in again.made)
+
+
+def test_steps_within_steps_yield_no_rows(go: Callable[..., Driven[Any]]) -> None:
+    def inner() -> Any:
+        yield [Row({"n": 1})]
+
+    def outer() -> Any:
+        yield [inner()]
+
+    driven = go([outer()])
+    assert isinstance(driven.error, UsageError)
+    assert "outermost" in str(driven.error)
+
+
+def test_each_role_is_answered_by_its_model_and_priced_so(
+    go: Callable[..., Driven[Any]], store: Store
+) -> None:
+    def both() -> Any:
+        answers = yield [question("hi"), replace(question("hi"), to="judge")]
+        return [answer.text for answer in answers]
+
+    judge = sk.Fake("fine", name="judge", price=(3e6, 0))
+    driven = go([both()], sk.Fake("hello", price=(1e6, 0)), others={"judge": judge})
+    assert driven.outcomes[0] == ["hello", "fine"]
+    assert driven.ledger.cost == 1 + 3
+    assert set(store.models().values()) == {"fake", "judge"}
+    assert go([both()], sk.Fake("hello"), others={"judge": judge}).ledger.hits == 2
+    with pytest.raises(UsageError, match="max_cost needs the price of unpriced"):
+        go([both()], others={"judge": sk.Fake(name="unpriced", price=None)},
+           budget=Budget(max_cost=1))  # fmt: skip
+
+
+def test_a_role_without_a_model_is_said(go: Callable[..., Driven[Any]]) -> None:
+    driven = go([ask(replace(question("hi"), to="jury"), text_of)])
+    assert "role 'jury' not found" in str(driven.error)
+
+
+def test_repairs_are_counted_held_or_not(go: Callable[..., Driven[Any]]) -> None:
+    def picky() -> Any:
+        return ask(
+            question("hi"), lambda c: Reject(c.text, "no") if c.text == "x" else 1, repairs=1
+        )
+
+    fake = sk.Fake(lambda request: "ok" if request.purpose else "x")
+    assert go([picky()], fake).ledger.repairs == 1
+    again = go([picky()], fake)
+    assert (again.ledger.repairs, again.ledger.hits, again.outcomes) == (1, 2, {0: 1})

@@ -110,7 +110,7 @@ def test_whatever_does_not_asks_nothing(sent: Callable[..., int], change: dict[s
 def test_kind_and_columns_of_every_result(generate: Generate, make: Make, kind: str) -> None:
     rows = make({"id": ["r0", "r1", "r2"], "x": ["a", "ä", "日本"], "z": [1, 2, 3]})
     answers = {"Say a.": "good", "Say ä.": "what?"}
-    fake = sk.Fake(lambda request: answers[request.messages[-1].content])
+    fake = sk.Fake(lambda request: answers[request.messages[0].content])
     run = generate(rows=rows, model=fake, labels=["good", "bad"], max_requests=2)
     for made, columns in (
         (run.table, ["id", "parent", "x", "z", "label"]),
@@ -258,7 +258,7 @@ def test_json_answers_become_columns(generate: Generate, make: Make, kind: str) 
         "required": ["n"],
     }
     answers = {"a": '{"n": 1, "tags": ["x"]}', "b": '{"n": 2}', "c": "no"}
-    fake = sk.Fake(lambda request: answers[request.messages[-1].content])
+    fake = sk.Fake(lambda request: answers[request.messages[0].content])
     run = generate("{{ x }}", rows=make({"x": ["a", "b", "c"]}), model=fake, schema=schema)
     assert table.column(run.table, "n") == [1, 2]
     assert table.column(run.table, "tags") == [["x"], None]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -98,6 +98,21 @@ def matching(table: Any, expression: str) -> list[int]:
     held = tables.native(table)
     mask = parse(expression, tables.columns(held)).mask(lambda name: tables.column(held, name))
     return [n for n, holds in enumerate(mask) if holds]
+
+
+def rule(expression: str, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], bool]:
+    """A function that says whether an expression holds for one row of these columns.
+
+    >>> rule("not (tone = dry and topic = tax)", ["tone", "topic"])({"tone": "dry", "topic": "war"})
+    True
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or names another column.
+    """
+    condition = parse(expression, columns)
+    return lambda row: condition.mask(lambda name: [row[name]])[0]
 
 
 def text(cell: Any) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
+from synthkit.errors import UsageError
+from synthkit.jupyter import options as opts
 from synthkit.jupyter.options import ARGUMENTS
 from synthkit.jupyter.verbs import VERBS
 from synthkit.models import FORMS
@@ -53,6 +55,9 @@ class Completer:
                 return _starting(last, VERBS)
             verb = VERBS.get(before.pop(0))
             arguments = (verb.arguments if verb else None) or ()
+        said = opts.said(before, "--recipe")
+        if said is not None:
+            arguments = [*ARGUMENTS, *self._recipe_arguments(said)]
         option = before[-1] if before else ""
         if last.startswith("--") and "=" in last:
             option, _, last = last.partition("=")
@@ -65,6 +70,15 @@ class Completer:
             return [f"{head}=@{name}" for name in _starting(start, self._variables())]
         return _starting(last, [a for one in arguments for a in one.args if a.startswith("--")])
 
+    def _recipe_arguments(self, name: str) -> Sequence[Any]:
+        """The options that a recipe brings with it; none if there is no such recipe."""
+        from synthkit.jupyter.cookbook import entry
+
+        try:
+            return entry(name, self._magics.names).arguments
+        except UsageError:
+            return ()
+
     def _values(self, argument: Any) -> Iterable[str] | None:
         """The values that an argument may have, as far as they are known."""
         names = self._magics.names
@@ -75,6 +89,14 @@ class Completer:
                 return [*names.models(), *CATALOG, *FORMS]
             case "TABLE":
                 return dict.fromkeys([*names.tables(), *names.session.names()])
+            case "RECIPE":
+                from synthkit.jupyter.cookbook import entries
+
+                return entries(names)
+            case "EMBEDDER" | "STUDENT" | "HELPFULNESS":
+                from synthkit.models.catalog import CATALOG
+
+                return [name for name, one in CATALOG.items() if one.kind == "embedder"]
             case "SCHEMA":
                 return [
                     name

@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 from synthkit.jupyter.display import Static, count, grid, money
-from synthkit.synthesis import Plan
-from synthkit.types import Request
+from synthkit.making import Making, Outlook
 
 SHOWN = 3
 
 
-def outline(plan: Plan) -> Static:
-    """The first rendered prompts of a plan, its hits and misses, and an estimate."""
-    misses = plan.misses()
-    hits = len(plan.requests) - len(misses)
-    estimate = plan.estimate()
+def outline(making: Making) -> Static:
+    """The first prompts of a recipe, its hits and misses, and an estimate."""
+    outlook = making.outlook()
+    estimate = making.estimate(outlook)
+    # each branch's first request; those that begin otherwise are shown by what is ahead
+    first = [request for request in making.opening() if request is not None] or outlook.ahead
     rows = [
         {"prompt": i, "role": message.role, "text": message.content}
-        for i, request in enumerate(plan.requests[:SHOWN])
+        for i, request in enumerate(first[:SHOWN])
         for message in request.messages
     ]
     parts = [
-        f"{count(len(plan.requests), 'request')}: {hits} from the session, {len(misses)} to ask",
+        _requests(making, outlook),
         f"about {count(estimate.prompt_tokens, 'token')} in, "
         f"{count(estimate.completion_tokens, 'token')} out",
     ]
     parts.append("cost unknown" if estimate.cost is None else f"about {money(estimate.cost)}")
     if estimate.seconds is None:
         parts.append("time unknown before a first run")
-    elif misses:
+    elif outlook.ahead:
         parts.append(f"about {max(1, round(estimate.seconds))} s")
-    note = "; ".join(parts)
-    return grid(rows, note=note + _why(plan, misses))
+    return grid(rows, note="; ".join(parts) + _why(making, outlook))
 
 
-def _why(plan: Plan, misses: list[Request]) -> str:
+def _requests(making: Making, outlook: Outlook) -> str:
+    """How many requests there are, and how many of them are to be asked."""
+    bounds, hits = making.recipe.requests, outlook.hits
+    if bounds.least == bounds.most:
+        return (
+            f"{count(bounds.least, 'request')}: {hits} from the session, "
+            f"{bounds.least - hits} to ask"
+        )
+    ahead = f"{len(outlook.ahead)} to ask next" if outlook.ahead else "none to ask"
+    return f"{bounds} requests: {hits} from the session, {ahead}"
+
+
+def _why(making: Making, outlook: Outlook) -> str:
     """Why the first miss is one, where the session has something to compare it with."""
-    if not misses or not plan.session.store.count():
+    if not outlook.ahead or not making.session.store.count():
         return ""
-    return f". First to ask: {plan.session.explain(misses[0], plan.model)}"
+    request = outlook.ahead[0]
+    why = making.session.explain(request, making.answering(request))
+    return f". First to ask: {why}"

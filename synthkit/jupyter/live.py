@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from synthkit.driver import Answer
+from synthkit import table
+from synthkit.driver import Answer, Made
 from synthkit.errors import SynthkitError
 from synthkit.extras import need
-from synthkit.store import ID_DIGITS
-from synthkit.synthesis import Plan
+from synthkit.jupyter.provenance import Part, of_made
+from synthkit.making import Making
+from synthkit.recipes.shape import Bounds
 from synthkit.types import Ledger, Reject, Run
 
 if TYPE_CHECKING:
@@ -25,59 +27,78 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Feed:
-    """A :class:`~synthkit.driver.Watch` that hands each outcome of a plan to its preview."""
+    """A :class:`~synthkit.driver.Watch` that hands each row of a recipe to its preview."""
 
-    def __init__(self, plan: Plan, preview: Preview) -> None:
-        self.plan, self.preview = plan, preview
+    preview: Preview
+
+    def __init__(self, making: Making) -> None:
+        self.making = making
+        recipe = making.recipe
+        self._fields = table.records(recipe.source) if recipe.source is not None else []
+        size = len(self._fields)
+        self.one_each = recipe.source is not None and recipe.rows == Bounds(size, size)
+        self._seen: dict[int, Made] = {}
+
+    def id_of(self, place: int) -> str:
+        """The id of the row at a place of the preview."""
+        return self._seen[place].id
+
+    def trail(self, place: int) -> list[Part]:
+        """Where the row at a place comes from."""
+        return of_made(self.making, self._seen[place])
+
+    def made(self, made: Made) -> None:
+        """Show one row or reject."""
+        place = made.position if self.one_each else len(self._seen)
+        self._seen[place] = made
+        if isinstance(made.outcome, Reject):
+            said = (made.outcome.raw, made.outcome.reason)
+            self.preview.add(place, None, said, made.tokens, made.hit)
+        else:
+            fields = self._fields[made.position] if self._fields else {}
+            self.preview.add(place, {**fields, **made.outcome.cells}, None, made.tokens, made.hit)
 
     def done(self, position: int, outcome: Any, answers: Sequence[Answer]) -> None:
-        """Show one row or reject."""
-        tokens = sum(answer.completion.completion_tokens for answer in answers)
-        hit = all(answer.hit for answer in answers)
-        if isinstance(outcome, Reject):
-            self.preview.add(position, None, (outcome.raw, outcome.reason), tokens, hit)
-        else:
-            row = {**self.plan.requests[position].attrs, **outcome}
-            self.preview.add(position, row, None, tokens, hit)
+        """A recipe's rows were shown as it made them."""
 
     def tick(self, ledger: Ledger) -> None:
         """Let the rate, the time left and the cost move."""
         self.preview.tick(ledger.cost)
 
 
-def open_preview(plan: Plan, stop: threading.Event | None) -> Preview:
-    """The live preview of a plan, not shown yet. ``stop`` gives it a button that works."""
-    from synthkit import table
-    from synthkit.jupyter.provenance import of_request
-
+def open_preview(making: Making, stop: threading.Event | None) -> Feed:
+    """The live preview of a recipe, not shown yet. ``stop`` gives it a button that works."""
     module = need("synthkit.jupyter.preview", extra="notebook", why="to show rows as they arrive")
-    shown = [name for name in table.columns(plan.source) if name not in ("id", "parent")]
-    columns = [*shown, *plan.decoder.columns]
-    press = None if stop is None else stop.set
-    preview: Preview = module.Preview(
-        plan.name,
-        len(plan.requests),
-        columns,
-        plan.model.name,
-        press,
-        id_of=lambda position: plan.keys[position][:ID_DIGITS],
-        trail=lambda position: of_request(plan, position),
+    recipe = making.recipe
+    names = table.columns(recipe.source) if recipe.source is not None else []
+    columns = [name for name in names if name not in ("id", "parent")]
+    feed = Feed(making)
+    feed.preview = module.Preview(
+        making.name,
+        recipe.rows.least if recipe.rows.most is None else recipe.rows.most,
+        [*columns, *(name for name in recipe.columns if name not in columns)],
+        making.model.name,
+        None if stop is None else stop.set,
+        id_of=feed.id_of,
+        trail=feed.trail,
+        exact=feed.one_each,
     )
-    return preview
+    return feed
 
 
-def carry_out(plan: Plan, preview: Preview | None, stop: threading.Event | None = None) -> Run:
-    """The plan's run, shown in ``preview`` while it goes on.
+def carry_out(making: Making, feed: Feed | None, stop: threading.Event | None = None) -> Run:
+    """The run of a recipe, shown in a preview while it goes on.
 
     Raises
     ------
     SynthkitError
         If the model refuses; ``error.run`` has what was done.
     """
-    if preview is None:
-        return plan.run(stop=stop)
+    if feed is None:
+        return making.run(stop=stop)
+    preview = feed.preview
     try:
-        run = plan.run(stop=stop, watch=Feed(plan, preview))
+        run = making.run(stop=stop, watch=feed)
     except SynthkitError as error:
         preview.finish("failed", str(error), ledger=error.run.ledger if error.run else None)
         raise
@@ -101,24 +122,24 @@ class Background:
 
     def __init__(
         self,
-        plan: Plan,
-        preview: Preview | None,
+        making: Making,
+        feed: Feed,
         stop: threading.Event,
         ended: Callable[[Run | None, SynthkitError | None], None],
     ) -> None:
-        self.name = plan.name
+        self.name = making.name
         self._stop = stop
         self._run: Run | None = None
         self._error: SynthkitError | None = None
 
         def work() -> None:
             try:
-                self._run = carry_out(plan, preview, stop)
+                self._run = carry_out(making, feed, stop)
             except SynthkitError as error:
                 self._run, self._error = error.run, error
             ended(self._run, self._error)
 
-        self._thread = threading.Thread(target=work, name=f"synthkit-{plan.name}", daemon=True)
+        self._thread = threading.Thread(target=work, name=f"synthkit-{making.name}", daemon=True)
 
     def __repr__(self) -> str:
         return f"Background({self.name!r}, {'done' if self.done else 'running'})"

@@ -14,9 +14,11 @@ from synthkit.errors import SynthkitError, UsageError, unknown
 from synthkit.frontend import interactive
 from synthkit.jupyter import options as opts
 from synthkit.jupyter.completion import Completer
+from synthkit.jupyter.cookbook import entry
 from synthkit.jupyter.display import summary
-from synthkit.jupyter.live import Background, Interrupted, carry_out, open_preview
+from synthkit.jupyter.live import Background, Feed, Interrupted, carry_out, open_preview
 from synthkit.jupyter.verbs import VERBS, listing
+from synthkit.making import Making, prepare
 from synthkit.models import load_model
 from synthkit.synthesis import Plan, plan
 from synthkit.types import Model, Run, Sampling
@@ -72,7 +74,7 @@ class SynthMagics(Magics):
         %synth alone lists the verbs: models, sessions, and the way back from a row to its prompt.
         """
         if cell is not None:
-            return self._cell(line, cell)
+            return self.run_cell(line, cell)
         words = opts.split(line)
         if not words:
             return listing(VERBS)
@@ -110,35 +112,71 @@ class SynthMagics(Magics):
             self._loaded[name] = load_model(name)
         return self._loaded[name]
 
-    def _cell(self, line: str, cell: str) -> Any:
+    def run_cell(self, line: str, cell: str) -> Any:
+        """What ``%%synth`` does with its line and its body."""
         words = opts.split(line)
-        options = opts.parse(self.synth.parser, words, opts.ARGUMENTS, "%%synth? explains them.")
+        options = self._options(words)
         if not options.name.isidentifier():
             raise UsageError(f"expected a variable's name first; got {options.name!r}.")
-        planned = replace(self._plan(options, cell), line=line)
+        making = replace(self._making(options, cell), line=line)
         if options.dry_run:
             from synthkit.jupyter.dryrun import outline
 
-            return outline(planned)
+            return outline(making)
         if options.background and interactive():
-            return self._behind(planned)
-        preview = self.show(open_preview(planned, None)) if interactive() else None
+            return self._behind(making)
+        feed = self._follow(making, None) if interactive() else None
         try:
-            run = carry_out(planned, preview)
+            run = carry_out(making, feed)
         except SynthkitError as error:
             if error.run is not None:
-                self._bind(planned, error.run)
-                display(self._summary(planned, error.run))
+                self._bind(making, error.run)
+                display(self._summary(making, error.run))
             raise
-        self._bind(planned, run)
-        display(self._summary(planned, run))
+        self._bind(making, run)
+        display(self._summary(making, run))
         if run.ledger.stopped == "interrupted":
-            kept = len(planned.requests) - len(run.pending)
             raise Interrupted(
-                f"Interrupted: {kept} of {len(planned.requests)} rows are kept in {options.name}; "
-                "run the cell again to go on."
+                f"Interrupted: {_kept(run, options.name)}; run the cell again to go on."
             )
         return None
+
+    def _options(self, words: list[str]) -> Any:
+        """What a line asks for; a recipe on it brings options of its own."""
+        said = opts.said(words, "--recipe")
+        if said is None:
+            return opts.parse(self.synth.parser, words, opts.ARGUMENTS, "%%synth? explains them.")
+        found = entry(said, self.names)
+        arguments = [*opts.ARGUMENTS, *found.arguments]
+        parser = opts.parser("%%synth", found.what, arguments)
+        return opts.parse(
+            parser, words, arguments, f"%%synth? and %synth recipes {found.name} explain them."
+        )
+
+    def _making(self, options: Any, cell: str) -> Making:
+        if options.recipe is None:
+            return self._plan(options, cell).making
+        names = self.names
+        others = dict(opts.role(one) for one in options.others)
+        return prepare(
+            entry(options.recipe, names).build(options, names, cell, self._sampling),
+            model=self.find_model(options.model or self.model),
+            others={role: self.find_model(spec) for role, spec in others.items()},
+            session=self.session,
+            name=options.name,
+            max_requests=options.max_requests,
+            max_tokens_total=options.max_tokens_total,
+            max_cost=options.max_cost,
+        )
+
+    @property
+    def _sampling(self) -> Sampling:
+        return Sampling(temperature=self.temperature, max_tokens=self.max_tokens, seed=self.seed)
+
+    def _follow(self, making: Making, stop: threading.Event | None) -> Feed:
+        feed = open_preview(making, stop)
+        self.show(feed.preview)
+        return feed
 
     def _plan(self, options: Any, cell: str) -> Plan:
         names = self.names
@@ -148,46 +186,46 @@ class SynthMagics(Magics):
             model=self.find_model(options.model or self.model),
             session=self.session,
             rows=names.table(options.source) if options.source else None,
-            n=options.n,
+            n=1 if options.n is None else options.n,
             vary=opts.vary(options.vary, names),
-            sampler=options.sampler,
+            sampler=options.sampler or "product",
+            like=names.table(options.like) if options.like else None,
+            where=options.where,
             system=names.text(options.system),
             examples=opts.examples(options, names),
             schema=names.schema(options.schema),
             labels=labels,
             regex=options.regex,
             output=options.output,
-            sampling=opts.sampling(
-                options,
-                Sampling(temperature=self.temperature, max_tokens=self.max_tokens, seed=self.seed),
-            ),
+            repairs=options.repairs,
+            sampling=opts.sampling(options, self._sampling),
             name=options.name,
             max_requests=options.max_requests,
             max_tokens_total=options.max_tokens_total,
             max_cost=options.max_cost,
         )
 
-    def _behind(self, planned: Plan) -> None:
+    def _behind(self, making: Making) -> None:
         stop = threading.Event()
-        preview = self.show(open_preview(planned, stop))
-        place = display(_Running(planned.name), display_id=True)
+        feed = self._follow(making, stop)
+        place = display(_Running(making.name), display_id=True)
 
         def ended(run: Run | None, error: SynthkitError | None) -> None:
             if run is not None:
-                self._bind(planned, run)
-                place.update(self._summary(planned, run))
+                self._bind(making, run)
+                place.update(self._summary(making, run))
 
-        behind = Background(planned, preview, stop, ended)
-        self.shell.user_ns[f"{planned.name}_run"] = behind
+        behind = Background(making, feed, stop, ended)
+        self.shell.user_ns[f"{making.name}_run"] = behind
         behind.start()
 
-    def _bind(self, planned: Plan, run: Run) -> None:
-        self.shell.user_ns[planned.name] = run.table
-        self.shell.user_ns[f"{planned.name}_run"] = run
+    def _bind(self, making: Making, run: Run) -> None:
+        self.shell.user_ns[making.name] = run.table
+        self.shell.user_ns[f"{making.name}_run"] = run
 
-    def _summary(self, planned: Plan, run: Run) -> Any:
-        label = planned.model.name
-        return summary(run, name=planned.name, model=label, rows=self.preview_rows).twin
+    def _summary(self, making: Making, run: Run) -> Any:
+        label = making.model.name
+        return summary(run, name=making.name, model=label, rows=self.preview_rows).twin
 
 
 class _Running:
@@ -198,6 +236,13 @@ class _Running:
 
     def __repr__(self) -> str:
         return f"{self.name} is being made; {self.name}_run.wait() gives it."
+
+
+def _kept(run: Run, name: str) -> str:
+    """What an interrupted run has kept."""
+    kept, left = len(run.table) + len(run.rejects), len(run.pending)
+    rows = f"{kept} of {kept + left} rows are" if left else f"{kept} rows are"
+    return f"{rows} kept in {name}"
 
 
 def load(shell: InteractiveShell) -> None:

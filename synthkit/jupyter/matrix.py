@@ -19,7 +19,7 @@ from synthkit.laboratory.cells import Cell, Column
 from synthkit.laboratory.lab import Laboratory, Show
 from synthkit.laboratory.report import entries
 from synthkit.laboratory.variants import Variant
-from synthkit.synthesis import Estimate
+from synthkit.making import Estimate
 from synthkit.types import Sampling
 
 PAGE = 20

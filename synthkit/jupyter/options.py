@@ -24,7 +24,9 @@ ARGUMENTS = (
         metavar="MODEL",
         help="a model's variable, or its spec: smollm2, hf:..., openai:...",
     ),
-    argument("--n", type=int, default=1, help="rows in all; with --from, for each of its rows"),
+    argument(
+        "--n", type=int, help="rows in all; with --from, for each of its rows; 1 if not given"
+    ),
     argument(
         "--vary",
         action="append",
@@ -32,14 +34,16 @@ ARGUMENTS = (
         metavar="FIELD=VALUES",
         help="values of a field: topic=bread,service or topic=@variable; may be repeated",
     ),
-    argument("--sampler", choices=["product", "independent"], default="product", help="see --vary"),
+    argument("--sampler", choices=["product", "independent", "joint"], help="see --vary"),
+    argument("--like", metavar="TABLE", help="real rows that --sampler joint draws"),
+    argument(
+        "--where", metavar="EXPRESSION", help="which combinations may be; others are left out"
+    ),
     argument("--from", dest="source", metavar="TABLE", help="one request for each row of a table"),
     argument("--system", help="the system prompt, or @variable"),
     argument("--examples", metavar="TABLE", help="rows to show as demonstrations"),
-    argument("--shots", type=int, default=3, help="how many demonstrations are shown"),
-    argument(
-        "--pick", choices=["fixed", "random", "nearest"], default="fixed", help="which examples"
-    ),
+    argument("--shots", type=int, help="how many demonstrations are shown; 3 if not given"),
+    argument("--pick", choices=["fixed", "random", "nearest"], help="which examples"),
     argument(
         "--schema",
         metavar="SCHEMA",
@@ -48,6 +52,21 @@ ARGUMENTS = (
     argument("--labels", help="the answer is one of these: a,b,c or @variable"),
     argument("--regex", help="a pattern whose named groups are the columns"),
     argument("--output", metavar="COLUMN", help="column for the text; 'text' if not given"),
+    argument(
+        "--repairs",
+        type=int,
+        metavar="N",
+        help="ask again for an answer that cannot be read; once with --schema, else not",
+    ),
+    argument("--recipe", metavar="RECIPE", help="how rows are made; %%synth recipes lists them"),
+    argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="ROLE=MODEL",
+        help="a further model of a recipe; may be repeated",
+    ),
     argument("--temperature", "-t", type=float, help="0 is greedy"),
     argument("--top-p", type=float, help="nucleus mass"),
     argument("--max-tokens", type=int, help="most tokens in an answer"),
@@ -110,6 +129,11 @@ def split(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise UsageError(f"{error} in: {line.strip()}") from None
+
+
+def join(words: Sequence[str]) -> str:
+    """The line that :func:`split` splits into these words."""
+    return shlex.join(words)
 
 
 class Names:
@@ -206,6 +230,24 @@ def vary(pairs: list[str], names: Names) -> dict[str, list[Any]]:
     return found
 
 
+def said(words: Sequence[str], option: str) -> str | None:
+    """The value of an option among the words of a line."""
+    for at, word in enumerate(words):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option and at + 1 < len(words):
+            return words[at + 1]
+    return None
+
+
+def role(pair: str) -> tuple[str, str]:
+    """Role and model, from ``role=model``."""
+    name, equals, model = pair.partition("=")
+    if not equals or not name.strip() or not model.strip():
+        raise UsageError(f"--with {pair}: expected ROLE=MODEL.")
+    return name.strip(), model.strip()
+
+
 def sampling(options: Any, defaults: Sampling) -> Sampling:
     """The sampling that a line asks for; what it leaves out is as in ``defaults``."""
     given = {
@@ -246,4 +288,10 @@ def examples(options: Any, names: Names) -> Examples | None:
 
         embed = load_embedder("wordllama").embed
     seed = options.seed or 0
-    return Examples(table=shown, k=options.shots, pick=options.pick, seed=seed, embed=embed)
+    return Examples(
+        table=shown,
+        k=3 if options.shots is None else options.shots,
+        pick=options.pick or "fixed",
+        seed=seed,
+        embed=embed,
+    )

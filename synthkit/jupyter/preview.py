@@ -67,6 +67,7 @@ class Preview(RowsView):
         click would only arrive after it, so no button is drawn, and the hint says to interrupt.
     id_of : the id of the row at a position.
     trail : where the row at a position comes from.
+    exact : whether ``total`` is certain; if not, it grows with what comes, and ends as that.
     clock : seconds that never go back.
     """
 
@@ -82,9 +83,11 @@ class Preview(RowsView):
         *,
         id_of: Callable[[int], str] = str,
         trail: Callable[[int], Sequence[Part]] = _unknown,
+        exact: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total, self._model, self._stop, self._clock = total, model, stop, clock
+        self._exact = exact
         self._log = Log(list(columns), id_of)
         self._state: State = "running"
         self._message = ""
@@ -167,7 +170,7 @@ class Preview(RowsView):
         self._flushed = now
         if now - self._read >= RATE_PERIOD:
             self._read = now
-            self._rate = self._pace.read(now, self._total - len(self._log))
+            self._rate = self._pace.read(now, max(0, self._total - len(self._log)))
         before = len(self._places)
         self._grow()
         size = len(self._places)
@@ -183,7 +186,10 @@ class Preview(RowsView):
 
     def _progress(self) -> dict[str, Any]:
         seen = len(self._log)
-        rows, pending = seen - self._rejects, max(0, self._total - seen)
+        total = self._total
+        if not self._exact:
+            total = max(total, seen) if self._state in ("running", "stopping") else seen
+        rows, pending = seen - self._rejects, total - seen
         ledger = self._ledger or Ledger(
             hits=self._hits, completion_tokens=self._pace.tokens, cost=self._cost
         )
@@ -191,6 +197,7 @@ class Preview(RowsView):
         return {
             "state": self._state,
             "message": self._message,
+            "total": total,
             "seen": seen,
             "rows": rows,
             "rejects": self._rejects,

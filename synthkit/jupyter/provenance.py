@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from synthkit.curate.marks import standing
+from synthkit.driver import Made
 from synthkit.errors import TableError
 from synthkit.jupyter.display import cell, thousands
+from synthkit.making import Making
 from synthkit.store import ID_DIGITS, Stored
-from synthkit.synthesis import Plan
 from synthkit.types import Completion, Mark, Message, Request, Sampling
 from synthkit.workspace import Session
 
@@ -24,16 +25,16 @@ class Part(NamedTuple):
     value: str = ""
 
 
-def of_request(plan: Plan, position: int) -> list[Part]:
-    """The way of one row of a run: prompt, answer as it came, sampling, tokens, marks."""
-    request, key = plan.requests[position], plan.keys[position]
-    payload = request.payload(plan.model.fingerprint)
-    held = plan.session.store.get([key]).get(key)
-    id = key[:ID_DIGITS]
-    told = _told(payload, held, plan.model.name)
-    if held is None:
-        told.append(Part("fact", "answer", "the session holds none: the request failed"))
-    return [Part("fact", "id", id), *told, *_marked(plan.session, id)]
+def of_made(making: Making, made: Made) -> list[Part]:
+    """The way of a row of a run: prompts, answers as they came, sampling, tokens, marks."""
+    parts = [Part("fact", "id", made.id)]
+    held = making.session.store.get(list(made.of))
+    for key, request in made.of.items():
+        model = making.answering(request)
+        parts += _told(request.payload(model.fingerprint), held.get(key), model.name)
+        if key not in held:
+            parts.append(Part("fact", "answer", "the session holds none: the request failed"))
+    return [*parts, *_marked(making.session, made.id)]
 
 
 def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from synthkit.driver import Answer, drive
+from synthkit.driver import Answer, Made, drive
 from synthkit.recipes.ask import ask
 from synthkit.store import ID_DIGITS, Store
 from synthkit.types import Completion, Ledger, Model, Request
@@ -139,6 +139,9 @@ class _Watch:
         self, inquiry: Inquiry, questions: Sequence[Question], changed: Callable[[], None]
     ) -> None:
         self.inquiry, self.questions, self.changed = inquiry, questions, changed
+
+    def made(self, made: Made) -> None:
+        """Questions make no rows."""
 
     def done(self, position: int, outcome: Any, answers: Sequence[Answer]) -> None:
         """Take one answer."""

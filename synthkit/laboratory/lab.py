@@ -21,7 +21,8 @@ from synthkit.laboratory.marking import Marking
 from synthkit.laboratory.matrix import Matrix
 from synthkit.laboratory.setup import Checks, Models, resolve
 from synthkit.laboratory.variants import Variant, Version, from_body, next_key
-from synthkit.synthesis import Estimate, Plan
+from synthkit.making import Estimate
+from synthkit.synthesis import Plan
 from synthkit.types import Model, Sampling
 from synthkit.workspace import Session, check_name
 from synthkit.workspace import session as current_session

@@ -1,19 +1,26 @@
-"""The simplest recipe: one request, one row."""
+"""The simplest steps: one request, one answer, asked again once if it cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from synthkit.types import Completion, Request
+from synthkit.types import Completion, Message, Reject, Request, Steps
 
 T = TypeVar("T")
 
+REPAIR = (
+    "That answer cannot be used: {reason}.\nAnswer again, whole and in the form that was asked for,"
+    " and write nothing else."
+)
 
-def ask(
-    request: Request, decode: Callable[[Completion], T]
-) -> Generator[list[Request], list[Completion], T]:
+
+def ask(request: Request, decode: Callable[[Completion], T], *, repairs: int = 0) -> Steps[T]:
     """What ``decode`` makes of the answer to one request.
+
+    An answer that cannot be read is shown to the model with the reason, and asked for again, up to
+    ``repairs`` times. One that never came is not: there is nothing to show.
 
     >>> steps = ask(Request(()), lambda completion: completion.text)
     >>> next(steps)[0].index
@@ -23,4 +30,24 @@ def ask(
     StopIteration: yes
     """
     (completion,) = yield [request]
-    return decode(completion)
+    outcome = decode(completion)
+    for _ in range(repairs):
+        if not isinstance(outcome, Reject) or completion.finish not in ("stop", "length"):
+            break
+        request = repair(request, completion, outcome.reason)
+        (completion,) = yield [request]
+        outcome = decode(completion)
+    return outcome
+
+
+def repair(request: Request, completion: Completion, reason: str) -> Request:
+    """The request that shows an answer to its model with the reason why it cannot be read.
+
+    >>> asked = Request((Message("user", "Yes or no?"),))
+    >>> again = repair(asked, Completion("perhaps"), "names none of the labels")
+    >>> [message.role for message in again.messages], again.purpose
+    (['user', 'assistant', 'user'], 'repair')
+    """
+    said = Message("assistant", completion.text)
+    told = Message("user", REPAIR.format(reason=reason))
+    return replace(request, messages=(*request.messages, said, told), purpose="repair")

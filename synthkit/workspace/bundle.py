@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.errors import StoreError, TableError, UsageError, unknown
-from synthkit.store import SCHEMA_VERSION, Store, unpacked
+from synthkit.store import SCHEMA_VERSION, Store, resting, unpacked
 from synthkit.workspace.inventory import Shelved, shelved
 
 FORMAT = 1
@@ -124,11 +124,10 @@ def _narrow(db: sqlite3.Connection, chosen: Sequence[Shelved]) -> None:
     db.execute("DELETE FROM marks WHERE row NOT IN (SELECT value FROM json_each(?))", (marked,))
     for made, rejected in db.execute("SELECT made, rejected FROM run_rows"):
         ids.update(unpacked(made), unpacked(rejected))
-    db.execute(
-        "DELETE FROM completions WHERE key NOT IN (SELECT c.key FROM json_each(?) AS j "
-        "JOIN completions AS c ON c.key >= j.value AND c.key < j.value || 'g')",
-        (json.dumps(sorted(ids)),),
-    )
+    kept = json.dumps(sorted(resting(db, ids)))
+    db.execute("DELETE FROM completions WHERE key NOT IN (SELECT value FROM json_each(?))", (kept,))
+    rows = json.dumps(sorted(ids))
+    db.execute("DELETE FROM origins WHERE row NOT IN (SELECT value FROM json_each(?))", (rows,))
     used = "SELECT DISTINCT json_extract(request, '$.model') FROM completions"
     db.execute(f"DELETE FROM models WHERE fingerprint NOT IN ({used})")
     db.execute("DELETE FROM labs")

@@ -49,6 +49,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "run_rows": "run:number line:text made:bytes rejected:bytes",
         "marks": "seq:number task:text round:number row:text by:text label:text reason:text "
         "flag:number edit:text at:real act:text step:number",
+        "origins": "row:text keys:bytes",
         "labs": "name:text body:text at:real",
     }.items()
 }
@@ -311,6 +312,11 @@ def _check_rows(row: Mapping[str, Any]) -> None:
         raise StoreError("a run's rows cannot be read.")
 
 
+def _check_origin(row: Mapping[str, Any]) -> None:
+    if not re.fullmatch("[0-9a-f]{16}", row["row"]) or len(row["keys"]) % 16 or not row["keys"]:
+        raise StoreError(f"what the row {row['row'][:16]!r} rests on cannot be read.")
+
+
 def _check_lab(row: Mapping[str, Any]) -> None:
     if not isinstance(json.loads(row["body"]), dict):
         raise StoreError("a lab cannot be read.")
@@ -321,6 +327,7 @@ _CHECKS = {
     "runs": _check_run,
     "marks": _check_mark,
     "run_rows": _check_rows,
+    "origins": _check_origin,
     "labs": _check_lab,
 }
 
@@ -333,6 +340,9 @@ def _merge(db: sqlite3.Connection, other: sqlite3.Connection) -> dict[str, Any]:
         _rows(other, "completions"),
     )
     completions = db.total_changes - before
+    db.executemany(
+        "INSERT INTO origins VALUES (?,?) ON CONFLICT DO NOTHING", _rows(other, "origins")
+    )
     return {
         "completions": completions,
         "runs": _merge_runs(db, other),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthkit.errors import StoreError, TableError, UsageError, unknown
-from synthkit.store import Store, unpacked
+from synthkit.store import Store, resting, unpacked
 from synthkit.workspace.inventory import Shelved, shelved
 
 PATIENCE = 10.0
@@ -131,12 +131,7 @@ def _answers(db: sqlite3.Connection, plan: _Plan, asked: bool) -> tuple[list[str
     for one in plan.left:
         spared.update(id for id in (*one.ids, *one.parents) if id is not None)
     spared.update(id for (id,) in db.execute("SELECT DISTINCT row FROM marks"))
-    found = db.execute(
-        "SELECT c.key FROM json_each(?) AS j "
-        "JOIN completions AS c ON c.key >= j.value AND c.key < j.value || 'g'",
-        (json.dumps(sorted(ids - spared)),),
-    )
-    keys = [key for (key,) in found]
+    keys = sorted(resting(db, ids - spared) - resting(db, spared))
     return keys, "" if keys else "other runs, tables or marks rest on them"
 
 

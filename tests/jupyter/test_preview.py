@@ -192,6 +192,7 @@ def test_counts_and_totals_add_up_at_the_end() -> None:
     assert progress == {
         "state": "interrupted",
         "message": "by hand",
+        "total": 5,
         "seen": 4,
         "rows": 3,
         "rejects": 1,

@@ -249,8 +249,8 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
             sampling=Sampling(temperature=0, seed=3),
             name="moods",
         )
-        widget = open_preview(planned, None)
-        run = carry_out(planned, widget)
+        feed = open_preview(planned.making, None)
+        run, widget = carry_out(planned.making, feed), feed.preview
         (id,) = run.table["id"]
         session.store.add_marks(
             [

@@ -42,6 +42,13 @@ def fill(session: sk.Session, model: Any = None) -> None:
     session.store.put_lab("tone", {"variants": ["a"]})
 
 
+def drafted(row: dict[str, Any]) -> Any:
+    """A text in two drafts: each row rests on two answers."""
+    (draft,) = yield [sk.recipes.user(f"Draft {row['i']}.")]
+    (final,) = yield [sk.recipes.user(f"Rewrite: {draft.text}")]
+    return {"text": final.text}
+
+
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[sk.Session]:
     with sk.Session(tmp_path / "other") as opened:
@@ -57,7 +64,7 @@ def bundle(session: sk.Session, tmp_path: Path) -> Path:
 def held(session: sk.Session) -> Any:
     """All that a session holds."""
     with session.store.transaction(write=False) as db:
-        names = ("completions", "models", "runs", "run_rows", "marks", "labs")
+        names = ("completions", "models", "runs", "run_rows", "origins", "marks", "labs")
         rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in names}
     files = {p.name: p.read_bytes() for p in sorted(session.folder.rglob("*.parquet"))}
     return rows, files, sorted(p.name for p in session.folder.iterdir())
@@ -440,3 +447,29 @@ def test_odd_texts_survive_the_way(session: sk.Session, other: sk.Session, tmp_p
     assert held(other)[0]["completions"] == held(session)[0]["completions"]
     row = held(session)[0]["run_rows"][0][3].hex()[:16]
     assert other.trace(row)[0].completion.text == odd
+
+
+@pytest.mark.parametrize("tables", [None, ["drafts"]])
+def test_rows_of_several_answers_come_with_all_of_them(
+    session: sk.Session, other: sk.Session, tmp_path: Path, tables: list[str] | None
+) -> None:
+    fill(session)
+    run = sk.make(
+        drafted, rows=[{"i": 1}, {"i": 2}], model=sk.Fake(), session=session, name="drafts"
+    )
+    other.import_bundle(session.export(tmp_path / "drafts.zip", tables))
+    assert other.store.count() == (10 if tables is None else 4)
+    for id, text in run.table[["id", "text"]].itertuples(index=False):
+        draft, final = other.trace(id)
+        assert final.completion.text == text
+        assert final.request["messages"][0][1] == f"Rewrite: {draft.completion.text}"
+
+
+def test_a_bundle_whose_origins_are_odd_is_refused(
+    session: sk.Session, other: sk.Session, tmp_path: Path
+) -> None:
+    sk.make(drafted, rows=[{"i": 1}], model=sk.Fake(), session=session, name="drafts")
+    with session.store.transaction() as db:
+        db.execute("UPDATE origins SET keys = x'00'")
+    with pytest.raises(StoreError, match="rests on cannot be read"):
+        other.import_bundle(session.export(tmp_path / "odd.zip"))

@@ -148,3 +148,22 @@ def test_what_is_not_there_cannot_be_deleted(session: sk.Session) -> None:
         session.delete(runs=[9])
     with pytest.raises(TableError, match=r"'godo' not found.*mean 'good'"):
         session.delete(tables=["godo"])
+
+
+def test_all_the_answers_that_a_row_rests_on_go_with_it(session: sk.Session) -> None:
+    def drafted(row: dict[str, Any]) -> Any:
+        (draft,) = yield [sk.recipes.user(f"Draft {row['i'] % 2}.")]
+        (final,) = yield [sk.recipes.user(f"Rewrite {row['i']}: {draft.text}")]
+        return {"text": final.text}
+
+    def run(*rows: int) -> None:
+        recipe = sk.recipes.custom(drafted, [{"i": i} for i in rows])
+        sk.make(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
+
+    run(1, 2)
+    run(3)
+    assert session.store.count() == 5
+    done = session.delete(runs=[1], completions=True)
+    assert done.completions == 3  # the draft of odd numbers is that of run 2 as well
+    assert session.store.count() == 2
+    assert len(session.trace(session.load("run3").id[0])) == 2

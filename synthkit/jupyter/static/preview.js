@@ -4,7 +4,7 @@
 /**
  * @typedef {"running" | "stopping" | "done" | "interrupted" | "stopped" | "failed"} State
  *
- * @typedef {{state: State, message: string, seen: number, rows: number, rejects: number,
+ * @typedef {{state: State, message: string, total: number, seen: number, rows: number, rejects: number,
  *   pending: number, rate: number | null, left: number | null, cost: string,
  *   totals: string[]}} Progress
  */
@@ -321,9 +321,8 @@ class View extends Panel {
 
   /** @param {Progress} progress @param {boolean} running @param {boolean} gone */
   drawHead(progress, running, gone) {
-    const { total } = this.about;
-    const { rows, rejects, pending, state } = progress;
-    if (total === null) {
+    const { rows, rejects, pending, state, total } = progress;
+    if (this.about.total === null) {
       write(this.made, count(rows, "row"));
       write(this.pace, gone ? "■ kernel gone" : "");
       this.stop.hidden = true;
@@ -390,13 +389,12 @@ class View extends Panel {
       this.shown = query;
       this.say(`${count(size, "row")} of ${thousands(of)}`);
     }
-    const { total } = this.about;
-    if (total === null) return;
+    if (this.about.total === null) return;
     const now = performance.now();
     const ended = progress.state !== this.state && !running;
     if (!ended && (!running || now - this.announced < ANNOUNCE_MS)) return;
     this.announced = now;
-    const { rows, rejects, state } = progress;
+    const { rows, rejects, state, total } = progress;
     const far = `${rows} of ${count(total, "row")}, ${count(rejects, "reject")}`;
     this.say(running ? far : `${this.about.name} ${state}: ${far}`);
   }

@@ -9,6 +9,7 @@ from synthkit.jupyter.verbs.explore import EXPLORE
 from synthkit.jupyter.verbs.lab import LAB
 from synthkit.jupyter.verbs.marks import MARK, MARKS
 from synthkit.jupyter.verbs.models import MODEL, MODELS
+from synthkit.jupyter.verbs.recipes import MAKE, RECIPES
 from synthkit.jupyter.verbs.sessions import EXPORT, IMPORT, SESSION, TRACE
 from synthkit.jupyter.verbs.show import SHOW
 from synthkit.jupyter.verbs.verb import Verb
@@ -16,7 +17,7 @@ from synthkit.jupyter.verbs.verb import Verb
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
-        *(MODEL, MODELS, SHOW, MARK, MARKS, LAB, EXPLORE),
+        *(MODEL, MODELS, RECIPES, MAKE, SHOW, MARK, MARKS, LAB, EXPLORE),
         *(SESSION, EXPORT, IMPORT, TRACE),
     )
 }

@@ -1,0 +1,67 @@
+"""What the tests of every recipe share: runs with a Fake, and the kill in the middle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import synthkit as sk
+from synthkit import table
+from synthkit.errors import ModelError
+from synthkit.types import Request
+
+Answer = Callable[[Request], str]
+
+
+@pytest.fixture
+def make(session: sk.Session) -> Callable[..., sk.Run]:
+    """``sk.make`` in a session of its own, with a Fake unless another model is given."""
+
+    def run(recipe: Any, model: Any = None, **options: Any) -> sk.Run:
+        return sk.make(recipe, model=model or sk.Fake(), session=session, **options)
+
+    return run
+
+
+@pytest.fixture
+def survives(tmp_path: Path) -> Callable[..., sk.Run]:
+    """Runs a recipe whole, and again with a model that dies after each of some answers.
+
+    The second start must give the same rows as the run that was never stopped, and ask nothing that
+    the first had asked. Gives the whole run.
+    """
+
+    def check(build: Callable[[], Any], answer: Answer | None = None, **options: Any) -> sk.Run:
+        whole = sk.Fake(answer)
+        with sk.Session(tmp_path / "whole") as session:
+            run = sk.make(build(), model=whole, session=session, **options)
+        asked = Counter(request.key("") for request in whole.asked)
+        assert set(asked.values()) <= {1}, "a request was asked twice in one run"
+        n = len(whole.asked)
+        assert n > 1, "too few requests to be killed in the middle"
+        for dies in sorted({1, n // 3, n // 2, n - 1} - {0}):
+            with sk.Session(tmp_path / f"killed-{dies}") as session:
+                first = sk.Fake(answer, die_after=dies)
+                with pytest.raises(ModelError, match="told to die"):
+                    sk.make(build(), model=first, session=session, **options)
+                second = sk.Fake(answer)
+                again = sk.make(build(), model=second, session=session, **options)
+            both = Counter(request.key("") for request in [*first.asked, *second.asked])
+            assert both == asked
+            assert table.records(again.table) == table.records(run.table)
+            assert table.records(again.rejects) == table.records(run.rejects)
+        return run
+
+    return check
+
+
+def expects(recipe: sk.recipes.Recipe, run: sk.Run) -> None:
+    """The run kept to what the recipe had announced."""
+    asked = run.ledger.requests + run.ledger.hits - run.ledger.repairs
+    for bounds, found in ((recipe.requests, asked), (recipe.rows, len(run.table))):
+        assert bounds.most is None or found <= bounds.most
+    assert asked >= recipe.requests.least
