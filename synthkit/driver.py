@@ -129,6 +129,7 @@ class Drive(Generic[T]):
         self.feed: list[Request] = []
         self.keys: list[str] = []
         self.reserved: dict[int, int] = {}
+        self.hits = self.repairs = 0
         self.began = time.perf_counter()
 
     def resume(self, task: _Task, reply: list[Any] | None) -> None:
@@ -174,8 +175,7 @@ class Drive(Generic[T]):
         task.keys = [self.key(request) for request in requests]
         task.answers = {}
         once = dict(zip(task.keys, requests, strict=True))
-        repairs = sum(request.purpose == "repair" for request in once.values())
-        self.ledger = replace(self.ledger, repairs=self.ledger.repairs + repairs)
+        self.repairs += sum(request.purpose == "repair" for request in requests)
         task.asked |= once
         self.fresh.extend((task, key, request) for key, request in once.items())
 
@@ -186,19 +186,14 @@ class Drive(Generic[T]):
                 "only a recipe's outermost steps yield rows; steps within it return them."
             )
         of = {self.key(request): request for request in outcome.of} or dict(task.asked)
-        keys = tuple(of)
+        keys = tuple(of) or (repr(outcome),)
         nth = self.repeats[task.position, keys]
         self.repeats[task.position, keys] += 1
-        # what an answer took is told once, with the first row that rests on it
-        told = [self.told.pop(key, (0, True)) for key in keys]
-        made = Made(
-            position=task.position,
-            id=row_id(keys or [repr(outcome)], nth),
-            outcome=outcome,
-            of=of,
-            tokens=sum(tokens for tokens, _ in told),
-            hit=all(hit for _, hit in told),
-        )
+        tokens, hit = 0, True
+        for key in of:  # what an answer took is told once, with the first row that rests on it
+            took, held = self.told.pop(key, (0, True))
+            tokens, hit = tokens + took, hit and held
+        made = Made(task.position, row_id(keys, nth), outcome, of, tokens, hit)
         self.made.append(made)
         if self.watch is not None:
             self.watch.made(made)
@@ -233,7 +228,7 @@ class Drive(Generic[T]):
             found = self.store.get(list({key: None for _, key, _ in part}))
             for task, key, request in part:
                 if key in found:
-                    self.ledger = replace(self.ledger, hits=self.ledger.hits + 1)
+                    self.hits += 1
                     self.deliver(task, Answer(key, found[key], True))
                 elif key in self.waiting:
                     self.waiting[key].append(task)
@@ -333,7 +328,8 @@ class Drive(Generic[T]):
 
     def clocked(self) -> Ledger:
         """The ledger as of now."""
-        return replace(self.ledger, seconds=time.perf_counter() - self.began)
+        seconds = time.perf_counter() - self.began
+        return replace(self.ledger, hits=self.hits, repairs=self.repairs, seconds=seconds)
 
 
 def drive(

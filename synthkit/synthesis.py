@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from synthkit import decode, table
@@ -28,17 +29,15 @@ from synthkit.workspace import Session, check_name
 from synthkit.workspace import session as current_session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """The requests of a run before they are asked.
 
-    ``keys`` and ``source`` have one key and one row of fields for each request; ``source`` is of
-    the kind of table that was given. ``line`` is what stood behind ``%%synth``, if a cell asked.
+    ``source`` has one row of fields for each request, and is of the kind of table that was given. ``line`` is what stood behind ``%%synth``, if a cell asked.
     """
 
     prompt: str
     requests: Sequence[Request]
-    keys: Sequence[str]
     source: Any
     decoder: decode.Decoder
     repairs: int
@@ -47,6 +46,11 @@ class Plan:
     budget: Budget | None
     name: str
     line: str = ""
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The keys of the requests, in their order."""
+        return [request.key(self.model.fingerprint) for request in self.requests]
 
     def misses(self) -> list[Request]:
         """The requests that the session does not hold."""
@@ -152,7 +156,6 @@ def plan(
     return Plan(
         prompt=prompt,
         requests=requests,
-        keys=[request.key(model.fingerprint) for request in requests],
         source=with_parent(fields),
         decoder=decoder,
         repairs=(1 if schema is not None else 0) if repairs is None else repairs,
