@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 from synthkit.models import sampling
-from synthkit.models.constrain import Grammars
+from synthkit.models.engine import Bias, Engine
 from synthkit.models.keyvalues import KeyValues
 from synthkit.models.sampling import Knobs
 from synthkit.types import Completion, Request
@@ -30,7 +29,9 @@ class Row:
     prompt: list[int]
     knobs: Knobs
     most: int
+    ends: frozenset[int]
     matcher: Any = None
+    bias: Bias | None = None
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     began: float = 0.0
@@ -39,51 +40,6 @@ class Row:
     def reach(self) -> int:
         """Columns the row takes if it runs to its end."""
         return len(self.prompt) + self.most
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """Loaded weights and what decoding with them needs.
-
-    ``ends`` are the tokens that end a completion, ``context`` the most tokens of prompt and
-    completion, ``width`` the number of logits, ``row_bytes`` the
-    keys and values of one token.
-    """
-
-    net: Any
-    accepts: frozenset[str]
-    tokenizer: Any
-    ends: frozenset[int]
-    context: int
-    mergeable: bool
-    device: str
-    width: int
-    row_bytes: int
-    _grammars: list[Grammars] = field(default_factory=list)
-
-    def matchers(self) -> Grammars:
-        """The grammars of this tokenizer; made at the first schema."""
-        if not self._grammars:
-            self._grammars.append(Grammars(self.tokenizer, self.width, sorted(self.ends)))
-        return self._grammars[0]
-
-    def forward(self, **inputs: Any) -> Any:
-        """One forward pass without gradients; arguments that this architecture lacks are left out.
-
-        ``inference_mode`` is entered here and not around the loop: a generator that is suspended
-        inside it would leave its caller in that mode.
-        """
-        with torch.inference_mode():
-            return self.net(
-                **{name: value for name, value in inputs.items() if name in self.accepts},
-                use_cache=True,
-            )
-
-
-def accepted(net: Any) -> frozenset[str]:
-    """The arguments that the architecture's forward pass knows, seen through a PEFT wrapper."""
-    inner = net.get_base_model() if hasattr(net, "get_base_model") else net
-    return frozenset(inspect.signature(type(inner).forward).parameters)
 
 
 class Batch:
@@ -204,7 +160,7 @@ class Batch:
     def _advance(self, row: Row, token: int) -> str:
         """Append a token; why the row has ended, or nothing."""
         row.tokens.append(token)
-        if token in self.engine.ends and not (row.knobs.ignore_eos and row.matcher is None):
+        if token in row.ends and not (row.knobs.ignore_eos and row.matcher is None):
             return "stop"
         if row.matcher is not None:
             row.matcher.consume_token(token)
@@ -242,13 +198,16 @@ class Batch:
         return [int(token) for token in chosen]
 
     def _shaped(self, logits: Any, rows: Sequence[Row]) -> Any:
-        """Logits after repetition penalties and grammars; rows with neither stay as they are."""
+        """Logits after penalties, biases and grammars; rows without them stay as they are."""
         for at, row in enumerate(rows):
             penalty = row.knobs.repetition_penalty
             if penalty != 1:
                 seen = torch.tensor(sorted({*row.prompt, *row.tokens}), device=logits.device)
                 values = logits[at, seen]
                 logits[at, seen] = torch.where(values > 0, values / penalty, values * penalty)
+            if row.bias is not None:
+                ids, values = row.bias
+                logits[at, ids] += values
             if row.matcher is not None:
                 allowed = self.engine.matchers().allowed(row.matcher)
                 mask = torch.from_numpy(~allowed).to(logits.device)
@@ -292,15 +251,16 @@ class Batch:
         waiting[:0] = rows
 
 
-def completion(row: Row, why: str, tokenizer: Any, ends: frozenset[int]) -> Completion:
+def completion(row: Row, why: str, engine: Engine) -> Completion:
     """What a row that has ended answers."""
-    kept = row.tokens[:-1] if row.tokens and row.tokens[-1] in ends else row.tokens
-    text = tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    kept = row.tokens[:-1] if row.tokens and row.tokens[-1] in row.ends else row.tokens
+    text = engine.tokenizer.decode(
+        kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
     cut = min((at for at in map(text.find, row.request.sampling.stop) if at >= 0), default=None)
     pairs = None
     if row.request.sampling.logprobs:
-        names = [tokenizer.decode([token]) for token in kept]
-        pairs = tuple(zip(names, row.logprobs, strict=False))
+        pairs = tuple(zip(map(engine.text, kept), row.logprobs, strict=False))
     error = ""
     if why == "memory":
         error = (

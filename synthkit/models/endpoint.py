@@ -74,6 +74,8 @@ class Endpoint:
 
         Raises
         ------
+        UsageError
+            If a request asks for a user's turn or has a ``token_bias``; before any is sent.
         EndpointError
             On 401, 403, 404 and 422, on a quota that is used up, and on a server that does not
             answer any more. It is an instance of the ``openai`` error of the same status too.
@@ -83,6 +85,7 @@ class Endpoint:
         try:
             while answered < len(requests):
                 if handed < len(requests):
+                    self._check(requests[handed:])
                     wire.submit(enumerate(requests[handed:], handed))
                     handed = len(requests)
                 try:
@@ -96,6 +99,21 @@ class Endpoint:
                 yield item
         finally:
             wire.close()
+
+    def _check(self, requests: Sequence[Request]) -> None:
+        """Refuse what only a model on this machine can do, and a server might pass over."""
+        for request in requests:
+            here = 'needs a model on this machine, such as "smollm2".'
+            if request.turn == "user":
+                raise UsageError(
+                    f"{self.name} is behind a server, which writes the assistant's turn only; "
+                    f'turn="user" (Magpie) {here}'
+                )
+            if "token_bias" in request.sampling.extra:
+                raise UsageError(
+                    f"{self.name} is behind a server, which does not know tokens by their texts; "
+                    f"token_bias {here}"
+                )
 
     def body(self, request: Request, max_tokens: str) -> bytes:
         """The JSON to post for a request; ``max_tokens`` is what the server calls that limit."""

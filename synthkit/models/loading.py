@@ -15,7 +15,7 @@ from transformers.utils import logging as progress
 
 from synthkit.errors import ModelError, UsageError
 from synthkit.extras import need
-from synthkit.models.batches import Engine, accepted
+from synthkit.models.engine import Engine, accepted
 
 if TYPE_CHECKING:
     from synthkit.models.local import Settings

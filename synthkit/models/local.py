@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from synthkit.errors import ChatTemplateMissing, ModelError, UsageError, unknown
 from synthkit.extras import need
-from synthkit.models import catalog, constrain, hub, identity, memory, sampling
-from synthkit.types import Completion, Message, Request, canonical
+from synthkit.models import catalog, chat, constrain, hub, identity, memory, sampling
+from synthkit.types import Completion, Request, canonical
 
 if TYPE_CHECKING:
-    from synthkit.models.batches import Engine, Row
+    from synthkit.models.batches import Row
+    from synthkit.models.engine import Engine
 
 Quantize = Literal["nf4", "int8", "none"]
 Dtype = Literal["bfloat16", "float16", "float32"]
@@ -148,7 +149,7 @@ class Local:
 
     Chat models get their messages through the tokenizer's own template, with all that it adds:
     SmolLM2's puts a default system prompt before a conversation that has none. Log-probabilities
-    are natural, of the model's own distribution: temperature 1, no cut, no grammar, no penalty.
+    are natural, of the model's own distribution: temperature 1, no cut, grammar, penalty or bias.
     ``seconds`` of a completion runs from the row's first to its last token, beside other rows.
     """
 
@@ -247,7 +248,7 @@ class Local:
                     yield None
                 else:
                     row, why = event
-                    yield row.position, completion(row, why, engine.tokenizer, engine.ends)
+                    yield row.position, completion(row, why, engine)
                 yield from intake.refill(engine, rows)
 
     def _cells(self, engine: Engine) -> int:
@@ -274,7 +275,9 @@ class _Intake:
         """Refuse what cannot work before anything is decoded for it."""
         for at in range(self.checked, len(self.requests)):
             request = self.requests[at]
-            sampling.knobs(request.sampling)
+            bias = sampling.knobs(request.sampling).token_bias
+            if bias:
+                self.model.load().bias(bias, frozenset())
             if request.schema is not None and id(request.schema) not in self.schemas:
                 constrain.grammar(request.schema)
                 self.schemas.add(id(request.schema))
@@ -302,15 +305,15 @@ class _Intake:
 
     def _row(self, engine: Engine, position: int) -> Row | Completion:
         """The row of a request, or the completion that says why it cannot be asked."""
-        from jinja2 import TemplateError
-
         from synthkit.models.batches import Row
 
         request = self.requests[position]
         try:
-            prompt = tokens(engine.tokenizer, request.messages, raw=self.model.settings.raw)
-        except TemplateError as error:
-            return _refused(0, f"the chat template of {self.model.name} refuses: {error}")
+            prompt, ends = chat.prompt(
+                request, engine.tokenizer, engine.ends, raw=self.model.settings.raw
+            )
+        except UsageError as error:
+            return _refused(0, f"{self.model.name}: {error}")
         if not prompt:
             return _refused(0, "the prompt is empty; give the model at least one word")
         left = engine.context - len(prompt)
@@ -320,6 +323,7 @@ class _Intake:
                 f"the prompt has {len(prompt)} tokens, but {self.model.name} reads at most "
                 f"{engine.context - 1} and writes the rest; shorten it",
             )
+        knobs = sampling.knobs(request.sampling)
         matcher = None
         if request.schema is not None:
             matcher = engine.matchers().matcher(request.schema)
@@ -327,24 +331,13 @@ class _Intake:
             position=position,
             request=request,
             prompt=prompt,
-            knobs=sampling.knobs(request.sampling),
+            knobs=knobs,
             most=min(request.sampling.max_tokens or DEFAULT_TOKENS, left),
+            ends=ends,
             matcher=matcher,
+            bias=engine.bias(knobs.token_bias, ends) if knobs.token_bias else None,
         )
 
 
 def _refused(prompt_tokens: int, why: str) -> Completion:
     return Completion(text="", finish="error", prompt_tokens=prompt_tokens, error=why)
-
-
-def tokens(tokenizer: Any, messages: Sequence[Message], *, raw: bool) -> list[int]:
-    """The prompt as the model reads it."""
-    if raw:
-        text = "\n".join(message.content for message in messages)
-        return list(tokenizer(text)["input_ids"])
-    turns: list[Mapping[str, str]] = [
-        {"role": message.role, "content": message.content} for message in messages
-    ]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    # the template has written the special tokens already
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -14,7 +14,7 @@ is exact; when it wins, the draw is repeated among the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,13 @@ EXTRA: Mapping[str, tuple[type, ...]] = {
     "min_p": (float, int),
     "repetition_penalty": (float, int),
     "ignore_eos": (bool,),
+    "token_bias": (dict,),
 }
-"""What ``Sampling.extra`` may hold for a local model, as vLLM names it."""
+"""What ``Sampling.extra`` may hold for a local model, as vLLM names it but for ``token_bias``."""
+
+MOST_BIASED = 1_000
+LARGEST_BIAS = 1e9
+"""Far beyond any logit, and still finite as float32 at a low temperature."""
 
 _REST = np.uint64(0xFFFF_FFFF)
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -40,7 +45,14 @@ _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
-    """A row's sampling with every choice made."""
+    """A row's sampling with every choice made.
+
+    ``token_bias`` maps the text of a token, as a completion's ``logprobs`` tell it, to what is
+    added to its logit before the temperature, in natural-log units: a bias b makes a token exp(b)
+    times as likely beside the others. Where b is negative it is the logit suppression of arXiv
+    2306.04140. A text that stands for several tokens biases all of them; the tokens that end a
+    turn are spared.
+    """
 
     temperature: float
     top_p: float = 1.0
@@ -48,6 +60,7 @@ class Knobs:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     ignore_eos: bool = False
+    token_bias: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cuts(self) -> bool:
@@ -83,9 +96,20 @@ def knobs(sampling: Sampling) -> Knobs:
             made.repetition_penalty <= 0,
             f"repetition_penalty must be above 0; got {made.repetition_penalty}.",
         ),
+        (
+            len(made.token_bias) > MOST_BIASED,
+            f"token_bias must have at most {MOST_BIASED} tokens; got {len(made.token_bias)}.",
+        ),
     ):
         if fault:
             raise UsageError(rule)
+    for text, value in made.token_bias.items():
+        plain = isinstance(value, float | int) and not isinstance(value, bool)
+        if not plain or not abs(value) <= LARGEST_BIAS:
+            raise UsageError(
+                f"token_bias must map the texts of tokens to numbers from {-LARGEST_BIAS:g} to "
+                f"{LARGEST_BIAS:g}; got {value!r} for {text!r}."
+            )
     return made
 
 

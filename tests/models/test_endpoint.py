@@ -125,6 +125,27 @@ def test_each_sampling_option_is_in_the_body(
     assert body == {name: v for name, v in (plain | changed).items() if v is not None}
 
 
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"turn": "user"}, 'writes the assistant\'s turn only; turn="user" .* such as "smollm2"'),
+        (
+            {"sampling": sk.Sampling(extra={"token_bias": {"a": -1}})},
+            "tokens by their texts; token",
+        ),
+    ],
+)
+def test_what_only_a_local_model_can_do_is_refused_before_anything_is_sent(
+    parts: dict[str, Any], says: str, raw: bool
+) -> None:
+    with Server() as server:
+        model = endpoint("m", base_url=server.base_url, raw=raw)
+        with pytest.raises(UsageError, match=says):
+            answered(model, [question("hi"), question("hi", **parts)])
+    assert server.asked == []
+
+
 def test_seed_of_a_row_depends_on_its_index() -> None:
     seeds = {sent({}, question("hi", index=i)).json["seed"] for i in range(3)}
     assert seeds == {question("hi", index=i).row_seed for i in range(3)}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -172,6 +172,119 @@ def test_a_repetition_penalty_makes_tokens_differ(exact: Local) -> None:
 def test_an_unknown_extra_is_refused_with_the_known_ones(exact: Local) -> None:
     with pytest.raises(UsageError, match=r"'topk' is not known .* 'top_k', 'min_p'"):
         answers(exact, [ask("salt", extra={"topk": 3})])
+
+
+def biased(text: str, bias: dict[str, float], **options: Any) -> Request:
+    return ask(text, extra={"token_bias": bias, "ignore_eos": True}, **options)
+
+
+def test_a_suppressed_token_never_comes_and_rows_beside_it_stay_as_they_are(exact: Local) -> None:
+    plain = [biased(word, {}, temperature=0, max_tokens=20, logprobs=True) for word in WORDS]
+    expected = answers(exact, plain)
+    firsts = [done.logprobs[0][0] for done in expected if done.logprobs]
+    without = [
+        biased(word, {first: -100}, temperature=0, max_tokens=20, logprobs=True)
+        for word, first in zip(WORDS, firsts, strict=True)
+    ]
+    found = answers(exact, [row for pair in zip(plain, without, strict=True) for row in pair])
+    assert [done.text for done in found[::2]] == [done.text for done in expected]
+    for first, done in zip(firsts, found[1::2], strict=True):
+        assert done.logprobs is not None
+        assert len(done.logprobs) == 20
+        assert first not in dict(done.logprobs)
+
+
+def test_a_bias_shifts_the_odds_by_its_exponential_and_logprobs_leave_it_out(exact: Local) -> None:
+    import torch
+
+    engine = exact.load()
+    prompt = engine.tokenizer("<|user|>salt<|assistant|>", return_tensors="pt")
+    with torch.inference_mode():
+        logits = engine.net(**prompt).logits[0, -1]
+    likeliest = [at for at in logits.argsort(descending=True).tolist() if engine.text(at) != "�"]
+    shifted = logits.clone()
+    shifted[likeliest[:2]] += torch.tensor([-1.0, 1.0])
+    bias = dict(zip(map(engine.text, likeliest[:2]), [-1.0, 1.0], strict=True))
+    asked = [
+        biased("salt", bias, index=at, temperature=1.0, max_tokens=1, logprobs=True)
+        for at in range(4000)
+    ]
+    drawn = [done.logprobs[0] for done in answers(exact, asked) if done.logprobs]
+    for token in likeliest[:2]:
+        before, after = (float(torch.softmax(each, -1)[token]) for each in (logits, shifted))
+        error = math.sqrt(after * (1 - after) / 4000)
+        values = [value for name, value in drawn if name == engine.text(token)]
+        assert abs(len(values) / 4000 - after) < 4 * error
+        assert abs(before - after) > 8 * error
+        assert values[0] == pytest.approx(math.log(before), abs=1e-4)
+
+
+def test_a_bias_chooses_within_a_schema_but_not_outside_it(exact: Local) -> None:
+    schema = {"enum": ["ant", "bee"]}
+    requests = [
+        biased("salt", {letter: 50, "z": 100}, schema=schema, temperature=temperature)
+        for letter in "ab"
+        for temperature in (0, 1.0)
+    ]
+    assert texts(exact, requests) == ["ant", "ant", "bee", "bee"]
+
+
+def test_every_token_can_be_named_as_logprobs_name_it_and_ends_are_spared(exact: Local) -> None:
+    engine = exact.load()
+    names = [engine.text(token) for token in range(engine.width)]
+    ids, values = engine.bias(dict.fromkeys(names, 2.5), engine.ends)
+    assert sorted([*ids.tolist(), *engine.ends]) == list(range(engine.width))
+    assert values.tolist() == [2.5] * (engine.width - len(engine.ends))
+    several, _ = engine.bias({"�": 1}, engine.ends)
+    assert len(several) == names.count("�") > 100
+
+
+def test_a_text_that_is_no_token_is_refused_before_anything_is_answered(exact: Local) -> None:
+    with pytest.raises(UsageError, match="token_bias names 'salt', which is no token"):
+        next(exact.complete([*mixed(20), biased("salt", {"a": 1, "salt": -1})]))
+
+
+def test_a_users_turn_is_written_from_where_the_template_begins_it(exact: Local) -> None:
+    import torch
+
+    engine = exact.load()
+    request = Request((), Sampling(temperature=0, max_tokens=24), turn="user")
+    [done] = answers(exact, [request])
+    prompt = engine.tokenizer("<|user|>", return_tensors="pt")
+    ends = [*engine.ends, engine.tokenizer.convert_tokens_to_ids("<|assistant|>")]
+    with torch.inference_mode():
+        out = engine.net.generate(
+            **prompt, max_new_tokens=24, do_sample=False, eos_token_id=ends, pad_token_id=0
+        )
+    new = engine.tokenizer.decode(out[0, 1:], skip_special_tokens=True)
+    assert (done.text, done.prompt_tokens) == (new, 1)
+
+
+def test_the_token_that_ends_a_users_turn_ends_no_other(exact: Local) -> None:
+    def names(turn: Literal["assistant", "user"]) -> set[str]:
+        sampling = Sampling(temperature=2.0, max_tokens=60, logprobs=True)
+        messages = (Message("system", "x"),)
+        asked = [Request(messages, sampling, index=at, turn=turn) for at in range(40)]
+        return {name for done in answers(exact, asked) for name, _ in done.logprobs or ()}
+
+    assert "<|assistant|>" in names("assistant")
+    assert "<|assistant|>" not in names("user")
+
+
+def test_a_turn_that_cannot_be_put_is_a_row_with_an_error(exact: Local, base: Path) -> None:
+    asked = [
+        Request((Message("user", "Why?"),), turn="user"),
+        Request(()),
+        ask("salt", max_tokens=3),
+    ]
+    twice, empty, plain = answers(exact, asked)
+    assert twice.finish == empty.finish == "error"
+    assert twice.error.startswith('tiny fp32: turn="user" asks for another user\'s turn')
+    assert "the conversation is empty" in empty.error
+    assert plain.finish in {"stop", "length"}
+    raw = load_local(f"hf:{base}", raw=True, quantize="none")
+    [done] = answers(raw, [Request((), turn="user")])
+    assert (done.finish, "raw=True" in done.error) == ("error", True)
 
 
 def test_a_label_set_gives_bare_labels(exact: Local) -> None:
@@ -424,6 +537,19 @@ class TestSmolLM2:
     def test_it_answers_the_question(self, smollm2: Local) -> None:
         [text] = texts(smollm2, [ask("What is the capital of France?", temperature=0)])
         assert "Paris" in text
+
+    def test_it_makes_up_what_a_user_would_ask(self, smollm2: Local) -> None:
+        system = Message("system", "You are an AI assistant who answers questions about cooking.")
+        sampling = Sampling(temperature=0.8, max_tokens=48)
+        asked = [
+            Request(messages, sampling, index=at, turn="user")
+            for messages in ((), (system,))
+            for at in range(4)
+        ]
+        found = answers(smollm2, asked)
+        assert [done.prompt_tokens for done in found[::4]] == [24, 19]
+        assert len({done.text for done in found}) == 8
+        assert all(done.text.strip() and "<|im_" not in done.text for done in found)
 
     def test_its_tokenizer_splits_numbers_into_digits(self, smollm2: Local) -> None:
         tokenizer = smollm2.load().tokenizer

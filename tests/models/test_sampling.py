@@ -97,6 +97,12 @@ def test_noise_is_gumbel_and_independent_over_seeds_steps_and_tokens() -> None:
         ({"min_p": 2}, "min_p must be from 0 to 1"),
         ({"repetition_penalty": 0}, "repetition_penalty must be above 0"),
         ({"ignore_eos": 1}, "ignore_eos must be of type bool"),
+        ({"token_bias": [("a", 1)]}, "token_bias must be of type dict"),
+        ({"token_bias": {"a": "1"}}, "numbers from -1e\\+09 to 1e\\+09; got '1' for 'a'"),
+        ({"token_bias": {"a": True}}, "got True for 'a'"),
+        ({"token_bias": {"a": float("nan")}}, "got nan for 'a'"),
+        ({"token_bias": {"a": float("-inf")}}, "got -inf for 'a'"),
+        ({"token_bias": {str(n): 0 for n in range(1001)}}, "at most 1000 tokens; got 1001"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(extra: dict[str, Any], says: str) -> None:
