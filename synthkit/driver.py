@@ -186,9 +186,11 @@ class Drive(Generic[T]):
                 "only a recipe's outermost steps yield rows; steps within it return them."
             )
         of = {self.key(request): request for request in outcome.of} or dict(task.asked)
-        keys = tuple(of) or (repr(outcome),)
-        nth = self.repeats[task.position, keys]
-        self.repeats[task.position, keys] += 1
+        keys = tuple(of) or (digest(repr(outcome)),)
+        # one that rests on no answer may be made alike by several recipes
+        alike = (task.position if of else -1, keys)
+        nth = self.repeats[alike]
+        self.repeats[alike] += 1
         tokens, hit = 0, True
         for key in of:  # what an answer took is told once, with the first row that rests on it
             took, held = self.told.pop(key, (0, True))
@@ -286,6 +288,7 @@ class Drive(Generic[T]):
         self.ledger = replace(
             ledger,
             requests=ledger.requests + completion.tries,
+            answers=ledger.answers + 1,
             prompt_tokens=ledger.prompt_tokens + completion.prompt_tokens,
             completion_tokens=ledger.completion_tokens + completion.completion_tokens,
             cost=cost,

@@ -266,13 +266,14 @@ class Budget:
 class Ledger:
     """What a run did and what it cost. Tokens, seconds and cost are those of this run alone.
 
-    ``requests`` counts what was sent, tries again included; ``hits`` what the session already
-    held; ``repairs`` the answers that were asked for again with the error. ``cost`` is in US
+    ``requests`` counts what was sent, tries again included, and ``answers`` what came of it;
+    ``hits`` what the session already held; ``repairs`` the answers that were asked for again with the error. ``cost`` is in US
     dollars, ``None`` where no price is known. ``stopped`` says why a run ended early, and is empty
     where it did not.
     """
 
     requests: int = 0
+    answers: int = 0
     hits: int = 0
     rejects: int = 0
     repairs: int = 0

@@ -55,6 +55,8 @@ class Completer:
                 return _starting(last, VERBS)
             verb = VERBS.get(before.pop(0))
             arguments = (verb.arguments if verb else None) or ()
+            if verb is VERBS["make"]:
+                arguments = ARGUMENTS
         said = opts.said(before, "--recipe")
         if said is not None:
             arguments = [*ARGUMENTS, *self._recipe_arguments(said)]

@@ -129,8 +129,13 @@ def tally(ledger: Ledger, *, rows: int, rejects: int, pending: int, model: str) 
     made = [count(rows, "row")]
     made += [count(rejects, "reject")] if rejects else []
     made += [f"{thousands(pending)} pending"] if pending else []
-    made.append(f"{thousands(ledger.hits)} from the session")
-    made.append(f"{thousands(max(0, rows + rejects - ledger.hits))} new")
+    if ledger.hits + ledger.answers > rows + rejects + pending:  # some rest on several answers
+        made.append(f"{count(ledger.hits, 'answer')} from the session")
+        made.append(f"{thousands(ledger.answers)} new")
+    else:
+        made.append(f"{thousands(ledger.hits)} from the session")
+        made.append(f"{thousands(max(0, rows + rejects - ledger.hits))} new")
+    made += [count(ledger.repairs, "repair")] if ledger.repairs else []
     tokens = ledger.prompt_tokens + ledger.completion_tokens
     parts = [", ".join(made), model, count(tokens, "token")]
     return parts if ledger.cost is None else [*parts, money(ledger.cost)]
