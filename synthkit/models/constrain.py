@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from synthkit.errors import UsageError
 from synthkit.extras import need
+from synthkit.models.strict import strict
 from synthkit.types import canonical
 
 WHY = "to keep a completion to its schema"
@@ -29,8 +30,8 @@ def labels(schema: Mapping[str, Any]) -> list[str] | None:
 def grammar(schema: Mapping[str, Any]) -> str:
     """The grammar, in llguidance's form, of the texts that a schema allows.
 
-    A label set is the bare labels; any other schema is JSON without optional white space, in which
-    weak models get stuck.
+    A label set is the bare labels; any other schema is JSON in its strict form, with properties in
+    their order, and without optional white space, in which weak models get stuck.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def grammar(schema: Mapping[str, Any]) -> str:
         )
     else:
         made = guide.LLMatcher.grammar_from_json_schema(
-            canonical(schema).decode(), overrides={"whitespace_flexible": False}
+            canonical(strict(schema), sort=False).decode(), overrides={"whitespace_flexible": False}
         )
     fault = guide.LLMatcher.validate_grammar(made)
     if fault:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from synthkit.errors import EndpointError, UsageError
 from synthkit.models.http import merged
+from synthkit.models.strict import strict
 from synthkit.models.wire import Wire
 from synthkit.types import Budget, Completion, Request, canonical
 
@@ -335,31 +336,3 @@ def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str |
             "ask_key=True; a server of your own needs base_url=."
         )
     return found
-
-
-_NAMED = {"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"}
-_VALUES = {"const", "enum", "examples"}
-
-
-def strict(schema: Any) -> Any:
-    """A copy of a JSON Schema as strict mode wants it: every object closed, all of it required.
-
-    >>> strict({"type": "object", "properties": {"default": {"type": "string", "default": ""}}})
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'type': 'object', 'properties': {'default': {'type': 'string'}},
-     'additionalProperties': False, 'required': ['default']}
-    """
-    if isinstance(schema, list):
-        return [strict(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    closed: dict[str, Any] = {}
-    for word, part in schema.items():
-        if word in _NAMED and isinstance(part, Mapping):
-            closed[word] = {name: strict(each) for name, each in part.items()}
-        elif word != "default":
-            closed[word] = part if word in _VALUES else strict(part)
-    if isinstance(closed.get("properties"), Mapping):
-        closed["additionalProperties"] = False
-        closed["required"] = list(closed["properties"])
-    return closed

@@ -23,7 +23,8 @@ import pytest
 import synthkit as sk
 from synthkit.errors import EndpointError, UsageError
 from synthkit.models import answers, wire
-from synthkit.models.endpoint import Endpoint, endpoint, strict
+from synthkit.models.endpoint import Endpoint, endpoint
+from synthkit.models.strict import strict
 from synthkit.types import Completion, Message, Request
 from tests.server import Asked, Reply, Server, completion, free_port, spawn
 

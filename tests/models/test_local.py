@@ -314,6 +314,12 @@ def test_json_follows_its_schema_beside_free_rows(exact: Local) -> None:
         assert 10 <= value["age"] <= 99
 
 
+def test_json_has_its_own_properties_in_their_order_and_no_more(exact: Local) -> None:
+    schema = {"type": "object", "properties": {"b": {"enum": [1, 2]}, "a": {"type": "boolean"}}}
+    for text in texts(exact, [ask(w, schema=schema, temperature=2.0) for w in WORDS]):
+        assert list(json.loads(text)) == ["b", "a"]
+
+
 def test_json_cut_short_says_length(exact: Local) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 30}}}
     schema["required"] = ["a"]

@@ -1,0 +1,37 @@
+"""The strict form of a JSON Schema, to which servers and local decoding hold an answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_NAMED = {"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"}
+
+_VALUES = {"const", "enum", "examples"}
+
+
+def strict(schema: Any) -> Any:
+    """A copy of a JSON Schema in which every object is closed, and all of it required.
+
+    Servers want that for their strict mode. Local decoding follows it too, so that both fill the
+    same columns, and a weak model does not go on with properties of its own.
+
+    >>> strict({"type": "object", "properties": {"default": {"type": "string", "default": ""}}})
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'type': 'object', 'properties': {'default': {'type': 'string'}},
+     'additionalProperties': False, 'required': ['default']}
+    """
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    closed: dict[str, Any] = {}
+    for word, part in schema.items():
+        if word in _NAMED and isinstance(part, Mapping):
+            closed[word] = {name: strict(each) for name, each in part.items()}
+        elif word != "default":
+            closed[word] = part if word in _VALUES else strict(part)
+    if isinstance(closed.get("properties"), Mapping):
+        closed["additionalProperties"] = False
+        closed["required"] = list(closed["properties"])
+    return closed
