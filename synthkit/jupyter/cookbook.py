@@ -115,6 +115,7 @@ class Entry:
         self._refuse(options)
         given: dict[str, Any] = {}
         fields = [name.partition("=")[0].strip() for name in options.vary]
+        fields += ["label"] if options.labels else []
         for source in filter(None, (options.source, options.like)):
             fields += table.columns(names.table(source))
         rows = self._rows(options, names, fields) if self.takes_rows else None

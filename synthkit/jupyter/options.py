@@ -180,11 +180,13 @@ class Names:
         found = self.variables[head]
         return table.column(found, field) if field else found
 
-    def values(self, text: str) -> list[Any]:
+    def values(self, text: str) -> Any:
         """The values in ``a,b,c``, or those of ``@variable`` or ``@table.column``."""
         if not text.startswith("@"):
             return [part.strip() for part in text.split(",") if part.strip()]
         found = self.value(text[1:])
+        if isinstance(found, Mapping):  # values that depend on another field's
+            return found
         if isinstance(found, str) or not hasattr(found, "__iter__"):
             raise UsageError(f"{text} must hold a list of values; got {type(found).__name__}.")
         return found.tolist() if hasattr(found, "tolist") else list(found)
@@ -217,9 +219,9 @@ def _is_table(value: Any) -> bool:
         return False
 
 
-def vary(pairs: list[str], names: Names) -> dict[str, list[Any]]:
+def vary(pairs: list[str], names: Names) -> dict[str, Any]:
     """Field -> values, from ``field=a,b`` and ``field=@variable``."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, Any] = {}
     for pair in pairs:
         field, equals, values = pair.partition("=")
         if not equals or not field.strip().isidentifier():
