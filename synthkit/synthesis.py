@@ -33,7 +33,8 @@ from synthkit.workspace import session as current_session
 class Plan:
     """The requests of a run before they are asked.
 
-    ``source`` has one row of fields for each request, and is of the kind of table that was given. ``line`` is what stood behind ``%%synth``, if a cell asked.
+    ``source`` has one row of fields for each request, and is of the kind of table that was given.
+    ``line`` is what stood behind ``%%synth``, if a cell asked.
     """
 
     prompt: str

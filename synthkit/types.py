@@ -267,9 +267,9 @@ class Ledger:
     """What a run did and what it cost. Tokens, seconds and cost are those of this run alone.
 
     ``requests`` counts what was sent, tries again included, and ``answers`` what came of it;
-    ``hits`` what the session already held; ``repairs`` the answers that were asked for again with the error. ``cost`` is in US
-    dollars, ``None`` where no price is known. ``stopped`` says why a run ended early, and is empty
-    where it did not.
+    ``hits`` what the session already held; ``repairs`` the answers that were asked for again with
+    the error. ``cost`` is in US dollars, ``None`` where no price is known. ``stopped`` says why a
+    run ended early, and is empty where it did not.
     """
 
     requests: int = 0

@@ -10,6 +10,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthkit.recipes.attributes import attrprompt as attrprompt
+    from synthkit.recipes.chains import Field as Field
+    from synthkit.recipes.chains import augment as augment
+    from synthkit.recipes.chains import chain as chain
+    from synthkit.recipes.coannotation import freeal as freeal
+    from synthkit.recipes.conversation import dialogue as dialogue
+    from synthkit.recipes.conversation import magpie as magpie
+    from synthkit.recipes.evolution import evolve as evolve
+    from synthkit.recipes.extrapolation import extrapolate as extrapolate
+    from synthkit.recipes.grounding import grounded as grounded
+    from synthkit.recipes.grounding import rag as rag
+    from synthkit.recipes.labelled import zerogen as zerogen
+    from synthkit.recipes.listed import as_vary as as_vary
+    from synthkit.recipes.listed import personas as personas
+    from synthkit.recipes.listed import values as values
+    from synthkit.recipes.reasoning import explain as explain
+    from synthkit.recipes.reasoning import vote as vote
+    from synthkit.recipes.revision import backtranslate as backtranslate
+    from synthkit.recipes.revision import revise as revise
     from synthkit.recipes.shape import Bounds as Bounds
     from synthkit.recipes.shape import Recipe as Recipe
     from synthkit.recipes.shape import asked as asked
@@ -18,13 +37,33 @@ if TYPE_CHECKING:
     from synthkit.recipes.shape import together as together
     from synthkit.recipes.shape import user as user
     from synthkit.recipes.shape import whole as whole
+    from synthkit.recipes.wording import keywords as keywords
 
-RECIPES: dict[str, str] = {}
+RECIPES: dict[str, str] = {
+    "attrprompt": "attributes",
+    "augment": "chains",
+    "backtranslate": "revision",
+    "chain": "chains",
+    "dialogue": "conversation",
+    "evolve": "evolution",
+    "explain": "reasoning",
+    "extrapolate": "extrapolation",
+    "freeal": "coannotation",
+    "grounded": "grounding",
+    "keywords": "wording",
+    "magpie": "conversation",
+    "personas": "listed",
+    "rag": "grounding",
+    "revise": "revision",
+    "values": "listed",
+    "vote": "reasoning",
+    "zerogen": "labelled",
+}
 """The recipes that ``%synth recipes`` lists: name -> the module it is in."""
 
 _OTHERS = dict.fromkeys(
     ("Bounds", "Recipe", "asked", "custom", "each", "together", "user", "whole"), "shape"
-)
+) | {"Field": "chains", "as_vary": "listed"}
 
 __all__ = sorted([*RECIPES, *_OTHERS])
 

@@ -27,6 +27,12 @@ def make(session: sk.Session) -> Callable[..., sk.Run]:
     return run
 
 
+@pytest.fixture(scope="session")
+def smollm2() -> sk.types.Model:
+    """Real weights, which are loaded once."""
+    return sk.load_model("smollm2")
+
+
 @pytest.fixture
 def survives(tmp_path: Path) -> Callable[..., sk.Run]:
     """Runs a recipe whole, and again with a model that dies after each of some answers.

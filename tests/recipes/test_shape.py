@@ -118,7 +118,7 @@ def test_a_second_model_answers_what_is_asked_of_it(make: Make) -> None:
     assert run.table[["text", "verdict"]].values.tolist() == [["prose", "good"]]
     again = make(recipe, sk.Fake("prose"), others={"judge": sk.Fake("bad", name="k")})
     assert (again.ledger.hits, again.ledger.requests) == (1, 1)
-    with pytest.raises(UsageError, match="role 'jury' not found; have 'judge'"):
+    with pytest.raises(UsageError, match=r"role 'jury' not found; have 'judge'"):
         make(recipe, others={"jury": sk.Fake()})
 
 
@@ -136,7 +136,7 @@ def test_what_is_no_recipe_is_refused(make: Make, function: Any, said: str) -> N
 
 
 def test_an_option_that_it_does_not_take_is_refused() -> None:
-    with pytest.raises(UsageError, match="haiku takes no 'lines'; .*sampling"):
+    with pytest.raises(UsageError, match=r"haiku takes no 'lines'; .*sampling"):
         sk.recipes.custom(haiku, TOPICS, lines=3)
 
 

@@ -1,0 +1,139 @@
+"""1,000 chains of three steps with jittered latency, beside the ideal schedule and a barrier.
+
+    python -m tests.benchmarks.chains [--chains 1000] [--rounds 3] [--concurrency 64]
+
+A stand-in server in a process of its own takes 50 ms and up to 100 ms more for an answer, drawn for
+each chain and step, so that each round and each case waits alike. "chain" is the recipe of that
+name; "barrier" is three passes of ``generate``, each of which waits for the whole one before it.
+The cases take turns; the table has medians.
+
+The ideal is the length of the greedy list schedule of the same latencies: 64 places, each chain's
+steps in turn, and a place that falls free takes the step that has been ready the longest. Target
+(issue 4): the recipe takes at most 1.2 times that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import pandas as pd
+
+import synthkit as sk
+from synthkit.recipes import chain
+from tests.server import Asked, Reply, Server, completion
+
+STEPS = 3
+LEAST, JITTER = 0.05, 0.1
+PROMPTS = [f"Step {step} of chain {{{{ i }}}}." for step in range(STEPS)]
+
+
+def seconds(chain: int, step: int) -> float:
+    """How long the answer to one step takes."""
+    return LEAST + random.Random(f"{chain} {step}").uniform(0, JITTER)
+
+
+def ideal(chains: int, places: int) -> float:
+    """Length of the greedy list schedule."""
+    ready = deque((chain, 0) for chain in range(chains))
+    running: list[tuple[float, int, int]] = []
+    now = 0.0
+    while ready or running:
+        while ready and len(running) < places:
+            chain, step = ready.popleft()
+            heapq.heappush(running, (now + seconds(chain, step), chain, step))
+        now, chain, step = heapq.heappop(running)
+        if step + 1 < STEPS:
+            ready.append((chain, step + 1))
+    return now
+
+
+def by_recipe(model: sk.types.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
+    fields = {"a": PROMPTS[0], "b": f"{PROMPTS[1]} {{{{ a }}}}", "c": f"{PROMPTS[2]} {{{{ b }}}}"}
+    return sk.make(chain("", rows=rows, fields=fields), model=model, session=session)
+
+
+def by_passes(model: sk.types.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
+    def ask(prompt: str, rows: pd.DataFrame, output: str) -> sk.Run:
+        return sk.generate(prompt, rows=rows, output=output, model=model, session=session)
+
+    first = ask(PROMPTS[0], rows, "a")
+    second = ask(f"{PROMPTS[1]} {{{{ a }}}}", first.table, "b")
+    return ask(f"{PROMPTS[2]} {{{{ b }}}}", second.table, "c")
+
+
+CASES: dict[str, Callable[[sk.types.Model, pd.DataFrame, sk.Session], sk.Run]] = {
+    "chain": by_recipe,
+    "barrier": by_passes,
+}
+
+
+def reply(asked: Asked) -> Reply | None:
+    found = re.match(r"Step (\d+) of chain (\d+)", asked.prompt)
+    if found is None:
+        return Reply(400, error="no such step")
+    step, chain = map(int, found.groups())
+    return Reply(seconds=seconds(chain, step), body=completion(f"Answer {step} of {chain}."))
+
+
+def serve() -> None:
+    """Serve until killed; the port is the first line of output."""
+    with Server(reply) as server:
+        print(server.port, flush=True)
+        threading.Event().wait()
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The base URL of the server, in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.chains", "--serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chains", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        serve()
+        return
+    rows = pd.DataFrame({"i": range(given.chains)})
+    taken: dict[str, list[float]] = {case: [] for case in CASES}
+    with serving() as base_url:
+        model = sk.load_model("openai:m", base_url=base_url, concurrency=given.concurrency)
+        for _ in range(given.rounds):
+            for case, run in CASES.items():
+                with tempfile.TemporaryDirectory() as folder, sk.Session(folder) as session:
+                    began = time.perf_counter()
+                    made = run(model, rows, session)
+                    taken[case].append(time.perf_counter() - began)
+                assert len(made.table) == given.chains, made
+    best = ideal(given.chains, given.concurrency)
+    print(f"{given.chains} chains of {STEPS}, {given.concurrency} at once; ideal {best:.2f} s")
+    print(f"{'':10}{'median s':>10}{'least s':>10}{'ratio':>8}")
+    for case, times in taken.items():
+        ratio = median(times) / best
+        print(f"{case:10}{median(times):10.2f}{min(times):10.2f}{ratio:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
