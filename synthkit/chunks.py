@@ -69,7 +69,9 @@ def chunks(table: Any, *, words: int = 200, overlap: int = 40, column: str = "te
         "start": [start for _, start, _, _ in found],
         "end": [end for _, _, end, _ in found],
     }
-    rows = tables.take(source, [row for row, _, _, _ in found])
+    # without the texts, each of which would be there as often as it has chunks
+    bare = tables.assign(source, {column: [""] * len(parents)})
+    rows = tables.take(bare, [row for row, _, _, _ in found])
     return tables.assign(rows, made, first=("id", "parent"))
 
 

@@ -73,11 +73,15 @@ class Entry:
         """Its options besides those of every ``%%synth``."""
         known = {option for one in opts.ARGUMENTS for option in one.args}
         return [
-            argument(f"--{name.replace('_', '-')}", dest=name, **self._kept(name, parameter))
+            argument(self._option(name), dest=name, **self._kept(name, parameter))
             for name, parameter in self.parameters.items()
-            if name not in ("prompt", "rows", "sampling")
-            and f"--{name.replace('_', '-')}" not in known
+            if name not in ("prompt", "rows", "sampling") and self._option(name) not in known
         ]
+
+    def _option(self, name: str) -> str:
+        """How an option is written: what is on unless it is said otherwise is turned off by it."""
+        off = self.hint(name) is bool and self.parameters[name].default is True
+        return f"--{'no-' if off else ''}{name.replace('_', '-')}"
 
     def _kept(self, name: str, parameter: inspect.Parameter) -> dict[str, Any]:
         """How argparse reads one option."""
@@ -85,7 +89,8 @@ class Entry:
         said = "" if parameter.default in (parameter.empty, None) else f"{parameter.default!r}"
         told: dict[str, Any] = {"help": f"by default {said}".replace("%", "%%") if said else None}
         if hint is bool:
-            return told | {"action": "store_true" if not parameter.default else "store_false"}
+            action = "store_false" if parameter.default else "store_true"
+            return {"action": action, "default": None, "help": None}
         if typing.get_origin(hint) is Literal:
             return told | {"choices": list(typing.get_args(hint))}
         if hint in (int, float):
@@ -132,7 +137,7 @@ class Entry:
                 given[name] = opts.sampling(options, defaults)
             elif name == "vary" and options.vary:
                 given[name] = opts.vary(options.vary, names)
-            elif name not in ("prompt", "rows") and _is_given(value):
+            elif name not in ("prompt", "rows") and value is not None and value != []:
                 given[name] = self._value(name, value, names, fields)
         for name in self.parameters:
             if name not in given and self.hint(name) in TOOLS:

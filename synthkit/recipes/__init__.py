@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from synthkit.recipes.listed import as_vary as as_vary
     from synthkit.recipes.listed import personas as personas
     from synthkit.recipes.listed import values as values
+    from synthkit.recipes.quotas import balance as balance
     from synthkit.recipes.reasoning import explain as explain
     from synthkit.recipes.reasoning import vote as vote
     from synthkit.recipes.revision import backtranslate as backtranslate
@@ -43,6 +44,7 @@ RECIPES: dict[str, str] = {
     "attrprompt": "attributes",
     "augment": "chains",
     "backtranslate": "revision",
+    "balance": "quotas",
     "chain": "chains",
     "dialogue": "conversation",
     "evolve": "evolution",

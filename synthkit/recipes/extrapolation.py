@@ -131,7 +131,7 @@ def extrapolate(
     begins = [] if n is None else table.column(balanced(wanted, n), "label")
     template = tried(prompt, [{"label": label} for label in wanted], uses=("label",))
     nearby = tried(near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",))
-    Distinct(likeness)
+    Distinct(likeness)  # refuses what is no likeness
 
     def planned(number: int, learned: Learned, sample: Samples) -> list[_Planned]:
         """What a round asks for, near the rows that the student finds hard."""

@@ -62,6 +62,17 @@ def test_a_function_in_a_variable_is_a_recipe_with_options(cook: Shell) -> None:
     )
 
 
+def test_what_is_on_by_itself_can_be_turned_off(cook: Shell) -> None:
+    def said(row: dict[str, Any], *, loud: bool = True, calm: bool = False) -> Any:
+        yield [user(f"{row['topic']} {loud} {calm}")]
+        return {"loud": loud, "calm": calm}
+
+    cook.ip.user_ns["said"] = said
+    for line, found in (("", [True, False]), ("--no-loud --calm", [False, True])):
+        cook.run(f"%synth make h --recipe said --from topics --model fake {line}")
+        assert cook["h"][["loud", "calm"]].values[0].tolist() == found
+
+
 def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
     cook.run(
         "%synth make s --recipe sums --from topics --model fake --words @ws --shares 0.5,2 "

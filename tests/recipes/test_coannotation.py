@@ -51,13 +51,13 @@ def news(n: int = 90) -> pd.DataFrame:
 NEWS = news()
 
 
-def label(request: Request, *, helped: float = 1.0) -> str:
-    """One in five labels is wrong; with demonstrations, hardly one."""
+def label(request: Request, *, helped: float = 1.0, noise: float = NOISE) -> str:
+    """Some labels are wrong; with demonstrations fewer, or none."""
     text = request.messages[-1].content
     truth = LABELS[int(text.split()[-1]) % 3]
     draw = random.Random(request.row_seed)
     shown = len(request.messages) > 1
-    wrong = draw.random() < NOISE * (1 - helped if shown else 1)
+    wrong = draw.random() < noise * (1 - helped if shown else 1)
     return draw.choice([one for one in LABELS if one != truth]) if wrong else truth
 
 
@@ -82,6 +82,16 @@ def test_demonstrations_of_clean_rows_reduce_the_noise(make: Make, session: sk.S
     assert len(session.trace(again.id)) == 1 + again["round"]
 
 
+def test_two_wrong_labels_in_five_are_found_and_few_right_ones_doubted(make: Make) -> None:
+    """A student that is not fitted again on the clean rows doubts one in thirteen right ones."""
+    run = make(build(rows=news(180), rounds=1), sk.Fake(partial(label, noise=0.4)))
+    doubted = run.table["round"] == 1
+    right = run.table.first_label == run.table.topic
+    assert 0.3 < (~right).mean() < 0.5
+    assert doubted[~right].mean() > 0.9
+    assert doubted[right].mean() < 0.04
+
+
 def test_only_doubtful_rows_are_asked_again_with_clean_ones_as_demonstrations(make: Make) -> None:
     fake = sk.Fake(label)
     run = make(build(rounds=1, demos=2), fake)
@@ -99,6 +109,20 @@ def test_only_doubtful_rows_are_asked_again_with_clean_ones_as_demonstrations(ma
         known = clean_at_first.set_index("text").label
         assert all(known[text] == answer for text, answer in given.items())
         assert [*given.values()] == LABELS * 2
+
+
+def test_every_demonstration_is_clean(make: Make) -> None:
+    fake = sk.Fake(label)
+    run = make(build(rounds=1, demos=len(NEWS)), fake)
+    clean = run.table[run.table["round"] == 0].text
+    shown = {
+        turn.content.partition("\n")[2]
+        for request in fake.asked
+        for turn in request.messages[:-1]
+        if turn.role == "user"
+    }
+    assert len(shown) > len(NEWS) / 3
+    assert shown <= set(clean)
 
 
 def test_rounds_end_when_nothing_is_doubtful(make: Make) -> None:

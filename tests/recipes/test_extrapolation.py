@@ -84,11 +84,14 @@ def test_it_stops_when_no_error_is_left(make: Make) -> None:
 
 
 def test_no_more_errors_than_asked_for_and_the_surest_first(make: Make) -> None:
-    recipe = extrapolate(PROMPT, rows=REAL, student=student, n=4, rounds=1, most_errors=1)
+    texts = ["Not awful.", "Awful, awful, awful? No!", "Neither awful, nor awful."]
+    rows = pd.DataFrame({"id": ["sure", "surest", "surer"], "text": texts, "label": ["good"] * 3})
+    labels = ["good", "bad"]
+    recipe = extrapolate(
+        PROMPT, rows=rows, labels=labels, student=student, n=4, rounds=1, most_errors=1
+    )
     run = make(recipe, sk.Fake(write))
-    seeds = run.table[run.table["round"] == 0]
-    surest = errors(student(seeds.text, seeds.label), REAL.text, REAL.label)[0]
-    assert run.table.near.tolist()[4:] == [f"r{surest}"]
+    assert run.table.near.tolist()[4:] == ["surest"]
     assert str(recipe.requests) == "4 to 5"
 
 
