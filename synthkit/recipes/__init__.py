@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from synthkit.recipes.coannotation import freeal as freeal
     from synthkit.recipes.conversation import dialogue as dialogue
     from synthkit.recipes.conversation import magpie as magpie
+    from synthkit.recipes.diversity import diverse as diverse
     from synthkit.recipes.evolution import evolve as evolve
     from synthkit.recipes.extrapolation import extrapolate as extrapolate
+    from synthkit.recipes.feedback import progen as progen
     from synthkit.recipes.grounding import grounded as grounded
     from synthkit.recipes.grounding import rag as rag
+    from synthkit.recipes.instructions import self_instruct as self_instruct
     from synthkit.recipes.labelled import zerogen as zerogen
     from synthkit.recipes.listed import as_vary as as_vary
     from synthkit.recipes.listed import personas as personas
@@ -47,6 +50,7 @@ RECIPES: dict[str, str] = {
     "balance": "quotas",
     "chain": "chains",
     "dialogue": "conversation",
+    "diverse": "diversity",
     "evolve": "evolution",
     "explain": "reasoning",
     "extrapolate": "extrapolation",
@@ -55,8 +59,10 @@ RECIPES: dict[str, str] = {
     "keywords": "wording",
     "magpie": "conversation",
     "personas": "listed",
+    "progen": "feedback",
     "rag": "grounding",
     "revise": "revision",
+    "self_instruct": "instructions",
     "values": "listed",
     "vote": "reasoning",
     "zerogen": "labelled",
