@@ -73,7 +73,8 @@ def diverse(
         positive(name, least)
     if not temperatures:
         raise UsageError("temperatures: expected one or more; got none.")
-    drawn = [replace(sampling, temperature=one, logprobs=strength > 0) for one in temperatures]
+    told = sampling.logprobs or strength > 0
+    drawn = [replace(sampling, temperature=one, logprobs=told) for one in temperatures]
     if not 0 <= strength < float("inf"):
         raise UsageError(f"strength must be 0 or more; got {strength}.")
     if strength and "token_bias" in sampling.extra:
