@@ -27,7 +27,7 @@ def attrprompt(
     like: Table = None,
     where: Where | None = None,
     length: str | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts that are each asked for with attributes of their own, drawn anew every time.
 

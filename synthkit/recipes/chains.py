@@ -48,7 +48,7 @@ def chain(
     rows: Table = None,
     fields: Mapping[str, Any] | None = None,
     fill: bool = False,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     r"""Rows made field by field, where a field's prompt sees the fields before it.
 
@@ -131,7 +131,7 @@ def augment(
     *,
     rows: Table,
     fields: Mapping[str, Any] | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     r"""A table with further columns, and with the blanks of those it has filled in.
 

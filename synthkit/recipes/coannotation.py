@@ -36,7 +36,7 @@ def freeal(
     rounds: int = 2,
     demos: int = 3,
     threshold: float = 0.7,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Labels for texts, given anew where a student that learned them doubts them.
 

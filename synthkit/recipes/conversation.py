@@ -38,7 +38,7 @@ def dialogue(
     rows: Table = None,
     roles: Mapping[str, str] | None = None,
     turns: int = 4,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     r"""Conversations between two roles, whose turns alternate.
 
@@ -111,7 +111,7 @@ def magpie(
     n: int,
     rows: Table = None,
     turns: int = 1,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Instructions that a local model makes up as its own user, and its answers to them.
 

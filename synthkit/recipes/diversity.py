@@ -33,7 +33,7 @@ def diverse(
     strength: float = 7.5,
     top: int = 100,
     rows: Table = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts drawn at temperatures in turn, with tokens that came often suppressed.
 

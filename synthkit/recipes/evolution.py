@@ -73,7 +73,7 @@ def evolve(
     eliminate: bool = True,
     answers: bool = False,
     keep: Literal["all", "last"] = "all",
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Instructions evolved from seeds, in depth and breadth, round by round.
 

@@ -66,7 +66,7 @@ def extrapolate(
     likeness: float = 0.9,
     column: str = "text",
     label_column: str = "label",
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Labelled texts near the real ones that a student of earlier texts gets wrong.
 

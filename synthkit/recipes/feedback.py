@@ -37,7 +37,7 @@ def progen(
     rounds: int = 3,
     k: int = 8,
     validation: float = 0.1,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts for labels, in rounds shown the earlier texts that helped a student most.
 

@@ -40,7 +40,7 @@ def grounded(
     retrieve: int = 0,
     by: By | None = None,
     embed: Embed | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     r"""Questions and answers from passages, each with a quote that was found in its passage.
 
@@ -122,7 +122,7 @@ def rag(
     k: int = 3,
     by: By | None = None,
     embed: Embed | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     r"""Answers that are written with the passages nearest to each row, whose ids are kept.
 

@@ -53,7 +53,7 @@ def self_instruct(
     rounds: int | None = None,
     stall: int = 3,
     width: int = 8,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """New instructions unlike the seeds and each other, from a few seed tasks.
 

@@ -28,7 +28,7 @@ def zerogen(
     n: int,
     title: str | None = None,
     rows: Table = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts written for a label each, equally many of every label.
 

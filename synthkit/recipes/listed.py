@@ -41,7 +41,7 @@ def values(
     k: int = 10,
     filter: bool = False,
     similar: Mapping[str, Sequence[str]] | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Values of attributes, as a model lists them for each class; one row for each value.
 
@@ -158,7 +158,7 @@ def personas(
     k: int = 10,
     rounds: int | None = None,
     rows: Table = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Distinct personas, drawn up in rounds, or from texts that they would write or read.
 

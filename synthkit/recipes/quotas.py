@@ -36,7 +36,7 @@ def balance(
     judge: bool = False,
     rounds: int = 10,
     stall: int = 2,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Exactly n texts that are unlike each other, with the balance asked for.
 

@@ -38,7 +38,7 @@ def explain(
     n: int = 1,
     rows: Table = None,
     rationale: str | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts that are written by a rationale, which the model gives for each of them first.
 
@@ -94,7 +94,7 @@ def vote(
     numeric: bool = False,
     k: int = 5,
     threshold: float = 0.0,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Answers that most of several chains of thought agree on, with their share.
 

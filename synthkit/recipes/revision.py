@@ -38,7 +38,7 @@ def revise(
     *,
     rows: Table = None,
     rounds: int = 1,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts that were drafted, criticised and rewritten, with the draft and the critique.
 
@@ -106,7 +106,7 @@ def backtranslate(
     column: str = "text",
     check: bool = False,
     keep: int = 4,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     r"""Instructions for texts that exist, each of which is then an answer.
 

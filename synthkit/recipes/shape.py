@@ -103,7 +103,7 @@ def asked(requests: Sequence[Request]) -> Steps[list[Completion]]:
 
 def user(
     content: str,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
     *,
     schema: Mapping[str, Any] | None = None,
     index: int = 0,

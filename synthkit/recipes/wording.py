@@ -27,7 +27,7 @@ def keywords(
     n: int = 1,
     rows: Table = None,
     prefix: bool = False,
-    sampling: Sampling = Sampling(),  # noqa: B008 - it is frozen
+    sampling: Sampling = Sampling(),
 ) -> Recipe:
     """Texts that each use some required words, drawn anew for every text.
 

@@ -14,7 +14,7 @@ from synthkit.types import Reject, Row
 Make = Callable[..., sk.Run]
 
 
-def haiku(row: dict[str, Any], *, sampling: sk.Sampling = sk.Sampling()) -> Any:  # noqa: B008
+def haiku(row: dict[str, Any], *, sampling: sk.Sampling = sk.Sampling()) -> Any:
     """A haiku in two drafts."""
     (draft,) = yield [user(f"Write a haiku about {row['topic']}.", sampling)]
     (final,) = yield [user(f"Make it plainer:\n{draft.text}", sampling)]

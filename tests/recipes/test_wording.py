@@ -97,7 +97,8 @@ def test_each_row_has_words_of_its_own(make: Make) -> None:
 
 
 def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
-    survives(lambda: keywords(PROMPT, words=["the", "a", "soup"], k=1, n=8))
+    run = survives(lambda: keywords(PROMPT, words=["the", "a", "soup"], k=1, n=8))
+    assert len(run.table) + len(run.rejects) == 8
 
 
 @pytest.mark.parametrize(
