@@ -22,7 +22,7 @@ Open = Callable[..., Any]
 
 START = """%load_ext synthkit
 from synthkit import Fake
-model = Fake(babble=0.1, price=(1.0, 2.0), name="show")
+model = Fake(babble=0.3, price=(1.0, 2.0), name="show")
 schema = {"type": "object", "required": ["text", "score", "tags"], "properties": {
     "text": {"type": "string"}, "score": {"type": "number"},
     "tags": {"type": "array", "items": {"enum": ["a", "b"]}}}}
