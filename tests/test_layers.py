@@ -15,7 +15,7 @@ ROOT = Path(synthkit.__file__).parent
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras"),
     ("types",),
-    ("table", "rouge"),
+    ("table", "rouge", "intervals", "student"),
     ("prompt", "decode", "conditions", "differences", "chunks", "retrieval"),
     ("recipes", "curate", "evaluate", "plots", "share.card"),
     ("store", "models", "train", "share", "frontend", "documents"),
@@ -135,7 +135,7 @@ def test_no_two_modules_import_each_other() -> None:
         ("types", "from synthkit.table import kind", ["synthkit.table"]),
         ("prompt", "def f():\n    import synthkit.decode", ["synthkit.decode"]),
         ("recipes.ask", "from synthkit.prompt import parse", []),
-        ("recipes.ask", "from synthkit.evaluate import utility", ["synthkit.evaluate.utility"]),
+        ("recipes.ask", "from synthkit.evaluate import checks", ["synthkit.evaluate.checks"]),
         ("prompt", "from synthkit.recipes.ask import ask", ["synthkit.recipes.ask"]),
         ("recipes.vote", "from synthkit.recipes.ask import ask", []),
         ("store", "import synthkit", ["synthkit"]),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from synthkit.evaluate.intervals import wilson
+from synthkit.intervals import wilson
 
 MOST_MARKS = 10_000
 

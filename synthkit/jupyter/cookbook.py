@@ -249,13 +249,13 @@ def _embed(name: str) -> Any:
 
 
 def _student(name: str) -> Any:
-    from synthkit.evaluate.utility import fit
+    from synthkit.student import fit
 
     return partial(fit, embed=_embed(name))
 
 
 def _helpful(name: str) -> Any:
-    from synthkit.evaluate.influence import helpfulness
+    from synthkit.curate.influence import helpfulness
 
     return helpfulness(_embed(name))
 

@@ -18,8 +18,8 @@ from synthkit import workspace
 from synthkit.curate import marks as logs
 from synthkit.errors import TableError, UsageError, unknown
 from synthkit.evaluate.agreement import cohen_kappa, confusion
-from synthkit.evaluate.intervals import wilson
 from synthkit.extras import need
+from synthkit.intervals import wilson
 from synthkit.jupyter.display import Static, cell, count, grid, thousands
 from synthkit.types import Curation, Mark
 from synthkit.workspace import Session

@@ -24,7 +24,7 @@ Helpful = Annotated[
     Callable[[Sequence[str], Sequence[Any], Sequence[str], Sequence[Any]], Any], "HELPFULNESS"
 ]
 """(texts, labels, validation texts, validation labels) -> how much each of the texts helps, more
-being better, such as ``synthkit.evaluate.influence.helpfulness(embed)``; on a ``%%synth`` line an
+being better, such as ``synthkit.curate.influence.helpfulness(embed)``; on a ``%%synth`` line an
 embedder's name."""
 
 

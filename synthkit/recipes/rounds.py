@@ -22,7 +22,7 @@ SHOWN = 80
 
 
 class Learned(Protocol):
-    """A classifier of texts, as ``synthkit.evaluate.utility.fit`` gives it."""
+    """A classifier of texts, as ``synthkit.student.fit`` gives it."""
 
     @property
     def labels(self) -> Sequence[Any]:

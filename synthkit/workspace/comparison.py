@@ -12,7 +12,7 @@ from synthkit.curate.marks import standing
 from synthkit.differences import differences
 from synthkit.errors import TableError, UsageError, unknown
 from synthkit.evaluate.changes import Change, changes
-from synthkit.evaluate.intervals import wilson
+from synthkit.intervals import wilson
 from synthkit.store import Store
 from synthkit.workspace.inventory import Shelved, shelved
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from synthkit.evaluate.intervals import wilson
 from synthkit.evaluate.ranking import Entry, Share, distinct, marks_to_part, rank, reading
+from synthkit.intervals import wilson
 
 
 def entry(name: str, accept: tuple[int, int] = (0, 0), checks: tuple[int, int] = (0, 0)) -> Entry:

@@ -11,9 +11,9 @@ import pytest
 
 import synthkit as sk
 from synthkit.errors import UsageError
-from synthkit.evaluate.utility import fit
 from synthkit.recipes import freeal
 from synthkit.recipes.coannotation import COLUMNS, representatives, small_losses
+from synthkit.student import fit
 from synthkit.types import Request
 from tests.recipes.conftest import expects
 

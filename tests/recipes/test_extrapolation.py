@@ -11,8 +11,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.errors import UsageError
-from synthkit.evaluate.utility import errors, fit
 from synthkit.recipes import extrapolate
+from synthkit.student import errors, fit
 from synthkit.types import Request
 from tests.recipes.conftest import expects
 

@@ -9,8 +9,8 @@ import pytest
 
 import synthkit as sk
 from synthkit import table
+from synthkit.curate.influence import helpfulness
 from synthkit.errors import PromptError, UsageError
-from synthkit.evaluate.influence import helpfulness
 from synthkit.recipes import progen
 from synthkit.types import Request
 from tests.recipes.conftest import expects

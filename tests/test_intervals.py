@@ -6,7 +6,7 @@ from statistics import NormalDist
 import pytest
 
 from synthkit.errors import UsageError
-from synthkit.evaluate.intervals import wilson
+from synthkit.intervals import wilson
 
 
 @pytest.mark.parametrize(

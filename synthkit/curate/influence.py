@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from synthkit.errors import UsageError, unknown
-from synthkit.evaluate.utility import Embed, Floats, Positions, Student, embedded, fit, positions
 from synthkit.extras import need
+from synthkit.student import Embed, Floats, Positions, Student, embedded, fit, positions
 
 Loss = Literal["rce", "ce"]
 LOG_ZERO = -4.0
@@ -35,7 +35,7 @@ def influence(
 
     Parameters
     ----------
-    student : as :func:`~synthkit.evaluate.utility.fit` made it; the result is in the order of the
+    student : as :func:`~synthkit.student.fit` made it; the result is in the order of the
         rows it was given.
     texts, labels : the validation rows.
     loss : of the validation rows. ``"rce"``, the reverse cross-entropy -sum_k p_k log q_k with the
@@ -59,7 +59,7 @@ def influence(
 
     Examples
     --------
-    >>> from synthkit.evaluate.utility import fit
+    >>> from synthkit.student import fit
     >>> def embed(texts):
     ...     return [[text.count("good") - text.count("bad")] for text in texts]
     >>> rows = ["good", "so good", "bad", "too bad", "bad, bad"]

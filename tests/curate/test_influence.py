@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from synthkit.curate.influence import influence
 from synthkit.errors import UsageError
-from synthkit.evaluate.influence import influence
-from synthkit.evaluate.utility import fit
+from synthkit.student import fit
 
 RNG = np.random.default_rng(1)
 VECTORS = {f"text {i}": RNG.normal(size=4) for i in range(70)}

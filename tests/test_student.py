@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from synthkit.errors import UsageError
-from synthkit.evaluate.utility import Student, errors, fit
+from synthkit.student import Student, errors, fit
 
 RNG = np.random.default_rng(0)
 VECTORS = {f"text {i}": RNG.normal(size=5) for i in range(120)}
