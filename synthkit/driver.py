@@ -2,13 +2,16 @@
 
 A recipe is a generator that yields requests and receives their completions. The driver runs many
 side by side: what the store holds is answered from it, the rest goes to the model in one growing
-list, so that no recipe waits for another. Each completion is committed before its recipe sees it.
+list, so that no recipe waits for another, and those that began first come first, so that rows of
+many steps are made from the start. Each completion is committed before its recipe sees it.
 There is no other resume code: a run after a crash finds its answers in the store.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import threading
 import time
 import traceback
@@ -27,6 +30,11 @@ T = TypeVar("T")
 
 LOOK_UP = 900
 """How many requests are looked up in the store at once."""
+
+AHEAD = 128
+"""How many requests a model is handed before it has answered the first; more if it answers more
+than half as many at once. The others wait, so that what follows from an answer comes before what
+begins a further recipe."""
 
 
 class Watch(Protocol):
@@ -111,9 +119,12 @@ class Drive(Generic[T]):
         budget: Budget,
         stop: threading.Event | None,
         watch: Watch | None,
+        each: int,
     ) -> None:
         self.models, self.store, self.budget = models, store, budget
-        self.stop, self.watch = stop, watch
+        self.stop, self.watch, self.each = stop, watch, each
+        at_once = (getattr(model, "concurrency", 0) for model in models.models.values())
+        self.ahead = max(AHEAD, 2 * sum(at_once))
         self.outcomes: dict[int, T] = {}
         self.made: list[Made] = []
         self.told: dict[str, tuple[int, bool]] = {}
@@ -125,7 +136,10 @@ class Drive(Generic[T]):
         self.advancing = False
         self.fresh: deque[tuple[_Task, str, Request]] = deque()
         self.waiting: dict[str, list[_Task]] = {}
-        self.held: deque[tuple[str, Request]] = deque()
+        self.held: list[tuple[int, int, str, Request]] = []
+        self.turn = itertools.count()
+        self.begun: dict[int, int] = {}
+        self.due = 0
         self.feed: list[Request] = []
         self.keys: list[str] = []
         self.reserved: dict[int, int] = {}
@@ -206,6 +220,7 @@ class Drive(Generic[T]):
         parent = task.parent
         if parent is None:
             self.outcomes[task.position] = outcome
+            self.due -= max(0, self.each - self.begun.pop(task.position, self.each))
             if self.watch is not None:
                 self.watch.done(task.position, outcome, task.got)
             return
@@ -236,7 +251,8 @@ class Drive(Generic[T]):
                     self.waiting[key].append(task)
                 else:
                     self.waiting[key] = [task]
-                    self.held.append((key, request))
+                    turn = next(self.turn)
+                    heapq.heappush(self.held, (task.position, turn, key, request))
 
     def deliver(self, task: _Task, answer: Answer) -> None:
         """Hand an answer to a recipe, and let it go on once it has all it asked for."""
@@ -248,21 +264,29 @@ class Drive(Generic[T]):
 
     def release(self) -> None:
         """Pass queued requests on to the model, as far as the budget allows."""
-        while self.held:
-            key, request = self.held[0]
-            if not self.affords(request):
+        while self.held and len(self.reserved) < self.ahead:
+            position, _, key, request = self.held[0]
+            if not self.affords(request, position):
                 return
-            self.held.popleft()
+            heapq.heappop(self.held)
+            sent = self.begun.get(position, 0)
+            self.due += self.each - 1 if not sent else -(sent < self.each)
+            self.begun[position] = sent + 1
             self.reserved[len(self.feed)] = _most_tokens(request)
             self.feed.append(request)
             self.keys.append(key)
 
-    def affords(self, request: Request) -> bool:
-        """Whether one more request keeps to the budget even if all in flight use all they may."""
+    def affords(self, request: Request, position: int) -> bool:
+        """Whether one more request keeps to the budget even if all in flight use all they may.
+
+        It does not if it is a recipe's first, and those under way may need what is left.
+        """
         limits, ledger = self.budget, self.ledger
-        most = limits.max_requests
-        if most is not None and ledger.requests + len(self.reserved) >= most:
-            return False
+        if limits.max_requests is not None:
+            left = limits.max_requests - ledger.requests - len(self.reserved)
+            begins = position not in self.begun and self.reserved
+            if left < (self.due + self.each if begins else 1):
+                return False
         if limits.max_tokens_total is None and limits.max_cost is None:
             return True
         coming = sum(self.reserved.values()) + _most_tokens(request)
@@ -344,6 +368,7 @@ def drive(
     budget: Budget | None = None,
     stop: threading.Event | None = None,
     watch: Watch | None = None,
+    each: int = 1,
 ) -> Driven[T]:
     """The outcome of every recipe that could end, whatever happened on the way.
 
@@ -355,6 +380,8 @@ def drive(
     ----------
     model : answers all requests but those with a role.
     others : role -> the model that answers requests ``to`` it.
+    each : most requests of one recipe, as far as is known. A budget of requests begins no more
+        recipes side by side than it lets end.
 
     Raises
     ------
@@ -373,7 +400,7 @@ def drive(
                 "completion)) in US dollars per million tokens."
             )
     run: Drive[T] = Drive(
-        models=Several(models), store=store, budget=limits, stop=stop, watch=watch
+        models=Several(models), store=store, budget=limits, stop=stop, watch=watch, each=each
     )
     stopped = ""
     error: SynthkitError | None = None
@@ -390,7 +417,7 @@ def drive(
         stopped, error = str(failure), failure
     # in the order of the recipes: each recipe's own rows come in the order it yields them
     made = sorted(run.made, key=lambda one: one.position)
-    left = [request for _, request in run.held]
+    left = [request for *_, request in sorted(run.held)]
     return Driven(run.outcomes, made, replace(run.clocked(), stopped=stopped), left, error)
 
 

@@ -129,6 +129,8 @@ class Making:
     def _drive(
         self, budget: Budget | None, stop: threading.Event | None, watch: Watch | None
     ) -> Driven[None]:
+        source, most = self.recipe.source, self.recipe.requests.most
+        size = 0 if source is None else table.size(source)
         return drive(
             self.recipe.branches(),
             model=self.model,
@@ -137,6 +139,7 @@ class Making:
             budget=budget,
             stop=stop,
             watch=watch,
+            each=-(-most // size) if most and size else 1,
         )
 
     def _run(self, driven: Driven[None]) -> Run:

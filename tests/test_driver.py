@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit.driver import Driven, drive
+from synthkit.driver import AHEAD, Driven, drive
 from synthkit.errors import ModelError, UsageError
 from synthkit.recipes.ask import ask
 from synthkit.store import Store
@@ -114,6 +114,20 @@ def test_no_recipe_waits_for_another(go: Callable[..., Driven[Any]]) -> None:
     assert driven.outcomes == {2: "c012", 1: "b012", 0: "a012"}
     assert driven.ledger.requests == 9
     assert driven.ledger.cost == pytest.approx(9 * (10 * 1 + 5 * 2) / 1e6)
+
+
+def test_recipes_that_began_first_end_before_the_last_begin(
+    go: Callable[..., Driven[Any]],
+) -> None:
+    fake, ends = sk.Fake(), []
+    go(
+        [chain(str(i), 3) for i in range(4 * AHEAD)],
+        fake,
+        watch=Looking(lambda position: ends.append(len(fake.asked))),
+    )
+    assert len(ends) == 4 * AHEAD
+    assert ends[0] < 3 * AHEAD
+    assert ends[len(ends) // 2 - 1] < 7 * AHEAD  # of 12; one step after another would take 10
 
 
 def test_a_chain_resumes_in_the_middle(go: Callable[..., Driven[Any]]) -> None:
@@ -251,6 +265,21 @@ def test_follow_ups_are_counted_too(go: Callable[..., Driven[Any]]) -> None:
     driven = go([chain(c, 3) for c in "abc"], Newest(), budget=Budget(max_requests=5))
     assert driven.ledger.requests == 5
     assert len(driven.outcomes) == 1
+
+
+@pytest.mark.parametrize("most", [30, 32])
+def test_a_budget_begins_no_more_recipes_than_it_lets_end(
+    go: Callable[..., Driven[Any]], most: int
+) -> None:
+    driven = go([chain(str(i), 3) for i in range(30)], budget=Budget(max_requests=most), each=3)
+    assert driven.ledger.requests == most  # what is over begins one more
+    assert sorted(driven.outcomes) == list(range(10))
+    assert driven.ledger.stopped
+
+
+def test_what_a_recipe_does_not_need_begins_others(go: Callable[..., Driven[Any]]) -> None:
+    driven = go([chain(str(i), 2) for i in range(30)], budget=Budget(max_requests=30), each=3)
+    assert sorted(driven.outcomes) == list(range(15))
 
 
 @dataclass

@@ -218,6 +218,12 @@ def test_an_empty_table_makes_no_rows(make: Make) -> None:
     assert make(recipe).table.empty
 
 
+def test_a_budget_makes_as_many_rows_as_it_can_end(make: Make) -> None:
+    fields = {"a": "A {{ i }}", "b": "B {{ a }}", "c": "C {{ b }}"}
+    run = make(chain("", rows={"i": list(range(100))}, fields=fields), max_requests=100)
+    assert (len(run.table), len(run.pending)) == (33, 67)
+
+
 def test_a_killed_chain_goes_on(survives: Callable[..., sk.Run]) -> None:
     rows = {"topic": ["rain", "bread", "rain", "tea"]}
     run = survives(lambda: chain(QUIZ, rows=rows), quiz)
