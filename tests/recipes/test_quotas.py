@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
@@ -11,7 +10,6 @@ import pytest
 import synthkit as sk
 from synthkit.errors import UsageError
 from synthkit.recipes import balance
-from synthkit.recipes.quotas import quotas
 from synthkit.rouge import rouge_l
 from synthkit.types import Request
 from tests.recipes.conftest import expects
@@ -167,26 +165,6 @@ def test_labels_may_be_described(make: Make) -> None:
     labels = {"positive": "full of praise", "negative": "full of blame"}
     run = make(balance("Write a text {{ description }}.", n=4, labels=labels), sk.Fake(new))
     assert Counter(run.table.description) == {"full of praise": 2, "full of blame": 2}
-
-
-def test_quotas_are_those_of_the_largest_remainder() -> None:
-    draw = random.Random(0)
-    for _ in range(200):
-        n, sizes = draw.randint(1, 60), (draw.randint(1, 4), draw.randint(1, 4))
-        pairs = [{"label": x, "topic": y} for x in range(sizes[0]) for y in range(sizes[1])]
-        shares = {x: draw.randint(1, 9) for x in range(sizes[0])}
-        made = quotas(pairs, n, {"label": shares})
-        assert sum(made) == n
-        total = sum(shares.values())
-        up: list[int] = []
-        down: list[int] = []
-        for x in shares:
-            of_label = [m for m, pair in zip(made, pairs, strict=True) if pair["label"] == x]
-            floor, remainder = divmod(n * shares[x], total)
-            assert sum(of_label) in (floor, floor + 1)
-            (up if sum(of_label) > floor else down).append(remainder)
-            assert max(of_label) - min(of_label) <= 1
-        assert min(up, default=total) >= max(down, default=0)
 
 
 def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
