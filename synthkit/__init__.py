@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from synthkit import curate as curate
     from synthkit import recipes as recipes
     from synthkit.making import make as make
     from synthkit.making import prepare as prepare
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from synthkit.models.embed import load_embedder as load_embedder
     from synthkit.models.fake import Fake as Fake
     from synthkit.prompt import Examples as Examples
+    from synthkit.samples import load_sample as load_sample
     from synthkit.synthesis import generate as generate
     from synthkit.synthesis import plan as plan
     from synthkit.types import Run as Run
@@ -35,12 +37,14 @@ _HOMES = {
     "Sampling": "types",
     "Session": "workspace",
     "SynthkitError": "errors",
+    "curate": "",
     "generate": "synthesis",
     "make": "making",
     "prepare": "making",
     "recipes": "",
     "load_embedder": "models.embed",
     "load_model": "models",
+    "load_sample": "samples",
     "plan": "synthesis",
     "session": "workspace",
 }

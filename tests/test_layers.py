@@ -18,7 +18,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("table", "rouge", "intervals", "student", "quotas"),
     ("prompt", "decode", "conditions", "differences", "chunks", "retrieval"),
     ("recipes", "curate", "evaluate", "plots", "share.card"),
-    ("store", "models", "train", "share", "frontend", "documents"),
+    ("store", "models", "train", "share", "frontend", "documents", "samples"),
     ("driver",),
     ("workspace",),
     ("making",),
