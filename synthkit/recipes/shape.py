@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -252,9 +252,10 @@ def custom(function: Callable[..., Any], rows: Any = None, **options: Any) -> Re
             raise UsageError(f"{name} takes no {option!r}; its keyword-only parameters: {have}.")
     if first == "row":
         taken = tables.columns(rows) if rows is not None else []
-        columns = _probed(function((tables.head(rows, 1) or [{}])[0] if taken else {}, **options))
+        blank = (tables.head(rows, 1) or [{}])[0] if taken else {}
+        columns = _probed(_formed(function(blank, **options)))
         return each(
-            lambda row: function(row, **options),
+            lambda row: _formed(function(row, **options)),
             rows,
             name=name,
             columns=[one for one in columns if one not in taken],
@@ -264,7 +265,7 @@ def custom(function: Callable[..., Any], rows: Any = None, **options: Any) -> Re
     if first == "rows":
         given = [] if rows is None else tables.records(rows)
         return whole(
-            lambda: function([dict(row) for row in given], **options),
+            lambda: _formed(function([dict(row) for row in given], **options)),
             name=name,
             requests=Bounds(1, None),
             rows=Bounds(0, None),
@@ -274,6 +275,36 @@ def custom(function: Callable[..., Any], rows: Any = None, **options: Any) -> Re
         f"the first parameter of a recipe is 'row' (begun for each row) or 'rows' (begun once); "
         f"that of {name} is {first or 'missing'!r}."
     )
+
+
+def _formed(steps: Steps[T]) -> Steps[T]:
+    """The same steps, which fail where they yield something else than steps do.
+
+    >>> steps = _formed(request for request in [user("Hi.")])
+    >>> next(steps)
+    Traceback (most recent call last):
+    TypeError: a recipe yields a list of requests, rows or steps; got a Request. Write yield [...].
+    """
+    reply: Any = None
+    wrong = ""
+    while True:
+        try:  # thrown into them, the error tells the line
+            step: Any = steps.throw(TypeError(wrong)) if wrong else steps.send(reply)
+        except StopIteration as end:
+            outcome: T = end.value
+            return outcome
+        wrong = _malformed(step)
+        if not wrong:
+            reply = yield step
+
+
+def _malformed(step: Any) -> str:
+    """What is wrong with a step, in words; empty if nothing is."""
+    said = "a recipe yields a list of requests, rows or steps; got"
+    if not isinstance(step, list | tuple):
+        return f"{said} a {type(step).__name__}. Write yield [...]."
+    odd = [one for one in step if not isinstance(one, Request | Row | Reject | Generator)]
+    return f"{said} one with {odd[0]!r:.80}." if odd else ""
 
 
 def _probed(steps: Steps[Any]) -> list[str]:
@@ -291,7 +322,8 @@ def _probed(steps: Steps[Any]) -> list[str]:
     except StopIteration as end:
         listed = _listed(end.value)
         first = listed[0] if listed else {}
-        return list(first.cells if isinstance(first, Row | Reject) else first)
+        cells = first.cells if isinstance(first, Row | Reject) else first
+        return list(cells) if isinstance(cells, Mapping) else []
     except Exception:  # it cannot do with blank answers; it will say so itself when it is run
         return []
     finally:
@@ -345,7 +377,7 @@ def _shift(one: Any, copy: int) -> Any:
 def _listed(outcome: Any) -> list[Any]:
     if outcome is None:
         return []
-    return [outcome] if isinstance(outcome, Mapping | Row | Reject) else list(outcome)
+    return list(outcome) if isinstance(outcome, list | tuple) else [outcome]
 
 
 def _complete(one: Cells | Row | Reject, parent: str | None) -> Row | Reject:

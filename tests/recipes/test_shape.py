@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,45 @@ def test_a_row_whose_code_fails_is_a_reject(make: Make) -> None:
     run = make(fragile, rows=[{"x": 1}, {"x": 0}])
     assert len(run.table) == 1
     assert run.rejects.reason.tolist() == ["the recipe failed: ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (user("Hi."), r"got a Request\. Write yield \[\.\.\.\]"),
+        ("Hi.", "got a str"),
+        (None, "got a NoneType"),
+        (["Hi."], "got one with 'Hi.'"),
+        ([{"text": "x"}], r"got one with \{'text': 'x'\}"),
+    ],
+)
+def test_a_step_of_another_form_says_what_it_should_be(make: Make, step: Any, said: str) -> None:
+    def by_row(row: dict[str, Any]) -> Any:
+        yield step
+
+    def by_rows(rows: Any) -> Any:
+        yield step
+
+    run = make(by_row, rows=TOPICS)
+    assert len(run.rejects) == 3
+    assert re.search(
+        f"a recipe yields a list of requests, rows or steps; {said}", run.rejects.reason[0]
+    )
+    with pytest.raises(RecipeError, match=rf"{said}.* \(by_rows, line \d+\)"):
+        make(by_rows, rows=TOPICS)
+
+
+@pytest.mark.parametrize("returned", ["text", 5])
+def test_what_is_returned_in_another_form_is_a_reject(make: Make, returned: Any) -> None:
+    def odd(row: dict[str, Any]) -> Any:
+        yield [user("Hi.")]
+        return returned
+
+    run = make(odd, rows=TOPICS)
+    assert list(run.table) == ["id", "parent", "topic"]
+    assert run.rejects.reason[0].endswith(
+        f"returns cells as a dict, rows or rejects; got {returned!r}"
+    )
 
 
 def test_a_dataset_recipe_that_fails_keeps_its_rows(make: Make) -> None:
