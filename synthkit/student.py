@@ -117,14 +117,27 @@ def fit(
     >>> student.predict(["a good day", "too bad"])
     ['+', '-']
     """
-    linear = need("sklearn.linear_model", extra="curate", why="to fit a student")
     if not C > 0:
         raise UsageError(f"C must be above 0; got {C}.")
-    known = _distinct(labels)
-    if len(known) < 2:
-        raise UsageError(f"a student needs rows of two labels or more; got {list(known)}.")
+    known = distinct(labels)
     targets = positions(labels, known, n=len(texts))
-    vectors = embedded(texts, embed)
+    return fitted(embedded(texts, embed), targets, known, embed=embed, C=C, weights=weights)
+
+
+def fitted(
+    vectors: Floats,
+    targets: Positions,
+    known: tuple[Any, ...],
+    *,
+    embed: Embed = np.asarray,
+    C: float = 1.0,
+    weights: Sequence[float] | None = None,
+) -> Student:
+    """What :func:`fit` gives, from vectors and from the place of each label among those known.
+
+    With ``embed`` left out the student knows vectors alone: ask it by ``of_vectors``.
+    """
+    linear = need("sklearn.linear_model", extra="curate", why="to fit a student")
     given = _weights(weights, targets, known)
     model = linear.LogisticRegression(C=C, max_iter=MAX_ITER, tol=TOLERANCE)
     model.fit(vectors, targets, sample_weight=given)
@@ -215,11 +228,21 @@ def positions(labels: Sequence[Any], known: Sequence[Any], *, n: int) -> Positio
     return np.array([place[label] for label in labels], np.intp)
 
 
-def _distinct(labels: Sequence[Any]) -> tuple[Any, ...]:
+def distinct(labels: Sequence[Any]) -> tuple[Any, ...]:
+    """The labels that occur, sorted.
+
+    Raises
+    ------
+    UsageError
+        If they are not two or more, or one is missing.
+    """
     for row, label in enumerate(labels):
         if label is None or label != label or not isinstance(label, Hashable):
             raise UsageError(f"row {row}: expected a label; got {label!r}. Leave such rows out.")
-    return tuple(sorted(set(labels), key=lambda label: (type(label).__name__, label)))
+    known = tuple(sorted(set(labels), key=lambda label: (type(label).__name__, label)))
+    if len(known) < 2:
+        raise UsageError(f"a student needs rows of two labels or more; got {list(known)}.")
+    return known
 
 
 def _weights(weights: Sequence[float] | None, targets: Positions, labels: Sequence[Any]) -> Floats:

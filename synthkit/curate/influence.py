@@ -72,10 +72,20 @@ def influence(
         raise UsageError(unknown("loss", loss, ("rce", "ce")))
     targets = positions(labels, student.labels, n=len(texts))
     vectors = embedded(texts, student.embed, width=student.vectors.shape[1])
+    return on_vectors(student, vectors, targets, loss=loss)
+
+
+def on_vectors(
+    student: Student, vectors: Floats, targets: Positions, *, loss: Loss = "rce"
+) -> Floats:
+    """What :func:`influence` gives, for validation rows that are embedded already.
+
+    ``targets`` are the places of their labels among the student's.
+    """
     found = student.of_vectors(vectors)
-    slopes = _ce_slopes(found, targets) / len(texts)
+    slopes = _ce_slopes(found, targets) / len(targets)
     if loss == "rce":  # -LOG_ZERO (1 - p_y) falls by -LOG_ZERO p_y where -log p_y falls by 1
-        slopes *= -LOG_ZERO * found[np.arange(len(texts)), targets, None]
+        slopes *= -LOG_ZERO * found[np.arange(len(targets)), targets, None]
     solved = _solved(student, slopes.T @ _with_one(vectors))
     rows = _ce_slopes(student.of_vectors(student.vectors), student.targets)
     phi: Floats = (rows * (_with_one(student.vectors) @ solved.T)).sum(axis=1)
