@@ -13,15 +13,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthkit.curate.annotators import Consensus as Consensus
+    from synthkit.curate.annotators import dawid_skene as dawid_skene
+    from synthkit.curate.annotators import from_marks as from_marks
+    from synthkit.curate.annotators import judgements as judgements
     from synthkit.curate.filtering import Filter as Filter
     from synthkit.curate.filtering import by_column as by_column
     from synthkit.curate.filtering import each as each
     from synthkit.curate.filtering import each_text as each_text
     from synthkit.curate.filtering import function as function
     from synthkit.curate.filtering import sift as sift
+    from synthkit.curate.labels import relabel as relabel
+    from synthkit.curate.labels import vote as vote
 
-_HOMES: dict[str, str] = dict.fromkeys(
-    ("Filter", "by_column", "each", "each_text", "function", "sift"), "filtering"
+_HOMES: dict[str, str] = (
+    dict.fromkeys(("Filter", "by_column", "each", "each_text", "function", "sift"), "filtering")
+    | dict.fromkeys(("Consensus", "dawid_skene", "from_marks", "judgements"), "annotators")
+    | dict.fromkeys(("relabel", "vote"), "labels")
 )
 """Public name -> the module it is in."""
 
