@@ -5,8 +5,11 @@
     one         = "not" one | "(" expression ")" | test
     test        = column ( "is" ["not"] "empty" | ["not"] "in" "(" value { "," value } ")"
                          | ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~") value )
-    column      = NAME | "QUOTED NAME" | ("words" | "chars") "(" column ")"
+    column      = NAME | "QUOTED NAME" | ("words" | "chars") [ "(" column ")" ]
     value       = WORD | "SEVERAL WORDS"
+
+A bare ``words`` or ``chars`` that is no column's name counts those of the column of texts, where
+the caller says which that is.
 
 ``~`` is contains, whatever the case. A value that is a number is compared with cells that are
 numbers, or texts that read as one; any other is compared with a cell's text, by the order of its
@@ -61,8 +64,12 @@ class Condition:
         return self._mask(cells)
 
 
-def parse(expression: str, columns: Sequence[str]) -> Condition:
+def parse(expression: str, columns: Sequence[str], *, counted: str = "") -> Condition:
     """The condition that an expression states on rows of these columns.
+
+    Parameters
+    ----------
+    counted : the column whose words and characters a bare ``words`` or ``chars`` counts.
 
     Raises
     ------
@@ -76,8 +83,10 @@ def parse(expression: str, columns: Sequence[str]) -> Condition:
     [True, True, False]
     >>> parse("not text is empty and words(text) = 2", list(rows)).mask(rows.get)
     [True, True, False]
+    >>> parse("words = 2", list(rows), counted="text").mask(rows.get)
+    [True, True, False]
     """
-    reader = _Reader(expression, columns)
+    reader = _Reader(expression, columns, counted)
     mask = reader.expression(0)
     if reader.token.kind != "end":
         reader.fail("'and', 'or' or the end", " Put a value of several words in quotes.")
@@ -150,8 +159,8 @@ class _Token:
 class _Reader:
     """Reads an expression by recursive descent, one token ahead."""
 
-    def __init__(self, source: str, columns: Sequence[str]) -> None:
-        self.source, self.columns = source, columns
+    def __init__(self, source: str, columns: Sequence[str], counted: str) -> None:
+        self.source, self.columns, self.counted = source, columns, counted
         self.used: dict[str, None] = {}
         self.end = 0
         self.token = self.next()
@@ -256,6 +265,10 @@ class _Reader:
                 self.fail("a column's name, once")
             self.expect(")")
             return name, token.text
+        bare = token.kind == "word" and token.text in ("words", "chars")
+        if bare and token.text not in self.columns and self.counted in self.columns:
+            self.used[self.counted] = None
+            return self.counted, token.text
         if token.text not in self.columns:
             self.token = token
             hint = f" {token.text}(COLUMN) counts them." if token.text in ("words", "chars") else ""

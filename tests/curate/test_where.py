@@ -121,6 +121,30 @@ def test_a_condition_says_what_it_looks_at() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("words = 3", [0, 3]),
+        ("words>2 and chars < 12", [3]),
+        ("words(text) = 3 and not words < 3", [0, 3]),
+        ("words in (1, 0)", [1, 2]),
+    ],
+)
+def test_bare_words_and_chars_count_those_of_the_text(expression: str, rows: list[int]) -> None:
+    condition = parse(expression, list(ROWS), counted="text")
+    mask = condition.mask(ROWS.__getitem__)
+    assert [n for n, holds in enumerate(mask) if holds] == rows
+    assert condition.columns == ("text",)
+
+
+def test_a_column_named_words_is_that_column() -> None:
+    rows = {"words": [9, 1], "text": ["one", "one two"]}
+    assert parse("words > 5", list(rows), counted="text").mask(rows.__getitem__) == [True, False]
+    assert parse("chars > 5", list(rows), counted="text").mask(rows.__getitem__) == [False, True]
+    with pytest.raises(UsageError, match=r"words\(COLUMN\) counts them"):
+        parse("words > 5", ["a"], counted="text")
+
+
 def test_any_text_is_read_or_refused() -> None:
     """What is drawn from the signs of the language never ends in another error."""
     draw = random.Random(0)
