@@ -21,6 +21,8 @@ from synthkit.table import column, columns, head, size
 from synthkit.types import Ledger, Run
 
 TWIN_CLASS = "synthkit-static"
+NO_MATHEMATICS = "mathjax_ignore tex2jax_ignore"
+"""Classes without which Jupyter would set what stands between two dollar signs as a formula."""
 HIDE_LOST_WIDGET = (
     f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{TWIN_CLASS})"
     " .jupyter-widgets:not(:has(*)){display:none}</style>"
@@ -288,7 +290,7 @@ def _ranked(reasons: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _html(digest: _Digest) -> str:
-    parts = [f'<div class="{TWIN_CLASS}">']
+    parts = [f'<div class="{TWIN_CLASS} {NO_MATHEMATICS}">']
     if digest.rows:
         heads = map(_th, digest.columns, digest.right)
         parts += ["<table>", f"<thead><tr>{''.join(heads)}</tr></thead>", "<tbody>"]
