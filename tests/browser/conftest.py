@@ -246,12 +246,17 @@ def server(
 def open_notebook(server: Server, chromium: Browser) -> Iterator[Callable[..., Sheet]]:
     """A function that writes a notebook of the given sources and opens it in the app.
 
-    It takes ``theme``, and ``width`` and ``height`` of the window in pixels.
+    It takes ``theme``, ``width`` and ``height`` of the window in pixels, and whether there are
+    fingers in place of a mouse.
     """
     contexts = []
 
     def open_(
-        *sources: str, theme: Theme = "JupyterLab Light", width: int = 1100, height: int = 900
+        *sources: str,
+        theme: Theme = "JupyterLab Light",
+        width: int = 1100,
+        height: int = 900,
+        touch: bool = False,
     ) -> Sheet:
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         kernelspec = {"name": "synthkit-test", "display_name": "test", "language": "python"}
@@ -260,7 +265,9 @@ def open_notebook(server: Server, chromium: Browser) -> Iterator[Callable[..., S
             nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernelspec}), path
         )
         server.set("@jupyterlab/apputils-extension:themes", theme=theme)
-        context = chromium.new_context(viewport={"width": width, "height": height})
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, has_touch=touch, is_mobile=touch
+        )
         context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()

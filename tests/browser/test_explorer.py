@@ -143,6 +143,36 @@ def test_by_mouse_in_both_themes_and_at_each_width(open_notebook: Open, pictures
     sheet.screenshot(pictures, "explorer-static", twin)
 
 
+def test_a_finger_selects_and_reads(open_notebook: Open) -> None:
+    sheet = open_notebook(START, EXPLORE, width=800, height=1300, touch=True)
+    sheet.run_all()
+    explorer = widget(sheet)
+    chart = explorer.locator(".sk-x-map")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    finger = sheet.page.context.new_cdp_session(sheet.page)
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.05)]
+    for kind, places in [
+        ("touchStart", corners[:1]),
+        *(("touchMove", [corner]) for corner in corners[1:]),
+        ("touchEnd", []),
+    ]:
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in places
+        ]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(explorer.locator(".sk-x-acts strong")).to_have_text("120 selected")
+    explorer.get_by_role("button", name="Clear").tap()
+    expect(explorer.locator(".sk-x-acts strong")).to_have_text("0 selected")
+    explorer.get_by_role("button", name="select all of bread").tap()
+    expect(explorer.locator(".sk-x-acts strong")).to_have_text("40 selected")
+    explorer.locator(".sk-x-item").first.tap()
+    expect(explorer.locator(".sk-x-row")).to_contain_text("the warm bread")
+    explorer.get_by_role("button", name="Nearest").tap()
+    expect(explorer.get_by_text("Nearest by cosine")).to_be_visible()
+
+
 def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) -> None:
     sheet = open_notebook(START, EXPLORE, "reviews_explorer.selected_ids")
     sheet.run_all()

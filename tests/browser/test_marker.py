@@ -176,6 +176,53 @@ def test_everything_can_be_done_with_the_mouse(open_notebook: Open) -> None:
     assert min(heights) >= 28
 
 
+def test_everything_can_be_done_by_touch(open_notebook: Open, pictures: Path) -> None:
+    line = MARK + " --reasons 'too short,off topic' --labels good,fair"
+    sheet = opened(open_notebook, line, width=800, height=1100, touch=True)
+    marker = widget(sheet)
+    made, text = marker.locator(".sk-made"), marker.locator(".sk-mark-text")
+    before = sheet.sources()
+
+    def tap(name: str) -> None:
+        marker.get_by_role("button", name=name).first.tap()
+
+    tap("good 1")
+    tap("fair 2")
+    tap("Reject x")
+    tap("off topic 2")
+    expect(made).to_have_text("3/60")
+    tap("Skip space")
+    expect(made).to_have_text("4/60")
+    assert [label for _, label in stored(sheet)] == ["good", "fair", "reject", "skip"]
+    tap("Undo u")
+    expect(made).to_have_text("3/60")
+    tap("Redo U")
+    expect(made).to_have_text("4/60")
+    tap("Edit e")
+    marker.get_by_label("edit text").tap()
+    marker.get_by_label("edit text").fill("By finger.")
+    tap("Save")
+    expect(text).to_have_text("By finger.")
+    tap("Reason c")
+    tap("too short")
+    tap("Flag f")
+    said = marker.locator(".sk-mark-said")
+    expect(said).to_contain_text("⚑ flagged")
+    expect(said).to_contain_text("too short")
+    sheet.screenshot(pictures, "marker-touch", marker)
+    tap("Back")
+    expect(text).to_contain_text("(row 3)")
+    tap("Next")
+    expect(text).to_have_text("By finger.")
+    marker.locator(".sk-mark-entry").last.tap()
+    expect(text).to_contain_text("(row 0)")
+    tap("unmarked 56")
+    tap("Mark all…")
+    tap("good 56 rows")
+    expect(marker.get_by_text("✓ All 60 rows are marked.")).to_be_visible()
+    assert sheet.sources() == before
+
+
 KEYS = [
     *string.ascii_lowercase,
     *(f"Shift+{letter}" for letter in "ABDMX"),

@@ -40,6 +40,12 @@ CELLS = {
     "explore": "%synth explore reviews --embedder embedder",
     "session": "%synth session",
 }
+TARGETS = """(node) => [...node.querySelectorAll("button, input, select, textarea, summary")]
+    .filter((one) => one.checkVisibility() && one.type !== "checkbox")
+    .map((one) => [one.getBoundingClientRect(), one.getAttribute("aria-label") || one.textContent])
+    .filter(([box]) => box.width < 40 || box.height < 40)
+    .map(([box, name]) => `${name}: ${box.width} x ${box.height}`)
+"""
 GROWTH = 100_000
 """Most bytes that one widget may add to a notebook."""
 
@@ -99,3 +105,29 @@ def check_static(sheet: Any) -> None:
     wait_for(lambda: not any("Loading" in text for text in shown()), "the outputs")
     assert shown()[::2] == [""] * len(CELLS)
     assert all(shown()[1::2])
+
+
+def test_prices_are_not_set_as_formulas(open_notebook: Callable[..., Any]) -> None:
+    prices = 'import pandas as pd\nprices = pd.DataFrame({"id": [0], "text": ["$5, not $6"]})'
+    formula = 'from IPython.display import HTML\nHTML("$x^2$")'
+    sheet = open_notebook(f"%load_ext synthkit\n{prices}", "%synth show prices", formula)
+    sheet.run_all()
+    expect(sheet.cell(2).locator("mjx-container")).to_have_count(1)
+    expect(sheet.cell(1).locator(".synthkit-static td")).to_have_text("$5, not $6")
+    expect(sheet.cell(1).locator("mjx-container")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [760, 1100])
+def test_a_finger_hits_every_button(
+    open_notebook: Callable[..., Any], pictures: Path, width: int
+) -> None:
+    sheet = open_notebook(START, *CELLS.values(), width=width, height=1200, touch=True)
+    sheet.run_all()
+    widgets = sheet.page.locator(".synthkit")
+    expect(widgets).to_have_count(len(CELLS))
+    for name, shown in zip(CELLS, widgets.all(), strict=True):
+        shown.scroll_into_view_if_needed()
+        assert shown.locator("button:visible").count(), name
+        assert shown.evaluate(TARGETS) == [], name
+        assert shown.evaluate("(node) => node.scrollWidth <= node.clientWidth"), name
+        sheet.screenshot(pictures, f"{name}-touch-{width}", shown)
