@@ -15,8 +15,9 @@ from synthkit.errors import UsageError
 from synthkit.extras import need
 
 WHY = "to compare texts by ROUGE-L"
-_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # kana and Han, written without spaces
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Ranges of kana and Han, which are written without spaces, for a class in a regular expression."""
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
 
 def tokens(text: str) -> list[str]:
