@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from synthkit.models import sampling
-from synthkit.models.engine import Bias, Engine
+from synthkit.models.engine import Bias, Engine, held_by
 from synthkit.models.keyvalues import KeyValues
 from synthkit.models.sampling import Knobs
 from synthkit.types import Completion, Request
@@ -121,7 +121,7 @@ class Batch:
         )
         chosen = self._choose(out.logits[:, -1], joining)
         with torch.inference_mode():
-            self.cache.join(out.past_key_values, lengths)
+            self.cache.join(held_by(out), lengths)
         self.rows += joining
         tokens = [*(self.pending if self.pending is not None else []), *chosen]
         return self._take(tokens, range(len(self.rows) - len(joining), len(self.rows)))

@@ -15,6 +15,10 @@ from synthkit.models.constrain import Grammars
 Bias: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """(k,) token ids and (k,) what is added to their logits."""
 
+HELD = ("cache", "past_key_values", "cache_params")
+"""The names of the keys and values so far: the first since transformers 5.24, which still gives
+them by the others, with a warning."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
@@ -77,14 +81,22 @@ class Engine:
     def forward(self, **inputs: Any) -> Any:
         """One forward pass without gradients; arguments that this architecture lacks are left out.
 
+        ``past_key_values`` are handed over by the name that it has for them.
+
         ``inference_mode`` is entered here and not around the loop: a generator that is suspended
         inside it would leave its caller in that mode.
         """
+        held = inputs.pop("past_key_values", None)
+        given = {name: value for name, value in inputs.items() if name in self.accepts}
+        if held is not None:
+            given[next(name for name in HELD if name in self.accepts)] = held
         with torch.inference_mode():
-            return self.net(
-                **{name: value for name, value in inputs.items() if name in self.accepts},
-                use_cache=True,
-            )
+            return self.net(**given, use_cache=True)
+
+
+def held_by(out: Any) -> Any:
+    """The keys and values in what a forward pass gave."""
+    return out[next(name for name in HELD if name in out)]
 
 
 def accepted(net: Any) -> frozenset[str]:
