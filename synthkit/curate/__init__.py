@@ -25,11 +25,27 @@ if TYPE_CHECKING:
     from synthkit.curate.filtering import sift as sift
     from synthkit.curate.labels import relabel as relabel
     from synthkit.curate.labels import vote as vote
+    from synthkit.curate.learned_filter import LearnedFilter as LearnedFilter
+    from synthkit.curate.learned_filter import learned as learned
+    from synthkit.curate.learning import learn as learn
+    from synthkit.curate.matching import density_match as density_match
+    from synthkit.curate.matching import dsir as dsir
+    from synthkit.curate.representation import represent as represent
+    from synthkit.curate.sampling import balanced as balanced
+    from synthkit.curate.sampling import sample_by_score as sample_by_score
+    from synthkit.curate.selection import deita as deita
+    from synthkit.curate.selection import facility_location as facility_location
+    from synthkit.curate.selection import k_center as k_center
 
 _HOMES: dict[str, str] = (
     dict.fromkeys(("Filter", "by_column", "each", "each_text", "function", "sift"), "filtering")
     | dict.fromkeys(("Consensus", "dawid_skene", "from_marks", "judgements"), "annotators")
     | dict.fromkeys(("relabel", "vote"), "labels")
+    | dict.fromkeys(("LearnedFilter", "learned"), "learned_filter")
+    | {"learn": "learning", "represent": "representation"}
+    | dict.fromkeys(("balanced", "sample_by_score"), "sampling")
+    | dict.fromkeys(("deita", "facility_location", "k_center"), "selection")
+    | dict.fromkeys(("density_match", "dsir"), "matching")
 )
 """Public name -> the module it is in."""
 
