@@ -22,7 +22,7 @@ from synthkit.differences import differences, distance, told
 from synthkit.errors import StoreError
 from synthkit.types import Completion, Ledger, Mark, canonical, digest
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ID_DIGITS = 16
 """Hex digits of a request's key that make a row's id: one clash is likely among 4e9 rows."""
 KEY_DIGITS = 32
@@ -47,6 +47,15 @@ CREATE TABLE IF NOT EXISTS run_rows (
     run INTEGER PRIMARY KEY, line TEXT NOT NULL, made BLOB NOT NULL, rejected BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS origins (row TEXT PRIMARY KEY, keys BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS labs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS curations (
+    curation INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL, funnel TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS verdicts (
+    row TEXT NOT NULL, curation INTEGER NOT NULL, filter TEXT NOT NULL, why TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS verdicts_row ON verdicts (row);
+CREATE INDEX IF NOT EXISTS verdicts_curation ON verdicts (curation);
+CREATE TABLE IF NOT EXISTS filters (
+    name TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (name, version));
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
@@ -323,7 +332,7 @@ class Store:
             return [name for (name,) in db.execute("SELECT name FROM labs ORDER BY at")]
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of the completions, marks, labs and runs, and of the room that is free again.
+        """Bytes of the completions, marks, labs, runs, curations, and of the room that is free.
 
         Those of the completions are what the others leave of the file: its pages are not read.
         """
@@ -405,6 +414,9 @@ _SIZES = {
     "runs": "SELECT (SELECT coalesce(sum(length(prompt) + length(ledger) + 64), 0) FROM runs)"
     " + (SELECT coalesce(sum(length(made) + length(rejected)), 0) FROM run_rows)"
     " + (SELECT coalesce(sum(length(keys) + 32), 0) FROM origins)",
+    "curations": "SELECT (SELECT coalesce(sum(length(funnel) + 64), 0) FROM curations)"
+    " + (SELECT coalesce(sum(2 * length(row) + length(filter) + length(why) + 48), 0)"
+    " FROM verdicts) + (SELECT coalesce(sum(length(body) + 64), 0) FROM filters)",
 }
 
 

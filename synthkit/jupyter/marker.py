@@ -207,11 +207,11 @@ class Marker(Widget):
         return {**self.desk.state(), "answered": [client, seq, done], "turn": self._turn}
 
     def _origin(self, id: str) -> list[list[Any]]:
-        """Where a row comes from; without marks, which would show those of others."""
+        """Where a row comes from; without what filters and other people said of it."""
         (known,) = self.desk.known([id])
         parts = []
         for part in of_id(self.desk.session, known, self.desk.row(known)):
-            if part.kind == "head" and part.label == "Marks":
+            if part.kind == "head" and part.label in ("Verdicts", "Marks"):
                 break
             parts.append([part.kind, part.label, clipped(part.value, PART_LENGTH)])
         return parts

@@ -15,6 +15,7 @@ from synthkit.making import Making
 from synthkit.store import ID_DIGITS, Stored
 from synthkit.types import Completion, Mark, Message, Request, Sampling
 from synthkit.workspace import Session
+from synthkit.workspace.curations import verdicts
 
 
 class Part(NamedTuple):
@@ -34,7 +35,7 @@ def of_made(making: Making, made: Made) -> list[Part]:
         parts += _told(request.payload(model.fingerprint), held.get(key), model.name)
         if key not in held:
             parts.append(Part("fact", "answer", "the session holds none: the request failed"))
-    return [*parts, *_marked(making.session, made.id)]
+    return [*parts, *_judged(making.session, made.id), *_marked(making.session, made.id)]
 
 
 def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:
@@ -51,7 +52,7 @@ def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:
         parts.append(Part("fact", "prompt", said))
         if row.get("parent"):
             parts.append(Part("fact", "parent", cell(row["parent"])))
-    return [*parts, *_marked(session, id)]
+    return [*parts, *_judged(session, id), *_marked(session, id)]
 
 
 def _behind(session: Session, id: str) -> Sequence[Stored]:
@@ -69,7 +70,9 @@ def _told(request: Mapping[str, Any], answer: Completion | None, model: str) -> 
     parts += [Part("text", role, content) for role, content in request["messages"]]
     if request["schema"]:
         parts.append(Part("text", "schema", request["schema"]))
-    if answer is not None:
+    if "answer" in request:
+        parts += [Part("head", "Scored"), Part("text", "the text", request["answer"])]
+    elif answer is not None:
         parts += [Part("head", "Answer"), Part("text", "as it came", answer.text)]
     parts += [Part("head", "How"), Part("fact", "model", model)]
     sampling = {name: value for name, value in request["sampling"].items() if _is_set(value)}
@@ -96,6 +99,21 @@ def _row_seed(request: Mapping[str, Any]) -> int:
     messages = tuple(Message(role, content) for role, content in request["messages"])
     seed = Sampling(seed=request["sampling"]["seed"])
     return Request(messages, seed, index=request["index"]).row_seed
+
+
+def _judged(session: Session, id: str) -> list[Part]:
+    """What filters decided of a row, the latest last; nothing where none looked at it."""
+    found = verdicts(session.store, [id])
+    if not found:
+        return []
+    said = [Part("fact", one["verdict"], _decided(one)) for one in found]
+    return [Part("head", "Verdicts"), *said]
+
+
+def _decided(verdict: Mapping[str, Any]) -> str:
+    when = datetime.fromtimestamp(verdict["at"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+    by = f"by {verdict['filter']}" if verdict["filter"] else ""
+    return ", ".join(filter(None, [verdict["why"], by, verdict["name"], when]))
 
 
 def _marked(session: Session, id: str) -> list[Part]:

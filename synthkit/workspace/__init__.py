@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from synthkit import table as tables
+from synthkit.curate.filtering import Filter, sift
 from synthkit.errors import StoreError, TableError, UsageError, unknown
 from synthkit.extras import need
 from synthkit.store import Store, Stored
-from synthkit.types import Mark, Model, Request
-from synthkit.workspace import bundle, inventory, removal
+from synthkit.types import Curation, Mark, Model, Request
+from synthkit.workspace import bundle, curations, inventory, removal
 from synthkit.workspace.comparison import Comparison, compare
 from synthkit.workspace.intake import Imported, take_in
 from synthkit.workspace.removal import Removal
@@ -272,6 +273,47 @@ class Session:
         ``curate.marks.standing`` says which of them count, ``curate.marks.split`` what comes of it.
         """
         return [mark for mark in self.store.marks(rows) if task in (None, mark.task)]
+
+    def curate(self, table: Any | Curation, *filters: Filter, name: str = "") -> Curation:
+        """What :func:`synthkit.curate.sift` makes of a table, with each verdict remembered.
+
+        Parameters
+        ----------
+        name : what the table is called.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from synthkit.curate import by_column
+        >>> with tempfile.TemporaryDirectory() as folder, Session(folder) as session:
+        ...     rows = [{"id": "a", "score": 5}, {"id": "b", "score": 2}]
+        ...     made = session.curate(rows, by_column("score", least=4), name="answers")
+        ...     made, session.verdicts()["why"].tolist()
+        (Curation(1 kept, 1 dropped), ['score too low: 2', ''])
+        """
+        made = sift(table, *filters)
+        self.remember(made, name=name)
+        return made
+
+    def remember(self, curation: Curation, *, name: str = "") -> int:
+        """Write down what any verb of :mod:`synthkit.curate` decided of each row.
+
+        Returns
+        -------
+        The curation's number.
+        """
+        return curations.remember(self.store, curation, name)
+
+    def verdicts(self, rows: Sequence[str] | None = None) -> Any:
+        """A DataFrame of what was decided of some rows, or of all, in the order in which it was.
+
+        ``verdict`` is ``"kept"`` or ``"dropped"``; then ``filter`` and ``why`` say by what and why.
+        """
+        pandas = need("pandas", extra="data", why="to show verdicts")
+        found = curations.verdicts(self.store, rows)
+        table = pandas.DataFrame(found, columns=curations.VERDICTS)
+        table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
+        return table
 
     def close(self) -> None:
         """Close the files. The folder holds no log beside the store then, and can be copied."""

@@ -47,7 +47,7 @@ def export(
     Parameters
     ----------
     path : gets the ending ``.zip`` if it has none.
-    tables : only these, with the runs, answers and marks that belong to them, and no labs.
+    tables : only these, with their runs, answers, marks and verdicts; no labs or learned filters.
     over : write in the place of a file that is there.
     """
     path = _target(path, over)
@@ -105,7 +105,7 @@ def _prepare(copy: Path, chosen: Sequence[Shelved] | None) -> dict[str, int]:
             db.create_function("portable", 1, lambda line: _PATH.sub("", line))
             db.execute("UPDATE run_rows SET line = portable(line)")
             db.execute("VACUUM")
-            kinds = ("completions", "runs", "marks", "labs")
+            kinds = ("completions", "runs", "marks", "labs", "curations", "filters")
             return {
                 kind: int(db.execute(f"SELECT count(*) FROM {kind}").fetchone()[0])
                 for kind in kinds
@@ -121,7 +121,11 @@ def _narrow(db: sqlite3.Connection, chosen: Sequence[Shelved]) -> None:
     db.execute("DELETE FROM run_rows WHERE run NOT IN (SELECT run FROM runs)")
     ids = {id for one in chosen for id in (*one.ids, *one.parents) if id is not None}
     marked = json.dumps(sorted(ids))
-    db.execute("DELETE FROM marks WHERE row NOT IN (SELECT value FROM json_each(?))", (marked,))
+    for table in ("marks", "verdicts"):
+        db.execute(
+            f"DELETE FROM {table} WHERE row NOT IN (SELECT value FROM json_each(?))", (marked,)
+        )
+    db.execute("DELETE FROM curations WHERE curation NOT IN (SELECT curation FROM verdicts)")
     for made, rejected in db.execute("SELECT made, rejected FROM run_rows"):
         ids.update(unpacked(made), unpacked(rejected))
     kept = json.dumps(sorted(resting(db, ids)))
@@ -131,6 +135,7 @@ def _narrow(db: sqlite3.Connection, chosen: Sequence[Shelved]) -> None:
     used = "SELECT DISTINCT json_extract(request, '$.model') FROM completions"
     db.execute(f"DELETE FROM models WHERE fingerprint NOT IN ({used})")
     db.execute("DELETE FROM labs")
+    db.execute("DELETE FROM filters")
 
 
 def _write(path: Path, members: Sequence[tuple[str, Path]], counts: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ from synthkit.extras import need
 from synthkit.store import SCHEMA_VERSION, Store, ask
 from synthkit.types import Ledger, digest
 from synthkit.workspace.bundle import CHUNK, FORMAT, MANIFEST, STORE, file_hash
+from synthkit.workspace.curations import ADD_FILTER
 
 PATIENCE = 10.0
 """Seconds to wait for another kernel that is writing."""
@@ -51,6 +52,9 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "flag:number edit:text at:real act:text step:number",
         "origins": "row:text keys:bytes",
         "labs": "name:text body:text at:real",
+        "curations": "curation:number name:text at:real funnel:text",
+        "verdicts": "row:text curation:number filter:text why:text",
+        "filters": "name:text version:number body:text at:real",
     }.items()
 }
 _LEDGER = {one.name for one in fields(Ledger)}
@@ -66,10 +70,13 @@ class Imported:
     marks: int
     tables: Mapping[str, str]
     labs: Mapping[str, str]
+    curations: int = 0
+    filters: int = 0
 
     def __str__(self) -> str:
         parts = [("answer", self.completions), ("run", self.runs), ("mark", self.marks)]
         parts += [("table", len(self.tables)), ("lab", len(self.labs))]
+        parts += [("curation", self.curations), ("filter", self.filters)]
         told = [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in parts if n]
         renamed = [
             f"{name} came in as {here}, since another {what} has its name"
@@ -322,6 +329,18 @@ def _check_lab(row: Mapping[str, Any]) -> None:
         raise StoreError("a lab cannot be read.")
 
 
+def _check_filter(row: Mapping[str, Any]) -> None:
+    if not isinstance(json.loads(row["body"]), dict) or row["version"] < 1:
+        raise StoreError("a learned filter cannot be read.")
+
+
+def _check_curation(row: Mapping[str, Any]) -> None:
+    for name, rows, kept, reasons in json.loads(row["funnel"]):
+        counts = [rows, kept, *reasons.values()]
+        if not isinstance(name, str) or not all(type(one) is int for one in counts):
+            raise StoreError("a curation's funnel cannot be read.")
+
+
 _CHECKS = {
     "completions": _check_completion,
     "runs": _check_run,
@@ -329,6 +348,8 @@ _CHECKS = {
     "run_rows": _check_rows,
     "origins": _check_origin,
     "labs": _check_lab,
+    "curations": _check_curation,
+    "filters": _check_filter,
 }
 
 
@@ -348,6 +369,8 @@ def _merge(db: sqlite3.Connection, other: sqlite3.Connection) -> dict[str, Any]:
         "runs": _merge_runs(db, other),
         "marks": _merge_marks(db, other),
         "labs": _merge_labs(db, other),
+        "curations": _merge_curations(db, other),
+        "filters": _merge_filters(db, other),
     }
 
 
@@ -410,4 +433,32 @@ def _merge_labs(db: sqlite3.Connection, other: sqlite3.Connection) -> dict[str, 
         db.execute("INSERT INTO labs VALUES (?,?,?)", (free, body, at))
         here[free] = body
         added[name] = free
+    return added
+
+
+def _merge_curations(db: sqlite3.Connection, other: sqlite3.Connection) -> int:
+    here = {row[1:] for row in _rows(db, "curations")}
+    verdicts: defaultdict[int, list[Row]] = defaultdict(list)
+    for id, number, *said in _rows(other, "verdicts"):
+        verdicts[number].append((id, *said))
+    added = 0
+    for number, *curation in _rows(other, "curations"):
+        if tuple(curation) in here:
+            continue
+        insert = "INSERT INTO curations (name, at, funnel) VALUES (?,?,?)"
+        new = db.execute(insert, curation).lastrowid
+        rows = ((id, new, *said) for id, *said in verdicts[number])
+        db.executemany("INSERT INTO verdicts VALUES (?,?,?,?)", rows)
+        added += 1
+    return added
+
+
+def _merge_filters(db: sqlite3.Connection, other: sqlite3.Connection) -> int:
+    """Learned filters that are not here; one of a name that is, is a further version of it."""
+    here = {(name, body) for name, _, body, _ in _rows(db, "filters")}
+    added = 0
+    for name, _, body, at in _rows(other, "filters"):
+        if (name, body) not in here:
+            db.execute(ADD_FILTER, {"name": name, "body": body, "at": at})
+            added += 1
     return added

@@ -20,11 +20,13 @@ from typing import Any
 import pytest
 
 import synthkit as sk
+from synthkit.curate import by_column
 from synthkit.curate.marks import standing
 from synthkit.errors import StoreError, TableError, UsageError
 from synthkit.types import Mark
 from synthkit.workspace import intake
 from synthkit.workspace.bundle import file_hash
+from synthkit.workspace.curations import put_filter
 
 Change = Callable[[Path], None]
 
@@ -40,6 +42,8 @@ def fill(session: sk.Session, model: Any = None) -> None:
     marks = [Mark(id=id, label="accept", by="ana", at=10.0 + n) for n, id in enumerate(said["id"])]
     session.store.add_marks(marks)
     session.store.put_lab("tone", {"variants": ["a"]})
+    session.curate(said, by_column("i", most=2), name="said")
+    put_filter(session.store, "polite", {"threshold": 0.5})
 
 
 def drafted(row: dict[str, Any]) -> Any:
@@ -64,7 +68,8 @@ def bundle(session: sk.Session, tmp_path: Path) -> Path:
 def held(session: sk.Session) -> Any:
     """All that a session holds."""
     with session.store.transaction(write=False) as db:
-        names = ("completions", "models", "runs", "run_rows", "origins", "marks", "labs")
+        names = ("completions", "models", "runs", "run_rows", "origins", "marks", "labs",
+                 "curations", "verdicts", "filters")  # fmt: skip
         rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in names}
     files = {p.name: p.read_bytes() for p in sorted(session.folder.rglob("*.parquet"))}
     return rows, files, sorted(p.name for p in session.folder.iterdir())
@@ -74,7 +79,7 @@ def test_a_session_comes_in_whole_and_twice_adds_nothing(
     session: sk.Session, other: sk.Session, bundle: Path
 ) -> None:
     done = other.import_bundle(bundle)
-    assert str(done) == "6 answers, 2 runs, 3 marks, 3 tables, 1 lab"
+    assert str(done) == "6 answers, 2 runs, 3 marks, 3 tables, 1 lab, 1 curation, 1 filter"
     assert other.names() == session.names() == ["good", "replies", "said"]
     assert other.store.marks() == session.store.marks()
     assert other.lineage().equals(session.lineage())
@@ -93,7 +98,8 @@ def test_the_same_content_gives_the_same_bytes(session: sk.Session, tmp_path: Pa
     assert one.name == "one.zip"
     assert one.read_bytes() == two.read_bytes()
     told = json.loads(zipfile.ZipFile(one).read("manifest.json"))
-    assert told["counts"] == {"completions": 6, "labs": 1, "marks": 3, "runs": 2, "tables": 3}
+    counts = {"completions": 6, "labs": 1, "marks": 3, "runs": 2, "tables": 3}
+    assert told["counts"] == counts | {"curations": 1, "filters": 1}
 
 
 def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
@@ -128,7 +134,7 @@ def test_some_tables_go_with_what_they_rest_on_and_no_more(
     fill(session)
     sk.generate("Secret.", model=sk.Fake(name="other"), session=session, name="secret")
     path = session.export(tmp_path / "part", ["good"])
-    assert str(other.import_bundle(path)) == "2 answers, 2 marks, 1 table"
+    assert str(other.import_bundle(path)) == "2 answers, 2 marks, 1 table, 1 curation"
     assert other.names() == ["good"]
     assert list(other.store.models().values()) == ["fake"]
     row = other.load("good")["id"][0]
@@ -385,6 +391,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a strange act": (in_store("UPDATE marks SET act = 'eat'"), "act is 'eat'"),
     "half a row id": (in_store("UPDATE run_rows SET made = x'00'"), "rows cannot be read"),
     "a lab that is none": (in_store("UPDATE labs SET body = '7'"), "a lab cannot"),
+    "a filter that is none": (in_store("UPDATE filters SET body = '[]'"), "a learned filter"),
+    "a funnel that is none": (
+        in_store("UPDATE curations SET funnel = '[[\"x\", 1.5, 0, {}]]'"),
+        "a curation's funnel",
+    ),
 }
 
 
