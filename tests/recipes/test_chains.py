@@ -264,6 +264,18 @@ def test_a_cell_that_is_missing_is_found_before_anything_is_asked() -> None:
         chain("--- field a\nA\n--- field b\n{{ x }} {{ a }}", rows={"x": ["x", None]})
 
 
+def test_a_killed_augmentation_goes_on(survives: Callable[..., sk.Run]) -> None:
+    rows = [
+        {"topic": "rye", "question": "Is rye dark?", "answer": None},
+        {"topic": "soup", "question": "", "answer": "Salt."},
+        {"topic": "tea", "question": None, "answer": None},
+    ]
+    run = survives(lambda: augment(FILL, rows=rows))
+    assert run.table.question[0] == "Is rye dark?"
+    assert run.table.answer[1] == "Salt."
+    assert run.ledger.requests == 4
+
+
 @pytest.mark.model
 def test_a_chain_on_a_real_model(make: Make, session: sk.Session, smollm2: sk.types.Model) -> None:
     prompt = (
@@ -277,3 +289,8 @@ def test_a_chain_on_a_real_model(make: Make, session: sk.Session, smollm2: sk.ty
         assert named.completion.text.strip() == thing
         assert thing in judged.request["messages"][0][1]
         assert size in ("big", "small")
+    blanks = {"kind": ["fruit", "fruit"], "thing": ["A plum.", None]}
+    run = make(augment("", rows=blanks, fields={"thing": "Name one {{ kind }}."}), smollm2)
+    assert run.ledger.requests == 1
+    assert run.table.thing[0] == "A plum."
+    assert session.trace(run.table.id[1])[0].completion.text.strip() == run.table.thing[1]
