@@ -29,7 +29,8 @@ def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
         fields[role if seen[role] == 1 else f"{role} {seen[role]}"] = content
     model = request["model"]
     parts = json.loads(model) if model.startswith("{") else {"model": model}
-    rest = {name: request.get(name) for name in ("schema", "index", "turn", "version")}
+    others = ("op", "answer", "schema", "index", "turn", "version")
+    rest = {name: request.get(name) for name in others}
     return fields | parts | dict(request["sampling"]) | rest
 
 

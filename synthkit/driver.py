@@ -444,9 +444,10 @@ def failed(error: Exception) -> RecipeError:
 def _most_tokens(request: Request) -> int:
     """Most tokens a request can use. No tokenizer makes more tokens of a text than it has bytes;
     64 more, and 8 for each turn, are for the chat template."""
-    texts = [message.content.encode("utf-8", "surrogatepass") for message in request.messages]
+    said = [*(message.content for message in request.messages), request.answer or ""]
+    texts = [text.encode("utf-8", "surrogatepass") for text in said]
     prompt = 64 + sum(len(text) + 8 for text in texts)
-    return prompt + (request.sampling.max_tokens or 1024)
+    return prompt + request.most_written
 
 
 def _limits(budget: Budget) -> str:

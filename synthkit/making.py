@@ -75,7 +75,8 @@ class Making:
         most = bounds.least if bounds.most is None else bounds.most
         n = max(most - outlook.hits, len(ahead)) if ahead else 0
         letters = sum(len(m.content) for request in ahead for m in request.messages)
-        tokens = sum(request.sampling.max_tokens or 1024 for request in ahead)
+        letters += sum(len(request.answer or "") for request in ahead)
+        tokens = sum(request.most_written for request in ahead)
         share = n / max(1, len(ahead))
         return estimate(self.session, self.model, n, round(letters * share), round(tokens * share))
 

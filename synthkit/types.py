@@ -108,6 +108,9 @@ class Request:
     to : which of the run's models answers, by the role its recipe gave it; empty for the run's
         own. Not part of the key, which has the fingerprint of the model that answers.
     purpose : ``"repair"`` for one that asks again with the error; counted, not part of the key.
+    answer : a text that is given as the answer. Then nothing is written, and sampling and schema do
+        not matter: the completion has the log-probability of each token of this text. Without
+        messages it is the text by itself. Only models on this machine can do that.
     """
 
     messages: tuple[Message, ...]
@@ -118,19 +121,26 @@ class Request:
     turn: Literal["assistant", "user"] = "assistant"
     to: str = ""
     purpose: Literal["", "repair"] = ""
+    answer: str | None = None
 
     def payload(self, fingerprint: str) -> dict[str, Any]:
         """All that the answer depends on: what :meth:`key` hashes and ``explain`` compares."""
+        scored = self.answer is not None
+        said = {"answer": self.answer} if scored else {}
+        turn = {} if self.turn == "assistant" else {"turn": self.turn}
+        free = self.schema is None or scored
         return {
-            "op": "complete",
+            "op": "score" if scored else "complete",
             "version": KEY_VERSION,
             "model": fingerprint,
             "messages": [[message.role, message.content] for message in self.messages],
             # as text: the order of its properties, in which a model writes them, changes answers
-            "schema": None if self.schema is None else canonical(self.schema, sort=False).decode(),
-            "sampling": self.sampling.payload(),
+            "schema": None if free else canonical(self.schema, sort=False).decode(),
+            "sampling": {} if scored else self.sampling.payload(),
             "index": self.index,
-        } | ({} if self.turn == "assistant" else {"turn": self.turn})
+            **turn,
+            **said,
+        }
 
     def key(self, fingerprint: str) -> str:
         """The 32 hex digits under which the answer of the model with that fingerprint is kept."""
@@ -143,12 +153,19 @@ class Request:
         It is made of the asked seed, the messages and the index, and of nothing else: so rows draw
         independently, and the same row draws alike in any batch, and at any temperature.
         """
-        parts = [
+        parts: list[Any] = [
             self.sampling.seed,
             self.index,
             [[message.role, message.content] for message in self.messages],
         ]
+        if self.answer is not None:
+            parts.append(self.answer)
         return int(digest(parts)[:8], 16) & 0x7FFFFFFF
+
+    @property
+    def most_written(self) -> int:
+        """Most tokens that a model writes in answer; 1024 where the request leaves it open."""
+        return 0 if self.answer is not None else self.sampling.max_tokens or 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +175,9 @@ class Completion:
     ``finish`` is ``"stop"``, ``"length"`` (cut at ``max_tokens``), ``"content_filter"``, or
     ``"error"``: then there is no answer, ``error`` says why, ``text`` holds what came instead, and
     nothing is stored. ``tries`` counts the requests it took. ``logprobs`` holds (token, natural
-    log-probability) pairs.
+    log-probability) pairs. Of a text that was given to be scored, ``text`` is that text, and all
+    tokens are prompt tokens: none was written. The first token of a text without messages has no
+    log-probability, unless the model's tokenizer begins every text with a token of its own.
     """
 
     text: str

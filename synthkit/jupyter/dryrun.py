@@ -15,9 +15,12 @@ def outline(making: Making) -> Static:
     # each branch's first request; those that begin otherwise are shown by what is ahead
     first = [request for request in making.opening() if request is not None] or outlook.ahead
     rows = [
-        {"prompt": i, "role": message.role, "text": message.content}
+        {"prompt": i, "role": role, "text": text}
         for i, request in enumerate(first[:SHOWN])
-        for message in request.messages
+        for role, text in [
+            *((message.role, message.content) for message in request.messages),
+            *([("to score", request.answer)] if request.answer is not None else []),
+        ]
     ]
     parts = [
         _requests(making, outlook),

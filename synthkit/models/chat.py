@@ -44,6 +44,26 @@ def prompt(
         raise UsageError(f"the chat template refuses: {error}") from None
 
 
+def scored(request: Request, tokenizer: Any, *, raw: bool) -> tuple[list[int], list[int]]:
+    """What the model reads before a text that is to be scored, and the tokens of the text.
+
+    They are tokenized apart, so that the text has the same tokens after any prompt. Without
+    messages there is nothing before it but the token that the tokenizer begins every text with, if
+    it has one.
+
+    Raises
+    ------
+    UsageError
+        If the template cannot put this request.
+    """
+    text = _ids(tokenizer, request.answer or "")
+    if request.messages:
+        return prompt(request, tokenizer, frozenset(), raw=raw)[0], text
+    begin = tokenizer.bos_token_id
+    before = list(tokenizer("")["input_ids"])[:1]
+    return before if before == [begin] else [], text
+
+
 def _before_user(
     messages: Sequence[Message], tokenizer: Any, ends: frozenset[int]
 ) -> tuple[list[int], frozenset[int]]:

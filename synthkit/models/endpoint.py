@@ -76,7 +76,8 @@ class Endpoint:
         Raises
         ------
         UsageError
-            If a request asks for a user's turn or has a ``token_bias``; before any is sent.
+            If a request asks for a user's turn, gives a text to be scored, or has a
+            ``token_bias``; before any is sent.
         EndpointError
             On 401, 403, 404 and 422, on a quota that is used up, and on a server that does not
             answer any more. It is an instance of the ``openai`` error of the same status too.
@@ -109,6 +110,11 @@ class Endpoint:
                 raise UsageError(
                     f"{self.name} is behind a server, which writes the assistant's turn only; "
                     f'turn="user" (Magpie) {here}'
+                )
+            if request.answer is not None:
+                raise UsageError(
+                    f"{self.name} is behind a server, which writes answers and does not score given"
+                    f" ones; to score (likelihood, ifd, perplexity, a weighted judge) {here}"
                 )
             if "token_bias" in request.sampling.extra:
                 raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,8 @@ class Fake:
     ----------
     answer : what it says: a text for all, or a function of the request; ``None`` for a short
         sentence of seeded words, or a value that follows the request's schema.
+    score : the log-probability of each token (here, a word) of a text that is given to be scored: a
+        function of the request; ``None`` for seeded ones, from -5 to 0.
     seconds : how long each answer takes. ``concurrency`` of them pass at once.
     fail, babble : shares, 0..1, of requests that come back as errors, or as text that follows no
         schema. Which ones depends on the request alone.
@@ -49,6 +52,7 @@ class Fake:
         self,
         answer: str | Callable[[Request], str] | None = None,
         *,
+        score: Callable[[Request], float] | None = None,
         seconds: float = 0.0,
         concurrency: int = 64,
         fail: float = 0.0,
@@ -62,7 +66,7 @@ class Fake:
         self.asked: list[Request] = []
         self._answer, self._seconds, self._concurrency = answer, seconds, concurrency
         self._fail, self._babble, self._stall = fail, babble, stall
-        self._die_after = die_after
+        self._die_after, self._score = die_after, score
 
     @property
     def fingerprint(self) -> str:
@@ -93,6 +97,8 @@ class Fake:
     def _complete(self, request: Request) -> Completion:
         if _share(request, "fail") < self._fail:
             return Completion("", finish="error", error=f"{self.name} was told to fail")
+        if request.answer is not None:
+            return self._scored(request, request.answer)
         draw = random.Random(request.row_seed)
         if _share(request, "babble") < self._babble:
             text = "{" + sentence(draw)
@@ -110,6 +116,17 @@ class Fake:
         tokens = max(1, len(text) // 4)
         pairs = tuple((word, -1.0) for word in text.split()) if request.sampling.logprobs else None
         return Completion(text, "stop", max(1, letters // 4), tokens, self._seconds, pairs)
+
+    def _scored(self, request: Request, text: str) -> Completion:
+        """A text's words with their log-probabilities; the first has none without messages."""
+        words = re.findall(r"\s*\S+|\s+$", text)
+        draw = random.Random(request.row_seed)
+        said = self._score
+        values = [-5 * draw.random() if said is None else said(request) for _ in words]
+        pairs = tuple(zip(words, values, strict=True))
+        letters = sum(len(message.content) for message in request.messages)
+        tokens = max(1, letters // 4) + len(words)
+        return Completion(text, "stop", tokens, 0, self._seconds, pairs[not request.messages :])
 
 
 def sentence(draw: random.Random) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 from synthkit.errors import ChatTemplateMissing, ModelError, UsageError, unknown
 from synthkit.extras import need
 from synthkit.models import catalog, chat, constrain, hub, identity, memory, sampling
-from synthkit.types import Completion, Request, canonical
+from synthkit.types import Completion, Message, Request, canonical
 
 if TYPE_CHECKING:
     from synthkit.models.batches import Row
     from synthkit.models.engine import Engine
+    from synthkit.models.scores import Scorer, Text
 
 Quantize = Literal["nf4", "int8", "none"]
 Dtype = Literal["bfloat16", "float16", "float32"]
@@ -236,11 +237,13 @@ class Local:
             return
         engine = self.load()
         from synthkit.models.batches import Batch, completion
+        from synthkit.models.scores import Scorer
 
+        scorer = Scorer(engine)
         rows = self.settings.max_batch if engine.mergeable else 1
         batch = Batch(engine, rows=rows, cells=self._cells(engine))
         while True:
-            yield from intake.refill(engine, rows)
+            yield from self._taken(intake, engine, rows, scorer)
             if not intake.waiting:
                 return
             for event in batch.run(intake.waiting):
@@ -249,7 +252,49 @@ class Local:
                 else:
                     row, why = event
                     yield row.position, completion(row, why, engine)
-                yield from intake.refill(engine, rows)
+                yield from self._taken(intake, engine, rows, scorer)
+
+    def _taken(
+        self, intake: _Intake, engine: Engine, rows: int, scorer: Scorer
+    ) -> Iterator[tuple[int, Completion] | None]:
+        """Take what has come in. Texts to score take a pass, and do not wait for a batch."""
+        from synthkit.models.scores import completion
+
+        yield from intake.refill(engine, rows)
+        while intake.texts:
+            texts, intake.texts = intake.texts, []
+            for text in scorer.run(texts):
+                yield None if text is None else (text.position, completion(text, engine))
+            yield from intake.refill(engine, rows)
+
+    def score(
+        self, pairs: Sequence[tuple[Sequence[Message], str]]
+    ) -> list[tuple[tuple[str, float], ...]]:
+        """The (token, natural log-probability) pairs of each answer, after its messages.
+
+        Nothing is generated. The messages are put by the chat template with the assistant's turn
+        begun, the answer is tokenized by itself, and the token that would end the turn is not
+        scored. Without messages the answer is a text by itself, whose first token has no
+        log-probability unless the tokenizer begins every text with a token of its own; one that is
+        longer than the context is scored with at least half of it in sight of each later token.
+
+        Raises
+        ------
+        ModelError
+            If a pair cannot be scored, such as one that is longer than the context; says which.
+
+        Examples
+        --------
+        >>> model = load_local("smollm2", quantize="none")  # doctest: +SKIP
+        >>> model.score([([Message("user", "2 + 2 is")], "4")])  # doctest: +SKIP
+        [(('4', -0.62),)]
+        """
+        requests = [Request(tuple(messages), answer=answer) for messages, answer in pairs]
+        found = dict(event for event in self.complete(requests) if event is not None)
+        for at in range(len(requests)):
+            if found[at].finish == "error":
+                raise ModelError(f"pair {at} cannot be scored: {found[at].error}.")
+        return [found[at].logprobs or () for at in range(len(requests))]
 
     def _cells(self, engine: Engine) -> int:
         """How many tokens' keys and values may be held: an eighth of the memory, at most 512 MB."""
@@ -267,6 +312,7 @@ class _Intake:
     def __init__(self, model: Local, requests: Sequence[Request]) -> None:
         self.model, self.requests = model, requests
         self.waiting: list[Row] = []
+        self.texts: list[Text] = []
         self.taken = 0
         self.checked = 0
         self.schemas: set[int] = set()
@@ -275,6 +321,8 @@ class _Intake:
         """Refuse what cannot work before anything is decoded for it."""
         for at in range(self.checked, len(self.requests)):
             request = self.requests[at]
+            if request.answer is not None:
+                continue
             bias = sampling.knobs(request.sampling).token_bias
             if bias:
                 self.model.load().bias(bias, frozenset())
@@ -289,15 +337,22 @@ class _Intake:
         A window is sorted by length, longest first: rows of like length read their prompts
         together, and long ones do not straggle at the end.
         """
+        from synthkit.models.scores import Text, take
+
         self.check()
         while self.taken < len(self.requests) and len(self.waiting) < rows:
             window = range(self.taken, min(self.taken + 4 * rows, len(self.requests)))
             self.taken = window.stop
             made = []
             for position in window:
-                row = self._row(engine, position)
+                if self.requests[position].answer is None:
+                    row: Row | Text | Completion = self._row(engine, position)
+                else:
+                    row = take(self.model, engine, self.requests[position], position)
                 if isinstance(row, Completion):
                     yield position, row
+                elif isinstance(row, Text):
+                    self.texts.append(row)
                 else:
                     made.append(row)
             made.sort(key=lambda row: -len(row.prompt))

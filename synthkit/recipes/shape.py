@@ -361,9 +361,9 @@ def _resampled(steps: Steps[T], copy: int, first: Any = None) -> Steps[T]:
         reply = yield [_shift(one, copy) for one in step] if copy else step
 
 
-def signature(request: Request) -> tuple[Turns, str, str]:
+def signature(request: Request) -> tuple[Turns, str, str, str | None]:
     """What two requests have in common that ask the same of the same model."""
-    return request.messages, request.turn, request.to
+    return request.messages, request.turn, request.to, request.answer
 
 
 def _shift(one: Any, copy: int) -> Any:

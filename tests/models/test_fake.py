@@ -29,6 +29,20 @@ def test_the_same_request_has_the_same_answer_in_any_company() -> None:
     assert answers(sk.Fake(), asks(1, index=1)) != together[:1]
 
 
+def test_given_texts_are_scored_word_by_word_and_alike_in_any_company() -> None:
+    requests = asks(3, answer="A warm\n loaf ")
+    together = answers(sk.Fake(), requests)
+    assert answers(sk.Fake(), requests[::-1]) == together[::-1]
+    for one in together:
+        assert (one.text, one.completion_tokens, one.finish) == ("A warm\n loaf ", 0, "stop")
+        assert one.logprobs is not None
+        assert "".join(word for word, _ in one.logprobs) == one.text
+        assert all(-5 <= value <= 0 for _, value in one.logprobs)
+    assert len({one.logprobs for one in together}) == 3
+    (alone,) = answers(sk.Fake(score=lambda request: -2), [Request((), answer="two words")])
+    assert alone.logprobs == ((" words", -2),)
+
+
 def test_it_says_what_it_is_told() -> None:
     assert answers(sk.Fake("Yes."), asks(1))[0].text == "Yes."
     fake = sk.Fake(lambda request: request.messages[-1].content * 2)
