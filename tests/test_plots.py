@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from synthkit.errors import MissingExtra
-from synthkit.plots import HUES, SYMBOLS, embedding_map
+from synthkit.errors import MissingExtra, TableError
+from synthkit.plots import HUES, SYMBOLS, cost_quality, embedding_map
 
 
 def test_each_group_has_a_colour_and_a_shape() -> None:
@@ -35,3 +35,44 @@ def test_without_plotly_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
     with pytest.raises(MissingExtra, match=r"synthkit\[notebook\]"):
         embedding_map([], texts=[], groups=[])
+
+
+def points(*ways: str) -> list[dict[str, object]]:
+    return [
+        {"by": way, "share": share, "n": 50, "cost": cost, "accuracy": accuracy}
+        | {"low": accuracy - 0.1, "high": accuracy + 0.05, "front": share < 1, "seed": 4}
+        for way in ways
+        for share, cost, accuracy in [(1.0, 9.0, 0.9), (0.0, 1.0, 0.6), (0.5, 5.0, 0.8)]
+    ]
+
+
+def test_each_way_to_route_is_a_line_with_intervals_from_cheap_to_dear() -> None:
+    figure = cost_quality(points("entropy", "<b>random"))
+    first, second = figure.data
+    assert (first.x, first.y) == ((1.0, 5.0, 9.0), (0.6, 0.8, 0.9))
+    assert first.error_y.array == pytest.approx([0.05] * 3)
+    assert first.error_y.arrayminus == pytest.approx([0.1] * 3)
+    assert first.marker.symbol == ("circle", "circle", "circle-open")
+    assert (first.line.color, second.line.color, second.name) == (*HUES[:2], "&lt;b&gt;random")
+    assert first.hovertext == ("0% to people", "50% to people", "100% to people")
+    assert (figure.layout.width, figure.layout.height) == (640, 360)
+    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == (
+        "cost ($)",
+        "accuracy",
+    )
+
+
+def test_up_to_three_ways_are_named_at_their_lines_and_more_in_a_legend() -> None:
+    few, many = cost_quality(points("a", "b", "c")), cost_quality(points("a", "b", "c", "d"))
+    caption = "n = 50 rows; 95 % Wilson intervals; filled: the Pareto front; seed 4"
+    assert [one.text for one in few.layout.annotations] == ["a", "b", "c", caption]
+    assert [one.text for one in many.layout.annotations] == [caption]
+    assert [one.showlegend for one in many.data] == [True] * 4
+
+
+def test_costs_need_their_columns_and_none_make_an_empty_figure() -> None:
+    with pytest.raises(TableError, match="column 'by' not found"):
+        cost_quality([{"share": 1}])
+    none = {name: [] for name in points("a")[0]}
+    assert cost_quality(none, caption="none").data == ()

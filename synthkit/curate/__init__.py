@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from synthkit.curate.annotators import dawid_skene as dawid_skene
     from synthkit.curate.annotators import from_marks as from_marks
     from synthkit.curate.annotators import judgements as judgements
+    from synthkit.curate.duplicates import check_duplicates as check_duplicates
+    from synthkit.curate.duplicates import clusters as clusters
+    from synthkit.curate.duplicates import exact_duplicates as exact_duplicates
+    from synthkit.curate.duplicates import near_duplicates as near_duplicates
+    from synthkit.curate.duplicates import semantic_duplicates as semantic_duplicates
     from synthkit.curate.filtering import Filter as Filter
     from synthkit.curate.filtering import by_column as by_column
     from synthkit.curate.filtering import each as each
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
     from synthkit.curate.matching import density_match as density_match
     from synthkit.curate.matching import dsir as dsir
     from synthkit.curate.representation import represent as represent
+    from synthkit.curate.routing import cost_quality as cost_quality
+    from synthkit.curate.routing import route as route
     from synthkit.curate.sampling import balanced as balanced
     from synthkit.curate.sampling import sample_by_score as sample_by_score
     from synthkit.curate.selection import deita as deita
@@ -39,6 +46,16 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, str] = (
     dict.fromkeys(("Filter", "by_column", "each", "each_text", "function", "sift"), "filtering")
+    | dict.fromkeys(
+        (
+            "check_duplicates",
+            "clusters",
+            "exact_duplicates",
+            "near_duplicates",
+            "semantic_duplicates",
+        ),
+        "duplicates",
+    )
     | dict.fromkeys(("Consensus", "dawid_skene", "from_marks", "judgements"), "annotators")
     | dict.fromkeys(("relabel", "vote"), "labels")
     | dict.fromkeys(("LearnedFilter", "learned"), "learned_filter")
@@ -46,6 +63,7 @@ _HOMES: dict[str, str] = (
     | dict.fromkeys(("balanced", "sample_by_score"), "sampling")
     | dict.fromkeys(("deita", "facility_location", "k_center"), "selection")
     | dict.fromkeys(("density_match", "dsir"), "matching")
+    | dict.fromkeys(("cost_quality", "route"), "routing")
 )
 """Public name -> the module it is in."""
 
