@@ -64,10 +64,7 @@ class Student:
 
     def of_vectors(self, vectors: Floats) -> Floats:
         """(n, k), the probability of each label for texts that are embedded already."""
-        logits = vectors @ self.coefficients.T + self.intercepts
-        powers: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
-        powers /= powers.sum(axis=1, keepdims=True)
-        return powers
+        return softmax(vectors @ self.coefficients.T + self.intercepts)
 
     def predict(self, texts: Sequence[str]) -> list[Any]:
         """The likeliest label of each text."""
@@ -132,14 +129,16 @@ def fitted(
     embed: Embed = np.asarray,
     C: float = 1.0,
     weights: Sequence[float] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Student:
     """What :func:`fit` gives, from vectors and from the place of each label among those known.
 
-    With ``embed`` left out the student knows vectors alone: ask it by ``of_vectors``.
+    ``tolerance`` is the largest gradient at which the fit ends. With ``embed`` left out the student
+    knows vectors alone: ask it by ``of_vectors``.
     """
     linear = need("sklearn.linear_model", extra="curate", why="to fit a student")
     given = _weights(weights, targets, known)
-    model = linear.LogisticRegression(C=C, max_iter=MAX_ITER, tol=TOLERANCE)
+    model = linear.LogisticRegression(C=C, max_iter=MAX_ITER, tol=tolerance)
     model.fit(vectors, targets, sample_weight=given)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(known) == 2:
@@ -226,6 +225,13 @@ def positions(labels: Sequence[Any], known: Sequence[Any], *, n: int) -> Positio
         if not isinstance(label, Hashable) or label not in place:
             raise UsageError(f"row {row}: {unknown('label', str(label), known)}")
     return np.array([place[label] for label in labels], np.intp)
+
+
+def softmax(logits: Floats) -> Floats:
+    """(n, k) probabilities of logits."""
+    powers: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
 
 
 def distinct(labels: Sequence[Any]) -> tuple[Any, ...]:

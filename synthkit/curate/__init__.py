@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from synthkit.curate.annotators import dawid_skene as dawid_skene
     from synthkit.curate.annotators import from_marks as from_marks
     from synthkit.curate.annotators import judgements as judgements
+    from synthkit.curate.confident import confident_joint as confident_joint
+    from synthkit.curate.confident import label_issues as label_issues
+    from synthkit.curate.confident import label_quality as label_quality
+    from synthkit.curate.crossfit import cross_fitted as cross_fitted
+    from synthkit.curate.difficulty import by_pvi as by_pvi
+    from synthkit.curate.difficulty import pvi as pvi
     from synthkit.curate.duplicates import check_duplicates as check_duplicates
     from synthkit.curate.duplicates import clusters as clusters
     from synthkit.curate.duplicates import exact_duplicates as exact_duplicates
@@ -35,6 +41,10 @@ if TYPE_CHECKING:
     from synthkit.curate.learning import learn as learn
     from synthkit.curate.matching import density_match as density_match
     from synthkit.curate.matching import dsir as dsir
+    from synthkit.curate.mixture import small_loss as small_loss
+    from synthkit.curate.noise import no_label_noise as no_label_noise
+    from synthkit.curate.noise import suspects as suspects
+    from synthkit.curate.noise import suspicion as suspicion
     from synthkit.curate.representation import represent as represent
     from synthkit.curate.routing import cost_quality as cost_quality
     from synthkit.curate.routing import route as route
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
     from synthkit.curate.selection import deita as deita
     from synthkit.curate.selection import facility_location as facility_location
     from synthkit.curate.selection import k_center as k_center
+    from synthkit.curate.weighting import weights as weights
 
 _HOMES: dict[str, str] = (
     dict.fromkeys(("Filter", "by_column", "each", "each_text", "function", "sift"), "filtering")
@@ -64,6 +75,12 @@ _HOMES: dict[str, str] = (
     | dict.fromkeys(("deita", "facility_location", "k_center"), "selection")
     | dict.fromkeys(("density_match", "dsir"), "matching")
     | dict.fromkeys(("cost_quality", "route"), "routing")
+    | dict.fromkeys(("confident_joint", "label_issues", "label_quality"), "confident")
+    | dict.fromkeys(("cross_fitted",), "crossfit")
+    | dict.fromkeys(("by_pvi", "pvi"), "difficulty")
+    | dict.fromkeys(("small_loss",), "mixture")
+    | dict.fromkeys(("no_label_noise", "suspects", "suspicion"), "noise")
+    | dict.fromkeys(("weights",), "weighting")
 )
 """Public name -> the module it is in."""
 

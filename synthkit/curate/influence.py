@@ -83,12 +83,12 @@ def on_vectors(
     ``targets`` are the places of their labels among the student's.
     """
     found = student.of_vectors(vectors)
-    slopes = _ce_slopes(found, targets) / len(targets)
+    slopes = ce_slopes(found, targets) / len(targets)
     if loss == "rce":  # -LOG_ZERO (1 - p_y) falls by -LOG_ZERO p_y where -log p_y falls by 1
         slopes *= -LOG_ZERO * found[np.arange(len(targets)), targets, None]
-    solved = _solved(student, slopes.T @ _with_one(vectors))
-    rows = _ce_slopes(student.of_vectors(student.vectors), student.targets)
-    phi: Floats = (rows * (_with_one(student.vectors) @ solved.T)).sum(axis=1)
+    solved = _solved(student, slopes.T @ with_one(vectors))
+    rows = ce_slopes(student.of_vectors(student.vectors), student.targets)
+    phi: Floats = (rows * (with_one(student.vectors) @ solved.T)).sum(axis=1)
     return phi
 
 
@@ -106,14 +106,14 @@ def helpfulness(embed: Embed) -> Callable[..., Floats]:
     return helpful
 
 
-def _ce_slopes(probabilities: Floats, targets: Positions) -> Floats:
+def ce_slopes(probabilities: Floats, targets: Positions) -> Floats:
     """(n, k), of the cross-entropy of each row by its logits."""
     slopes = probabilities.copy()
     slopes[np.arange(len(targets)), targets] -= 1
     return slopes
 
 
-def _with_one(vectors: Floats) -> Floats:
+def with_one(vectors: Floats) -> Floats:
     """(n, d + 1), with the constant that the intercepts weigh."""
     return np.column_stack([vectors, np.ones(len(vectors))])
 
@@ -121,7 +121,7 @@ def _with_one(vectors: Floats) -> Floats:
 def _solved(student: Student, gradient: Floats) -> Floats:
     """The s of H s = gradient; both (k, d + 1)."""
     linalg = need("scipy.sparse.linalg", extra="curate", why="to find the influence of rows")
-    rows = _with_one(student.vectors)
+    rows = with_one(student.vectors)
     found = student.of_vectors(student.vectors)
     ridge = np.full(gradient.shape, student.penalty)
     ridge[:, -1] = 0
