@@ -16,7 +16,7 @@ import torch
 from synthkit.errors import UsageError
 from synthkit.models import chat
 from synthkit.models.batches import out_of_memory
-from synthkit.models.engine import Engine
+from synthkit.models.engine import Engine, held_by
 from synthkit.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Scorer:
             out = self.engine.forward(
                 input_ids=ids[:, begin:stop], past_key_values=cache, logits_to_keep=max(1, keep)
             )
-            cache = out.past_key_values if stop < width - 1 else None
+            cache = held_by(out) if stop < width - 1 else None
             if keep <= 0:
                 continue
             begins = stop - keep + 1

@@ -24,15 +24,21 @@ if TYPE_CHECKING:
     from synthkit.recipes.grounding import grounded as grounded
     from synthkit.recipes.grounding import rag as rag
     from synthkit.recipes.instructions import self_instruct as self_instruct
+    from synthkit.recipes.judging import judge as judge
     from synthkit.recipes.labelled import zerogen as zerogen
+    from synthkit.recipes.labelling import variants as variants
     from synthkit.recipes.listed import as_vary as as_vary
     from synthkit.recipes.listed import personas as personas
     from synthkit.recipes.listed import values as values
     from synthkit.recipes.quotas import balance as balance
     from synthkit.recipes.reasoning import explain as explain
     from synthkit.recipes.reasoning import vote as vote
+    from synthkit.recipes.recovery import roundtrip as roundtrip
     from synthkit.recipes.revision import backtranslate as backtranslate
     from synthkit.recipes.revision import revise as revise
+    from synthkit.recipes.scoring import ifd as ifd
+    from synthkit.recipes.scoring import likelihood as likelihood
+    from synthkit.recipes.scoring import perplexity as perplexity
     from synthkit.recipes.shape import Bounds as Bounds
     from synthkit.recipes.shape import Recipe as Recipe
     from synthkit.recipes.shape import asked as asked
@@ -56,14 +62,20 @@ RECIPES: dict[str, str] = {
     "extrapolate": "extrapolation",
     "freeal": "coannotation",
     "grounded": "grounding",
+    "ifd": "scoring",
+    "judge": "judging",
     "keywords": "wording",
+    "likelihood": "scoring",
     "magpie": "conversation",
+    "perplexity": "scoring",
     "personas": "listed",
     "progen": "feedback",
     "rag": "grounding",
     "revise": "revision",
+    "roundtrip": "recovery",
     "self_instruct": "instructions",
     "values": "listed",
+    "variants": "labelling",
     "vote": "reasoning",
     "zerogen": "labelled",
 }
