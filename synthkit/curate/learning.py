@@ -114,14 +114,16 @@ def _verdicts(verdicts: Mapping[int, bool], skipped: Collection[int], n: int) ->
     for at, accepted in verdicts.items():
         if not isinstance(accepted, bool | np.bool_):
             raise UsageError(f"row {at}: expected True for accept or False; got {accepted!r}.")
-    return {int(at): bool(verdicts[at]) for at in sorted(verdicts) if at not in set(skipped)}
+    passed = set(skipped)
+    return {int(at): bool(verdicts[at]) for at in sorted(verdicts) if at not in passed}
 
 
 def _order(order: Sequence[int] | None, n: int, skipped: Collection[int], seed: int) -> list[int]:
     given = proposals.shuffled(n, seed) if order is None else [int(at) for at in order]
     if sorted(given) != list(range(n)):
         raise UsageError(f"order must hold each position from 0 to {n - 1} once.")
-    return [at for at in given if at not in set(skipped)]
+    passed = set(skipped)
+    return [at for at in given if at not in passed]
 
 
 def _threshold(scores: Floats, threshold: float | None, precision: float | None) -> float:
