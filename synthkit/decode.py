@@ -147,7 +147,7 @@ def structured(schema: Any) -> Decoder:
             '{"type": "object", "properties": {"text": {"type": "string"}}}; '
             f"got {json.dumps(found)[:200]}."
         )
-    complaint = _model_complaint(schema) if isinstance(schema, type) else _schema_complaint(found)
+    complaint = follows(schema)
 
     def read(raw: str) -> Cells | str:
         try:
@@ -188,6 +188,23 @@ def json_schema(schema: Any) -> dict[str, Any]:
     for ref in _refs(schema):
         _target(schema, ref)
     return dict(schema)
+
+
+def follows(schema: Any) -> Callable[[Any], Any]:
+    """A check of JSON values: the value back, or in words why it does not follow ``schema``.
+
+    ``schema`` is a JSON Schema (a dict) or a pydantic model class, whose validators then run too.
+
+    >>> follows({"type": "object", "required": ["stars"]})({"star": 1})
+    "does not follow the schema: 'stars' is a required property"
+
+    Raises
+    ------
+    UsageError
+        If ``schema`` is neither, or is not valid itself.
+    """
+    found = json_schema(schema)
+    return _model_complaint(schema) if isinstance(schema, type) else _schema_complaint(found)
 
 
 def find_json(raw: str) -> Any:
