@@ -46,7 +46,9 @@ def freeal(
     demonstrations when the model labels the others again; and so on.
 
     A row that was found clean keeps its label, and is a row of the result at once; in the paper it
-    may become doubtful again. The student, which there is RoBERTa trained with small-loss selection
+    may become doubtful again. Clean are all small losses, by which the paper trains its student;
+    the authors' code hands back less, of each label the fifth that the student is surest of among
+    those where it agrees. The student, which there is RoBERTa trained with small-loss selection
     in every epoch, is fitted twice. There are no demonstrations in the first labelling, and later
     ones are the same for all rows; the paper writes the first ones with the model, and then shows
     the nearest.
