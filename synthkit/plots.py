@@ -146,7 +146,7 @@ def _laid_out(figure: Any, axes: tuple[str, str], caption: str, **options: Any) 
     figure.update_layout(
         width=640,
         height=360,
-        margin={"l": 48, "r": 16, "t": 16, "b": 64},
+        margin={"l": 48, "r": 16, "t": 16, "b": 76},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#777777"},
@@ -155,7 +155,8 @@ def _laid_out(figure: Any, axes: tuple[str, str], caption: str, **options: Any) 
         **options,
     )
     if caption:
+        under = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -50}
         figure.add_annotation(
-            text=escape(caption), xref="paper", yref="paper", x=0, y=-0.28, showarrow=False
+            text=escape(caption), xref="paper", yref="paper", showarrow=False, **under
         )
     return figure

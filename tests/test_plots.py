@@ -76,3 +76,10 @@ def test_costs_need_their_columns_and_none_make_an_empty_figure() -> None:
         cost_quality([{"share": 1}])
     none = {name: [] for name in points("a")[0]}
     assert cost_quality(none, caption="none").data == ()
+
+
+def test_the_caption_is_within_the_figure_under_the_axis_title() -> None:
+    layout = embedding_map([[0, 0]], texts=["a"], groups=["b"], caption="n = 1").layout
+    caption = layout.annotations[0]
+    assert (caption.y, caption.yanchor) == (0, "top")
+    assert -layout.margin.b + 20 < caption.yshift < -40
