@@ -12,14 +12,12 @@ from typing import Any
 
 from synthkit.errors import UsageError
 from synthkit.prompt import Turns
-from synthkit.recipes.given import about, each_given, first_reject, posed
+from synthkit.recipes.given import about, each_given, posed
 from synthkit.recipes.labelled import distinct
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table
 from synthkit.types import Completion, Reject, Request, Steps
 
 ASK = "Text: {{{{ text }}}}\nLabel ({labels}):"
-BLANK = "N/A"
-"""The text without content, by which labels are calibrated (arXiv 2102.09690, section 4)."""
 
 
 def likelihood(
@@ -29,20 +27,18 @@ def likelihood(
     labels: Sequence[str] | Mapping[str, str],
     column: str = "text",
     label: str | None = None,
-    calibrate: bool = False,
     per_token: bool = True,
 ) -> Recipe:
     r"""The label that a model on this machine finds likeliest, with P(label | text) of each.
 
     The log-likelihood of each label's words after the prompt, divided by their number of tokens,
-    is normalised over the labels: P(y|x) = exp(l_y) / sum_z exp(l_z). With ``calibrate``, the
-    log-likelihood after the same prompt about the text "N/A" is taken off first: contextual
-    calibration (arXiv 2102.09690), with a bias where the paper scales probabilities, which is the
-    same before the normalisation.
+    is normalised over the labels: P(y|x) = exp(l_y) / sum_z exp(l_z). So GPT-3 was asked
+    multiple-choice questions (arXiv 2005.14165, section 2.4).
 
     The columns are ``likeliest``, ``confidence`` (its probability, 0..1), ``likelihoods``
     (label -> probability, as JSON), and ``likelihood``, that of the label which the row has
-    already, if ``label`` names its column. Labels that are equally likely are a reject.
+    already, if ``label`` names its column. Labels that are equally likely are a reject: in bfloat16
+    close ones often are, and ``load_model(..., dtype="float32")`` tells them apart.
 
     Parameters
     ----------
@@ -75,22 +71,17 @@ def likelihood(
         about("{{ label }}", rows, label=label)
     k = len(names)
 
-    def ready(row: dict[str, Any]) -> list[Turns] | Reject:
-        asked = [posed(template, row, text=column)]
-        if calibrate:
-            asked.append(posed(template, row | {column: BLANK}, text=column))
-        return first_reject(asked) or [one for one in asked if not isinstance(one, Reject)]
+    def ready(row: dict[str, Any]) -> Turns | Reject:
+        return posed(template, row, text=column)
 
-    def steps(row: dict[str, Any], asked: list[Turns]) -> Steps[Outcome]:
-        requests = [Request(turns, answer=one) for turns in asked for one in said]
+    def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         found = []
-        for completion in (yield requests):
+        for completion in (yield [Request(turns, answer=one) for one in said]):
             values = logprobs(completion)
             if isinstance(values, Reject):
                 return values
             found.append(math.fsum(values) / (len(values) if per_token else 1))
-        scores = [a - b for a, b in zip(found, found[k:] or [0.0] * k, strict=False)]
-        shares = softmax(scores)
+        shares = softmax(found)
         cells: dict[str, Any] = {
             "likelihoods": json.dumps(dict(zip(names, shares, strict=True)), ensure_ascii=False)
         }
@@ -110,7 +101,7 @@ def likelihood(
         rows,
         name="likelihood",
         columns=("likeliest", "confidence", "likelihoods", *own),
-        requests=Bounds(k, 2 * k if calibrate else k),
+        requests=Bounds(k, k),
         prompt=prompt,
     )
 
@@ -122,7 +113,7 @@ def ifd(
     instruction: str = "instruction",
     column: str = "text",
 ) -> Recipe:
-    """How little an instruction helps a model on this machine to write its answer: the IFD score.
+    """How little an instruction helps a model on this machine to write its answer: IFD.
 
     Instruction-following difficulty (arXiv 2308.12032, equation 4): s(A|Q) / s(A), with s the mean
     negative log-likelihood of the answer's tokens, after the instruction and by itself. Above 1 the
@@ -178,6 +169,7 @@ def perplexity(*, rows: Table, column: str = "text") -> Recipe:
     the context are read in windows; each token then has at least half a context before it. The
     tokens are the model's own: compare perplexities under one model alone.
 
+    Corpora are filtered by it since CCNet (arXiv 1911.00359):
     ``curate.by_column("perplexity", most=200)`` drops what is not like text.
 
     Examples

@@ -164,3 +164,27 @@ def test_an_own_recipe_may_take_the_cell_as_its_prompt(cook: Shell) -> None:
 def test_tab_completes_recipes_and_their_options(cook: Shell, words: str, found: list[str]) -> None:
     completer = cook.ip.magics_manager.registry["SynthMagics"].completer
     assert [one for one in completer.candidates(words) if one in found or not found] == found
+
+
+def test_rows_are_scored_on_a_line_and_a_dry_run_counts(cook: Shell) -> None:
+    cook.ip.user_ns["fake"] = fake = Fake('{"reason": "So it is.", "score": 4}')
+    cook.ip.user_ns["reviews"] = pd.DataFrame({"text": ["A warm loaf.", "Cold."]})
+    dry = cook.run("%synth make scored --recipe judge --from reviews --model fake --dry-run")
+    assert "2 requests: 0 from the session, 2 to ask" in dry
+    dry = cook.run("%synth make odd --recipe perplexity --from reviews --model fake --dry-run")
+    assert "to score" in dry
+    assert "A warm loaf." in dry
+    assert not fake.asked
+    cook.run("%synth make scored --recipe judge --from reviews --model fake")
+    assert cook["scored"].judge.tolist() == [4, 4]
+    cook.run("%synth make odd --recipe perplexity --from scored --model fake")
+    assert list(cook["odd"])[-1] == "perplexity"
+    cook.run(
+        "%synth make y --recipe likelihood --from reviews --labels positive,negative --model fake"
+    )
+    assert set(cook["y"].likeliest) <= {"positive", "negative"}
+    cook.run("%synth make z --recipe judge --rubrics quality,complexity --from reviews -m fake")
+    assert {"quality", "complexity_reason"} <= set(cook["z"])
+    explained = cook.run("%synth recipes judge")
+    assert "--rubrics" in explained
+    assert "AlpaGasus" in explained

@@ -51,23 +51,6 @@ def test_the_words_of_a_label_count_by_their_mean_unless_they_are_to_be_summed(m
     assert total.table.confidence[0] == pytest.approx(1 / (1 + math.exp(-1.7)))
 
 
-def test_calibration_takes_off_what_the_labels_have_without_a_text(make: Make) -> None:
-    def score(request: Request) -> float:
-        blank = "Text: N/A" in request.messages[-1].content
-        return {("good", True): -1, ("bad", True): -4, ("good", False): -1, ("bad", False): -2}[
-            str(request.answer), blank
-        ]
-
-    model = sk.Fake(score=score)
-    plain = make(likelihood(rows=ROWS, labels="good,bad"), model)
-    recipe = likelihood(rows=ROWS, labels="good,bad", calibrate=True)
-    run = make(recipe, model)
-    assert plain.table.likeliest.tolist() == ["good", "good"]
-    assert run.table.likeliest.tolist() == ["bad", "bad"]
-    assert run.table.confidence.tolist() == pytest.approx([1 / (1 + math.exp(-2))] * 2)
-    assert run.ledger.requests == 2  # the texts were scored before, and N/A is asked for once
-
-
 def test_a_tie_and_a_label_of_none_of_them_are_rejects(make: Make) -> None:
     tied = make(likelihood(rows=ROWS[:1], labels="good,bad"), sk.Fake(score=lambda _: -1))
     assert tied.rejects.reason.tolist() == ["several labels are equally likely"]
@@ -160,7 +143,7 @@ def test_what_cannot_be_scored_is_refused(
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: likelihood(rows=ROWS, labels="good,bad", calibrate=True),
+        lambda: likelihood(rows=ROWS, labels="good,bad"),
         lambda: ifd(rows=ROWS),
         lambda: perplexity(rows=ROWS),
     ],
