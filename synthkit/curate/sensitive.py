@@ -3,6 +3,10 @@
 What has a form is found: an address of e-mail or of a machine, a number with a check digit, a key.
 Names, streets and dates of birth have none; they need a model that tags names, and are not found.
 
+Of the 396 British numbers of 11 digits in the SMS spam collection it finds 97.0% ([94.8%, 98.3%]),
+all but those that are joined to a word ("Help08714742804"); in 1,001 Yelp sentences it finds no
+personal data, and in neither set a secret.
+
 Telephone numbers are found by phonenumbers (Apache-2.0), most secrets by the patterns of
 detect-secrets (Apache-2.0), neither of which asks a network for anything here. Packages that find
 the rest were left aside: presidio-analyzer needs spaCy and its models, scrubadub and python-stdnum
@@ -295,7 +299,10 @@ def _phones(text: str, region: str) -> Iterator[Span]:
     _region(region)
     # by itself the package gives a text up after 65,535 tries
     for match in phonenumbers.PhoneNumberMatcher(text, region, max_tries=max(1000, len(text))):
-        yield Span(match.start, match.end, "phone", match.raw_string)
+        said = match.raw_string
+        # "(415-555-2671)": it takes the bracket before a number and not the one after it
+        lead = said.startswith("(") and ")" not in said
+        yield Span(match.start + lead, match.end, "phone", said[lead:])
     if region in ("US", "CA"):
         for found in _NANP.finditer(text):
             yield Span(found.start(), found.end(), "phone", found[0])
