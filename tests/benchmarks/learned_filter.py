@@ -185,7 +185,7 @@ def main() -> None:
                 ranked = reached(runs, lambda one: one[0] >= GOAL)
                 at_half = reached(runs, lambda one: min(one[1:]) >= GOAL)
                 last = np.median([run[-1][1] for run in runs], axis=0)
-                late = [step for run in runs for step in run if step[0] >= 60]
+                late = [step for run in runs for step in run if step[0] >= min(60, options.most)]
                 truths = np.mean([step[2] for step in late], axis=0)
                 half = [
                     median((one.high - one.low) / 2 for one in ends)
