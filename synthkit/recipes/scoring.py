@@ -160,7 +160,7 @@ def ifd(
     )
 
 
-def perplexity(*, rows: Table, column: str = "text") -> Recipe:
+def perplexity(prompt: str = "", *, rows: Table, column: str = "text") -> Recipe:
     """How a model on this machine is surprised by texts: exp of the mean token NLL, from 1 up.
 
     Perplexity (Jelinek et al. 1977): exp(-1/n sum_i ln P(x_i | x_<i)), natural logarithm, of the
@@ -172,19 +172,26 @@ def perplexity(*, rows: Table, column: str = "text") -> Recipe:
     Corpora are filtered by it since CCNet (arXiv 1911.00359):
     ``curate.by_column("perplexity", most=200)`` drops what is not like text.
 
+    Parameters
+    ----------
+    prompt : what the texts answer; it may use the columns of ``rows``. The texts are then scored
+        after it, in a chat, and are not windowed.
+    column : the column of the texts.
+
     Examples
     --------
     >>> recipe = perplexity(rows=[{"text": "A warm loaf."}])
     >>> recipe.columns, str(recipe.requests)
     (('perplexity',), '1')
     """
-    template = about("{{ text }}", rows, text=column)
+    asked = bool(prompt.strip())
+    template = about(prompt if asked else "{{ text }}", rows, text=column)
 
     def ready(row: dict[str, Any]) -> Turns | Reject:
         return posed(template, row, text=column)
 
-    def steps(row: dict[str, Any], _: Turns) -> Steps[Outcome]:
-        (completion,) = yield [Request((), answer=str(row[column]))]
+    def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
+        (completion,) = yield [Request(turns if asked else (), answer=str(row[column]))]
         values = logprobs(completion)
         if isinstance(values, Reject):
             return values
@@ -194,7 +201,13 @@ def perplexity(*, rows: Table, column: str = "text") -> Recipe:
             return Reject(str(row[column]), "the perplexity is too large a number")
 
     return each_given(
-        ready, steps, rows, name="perplexity", columns=("perplexity",), requests=Bounds(1, 1)
+        ready,
+        steps,
+        rows,
+        name="perplexity",
+        columns=("perplexity",),
+        requests=Bounds(1, 1),
+        prompt=prompt,
     )
 
 

@@ -82,6 +82,10 @@ def test_perplexity_is_e_to_the_mean_surprise(make: Make) -> None:
     assert run.table.perplexity.tolist() == pytest.approx([50, 50])
     assert run.ledger.requests == 2
     expects(recipe, run)
+    model = sk.Fake()
+    make(perplexity("{{ instruction }}", rows=ROWS), model)
+    assert [one.messages[0].content for one in model.asked] == ["Describe bread.", "Be rude."]
+    assert [one.answer for one in model.asked] == ["A warm loaf.", "Cold soup again."]
 
 
 @pytest.mark.parametrize("text", [None, "", " ", "word"])
