@@ -21,7 +21,7 @@ from synthkit.student import Embed, embedded
 
 BLOCK = 512
 """Rows that are compared with all others at a time."""
-REFRESH = 32
+REFRESH = 128
 """Bounds of gains that are brought up to date at a time."""
 
 Vectors = NDArray[np.float32]

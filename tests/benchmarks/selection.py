@@ -1,0 +1,94 @@
+"""Selection on 20,000 rows of 256 numbers: seconds and peak memory of each way.
+
+    python -m tests.benchmarks.selection [--rows 20000] [--dim 256] [--keep 100] [--repeats 1]
+
+The vectors are drawn around 200 centres, which is hard for lazy gains: until each centre has a row,
+all gains are nearly equal. "matrix" is three picks on the likeness of all pairs, held at once. Each
+case runs in a process of its own, so that its peak (resident memory above what the libraries and
+the vectors take) is its own; the cases take turns, and the table has medians. On a busy machine
+read the CPU seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import psutil
+
+from synthkit.curate.selection import _unlike, farthest_first, most_covering
+
+
+def drawn(rows: int, dim: int) -> Any:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((200, dim), np.float32)
+    vectors = rng.standard_normal((rows, dim), np.float32)
+    vectors += centres[rng.integers(200, size=rows)]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def matrix(vectors: Any, keep: int) -> list[int]:
+    likeness = (vectors @ vectors.T).clip(0)
+    covered = np.zeros(len(vectors), np.float32)
+    chosen: list[int] = []
+    for _ in range(3):
+        gains = np.maximum(likeness, covered).sum(axis=1)
+        gains[chosen] = -1
+        chosen.append(int(gains.argmax()))
+        covered = np.maximum(covered, likeness[chosen[-1]])
+    return chosen
+
+
+def deita(vectors: Any, keep: int) -> Any:
+    ids = [str(n) for n in range(len(vectors))]
+    return _unlike(vectors, np.arange(len(vectors)), len(vectors), 0.6, ids)
+
+
+CASES: dict[str, Callable[[Any, int], Any]] = {
+    "facility location": most_covering,
+    "k-center": lambda vectors, keep: farthest_first(vectors, keep, 0),
+    "DEITA, no budget": deita,
+    "matrix, 3 picks": matrix,
+}
+
+
+def measured(case: str, rows: int, dim: int, keep: int, queue: Any) -> None:
+    vectors = drawn(rows, dim)
+    before = psutil.Process().memory_info().rss
+    cpu, wall = time.process_time(), time.perf_counter()
+    CASES[case](vectors, keep)
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    queue.put((*spent, (peak - before) / 1e6))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("rows", 20_000), ("dim", 256), ("keep", 100), ("repeats", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    found: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
+    for _ in range(given.repeats):
+        for case in CASES:
+            queue = context.Queue()
+            args = (case, given.rows, given.dim, given.keep, queue)
+            process = context.Process(target=measured, args=args)
+            process.start()
+            found[case].append(queue.get())
+            process.join()
+    print(f"{given.rows} x {given.dim}, {given.keep} kept; medians of {given.repeats}")
+    for case, runs in found.items():
+        wall, cpu, peak = (median(part) for part in zip(*runs, strict=True))
+        print(f"{case:20} {wall:8.1f} s {cpu:8.1f} CPU-s {peak:8.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
