@@ -50,6 +50,13 @@ def likelihood(
     label : the column of the labels that the rows have, each one of ``labels``.
     per_token : divide by the number of tokens, so that long labels are not less likely for that.
 
+    Notes
+    -----
+    A small model continues a text better than it answers a question. SmolLM2-135M on 200 Yelp
+    sentences, accuracy of the rows it could tell apart: 0.855 with ``raw=True``, the prompt
+    ``"Review: {{ text }}\nSentiment:"`` and the labels `` positive`` and `` negative`` (float32; in
+    bfloat16 0.854, with 2 ties); 0.62 in a chat with the prompt that comes along (12 ties).
+
     Raises
     ------
     UsageError
