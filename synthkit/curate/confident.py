@@ -85,7 +85,7 @@ def confident_joint(
         return joint
     counts = np.bincount(own, minlength=k)
     scaled = (joint.T / joint.sum(axis=1) * counts).T
-    scaled = scaled / scaled.sum() * counts.sum()  # no change, but for labels without rows
+    scaled = scaled / max(scaled.sum(), NEAR) * counts.sum()  # it is that sum but for rounding
     return np.array([_whole(row) for row in scaled])
 
 
