@@ -184,6 +184,26 @@ def build(
             return _dataset(_assign_arrow(None, cells))
 
 
+def text_column(table: Any, among: Sequence[str] | None = None) -> str:
+    """The column with the longest texts among the first 200 rows, but for ids.
+
+    Raises
+    ------
+    TableError
+        If the table has no column.
+    """
+    rows = head(table, 200)
+    names = list(columns(table) if among is None else among)
+    if not names:
+        raise TableError("the table has no column, and so no text.")
+
+    def length(name: str) -> tuple[bool, int]:
+        texts = [row[name] for row in rows if isinstance(row[name], str)]
+        return name not in {"id", "parent"}, sum(map(len, texts))
+
+    return max(reversed(names), key=length)
+
+
 def concat(tables: Sequence[Any]) -> Any:
     """The rows of several tables of one kind, one after another; absent cells are missing."""
     first = native(tables[0])

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from synthkit import table as tables
 from synthkit.extras import need
 from synthkit.types import Curation, Mark
 
+T = TypeVar("T")
 Key = tuple[str, int, str, str]
 """Task, round, annotator and row: one mark stands for each."""
 
@@ -202,18 +203,13 @@ def split(table: Any, marks: Iterable[Mark]) -> Curation:
     (['Fine.'], ['rejected'])
     """
     table = tables.identified(table)
-    ids = [str(id) for id in tables.column(table, "id")]
-    votes: dict[str, list[Mark]] = {}
-    for mark in standing(marks).values():
-        if mark.round == 1 and mark.label not in {"", "skip"}:
-            votes.setdefault(mark.id, []).append(mark)
     kept: list[int] = []
     dropped: list[int] = []
     reasons: list[str] = []
     edits: dict[str, dict[int, str]] = {}
-    for at, id in enumerate(ids):
-        against = [mark for mark in votes.get(id, ()) if mark.label == "reject"]
-        for_ = [mark for mark in votes.get(id, ()) if mark.label != "reject"]
+    votes = _votes(marks)
+    for at, id in enumerate(tables.column(table, "id")):
+        for_, against = votes.get(str(id), ([], []))
         if len(for_) > len(against):
             last = max(for_, key=lambda mark: mark.at)
             for name, text in last.edit.items():
@@ -229,6 +225,36 @@ def split(table: Any, marks: Iterable[Mark]) -> Curation:
     )
 
 
+def accepted(marks: Iterable[Mark]) -> dict[str, bool]:
+    """Row id -> whether it was accepted, as :func:`split` decides; without undecided rows.
+
+    >>> accepted([Mark(id="a", label="accept"), Mark(id="b", label="skip")])
+    {'a': True}
+    """
+    votes = {id: (len(for_), len(against)) for id, (for_, against) in _votes(marks).items()}
+    return {id: for_ > against for id, (for_, against) in votes.items() if for_ != against}
+
+
+def skipped(marks: Iterable[Mark]) -> set[str]:
+    """The ids of the rows that were skipped, and that nobody judged.
+
+    >>> skipped([Mark(id="a", label="accept"), Mark(id="b", label="skip")])
+    {'b'}
+    """
+    marks = list(marks)
+    passed = {one.id for one in standing(marks).values() if one.label == "skip" and one.round == 1}
+    return passed - set(_votes(marks))
+
+
+def _votes(marks: Iterable[Mark]) -> dict[str, tuple[list[Mark], list[Mark]]]:
+    """Row id -> the marks of the first round that accept it, and those that reject it."""
+    found: dict[str, tuple[list[Mark], list[Mark]]] = {}
+    for mark in standing(marks).values():
+        if mark.round == 1 and mark.label not in {"", "skip"}:
+            found.setdefault(mark.id, ([], []))[mark.label == "reject"].append(mark)
+    return found
+
+
 def _edited(table: Any, edits: Mapping[str, Mapping[int, str]]) -> Any:
     """``table`` with texts put in the place of cells: column -> row -> text."""
     changed = {}
@@ -238,7 +264,7 @@ def _edited(table: Any, edits: Mapping[str, Mapping[int, str]]) -> Any:
     return tables.assign(table, changed) if changed else table
 
 
-def shuffled(ids: Sequence[str], seed: int) -> list[str]:
+def shuffled(ids: Sequence[T], seed: int) -> list[T]:
     """The ids in an order that depends on the seed and on nothing else."""
     return random.Random(seed).sample(list(ids), len(ids))
 

@@ -1,10 +1,11 @@
 """Filters by name and one plain value, as a notebook line or a file of settings has them.
 
-%synth filter reviews --where "words > 5" --length 3..50 --no-refusals
+%synth filter reviews --where "words > 5" --length 3-50 --no-refusals
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from synthkit.curate import contamination, heuristics, languages, phrases, repeats, sensitive
 from synthkit.curate.filtering import Filter
 from synthkit.errors import UsageError, unknown
+
+_SPAN = re.compile(r"(\d*)\s*-\s*(\d*)|(>=|<=)\s*(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def named(name: str, value: Any = "", *, column: str = "text") -> Filter:
 
     Examples
     --------
-    >>> named("length", "3..50").name, named("no-pii", "email,phone").name
+    >>> named("length", "3-50").name, named("no-pii", "email,phone").name
     ('words >= 3 and <= 50', 'no personal data (email, phone; US)')
     """
     if name not in NAMED:
@@ -57,19 +60,20 @@ def named(name: str, value: Any = "", *, column: str = "text") -> Filter:
 
 
 def span(value: Any) -> tuple[float | None, float | None]:
-    """The bounds in ``"3..50"``, ``"3.."``, ``"..50"`` or ``3``, which is the least.
+    """The bounds in ``"3-50"``, ``"3-"``, ``"-50"``, ``">=3"`` or ``"<=50"``.
 
     Raises
     ------
     UsageError
-        If they are no numbers.
+        If they are none.
     """
-    low, dots, high = str(value).partition("..")
-    try:
-        least = float(low) if low.strip() else None
-        return least, float(high) if dots and high.strip() else None
-    except ValueError:
-        raise UsageError(f"expected bounds such as 3..50, 3.. or ..50; got {value!r}.") from None
+    found = _SPAN.fullmatch(str(value).strip())
+    if not found or not any(found.groups()):
+        raise UsageError(f"expected a span such as 3-50, 3- or -50; got {value!r}.")
+    low, high, sign, bound = found.groups()
+    if sign:
+        low, high = (bound, "") if sign == ">=" else ("", bound)
+    return float(low) if low else None, float(high) if high else None
 
 
 def _length(unit: str) -> Callable[[Any, str], Filter]:
@@ -101,8 +105,8 @@ NAMED: Mapping[str, Named] = {
         True,
         "keep rows for which it holds, such as 'words > 5 and stars < 3'",
     ),
-    "length": Named(_length("words"), "LEAST..MOST", True, "keep texts of so many words"),
-    "chars": Named(_length("chars"), "LEAST..MOST", True, "keep texts of so many characters"),
+    "length": Named(_length("words"), "LEAST-MOST", True, "keep texts of so many words"),
+    "chars": Named(_length("chars"), "LEAST-MOST", True, "keep texts of so many characters"),
     "language": Named(
         lambda value, column: languages.language(*_words(value), column=column),
         "CODE,CODE",
@@ -139,7 +143,7 @@ NAMED: Mapping[str, Named] = {
     ),
     "no-leakage": Named(
         lambda value, column: phrases.no_leakage(column=column, prompts=_words(value)),
-        "PROMPT COLUMN,COLUMN",
+        "COLUMN,COLUMN",
         False,
         "drop texts with placeholders, words around the answer, or parts of the prompt",
     ),
@@ -147,9 +151,9 @@ NAMED: Mapping[str, Named] = {
         lambda value, column: sensitive.no_pii(
             column=column, kinds=_words(value) or sensitive.KINDS
         ),
-        f"KIND,KIND of {', '.join(sensitive.KINDS)}",
+        "KIND,KIND",
         False,
-        "drop texts with personal data",
+        f"drop texts with personal data: {', '.join(sensitive.KINDS)}",
     ),
     "no-secrets": Named(
         lambda _, column: sensitive.no_secrets(column=column),

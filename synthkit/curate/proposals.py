@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from synthkit.curate import marks
 from synthkit.curate.calibration import sigmoid
 from synthkit.student import Floats, Positions
 
@@ -45,8 +46,12 @@ def marks_for(sample: int) -> int:
 
 
 def shuffled(n: int, seed: int) -> list[int]:
-    """The positions of ``n`` rows in an order that depends on the seed alone."""
-    return [int(at) for at in np.random.default_rng(seed).permutation(n)]
+    """The positions of ``n`` rows in an order that depends on the seed alone.
+
+    It is that of :func:`synthkit.curate.marks.shuffled`: what is marked in random order with the
+    same seed measures as well.
+    """
+    return marks.shuffled(range(n), seed)
 
 
 def sample(order: Sequence[int], marked: Collection[int]) -> list[int]:

@@ -115,7 +115,9 @@ class Completer:
 def _taking(option: str, arguments: Sequence[Any]) -> Any:
     """The argument whose value is expected after an option; ``None`` if it takes none."""
     for one in arguments:
-        if option in one.args and one.kwds.get("action") != "store_true":
+        if option in one.args and not (
+            one.kwds.get("action") == "store_true" or one.kwds.get("nargs") == 0
+        ):
             return one
     return None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from synthkit.errors import UsageError, unknown
 from synthkit.jupyter.display import cell
+from synthkit.jupyter.learning import line
 from synthkit.jupyter.marking import Marking, alike
 from synthkit.jupyter.widget import clipped
 from synthkit.types import Mark
@@ -119,6 +120,7 @@ class Desk(Marking):
                 "recent": [self._entry(mark) for mark in self.history.recent(RECENT)],
                 "agreement": self._agreement(),
                 "warning": self.warning[:REASON_LENGTH],
+                "learned": "" if self.learned is None else line(self.learned.report),
             }
 
     def whole(self, id: str) -> dict[str, Any]:
@@ -193,7 +195,21 @@ class Desk(Marking):
             self.current = self._left.pop()
             if self.current is None or not self._label(self.current):
                 return
-        self._go_on(None if changed else id)
+        # what was learned asks for its first row without a mark, wherever the last one stood
+        first = changed or (self.learner is not None and self.filter in {"all", "unmarked"})
+        self._go_on(None if first else id)
+
+    def relearn(self) -> bool:
+        """Learn from the marks, and order the rows by it; the one on the desk stays there."""
+        changed = super().relearn()
+        with self._lock:
+            self._rank = {id: n for n, id in enumerate(self.order)}
+        return changed
+
+    def why(self, id: str) -> list[tuple[str, str, str]]:
+        """Why a row is probably accepted or not, by what was learned from the marks."""
+        (known,) = self.known([id])
+        return self.learner.why(known) if self.learner else []
 
     def _reorder(self) -> bool:
         """Whether the order was made anew; then it is gone through from its start."""

@@ -14,18 +14,22 @@ from synthkit.errors import SynthkitError, UsageError, unknown
 from synthkit.frontend import interactive
 from synthkit.jupyter import options as opts
 from synthkit.jupyter.completion import Completer
-from synthkit.jupyter.cookbook import entry
-from synthkit.jupyter.display import summary
+from synthkit.jupyter.cookbook import EMBEDDER, entry
+from synthkit.jupyter.display import Static, summary
+from synthkit.jupyter.funnel import funnel
 from synthkit.jupyter.live import Background, Feed, Interrupted, carry_out, open_preview
 from synthkit.jupyter.verbs import VERBS, listing
+from synthkit.jupyter.verbs.filter import by_marks
 from synthkit.making import Making, prepare
 from synthkit.models import load_model
 from synthkit.synthesis import Plan, plan
-from synthkit.types import Model, Run, Sampling
+from synthkit.types import Curation, Model, Run, Sampling
 from synthkit.workspace import FOLDER, Session, session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from synthkit.models.embed import Embedder
 
 
 T = TypeVar("T")
@@ -45,6 +49,7 @@ class SynthMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._loaded: dict[str, Model] = {}
+        self._embedders: dict[str, Embedder] = {}
         self._shown: dict[str | None, tuple[str | None, list[Any]]] = {}
         self.completer = Completer(self)
 
@@ -112,6 +117,14 @@ class SynthMagics(Magics):
             self._loaded[name] = load_model(name)
         return self._loaded[name]
 
+    def embedder(self, name: str) -> Embedder:
+        """The embedder of that name, loaded once."""
+        if name not in self._embedders:
+            from synthkit.models.embed import load_embedder  # with it comes NumPy
+
+            self._embedders[name] = load_embedder(name)
+        return self._embedders[name]
+
     def run_cell(self, line: str, cell: str) -> Any:
         """What ``%%synth`` does with its line and its body."""
         words = opts.split(line)
@@ -124,7 +137,7 @@ class SynthMagics(Magics):
 
             return outline(making)
         if options.background and interactive():
-            return self._behind(making)
+            return self._behind(making, options.learned)
         feed = self._follow(making, None) if interactive() else None
         try:
             run = carry_out(making, feed)
@@ -135,6 +148,8 @@ class SynthMagics(Magics):
             raise
         self._bind(making, run)
         display(self._summary(making, run))
+        if options.learned:
+            display(self._sifted(making, run, options.learned).twin)
         if run.ledger.stopped == "interrupted":
             raise Interrupted(
                 f"Interrupted: {_kept(run, options.name)}; run the cell again to go on."
@@ -205,7 +220,7 @@ class SynthMagics(Magics):
             max_cost=options.max_cost,
         )
 
-    def _behind(self, making: Making) -> None:
+    def _behind(self, making: Making, learned: str | None) -> None:
         stop = threading.Event()
         feed = self._follow(making, stop)
         place = display(_Running(making.name), display_id=True)
@@ -214,6 +229,8 @@ class SynthMagics(Magics):
             if run is not None:
                 self._bind(making, run)
                 place.update(self._summary(making, run))
+                if learned and error is None:
+                    self._sifted(making, run, learned)
 
         behind = Background(making, feed, stop, ended)
         self.shell.user_ns[f"{making.name}_run"] = behind
@@ -222,6 +239,16 @@ class SynthMagics(Magics):
     def _bind(self, making: Making, run: Run) -> None:
         self.shell.user_ns[making.name] = run.table
         self.shell.user_ns[f"{making.name}_run"] = run
+
+    def _sifted(self, making: Making, run: Run, learned: str) -> Static:
+        """Keep the rows that a learned filter keeps in NAME, the others in NAME_dropped."""
+        made = self.session.curate(
+            run.table, by_marks(self, learned, None, EMBEDDER), name=making.name
+        )
+        self.session.save(making.name, made.kept)
+        bound = {making.name: made.kept, f"{making.name}_dropped": made.dropped}
+        self.shell.user_ns |= bound
+        return funnel(made, name=making.name, bound=f"bound {', '.join(bound)}")
 
     def _summary(self, making: Making, run: Run) -> Any:
         label = making.model.name
@@ -245,6 +272,13 @@ def _kept(run: Run, name: str) -> str:
     return f"{rows} kept in {name}"
 
 
+_FORMS = {
+    "text/html": lambda made: funnel(made).html,
+    "text/plain": lambda made, printer, cycle: printer.text(repr(funnel(made))),
+}
+"""How a curation is shown that is the value of a cell."""
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics, their settings and their completion; once."""
     if "SynthMagics" in shell.magics_manager.registry:
@@ -252,6 +286,8 @@ def load(shell: InteractiveShell) -> None:
     magics = SynthMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(magics.completer.matcher)
+    for mime, form in _FORMS.items():
+        shell.display_formatter.formatters[mime].for_type(Curation, form)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -263,3 +299,5 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("synth", None)
     shell.configurables.remove(magics)
     shell.Completer.custom_matchers.remove(magics.completer.matcher)
+    for mime in _FORMS:
+        shell.display_formatter.formatters[mime].pop(Curation, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -20,6 +20,9 @@ from synthkit.jupyter.provenance import of_id
 from synthkit.jupyter.widget import Widget, clipped, source, style
 from synthkit.types import Curation
 
+if TYPE_CHECKING:
+    from synthkit.curate.learned_filter import LearnedFilter
+
 KEYS = {
     "accept": "a",
     "reject": "x",
@@ -28,6 +31,7 @@ KEYS = {
     "reason": "c",
     "flag": "f",
     "prompt": "p",
+    "why": "w",
     "back": "Backspace",
     "undo": "u",
     "redo": "U",
@@ -42,6 +46,8 @@ _RESERVED = {"Tab", "Enter", "Escape", "Shift", "Control", "Alt", "Meta"}
 PART_LENGTH = 20_000
 UPDATE_SECONDS = 1.0
 """Seconds between two updates of the static output."""
+LEARN_SECONDS = 0.15
+"""Seconds from a mark until it is learned from, together with those that follow it meanwhile."""
 
 
 class Marker(Widget):
@@ -80,8 +86,12 @@ class Marker(Widget):
         self._turn = 0
         self._place: Any = None
         self._timer: threading.Timer | None = None
+        self._study: threading.Timer | None = None
         self.desk = Desk(table, **options)
+        self.desk.live = True
         bound = bindings(keys or {}, self.desk.labels)
+        if self.desk.learner is None:
+            bound.pop("why", None)
         chosen = _reasons(reasons)
         super().__init__(
             about={
@@ -94,6 +104,7 @@ class Marker(Widget):
                 "task": self.desk.task,
                 "column": self.desk.text,
                 "order": list(self.desk.filters),
+                "learns": self.desk.learner is not None,
             },
             shown=self._state("", 0, True),
         )
@@ -126,6 +137,11 @@ class Marker(Widget):
         """The rejected rows, and ``why``."""
         return self.desk.dropped
 
+    @property
+    def learned(self) -> LearnedFilter | None:
+        """See :attr:`Marking.learned`."""
+        return self.desk.learned
+
     def agreement(self) -> Any:
         """See :meth:`Marking.agreement`."""
         return self.desk.agreement()
@@ -154,6 +170,9 @@ class Marker(Widget):
     def close(self) -> None:
         """Let go of the view; all marks are on disk."""
         with self._acts:
+            if self._study is not None:
+                self._study.cancel()
+                self._study = None
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -168,6 +187,8 @@ class Marker(Widget):
                 return None
             case {"type": "whole", "id": str(id)}:
                 return {"type": "whole", "id": id, **self.desk.whole(id)}
+            case {"type": "why", "id": str(id)}:
+                return {"type": "why", "id": id, "parts": self._why(id)}
             case {"type": "origin", "id": str(id)}:
                 return {"type": "origin", "id": id, "parts": self._origin(id)}
         raise UsageError(f"the marker got a message that it does not know: {content!r}.")
@@ -178,6 +199,7 @@ class Marker(Widget):
             try:
                 if seq > self._last.get(client, 0):
                     self.desk.act(content)
+                    self._learn_soon()
             except BaseException:
                 self.shown = self._state(client, seq, False)
                 raise
@@ -190,6 +212,26 @@ class Marker(Widget):
             self._timer = threading.Timer(UPDATE_SECONDS, self._tick)
             self._timer.daemon = True
             self._timer.start()
+
+    def _learn_soon(self) -> None:
+        """Learn from what was marked, beside the marking: no mark waits for it."""
+        if self.desk.learner is not None and self._study is None:
+            self._study = threading.Timer(LEARN_SECONDS, self._learn)
+            self._study.daemon = True
+            self._study.start()
+
+    def _learn(self) -> None:
+        with self._acts:
+            if self._study is None:  # closed meanwhile
+                return
+            self._study = None
+        try:
+            self.desk.relearn()
+        except Exception as error:
+            self.fail(error)
+            return
+        with self._acts:
+            self._changed()
 
     def _tick(self) -> None:
         with self._acts:
@@ -205,6 +247,11 @@ class Marker(Widget):
     def _state(self, client: str, seq: int, done: bool) -> dict[str, Any]:
         self._turn += 1
         return {**self.desk.state(), "answered": [client, seq, done], "turn": self._turn}
+
+    def _why(self, id: str) -> list[list[Any]]:
+        return [
+            [kind, label, clipped(value, PART_LENGTH)] for kind, label, value in self.desk.why(id)
+        ]
 
     def _origin(self, id: str) -> list[list[Any]]:
         """Where a row comes from; without what filters and other people said of it."""

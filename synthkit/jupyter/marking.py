@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from synthkit import table as tables
 from synthkit import workspace
@@ -21,16 +21,19 @@ from synthkit.evaluate.agreement import cohen_kappa, confusion
 from synthkit.extras import need
 from synthkit.intervals import wilson
 from synthkit.jupyter.display import Static, cell, count, grid, thousands
+from synthkit.jupyter.learning import Learner, line
 from synthkit.types import Curation, Mark
 from synthkit.workspace import Session
+
+if TYPE_CHECKING:
+    from synthkit.curate.learned_filter import LearnedFilter
+    from synthkit.student import Embed
 
 Order = Literal["sequence", "random", "uncertain", "disagreement"]
 Score = Callable[[Any, list[Mark]], Sequence[float]]
 """(table, the annotator's marks) -> P(accept) of each row."""
 
 ASK_SCORE_EVERY = 10
-LOOKED_AT = 200
-"""Rows that are read to find out which column holds the text."""
 BUILT_IN = {"accept": "✓", "reject": "✗", "skip": "–"}
 """Labels that every task has, and their signs."""
 
@@ -52,7 +55,9 @@ class Marking:
     order : ``"sequence"``, ``"random"`` by ``seed``, ``"uncertain"`` (``score`` nearest 0.5
         first), or ``"disagreement"`` (rows first on which others, or the columns ``disagree``,
         differ most).
-    score : a column of probabilities, or a function that is asked again every 10 marks.
+    score : a column of probabilities, or a function that is asked again every 10 marks. Without
+        it ``"uncertain"`` goes by what is learned from the marks: see :attr:`learned`.
+    embed : texts -> (n, d) numbers, to learn by; ``load_embedder("wordllama").embed`` if not given.
     disagree : columns that each hold a judgement.
     seed : of the random order, and of the sample for ``again``.
     again : how many rows that were marked before to mark once more, blind, as round 2.
@@ -79,6 +84,7 @@ class Marking:
         labels: Sequence[str] = (),
         order: Order = "sequence",
         score: str | Score | None = None,
+        embed: Embed | None = None,
         disagree: Sequence[str] = (),
         seed: int = 0,
         again: int = 0,
@@ -114,6 +120,9 @@ class Marking:
             key[2] for key, one in logs.standing(log).items() if self._is_others(key) and one.label
         )
         self._since_score = 0
+        self.live = False
+        """Whether someone else calls :meth:`relearn` after marks: then marks do not wait for it."""
+        self.learner = self._learner(embed)
         self.order = self.ordered()
 
     def __repr__(self) -> str:
@@ -244,8 +253,15 @@ class Marking:
         names = ["first", "second", "n", "share", "low", "high", "kappa"]
         return need("pandas", extra="data", why="to show agreement").DataFrame(rows, columns=names)
 
+    @property
+    def learned(self) -> LearnedFilter | None:
+        """What was learned from the marks so far; ``None`` where nothing is to be learned."""
+        return self.learner.found if self.learner else None
+
     def ordered(self) -> list[str]:
         """The rows in the order in which they are asked."""
+        if self.learner is not None:
+            return self.learner.learn(dict(self.history.current))
         match self._order:
             case "random":
                 return logs.shuffled(self.scope, self.seed)
@@ -257,10 +273,22 @@ class Marking:
 
     def reorder(self) -> bool:
         """Ask the score function again, if it is time; whether the order may have changed."""
+        if self.learner is not None:
+            return False if self.live else self.relearn()
         if not callable(self._score) or self._since_score < ASK_SCORE_EVERY:
             return False
         self._since_score = 0
         self.order = self.ordered()
+        return True
+
+    def relearn(self) -> bool:
+        """Learn from the marks as they are now, and order the rows anew by it."""
+        assert self.learner is not None
+        with self._lock:
+            marks = dict(self.history.current)
+        order = self.learner.learn(marks)
+        with self._lock:
+            self.order = order
         return True
 
     def known(self, ids: Iterable[Any]) -> list[str]:
@@ -284,7 +312,8 @@ class Marking:
         labels = [f"{thousands(self.counts[label])} {label}" for label in self.choices]
         people = ", ".join(f"{by} {thousands(n)}" for by, n in sorted(voices.items())) or self.by
         far = f"{self.name}: {thousands(self.marked)} of {count(len(self.scope), 'row')} marked"
-        return grid(rows, note=f"{far}; {', '.join(labels)}; by {people}")
+        learned = [f"learned: {line(self.learned.report)}"] if self.learned else []
+        return grid(rows, note=f"{far}; {', '.join(labels)}; by {people}", notes=learned)
 
     def shown(self, mark: Mark) -> str:
         """The text of a marked row, as it was edited."""
@@ -306,31 +335,29 @@ class Marking:
         for name in [*([text] if text else []), *(show or [])]:
             if name not in names:
                 raise TableError(unknown("column", name, names))
-        chosen = text or self._longest(show or names)
+        chosen = text or tables.text_column(self.table, show or names)
         wanted = names if show is None else show
         skipped = {chosen, "id", "parent"} if show is None else {chosen}
         return chosen, [name for name in wanted if name not in skipped]
-
-    def _longest(self, names: Sequence[str]) -> str:
-        """The column with the longest texts among the first rows."""
-        rows = tables.head(self.table, LOOKED_AT)
-
-        def length(name: str) -> tuple[bool, int]:
-            texts = [row[name] for row in rows if isinstance(row[name], str)]
-            return name not in {"id", "parent"}, sum(map(len, texts))
-
-        return max(reversed(list(names)), key=length)
 
     def _check(self) -> None:
         orders = ("sequence", "random", "uncertain", "disagreement")
         if self._order not in orders:
             raise UsageError(unknown("order", str(self._order), orders))
-        if self._order == "uncertain" and self._score is None:
-            raise UsageError("order 'uncertain' needs a score: a column, or a function.")
         if isinstance(self._score, str):
             self.column(self._score)
         for name in self._disagree:
             self.column(name)
+
+    def _learner(self, embed: Embed | None) -> Learner | None:
+        if self._order != "uncertain" or self._score is not None:
+            return None
+        if embed is None:
+            from synthkit.models.embed import load_embedder
+
+            embed = load_embedder("wordllama").embed
+        texts = [cell(self.column(self.text)[self._place[id]] or "") for id in self.scope]
+        return Learner(self.scope, texts, embed=embed, seed=self.seed)
 
     def _scores(self) -> list[float | None]:
         if isinstance(self._score, str):

@@ -76,6 +76,11 @@ ARGUMENTS = (
     argument("--max-requests", type=int, help="stop before more requests are sent"),
     argument("--max-tokens-total", type=int, help="stop before more tokens are used"),
     argument("--max-cost", type=float, help="stop before more US dollars are spent"),
+    argument(
+        "--learned",
+        metavar="NAME",
+        help="keep what a filter learned from marks would: %%synth learn",
+    ),
     argument("--background", "-b", action="store_true", help="return at once; Stop works"),
     argument("--dry-run", action="store_true", help="show the prompts and the cost, ask nothing"),
 )

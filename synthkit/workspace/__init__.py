@@ -14,10 +14,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synthkit import table as tables
-from synthkit.curate.filtering import Filter, sift
+from synthkit.curate.filtering import Filter, sift, texts
+from synthkit.curate.marks import accepted, skipped
 from synthkit.errors import StoreError, TableError, UsageError, unknown
 from synthkit.extras import need
 from synthkit.store import Store, Stored
@@ -26,6 +27,10 @@ from synthkit.workspace import bundle, curations, inventory, removal
 from synthkit.workspace.comparison import Comparison, compare
 from synthkit.workspace.intake import Imported, take_in
 from synthkit.workspace.removal import Removal
+
+if TYPE_CHECKING:
+    from synthkit.curate.learned_filter import LearnedFilter
+    from synthkit.student import Embed
 
 FOLDER = ".synthkit"
 
@@ -312,6 +317,67 @@ class Session:
         pandas = need("pandas", extra="data", why="to show verdicts")
         found = curations.verdicts(self.store, rows)
         table = pandas.DataFrame(found, columns=curations.VERDICTS)
+        table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
+        return table
+
+    def learn(
+        self,
+        table: Any,
+        *,
+        name: str,
+        embed: Embed,
+        column: str | None = None,
+        task: str = "",
+        threshold: float | None = None,
+        precision: float | None = None,
+        seed: int = 0,
+    ) -> LearnedFilter:
+        """A filter learned from the marks on a table, kept under a name as its next version.
+
+        Of several annotators the majority decides; see :func:`synthkit.curate.learn` for what it
+        learns and says, and :func:`synthkit.curate.learned` for its use.
+
+        Parameters
+        ----------
+        embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
+        column : of the texts; the one with the longest if not given.
+        task : the question that was marked.
+        """
+        from synthkit.curate.learning import learn
+
+        held = tables.identified(table)
+        place = {str(id): at for at, id in enumerate(tables.column(held, "id"))}
+        said = self.marks(task=task, rows=list(place))
+        column = column or tables.text_column(held)
+        found = learn(
+            texts(held, column),
+            {place[id]: yes for id, yes in accepted(said).items()},
+            skipped=[place[id] for id in skipped(said)],
+            embed=embed,
+            threshold=threshold,
+            precision=precision,
+            seed=seed,
+        )
+        curations.put_filter(self.store, name, {"column": column, **found.to_dict()})
+        return found
+
+    def learned(self, name: str, *, embed: Embed, version: int | None = None) -> LearnedFilter:
+        """The filter kept under a name, of its latest version unless another is asked for.
+
+        Raises
+        ------
+        UsageError
+            If there is none, or ``embed`` is not the embedder that it was learned with.
+        """
+        from synthkit.curate.learned_filter import LearnedFilter
+
+        held = curations.get_filter(self.store, name, version)
+        return LearnedFilter.from_dict(held, embed=embed)
+
+    def filters(self) -> Any:
+        """A DataFrame of the learned filters: name, version, and when it was learned (UTC)."""
+        pandas = need("pandas", extra="data", why="to show filters")
+        table = pandas.DataFrame(curations.filters(self.store), columns=curations.FILTERS)
         table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
         return table
 

@@ -32,6 +32,16 @@ def complete(shell: Shell, text: str) -> list[str]:
         ("%synth mark seeds --ag", ["%synth mark seeds --again"]),
         ("%synth lab tone --inputs see", ["%synth lab tone --inputs seeds"]),
         ("%synth lab tone --judge-model smol", ["%synth lab tone --judge-model smollm2"]),
+        ("%synth filter see", ["%synth filter seeds"]),
+        ("%synth filter seeds --no-ref", ["%synth filter seeds --no-refusals"]),
+        (
+            "%synth filter seeds --no-pii --no-con",
+            ["%synth filter seeds --no-pii --no-contamination"],
+        ),
+        (
+            "%synth filter seeds --no-contamination see",
+            ["%synth filter seeds --no-contamination seeds"],
+        ),
         ("%synth sess", ["%synth session"]),
         ("%%synth x --temp", ["%%synth x --temperature"]),
         ("%%synth x --model smol", ["%%synth x --model smollm2"]),

@@ -17,6 +17,7 @@ from comm.base_comm import BaseComm
 
 import synthkit as sk
 from synthkit import table as tables
+from synthkit.curate.marks import shuffled
 from synthkit.errors import StoreError, TableError, UsageError
 from synthkit.jupyter import Marker
 from synthkit.jupyter.desk import Desk
@@ -521,7 +522,6 @@ def test_a_message_that_makes_no_sense_changes_nothing(
         ({"labels": ["reject"]}, "none of 'accept', 'reject', 'skip'"),
         ({"labels": list("abcdefghij")}, "at most nine labels"),
         ({"order": "sideways"}, "order 'sideways' not found"),
-        ({"order": "uncertain"}, "needs a score"),
         ({"order": "uncertain", "score": "topic"}, "expected numbers as scores"),
         ({"order": "uncertain", "score": lambda t, m: [1]}, "expected 6 scores"),
         ({"keys": {"accept": "x"}}, "'x' would mean both 'accept' and 'reject'"),
@@ -613,3 +613,106 @@ def test_session_marks_in_plain_python(session: sk.Session, tmp_path: Path) -> N
     assert [(one.id, one.by) for one in session.marks(task="tone")] == [("a", "ana"), ("b", "ana")]
     assert [one.by for one in session.marks(rows=["a"])] == ["ana", "bo"]
     assert session.mark([], "accept", by="ana") == []
+
+
+WORDS = "soup bread table waiter garden window street morning".split()
+
+
+def lively(n: int = 120) -> pd.DataFrame:
+    """Rows of which every other is good, and says so in its words."""
+    draw = random.Random(0)
+    texts = [
+        f"{'lovely warm' if at % 2 else 'cold late'} {' '.join(draw.choices(WORDS, k=6))} {at}"
+        for at in range(n)
+    ]
+    return pd.DataFrame({"id": [f"r{at}" for at in range(n)], "text": texts})
+
+
+def counted(texts: Any) -> Any:
+    """An embedder that counts words."""
+    known = ["lovely", "warm", "cold", "late", *WORDS]
+    return [[float(text.split().count(word)) for word in known] for text in texts]
+
+
+def judge(desk: Desk, n: int) -> None:
+    for _ in range(n):
+        assert desk.current is not None
+        at = int(desk.current[1:])
+        desk.act({"do": "label", "id": desk.current, "label": "accept" if at % 2 else "reject"})
+
+
+def test_without_a_score_it_learns_from_the_marks(session: sk.Session) -> None:
+    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    assert desk.order == shuffled([f"r{at}" for at in range(120)], 0)
+    assert "Mark 20 more rows" in desk.state()["learned"]
+    judge(desk, 30)
+    assert desk.learned is not None
+    report = desk.learned.report
+    assert (report.marks, report.needs) == (30, "")
+    assert report.precision.value == report.recall.value == 1.0
+    assert "keeps 50% of 120 rows" in desk.state()["learned"]
+    assert "precision 1.00 [0." in str(desk.summary())
+    assert sorted(desk.order) == sorted(desk.ids)
+    assert set(desk.order[:30]) == {mark.id for mark in session.marks()}
+
+
+def test_a_restart_learns_the_same_from_the_marks_on_disk(session: sk.Session) -> None:
+    options: Any = {"session": session, "by": "ana", "order": "uncertain", "embed": counted}
+    desk = Desk(lively(), **options)
+    judge(desk, 24)
+    again = Desk(lively(), **options)
+    assert again.order == desk.order
+    assert again.current == desk.current
+    assert again.state()["learned"] == desk.state()["learned"]
+
+
+def test_what_was_learned_of_a_row_is_told_when_asked(session: sk.Session) -> None:
+    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    assert desk.why("r1") == [("fact", "learned", "nothing yet")]
+    judge(desk, 24)
+    told = {label: value for _, label, value in desk.why("r1")}
+    assert float(told["P(accept)"]) > 0.8
+    assert "lovely +" in told["words"] or "warm +" in told["words"]
+    assert any(label.startswith("✓ like") for label in told)
+
+
+def test_skipped_rows_teach_nothing_and_are_not_asked_again(session: sk.Session) -> None:
+    desk = Desk(lively(40), session=session, by="ana", order="uncertain", embed=counted)
+    first = desk.current
+    assert first is not None
+    desk.act({"do": "label", "id": first, "label": "skip"})
+    judge(desk, 39)
+    assert desk.current is None
+    assert desk.learned is not None
+    assert desk.learned.report.marks == 39
+
+
+def test_the_widget_learns_beside_the_marking(mark: Open) -> None:
+    browser = mark(lively(), order="uncertain", embed=counted)
+    marker = browser.marker
+    assert marker.about["learns"]
+    assert marker.about["keys"]["why"] == "w"
+    for _ in range(24):
+        id = browser.shown["row"]["id"]
+        browser.act("label", id=id, label="accept" if int(id[1:]) % 2 else "reject")
+    shown = browser.shown["row"]["id"]
+    wait = threading.Event()
+    for _ in range(200):
+        if "precision" in browser.shown["learned"]:
+            break
+        wait.wait(0.05)
+    assert "24 of" not in browser.shown["learned"]
+    assert "precision 1.00" in browser.shown["learned"]
+    assert browser.shown["row"]["id"] == shown, "the row under judgement stays"
+    marker.comm.sent.clear()
+    browser.send(type="why", id=shown)
+    parts = [one["content"] for one in marker.comm.sent if one.get("method") == "custom"]
+    assert parts[-1]["type"] == "why"
+    assert parts[-1]["parts"][1][:2] == ["fact", "P(accept)"]
+
+
+def test_a_score_of_ones_own_needs_no_learning(mark: Open) -> None:
+    browser = mark(lively(6).assign(p=0.5), order="uncertain", score="p")
+    assert not browser.marker.about["learns"]
+    assert "why" not in browser.marker.about["keys"]
+    assert browser.shown["learned"] == ""

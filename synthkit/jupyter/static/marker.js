@@ -30,11 +30,12 @@
  * @property {Entry[]} recent
  * @property {{n: number, share: number | null, low: number, high: number, kappa: number | null} | null} agreement
  * @property {string} warning
+ * @property {string} learned what was learned from the marks, in a line; empty where nothing is
  * @property {[string, number, boolean]} answered
  * @property {number} turn
  *
  * @typedef {{name: string, labels: string[], reasons: string[], keys: Record<string, string>,
- *   round: number, by: string, task: string, column: string, order: string[]}} About
+ *   round: number, by: string, task: string, column: string, order: string[], learns: boolean}} About
  *
  * @typedef {(shown: Shown) => object | null | undefined} Job what to send when its turn comes
  * @typedef {{seq: number, act: object, at: number, ended?: (done: boolean) => void}} Sent
@@ -58,6 +59,7 @@ const ACTIONS = {
   reason: ["Reason", "say why, or comment"],
   flag: ["Flag", "flag it, to look at it again"],
   prompt: ["Prompt", "show where the row comes from"],
+  why: ["Why", "show what was learned about the row"],
   previous: ["Previous", "the row before, without marking"],
   next: ["Next", "the row after, without marking"],
   back: ["Back", "back to the row marked before"],
@@ -100,8 +102,8 @@ class Desk extends Link {
     /** @type {{id: string, turn: number, text: Cell, original: Cell} | null} */
     this.whole = null;
     this.askedWhole = 0;
-    /** @type {{id: string, parts: [string, string, Cell][]} | null} */
-    this.origin = null;
+    /** @type {{type: string, id: string, parts: [string, string, Cell][]} | null} */
+    this.told = null;
     model.on("change:shown", () => this.take());
   }
 
@@ -200,7 +202,7 @@ class Desk extends Link {
   /** @param {any} message */
   receive(message) {
     if (message.type === "whole") this.whole = { ...message, turn: this.askedWhole };
-    else if (message.type === "origin") this.origin = message;
+    else if (message.type === "origin" || message.type === "why") this.told = message;
   }
 
   /** @param {Row} row The row with its long texts, which are asked for once a turn. */
@@ -232,7 +234,8 @@ class View extends Panel {
     this.tall = 0;
     this.drawnRow = "";
     this.drawnMark = "";
-    this.drawnOrigin = "";
+    /** @type {object | null} */
+    this.drawnTold = null;
     this.told = desk.shown.turn;
     this.searching = 0;
     this.made = make("span", "sk-made");
@@ -251,6 +254,8 @@ class View extends Panel {
     this.mark = make("div", "sk-mark-said");
     this.form = make("div", "sk-mark-form");
     this.recent = make("div", "sk-mark-recent");
+    this.learned = make("div", "sk-mark-learned");
+    this.learned.hidden = !this.about.learns;
     this.hint = make("span", "sk-mark-hint", "Click the row, and the keys work.");
     this.build();
     this.follow("error");
@@ -278,7 +283,7 @@ class View extends Panel {
     this.form.hidden = true;
     this.stage.append(this.fields, this.text, this.mark, this.hint);
     this.root.append(head, this.bar, this.buildChips(), this.notes, this.stage, this.form);
-    this.root.append(this.buildActions(), this.recent, this.live);
+    this.root.append(this.buildActions(), this.recent, this.learned, this.live);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("click", (event) => this.click(event));
     this.search.addEventListener("input", () => {
@@ -307,7 +312,7 @@ class View extends Panel {
     const labels = this.about.labels.map((label) => `=${label}`);
     const groups = [
       [...(labels.length ? labels : ["accept"]), "reject", "skip"],
-      ["edit", "reason", "flag", "prompt"],
+      ["edit", "reason", "flag", "prompt", ...(this.about.learns ? ["why"] : [])],
       ["previous", "next", "back", "undo", "redo", "bulk", "help"],
     ];
     for (const group of groups) {
@@ -450,7 +455,7 @@ class View extends Panel {
       this.open("help");
     } else if (action === "reject" && this.about.reasons.length) {
       this.later(() => this.open("reject"));
-    } else if (["edit", "reason", "prompt", "bulk"].includes(action)) {
+    } else if (["edit", "reason", "prompt", "why", "bulk"].includes(action)) {
       this.later(() => this.open(action));
     } else if (action === "flag") {
       this.desk.push(({ row }) => row && { do: "flag", id: row.id });
@@ -491,7 +496,8 @@ class View extends Panel {
       edit: () => row && this.editForm(this.desk.full(row)),
       reason: () => row && this.reasonForm(row),
       reject: () => this.rejectForm(),
-      prompt: () => row && this.originForm(row.id),
+      prompt: () => row && this.toldForm("origin", row.id),
+      why: () => row && this.toldForm("why", row.id),
     };
     const made = forms[mode]();
     if (!made) return;
@@ -592,12 +598,12 @@ class View extends Panel {
     return [list, button("Close", () => this.close(), "Esc")];
   }
 
-  /** @param {string} id */
-  originForm(id) {
-    this.drawnOrigin = "";
-    if (this.desk.origin?.id !== id) this.desk.send({ type: "origin", id });
+  /** @param {"origin" | "why"} type @param {string} id */
+  toldForm(type, id) {
+    this.desk.told = null;
+    this.desk.send({ type, id });
     const list = make("dl", "sk-mark-origin", "…");
-    list.dataset.id = id;
+    list.dataset.type = type;
     return [list, button("Close", () => this.close(), "Esc")];
   }
 
@@ -627,9 +633,10 @@ class View extends Panel {
     this.paintChips(shown);
     this.paintNotes();
     this.paintRow(shown);
-    this.paintOrigin(shown);
+    this.paintTold(shown);
     this.paintActions(shown);
     this.paintRecent(shown);
+    this.paintLearned(shown);
     this.announce(shown);
   }
 
@@ -779,13 +786,13 @@ class View extends Panel {
   }
 
   /** @param {Shown} shown */
-  paintOrigin({ row }) {
-    const { origin } = this.desk;
-    const list = this.form.querySelector(".sk-mark-origin");
-    if (!list || !row || origin?.id !== row.id || this.drawnOrigin === row.id) return;
-    this.drawnOrigin = row.id;
+  paintTold({ row }) {
+    const { told } = this.desk;
+    const list = /** @type {HTMLElement | null} */ (this.form.querySelector(".sk-mark-origin"));
+    if (!list || !row || told?.id !== row.id || told.type !== list.dataset.type || this.drawnTold === told) return;
+    this.drawnTold = told;
     list.replaceChildren(
-      ...origin.parts.flatMap(([kind, label, value]) => {
+      ...told.parts.flatMap(([kind, label, value]) => {
         if (kind === "head") return [make("dt", "sk-mark-origin-head", label)];
         const about = make("dd", kind === "text" ? "sk-mark-origin-text" : "");
         about.append(content(value, true));
@@ -832,6 +839,14 @@ class View extends Panel {
       node.setAttribute("aria-current", String(recent[n].id === row?.id));
       node.setAttribute("aria-disabled", String(this.desk.gone));
     }
+  }
+
+  /** @param {Shown} shown */
+  paintLearned({ learned }) {
+    if (this.learned.dataset.shown === learned) return;
+    this.learned.dataset.shown = learned;
+    const parts = learned.split("   ").map((part) => make("span", "", part));
+    this.learned.replaceChildren(make("span", "sk-faint", "learned"), ...parts);
   }
 
   /** @param {Shown} shown */

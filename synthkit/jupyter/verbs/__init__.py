@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from synthkit.jupyter.display import Static, grid
 from synthkit.jupyter.verbs.explore import EXPLORE
+from synthkit.jupyter.verbs.filter import FILTER
 from synthkit.jupyter.verbs.lab import LAB
+from synthkit.jupyter.verbs.learn import LEARN
 from synthkit.jupyter.verbs.marks import MARK, MARKS
 from synthkit.jupyter.verbs.models import MODEL, MODELS
 from synthkit.jupyter.verbs.recipes import MAKE, RECIPES
@@ -17,7 +19,7 @@ from synthkit.jupyter.verbs.verb import Verb
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
-        *(MODEL, MODELS, RECIPES, MAKE, SHOW, MARK, MARKS, LAB, EXPLORE),
+        *(MODEL, MODELS, RECIPES, MAKE, SHOW, MARK, MARKS, LEARN, FILTER, LAB, EXPLORE),
         *(SESSION, EXPORT, IMPORT, TRACE),
     )
 }
