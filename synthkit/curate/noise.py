@@ -69,13 +69,15 @@ def suspicion(
       :func:`~synthkit.curate.confident.label_issues`: prune by noise rate.
     - ``"dynamics"``, of Data-IQ and cartography: 1 - confidence, the label's mean probability over
       the epochs. Its own rule, CLLM's: confidence and aleatoric are both at most 0.2. Rows of a
-      higher aleatoric, the ambiguous ones, stay whatever the threshold.
+      higher aleatoric, the ambiguous ones, stay whatever the threshold. A linear student is rarely
+      that sure of the rows it learns from: without ``real`` rows the rule finds little.
     - ``"forgetting"``: (times forgotten + 1 - confidence) / (epochs / 2 + 1), where a label that
       was never learned counts as forgotten epochs / 2 times. The confidence is ours: it orders
       rows forgotten alike. Its own rule: never learned.
     - ``"small_loss"``: the probability that the loss is one of the large ones. Its own rule: 0.3 or
       more, as FreeAL trusts a label above 0.7.
     - ``"pvi"``: g'(y) / (g'(y) + g(y|x)), above 1/2 where PVI is negative, which is its own rule.
+      It ranks worse than the others where one label is far more frequent, and its null model right.
     - ``"influence"``: 1 / (1 + exp(phi / s)), with the influence phi of the row on the loss of the
       other half of the table, and s the root mean square of all. Its own rule: phi is negative,
       as it is for many a right label too.
