@@ -236,12 +236,11 @@ def identified(table: Any) -> Any:
     """
     table = native(table)
     if "id" in columns(table):
-        seen: set[Any] = set()
-        for n, id in enumerate(column(table, "id")):
-            if id is None or id in seen:
-                problem = "is missing" if id is None else f"{id!r} occurs twice"
-                raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
-            seen.add(id)
+        ids = column(table, "id")
+        if None in ids or len(set(ids)) < len(ids):
+            n, id = next((n, id) for n, id in enumerate(ids) if id is None or id in ids[:n])
+            problem = "is missing" if id is None else f"{id!r} occurs twice"
+            raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
         return table
     times: Counter[str] = Counter()
     ids = []

@@ -331,7 +331,7 @@ def _filter(
     name: str, kind: str, unit: str, column: str, prefer: str, measure: Measure
 ) -> Duplicates:
     def judge(table: Any) -> list[str]:
-        held = tables.identified(table)
+        held = table if "id" in tables.columns(table) else tables.identified(table)
         of, likeness, missing = _found(held, rule)
         ids = tables.column(held, "id")
         why = [""] * len(of)
@@ -350,21 +350,22 @@ def _filter(
 def _found(table: Any, rule: Duplicates) -> tuple[Positions, NDArray[np.float64], list[int]]:
     """Which row stands for each, how like it is, and the rows without a text."""
     cells = tables.column(table, rule.column)
-    missing = [at for at, cell in enumerate(cells) if cell is None]
-    texts = [cell if isinstance(cell, str) else as_text(cell) for cell in cells]
-    order = _order(table, rule.prefer, texts)
+    missing: list[int] = []
+    texts: list[str] = cells
+    if set(map(type, cells)) != {str}:
+        missing = [at for at, cell in enumerate(cells) if cell is None]
+        texts = [as_text(cell) for cell in cells]
+    order = np.array(_order(table, rule.prefer, texts), np.intp)
     if missing:
-        order = [at for at in order if cells[at] is not None]
+        order = order[~np.isin(order, missing)]
+    ordered = texts if rule.prefer == "first" and not missing else [texts[at] for at in order]
     # texts that are the same to the letter are compared once
-    first: dict[str, int] = {}
-    for at in order:
-        first.setdefault(texts[at], at)
-    distinct = np.fromiter(first.values(), np.intp, len(first))
+    number: dict[str, int] = {}
+    which = np.array([number.setdefault(text, len(number)) for text in ordered], np.intp)
     of, likeness = np.arange(len(texts)), np.ones(len(texts))
-    if len(first):
-        found, alike = rule.measure.find(list(first))
-        number = dict(zip(first, range(len(first)), strict=True))
-        which = np.fromiter((number[texts[at]] for at in order), np.intp, len(order))
+    if number:
+        distinct = order[np.unique(which, return_index=True)[1]]
+        found, alike = rule.measure.find(list(number))
         of[order], likeness[order] = distinct[found[which]], alike[which]
     return of, likeness, missing
 

@@ -94,7 +94,7 @@ def _judged(filter: Filter, table: Any, n: int) -> list[str]:
         raise UsageError(
             f"the filter {filter.name!r} failed: {type(error).__name__}: {error}"
         ) from (error)
-    if len(reasons) != n or not all(isinstance(one, str) for one in reasons):
+    if len(reasons) != n or not all(issubclass(kind, str) for kind in set(map(type, reasons))):
         raise UsageError(
             f"the filter {filter.name!r} must give a text for each of {n} rows, empty to keep it; "
             f"got {len(reasons)} of {', '.join(sorted({type(one).__name__ for one in reasons}))}."

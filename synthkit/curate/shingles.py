@@ -21,8 +21,8 @@ Kind = Literal["words", "chars"]
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.intp]
 
-BLOCK = 1 << 21
-"""Characters that are worked on at once; what is needed for them stays under 100 MB."""
+BLOCK = 1 << 19
+"""Characters that are worked on at once; what is needed for them stays under 30 MB."""
 
 _SEPARATOR = "\0"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
