@@ -11,8 +11,8 @@ Other verbs add columns (scores, weights, better labels), by which rows are drop
   ``contamination``, ``scored``
 - duplicates: ``duplicates`` over ``shingles``, ``minhash`` and ``nearest``
 - a choice of rows: ``selection``, ``sampling``, ``matching``
-- label noise: ``noise`` over ``crossfit``, ``confident``, ``dynamics``, ``mixture``, ``difficulty`` and
-  ``influence``; weights: ``weighting`` over ``sungen``
+- label noise: ``noise`` over ``crossfit``, ``confident``, ``dynamics``, ``mixture``, ``difficulty``
+  and ``influence``; weights: ``weighting`` over ``sungen``
 - better labels: ``labels`` over ``annotators``; people or model: ``routing``
 - marks: ``marks``; the filter learned from them: ``learning`` and ``learned_filter`` over
   ``representation``, ``calibration``, ``proposals``, ``accuracy`` and ``explanation``
