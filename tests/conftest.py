@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -53,6 +54,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
     """Builds a table of that kind from columns."""
     return MAKERS[kind]
+
+
+def pytest_configure() -> None:
+    """Let interrupts arrive also where the shell that started the tests ignores them (``&``)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
