@@ -62,6 +62,18 @@ def test_verdicts_are_remembered_and_shown_with_the_row(shell: Shell, reviews: A
     assert session.names() == ["reviews_kept"]
 
 
+def test_a_row_is_traced_to_what_was_decided_of_it(shell: Shell, reviews: Any) -> None:
+    shell.run("%synth filter reviews --no-refusals --length 5-")
+    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session.mark("c", "reject", by="ana", reason="no review")
+    shown = shell.run("%synth trace c").split("\n\n")[0]
+    assert re.search(r"dropped +refusal: speaks as an AI.*, by no refusals, of reviews", shown)
+    assert re.search(r"mark +reject, no review, by ana", shown)
+    assert re.search(r"kept +of reviews", shell.run("%synth trace a"))
+    with pytest.raises(TableError, match="no row 'z'"):
+        shell.run("%synth trace z")
+
+
 @pytest.mark.parametrize(
     ("line", "kept"),
     [

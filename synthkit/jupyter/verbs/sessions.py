@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic_arguments import argument
 from IPython.display import display
 
+from synthkit.curate.marks import standing
+from synthkit.errors import TableError
 from synthkit.extras import need
 from synthkit.frontend import interactive
 from synthkit.jupyter.display import Static, count, grid, money
 from synthkit.jupyter.verbs.verb import Verb
+from synthkit.store import Stored
 from synthkit.workspace import Session, inventory
+from synthkit.workspace.curations import verdicts
 
 if TYPE_CHECKING:
     from synthkit.jupyter.magics import SynthMagics
@@ -82,23 +86,44 @@ def import_(magics: SynthMagics, options: Any) -> Any:
 
 
 def trace(magics: SynthMagics, options: Any) -> Any:
-    """A row back to its prompt, model, sampling and raw answer."""
-    rows = []
-    for stored in magics.session.trace(options.id):
-        request, completion = stored.request, stored.completion
-        rows += [{"part": role, "value": content} for role, content in request["messages"]]
-        rows += [
-            {"part": "answer", "value": completion.text},
-            {"part": "model", "value": request["model"]},
-            {"part": "sampling", "value": request["sampling"]},
-            {"part": "sample index", "value": request["index"]},
-            {"part": "finish", "value": completion.finish},
-            {"part": "tokens in", "value": completion.prompt_tokens},
-            {"part": "tokens out", "value": completion.completion_tokens},
-        ]
-        if request["schema"]:
-            rows.append({"part": "schema", "value": request["schema"]})
-    return grid(rows)
+    """A row back to its prompt, model, sampling and raw answer; then what was decided of it."""
+    decided = _decided(magics.session, options.id)
+    try:
+        behind = magics.session.trace(options.id)
+    except TableError:
+        if not decided:
+            raise
+        behind = []
+    return grid([*(part for stored in behind for part in _told(stored)), *decided])
+
+
+def _told(stored: Stored) -> list[dict[str, Any]]:
+    request, completion = stored.request, stored.completion
+    rows = [{"part": role, "value": content} for role, content in request["messages"]]
+    rows += [
+        {"part": "answer", "value": completion.text},
+        {"part": "model", "value": request["model"]},
+        {"part": "sampling", "value": request["sampling"]},
+        {"part": "sample index", "value": request["index"]},
+        {"part": "finish", "value": completion.finish},
+        {"part": "tokens in", "value": completion.prompt_tokens},
+        {"part": "tokens out", "value": completion.completion_tokens},
+    ]
+    if request["schema"]:
+        rows.append({"part": "schema", "value": request["schema"]})
+    return rows
+
+
+def _decided(here: Session, id: str) -> list[dict[str, Any]]:
+    """What filters decided of a row, then the marks on it that stand."""
+    said: list[tuple[str, tuple[str, ...]]] = []
+    for one in verdicts(here.store, [id]):
+        by, of = one["filter"], one["name"]
+        said.append((one["verdict"], (one["why"], by and f"by {by}", of and f"of {of}")))
+    for mark in standing(here.store.marks([id])).values():
+        told = (mark.label, mark.reason, mark.by and f"by {mark.by}", mark.task)
+        said.append(("mark", told))
+    return [{"part": part, "value": ", ".join(filter(None, told))} for part, told in said]
 
 
 SESSION = Verb(
