@@ -22,7 +22,8 @@ class Mixture:
     Parameters
     ----------
     losses : (n,) from 0, the least, to 1, the greatest.
-    small : (n,) the probability that a row's loss is of the first: that its label is right.
+    small : (n,) the probability that a row's loss is of the first: that its label is right. It
+        never rises with the loss.
     means, deviations, shares : of the two, (2,) each.
     """
 
@@ -36,7 +37,10 @@ class Mixture:
 def small_loss(losses: ArrayLike, *, seed: int = 0) -> Mixture:
     """Which losses are small, by a mixture of two normal distributions.
 
-    Where all losses are equal there is nothing to tell apart, and all are small.
+    Where all losses are equal there is nothing to tell apart, and all are small. Of a wide and a
+    narrow distribution the wide one is likelier again beyond the narrow one, so that by Bayes' rule
+    the least losses would be trusted less than others, or the greatest more: there the probability
+    stays what it was at its highest, or lowest.
 
     Parameters
     ----------
@@ -75,10 +79,16 @@ def small_loss(losses: ArrayLike, *, seed: int = 0) -> Mixture:
         2, reg_covar=LEAST_VARIANCE, max_iter=1000, random_state=seed
     ).fit(scaled[:, None])
     order = np.argsort(model.means_[:, 0], kind="stable")
+    small = model.predict_proba(scaled[:, None])[:, order[0]]
+    means = model.means_[order, 0]
+    # between the means it falls; beyond them it may turn
+    low, high = scaled <= means[0], scaled >= means[1]
+    small[low] = small[low].max(initial=0.0)
+    small[high] = small[high].min(initial=1.0)
     return Mixture(
         losses=scaled,
-        small=model.predict_proba(scaled[:, None])[:, order[0]],
-        means=model.means_[order, 0],
+        small=small,
+        means=means,
         deviations=np.sqrt(model.covariances_[order, 0, 0]),
         shares=model.weights_[order],
     )

@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 
 TRUSTED = 0.7
 """FreeAL trusts a label whose loss is a small one with a probability above this."""
+MILLIONTH = 1e-6
 LEAST = float(np.finfo(np.float64).tiny)
 
 
@@ -74,8 +75,9 @@ def suspicion(
     - ``"forgetting"``: (times forgotten + 1 - confidence) / (epochs / 2 + 1), where a label that
       was never learned counts as forgotten epochs / 2 times. The confidence is ours: it orders
       rows forgotten alike. Its own rule: never learned.
-    - ``"small_loss"``: the probability that the loss is one of the large ones. Its own rule: 0.3 or
-      more, as FreeAL trusts a label above 0.7.
+    - ``"small_loss"``: the probability that the loss is one of the large ones; a millionth of it is
+      the loss, which orders rows whose probability is 1. Its own rule: 0.3 or more, as FreeAL
+      trusts a label above 0.7.
     - ``"pvi"``: g'(y) / (g'(y) + g(y|x)), above 1/2 where PVI is negative, which is its own rule.
       It ranks worse than the others where one label is far more frequent, and its null model right.
     - ``"influence"``: 1 / (1 + exp(phi / s)), with the influence phi of the row on the loss of the
@@ -279,8 +281,10 @@ def _small_loss(rows: Labelled, folds: int, seed: int, real: Labelled | None) ->
     likely = judged(rows, folds=folds, seed=seed, real=real)
     own = likely[np.arange(len(rows.targets)), rows.targets]
     losses = -np.log(np.maximum(own, LEAST))
-    small = small_loss(losses, seed=seed).small
-    return Evidence(1 - small, likely, small <= TRUSTED, {"loss": losses, "small": small})
+    found = small_loss(losses, seed=seed)
+    doubt = (1 - MILLIONTH) * (1 - found.small) + MILLIONTH * found.losses
+    columns = {"loss": losses, "small": found.small}
+    return Evidence(doubt, likely, found.small <= TRUSTED, columns)
 
 
 def _pvi(rows: Labelled, folds: int, seed: int, real: Labelled | None) -> Evidence:

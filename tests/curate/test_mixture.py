@@ -36,6 +36,15 @@ def test_the_components_are_those_of_scikit_learn() -> None:
     assert sorted(small_loss(LOSSES).means) == pytest.approx(sorted(model.means_.ravel()), abs=1e-3)
 
 
+def test_a_smaller_loss_is_never_trusted_less() -> None:
+    wide = np.concatenate([RNG.normal(0.5, 0.02, 900), RNG.normal(0.7, 0.3, 300)])
+    for losses in (wide, -wide):  # Bayes' rule alone trusts the least ones least, the greatest most
+        found = small_loss(losses)
+        falling = found.small[np.argsort(losses)]
+        assert (np.diff(falling) <= 1e-12).all()
+        assert falling[0] > 0.7 > 0.3 > falling[-1]
+
+
 @pytest.mark.parametrize("losses", [[], [0.7], [0.7] * 5])
 def test_where_losses_do_not_differ_all_are_small(losses: Any) -> None:
     assert small_loss(losses).small.tolist() == [1.0] * len(losses)

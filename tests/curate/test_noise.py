@@ -84,6 +84,14 @@ def test_the_filter_drops_what_is_noisy_and_says_what_it_looks_like(method: Any)
         assert why.startswith(f"label noise: given '{given}', looks '{looks}' (0.")
 
 
+def test_losses_that_are_surely_large_are_ranked_by_the_loss() -> None:
+    table, _ = seasons(n=400)
+    made = suspicion(table, method="small_loss", embed=embed)
+    assert (made["small"] < 1e-16).sum() > 1  # whose 1 - small is 1
+    ranks = made[["loss", "suspicion"]].rank()
+    assert ranks["suspicion"].tolist() == ranks["loss"].tolist()
+
+
 def test_each_method_has_the_rule_of_its_paper() -> None:
     table, _ = seasons(wrong=0.3)
     rows = labelled(table, "label", column="text", embed=embed)
@@ -104,6 +112,7 @@ def test_each_method_has_the_rule_of_its_paper() -> None:
     assert losses["loss"].to_numpy() == pytest.approx(-np.log(own))
     assert losses["small"].to_numpy() == pytest.approx(small_loss(losses["loss"]).small)
     assert losses["noisy"].tolist() == (losses["small"] <= 0.7).tolist()
+    assert losses["suspicion"].to_numpy() == pytest.approx(1 - losses["small"], abs=1e-6)
     bits = made["pvi"]["pvi"]
     assert made["pvi"]["suspicion"].to_numpy() == pytest.approx(1 / (1 + 2**bits))
     assert made["pvi"]["noisy"].tolist() == (made["pvi"]["suspicion"] > 0.5).tolist()
