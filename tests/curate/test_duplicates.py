@@ -181,6 +181,10 @@ def test_a_hand_case_of_each() -> None:
         (1, 2, 5), "near-duplicate: of 0, Jaccard 1.00"
     )
     assert kept(texts, near_duplicates(size=2)) == [0, 3, 4, 5]
+    for words, left in ((8, [0, 1]), (9, [0])):  # one word changed: 7/9 and 8/10
+        sentence = [*"abcdefgh", "i"][:words]
+        changed = [" ".join(sentence), " ".join([*sentence[:-1], "other"])]
+        assert kept(changed, near_duplicates()) == left
     assert whys(texts[3:5], semantic_duplicates(spread)) == {
         1: "semantic duplicate: of 0, cosine 1.00"
     }
