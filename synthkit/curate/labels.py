@@ -108,7 +108,9 @@ def relabel(
         (n, k) probabilities; or such an array, with a row for each of the table's and NaN in those
         that are unknown.
     labels : the k labels, if a function or an array is given.
-    threshold : from 0 to below 1. At 0 each row gets the likeliest label.
+    threshold : from 0 to below 1. At 0 each row gets the likeliest label. At 0.9 few labels change,
+        and by a light student hardly any, least by one that learned from wrong labels. A lower one
+        pays where many labels are wrong; where one in twenty is, more are spoilt than mended.
     column, text : of the labels, and of the texts that a model reads.
 
     Returns
