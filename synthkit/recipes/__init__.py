@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from synthkit.recipes.scoring import perplexity as perplexity
     from synthkit.recipes.shape import Bounds as Bounds
     from synthkit.recipes.shape import Recipe as Recipe
+    from synthkit.recipes.shape import Reject as Reject
     from synthkit.recipes.shape import asked as asked
     from synthkit.recipes.shape import custom as custom
     from synthkit.recipes.shape import each as each
@@ -82,7 +83,7 @@ RECIPES: dict[str, str] = {
 """The recipes that ``%synth recipes`` lists: name -> the module it is in."""
 
 _OTHERS = dict.fromkeys(
-    ("Bounds", "Recipe", "asked", "custom", "each", "together", "user", "whole"), "shape"
+    ("Bounds", "Recipe", "Reject", "asked", "custom", "each", "together", "user", "whole"), "shape"
 ) | {"Field": "chains", "as_vary": "listed"}
 
 __all__ = sorted([*RECIPES, *_OTHERS])

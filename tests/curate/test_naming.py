@@ -10,8 +10,8 @@ from synthkit.errors import UsageError
 
 GIVEN: dict[str, Any] = {
     "where": "words > 1",
-    "length": "2..9",
-    "chars": "3..",
+    "length": "2-9",
+    "chars": "3-",
     "language": "en, fr",
     "matches": "o",
     "no-match": "zzz",
@@ -30,17 +30,13 @@ def test_each_name_is_a_filter_of_the_column_given(name: str) -> None:
 
 
 def test_the_values_are_read() -> None:
-    assert named("length", 5).name == "words >= 5"
+    assert named("length", ">=5").name == "words >= 5"
     assert named("language", "en,fr").name == "language en or fr, 0.9 sure"
     assert named("no-pii", "card").name == "no personal data (card; US)"
     assert named("no-leakage", "prompt").name == "no leakage of prompt, 6 words"
     assert named("stopwords", "3").name == "stop words >= 3 in texts of 50 words"
-    assert [span("2..5"), span("2.."), span("..5"), span(2)] == [
-        (2, 5),
-        (2, None),
-        (None, 5),
-        (2, None),
-    ]
+    spans = [span("2-5"), span("2-"), span("-5"), span(">=2"), span("<= 5")]
+    assert spans == [(2, 5), (2, None), (None, 5), (2, None), (None, 5)]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +44,7 @@ def test_the_values_are_read() -> None:
     [
         ("no-refusal", "", "filter 'no-refusal' not found.*Did you mean 'no-refusals'"),
         ("where", "", "needs EXPRESSION"),
-        ("length", "five", "expected bounds such as 3..50"),
+        ("length", "five", "expected a span such as 3-50"),
         ("no-refusals", "yes", "takes no value; got 'yes'"),
         ("stopwords", "two", "expected a number of stop words"),
         ("no-pii", "emial", "Did you mean 'email'"),
