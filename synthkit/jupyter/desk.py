@@ -199,12 +199,21 @@ class Desk(Marking):
         first = changed or (self.learner is not None and self.filter in {"all", "unmarked"})
         self._go_on(None if first else id)
 
-    def relearn(self) -> bool:
-        """Learn from the marks, and order the rows by it; the one on the desk stays there."""
-        changed = super().relearn()
-        with self._lock:
-            self._rank = {id: n for n, id in enumerate(self.order)}
-        return changed
+    def study(self) -> None:
+        """Learn from the marks beside the marking; ``warning`` says why it could not be done."""
+        try:
+            self.relearn()
+        except Exception as error:  # it is asked by no one who could be told otherwise
+            self.warning = f"Nothing new was learned: {type(error).__name__}: {error}"
+        else:
+            self.warning = ""
+
+    def _arrange(self, order: list[str]) -> None:
+        """Take an order; what is marked meanwhile and the row on the desk keep their places."""
+        marked = [id for id in self.history.current if id in self._within and self._label(id)]
+        here = [self.current] if self.current and not self._label(self.current) else []
+        super()._arrange(list(dict.fromkeys([*marked, *here, *order])))
+        self._rank = {id: n for n, id in enumerate(self.order)}
 
     def why(self, id: str) -> list[tuple[str, str, str]]:
         """Why a row is probably accepted or not, by what was learned from the marks."""

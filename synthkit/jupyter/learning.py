@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from synthkit.extras import need
 from synthkit.jupyter.display import thousands
 
 if TYPE_CHECKING:
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 AHEAD = 32
 """Rows that are proposed after each mark; the others follow in the order they are drawn in."""
-SIGNS = {True: "✓", False: "✗"}
+_ALONE = threading.Lock()
+"""Held while the number of threads is limited, so that it is put back as it was."""
+VERDICTS = {True: "✓ accepted", False: "✗ rejected"}
 
 
 class Learner:
@@ -49,14 +53,17 @@ class Learner:
         said = {id: mark.label for id, mark in marks.items() if mark.label and id in self._place}
         skipped = [self._place[id] for id, label in said.items() if label == "skip"]
         judged = {self._place[id]: said[id] != "reject" for id in said if said[id] != "skip"}
-        found = learn(
-            self.texts,
-            judged,
-            embed=self.embed,
-            vectors=self._vectors,
-            skipped=skipped,
-            seed=self.seed,
-        )
+        threads = need("threadpoolctl", extra="curate", why="to learn beside the marking")
+        # small matrices, which several threads would wait for longer than they reckon
+        with _ALONE, threads.threadpool_limits(1, user_api="blas"):
+            found = learn(
+                self.texts,
+                judged,
+                embed=self.embed,
+                vectors=self._vectors,
+                skipped=skipped,
+                seed=self.seed,
+            )
         self.found = found
         assert found.table is not None
         asked = dict.fromkeys(said)
@@ -71,35 +78,34 @@ class Learner:
         said = self.found.explain(self._place[id])
         parts = [("head", "Learned", ""), ("fact", "P(accept)", f"{said.score:.2f}")]
         words = ", ".join(f"{one.word} {one.change:+.2f}" for one in said.words)
-        parts.append(("fact", "words", words or "none moves it"))
+        parts.append(("fact", "log-odds", words.replace("-", "−") or "no word moves them"))
+        parts.append(("head", "Most like it, of the marked rows", ""))
         for one in said.neighbours:
             told = f"{one.text} (cosine {one.cosine:.2f})"
-            parts.append(("fact", f"{SIGNS[one.accepted]} like", told))
+            parts.append(("fact", VERDICTS[one.accepted], told))
         return parts
 
 
-def line(report: Report) -> str:
-    """A report in the one line that the marker has for it.
+def line(report: Report, between: str = "   ") -> str:
+    """A report in the one line that the marker has for it, with ``between`` its parts.
 
     Examples
     --------
     >>> from synthkit.curate import learn
     >>> made = learn(["a", "b"], {0: True}, embed=lambda texts: [[1.0]] * len(texts))
-    >>> line(made.report).split(";")[0]
-    'Mark 19 more rows: 20 are needed, and there is 1'
+    >>> line(made.report)
+    'too little yet: mark 19 more rows, with 1 accepted and 2 rejected among them'
     """
     if report.needs:
-        return report.needs
-    further = " or ".join(
-        f"{thousands(n)} more marks for ±{width}" for width, n in report.more.items() if n
-    )
+        return _missing(report)
+    further = ", ".join(f"{thousands(n)} for ±{width}" for width, n in report.more.items() if n)
     parts = [
         f"keeps {report.kept:.0%} of {thousands(report.rows)} rows",
         f"precision {_told(report.precision)}",
         f"recall {_told(report.recall)}",
-        further,
+        f"more marks: {further}" if further else "",
     ]
-    return "   ".join(part for part in parts if part)
+    return between.join(part for part in parts if part)
 
 
 def told(report: Report) -> list[dict[str, Any]]:
@@ -122,6 +128,17 @@ def told(report: Report) -> list[dict[str, Any]]:
         for width, n in report.more.items()
         if n
     ]
+
+
+def _missing(report: Report) -> str:
+    from synthkit.curate.learning import LEAST, OF_EACH
+
+    n = max(LEAST - report.marks, 0)
+    of = {"accepted": report.accepted, "rejected": report.marks - report.accepted}
+    each = [f"{OF_EACH - had} {verdict}" for verdict, had in of.items() if had < OF_EACH]
+    rows = f"mark {n or ''} more row{'' if n == 1 else 's'}".replace("  ", " ")
+    among = f", with {' and '.join(each)} among them" if each else ""
+    return f"too little yet: {rows}{among}"
 
 
 def _told(estimate: Estimate) -> str:

@@ -46,7 +46,7 @@ _RESERVED = {"Tab", "Enter", "Escape", "Shift", "Control", "Alt", "Meta"}
 PART_LENGTH = 20_000
 UPDATE_SECONDS = 1.0
 """Seconds between two updates of the static output."""
-LEARN_SECONDS = 0.15
+LEARN_SECONDS = 0.25
 """Seconds from a mark until it is learned from, together with those that follow it meanwhile."""
 
 
@@ -87,6 +87,8 @@ class Marker(Widget):
         self._place: Any = None
         self._timer: threading.Timer | None = None
         self._study: threading.Timer | None = None
+        self._more = False
+        self._answered = ("", 0, True)
         self.desk = Desk(table, **options)
         self.desk.live = True
         bound = bindings(keys or {}, self.desk.labels)
@@ -106,7 +108,7 @@ class Marker(Widget):
                 "order": list(self.desk.filters),
                 "learns": self.desk.learner is not None,
             },
-            shown=self._state("", 0, True),
+            shown=self._state(),
         )
 
     def __repr__(self) -> str:
@@ -198,16 +200,20 @@ class Marker(Widget):
         with self._acts:
             try:
                 if seq > self._last.get(client, 0):
+                    before = self.desk.history.depth
                     self.desk.act(content)
-                    self._learn_soon()
+                    if self.desk.history.depth != before:
+                        self._learn_soon()
             except BaseException:
-                self.shown = self._state(client, seq, False)
+                self._answered = (client, seq, False)
+                self.shown = self._state()
                 raise
             self._last[client] = max(seq, self._last.get(client, 0))
-            self._changed(client, seq)
+            self._answered = (client, seq, True)
+            self._changed()
 
-    def _changed(self, client: str = "", seq: int = 0) -> None:
-        self.shown = self._state(client, seq, True)
+    def _changed(self) -> None:
+        self.shown = self._state()
         if self._place is not None and self._timer is None:
             self._timer = threading.Timer(UPDATE_SECONDS, self._tick)
             self._timer.daemon = True
@@ -215,6 +221,7 @@ class Marker(Widget):
 
     def _learn_soon(self) -> None:
         """Learn from what was marked, beside the marking: no mark waits for it."""
+        self._more = True
         if self.desk.learner is not None and self._study is None:
             self._study = threading.Timer(LEARN_SECONDS, self._learn)
             self._study.daemon = True
@@ -222,15 +229,14 @@ class Marker(Widget):
 
     def _learn(self) -> None:
         with self._acts:
+            self._more = False
+        self.desk.study()
+        with self._acts:
             if self._study is None:  # closed meanwhile
                 return
             self._study = None
-        try:
-            self.desk.relearn()
-        except Exception as error:
-            self.fail(error)
-            return
-        with self._acts:
+            if self._more:  # marks that came while it learned
+                self._learn_soon()
             self._changed()
 
     def _tick(self) -> None:
@@ -244,9 +250,9 @@ class Marker(Widget):
         except Exception as error:
             self.fail(error)
 
-    def _state(self, client: str, seq: int, done: bool) -> dict[str, Any]:
+    def _state(self) -> dict[str, Any]:
         self._turn += 1
-        return {**self.desk.state(), "answered": [client, seq, done], "turn": self._turn}
+        return {**self.desk.state(), "answered": list(self._answered), "turn": self._turn}
 
     def _why(self, id: str) -> list[list[Any]]:
         return [

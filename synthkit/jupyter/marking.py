@@ -288,8 +288,11 @@ class Marking:
             marks = dict(self.history.current)
         order = self.learner.learn(marks)
         with self._lock:
-            self.order = order
+            self._arrange(order)
         return True
+
+    def _arrange(self, order: list[str]) -> None:
+        self.order = order
 
     def known(self, ids: Iterable[Any]) -> list[str]:
         """The ids as text, if all of them are to be marked here."""
@@ -312,7 +315,7 @@ class Marking:
         labels = [f"{thousands(self.counts[label])} {label}" for label in self.choices]
         people = ", ".join(f"{by} {thousands(n)}" for by, n in sorted(voices.items())) or self.by
         far = f"{self.name}: {thousands(self.marked)} of {count(len(self.scope), 'row')} marked"
-        learned = [f"learned: {line(self.learned.report)}"] if self.learned else []
+        learned = [f"learned: {line(self.learned.report, ', ')}"] if self.learned else []
         return grid(rows, note=f"{far}; {', '.join(labels)}; by {people}", notes=learned)
 
     def shown(self, mark: Mark) -> str:

@@ -644,7 +644,7 @@ def judge(desk: Desk, n: int) -> None:
 def test_without_a_score_it_learns_from_the_marks(session: sk.Session) -> None:
     desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
     assert desk.order == shuffled([f"r{at}" for at in range(120)], 0)
-    assert "Mark 20 more rows" in desk.state()["learned"]
+    assert "mark 20 more rows, with 2 accepted" in desk.state()["learned"]
     judge(desk, 30)
     assert desk.learned is not None
     report = desk.learned.report
@@ -672,8 +672,8 @@ def test_what_was_learned_of_a_row_is_told_when_asked(session: sk.Session) -> No
     judge(desk, 24)
     told = {label: value for _, label, value in desk.why("r1")}
     assert float(told["P(accept)"]) > 0.8
-    assert "lovely +" in told["words"] or "warm +" in told["words"]
-    assert any(label.startswith("✓ like") for label in told)
+    assert "lovely +" in told["log-odds"] or "warm +" in told["log-odds"]
+    assert any(label == "✓ accepted" for label in told)
 
 
 def test_skipped_rows_teach_nothing_and_are_not_asked_again(session: sk.Session) -> None:
@@ -716,3 +716,54 @@ def test_a_score_of_ones_own_needs_no_learning(mark: Open) -> None:
     assert not browser.marker.about["learns"]
     assert "why" not in browser.marker.about["keys"]
     assert browser.shown["learned"] == ""
+
+
+def test_the_row_at_hand_stays_the_next_to_be_asked(session: sk.Session) -> None:
+    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    desk.live = True
+    judge(desk, 24)
+    before = desk.state()["row"]
+    desk.study()
+    assert desk.state()["row"] == before
+    assert (desk.order[24], before["at"]) == (desk.current, 25)
+    judge(desk, 1)
+    assert desk.current == desk.order[25]
+
+
+def test_learning_that_fails_is_said_and_marking_goes_on(
+    session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    desk.live = True
+    judge(desk, 24)
+    assert desk.learner is not None
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.learner, "_vectors", None)
+        broken.setattr(desk.learner, "embed", WORDS.index)
+        desk.study()
+    assert desk.state()["warning"].startswith("Nothing new was learned: ")
+    judge(desk, 1)
+    desk.study()
+    assert desk.state()["warning"] == ""
+    assert desk.learned is not None
+    assert desk.learned.report.marks == 25
+
+
+def test_what_is_learned_beside_answers_no_key_again(mark: Open) -> None:
+    browser = mark(lively(), order="uncertain", embed=counted)
+    for _ in range(24):
+        browser.act("label", id=browser.shown["row"]["id"], label="accept")
+    answered = browser.shown["answered"]
+    wait = threading.Event()
+    for _ in range(200):
+        if "mark more rows" in browser.shown["learned"]:
+            break
+        wait.wait(0.05)
+    assert browser.shown["learned"] == (
+        "too little yet: mark more rows, with 2 rejected among them"
+    )
+    assert browser.shown["answered"] == answered
+    before = browser.shown["turn"]
+    browser.act("next")
+    wait.wait(0.6)
+    assert browser.shown["turn"] == before + 1, "a move teaches nothing"

@@ -236,7 +236,8 @@ class View extends Panel {
     this.drawnMark = "";
     /** @type {object | null} */
     this.drawnTold = null;
-    this.told = desk.shown.turn;
+    const { answered, marked, row } = desk.shown;
+    this.told = JSON.stringify([answered, marked, row?.id]);
     this.searching = 0;
     this.made = make("span", "sk-made");
     this.pace = make("span", "sk-count");
@@ -250,6 +251,7 @@ class View extends Panel {
     this.buttons = new Map();
     this.stage = make("div", "sk-mark-stage");
     this.fields = make("div", "sk-mark-fields");
+    this.place = make("span", "sk-mark-place sk-faint");
     this.text = make("div", "sk-mark-text");
     this.mark = make("div", "sk-mark-said");
     this.form = make("div", "sk-mark-form");
@@ -693,35 +695,36 @@ class View extends Panel {
   /** @param {Shown} shown */
   paintRow(shown) {
     const row = shown.row && this.desk.full(shown.row);
-    const drawn = JSON.stringify(row ? [row.id, row.at, row.text, row.fields] : [shown.total, shown.marked, shown.filter, shown.search, shown.narrowed, shown.agreement]);
+    const drawn = JSON.stringify(row ? [row.id, row.text, row.fields] : [shown.total, shown.marked, shown.filter, shown.search, shown.narrowed, shown.agreement]);
     if (drawn !== this.drawnRow) {
       this.drawnRow = drawn;
-      if (this.mode === "prompt" && row?.id !== this.form.querySelector("dl")?.dataset.id) this.close();
-      if (row) this.drawRow(row, shown.total);
+      if (["prompt", "why"].includes(this.mode)) this.close();
+      if (row) this.drawRow(row);
       else this.drawEnd(shown);
       this.stage.scrollTop = 0;
       this.tall = Math.max(this.tall, this.stage.offsetHeight);
       // so that the buttons below stay where they are from row to row
       this.stage.style.minHeight = `${this.tall}px`;
     }
+    // learning may move a row that is being read: that alone draws nothing anew
+    write(this.place, row ? `${thousands(row.at)} of ${thousands(shown.total)}` : "");
     const said = JSON.stringify(row && [row.id, row.label, row.flag, row.reason, row.original]);
     if (said === this.drawnMark) return;
     this.drawnMark = said;
     this.mark.replaceChildren(...(row ? this.saidOf(row) : []));
   }
 
-  /** @param {Row} row @param {number} total */
-  drawRow(row, total) {
+  /** @param {Row} row */
+  drawRow(row) {
     const fields = row.fields.map(([name, cell]) => {
       const node = make("span", "sk-mark-field");
       node.append(make("span", "sk-faint", name), " ", content(cell, false));
       return node;
     });
-    const place = make("span", "sk-mark-place sk-faint", `${thousands(row.at)} of ${thousands(total)}`);
     const id = button(`row ${row.id.length > 10 ? `${row.id.slice(0, 8)}…` : row.id} (i)`, () => this.run("prompt"), "", "sk-button sk-mark-id");
     id.title = `${row.id}: show where it comes from`;
     const side = make("span", "sk-mark-side");
-    side.append(place, id);
+    side.append(this.place, id);
     this.fields.replaceChildren(...fields, side);
     this.text.replaceChildren(content(row.text, true));
   }
@@ -842,17 +845,19 @@ class View extends Panel {
   }
 
   /** @param {Shown} shown */
-  paintLearned({ learned }) {
+  paintLearned({ learned, row }) {
     if (this.learned.dataset.shown === learned) return;
     this.learned.dataset.shown = learned;
+    if (this.mode === "why" && row && !this.desk.gone) this.desk.send({ type: "why", id: row.id });
     const parts = learned.split("   ").map((part) => make("span", "", part));
     this.learned.replaceChildren(make("span", "sk-faint", "learned"), ...parts);
   }
 
-  /** @param {Shown} shown */
-  announce({ turn, marked, total, row, recent }) {
-    if (turn === this.told) return;
-    this.told = turn;
+  /** @param {Shown} shown What was done, and not what is learned beside it. */
+  announce({ answered, marked, total, row, recent }) {
+    const told = JSON.stringify([answered, marked, row?.id]);
+    if (told === this.told) return;
+    this.told = told;
     const last = recent[0] ? `Last: ${PAST[recent[0].label] ?? (recent[0].label || "no label")}. ` : "";
     const next = row ? `Row ${row.at}.` : "No more rows.";
     this.say(`${last}${marked} of ${total} marked. ${next}`);
