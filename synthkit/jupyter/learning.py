@@ -116,7 +116,7 @@ def told(report: Report) -> list[dict[str, Any]]:
         {"what": "drawn at random", "value": str(report.sample)},
     ]
     if report.needs:
-        return [*rows, {"what": "needs", "value": report.needs}]
+        return [*rows, {"what": "needs", "value": _missing(report)}]
     rows += [
         {"what": "threshold", "value": f"P(accept) >= {report.threshold:.2f}"},
         {"what": "keeps", "value": f"{report.kept:.0%}"},
