@@ -354,6 +354,38 @@ class Curation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A number that says what a table is worth, with how far it may be off.
+
+    Parameters
+    ----------
+    name : of the metric.
+    value : the number.
+    low, high : its interval at ``level``; ``None`` where the metric has none.
+    n : how many rows or pairs it rests on.
+    unit : of the value, such as ``"0..1"``, ``"nats"`` or ``"tokens"``.
+    better : which way is better; empty where neither is.
+    how : what it depends on, in words: tokenizer, embedder, n-gram length, seed.
+    level : how often intervals made like this hold the true value.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int
+    unit: str = ""
+    better: Literal["higher", "lower", ""] = ""
+    how: str = ""
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.3g}"
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What one person says of one row, whole: a later mark takes the place of an earlier one.
 
