@@ -265,6 +265,10 @@ def _score(
     seed: int,
 ) -> Score:
     """The statistic of all rows, with a percentile interval; undefined resamples are left out."""
+    if not 0 < level < 1 or resamples < 2:
+        raise UsageError(
+            f"expected a level between 0 and 1, and 2 resamples or more; got {level}, {resamples}."
+        )
     rng = np.random.default_rng(seed)
     drawn = np.array([statistic(rng.integers(n, size=n)) for _ in range(resamples if n > 1 else 0)])
     defined = drawn[~np.isnan(drawn)]

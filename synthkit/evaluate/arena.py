@@ -82,6 +82,10 @@ def ratings(
     >>> {name: round(score.value, 1) for name, score in rated.items()}
     {'a': 1095.4, 'b': 904.6}
     """
+    if not 0 < level < 1 or resamples < 2:
+        raise UsageError(
+            f"expected a level between 0 and 1, and 2 resamples or more; got {level}, {resamples}."
+        )
     fought = _fought(battles, ties)
     names = sorted({name for battle in fought for name in (battle.first, battle.second)})
     places = {name: place for place, name in enumerate(names)}

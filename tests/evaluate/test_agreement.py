@@ -266,3 +266,8 @@ def test_a_cohen_interval_is_about_what_the_delta_method_gives() -> None:
 def test_one_row_has_no_interval_and_resamples_of_one_label_are_told_of() -> None:
     assert fleiss([[1, 1]]).low is None
     assert "of them with one label alone left out" in cohen([("a", "a"), ("b", "b")]).how
+
+
+def test_a_level_in_percent_is_refused() -> None:
+    with pytest.raises(UsageError, match="level between 0 and 1"):
+        fleiss(FOURTEEN, level=95)

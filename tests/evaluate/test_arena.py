@@ -66,7 +66,7 @@ def test_ratings_are_what_evalica_gives(systems: int) -> None:
     theta = np.log(found)
     theirs = 1000 + 400 * (theta - theta.mean()) / np.log(10)
     for name, score in ratings(battles, resamples=20).items():
-        assert score.value == pytest.approx(theirs[name], abs=1e-4)
+        assert score.value == pytest.approx(theirs[name], abs=1e-6)
         assert "ridge" not in score.how
 
 
@@ -169,6 +169,7 @@ def test_outcomes_that_length_tells_apart_take_a_ridge_and_say_so() -> None:
         (lambda: ratings([]), "none that counts"),
         (lambda: ratings([Battle("a", "b", "tie")], ties="drop"), "none that counts"),
         (lambda: ratings([Battle("a", "b", "tie")], ties="hlaf"), "Did you mean 'half'"),
+        (lambda: ratings([Battle("a", "b", "tie")], level=95), "level between 0 and 1"),
         (lambda: win_rate([Battle("a", "b", "tie")], "c"), "battles of 'c'; got none"),
         (lambda: order_consistency([]), "got none"),
         (lambda: order_consistency([("a", "tie")]), "outcome 'a' not found"),
