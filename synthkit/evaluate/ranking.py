@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -118,27 +117,3 @@ def marks_to_part(first: Share, second: Share) -> int | None:
         return wilson(round(a * n), n)[0] > wilson(round(b * m), m)[1]
 
     return next((more for more in range(MOST_MARKS) if apart(more)), None)
-
-
-def distinct(texts: Iterable[str], n: int = 2) -> float | None:
-    """Distinct-n: different n-grams of words over all of them, 0..1; ``None`` without any.
-
-    Over the number of n-grams, where the paper divides by that of words. It falls as texts get
-    more or longer, so compare it only among variants over the same rows.
-
-    References
-    ----------
-    J. Li et al. (2016), A diversity-promoting objective function for neural conversation models,
-    NAACL, section 5.
-
-    >>> distinct(["the soup was cold", "the soup was warm"])
-    0.6666666666666666
-    """
-    seen: set[tuple[str, ...]] = set()
-    total = 0
-    for text in texts:
-        words = re.findall(r"\w+", text.lower())
-        grams = list(zip(*(words[i:] for i in range(n)), strict=False))
-        seen.update(grams)
-        total += len(grams)
-    return len(seen) / total if total else None

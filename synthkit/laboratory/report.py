@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit import table as tables
 from synthkit.decode import json_schema
-from synthkit.evaluate.ranking import Entry, Share, distinct, rank
+from synthkit.errors import UsageError
+from synthkit.evaluate.diversity import distinct_n
+from synthkit.evaluate.ranking import Entry, Share, rank
 from synthkit.laboratory.cells import Cell, Column
 
 if TYPE_CHECKING:
@@ -132,11 +134,18 @@ def _entry(name: str, cells: list[Cell]) -> Entry:
         accept=Share(labels.count("accept"), len(labels)),
         checks=Share(sum(passed), len(passed)),
         words=fmean(len(text.split()) for text in texts) if texts else None,
-        distinct=distinct(texts),
+        distinct=_distinct(texts),
         seconds=fmean(one.seconds for one in taken) if taken else None,
         tokens=fmean(one.prompt_tokens + one.completion_tokens for one in taken) if taken else None,
         cost=fmean(costs) if costs else None,
     )
+
+
+def _distinct(texts: list[str]) -> float | None:
+    try:
+        return distinct_n(texts).value
+    except UsageError:  # no text has two words
+        return None
 
 
 def _called(field: str, own: Collection[str]) -> str:

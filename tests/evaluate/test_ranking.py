@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from synthkit.evaluate.ranking import Entry, Share, distinct, marks_to_part, rank, reading
+from synthkit.evaluate.ranking import Entry, Share, marks_to_part, rank, reading
 from synthkit.intervals import wilson
 
 
@@ -64,9 +64,3 @@ def test_after_so_many_marks_the_intervals_part(
 def test_no_number_of_marks_parts_equals() -> None:
     assert marks_to_part(Share(5, 10), Share(5, 10)) is None
     assert marks_to_part(Share(0, 0), Share(5, 10)) is None
-
-
-def test_distinct_2_by_hand() -> None:
-    assert distinct(["a b a b"]) == 2 / 3
-    assert distinct(["A b.", "a B!"]) == 1 / 2
-    assert distinct(["alone"]) is None
