@@ -125,7 +125,7 @@ def column(table: Any, name: str) -> list[Any]:
             cells = table[name].to_list()
         case _:
             cells = to_arrow(table).column(name).to_pylist()
-    return [_gone(cell) for cell in cells]
+    return [_gone(cell) for cell in cells] if float in set(map(type, cells)) else cells
 
 
 def take(table: Any, positions: Sequence[int]) -> Any:

@@ -373,10 +373,10 @@ def _found(table: Any, rule: Duplicates) -> tuple[Positions, NDArray[np.float64]
     return of, likeness, missing
 
 
-def _order(table: Any, prefer: str, texts: Sequence[str]) -> Sequence[int]:
+def _order(table: Any, prefer: str, texts: Sequence[str]) -> ArrayLike:
     """The positions of the rows, those to keep first."""
     if prefer == "first":
-        return range(len(texts))
+        return np.arange(len(texts))
     if prefer == "longest":
         return sorted(range(len(texts)), key=lambda at: -len(texts[at]))
     scores = tables.column(table, prefer)

@@ -158,7 +158,7 @@ def representatives(
     if len(texts) < 2:
         return of, likeness
     lengths = np.fromiter(map(len, texts), np.intp, len(texts))
-    draw, count = np.random.default_rng(seed), min(len(texts), 500 + len(texts) // 50)
+    draw, count = np.random.default_rng(seed), min(len(texts), 500 + len(texts) // 200)
     some = draw.integers(0, len(texts), count)
     others = (some + draw.integers(1, len(texts), count)) % len(texts)
     drawn = jaccard(texts, lengths, shape, some, others)
@@ -186,18 +186,32 @@ def representatives(
 def _buckets(keys: Hashes) -> tuple[Positions, Positions]:
     """Which texts share a key with another, in order, and the number of the bucket they share."""
     bits = np.uint64(keys.shape[1].bit_length())
-    rows, bucket, count = [], [], 0
+    low = (np.uint64(1) << bits) - np.uint64(1)
+    rows, buckets, count = [], [], 0
     for band in keys:
-        # key and position in one number, which numpy sorts ten times as fast as it argsorts
-        packed = (band >> bits << bits) | np.arange(len(band), dtype=np.uint64)
+        at = _suspects(band)
+        # key and position in one number, so that a bucket's texts come in order
+        packed = (band[at] & ~low) | at.astype(np.uint64)
         packed.sort()
-        new = np.concatenate([[True], packed[1:] >> bits != packed[:-1] >> bits])
-        at = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.intp)
-        kept, number = _shared(at, np.cumsum(new) + count)
+        key = packed & ~low
+        number = np.cumsum(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)]) + count
+        kept, bucket = _shared((packed & low).astype(np.intp), number)
         rows.append(kept)
-        bucket.append(number)
-        count += len(band)
-    return np.concatenate(rows), np.concatenate(bucket)
+        buckets.append(bucket)
+        count += len(at)
+    return np.concatenate(rows), np.concatenate(buckets)
+
+
+def _suspects(band: Hashes) -> Positions:
+    """Those whose key may be that of another: most are not worth sorting."""
+    bits = len(band).bit_length() + 3
+    slot = (band >> np.uint64(64 - bits)).astype(np.intp)
+    last = np.empty(1 << bits, np.int32 if len(band) < 1 << 31 else np.int64)
+    at = np.arange(len(band), dtype=last.dtype)
+    last[slot] = at
+    hit = np.zeros(1 << bits, bool)
+    hit[slot[last[slot] != at]] = True
+    return np.flatnonzero(hit[slot])
 
 
 def _shared(rows: Positions, bucket: Positions) -> tuple[Positions, Positions]:

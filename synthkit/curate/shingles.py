@@ -21,8 +21,8 @@ Kind = Literal["words", "chars"]
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.intp]
 
-BLOCK = 1 << 19
-"""Characters that are worked on at once; what is needed for them stays under 30 MB."""
+BLOCK = 1 << 18
+"""Characters that are worked on at once; what is needed for them stays under 20 MB."""
 
 _SEPARATOR = "\0"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -98,16 +98,14 @@ def shingles(texts: Sequence[str], shape: Shape) -> Shingles:
     hashed = _Spans(codes.points)
     if shape.kind == "chars":
         counts = codes.ends - codes.starts - shape.size + 1
-        at = np.arange(max(0, len(codes.points) - shape.size + 1))
-        values, starts = hashed(at, at + shape.size), codes.starts
+        values, starts = hashed.runs(shape.size), codes.starts
     else:
         first, last = _words(codes.points)
         values = hashed(first, last)
         starts = np.searchsorted(first, codes.starts)
         counts = np.searchsorted(first, codes.ends) - starts - shape.size + 1
         if shape.size > 1:
-            at = np.arange(max(0, len(values) - shape.size + 1))
-            values = _Spans(values)(at, at + shape.size)
+            values = _Spans(values).runs(shape.size)
     (short,) = np.nonzero(counts < 1)
     if len(short):
         whole = hashed(codes.starts[short], codes.ends[short])
@@ -124,9 +122,13 @@ class _Spans:
         self.sums = np.zeros(len(items) + 1, np.uint64)
         np.cumsum(items * _powers(_BASE, len(items)), out=self.sums[1:])
 
-    def __call__(self, starts: Positions, ends: Positions) -> Hashes:
-        made: Hashes = self.sums[ends]
-        made -= self.sums[starts]
+    def runs(self, size: int) -> Hashes:
+        """The hash of each span of ``size`` items."""
+        count = max(0, len(self.sums) - size)
+        return self(slice(0, count), slice(size, size + count))
+
+    def __call__(self, starts: Positions | slice, ends: Positions | slice) -> Hashes:
+        made: Hashes = self.sums[ends] - self.sums[starts]
         made *= _powers(_INVERSE, len(self.sums))[starts]
         made ^= made >> np.uint64(32)
         made *= _MIX
@@ -175,12 +177,16 @@ def _fold(texts: Sequence[str], punctuation: bool) -> _Codes:
 def _words(points: NDArray[np.uint8] | NDArray[np.uint32]) -> tuple[Positions, Positions]:
     """Where words start, and where they end."""
     kinds = _kinds(points)
-    inside = kinds == _WORD
-    starts, ends = inside.copy(), inside.copy()
-    starts[1:] &= ~inside[:-1]
-    ends[:-1] &= ~inside[1:]
-    alone = kinds == _ALONE
-    return np.flatnonzero(starts | alone), np.flatnonzero(ends | alone) + 1
+    inside = np.zeros(len(kinds) + 2, bool)
+    inside[1:-1] = kinds == _WORD
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    alone = np.flatnonzero(kinds == _ALONE) if points.itemsize > 1 else starts[:0]
+    if len(alone):
+        starts, ends = np.concatenate([starts, alone]), np.concatenate([ends, alone + 1])
+        starts.sort()
+        ends.sort()
+    return starts, ends
 
 
 def _kinds(points: NDArray[np.uint8] | NDArray[np.uint32]) -> NDArray[np.uint8]:
