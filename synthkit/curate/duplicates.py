@@ -90,8 +90,8 @@ def exact_duplicates(
 
     def find(texts: Sequence[str]) -> Found:
         first: dict[str, int] = {}
-        of = [first.setdefault(text, at) for at, text in enumerate(fold(texts))]
-        return np.array(of, np.intp), np.ones(len(texts))
+        of = map(first.setdefault, fold(texts), range(len(texts)))
+        return np.fromiter(of, np.intp, len(texts)), np.ones(len(texts))
 
     def compare(texts: Sequence[str], chosen: Sequence[int]) -> Pairs:
         held = fold(texts)
@@ -363,13 +363,14 @@ def _found(table: Any, rule: Duplicates) -> tuple[Positions, NDArray[np.float64]
         order = order[~np.isin(order, missing)]
     ordered = texts if rule.prefer == "first" and not missing else [texts[at] for at in order]
     # texts that are the same to the letter are compared once
-    number: dict[str, int] = {}
-    which = np.array([number.setdefault(text, len(number)) for text in ordered], np.intp)
+    first: dict[str, int] = {}
+    same = np.fromiter(map(first.setdefault, ordered, range(len(ordered))), np.intp, len(ordered))
     of, likeness = np.arange(len(texts)), np.ones(len(texts))
-    if number:
-        distinct = order[np.unique(which, return_index=True)[1]]
-        found, alike = rule.measure.find(list(number))
-        of[order], likeness[order] = distinct[found[which]], alike[which]
+    if first:
+        new = same == np.arange(len(same))
+        found, alike = rule.measure.find(list(first))
+        which = (np.cumsum(new) - 1)[same]
+        of[order], likeness[order] = order[new][found[which]], alike[which]
     return of, likeness, missing
 
 
