@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from synthkit.errors import UsageError
-from synthkit.intervals import bootstrap, jackknife, paired_bootstrap, wilson
+from synthkit.intervals import wilson
 
 
 @pytest.mark.parametrize(
@@ -55,104 +53,3 @@ def test_wilson_covers_within_two_points_of_nominal(level: float) -> None:
     ends = [wilson(int(k), 50, level) for k in rng.binomial(50, true)]
     held = [low <= p <= high for (low, high), p in zip(ends, true, strict=True)]
     assert np.mean(held) == pytest.approx(level, abs=0.02)
-
-
-@pytest.mark.parametrize("level", [0.9, 0.95])
-@pytest.mark.parametrize("method", ["bca", "percentile"])
-def test_bootstrap_covers_within_two_points_of_nominal(
-    method: Literal["bca", "percentile"], level: float
-) -> None:
-    rng = np.random.default_rng(1)
-    held = []
-    for trial in range(1500):
-        rows = rng.gamma(4.0, size=80)  # skewed
-        low, high = bootstrap(
-            lambda at, rows=rows: rows[at].mean(axis=-1),
-            80, method=method, vectorised=True, resamples=400, level=level, seed=trial,
-        )  # fmt: skip
-        held.append(low <= 4.0 <= high)
-    assert np.mean(held) == pytest.approx(level, abs=0.02)
-
-
-def test_paired_bootstrap_covers_within_two_points_of_nominal() -> None:
-    rng = np.random.default_rng(2)
-    held = []
-    for trial in range(1500):
-        hard = rng.normal(size=60)
-        first, second = (hard + rng.normal(mean, 0.5, size=60) for mean in (0.3, 0.1))
-        found = paired_bootstrap(
-            lambda at, rows=first: rows[at].mean(axis=-1),
-            lambda at, rows=second: rows[at].mean(axis=-1),
-            60, vectorised=True, resamples=400, seed=trial,
-        )  # fmt: skip
-        held.append(found.low <= 0.2 <= found.high)
-    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
-
-
-@pytest.mark.parametrize(("method", "name"), [("bca", "BCa"), ("percentile", "percentile")])
-def test_bootstrap_is_near_that_of_scipy(method: Literal["bca", "percentile"], name: str) -> None:
-    rows = np.random.default_rng(3).exponential(size=40)
-    ours = bootstrap(lambda at: rows[at].std(), 40, method=method, resamples=20_000)
-    theirs = stats.bootstrap(
-        (rows,), np.std, method=name, n_resamples=20_000, rng=np.random.default_rng(0)
-    ).confidence_interval
-    assert ours == pytest.approx(tuple(theirs), abs=0.02)
-
-
-def test_vectorised_or_not_the_interval_is_one() -> None:
-    rows = np.random.default_rng(4).normal(size=30)
-    plain = bootstrap(lambda at: rows[at].mean(), 30, resamples=300)
-    assert plain == bootstrap(lambda at: rows[at].mean(axis=-1), 30, vectorised=True, resamples=300)
-
-
-def test_pairing_narrows_what_is_hard_for_both() -> None:
-    rng = np.random.default_rng(5)
-    hard = rng.normal(size=100)
-    found = paired_bootstrap(lambda at: (hard[at] + 0.1).mean(), lambda at: hard[at].mean(), 100)
-    assert found.low == pytest.approx(0.1)
-    assert found.told_apart
-    assert "not told apart" not in str(found)
-
-
-def test_equal_systems_are_not_told_apart() -> None:
-    found = paired_bootstrap(lambda at: at.mean(), lambda at: at.mean(), 10)
-    assert (found.value, found.low, found.high) == (0, 0, 0)
-    assert str(found).endswith("not told apart on 10 rows")
-
-
-def test_rows_that_are_all_equal_or_one_have_a_point_for_an_interval() -> None:
-    assert bootstrap(lambda at: np.ones(5)[at].mean(), 5) == (1.0, 1.0)
-    assert bootstrap(lambda at: float(at.sum()), 1) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("n", "given", "said"),
-    [
-        (0, {}, "n of 1 or more"),
-        (5, {"resamples": 1}, "resamples of 2"),
-        (5, {"method": "basic"}, "'basic'"),
-        (5, {"level": 0}, "level"),
-        (5, {"vectorised": True}, "reduce the last axis"),
-    ],
-)
-def test_bootstrap_refuses_what_makes_no_sense(n: int, given: dict[str, object], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        bootstrap(lambda at: at.mean(), n, **given)  # type: ignore[arg-type]
-
-
-def test_a_statistic_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(UsageError, match="not finite"):
-        bootstrap(lambda at: math.nan, 5)
-
-
-def test_jackknife_of_a_mean_is_the_interval_of_student() -> None:
-    rows = np.random.default_rng(6).normal(size=12)
-    left_out = (rows.sum() - rows) / 11
-    half = stats.t.ppf(0.975, 11) * rows.std(ddof=1) / math.sqrt(12)
-    expected = rows.mean() - half, rows.mean() + half
-    assert jackknife(float(rows.mean()), left_out) == pytest.approx(expected, abs=0.01)
-
-
-def test_jackknife_of_less_than_two_values_has_no_interval() -> None:
-    assert jackknife(1.0, [1.0]) == jackknife(1.0, []) == (None, None)
-    assert jackknife(1.0, [1.0, math.nan]) == (None, None)

@@ -15,7 +15,7 @@ ROOT = Path(synthkit.__file__).parent
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras"),
     ("types",),
-    ("table", "rouge", "intervals", "student", "quotas"),
+    ("table", "rouge", "intervals", "resampling", "student", "quotas"),
     ("prompt", "decode", "conditions", "differences", "chunks", "retrieval"),
     ("recipes", "curate", "evaluate", "plots", "share.card"),
     ("store", "models", "train", "share", "frontend", "documents", "samples"),

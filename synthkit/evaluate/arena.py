@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError, unknown
-from synthkit.intervals import bootstrap, wilson
+from synthkit.intervals import wilson
+from synthkit.resampling import bootstrap
 from synthkit.types import Score
 
 Outcome = Literal["first", "second", "tie"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthkit.errors import UsageError
 from synthkit.evaluate.ngrams import Counts, checked, coded, counted
-from synthkit.intervals import jackknife
+from synthkit.resampling import jackknife
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit import table as tables
 from synthkit.errors import UsageError, unknown
 from synthkit.evaluate.checks import Check, Judge, Row, Verdict
-from synthkit.intervals import bootstrap, wilson
+from synthkit.intervals import wilson
+from synthkit.resampling import bootstrap
 from synthkit.types import Score
 
 Floats: TypeAlias = NDArray[np.float64]

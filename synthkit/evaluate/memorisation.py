@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit import table as tables
 from synthkit.errors import UsageError
-from synthkit.intervals import bootstrap, wilson
+from synthkit.intervals import wilson
+from synthkit.resampling import bootstrap
 from synthkit.rouge import tokens
 from synthkit.types import Score
 

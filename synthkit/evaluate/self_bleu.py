@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synthkit.errors import UsageError
 from synthkit.evaluate.ngrams import Counts, Ints, checked, coded, orders
-from synthkit.intervals import jackknife
+from synthkit.resampling import jackknife
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]

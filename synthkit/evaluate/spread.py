@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError
-from synthkit.intervals import jackknife
+from synthkit.resampling import jackknife
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]
