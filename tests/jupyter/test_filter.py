@@ -125,7 +125,7 @@ def test_mistakes_are_named_and_nothing_is_bound(
 def test_a_curation_is_shown_as_its_funnel(shell: Shell, reviews: Any) -> None:
     shown = shell.run(f"import synthkit as sk\n{SIFT}")
     assert re.search(r"6 +5 +1 +1 × too short", shown)
-    html = shell.ip.display_formatter.format(shell.ip.user_ns["_"])[0]["text/html"]
+    html = shell.ip.display_formatter.format(shell.ip.ev(SIFT))[0]["text/html"]
     assert "<table>" in html
     shell.ip.run_line_magic("unload_ext", "synthkit")
     assert "Curation(5 kept, 1 dropped)" in shell.run(
