@@ -13,33 +13,33 @@ and `rho` do less: they flag all that share a band with any other row, first row
 they keep lacks these. Peak is ru_maxrss, with the texts and packages. Vectors for the cosine
 cases are made beforehand, by wordllama.
 
-2 cores shared with other work, Python 3.11, 2026-11-25, one round each, seconds and ratios to synthkit:
+On 2 cores shared with other work, Python 3.11, 2026-11-25, one round, seconds and ratios to synthkit;
+peaks are above what the process held before:
 
-    ================================  =====  ====  =====  ====  =======
-    case                              wall         CPU          peak MB
-    ================================  =====  ====  =====  ====  =======
-    words      100,000 synthkit        0.75   1.0   0.51   1.0      116
-    words      100,000 rensa pairs     1.03   1.4   0.75   1.5      114
-    words      100,000 two steps       0.71   1.0   0.52   1.0       31
-    words      100,000 datasketch     15.19  20.3   6.36  12.5      178
-    words    1,000,000 synthkit        9.88   1.0   6.42   1.0      646
-    words    1,000,000 rensa pairs    12.74   1.3   9.87   1.5    1,404
-    words    1,000,000 two steps       9.31   0.9   7.34   1.1      189
-    chars      100,000 synthkit        0.93   1.0   0.91   1.0
-    chars      100,000 rensa pairs     1.98   2.1   1.91   2.1
-    chars      100,000 two steps       2.11   2.3   2.02   2.2
-    chars      100,000 datasketch      9.78  10.6   9.52  10.4
-    exact    1,000,000 synthkit        3.96   1.0   3.82   1.0      706
-    exact    1,000,000 semhash        11.10   2.8   8.14   2.1      199
-    cosine     100,000 synthkit       10.74   1.0  21.11   1.0      199
-    cosine     100,000 semhash        34.48   3.2  66.20   3.1      486
-    ================================  =====  ====  =====  ====  =======
+    =============================  =====  ====  =====  ====  =======
+    case                            wall         CPU         peak MB
+    =============================  =====  ====  =====  ====  =======
+    words    100,000 synthkit       0.75   1.0   0.51   1.0      116
+    words    100,000 rensa pairs    1.03   1.4   0.75   1.5      114
+    words    100,000 two steps      0.71   1.0   0.52   1.0       31
+    words    100,000 datasketch    15.19  20.3   6.36  12.5      178
+    words  1,000,000 synthkit       9.88   1.0   6.42   1.0      646
+    words  1,000,000 rensa pairs   12.74   1.3   9.87   1.5    1,404
+    words  1,000,000 two steps      9.31   0.9   7.34   1.1      189
+    chars    100,000 synthkit       0.93   1.0   0.91   1.0
+    chars    100,000 rensa pairs    1.98   2.1   1.91   2.1
+    chars    100,000 two steps      2.11   2.3   2.02   2.2
+    chars    100,000 datasketch     9.78  10.6   9.52  10.4
+    exact  1,000,000 synthkit       3.96   1.0   3.82   1.0      706
+    exact  1,000,000 semhash       11.10   2.8   8.14   2.1      199
+    cosine   100,000 synthkit      10.74   1.0  21.11   1.0      199
+    cosine   100,000 semhash       34.48   3.2  66.20   3.1      486
+    =============================  =====  ====  =====  ====  =======
 
-Of those that keep one of the texts alike, synthkit takes the least CPU; at a million texts of words
-rensa in two steps was as quick by the clock. `flags` alone takes 0.4 to 0.6 of synthkit's time on
-words, and answers less: no pair is verified, none says of which row it is a copy. Memory grows with
-the rows, by less than they do. A plain loop over a dict finds exact copies in half the time, without
-reasons and tables.
+Of those that keep one of the texts alike synthkit takes the least CPU; at a million texts of words
+rensa in two steps is a little quicker by the clock. `flags` alone takes 0.4 to 0.6 of our time on
+words and answers less: no pair is verified, and none says of which row it is a copy. A plain loop
+over a dict finds exact copies in about half the time, without reasons and tables.
 """
 
 from __future__ import annotations
@@ -129,7 +129,185 @@ def _chars(vectors: Any) -> Any:
 def _cosine(vectors: Any) -> Any:
     from synthkit.curate import semantic_duplicates
 
-    def main() -> None:
+    return semantic_duplicates(lambda texts: vectors, threshold=THRESHOLD)
+
+
+def plain_loop(texts: list[str], vectors: Any) -> Callable[[], int]:
+    def even(text: str) -> str:
+        return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+    def run() -> int:
+        first: dict[str, str] = {}
+        for text in texts:
+            first.setdefault(even(text), text)
+        return len(list(first.values()))
+
+    return run
+
+
+def semhash_exact(texts: list[str], vectors: Any) -> Callable[[], int]:
+    from semhash.records import group_records_by_key, prepare_records
+
+    def run() -> int:
+        records, columns, _ = prepare_records(texts, None)
+        kept, _ = group_records_by_key(records, columns)
+        return len([record["text"] for record in kept])
+
+    return run
+
+
+def semhash_cosine(backend: str) -> Case:
+    def case(texts: list[str], vectors: Any) -> Callable[[], int]:
+        from semhash import SemHash
+
+        class Model:
+            def encode(self, inputs: Any, **_: Any) -> Any:
+                return vectors
+
+        def run() -> int:
+            held = SemHash.from_embeddings(vectors, texts, model=Model(), ann_backend=backend)
+            return len(held.self_deduplicate(threshold=THRESHOLD).selected)
+
+        return run
+
+    return case
+
+
+def shingled(text: str, kind: str) -> list[str]:
+    text = text.lower()
+    if kind == "words":
+        return text.split()
+    return [text[at : at + 5] for at in range(max(1, len(text) - 4))]
+
+
+def rensa(way: str, kind: str) -> Case:
+    def case(texts: list[str], vectors: Any) -> Callable[[], int]:
+        from rensa import RMinHash, RMinHashDeduplicator, RMinHashLSH
+
+        def kept(at: list[int]) -> list[bool]:
+            held = RMinHashDeduplicator(THRESHOLD, HASHES, True, HASHES // ROWS, SEED)
+            new: list[bool] = held.add_pairs((str(n), shingled(texts[n], kind)) for n in at)
+            return new
+
+        def flags() -> list[bool]:
+            digest = RMinHash.digest_matrix_from_token_sets
+            if way == "rho":
+                digest = RMinHash.digest_matrix_from_token_sets_rho
+            made = digest((shingled(text, kind) for text in texts), HASHES, SEED)
+            index = RMinHashLSH(THRESHOLD, HASHES, HASHES // ROWS)
+            found: list[bool] = index.query_duplicate_flags_matrix_one_shot(made)
+            return found
+
+        def pairs() -> int:
+            new = kept(list(range(len(texts))))
+            return len([text for text, stays in zip(texts, new, strict=True) if stays])
+
+        def two_steps() -> int:
+            suspects = [at for at, alike in enumerate(flags()) if alike]
+            stays = zip(suspects, kept(suspects), strict=True)
+            gone = {at for at, new in stays if not new}
+            return len([text for at, text in enumerate(texts) if at not in gone])
+
+        def unflagged() -> int:
+            return len([text for text, alike in zip(texts, flags(), strict=True) if not alike])
+
+        return {"pairs": pairs, "two steps": two_steps}.get(way, unflagged)
+
+    return case
+
+
+def datasketch(kind: str) -> Case:
+    def case(texts: list[str], vectors: Any) -> Callable[[], int]:
+        import xxhash
+        from datasketch import MinHash, MinHashLSH
+
+        def run() -> int:
+            index = MinHashLSH(threshold=THRESHOLD, num_perm=HASHES)
+            kept = []
+            sets = ([part.encode() for part in set(shingled(text, kind))] for text in texts)
+            made = MinHash.generator(sets, num_perm=HASHES, hashfunc=xxhash.xxh32_intdigest)
+            for at, (text, minhash) in enumerate(zip(texts, made, strict=True)):
+                if not index.query(minhash):
+                    index.insert(at, minhash, check_duplication=False)
+                    kept.append(text)
+            return len(kept)
+
+        return run
+
+    return case
+
+
+def minhash_cases(kind: str, ours: Callable[[Any], Any]) -> dict[str, Case]:
+    ways = {f"rensa {way}": rensa(way, kind) for way in ("pairs", "two steps", "flags", "rho")}
+    return {"synthkit": synthkit_case(ours), **ways, "datasketch": datasketch(kind)}
+
+
+CASES: dict[str, dict[str, Case]] = {
+    "exact": {
+        "synthkit": synthkit_case(_exact),
+        "plain loop": plain_loop,
+        "semhash": semhash_exact,
+    },
+    "words": minhash_cases("words", _words),
+    "chars": minhash_cases("chars", _chars),
+    "cosine": {
+        "synthkit": synthkit_case(_cosine),
+        "semhash faiss": semhash_cosine("faiss"),
+        "semhash usearch": semhash_cosine("usearch"),
+    },
+}
+SLOW = {"datasketch", "semhash usearch"}
+"""Run in the first round only."""
+
+
+def prepare(size: int, folder: Path, vectors: bool) -> None:
+    texts = corpus(size)
+    save(texts, folder / "texts")
+    if vectors:
+        import numpy as np
+
+        from synthkit import load_embedder
+
+        distinct = list(dict.fromkeys(texts))
+        save(distinct, folder / "distinct")
+        np.save(folder / "vectors.npy", load_embedder("wordllama").embed(distinct))
+
+
+def save(texts: list[str], path: Path) -> None:
+    with path.open("wb") as file:
+        pickle.dump(texts, file)
+
+
+def child(task: str, name: str, folder: Path) -> None:
+    """Run one case, and print what it took."""
+    with (folder / ("distinct" if task == "cosine" else "texts")).open("rb") as file:
+        texts = pickle.load(file)
+    vectors = None
+    if task == "cosine":
+        import numpy as np
+
+        vectors = np.load(folder / "vectors.npy")
+    run = CASES[task][name](texts, vectors)
+    wall, cpu = time.perf_counter(), time.process_time()
+    kept = run()
+    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "kept": kept}
+    took["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(took))
+
+
+def measure(task: str, name: str, python: str, folder: Path, seconds: float) -> Any:
+    command = [python, __file__, "--child", task, name, str(folder)]
+    if name in ("synthkit", "plain loop"):
+        command = [sys.executable, "-m", "tests.benchmarks.duplicates", *command[2:]]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    done.check_returncode()
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", default=sys.executable)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
