@@ -13,7 +13,7 @@ and `rho` do less: they flag all that share a band with any other row, first row
 they keep lacks these. Peak is ru_maxrss, with the texts and packages. Vectors for the cosine
 cases are made beforehand, by wordllama.
 
-On 2 cores shared with other work, Python 3.11, 2026-11-25, one round, seconds and ratios to synthkit;
+On 2 shared cores, Python 3.11, 2026-11-25, one round; seconds, and ratios to synthkit;
 peaks are above what the process held before:
 
     =============================  =====  ====  =====  ====  =======
