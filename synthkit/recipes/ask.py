@@ -1,8 +1,8 @@
-"""The simplest steps: one request, one answer, asked again once if it cannot be read."""
+"""The simplest steps: requests and their answers, asked again once if they cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -38,6 +38,29 @@ def ask(request: Request, decode: Callable[[Completion], T], *, repairs: int = 0
         (completion,) = yield [request]
         outcome = decode(completion)
     return outcome
+
+
+def ask_all(
+    requests: Sequence[Request], decoders: Sequence[Callable[[Completion], T]]
+) -> Steps[list[T]]:
+    """What each decoder makes of the answer to its request, all asked at once.
+
+    Those that cannot be read are asked for again once, together, as :func:`ask` does.
+    """
+    if not requests:
+        return []
+    completions = yield requests
+    outcomes = [read(one) for read, one in zip(decoders, completions, strict=True)]
+    again = {
+        at: repair(requests[at], completions[at], outcome.reason)
+        for at, outcome in enumerate(outcomes)
+        if isinstance(outcome, Reject) and completions[at].finish in ("stop", "length")
+    }
+    if again:
+        completions = yield list(again.values())
+        for at, completion in zip(again, completions, strict=True):
+            outcomes[at] = decoders[at](completion)
+    return outcomes
 
 
 def repair(request: Request, completion: Completion, reason: str) -> Request:

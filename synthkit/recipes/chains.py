@@ -15,7 +15,7 @@ from typing import Any
 from synthkit import decode, table
 from synthkit.errors import PromptError, UsageError, unknown
 from synthkit.prompt import Prompt, located, parse
-from synthkit.recipes.ask import repair
+from synthkit.recipes.ask import ask_all
 from synthkit.recipes.sections import sections
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table, each
 from synthkit.types import Reject, Request, Sampling, Steps, digest
@@ -101,7 +101,7 @@ def chain(
                 requests = [link.request(row | cells, sampling, own) for link in wanted]
             except PromptError as error:
                 return Reject("", str(error), cells)
-            outcomes = yield from _answers(requests, [link.decoder for link in wanted])
+            outcomes = yield from ask_all(requests, [link.decoder for link in wanted])
             rejected = []
             for link, outcome in zip(wanted, outcomes, strict=True):
                 if isinstance(outcome, Reject):
@@ -172,26 +172,6 @@ class _Link:
             raise PromptError(f"{self.name}: {error}") from None
         index = int(digest([self.name, own])[:5], 16)
         return Request(messages, sampling, self.decoder.schema, index)
-
-
-def _answers(
-    requests: Sequence[Request], decoders: Sequence[decode.Decoder]
-) -> Steps[list[decode.Cells | Reject]]:
-    """What each decoder makes of the answer to its request, all asked at once."""
-    if not requests:
-        return []
-    completions = yield requests
-    outcomes = [read(one) for read, one in zip(decoders, completions, strict=True)]
-    again = {
-        i: repair(requests[i], completions[i], outcome.reason)
-        for i, outcome in enumerate(outcomes)
-        if isinstance(outcome, Reject) and completions[i].finish in ("stop", "length")
-    }
-    if again:
-        completions = yield list(again.values())
-        for i, completion in zip(again, completions, strict=True):
-            outcomes[i] = decoders[i](completion)
-    return outcomes
 
 
 def _links(prompt: str, fields: Mapping[str, Any]) -> list[_Link]:

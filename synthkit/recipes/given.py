@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from synthkit import decode, table
+from synthkit import table
 from synthkit.errors import PromptError, TableError, unknown
 from synthkit.prompt import Prompt, Turns, parse
-from synthkit.recipes.ask import repair
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, each
-from synthkit.types import Reject, Request, Steps
+from synthkit.types import Reject, Steps
 
 T = TypeVar("T")
 
@@ -51,24 +50,6 @@ def posed(template: Prompt, row: Mapping[str, Any], **named: str) -> Turns | Rej
         return template.render({**row, **{name: row[column] for name, column in named.items()}})
     except PromptError as error:
         return Reject("", str(error))
-
-
-def answers(
-    requests: Sequence[Request], decoder: decode.Decoder
-) -> Steps[list[decode.Cells | Reject]]:
-    """What the answers to some requests say, all asked at once; what cannot be read, twice."""
-    completions = yield requests
-    outcomes = [decoder(one) for one in completions]
-    again = {
-        i: repair(requests[i], completions[i], outcome.reason)
-        for i, outcome in enumerate(outcomes)
-        if isinstance(outcome, Reject) and completions[i].finish in ("stop", "length")
-    }
-    if again:
-        completions = yield list(again.values())
-        for i, completion in zip(again, completions, strict=True):
-            outcomes[i] = decoder(completion)
-    return outcomes
 
 
 def first_reject(asked: Sequence[Turns | Reject]) -> Reject | None:

@@ -15,7 +15,8 @@ from typing import Any
 from synthkit import decode
 from synthkit.errors import UsageError, unknown
 from synthkit.prompt import Prompt, Turns
-from synthkit.recipes.given import about, answers, each_given, first_reject, posed
+from synthkit.recipes.ask import ask_all
+from synthkit.recipes.given import about, each_given, first_reject, posed
 from synthkit.recipes.labelled import positive
 from synthkit.recipes.scoring import weighed
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table
@@ -137,7 +138,7 @@ def judge(
                 for turns in asked.values()
                 for i in range(k)
             ]
-            every = yield from answers(requests, decoder)
+            every = yield from ask_all(requests, [decoder] * len(requests))
         cells: dict[str, Any] = {}
         rejected: list[Reject] = []
         for name, part in zip(asked, _parts(every, len(asked)), strict=True):

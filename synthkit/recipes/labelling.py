@@ -14,7 +14,8 @@ from typing import Any, cast
 from synthkit import decode
 from synthkit.errors import PromptError, UsageError
 from synthkit.prompt import Turns
-from synthkit.recipes.given import about, answers, each_given, first_reject, posed
+from synthkit.recipes.ask import ask_all
+from synthkit.recipes.given import about, each_given, first_reject, posed
 from synthkit.recipes.labelled import distinct
 from synthkit.recipes.sections import sections
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table
@@ -88,7 +89,7 @@ def variants(
 
     def steps(_: dict[str, Any], turns: list[Turns]) -> Steps[Outcome]:
         asked = [Request(one, sampling, decoder.schema) for one in turns]
-        found = yield from answers(asked, decoder)
+        found = yield from ask_all(asked, [decoder] * len(asked))
         said = [None if isinstance(one, Reject) else one["label"] for one in found]
         if not any(one is not None for one in said):
             return cast("Reject", found[0])

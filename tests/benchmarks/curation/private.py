@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from functools import partial
 
 DIGITS, LETTERS = string.digits, string.ascii_letters
 NAMES = ("maria", "john.smith", "li_wei", "a.khan", "sofia-r", "o.brien77", "test+list")
@@ -64,7 +65,7 @@ def phone_us_plain(rng):
 
 
 def phone_abroad(rng):
-    d = lambda n: drawn(rng, DIGITS, n)  # noqa: E731
+    d = partial(drawn, rng, DIGITS)
     return pick(
         rng, f"+44 20 7{d(3)} {d(4)}", f"+49 30 {d(8)}", f"+33 6 {spaced(d(8), 2)}", f"+447{d(9)}"
     )
