@@ -367,6 +367,9 @@ class Score:
     better : which way is better; empty where neither is.
     how : what it depends on, in words: tokenizer, embedder, n-gram length, seed.
     level : how often intervals made like this hold the true value.
+    parts : (n,) what each row brings, where that is known: 0 or 1 of a share, the values of a mean,
+        the jackknife's pseudo-values of other numbers. Their mean is the value, but for a bias that
+        falls with n; with them two scores are compared row by row.
     """
 
     name: str
@@ -378,6 +381,7 @@ class Score:
     better: Literal["higher", "lower", ""] = ""
     how: str = ""
     level: float = 0.95
+    parts: Sequence[float] | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
