@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from synthkit import curate as curate
+    from synthkit import evaluate as evaluate
     from synthkit import recipes as recipes
     from synthkit.making import make as make
     from synthkit.making import prepare as prepare
@@ -38,6 +39,7 @@ _HOMES = {
     "Session": "workspace",
     "SynthkitError": "errors",
     "curate": "",
+    "evaluate": "",
     "generate": "synthesis",
     "make": "making",
     "prepare": "making",

@@ -18,6 +18,7 @@ NAMES = [
     "Session",
     "SynthkitError",
     "curate",
+    "evaluate",
     "generate",
     "load_embedder",
     "load_model",

@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from synthkit.evaluate.self_bleu import self_bleu
+from synthkit.evaluate.bleu import self_bleu
 from synthkit.evaluate.spread import vendi
 from synthkit.rouge import tokens
 

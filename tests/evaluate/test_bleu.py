@@ -6,7 +6,7 @@ from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
 from synthkit.errors import UsageError
 from synthkit.evaluate import self_bleu as module
-from synthkit.evaluate.self_bleu import self_bleu
+from synthkit.evaluate.bleu import self_bleu
 from synthkit.rouge import tokens
 
 
