@@ -68,6 +68,38 @@ def jackknife(
     return value - student * error, value + student * error
 
 
+def pseudo_values(value: float, left_out: ArrayLike) -> Floats | None:
+    """(n,) what each row brings to a statistic: ``value + (n - 1) (mean - left_out)``.
+
+    They are the jackknife's, less its correction for bias, so that their mean is the value itself;
+    those of a mean are the rows it is of. The interval of their mean is that of :func:`jackknife`.
+
+    Parameters
+    ----------
+    value : of all rows.
+    left_out : (n,) values without each of the rows.
+
+    Returns
+    -------
+    ``None`` where ``left_out`` has fewer than two values, or one that is not finite.
+
+    References
+    ----------
+    J. W. Tukey (1958), Bias and confidence in not-quite large samples, Annals of Mathematical
+    Statistics 29, 614.
+
+    Examples
+    --------
+    >>> values = np.array([1.0, 2.0, 6.0])
+    >>> pseudo_values(3.0, (9 - values) / 2)
+    array([1., 2., 6.])
+    """
+    values = np.asarray(left_out, np.float64)
+    if len(values) < 2 or not np.isfinite(values).all():
+        return None
+    return np.asarray(value + (len(values) - 1) * (values.mean() - values))
+
+
 def bootstrap(
     statistic: Statistic,
     n: int,
@@ -137,9 +169,10 @@ def bootstrap(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What one statistic has over another on the same rows, with its interval.
+    """What one statistic has over another, with its interval.
 
-    ``str`` says so where the interval holds 0: then it is not known to be a difference.
+    ``n`` rows are in both, or, where ``paired`` is false, in the smaller of two. ``str`` says so
+    where the interval holds 0: then it is not known to be a difference.
     """
 
     value: float
@@ -147,6 +180,7 @@ class Difference:
     high: float
     n: int
     level: float = 0.95
+    paired: bool = True
 
     @property
     def told_apart(self) -> bool:
@@ -198,6 +232,69 @@ def paired_bootstrap(
     )
     (value,) = _values(apart, np.arange(n)[None], vectorised)
     return Difference(value=float(value), low=low, high=high, n=n, level=level)
+
+
+def unpaired_bootstrap(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Difference:
+    """What the mean of ``first`` has over that of ``second``, each drawn from its own rows.
+
+    Parameters
+    ----------
+    first, second : (n,) and (m,) finite numbers, one or more each.
+    resamples, level, seed : as in :func:`bootstrap`; the interval is the percentiles'.
+
+    Raises
+    ------
+    UsageError
+        If one is empty or not finite, or an option is out of its range.
+
+    References
+    ----------
+    B. Efron and R. Tibshirani (1993), An introduction to the bootstrap, section 8.3.
+
+    Examples
+    --------
+    >>> print(unpaired_bootstrap([1, 1, 0, 1, 1, 1], [0, 0, 0, 1, 0, 0]))
+    +0.667 [+0.167, +1]
+    """
+    check_level(level)
+    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if x.ndim != 1 or y.ndim != 1 or not len(x) or not len(y) or resamples < 2:
+        raise UsageError(
+            "expected two lists of numbers, one or more each, and resamples of 2 or more; got "
+            f"shapes {x.shape} and {y.shape}, {resamples}."
+        )
+    if not np.isfinite(x).all() or not np.isfinite(y).all():
+        raise UsageError("expected finite numbers; one is NaN or infinite.")
+    rng = np.random.default_rng(seed)
+    step = max(1, BLOCK // max(len(x), len(y)))
+    drawn = np.concatenate(
+        [
+            _means(x, rng, min(step, resamples - at)) - _means(y, rng, min(step, resamples - at))
+            for at in range(0, resamples, step)
+        ]
+    )
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Difference(
+        value=float(x.mean() - y.mean()),
+        low=float(low),
+        high=float(high),
+        n=min(len(x), len(y)),
+        level=level,
+        paired=False,
+    )
+
+
+def _means(values: Floats, rng: np.random.Generator, times: int) -> Floats:
+    """(times,) means of as many values drawn with replacement."""
+    drawn = values[rng.integers(len(values), size=(times, len(values)))]
+    return np.asarray(drawn.mean(axis=1))
 
 
 def _values(statistic: Statistic, rows: Positions, vectorised: bool) -> Floats:

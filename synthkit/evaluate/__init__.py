@@ -7,7 +7,7 @@ says what it left out; ``compare`` tells two scores apart, or says that it canno
 - against real rows: ``distribution`` and ``embeddings``
 - faithfulness: ``faithfulness``, by ``checks``; what is copied: ``memorisation``
 - people and judges: ``agreement``, ``arena``; variants of a prompt: ``ranking``
-- all at once: ``reporting``; side by side: ``comparing``
+- all at once: ``reporting``, of ``metrics`` on what is ``given``; side by side: ``comparing``
 - for pictures and tables: ``projection``, ``contrast``, ``changes``
 
 ``METRICS.md`` beside this file lists each metric with the reference that it is held against.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from synthkit.evaluate.arena import settled as settled
     from synthkit.evaluate.arena import win_rate as win_rate
     from synthkit.evaluate.bleu import self_bleu as self_bleu
+    from synthkit.evaluate.comparing import compare as compare
     from synthkit.evaluate.distribution import label_divergence as label_divergence
     from synthkit.evaluate.distribution import length_divergence as length_divergence
     from synthkit.evaluate.distribution import mauve as mauve
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from synthkit.evaluate.faithfulness import pass_rate as pass_rate
     from synthkit.evaluate.memorisation import Memorised as Memorised
     from synthkit.evaluate.memorisation import memorised as memorised
+    from synthkit.evaluate.reporting import Report as Report
+    from synthkit.evaluate.reporting import report as report
     from synthkit.evaluate.spread import aps as aps
     from synthkit.evaluate.spread import chamfer as chamfer
     from synthkit.evaluate.spread import remote_clique as remote_clique
@@ -56,11 +59,13 @@ _MODULES = {
     "agreement": "cohen fleiss krippendorff",
     "arena": "Battle length_controlled order_consistency ratings settled win_rate",
     "bleu": "self_bleu",
+    "comparing": "compare",
     "distribution": "label_divergence length_divergence mauve",
     "diversity": "compression_ratio distinct_n mtld ngram_entropy vocabulary",
     "embeddings": "frechet_distance prdc two_sample",
     "faithfulness": "Faithfulness entailment grounded label_accuracy pass_rate",
     "memorisation": "Memorised memorised",
+    "reporting": "Report report",
     "spread": "aps chamfer remote_clique vendi",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

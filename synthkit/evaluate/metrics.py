@@ -1,0 +1,286 @@
+"""The metrics of a report: what each needs, and how it is made from what is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from synthkit import table as tables
+from synthkit.evaluate import distribution, diversity, embeddings, spread
+from synthkit.evaluate.agreement import cohen
+from synthkit.evaluate.bleu import self_bleu
+from synthkit.evaluate.faithfulness import Faithfulness, grounded, label_accuracy, pass_rate
+from synthkit.evaluate.given import Given, Side
+from synthkit.evaluate.memorisation import memorised
+from synthkit.intervals import wilson
+from synthkit.student import Student, fit
+from synthkit.types import Score
+
+VERDICTS = frozenset({"accept", "reject", "skip", ""})
+"""Labels of marks that are no label of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A score, the kind of metric it is of, and the ids of the rows that its parts are of.
+
+    ``ids`` is ``None`` where the score has no parts.
+    """
+
+    kind: str
+    score: Score
+    ids: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Makes one score or several that belong together.
+
+    Parameters
+    ----------
+    name : by which it is chosen or left out.
+    kind : diversity, distribution, faithfulness, memorisation, people or utility.
+    needs : keys of :data:`NEEDS`.
+    make : gives scores with the ids of their rows.
+    """
+
+    name: str
+    kind: str
+    needs: tuple[str, ...]
+    make: Callable[[Given], Iterable[tuple[Score, Sequence[str]]]]
+
+    def lacks(self, given: Given) -> list[str]:
+        """What it needs and is not given, in words."""
+        return [NEEDS[need][1] for need in self.needs if not NEEDS[need][0](given)]
+
+    def __call__(self, given: Given) -> list[Measured]:
+        """The scores of what is given."""
+        found = []
+        for score, ids in self.make(given):
+            whole = score.parts is not None and len(score.parts) == len(ids)
+            found.append(Measured(self.kind, score, ids if whole else None))
+        return found
+
+
+NEEDS: Mapping[str, tuple[Callable[[Given], bool], str]] = {
+    "embed": (lambda given: given.embed is not None, "an embedder (embed)"),
+    "label": (lambda given: bool(given.label), "a column of labels (label)"),
+    "against": (lambda given: given.against is not None, "real rows (against)"),
+    "test": (lambda given: given.test is not None, "a test set (test)"),
+    "checks": (lambda given: bool(given.checks), "checks of a row (checks)"),
+    "source": (lambda given: bool(given.source), "a column of sources (source)"),
+    "marks": (lambda given: bool(given.said), "marks on its rows"),
+    "labelled": (lambda given: bool(_right(given)), "marks that are labels"),
+    "looks": (lambda given: bool(given.looks), "two looks at the same rows"),
+}
+"""What a metric may need: whether it is given, and what it is called."""
+
+
+def _words(name: str, score: Callable[[list[str], float], Score]) -> Metric:
+    """A metric of texts alone."""
+    return Metric(
+        name,
+        "diversity",
+        (),
+        lambda given: [(score(given.rows.texts, given.level), given.rows.ids)],
+    )
+
+
+def _vectors(name: str, score: Callable[[Side, float], Score], *needs: str) -> Metric:
+    """A metric of embeddings alone."""
+
+    def make(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+        yield _by(given, score(given.rows, given.level)), given.rows.drawn_ids
+
+    return Metric(name, "diversity", ("embed", *needs), make)
+
+
+def _real(
+    name: str, scores: Callable[[Given], Iterable[Score]], *needs: str, vectors: bool = False
+) -> Metric:
+    """A metric that holds rows against real ones."""
+
+    def make(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+        for score in scores(given):
+            yield (_by(given, score) if vectors else score), given.rows.drawn_ids
+
+    return Metric(name, "distribution", ("against", *needs, *(["embed"] if vectors else [])), make)
+
+
+def _by(given: Given, score: Score) -> Score:
+    """The score, with the embedder in what it depends on."""
+    drawn, n = len(given.rows.drawn), len(given.rows.texts)
+    sampled = f"{drawn} of {n} rows drawn, seed {given.seed}" if drawn < n else ""
+    parts = [score.how, given.embedder, sampled]
+    return replace(score, how="; ".join(part for part in parts if part))
+
+
+def _aps(side: Side, level: float, pairs: Any) -> Score:
+    labels = None if pairs == "all" else [side.labels[at] for at in side.drawn]
+    return spread.aps(side.vectors, labels=labels, pairs=pairs, level=level)
+
+
+def _verdicts(found: Faithfulness, ids: Sequence[str]) -> tuple[Score, Sequence[str]]:
+    """The score of a share with the ids of the rows that have a verdict."""
+    said = zip(found.verdicts, ids, strict=True)
+    return found.score, [id for verdict, id in said if verdict.passed is not None]
+
+
+def _ids(given: Given) -> list[str]:
+    return [str(id) for id in tables.column(given.rows.table, "id")]
+
+
+def _passes(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    found = pass_rate(given.table, given.checks, level=given.level)
+    yield _verdicts(found, _ids(given))
+    if len(found.parts) > 1:
+        for score in found.parts.values():
+            yield score, _ids(given)
+
+
+def _student(given: Given) -> tuple[Student, float, int]:
+    """A light student of half of the real rows, its accuracy on the others, and their number."""
+    assert given.embed is not None
+    real, (train, held) = given.real, given.halves
+    student = fit(
+        [real.texts[at] for at in train], [real.labels[at] for at in train], embed=given.embed
+    )
+    said = student.predict([real.texts[at] for at in held])
+    right = sum(one == real.labels[at] for one, at in zip(said, held, strict=True))
+    return student, right / max(1, len(held)), len(held)
+
+
+def _label_accuracy(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    student, accuracy, n = _student(given)
+    rows = given.rows
+    labels = dict(zip(rows.ids, student.predict(rows.texts), strict=True))
+    found = label_accuracy(rows.table, given.label, labels, level=given.level)
+    low, high = wilson(accuracy * n, n, given.level)
+    how = (
+        f"labels by a light student of half of the real rows, right on {accuracy:.2f} "
+        f"[{low:.2f}, {high:.2f}] of the other {n}; {given.embedder or 'the given embedder'}"
+    )
+    score, ids = _verdicts(found, _ids(given))
+    yield replace(score, how=f"{how}; Wilson"), ids
+
+
+def _right(given: Given) -> dict[str, str]:
+    """The labels that people gave rows, by id; without verdicts."""
+    return {id: label for id, label in given.said.items() if label not in VERDICTS}
+
+
+def _people_labels(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    found = label_accuracy(given.rows.table, given.label, _right(given), level=given.level)
+    score, ids = _verdicts(found, _ids(given))
+    yield replace(score, name="label accuracy (people)"), ids
+
+
+def _accepted(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    said = {id: label != "reject" for id, label in given.said.items() if label not in ("", "skip")}
+    ids = [id for id in _ids(given) if id in said]
+    parts = [float(said[id]) for id in ids]
+    low, high = wilson(sum(parts), len(parts), given.level)
+    yield Score(
+        name="accept rate", value=sum(parts) / len(parts) if parts else 0.5, low=low, high=high,
+        n=len(parts), unit="0..1", better="higher", how="marks, the majority of people; Wilson",
+        level=given.level, parts=parts,
+    ), ids  # fmt: skip
+
+
+def _looks(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    for who, pairs in given.looks.items():
+        score = cohen(pairs, level=given.level, seed=given.seed)
+        yield replace(score, name=f"{score.name}, {who}"), ()
+
+
+def _grounded(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    sources = given.rows.of(tables.column(given.rows.table, given.source))
+    found = grounded(given.rows.texts, sources, level=given.level, seed=given.seed)
+    yield _verdicts(found, given.rows.ids)
+
+
+def _copies(other: str) -> Callable[[Given], Iterable[tuple[Score, Sequence[str]]]]:
+    def make(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+        found = memorised(
+            given.table, getattr(given, other), column=given.column, level=given.level,
+            seed=given.seed,
+        )  # fmt: skip
+        of = "real rows" if other == "against" else "test rows"
+        for score in found.scores.values():
+            yield replace(score, name=f"{score.name}, {of}"), given.rows.ids
+
+    return make
+
+
+def _drawn(side: Side) -> list[Any]:
+    return [side.labels[at] for at in side.drawn]
+
+
+METRICS: tuple[Metric, ...] = (
+    _words("vocabulary", lambda texts, level: diversity.vocabulary(texts, level=level)),
+    _words("distinct-1", lambda texts, level: diversity.distinct_n(texts, 1, level=level)),
+    _words("distinct-2", lambda texts, level: diversity.distinct_n(texts, 2, level=level)),
+    _words("n-gram entropy", lambda texts, level: diversity.ngram_entropy(texts, level=level)),
+    _words(
+        "compression ratio", lambda texts, level: diversity.compression_ratio(texts, level=level)
+    ),
+    _words("MTLD", lambda texts, level: diversity.mtld(texts, level=level)),
+    _words("self-BLEU", lambda texts, level: self_bleu(texts, level=level)),
+    _vectors("APS", lambda side, level: _aps(side, level, "all")),
+    _vectors("intra-label APS", lambda side, level: _aps(side, level, "intra"), "label"),
+    _vectors("inter-label APS", lambda side, level: _aps(side, level, "inter"), "label"),
+    _vectors("remote-clique", lambda side, level: spread.remote_clique(side.vectors, level=level)),
+    _vectors("Chamfer", lambda side, level: spread.chamfer(side.vectors, level=level)),
+    _vectors("Vendi", lambda side, level: spread.vendi(side.vectors, level=level)),
+    _real(
+        "MAUVE",
+        lambda given: [
+            distribution.mauve(
+                given.real.vectors, given.rows.vectors, seed=given.seed, level=given.level
+            )
+        ],
+        vectors=True,
+    ),
+    _real(
+        "PRDC",
+        lambda given: embeddings.prdc(given.real.vectors, given.rows.vectors, level=given.level),
+        vectors=True,
+    ),
+    _real(
+        "Frechet distance",
+        lambda given: [embeddings.frechet_distance(given.real.vectors, given.rows.vectors)],
+        vectors=True,
+    ),
+    _real(
+        "two-sample test",
+        lambda given: [
+            embeddings.two_sample(
+                given.real.vectors, given.rows.vectors, seed=given.seed, level=given.level
+            )
+        ],
+        vectors=True,
+    ),
+    _real(
+        "label divergence",
+        lambda given: distribution.label_divergence(
+            given.real.labels, given.rows.labels, seed=given.seed, level=given.level
+        ),
+        "label",
+    ),
+    _real(
+        "length divergence",
+        lambda given: distribution.length_divergence(
+            given.real.texts, given.rows.texts, seed=given.seed, level=given.level
+        ),
+    ),
+    Metric("pass rate", "faithfulness", ("checks",), _passes),
+    Metric("label accuracy", "faithfulness", ("label", "against", "embed"), _label_accuracy),
+    Metric("label accuracy (people)", "faithfulness", ("label", "labelled"), _people_labels),
+    Metric("grounding", "faithfulness", ("source",), _grounded),
+    Metric("copies of real rows", "memorisation", ("against",), _copies("against")),
+    Metric("copies of test rows", "memorisation", ("test",), _copies("test")),
+    Metric("accept rate", "people", ("marks",), _accepted),
+    Metric("agreement", "people", ("looks",), _looks),
+)
+"""All metrics of a report, in the order in which it has them."""
