@@ -6,9 +6,13 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from synthkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 KEY_VERSION = 1
 """Part of every request key; raised when the meaning of a key changes."""
@@ -368,8 +372,8 @@ class Score:
     how : what it depends on, in words: tokenizer, embedder, n-gram length, seed.
     level : how often intervals made like this hold the true value.
     parts : (n,) what each row brings, where that is known: 0 or 1 of a share, the values of a mean,
-        the jackknife's pseudo-values of other numbers. Their mean is the value, but for a bias that
-        falls with n; with them two scores are compared row by row.
+        the jackknife's pseudo-values of other numbers. Their mean is the value; with them two
+        scores are compared row by row.
     """
 
     name: str
@@ -381,7 +385,9 @@ class Score:
     better: Literal["higher", "lower", ""] = ""
     how: str = ""
     level: float = 0.95
-    parts: Sequence[float] | None = field(default=None, repr=False, compare=False)
+    parts: Sequence[float] | NDArray[np.float64] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:

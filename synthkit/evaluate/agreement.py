@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError, unknown
+from synthkit.resampling import pseudo_values
 from synthkit.types import Score
 
 Measure = Literal["nominal", "ordinal", "interval", "ratio"]
@@ -99,9 +100,11 @@ def cohen(
     >>> print(cohen(judged))
     0.4 [0.153, 0.638]
     """
-    labels, counts = confusion(pairs)
-    flat = np.repeat(np.arange(len(labels) ** 2), np.ravel(counts).astype(np.int64))
-    if not len(flat):
+    held = list(pairs)
+    labels = sorted({label for pair in held for label in pair})
+    places = {label: place for place, label in enumerate(labels)}
+    flat = np.array([places[one] * len(labels) + places[two] for one, two in held], np.int64)
+    if not held:
         raise UsageError("Cohen's kappa needs at least one row with two labels; got none.")
     if len(labels) == 1:
         raise UsageError(
@@ -113,7 +116,7 @@ def cohen(
         drawn = np.bincount(flat[rows], minlength=len(labels) ** 2)
         return cohen_kappa(drawn.reshape(len(labels), -1).tolist())
 
-    return _score("Cohen's kappa", statistic, len(flat), resamples, level, seed)
+    return _score("Cohen's kappa", statistic, flat[:, None], resamples, level, seed)
 
 
 def fleiss_kappa(table: ArrayLike) -> float:
@@ -170,7 +173,7 @@ def fleiss(table: ArrayLike, *, resamples: int = 1000, level: float = 0.95, seed
     return _score(
         "Fleiss' kappa",
         lambda rows: _fleiss(counts[rows]),
-        len(counts),
+        counts,
         resamples,
         level,
         seed,
@@ -253,22 +256,27 @@ def krippendorff(
             "is expected to disagree. Report the share of equal ratings."
         )
     name = f"Krippendorff's alpha ({measure})"
-    return _score(name, coded.alpha, len(coded.codes), resamples, level, seed)
+    return _score(name, coded.alpha, np.sort(coded.codes, axis=1), resamples, level, seed)
 
 
 def _score(
     name: str,
     statistic: Callable[[Positions], float],
-    n: int,
+    rows: NDArray[Any],
     resamples: int,
     level: float,
     seed: int,
 ) -> Score:
-    """The statistic of all rows, with a percentile interval; undefined resamples are left out."""
+    """The statistic of all rows, with a percentile interval; undefined resamples are left out.
+
+    Of equal ``rows`` one is left out for all, to see what each brings; where more than
+    ``resamples`` are different, that would take too long.
+    """
     if not 0 < level < 1 or resamples < 2:
         raise UsageError(
             f"expected a level between 0 and 1, and 2 resamples or more; got {level}, {resamples}."
         )
+    n = len(rows)
     rng = np.random.default_rng(seed)
     drawn = np.array([statistic(rng.integers(n, size=n)) for _ in range(resamples if n > 1 else 0)])
     defined = drawn[~np.isnan(drawn)]
@@ -278,9 +286,15 @@ def _score(
     low = high = None
     if len(defined):
         low, high = map(float, np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
+    every, parts = np.arange(n), None
+    value = statistic(every)
+    _, one_of, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    if n > 1 and len(one_of) <= resamples:
+        without = np.array([statistic(np.delete(every, row)) for row in one_of])
+        parts = pseudo_values(value, without[kind.ravel()])
     return Score(
         name=name,
-        value=statistic(np.arange(n)),
+        value=value,
         low=low,
         high=high,
         n=n,
@@ -288,6 +302,7 @@ def _score(
         better="higher",
         how=how,
         level=level,
+        parts=parts,
     )
 
 

@@ -171,7 +171,7 @@ def win_rate(
         other = "" if against is None else f" against {against!r}"
         raise UsageError(f"expected battles of {system!r}{other}; got none.")
     how = "a tie is half a win" if ties == "half" else "ties left out"
-    return _share("win rate", sum(won), len(won), level, f"Wilson; {how}", "higher")
+    return _share("win rate", won, level, f"Wilson; {how}", "higher")
 
 
 def settled(first: str, second: str, forward: Outcome, backward: Outcome) -> Battle:
@@ -230,12 +230,12 @@ def order_consistency(
             raise UsageError(unknown("outcome", str(outcome), OUTCOMES))
     if not judged:
         raise UsageError("expected pairs judged in both orders; got none.")
-    same = sum(one == _turn(other) for one, other in judged)
-    decided = [pair for pair in judged if pair != ("tie", "tie")]
-    first = sum((_WINS[one] + _WINS[other]) / 2 for one, other in decided)
+    same = [float(one == _turn(other)) for one, other in judged]
+    decided = [pair for pair in judged if tuple(pair) != ("tie", "tie")]
+    first = [(_WINS[one] + _WINS[other]) / 2 for one, other in decided]
     how = "Wilson over pairs"
-    bias = _share("first shown wins", first, len(decided), level, f"{how}; 0.5 is no bias", "")
-    return _share("order consistency", same, len(judged), level, how, "higher"), bias
+    bias = _share("first shown wins", first, level, f"{how}; 0.5 is no bias", "")
+    return _share("order consistency", same, level, how, "higher"), bias
 
 
 def length_controlled(
@@ -329,9 +329,10 @@ def _turn(outcome: Outcome) -> Outcome:
     return "tie" if outcome == "tie" else "first" if outcome == "second" else "second"
 
 
-def _share(name: str, won: float, n: int, level: float, how: str, better: Any) -> Score:
-    low, high = wilson(won, n, level)
-    value = won / n if n else 0.5
+def _share(name: str, won: Sequence[float], level: float, how: str, better: Any) -> Score:
+    n = len(won)
+    low, high = wilson(sum(won), n, level)
+    value = sum(won) / n if n else 0.5
     how = how if n else f"{how}; nothing was decided"
     return Score(
         name=name,
@@ -343,6 +344,7 @@ def _share(name: str, won: float, n: int, level: float, how: str, better: Any) -
         better=better,
         how=how,
         level=level,
+        parts=np.array(won, np.float64),
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synthkit.errors import UsageError
 from synthkit.evaluate.ngrams import Counts, Ints, checked, coded, orders
-from synthkit.resampling import jackknife
+from synthkit.resampling import jackknife, pseudo_values
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]
@@ -70,7 +70,7 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
     closest, holder, second = _closest(lengths)
     scores = _bleu(found, lengths, closest)
     value = float(scores.mean())
-    low = high = None
+    low = high = parts = None
     if rows > 2:
         # where leaving text j out changes the score of text i
         pairs, at = np.unique(
@@ -88,11 +88,13 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
         )
         without = (scores.sum() - scores + np.bincount(j, change, minlength=rows)) / (rows - 1)
         low, high = jackknife(value, without, level)
+        parts = pseudo_values(value, without)
         if low is not None and high is not None:
             low, high = max(0.0, low), min(1.0, high)
     return Score(
         name=f"self-BLEU-{n}", value=value, low=low, high=high, n=rows, unit="0..1",
         better="lower", how="words, smoothing method 1; interval: jackknife", level=level,
+        parts=parts,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthkit.errors import UsageError
 from synthkit.evaluate.ngrams import Counts, checked, coded, counted
-from synthkit.resampling import jackknife
+from synthkit.resampling import jackknife, pseudo_values
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]
@@ -323,4 +323,5 @@ def _score(
         name=name, value=value, low=low, high=high, n=n, unit=unit,
         better="lower" if better == "lower" else "higher",
         how=f"{how}; interval: jackknife", level=level,
+        parts=pseudo_values(value, without) if len(without) == n else None,
     )  # fmt: skip

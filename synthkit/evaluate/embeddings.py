@@ -79,30 +79,31 @@ def prdc(
     equal = ROUNDING * max(np.square(z).sum(axis=1).max() for z in (x, y)) or np.finfo(float).tiny
     around_real, around_synthetic = (np.maximum(_reach(z, k) - equal, equal) for z in (x, y))
     balls = np.zeros(len(y), np.intp)
-    recalled = covered = 0
+    recalled, covered = np.empty(len(x), np.bool_), np.empty(len(x), np.bool_)
     for rows, far in _squared(x, y):
         inside = far < around_real[rows, None]
         balls += inside.sum(axis=0)
-        covered += int(inside.any(axis=1).sum())
-        recalled += int((far < around_synthetic).any(axis=1).sum())
+        covered[rows] = inside.any(axis=1)
+        recalled[rows] = (far < around_synthetic).any(axis=1)
     dense = balls / k
     half = NormalDist().inv_cdf((1 + level) / 2) * float(dense.std()) / math.sqrt(len(y))
     value = float(dense.mean())
     how = f"{k} neighbours, Euclidean; interval: other rows, the same balls"
 
-    def share(name: str, count: int, n: int) -> Score:
+    def share(name: str, held: NDArray[np.bool_]) -> Score:
+        count, n = int(held.sum()), len(held)
         low, high = wilson(count, n, level)
         return Score(
             name=name, value=count / n, low=low, high=high, n=n, unit="0..1", better="higher",
-            how=how, level=level,
+            how=how, level=level, parts=held.astype(np.float64),
         )  # fmt: skip
 
     density = Score(
         name="density", value=value, low=max(0.0, value - half), high=value + half, n=len(y),
-        unit="1 is as dense as real", better="higher", how=how, level=level,
+        unit="1 is as dense as real", better="higher", how=how, level=level, parts=dense,
     )  # fmt: skip
-    precision = share("precision", int((balls > 0).sum()), len(y))
-    return precision, share("recall", recalled, len(x)), density, share("coverage", covered, len(x))
+    precision = share("precision", balls > 0)
+    return precision, share("recall", recalled), density, share("coverage", covered)
 
 
 def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
@@ -217,16 +218,17 @@ def two_sample(
     fold = _folds(rows, made, folds, rng)
     spread = rows.std(axis=0)
     rows = (rows - rows.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    right = 0
+    told = np.empty(2 * n, np.bool_)
     for part in range(folds):
         held = fold == part
         student = fitted(rows[~held], made[~held], (0, 1), C=C)
-        right += int((student.of_vectors(rows[held]).argmax(axis=1) == made[held]).sum())
+        told[held] = student.of_vectors(rows[held]).argmax(axis=1) == made[held]
+    right = int(told.sum())
     low, high = wilson(right, 2 * n, level)
     how = f"logistic regression, {folds} folds, seed {seed}; p = {_tail(right, 2 * n):.2g}"
     return Score(
         name="two-sample accuracy", value=right / (2 * n), low=low, high=high, n=2 * n, unit="0..1",
-        better="lower", how=how, level=level,
+        better="lower", how=how, level=level, parts=told.astype(np.float64),
     )  # fmt: skip
 
 

@@ -185,7 +185,7 @@ def grounded(
     if not len(counts):
         raise UsageError("expected spans to look for; got none.")
     share = float(hits.sum() / counts.sum())
-    how = f"{match} match; {len(counts)} rows"
+    how = f"{match} match of {counts.sum():.0f} spans"
     if share in (0.0, 1.0):
         low, high = wilson(share * len(counts), len(counts), level)
         how += "; Wilson over rows"
@@ -204,11 +204,13 @@ def grounded(
         value=share,
         low=low,
         high=high,
-        n=int(counts.sum()),
+        n=len(counts),
         unit="0..1",
         better="higher",
         how=how,
         level=level,
+        # of a ratio of sums, to the first order
+        parts=share + (hits - share * counts) / counts.mean(),
     )
     return Faithfulness(score, tuple(verdicts))
 
@@ -295,6 +297,7 @@ def _share(
         better="higher",
         how="; ".join(filter(None, parts)),
         level=level,
+        parts=np.array([verdict.passed for verdict in known], np.float64),
     )
 
 

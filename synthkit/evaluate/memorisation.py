@@ -116,11 +116,12 @@ def memorised(
             better="lower",
             how="equal tokens; Wilson",
             level=level,
+            parts=np.array(copied, np.float64),
         )
     }
 
     def mean(name: str, cells: Sequence[float], unit: str, how: str) -> None:
-        held = np.array(cells)
+        held = np.array(cells, np.float64)
         low, high = bootstrap(
             lambda rows: held[rows].mean(axis=-1),
             len(held),
@@ -140,6 +141,7 @@ def memorised(
             better="lower",
             how=how,
             level=level,
+            parts=held,
         )
 
     mean("longest run", longest, "tokens", f"mean; the longest is {max(longest)}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError
-from synthkit.resampling import jackknife
+from synthkit.resampling import jackknife, pseudo_values
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,7 @@ def aps(
     name = "APS" if pairs == "all" else f"{pairs}-label APS"
     return Score(
         name=name, value=value, low=low, high=high, n=n, unit="-1..1", better="lower",
-        how="cosine; interval: jackknife", level=level,
+        how="cosine; interval: jackknife", level=level, parts=pseudo_values(value, without),
     )  # fmt: skip
 
 
@@ -95,12 +95,13 @@ def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     >>> remote_clique([[1, 0], [1, 0], [0, 1]]).value
     0.666...
     """
-    likeness, without, n = _pairwise(vectors, None, "all")
-    value = 1 - likeness
+    likeness, likeness_without, n = _pairwise(vectors, None, "all")
+    value, without = 1 - likeness, 1 - likeness_without
     low, high = _clipped(jackknife(value, without, level), 0.0, 2.0)
     return Score(
         name="remote-clique", value=value, low=low, high=high, n=n, unit="0..2", better="higher",
         how="cosine distance; interval: jackknife", level=level,
+        parts=pseudo_values(value, without),
     )  # fmt: skip
 
 
@@ -143,11 +144,13 @@ def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
         next_far[rows] = _distance(like.max(axis=1)) if n > 2 else 0.0
     value = float(far.mean())
     without = (far.sum() - far + np.bincount(nearest, next_far - far, minlength=n)) / (n - 1)
-    ends = jackknife(value, without, level) if n > 2 else (None, None)
-    low, high = _clipped(ends, 0.0, 2.0)
+    if n == 2:
+        without = np.zeros(0)  # one row has no nearest other
+    low, high = _clipped(jackknife(value, without, level), 0.0, 2.0)
     return Score(
         name="Chamfer", value=value, low=low, high=high, n=n, unit="0..2", better="higher",
         how="cosine distance; interval: jackknife", level=level,
+        parts=pseudo_values(value, without),
     )  # fmt: skip
 
 
@@ -196,14 +199,16 @@ def vendi(
     n, d = x.shape
     if not q >= 0:
         raise UsageError(f"q must be 0 or more; got {q}.")
-    low = high = None
+    low = high = brought = None
     if interval and n > d and q > 0:
         eigenvalues, directions = np.linalg.eigh(x.T @ x / n)
         kept = _kept(eigenvalues, max(n, d))
         parts = np.square(x @ directions[:, kept])
         eigenvalues = eigenvalues[kept]
         log = _log_order(eigenvalues, q)
-        ends = jackknife(log, log - _influence(eigenvalues, parts, q) / (n - 1), level)
+        moved = _influence(eigenvalues, parts, q)
+        brought = math.exp(log) * (1 + moved)
+        ends = jackknife(log, log - moved / (n - 1), level)
         low, high = (
             None if end is None else min(float(n), max(1.0, math.exp(end))) for end in ends
         )
@@ -212,7 +217,7 @@ def vendi(
         log = _log_order(eigenvalues[_kept(eigenvalues, max(n, d))], q)
     return Score(
         name="Vendi", value=math.exp(log), low=low, high=high, n=n, unit="1..n", better="higher",
-        how=f"cosine, q = {q:g}", level=level,
+        how=f"cosine, q = {q:g}", level=level, parts=brought,
     )  # fmt: skip
 
 

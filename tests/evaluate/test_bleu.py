@@ -5,7 +5,7 @@ import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
 from synthkit.errors import UsageError
-from synthkit.evaluate import self_bleu as module
+from synthkit.evaluate import bleu
 from synthkit.evaluate.bleu import self_bleu
 from synthkit.rouge import tokens
 
@@ -55,13 +55,13 @@ def test_it_is_that_of_nltk_on_few_texts(texts: list[str]) -> None:
 
 def test_each_text_left_out_gives_what_the_others_give(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
-    plain = module.jackknife
+    plain = bleu.jackknife
 
     def watched(value: float, without: np.ndarray, level: float) -> object:
         seen.append(without)
         return plain(value, without, level)
 
-    monkeypatch.setattr(module, "jackknife", watched)
+    monkeypatch.setattr(bleu, "jackknife", watched)
     rng = np.random.default_rng(7)
     for _ in range(20):
         texts = drawn(rng)
