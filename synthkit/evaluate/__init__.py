@@ -7,7 +7,9 @@ says what it left out; ``compare`` tells two scores apart, or says that it canno
 - against real rows: ``distribution`` and ``embeddings``
 - faithfulness: ``faithfulness``, by ``checks``; what is copied: ``memorisation``
 - people and judges: ``agreement``, ``arena``; variants of a prompt: ``ranking``
-- all at once: ``reporting``, of ``metrics`` on what is ``given``; side by side: ``comparing``
+- what is learned from a table: ``utility``, by ``learning`` and ``prediction``
+- all at once: ``reporting`` makes ``scores``, by ``metrics`` of what is ``given``
+- two tables side by side: ``comparing``
 - for pictures and tables: ``projection``, ``contrast``, ``changes``
 
 ``METRICS.md`` beside this file lists each metric with the reference that it is held against.
@@ -46,14 +48,21 @@ if TYPE_CHECKING:
     from synthkit.evaluate.faithfulness import grounded as grounded
     from synthkit.evaluate.faithfulness import label_accuracy as label_accuracy
     from synthkit.evaluate.faithfulness import pass_rate as pass_rate
+    from synthkit.evaluate.learning import held_out as held_out
+    from synthkit.evaluate.learning import light as light
     from synthkit.evaluate.memorisation import Memorised as Memorised
     from synthkit.evaluate.memorisation import memorised as memorised
-    from synthkit.evaluate.reporting import Report as Report
     from synthkit.evaluate.reporting import report as report
+    from synthkit.evaluate.scores import Report as Report
     from synthkit.evaluate.spread import aps as aps
     from synthkit.evaluate.spread import chamfer as chamfer
     from synthkit.evaluate.spread import remote_clique as remote_clique
     from synthkit.evaluate.spread import vendi as vendi
+    from synthkit.evaluate.utility import Gain as Gain
+    from synthkit.evaluate.utility import Utility as Utility
+    from synthkit.evaluate.utility import gain as gain
+    from synthkit.evaluate.utility import learning_curve as learning_curve
+    from synthkit.evaluate.utility import tstr as tstr
 
 _MODULES = {
     "agreement": "cohen fleiss krippendorff",
@@ -64,9 +73,12 @@ _MODULES = {
     "diversity": "compression_ratio distinct_n mtld ngram_entropy vocabulary",
     "embeddings": "frechet_distance prdc two_sample",
     "faithfulness": "Faithfulness entailment grounded label_accuracy pass_rate",
+    "learning": "held_out light",
     "memorisation": "Memorised memorised",
-    "reporting": "Report report",
+    "reporting": "report",
+    "scores": "Report",
     "spread": "aps chamfer remote_clique vendi",
+    "utility": "Gain Utility gain learning_curve tstr",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 """Public name -> the module it is in."""
