@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synthkit.recipes.chains import augment as augment
     from synthkit.recipes.chains import chain as chain
     from synthkit.recipes.coannotation import freeal as freeal
+    from synthkit.recipes.comparison import pairwise as pairwise
     from synthkit.recipes.conversation import dialogue as dialogue
     from synthkit.recipes.conversation import magpie as magpie
     from synthkit.recipes.diversity import diverse as diverse
@@ -68,6 +69,7 @@ RECIPES: dict[str, str] = {
     "keywords": "wording",
     "likelihood": "scoring",
     "magpie": "conversation",
+    "pairwise": "comparison",
     "perplexity": "scoring",
     "personas": "listed",
     "progen": "feedback",

@@ -74,6 +74,7 @@ def each_given(
     name: str,
     columns: Sequence[str],
     requests: Bounds,
+    most: int = 1,
     prompt: str = "",
 ) -> Recipe:
     """:func:`~synthkit.recipes.shape.each`, of steps that begin with what is asked of a row.
@@ -84,6 +85,7 @@ def each_given(
     ----------
     ready : a row's fields -> what the steps get besides them, or the reject.
     requests : for each row of which something is asked.
+    most : rows that come of one, at most.
     """
 
     def begun(row: dict[str, Any]) -> Steps[Outcome]:
@@ -98,7 +100,7 @@ def each_given(
         name=name,
         columns=columns,
         requests=requests,
-        makes=Bounds(0, 1),
+        makes=Bounds(0, most),
         prompt=prompt,
     )
     asking = sum(not isinstance(ready(row), Reject) for row in table.records(recipe.source))

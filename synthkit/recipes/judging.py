@@ -10,7 +10,7 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from synthkit import decode
 from synthkit.errors import UsageError, unknown
@@ -21,6 +21,8 @@ from synthkit.recipes.labelled import positive
 from synthkit.recipes.scoring import weighed
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table
 from synthkit.types import Completion, Message, Reject, Request, Sampling, Steps
+
+T = TypeVar("T")
 
 RUBRICS: Mapping[str, str] = {
     "judge": "Rate how accurate and helpful the text is{as_answer}.",
@@ -34,9 +36,12 @@ RUBRICS: Mapping[str, str] = {
     "of sentences.",
     "relevance": "Rate the relevance of the text{as_answer}: does it keep to what matters, and "
     "leave out the rest?",
+    "faithful": "Rate how faithful the text is to the source: is every claim in it supported by "
+    "what the source says? A claim that the source does not make is not supported, even if it is "
+    "true.",
 }
 """Rubrics by name. ``judge`` is AlpaGasus' dimension, ``complexity`` and ``quality`` are DEITA's,
-the others are G-Eval's; all in words of our own."""
+``faithful`` is G-Eval's consistency, the others are its too; all in words of our own."""
 
 FENCED = "\n\n<{what}>\n{{{{ {what} }}}}\n</{what}>"
 FORM = (
@@ -62,6 +67,7 @@ def judge(
     rubrics: Sequence[str] | Mapping[str, str] = "judge",
     column: str = "text",
     instruction: str | None = None,
+    sources: str | None = None,
     low: int = 1,
     high: int = 5,
     k: int = 1,
@@ -86,9 +92,11 @@ def judge(
     prompt : a rubric of your own, the column ``judge``; it may use the columns of ``rows``. The
         text is put below it, unless it uses ``{{ text }}``.
     rubrics : names of ``judge``, ``quality``, ``complexity``, ``coherence``, ``fluency``,
-        ``relevance``; or name -> a rubric of your own.
+        ``relevance``, ``faithful``; or name -> a rubric of your own.
     column : the column of the texts.
     instruction : the column of the instructions that the texts answer, if they do.
+    sources : the column of what the texts are to keep to, which ``faithful`` needs; shown to every
+        rubric.
     low, high : the ends of the scale, worst and best.
     k : samples for each rubric.
     weighted : weigh the scale by the model's probabilities, in place of an answer.
@@ -96,8 +104,8 @@ def judge(
     Raises
     ------
     UsageError
-        If there is no such rubric, the scale is empty, or k samples are drawn at temperature 0,
-        where all are the same.
+        If there is no such rubric, ``faithful`` has no sources, the scale is empty, or k samples
+        are drawn at temperature 0, where all are the same.
 
     Examples
     --------
@@ -113,15 +121,16 @@ def judge(
     if k > 1 and sampling.temperature == 0:
         raise UsageError("at temperature 0 all samples are the same; raise it, or judge with k=1.")
     named = {"text": column} | ({} if instruction is None else {"instruction": instruction})
+    named |= {} if sources is None else {"source": sources}
     end = (BARE if weighted else FORM).format(low=low, high=high)
     templates = {
         name: about(_framed(words, list(named)), rows, **named)
-        for name, words in _rubrics(prompt, rubrics, instruction is not None).items()
+        for name, words in _rubrics(prompt, rubrics, named).items()
     }
     decoder, scale = scores(low, high), range(low, high + 1)
 
     def ready(row: dict[str, Any]) -> dict[str, Turns] | Reject:
-        asked = {name: _turns(template, row, named, end) for name, template in templates.items()}
+        asked = {name: ended(template, row, named, end) for name, template in templates.items()}
         return first_reject(list(asked.values())) or {
             name: turns for name, turns in asked.items() if not isinstance(turns, Reject)
         }
@@ -141,7 +150,7 @@ def judge(
             every = yield from ask_all(requests, [decoder] * len(requests))
         cells: dict[str, Any] = {}
         rejected: list[Reject] = []
-        for name, part in zip(asked, _parts(every, len(asked)), strict=True):
+        for name, part in zip(asked, parts(every, len(asked)), strict=True):
             found = _weighed(name, part, scale) if weighted else _averaged(name, part)
             if isinstance(found, Reject):
                 rejected.append(replace(found, reason=f"{name}: {found.reason}"))
@@ -221,30 +230,44 @@ def _said(text: str, high: float) -> float | str:
 
 
 def _rubrics(
-    prompt: str, rubrics: Sequence[str] | Mapping[str, str], answers: bool
+    prompt: str, rubrics: Sequence[str] | Mapping[str, str], fields: Mapping[str, str]
 ) -> dict[str, str]:
-    """Name -> the template of each rubric."""
-    if isinstance(rubrics, Mapping):
-        found = {str(name): str(words) for name, words in rubrics.items()}
-    else:
-        listed = rubrics.split(",") if isinstance(rubrics, str) else rubrics
-        fills = {
-            "as_answer": " as an answer to the instruction" if answers else "",
-            "asked": "instruction" if answers else "text",
-        }
-        found = {}
-        for name in map(str.strip, listed):
-            if name not in RUBRICS:
-                raise UsageError(unknown("rubric", name, RUBRICS))
-            found[name] = RUBRICS[name].format(**fills)
-    if prompt.strip():
-        # the default is a rubric too, in the place of which this one comes
-        found = {"judge": prompt} | {name: found[name] for name in found if name != "judge"}
-    if not found or not all(words.strip() for words in found.values()):
-        raise UsageError(f"expected one or more rubrics, each with a text; got {found}.")
+    """Name -> the template of each rubric, about these fields."""
+    fills = {
+        "as_answer": " as an answer to the instruction" if "instruction" in fields else "",
+        "asked": "instruction" if "instruction" in fields else "text",
+    }
+    presets = {name: words.format(**fills) for name, words in RUBRICS.items()}
+    found = worded(prompt, rubrics, presets, own="judge")
+    if found.get("faithful") == presets["faithful"] and "source" not in fields:
+        raise UsageError("the rubric 'faithful' needs sources=, the column to hold texts against.")
     made = [name + part for name in found for part in ("", "_reason", "_spread", "_unread")]
     if len(set(made)) < len(made):
         raise UsageError(f"two rubrics would make one column; rename one of {', '.join(found)}.")
+    return found
+
+
+def worded(
+    prompt: str, chosen: Sequence[str] | Mapping[str, str], presets: Mapping[str, str], *, own: str
+) -> dict[str, str]:
+    """Name -> the text of each rubric: chosen presets, or one's own; ``prompt`` is named ``own``.
+
+    >>> worded("Is it kind?", "judge, fluency", RUBRICS, own="judge")["judge"]
+    'Is it kind?'
+    """
+    if isinstance(chosen, Mapping):
+        found = {str(name): str(words) for name, words in chosen.items()}
+    else:
+        found = {}
+        for name in map(str.strip, chosen.split(",") if isinstance(chosen, str) else chosen):
+            if name not in presets:
+                raise UsageError(unknown("rubric", name, presets))
+            found[name] = presets[name]
+    if prompt.strip():
+        # the default is a rubric too, in the place of which this one comes
+        found = {own: prompt} | {name: found[name] for name in found if name != own}
+    if not found or not all(words.strip() for words in found.values()):
+        raise UsageError(f"expected one or more rubrics, each with a text; got {found}.")
     return found
 
 
@@ -255,9 +278,10 @@ def _framed(words: str, fields: Sequence[str]) -> str:
     return words.strip() + shown
 
 
-def _turns(
+def ended(
     template: Prompt, row: Mapping[str, Any], named: Mapping[str, str], end: str
 ) -> Turns | Reject:
+    """The messages for one row, with ``end`` below them."""
     turns = posed(template, row, **named)
     if isinstance(turns, Reject):
         return turns
@@ -265,8 +289,12 @@ def _turns(
     return (*before, Message("user", last.content + end))
 
 
-def _parts(every: Sequence[Any], n: int) -> list[Sequence[Any]]:
-    """A list in n parts of one length."""
+def parts(every: Sequence[T], n: int) -> list[Sequence[T]]:
+    """A list in n parts of one length.
+
+    >>> parts([1, 2, 3, 4], 2)
+    [[1, 2], [3, 4]]
+    """
     size = len(every) // n
     return [every[i * size : (i + 1) * size] for i in range(n)]
 

@@ -84,6 +84,19 @@ def test_k_samples_give_the_mean_the_spread_and_how_many_could_not_be_read(make:
     expects(recipe, run)
 
 
+def test_a_text_is_held_against_its_source(make: Make) -> None:
+    model = sk.Fake(said(2, "No fly is in the source."))
+    rows = [{"text": "A fly.", "passage": "Cold soup."}]
+    run = make(judge(rows=rows, rubrics="faithful", sources="passage"), model)
+    asked = model.asked[0].messages[-1].content
+    assert asked.startswith("Rate how faithful the text is to the source")
+    assert "<source>\nCold soup.\n</source>\n\n<text>\nA fly.\n</text>" in asked
+    assert run.table.faithful.tolist() == [2]
+    assert run.table.faithful_reason.tolist() == ["No fly is in the source."]
+    own = make(judge(rows=rows, rubrics={"faithful": "Is it so?"}), sk.Fake(said(3), name="own"))
+    assert own.table.faithful.tolist() == [3]
+
+
 @pytest.mark.parametrize(
     ("raw", "found"),
     [
@@ -186,6 +199,8 @@ def test_equal_rows_and_no_rows_are_judged_too(make: Make) -> None:
         ("", {"rubrics": "qualty"}, UsageError, "rubric 'qualty' not found.*Did you mean"),
         ("", {"rubrics": {}}, UsageError, "one or more rubrics"),
         ("", {"rubrics": {"a": "x", "a_reason": "y"}}, UsageError, "would make one column"),
+        ("", {"rubrics": "faithful"}, UsageError, "needs sources="),
+        ("", {"sources": "passage"}, TableError, "column 'passage' not found"),
         ("", {"column": "body"}, TableError, "column 'body' not found"),
         ("", {"instruction": "ask"}, TableError, "column 'ask' not found"),
         ("Is it {{ labl }}?", {}, PromptError, "field 'labl' not found"),

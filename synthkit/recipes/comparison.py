@@ -1,0 +1,266 @@
+"""Judges of pairs: a model reads two texts without their names, and says which is better.
+
+MT-Bench (arXiv 2306.05685) has each pair judged in both orders, since judges like one place more
+than the other.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from synthkit import decode
+from synthkit.errors import PromptError, UsageError
+from synthkit.prompt import Turns, parse
+from synthkit.recipes.ask import ask_all
+from synthkit.recipes.given import about, each_given, first_reject
+from synthkit.recipes.judging import FENCED, ended, parts, worded
+from synthkit.recipes.labelled import positive
+from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table
+from synthkit.table import columns, native
+from synthkit.types import Reject, Request, Sampling, Steps
+
+CRITERIA: Mapping[str, str] = {
+    "pairwise": "Which of the two texts, A or B, is more accurate and helpful{as_answer}?",
+    "coherence": "Which of the two texts, A or B, is more coherent: which one builds from sentence "
+    "to sentence to one body of thought?",
+    "fluency": "Which of the two texts, A or B, is better written: its grammar, spelling, choice "
+    "of words and structure of sentences?",
+    "relevance": "Which of the two texts, A or B, is more relevant{as_answer}: which one keeps to "
+    "what matters, and leaves out the rest?",
+}
+"""Criteria by name, in words of our own."""
+
+FORM = (
+    "\n\nDo not let the order of the texts or their length sway you. Give your reason in one or "
+    "two sentences first, and then the verdict: A, B, or tie if neither is better. Write JSON: "
+    '{"reason": "...", "verdict": "..."}'
+)
+BARE = (
+    "\n\nDo not let the order of the texts or their length sway you. Answer with the verdict "
+    "alone: A, B, or tie if neither is better."
+)
+ORDERS: Mapping[str, Mapping[str, str]] = {
+    "forward": {"A": "first", "B": "second"},
+    "backward": {"A": "second", "B": "first"},
+}
+"""Which column of a pair stands under which name."""
+TELLING = ("first", "second", "first_system", "second_system", "first_id", "second_id")
+"""Columns that would tell a judge whose text it reads, or in which order."""
+
+_ALONE = re.compile(r"\W*(?:text\s+)?(A|B|tie)\W*", re.IGNORECASE)
+_NAMED = re.compile(
+    r"\b(?i:verdict|answer|winner|choice)\b[\s*_\"']*(?::|=|(?i:is)\b:?)[\s*_\"'\[(]*(?i:text\s+)?"
+    r"(A|B|(?i:tie))[\s*_\"'\])]*(?=[.,;:!}]|$|\bis\b)",
+    re.MULTILINE,
+)
+_BRACKETS = re.compile(r"\[\[\s*(A|B|C|tie)\s*\]\]", re.IGNORECASE)
+
+
+def pairwise(
+    prompt: str = "",
+    *,
+    rows: Table,
+    criteria: Sequence[str] | Mapping[str, str] = "pairwise",
+    instruction: str | None = None,
+    k: int = 1,
+    reasons: bool = True,
+    one_order: bool = False,
+    sampling: Sampling = Sampling(),
+) -> Recipe:
+    """Which text of each pair is better, judged in both orders under the names A and B.
+
+    As in MT-Bench (arXiv 2306.05685, section 3.4) a text wins only if it wins in both orders; two
+    verdicts that differ are a tie. An answer that cannot be read is asked for again once; an order
+    of which no verdict could be read makes a reject, never a toss of a coin.
+
+    There is a row for each pair and criterion, with the columns ``criterion``, ``outcome``
+    (``first``, ``second`` or ``tie``), ``consistent`` (whether both orders said the same),
+    ``forward`` and ``backward`` (what each order said, in terms of the pair: ``first`` is the
+    column ``first``, wherever it was shown), ``forward_reason`` and ``backward_reason`` (where, in
+    the latter, A is the column ``second``). With ``k`` above 1 an order says what most of its
+    samples say, or ``tie`` where none has the most; ``first_share`` is the mean over the orders of
+    the share of samples for the first, ties half (0..1), and ``unread`` how many could not be read.
+
+    Parameters
+    ----------
+    prompt : a criterion of your own, named ``pairwise``; it may use the columns of ``rows`` but for
+        those that tell whose text is read. The texts are put below it, unless it uses ``{{ A }}``
+        and ``{{ B }}``.
+    rows : pairs, such as ``evaluate.pairs`` makes, with the texts in ``first`` and ``second``.
+    criteria : names of ``pairwise``, ``coherence``, ``fluency``, ``relevance``; or name -> a
+        criterion of your own.
+    instruction : the column of what both texts answer; if the pairs have one, ``prompt``.
+    k : samples for each order and criterion.
+    reasons : have the model say why before its verdict.
+    one_order : ask in the order of the pair alone. ``outcome`` is then what it said, and there is
+        no ``consistent`` and no ``backward``; what the judge likes about a place stays in it.
+
+    Raises
+    ------
+    UsageError
+        If there is no such criterion, one uses what would tell whose text is read, or k samples
+        are drawn at temperature 0, where all are the same.
+
+    Examples
+    --------
+    >>> recipe = pairwise("Which is kinder?", rows=[{"first": "Go away.", "second": "Welcome."}])
+    >>> recipe.columns[:3], str(recipe.requests)
+    (('criterion', 'outcome', 'consistent'), '2')
+    """
+    positive("k", k)
+    if k > 1 and sampling.temperature == 0:
+        raise UsageError("at temperature 0 all samples are the same; raise it, or judge with k=1.")
+    if instruction is None and "prompt" in columns(native(rows)):
+        instruction = "prompt"
+    given = {} if instruction is None else {"instruction": instruction}
+    orders = {"forward": ORDERS["forward"]} if one_order else ORDERS
+    fills = {"as_answer": " as an answer to the instruction" if given else ""}
+    presets = {name: words.format(**fills) for name, words in CRITERIA.items()}
+    templates = {
+        name: about(_framed(words, list(given)), rows, **given, **ORDERS["forward"])
+        for name, words in worded(prompt, criteria, presets, own="pairwise").items()
+    }
+    decoder, end = verdicts(reasons), FORM if reasons else BARE
+
+    def ready(row: dict[str, Any]) -> list[Turns] | Reject:
+        asked = [
+            ended(template, row, given | dict(names), end)
+            for template in templates.values()
+            for names in orders.values()
+        ]
+        return first_reject(asked) or [one for one in asked if not isinstance(one, Reject)]
+
+    def steps(_: dict[str, Any], asked: list[Turns]) -> Steps[Outcome]:
+        requests = [
+            Request(turns, sampling, decoder.schema, index=i) for turns in asked for i in range(k)
+        ]
+        every = yield from ask_all(requests, [decoder] * len(requests))
+        return [
+            _settled(name, dict(zip(orders, parts(part, len(orders)), strict=True)))
+            for name, part in zip(templates, parts(every, len(templates)), strict=True)
+        ]
+
+    both = ("consistent", "forward", "backward") if not one_order else ("forward",)
+    made = ("criterion", "outcome", *both)
+    made += tuple(f"{order}_reason" for order in orders) if reasons else ()
+    made += ("first_share", "unread") if k > 1 else ()
+    n = len(templates)
+    return each_given(
+        ready,
+        steps,
+        rows,
+        name="pairwise",
+        columns=made,
+        requests=Bounds(n * len(orders) * k, n * len(orders) * k),
+        most=n,
+        prompt=prompt,
+    )
+
+
+def verdicts(reasons: bool = True) -> decode.Decoder:
+    """A decoder of a verdict, and of the reason before it, from JSON or from plain words.
+
+    >>> read = verdicts()
+    >>> from synthkit.types import Completion
+    >>> read(Completion("A is short, B is clear. Verdict: B"))
+    {'reason': 'A is short, B is clear. Verdict: B', 'verdict': 'B'}
+    >>> read(Completion("A is short, B is clear.")).reason
+    'names no verdict: A, B or tie'
+    """
+
+    def read(raw: str) -> decode.Cells | str:
+        try:
+            value = decode.find_json(raw)
+        except ValueError:
+            words, reason = raw, raw.strip()
+        else:
+            words, reason = str(value.get("verdict")), str(value.get("reason") or "").strip()
+        found = _said(words)
+        if len(found) != 1:
+            several = f"names several verdicts, {', '.join(sorted(found))}"
+            return several if found else "names no verdict: A, B or tie"
+        return ({"reason": reason} if reasons else {}) | {"verdict": found.pop()}
+
+    choices = ["A", "B", "tie"]
+    if not reasons:
+        return decode.Decoder(("verdict",), read, {"enum": choices})
+    schema = {
+        "type": "object",
+        "properties": {
+            "reason": {"type": "string", "maxLength": 400},
+            "verdict": {"enum": choices},
+        },
+        "required": ["reason", "verdict"],
+    }
+    return decode.Decoder(("reason", "verdict"), read, schema)
+
+
+def _said(text: str) -> set[str]:
+    """The verdicts that plain words name."""
+    alone = _ALONE.fullmatch(text)
+    found = [alone[1]] if alone else _BRACKETS.findall(text) or _NAMED.findall(text)
+    names = {"a": "A", "b": "B", "c": "tie", "tie": "tie"}  # MT-Bench's C is a tie
+    return {names[one.casefold()] for one in found}
+
+
+def _framed(words: str, given: Sequence[str]) -> str:
+    """A criterion with the two texts below it, unless it shows them itself."""
+    fields = parse(words).fields
+    if telling := [field for field in fields if field in TELLING]:
+        raise PromptError(
+            f"the criterion uses {{{{ {telling[0]} }}}}, which tells whose text the judge reads or "
+            "in which order; the texts are {{ A }} and {{ B }}."
+        )
+    own = {"A", "B"} & set(fields)
+    if len(own) == 1:
+        raise PromptError("the criterion shows one text; use both {{ A }} and {{ B }}, or neither.")
+    shown = "" if own else "".join(FENCED.format(what=one) for one in (*given, "A", "B"))
+    return words.strip() + shown
+
+
+def _settled(
+    criterion: str, answers: Mapping[str, Sequence[decode.Cells | Reject]]
+) -> dict[str, Any] | Reject:
+    """The cells of one pair and criterion: a winner only if all orders agree on it."""
+    heard = {order: _heard(found, ORDERS[order]) for order, found in answers.items()}
+    read = {order: one for order, one in heard.items() if not isinstance(one, Reject)}
+    cells: dict[str, Any] = {"criterion": criterion}
+    cells |= {order: one["said"] for order, one in read.items()}
+    cells |= {f"{order}_reason": one["reason"] for order, one in read.items() if "reason" in one}
+    for order, one in heard.items():
+        if isinstance(one, Reject):
+            return replace(one, reason=f"{criterion}, {order}: {one.reason}", cells=cells)
+    said = {one["said"] for one in read.values()}
+    cells["outcome"] = min(said) if len(said) == 1 else "tie"
+    if len(read) > 1:
+        cells["consistent"] = len(said) == 1
+    if any(len(found) > 1 for found in answers.values()):
+        cells["first_share"] = statistics.fmean(one["share"] for one in read.values())
+        cells["unread"] = sum(one["unread"] for one in read.values())
+    return cells
+
+
+def _heard(
+    found: Sequence[decode.Cells | Reject], names: Mapping[str, str]
+) -> dict[str, Any] | Reject:
+    """What the samples of one order say, in terms of the pair; a reject if none can be read."""
+    read = [one for one in found if not isinstance(one, Reject)]
+    if not read:
+        return next(one for one in found if isinstance(one, Reject))
+    said = [names.get(one["verdict"], "tie") for one in read]
+    votes = Counter(said)
+    (most, n), *others = votes.most_common()
+    heard: dict[str, Any] = {
+        "said": "tie" if others and others[0][1] == n else most,
+        "share": (votes["first"] + votes["tie"] / 2) / len(read),
+        "unread": len(found) - len(read),
+    }
+    if "reason" in read[0]:
+        same = (one for one, each in zip(read, said, strict=True) if each == heard["said"])
+        heard["reason"] = next(same, read[0])["reason"]
+    return heard
