@@ -155,8 +155,9 @@ def _pages(path: Path, most: float) -> Iterator[tuple[str | None, str | _Unreada
     if suffix == ".pdf":
         yield from _pdf(raw)
         return
-    title, text = None, _decoded(raw)
-    if suffix in (".html", ".htm"):
+    page = suffix in (".html", ".htm")
+    title, text = None, _decoded(raw, _declared(raw) if page else None)
+    if page:
         title, text = _html(text)
     elif suffix == ".md":
         text = _FRONT_MATTER.sub("", text)
@@ -165,19 +166,29 @@ def _pages(path: Path, most: float) -> Iterator[tuple[str | None, str | _Unreada
     yield title, text.strip()
 
 
-def _decoded(raw: bytes) -> str:
-    """The text in a file's bytes: as UTF-8, or else in the most likely encoding."""
+def _decoded(raw: bytes, declared: str | None) -> str:
+    """The text in a file's bytes: as UTF-8, as is declared, or in the most likely encoding."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         chardet = need("chardet", extra="documents", why="to read a text that is not UTF-8")
         try:
-            text = raw.decode(chardet.detect(raw)["encoding"] or "ascii")
+            text = raw.decode(declared or chardet.detect(raw)["encoding"] or "ascii")
         except (UnicodeDecodeError, LookupError):
             raise _UnreadableError("is no text, or in no encoding that is known") from None
     if "\0" in text:
         raise _UnreadableError("is no text: it holds NUL bytes")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _declared(raw: bytes) -> str | None:
+    """The encoding that a page declares, if there is one of that name that fits."""
+    bs4 = need("bs4.dammit", extra="documents", why="to read HTML")
+    found: str | None = bs4.EncodingDetector.find_declared_encoding(raw, is_html=True)
+    try:
+        return found if found and raw.decode(found) else None
+    except (UnicodeDecodeError, LookupError):
+        return None
 
 
 def _html(markup: str) -> tuple[str | None, str]:
