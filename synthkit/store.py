@@ -22,7 +22,7 @@ from synthkit.differences import differences, distance, told
 from synthkit.errors import StoreError
 from synthkit.types import Completion, Ledger, Mark, canonical, digest
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 ID_DIGITS = 16
 """Hex digits of a request's key that make a row's id: one clash is likely among 4e9 rows."""
 KEY_DIGITS = 32
@@ -56,6 +56,9 @@ CREATE INDEX IF NOT EXISTS verdicts_curation ON verdicts (curation);
 CREATE TABLE IF NOT EXISTS filters (
     name TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (name, version));
+CREATE TABLE IF NOT EXISTS evaluations (
+    evaluation INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL,
+    rows BLOB NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
@@ -332,7 +335,7 @@ class Store:
             return [name for (name,) in db.execute("SELECT name FROM labs ORDER BY at")]
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of the completions, marks, labs, runs, curations, and of the room that is free.
+        """Bytes of completions, marks, labs, runs, curations and evaluations, and of free room.
 
         Those of the completions are what the others leave of the file: its pages are not read.
         """
@@ -417,6 +420,7 @@ _SIZES = {
     "curations": "SELECT (SELECT coalesce(sum(length(funnel) + 64), 0) FROM curations)"
     " + (SELECT coalesce(sum(2 * length(row) + length(filter) + length(why) + 48), 0)"
     " FROM verdicts) + (SELECT coalesce(sum(length(body) + 64), 0) FROM filters)",
+    "evaluations": "SELECT coalesce(sum(length(body) + length(rows) + 64), 0) FROM evaluations",
 }
 
 

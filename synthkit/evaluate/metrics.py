@@ -13,24 +13,13 @@ from synthkit.evaluate.bleu import self_bleu
 from synthkit.evaluate.faithfulness import Faithfulness, grounded, label_accuracy, pass_rate
 from synthkit.evaluate.given import Given, Side
 from synthkit.evaluate.memorisation import memorised
+from synthkit.evaluate.scores import Measured
 from synthkit.intervals import wilson
 from synthkit.student import Student, fit
 from synthkit.types import Score
 
 VERDICTS = frozenset({"accept", "reject", "skip", ""})
 """Labels of marks that are no label of a row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A score, the kind of metric it is of, and the ids of the rows that its parts are of.
-
-    ``ids`` is ``None`` where the score has no parts.
-    """
-
-    kind: str
-    score: Score
-    ids: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

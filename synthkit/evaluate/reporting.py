@@ -4,61 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from synthkit import table as tables
 from synthkit.errors import SynthkitError, UsageError, unknown
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.given import Embed, Given
-from synthkit.evaluate.metrics import METRICS, Measured, Metric
-from synthkit.extras import need
-from synthkit.types import Score
+from synthkit.evaluate.metrics import METRICS, Metric
+from synthkit.evaluate.scores import Measured, Report
 
 Progress = Callable[[int, int, str], None]
-COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The scores of a table, and what was left out.
-
-    Parameters
-    ----------
-    measured : scores with the ids of the rows they are of.
-    left_out : metric -> why it is not there.
-    keys : row id -> what the row was asked for, by which rows of two tables are paired.
-    """
-
-    measured: tuple[Measured, ...]
-    left_out: Mapping[str, str]
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def scores(self) -> dict[str, Score]:
-        """Name -> score."""
-        return {one.score.name: one.score for one in self.measured}
-
-    def __getitem__(self, name: str) -> Score:
-        found = self.scores
-        if name not in found:
-            why = f" It was left out: {self.left_out[name]}." if name in self.left_out else ""
-            raise UsageError(unknown("metric", name, found) + why)
-        return found[name]
-
-    def __iter__(self) -> Iterator[Score]:
-        return iter(self.scores.values())
-
-    def frame(self) -> Any:
-        """A DataFrame with a row for each score: its kind, its name, and what it holds."""
-        pandas = need("pandas", extra="data", why="to show scores")
-        rows = [
-            (one.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how)
-            for one in self.measured
-            for s in [one.score]
-        ]
-        return pandas.DataFrame(rows, columns=COLUMNS)
 
 
 def report(

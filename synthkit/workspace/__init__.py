@@ -23,13 +23,14 @@ from synthkit.errors import StoreError, TableError, UsageError, unknown
 from synthkit.extras import need
 from synthkit.store import Store, Stored
 from synthkit.types import Curation, Mark, Model, Request
-from synthkit.workspace import bundle, curations, inventory, removal
+from synthkit.workspace import bundle, curations, evaluations, inventory, removal
 from synthkit.workspace.comparison import Comparison, compare
 from synthkit.workspace.intake import Imported, take_in
 from synthkit.workspace.removal import Removal
 
 if TYPE_CHECKING:
     from synthkit.curate.learned_filter import LearnedFilter
+    from synthkit.evaluate.scores import Report
     from synthkit.student import Embed
 
 FOLDER = ".synthkit"
@@ -380,6 +381,54 @@ class Session:
         table = pandas.DataFrame(curations.filters(self.store), columns=curations.FILTERS)
         table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
         return table
+
+    def evaluate(self, table: Any, *, name: str, task: str = "", **options: Any) -> Report:
+        """What :func:`synthkit.evaluate.report` says of a table, with the marks on it, and kept.
+
+        Parameters
+        ----------
+        name : what the table is called.
+        task : the question that was marked.
+        options : as :func:`~synthkit.evaluate.report` takes them.
+        """
+        from synthkit.evaluate.reporting import report
+
+        held = tables.identified(table)
+        ids = [str(id) for id in tables.column(held, "id")]
+        labels, looks = evaluations.people(self.marks(task=task, rows=ids))
+        made = report(held, **{"said": labels, "looks": looks, **options})
+        told = {key: value for key, value in options.items() if isinstance(value, str | int)}
+        evaluations.keep(self.store, name, made, told)
+        return made
+
+    def scores(self, name: str | None = None) -> Any:
+        """A DataFrame of every score of a table, or of all, in the order in which they were made.
+
+        One row for each score of each evaluation; see :class:`~synthkit.types.Score` for what it
+        holds, ``at`` is when (UTC).
+        """
+        pandas = need("pandas", extra="data", why="to show scores")
+        found = evaluations.rows(evaluations.kept(self.store, name))
+        table = pandas.DataFrame(found, columns=evaluations.SCORES)
+        table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
+        return table
+
+    def compare_scores(self, a: int | str, b: int | str, *, seed: int = 0) -> Any:
+        """A DataFrame of what one evaluation has over another, by number or by the table's name.
+
+        One row for each metric of both: the values, their difference with its 95 % interval from a
+        bootstrap over rows (paired where rows belong together), and a verdict, which is
+        ``"not told apart"`` where the interval holds 0.
+
+        Raises
+        ------
+        UsageError
+            If there is no such evaluation.
+        """
+        pandas = need("pandas", extra="data", why="to compare scores")
+        first, second = evaluations.find(self.store, a), evaluations.find(self.store, b)
+        found = evaluations.apart(first, second, seed=seed)
+        return pandas.DataFrame(found, columns=evaluations.APART)
 
     def close(self) -> None:
         """Close the files. The folder holds no log beside the store then, and can be copied."""

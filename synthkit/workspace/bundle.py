@@ -47,7 +47,8 @@ def export(
     Parameters
     ----------
     path : gets the ending ``.zip`` if it has none.
-    tables : only these, with their runs, answers, marks and verdicts; no labs or learned filters.
+    tables : only these, with their runs, answers, marks, verdicts and scores; no labs or
+        learned filters.
     over : write in the place of a file that is there.
     """
     path = _target(path, over)
@@ -105,7 +106,7 @@ def _prepare(copy: Path, chosen: Sequence[Shelved] | None) -> dict[str, int]:
             db.create_function("portable", 1, lambda line: _PATH.sub("", line))
             db.execute("UPDATE run_rows SET line = portable(line)")
             db.execute("VACUUM")
-            kinds = ("completions", "runs", "marks", "labs", "curations", "filters")
+            kinds = ("completions", "runs", "marks", "labs", "curations", "filters", "evaluations")
             return {
                 kind: int(db.execute(f"SELECT count(*) FROM {kind}").fetchone()[0])
                 for kind in kinds
@@ -119,6 +120,9 @@ def _narrow(db: sqlite3.Connection, chosen: Sequence[Shelved]) -> None:
     names = json.dumps([one.name for one in chosen])
     db.execute("DELETE FROM runs WHERE name NOT IN (SELECT value FROM json_each(?))", (names,))
     db.execute("DELETE FROM run_rows WHERE run NOT IN (SELECT run FROM runs)")
+    db.execute(
+        "DELETE FROM evaluations WHERE name NOT IN (SELECT value FROM json_each(?))", (names,)
+    )
     ids = {id for one in chosen for id in (*one.ids, *one.parents) if id is not None}
     marked = json.dumps(sorted(ids))
     for table in ("marks", "verdicts"):

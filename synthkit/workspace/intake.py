@@ -24,6 +24,7 @@ from synthkit.store import SCHEMA_VERSION, Store, ask
 from synthkit.types import Ledger, digest
 from synthkit.workspace.bundle import CHUNK, FORMAT, MANIFEST, STORE, file_hash
 from synthkit.workspace.curations import ADD_FILTER
+from synthkit.workspace.evaluations import opened
 
 PATIENCE = 10.0
 """Seconds to wait for another kernel that is writing."""
@@ -55,6 +56,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "curations": "curation:number name:text at:real funnel:text",
         "verdicts": "row:text curation:number filter:text why:text",
         "filters": "name:text version:number body:text at:real",
+        "evaluations": "evaluation:number name:text at:real body:text rows:bytes",
     }.items()
 }
 _LEDGER = {one.name for one in fields(Ledger)}
@@ -72,11 +74,13 @@ class Imported:
     labs: Mapping[str, str]
     curations: int = 0
     filters: int = 0
+    evaluations: int = 0
 
     def __str__(self) -> str:
         parts = [("answer", self.completions), ("run", self.runs), ("mark", self.marks)]
         parts += [("table", len(self.tables)), ("lab", len(self.labs))]
         parts += [("curation", self.curations), ("filter", self.filters)]
+        parts += [("evaluation", self.evaluations)]
         told = [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in parts if n]
         renamed = [
             f"{name} came in as {here}, since another {what} has its name"
@@ -341,6 +345,10 @@ def _check_curation(row: Mapping[str, Any]) -> None:
             raise StoreError("a curation's funnel cannot be read.")
 
 
+def _check_evaluation(row: Mapping[str, Any]) -> None:
+    opened(row["body"], row["rows"])
+
+
 _CHECKS = {
     "completions": _check_completion,
     "runs": _check_run,
@@ -350,6 +358,7 @@ _CHECKS = {
     "labs": _check_lab,
     "curations": _check_curation,
     "filters": _check_filter,
+    "evaluations": _check_evaluation,
 }
 
 
@@ -371,6 +380,7 @@ def _merge(db: sqlite3.Connection, other: sqlite3.Connection) -> dict[str, Any]:
         "labs": _merge_labs(db, other),
         "curations": _merge_curations(db, other),
         "filters": _merge_filters(db, other),
+        "evaluations": _merge_evaluations(db, other),
     }
 
 
@@ -462,3 +472,11 @@ def _merge_filters(db: sqlite3.Connection, other: sqlite3.Connection) -> int:
             db.execute(ADD_FILTER, {"name": name, "body": body, "at": at})
             added += 1
     return added
+
+
+def _merge_evaluations(db: sqlite3.Connection, other: sqlite3.Connection) -> int:
+    here = {row[1:] for row in _rows(db, "evaluations")}
+    new = [row[1:] for row in _rows(other, "evaluations") if row[1:] not in here]
+    insert = "INSERT INTO evaluations (name, at, body, rows) VALUES (?,?,?,?)"
+    db.executemany(insert, new)
+    return len(new)

@@ -44,6 +44,7 @@ def fill(session: sk.Session, model: Any = None) -> None:
     session.store.put_lab("tone", {"variants": ["a"]})
     session.curate(said, by_column("i", most=2), name="said")
     put_filter(session.store, "polite", {"threshold": 0.5})
+    session.evaluate(said, name="said", column="text", metrics=["distinct-2", "accept rate"])
 
 
 def drafted(row: dict[str, Any]) -> Any:
@@ -69,7 +70,7 @@ def held(session: sk.Session) -> Any:
     """All that a session holds."""
     with session.store.transaction(write=False) as db:
         names = ("completions", "models", "runs", "run_rows", "origins", "marks", "labs",
-                 "curations", "verdicts", "filters")  # fmt: skip
+                 "curations", "verdicts", "filters", "evaluations")  # fmt: skip
         rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in names}
     files = {p.name: p.read_bytes() for p in sorted(session.folder.rglob("*.parquet"))}
     return rows, files, sorted(p.name for p in session.folder.iterdir())
@@ -79,7 +80,10 @@ def test_a_session_comes_in_whole_and_twice_adds_nothing(
     session: sk.Session, other: sk.Session, bundle: Path
 ) -> None:
     done = other.import_bundle(bundle)
-    assert str(done) == "6 answers, 2 runs, 3 marks, 3 tables, 1 lab, 1 curation, 1 filter"
+    assert (
+        str(done) == "6 answers, 2 runs, 3 marks, 3 tables, 1 lab, 1 curation, 1 filter, "
+        "1 evaluation"
+    )
     assert other.names() == session.names() == ["good", "replies", "said"]
     assert other.store.marks() == session.store.marks()
     assert other.lineage().equals(session.lineage())
@@ -99,7 +103,7 @@ def test_the_same_content_gives_the_same_bytes(session: sk.Session, tmp_path: Pa
     assert one.read_bytes() == two.read_bytes()
     told = json.loads(zipfile.ZipFile(one).read("manifest.json"))
     counts = {"completions": 6, "labs": 1, "marks": 3, "runs": 2, "tables": 3}
-    assert told["counts"] == counts | {"curations": 1, "filters": 1}
+    assert told["counts"] == counts | {"curations": 1, "filters": 1, "evaluations": 1}
 
 
 def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
@@ -391,6 +395,8 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a strange act": (in_store("UPDATE marks SET act = 'eat'"), "act is 'eat'"),
     "half a row id": (in_store("UPDATE run_rows SET made = x'00'"), "rows cannot be read"),
     "a lab that is none": (in_store("UPDATE labs SET body = '7'"), "a lab cannot"),
+    "scores that are none": (in_store("UPDATE evaluations SET body = '[]'"), "an evaluation"),
+    "rows that are none": (in_store("UPDATE evaluations SET rows = x'00'"), "an evaluation"),
     "a filter that is none": (in_store("UPDATE filters SET body = '[]'"), "a learned filter"),
     "a funnel that is none": (
         in_store("UPDATE curations SET funnel = '[[\"x\", 1.5, 0, {}]]'"),
