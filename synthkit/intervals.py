@@ -8,7 +8,7 @@ from statistics import NormalDist
 from synthkit.errors import UsageError
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The score interval of a proportion, without continuity correction.
 
     Of all that cover ``successes / n`` it is the one to use with few marks: it never leaves [0, 1]
@@ -16,7 +16,8 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
 
     Parameters
     ----------
-    successes, n : counts, ``0 <= successes <= n``; a tie may be half a success.
+    successes, n : counts, ``0 <= successes <= n``; a tie may be half a success, and n an effective
+        sample size.
     level : how often intervals made like this hold the true share.
 
     Raises

@@ -76,8 +76,9 @@ def accuracy(
 ) -> Score:
     """The share of rows with the right label, 0..1, higher is better.
 
-    The interval is Wilson's, which with several draws is somewhat too wide for their mean, joined
-    to Student's over the draws. ``parts`` are the share of draws in which each row was right.
+    ``parts`` are the share of draws in which each row was right. The interval is Wilson's, joined
+    to Student's over the draws. With several of these it is Wilson's of so many rows as would vary
+    by chance as the parts do: n p (1 - p) / var, the effective sample size of surveys.
 
     Examples
     --------
@@ -87,7 +88,9 @@ def accuracy(
     right = found.said == found.targets
     parts = right.mean(axis=0)
     value = float(parts.mean())
-    ends = wilson(float(parts.sum()), len(parts), level)
+    varied = float(parts.var())
+    size = len(parts) * (value * (1 - value) / varied if len(right) > 1 and varied > 0 else 1)
+    ends = wilson(value * size, size, level)
     low, high = _joined(value, ends, right.mean(axis=1), level)
     return Score(
         name=name, value=value, low=max(0.0, low), high=min(1.0, high), n=len(parts), unit="0..1",
