@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit import table as tables
 from synthkit.errors import UsageError
 from synthkit.evaluate.checks import Check
+from synthkit.evaluate.learning import Learner, held_out, light
 from synthkit.student import embedded
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,8 @@ class Given:
     checks: Sequence[Check] = ()
     said: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
-    weights: Sequence[float] | None = None
+    learner: Learner | None = None
+    weight: str = ""
     sample: int = 10_000
     seed: int = 0
     level: float = 0.95
@@ -54,15 +56,27 @@ class Given:
         return Side(self, self.against)
 
     @cached_property
-    def halves(self) -> tuple[list[int], list[int]]:
-        """Positions of the real rows that a student learns from, and of those it is tested on.
+    def halves(self) -> tuple[Any, Any]:
+        """The real rows that a student learns from, and those it is tested on."""
+        return held_out(self.real.table, label=self.label, column=self.column, seed=self.seed)
 
-        Half of each label each, by the seed.
-        """
-        rng = random.Random(self.seed)
-        order = rng.sample(range(len(self.real.labels)), len(self.real.labels))
-        order.sort(key=lambda at: str(self.real.labels[at]))  # stable: random within a label
-        return sorted(order[::2]), sorted(order[1::2])
+    @cached_property
+    def student(self) -> Learner:
+        """What learns from rows: the learner given, or the light one."""
+        return self.learner or light(self.vectors)
+
+    def vectors(self, texts: Sequence[str]) -> Floats:
+        """(n, d) of texts, each embedded once."""
+        if self.embed is None or not texts:
+            raise UsageError("there is no text to embed.")
+        new = [text for text in dict.fromkeys(texts) if text not in self._held]
+        if new:
+            self._held.update(zip(new, embedded(new, self.embed), strict=True))
+        return np.array([self._held[text] for text in texts])
+
+    @cached_property
+    def _held(self) -> dict[str, Floats]:
+        return {}
 
 
 class Side:
@@ -74,7 +88,9 @@ class Side:
 
     def __init__(self, given: Given, table: Any) -> None:
         self.given = given
-        self.table = tables.identified(table)
+        named = tables.identified(table)
+        ids = [str(id) for id in tables.column(named, "id")]
+        self.table = tables.assign(named, {"id": ids})
         cells = tables.column(self.table, given.column)
         for cell in cells:
             if cell is not None and not isinstance(cell, str):
@@ -82,7 +98,7 @@ class Side:
         self.kept = [at for at, cell in enumerate(cells) if cell is not None and cell.strip()]
         self.blank = len(cells) - len(self.kept)
         self.texts: list[str] = [cells[at] for at in self.kept]
-        self.ids = self.of([str(id) for id in tables.column(self.table, "id")])
+        self.ids: list[str] = self.of(ids)
 
     def of(self, cells: Sequence[Any]) -> list[Any]:
         """The cells of the rows that have a text."""
@@ -104,9 +120,7 @@ class Side:
     @cached_property
     def vectors(self) -> Floats:
         """(drawn, d) of the texts that are drawn."""
-        if self.given.embed is None or not self.drawn:
-            raise UsageError("no text to embed.")
-        return embedded([self.texts[at] for at in self.drawn], self.given.embed)
+        return self.given.vectors([self.texts[at] for at in self.drawn])
 
     @cached_property
     def drawn_ids(self) -> list[str]:

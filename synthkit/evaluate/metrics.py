@@ -12,10 +12,13 @@ from synthkit.evaluate.agreement import cohen
 from synthkit.evaluate.bleu import self_bleu
 from synthkit.evaluate.faithfulness import Faithfulness, grounded, label_accuracy, pass_rate
 from synthkit.evaluate.given import Given, Side
+from synthkit.evaluate.learning import labelled
 from synthkit.evaluate.memorisation import memorised
+from synthkit.evaluate.prediction import accuracy, coded
 from synthkit.evaluate.scores import Measured
+from synthkit.evaluate.utility import gain, tstr
 from synthkit.intervals import wilson
-from synthkit.student import Student, fit
+from synthkit.resampling import Difference
 from synthkit.types import Score
 
 VERDICTS = frozenset({"accept", "reject", "skip", ""})
@@ -54,6 +57,10 @@ class Metric:
 
 NEEDS: Mapping[str, tuple[Callable[[Given], bool], str]] = {
     "embed": (lambda given: given.embed is not None, "an embedder (embed)"),
+    "learner": (
+        lambda given: given.embed is not None or given.learner is not None,
+        "an embedder (embed) or a learner",
+    ),
     "label": (lambda given: bool(given.label), "a column of labels (label)"),
     "against": (lambda given: given.against is not None, "real rows (against)"),
     "test": (lambda given: given.test is not None, "a test set (test)"),
@@ -117,7 +124,8 @@ def _verdicts(found: Faithfulness, ids: Sequence[str]) -> tuple[Score, Sequence[
 
 
 def _ids(given: Given) -> list[str]:
-    return [str(id) for id in tables.column(given.rows.table, "id")]
+    ids: list[str] = tables.column(given.rows.table, "id")
+    return ids
 
 
 def _passes(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
@@ -128,30 +136,51 @@ def _passes(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
             yield score, _ids(given)
 
 
-def _student(given: Given) -> tuple[Student, float, int]:
-    """A light student of half of the real rows, its accuracy on the others, and their number."""
-    assert given.embed is not None
-    real, (train, held) = given.real, given.halves
-    student = fit(
-        [real.texts[at] for at in train], [real.labels[at] for at in train], embed=given.embed
-    )
-    said = student.predict([real.texts[at] for at in held])
-    right = sum(one == real.labels[at] for one, at in zip(said, held, strict=True))
-    return student, right / max(1, len(held)), len(held)
-
-
 def _label_accuracy(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
-    student, accuracy, n = _student(given)
-    rows = given.rows
-    labels = dict(zip(rows.ids, student.predict(rows.texts), strict=True))
-    found = label_accuracy(rows.table, given.label, labels, level=given.level)
-    low, high = wilson(accuracy * n, n, given.level)
-    how = (
-        f"labels by a light student of half of the real rows, right on {accuracy:.2f} "
-        f"[{low:.2f}, {high:.2f}] of the other {n}; {given.embedder or 'the given embedder'}"
-    )
+    train, held = (labelled(half, given.label, column=given.column, name="real")
+                   for half in given.halves)  # fmt: skip
+    predict = given.student(train.texts, train.labels, None)
+    own = accuracy(*coded(held.labels, [list(predict(held.texts))]), level=given.level)
+    labels = dict(zip(given.rows.ids, predict(given.rows.texts), strict=True))
+    found = label_accuracy(given.rows.table, given.label, labels, level=given.level)
     score, ids = _verdicts(found, _ids(given))
-    yield replace(score, how=f"{how}; Wilson"), ids
+    how = f"labels by a student of {len(train)} real rows, itself right on {own} of {own.n} others"
+    yield replace(score, how=f"{how}; {_learner(given)}; {score.how.split('; ')[-1]}"), ids
+
+
+def _utility(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    train, test = given.halves
+    options: dict[str, Any] = {
+        "label": given.label, "column": given.column, "learner": given.student,
+        "weight": given.weight or None, "level": given.level,
+    }  # fmt: skip
+    found = tstr(given.rows.table, train, test, seed=given.seed, **options)
+    more = gain(given.rows.table, train, test, **options)
+    cells = zip(*(tables.column(test, name) for name in ("id", given.column, given.label)),
+                strict=True)  # fmt: skip
+    ids = [id for id, text, label in cells if text is not None and label is not None]
+    for score in (found.synthetic, found.synthetic_f1, found.real, found.majority):
+        yield _learned(given, score), ids
+    yield _learned(given, _gap("TSTR gap", found.gap, found.synthetic, "lower")), ids
+    yield _learned(given, more.augmented), ids
+    yield _learned(given, _gap("augmentation gain", more.gain, more.augmented, "higher")), ids
+
+
+def _gap(name: str, gap: Difference, beside: Score, better: Any) -> Score:
+    """A difference as a score of its own."""
+    return Score(
+        name=name, value=gap.value, low=gap.low, high=gap.high, n=gap.n, unit="-1..1",
+        better=better, how=beside.how, level=gap.level,
+    )  # fmt: skip
+
+
+def _learned(given: Given, score: Score) -> Score:
+    return replace(score, how=f"{score.how}; {_learner(given)}")
+
+
+def _learner(given: Given) -> str:
+    """What a student sees of texts, where it is the light one."""
+    return "the given learner" if given.learner else given.embedder or "the given embedder"
 
 
 def _right(given: Given) -> dict[str, str]:
@@ -264,9 +293,10 @@ METRICS: tuple[Metric, ...] = (
         ),
     ),
     Metric("pass rate", "faithfulness", ("checks",), _passes),
-    Metric("label accuracy", "faithfulness", ("label", "against", "embed"), _label_accuracy),
+    Metric("label accuracy", "faithfulness", ("label", "against", "learner"), _label_accuracy),
     Metric("label accuracy (people)", "faithfulness", ("label", "labelled"), _people_labels),
     Metric("grounding", "faithfulness", ("source",), _grounded),
+    Metric("TSTR", "utility", ("label", "against", "learner"), _utility),
     Metric("copies of real rows", "memorisation", ("against",), _copies("against")),
     Metric("copies of test rows", "memorisation", ("test",), _copies("test")),
     Metric("accept rate", "people", ("marks",), _accepted),

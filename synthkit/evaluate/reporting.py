@@ -11,6 +11,7 @@ from synthkit import table as tables
 from synthkit.errors import SynthkitError, UsageError, unknown
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.given import Embed, Given
+from synthkit.evaluate.learning import Learner
 from synthkit.evaluate.metrics import METRICS, Metric
 from synthkit.evaluate.scores import Measured, Report
 
@@ -30,7 +31,8 @@ def report(
     checks: Sequence[Check] = (),
     said: Mapping[str, str] | None = None,
     looks: Mapping[str, Sequence[tuple[str, str]]] | None = None,
-    weights: Sequence[float] | None = None,
+    learner: Learner | None = None,
+    weight: str = "",
     pair_on: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     without: Sequence[str] = (),
@@ -54,7 +56,9 @@ def report(
     checks : of a row, such as :func:`synthkit.evaluate.checks.length` makes.
     said : row id -> what people said of it: ``"accept"``, ``"reject"``, or the right label.
     looks : who -> pairs of labels that two looks gave the same rows.
-    weights : of the rows, for students that learn from them.
+    learner : what learns from rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
+        regression on embeddings if not given.
+    weight : column of how much each row counts for the learner.
     pair_on : columns by which rows of two tables belong together; ``parent`` if there is one, else
         all that the rows have beside id, text and fractions.
     metrics, without : names of metrics to compute alone, or to leave out.
@@ -83,8 +87,8 @@ def report(
     given = Given(
         table=table, column=column or tables.text_column(table), against=against, test=test,
         label=label, source=source, embed=embed, embedder=embedder, checks=tuple(checks),
-        said=dict(said or {}), looks=dict(looks or {}), weights=weights, sample=sample, seed=seed,
-        level=level,
+        said=dict(said or {}), looks=dict(looks or {}), learner=learner, weight=weight,
+        sample=sample, seed=seed, level=level,
     )  # fmt: skip
     _check(given)
     chosen = [one for one in METRICS if one.name in (metrics or known) and one.name not in without]
@@ -127,7 +131,7 @@ def _plain(table: Any, name: str) -> bool:
 
 def _check(given: Given) -> None:
     """Refuse what no metric could use."""
-    for name in filter(None, (given.label, given.source)):
+    for name in filter(None, (given.label, given.source, given.weight)):
         tables.column(given.table, name)
     if given.label and given.against is not None:
         tables.column(given.against, given.label)
