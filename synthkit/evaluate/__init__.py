@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from synthkit.evaluate.faithfulness import Faithfulness as Faithfulness
     from synthkit.evaluate.faithfulness import entailment as entailment
     from synthkit.evaluate.faithfulness import grounded as grounded
+    from synthkit.evaluate.faithfulness import judged as judged
     from synthkit.evaluate.faithfulness import label_accuracy as label_accuracy
     from synthkit.evaluate.faithfulness import pass_rate as pass_rate
     from synthkit.evaluate.learning import held_out as held_out
@@ -72,7 +73,7 @@ _MODULES = {
     "distribution": "label_divergence length_divergence mauve",
     "diversity": "compression_ratio distinct_n mtld ngram_entropy vocabulary",
     "embeddings": "frechet_distance prdc two_sample",
-    "faithfulness": "Faithfulness entailment grounded label_accuracy pass_rate",
+    "faithfulness": "Faithfulness entailment grounded judged label_accuracy pass_rate",
     "learning": "held_out light",
     "memorisation": "Memorised memorised",
     "reporting": "report",

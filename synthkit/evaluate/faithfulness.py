@@ -27,7 +27,7 @@ Floats: TypeAlias = NDArray[np.float64]
 class Faithfulness:
     """A share of rows, the verdict on each row in the order of the table, and shares of parts.
 
-    ``parts`` has a score for each check, or for each label.
+    ``parts`` has a score for each check, or for each label; of a judge's scores the mean.
     """
 
     score: Score
@@ -263,6 +263,83 @@ def entailment(
     ]
     how = f"entailed from a probability of {threshold:g} on"
     return Faithfulness(_share("entailment", verdicts, level, how), tuple(verdicts))
+
+
+def judged(
+    table: Any,
+    rubric: str = "faithful",
+    *,
+    least: float = 4,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Faithfulness:
+    """The share of rows to which a judge gave a high score (Wilson interval), with its reasons.
+
+    ``parts`` has the mean score, with a bootstrap interval over rows. What the judge says is worth
+    what :func:`~synthkit.evaluate.calibration.calibrate` finds against people's marks.
+
+    Parameters
+    ----------
+    table : of any kind, scored by the recipe ``judge``: for each rubric a column of scores and,
+        where it gave them, one of reasons, ``<rubric>_reason``. A missing score is no verdict.
+    rubric : the column of scores; ``faithful`` is the preset that holds texts against ``sources``.
+    least : the score from which on a row passes. The default is for a scale from 1 to 5.
+
+    Raises
+    ------
+    UsageError
+        If no row has a score, or one is not a number.
+    TableError
+        If there is no such column.
+
+    References
+    ----------
+    Y. Liu et al. (2023), G-Eval, arXiv 2303.16634 (scores by rubric, consistency among them).
+
+    Examples
+    --------
+    >>> rows = [{"faithful": 5, "faithful_reason": "All of it is in the source."},
+    ...         {"faithful": 2, "faithful_reason": "The fly is made up."}]
+    >>> found = judged(rows)
+    >>> found.score.value, found.parts["mean score"].value, found.verdicts[1].reason
+    (0.5, 3.5, '2 of 4: The fly is made up.')
+    """
+    scores = tables.column(table, rubric)
+    why = f"{rubric}_reason"
+    told = tables.column(table, why) if why in tables.columns(table) else [""] * len(scores)
+    verdicts = []
+    for score, reason in zip(scores, told, strict=True):
+        if score is None:
+            verdicts.append(Verdict(None, "the judge gave no score"))
+        elif isinstance(score, bool) or not isinstance(score, int | float):
+            raise UsageError(f"expected numbers in column {rubric!r}; got {score!r}.")
+        else:
+            short = "" if score >= least else f"{score:g} of {least:g}: "
+            verdicts.append(Verdict(score >= least, f"{short}{reason or ''}".rstrip(": ")))
+    share = _share(f"judged {rubric}", verdicts, level, f"scored {least:g} or more")
+    values = np.array([one for one in scores if one is not None], np.float64)
+    low, high = bootstrap(
+        lambda rows: values[rows].mean(axis=-1),
+        len(values),
+        vectorised=True,
+        resamples=resamples,
+        level=level,
+        seed=seed,
+    )
+    mean = Score(
+        name=f"mean {rubric}",
+        value=float(values.mean()),
+        low=low,
+        high=high,
+        n=len(values),
+        unit="score",
+        better="higher",
+        how=f"bootstrap over rows, {resamples} resamples, seed {seed}",
+        level=level,
+        parts=values,
+    )
+    return Faithfulness(share, tuple(verdicts), {"mean score": mean})
 
 
 def _together(names: Sequence[str], verdicts: Sequence[Verdict]) -> Verdict:

@@ -9,7 +9,13 @@ import pytest
 
 from synthkit.errors import TableError, UsageError
 from synthkit.evaluate.checks import Judge, function, length, regex
-from synthkit.evaluate.faithfulness import entailment, grounded, label_accuracy, pass_rate
+from synthkit.evaluate.faithfulness import (
+    entailment,
+    grounded,
+    judged,
+    label_accuracy,
+    pass_rate,
+)
 from synthkit.intervals import wilson
 
 ROWS = [{"id": k, "text": "word " * k, "label": "even" if k % 2 == 0 else "odd"} for k in range(20)]
@@ -134,3 +140,34 @@ def test_what_is_no_probability_is_refused(given: Any) -> None:
         entailment(["a", "b"], ["a", "b"], lambda p, h: given)
     with pytest.raises(UsageError, match="no row"):
         entailment([], [], lambda p, h: given)
+
+
+@pytest.mark.parametrize("kind", [list, pd.DataFrame, pa.Table.from_pylist])
+def test_a_judges_scores_become_a_share_with_its_reasons(kind: Any) -> None:
+    rows = [{"kind": score, "kind_reason": f"R{score}."} for score in (5, 4.5, 4, 3, 1)]
+    rows.append({"kind": None, "kind_reason": None})
+    found = judged(kind(rows), "kind")
+    assert (found.score.value, found.score.n, found.score.name) == (3 / 5, 5, "judged kind")
+    assert (found.score.low, found.score.high) == wilson(3, 5)
+    assert [*found.score.parts] == [1, 1, 1, 0, 0]  # type: ignore[misc]
+    assert [verdict.passed for verdict in found.verdicts] == [True, True, True, False, False, None]
+    assert found.verdicts[0].reason == "R5."
+    assert found.verdicts[3].reason == "3 of 4: R3."
+    assert "1 of 6 rows without a verdict" in found.score.how
+    mean = found.parts["mean score"]
+    assert (mean.value, mean.n, [*mean.parts]) == (3.5, 5, [5, 4.5, 4, 3, 1])  # type: ignore[misc]
+    assert judged(kind(rows), "kind", least=3).score.value == 4 / 5
+
+
+def test_scores_of_a_judge_are_numbers_in_a_column_that_is_there() -> None:
+    assert judged([{"faithful": 4}]).parts["mean score"].low == 4
+    assert judged([{"faithful": 3}]).verdicts[0].reason == "3 of 4"
+    for rows, said in (
+        ([], "'faithful' not found"),
+        ([{"faithful": None}], "the judge gave no score"),
+        ([{"faithful": "good"}], "expected numbers in column 'faithful'; got 'good'"),
+        ([{"faithful": True}], "got True"),
+        ([{"faithfull": 1}], "Did you mean 'faithfull'"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            judged(rows)
