@@ -107,6 +107,16 @@ def test_jackknife_of_a_mean_is_the_interval_of_student() -> None:
     assert jackknife(float(rows.mean()), left_out) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 9, 40])
+def test_jackknife_takes_the_quantile_of_student_of_few_values(n: int, level: float) -> None:
+    x = np.random.default_rng(n).normal(size=n)
+    low, high = jackknife(x.mean(), (x.sum() - x) / (n - 1), level)
+    assert low is not None
+    expected = stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(x)
+    assert (high - low) / 2 == pytest.approx(expected, rel=2e-3)
+
+
 def test_jackknife_of_less_than_two_values_has_no_interval() -> None:
     assert jackknife(1.0, [1.0]) == jackknife(1.0, []) == (None, None)
     assert jackknife(1.0, [1.0, math.nan]) == (None, None)
