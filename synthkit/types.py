@@ -357,6 +357,17 @@ class Curation:
         return f"Curation({len(self.kept)} kept, {len(self.dropped)} dropped)"
 
 
+def figure(value: float) -> str:
+    """A number as it is read: three digits, or whole with spaces between its thousands.
+
+    >>> figure(0.12345), figure(12345.6).replace(chr(0x202F), "_")
+    ('0.123', '12_346')
+    """
+    if abs(value) < 1000:
+        return f"{value:.3g}"
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """A number that says what a table is worth, with how far it may be off.
@@ -391,8 +402,8 @@ class Score:
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
-            return f"{self.value:.3g}"
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+            return figure(self.value)
+        return f"{figure(self.value)} [{figure(self.low)}, {figure(self.high)}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

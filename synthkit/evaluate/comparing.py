@@ -28,7 +28,8 @@ def compare(
 
     Parameters
     ----------
-    first, second : of one metric, with ``parts``.
+    first, second : of one metric. Where one has no ``parts`` the interval comes from both
+        intervals, as for two independent scores.
     pairs : positions in the parts of both that belong together, such as :func:`match` gives: rows
         that were asked the same, or the same test rows. What is hard for both does not widen the
         interval then. Without pairs each draws rows of its own.
@@ -37,19 +38,21 @@ def compare(
     Raises
     ------
     UsageError
-        If the metrics or units differ, a score has no parts, or there are fewer than two rows.
+        If the metrics or units differ, a score has neither parts nor an interval, or there are
+        fewer than two rows.
 
     Notes
     -----
-    Parts are shifted so that their mean is the score's value: of the jackknife's pseudo-values only
-    what each row adds to the value is used, so that the difference of two whole tables is that of
-    their values. Metrics that grow with the number of rows, such as a vocabulary, are to be
-    compared at equal n.
+    The difference is that of the values; rows say how far it may be off. Of the jackknife's
+    pseudo-values only what each row adds to the value is used, and where some rows have no partner
+    those that have one stand for all. Metrics that grow with the number of rows, such as a
+    vocabulary, are to be compared at equal n.
 
     References
     ----------
     P. Koehn (2004), EMNLP, section 5 (paired bootstrap); B. Efron and C. Stein (1981), Annals of
-    Statistics 9 (pseudo-values).
+    Statistics 9 (pseudo-values); G. Zou and A. Donner (2008), Statistics in Medicine 27, equation 7
+    (the interval of a difference from two intervals).
 
     Examples
     --------
@@ -64,7 +67,9 @@ def compare(
     ):
         if one != other:
             raise UsageError(f"expected two scores of one {what}; got {one!r} and {other!r}.")
-    mine, theirs = _parts(first), _parts(second)
+    if first.parts is None or second.parts is None:
+        return _recovered(first, second)
+    mine, theirs = _parts(first, first.parts), _parts(second, second.parts)
     if pairs is None:
         return unpaired_bootstrap(mine, theirs, resamples=resamples, level=level, seed=seed)
     if len(pairs) < 2:
@@ -79,7 +84,9 @@ def compare(
         level=level,
         seed=seed,
     )
-    return Difference(value=float(apart.mean()), low=low, high=high, n=len(apart), level=level)
+    value = first.value - second.value
+    off = value - float(apart.mean())  # of rows without a partner
+    return Difference(value=value, low=low + off, high=high + off, n=len(apart), level=level)
 
 
 def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[int, int]]:
@@ -100,11 +107,28 @@ def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[i
     return pairs
 
 
-def _parts(score: Score) -> Floats:
+def _parts(score: Score, given: Sequence[float]) -> Floats:
     """(n,) what each row brings, around the score's value."""
-    if score.parts is None:
-        raise UsageError(f"{score.name} has no parts by row, so it cannot be compared row by row.")
-    parts = np.asarray(score.parts, np.float64)
+    parts = np.asarray(given, np.float64)
     if len(parts) < 2:
         raise UsageError(f"expected scores of two rows or more; {score.name} has {len(parts)}.")
     return np.asarray(parts + (score.value - parts.mean()))
+
+
+def _recovered(first: Score, second: Score) -> Difference:
+    """The difference of two independent scores, its interval from theirs."""
+    ends = (first.low, first.high, second.low, second.high)
+    if None in ends or first.level != second.level:
+        raise UsageError(
+            f"{first.name} cannot be compared: both scores need parts, or intervals of one level."
+        )
+    low, high, other_low, other_high = np.array(ends, np.float64)
+    value = first.value - second.value
+    return Difference(
+        value=value,
+        low=float(value - np.hypot(first.value - low, other_high - second.value)),
+        high=float(value + np.hypot(high - first.value, second.value - other_low)),
+        n=min(first.n, second.n),
+        level=first.level,
+        paired=False,
+    )

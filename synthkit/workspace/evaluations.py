@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,9 +22,7 @@ SCORES = (
     *("evaluation", "name", "at", "kind", "metric", "value", "low", "high", "n", "unit"),
     *("better", "how"),
 )
-APART = (
-    *("metric", "a", "b", "difference", "low", "high", "rows", "paired", "verdict"),
-)  # fmt: skip
+APART = tuple("metric a b n_a n_b difference low high rows paired verdict".split())
 MOST_BYTES = 1 << 28
 """Of what an evaluation says of rows, once it is unpacked."""
 
@@ -145,7 +144,7 @@ def apart(a: Evaluation, b: Evaluation, *, seed: int = 0) -> list[tuple[Any, ...
     Rows are paired by their ids where both have the same, as of a test set, else by what they were
     asked for; where fewer than half of the smaller table's rows find a partner they are not paired.
     The verdict is ``"better"``, ``"worse"`` or ``"differs"`` where the interval leaves 0 out,
-    ``"not told apart"``, or why there is none.
+    ``"not told apart"``, or ``"no interval"``; it says where the two were made differently.
     """
     from synthkit.evaluate.comparing import compare  # with it comes NumPy
 
@@ -156,12 +155,13 @@ def apart(a: Evaluation, b: Evaluation, *, seed: int = 0) -> list[tuple[Any, ...
         if other is None:
             continue
         mine, theirs = one.score, other.score
-        line = (mine.name, mine.value, theirs.value)
-        if one.ids is None or other.ids is None or min(len(one.ids), len(other.ids)) < 2:
-            found.append((*line, mine.value - theirs.value, None, None, None, None, _UNKNOWN))
+        line = (mine.name, mine.value, theirs.value, mine.n, theirs.n)
+        couples = _couples(one.ids or (), other.ids or (), a.report.keys, b.report.keys)
+        try:
+            gap = compare(mine, theirs, couples, seed=seed)
+        except UsageError:
+            found.append((*line, mine.value - theirs.value, None, None, None, None, "no interval"))
             continue
-        couples = _couples(one.ids, other.ids, a.report.keys, b.report.keys)
-        gap = compare(mine, theirs, couples, seed=seed)
         verdict = _verdict(gap.value, gap.told_apart, mine, theirs)
         found.append((*line, gap.value, gap.low, gap.high, gap.n, gap.paired, verdict))
     return found
@@ -192,8 +192,8 @@ def people(marks: Sequence[Mark]) -> tuple[dict[str, str], dict[str, list[tuple[
     return labels, {name: seen for name, seen in both.items() if seen}
 
 
+_NUMBER = re.compile(r"[\d.]+")
 _UNSOUND = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
-_UNKNOWN = "no interval: it is not known what each row brings"
 
 
 def _couples(
@@ -220,7 +220,10 @@ def _verdict(gap: float, told_apart: bool, mine: Score, theirs: Score) -> str:
     if told_apart:
         up = {"higher": gap > 0, "lower": gap < 0}.get(mine.better)
         said = "differs" if up is None else "better" if up else "worse"
-    return said if mine.how == theirs.how else f"{said}; made differently"
+    # numbers in it follow from the rows: how many there are, how many clusters
+    if _NUMBER.sub("", mine.how) != _NUMBER.sub("", theirs.how):
+        said += "; made differently"
+    return said
 
 
 def _rounded(one: Measured) -> list[float] | None:

@@ -46,6 +46,16 @@ def test_what_is_drawn_again_lies_within_the_interval_of_two_means() -> None:
     assert found.high == pytest.approx(middle + 1.96 * error, abs=0.03)
 
 
+def test_without_parts_two_intervals_give_that_of_the_difference() -> None:
+    one = Score(name="MAUVE", value=0.8, low=0.7, high=0.86, n=50)
+    other = Score(name="MAUVE", value=0.5, low=0.42, high=0.6, n=60)
+    found = compare(one, other, [(0, 0), (1, 1)])
+    assert found.value == pytest.approx(0.3)
+    assert found.low == pytest.approx(0.3 - np.sqrt(0.1**2 + 0.1**2))
+    assert found.high == pytest.approx(0.3 + np.sqrt(0.06**2 + 0.08**2))
+    assert (found.n, found.paired, found.told_apart) == (50, False, True)
+
+
 def test_the_difference_of_whole_tables_is_that_of_their_values() -> None:
     plain = [f"the soup was cold number {n % 3}" for n in range(30)]
     varied = [f"{'abcdefghij'[n % 10]} dish {n} came with {n * 7} grains" for n in range(30)]
@@ -60,7 +70,7 @@ def test_the_difference_of_whole_tables_is_that_of_their_values() -> None:
     [
         (score([1, 0], name="a"), score([1, 0], name="b"), None, "of one metric; got 'a' and 'b'"),
         (score([1, 0], unit="x"), score([1, 0]), None, "of one unit"),
-        (score(None), score([1, 0]), None, "no parts"),
+        (score(None), score([1, 0]), None, "both scores need parts, or intervals"),
         (score([1]), score([1, 0]), None, "two rows or more"),
         (score([1, 0]), score([1, 0]), [(0, 0)], "two pairs of rows or more; got 1"),
     ],

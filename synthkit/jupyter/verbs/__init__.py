@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from synthkit.jupyter.display import Static, grid
+from synthkit.jupyter.verbs.evaluate import EVAL, SCORES
 from synthkit.jupyter.verbs.explore import EXPLORE
 from synthkit.jupyter.verbs.filter import FILTER
 from synthkit.jupyter.verbs.lab import LAB
@@ -20,7 +21,7 @@ VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
         *(MODEL, MODELS, RECIPES, MAKE, SHOW, MARK, MARKS, LEARN, FILTER, LAB, EXPLORE),
-        *(SESSION, EXPORT, IMPORT, TRACE),
+        *(EVAL, SCORES, SESSION, EXPORT, IMPORT, TRACE),
     )
 }
 
