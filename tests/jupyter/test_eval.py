@@ -24,13 +24,15 @@ def tables(shell: Shell) -> None:
 
 
 def test_one_line_measures_and_says_what_it_left_out(shell: Shell) -> None:
-    plain = shell.run("%synth eval reviews --against real --label label --embedder none")
+    line = "eval reviews --against real --label label --embedder none"
+    out = shell.ip.run_line_magic("synth", line)
+    plain = repr(out)
     assert " scores, 95 % intervals" in plain
     assert "bound reviews_scores; kept in the session" in plain
     assert "an embedder (embed)" in plain
     table = shell["reviews_scores"]
     assert {"vocabulary", "self-BLEU-4", "label total variation"} <= set(table["metric"])
-    assert "<bdi>self-BLEU-4</bdi>" in shell.shown[-1].data["text/html"]
+    assert "<bdi>self-BLEU-4</bdi>" in out.html
 
 
 def test_checks_and_a_learner_come_from_the_line(shell: Shell) -> None:
