@@ -18,8 +18,10 @@ from synthkit import table
 from synthkit.errors import SynthkitError, TableError, UsageError
 from synthkit.jupyter.display import count, money, thousands
 from synthkit.jupyter.widget import Widget, clipped, source, style
+from synthkit.types import figure
 from synthkit.workspace import Session, inventory, lineage
 from synthkit.workspace.comparison import Comparison, Side
+from synthkit.workspace.evaluations import APART
 from synthkit.workspace.inventory import Shelved
 from synthkit.workspace.removal import Removal
 
@@ -34,6 +36,7 @@ SHOWN = 20
 NAME_LENGTH = 60
 TEXT_LENGTH = 2_000
 PROMPT_BYTES = 200_000
+MOST_SCORES = 6
 RUN_HEADS = [
     ["run", "sk-number"],
     ["when", "sk-session-wide sk-session-when"],
@@ -357,6 +360,7 @@ def _comparison(found: Comparison) -> dict[str, Any]:
             for ids, side in ((found.only_a, a), (found.only_b, b))
         )
         lines = [f"{count(len(found.common), 'row')} in common, {', '.join(only)}."]
+    lines += _scores_apart(found)
     if not fields:
         lines.append("Nothing that is known differs in model, sampling or schema.")
     prompt = [list(piece) for piece in found.prompt or ()]
@@ -374,6 +378,21 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "lines": lines,
         "prompt": prompt,
     }
+
+
+def _scores_apart(found: Comparison) -> list[str]:
+    """The metrics in which two sides differ, and how many they do not."""
+    if not found.scores:
+        return []
+    rows = [dict(zip(APART, one, strict=True)) for one in found.scores]
+    known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
+    told = [
+        f"{row['metric']}: {figure(row['a'])} against {figure(row['b'])}, {row['verdict']}."
+        for row in known[:MOST_SCORES]
+    ]
+    more = len(known) - len(told)
+    told += [f"{count(more, 'further metric')} differ."] if more > 0 else []
+    return [*told, f"Not told apart in {len(rows) - len(known)} of {count(len(rows), 'metric')}."]
 
 
 def _accepted(side: Side) -> str:

@@ -14,6 +14,7 @@ from synthkit.errors import TableError, UsageError, unknown
 from synthkit.evaluate.changes import Change, changes
 from synthkit.intervals import wilson
 from synthkit.store import Store
+from synthkit.workspace.evaluations import apart, of_rows
 from synthkit.workspace.inventory import Shelved, shelved
 
 LEDGER = ("requests", "hits", "rejects", "prompt_tokens", "completion_tokens", "seconds", "cost")
@@ -48,7 +49,9 @@ class Comparison:
 
     ``fields`` has (field, of a, of b) wherever model, sampling or schema differ; ``prompt`` the
     pieces that make the prompt of ``a`` into that of ``b``, and ``None`` if they are too long to
-    compare, or not known. ``common`` and the others hold the ids of rows.
+    compare, or not known. ``common`` and the others hold the ids of rows. ``scores`` has what ``a``
+    has over ``b`` in each metric by which both were evaluated, as
+    :func:`~synthkit.workspace.evaluations.apart` gives it.
     """
 
     a: Side
@@ -58,6 +61,7 @@ class Comparison:
     common: frozenset[str]
     only_a: frozenset[str]
     only_b: frozenset[str]
+    scores: tuple[tuple[Any, ...], ...] = ()
 
     def __repr__(self) -> str:
         rows = f"{len(self.common)} rows in common"
@@ -80,6 +84,7 @@ def compare(store: Store, folder: Path, a: int | str, b: int | str) -> Compariso
     tables = {one.name: one for one in shelved(store, folder)}
     one, other = (_side(store, runs, tables, which) for which in (a, b))
     mine, others = one.ids or frozenset(), other.ids or frozenset()
+    first, second = of_rows(store, one.ids), of_rows(store, other.ids)
     return Comparison(
         a=one,
         b=other,
@@ -88,6 +93,7 @@ def compare(store: Store, folder: Path, a: int | str, b: int | str) -> Compariso
         common=mine & others,
         only_a=mine - others,
         only_b=others - mine,
+        scores=tuple(apart(first, second)) if first and second else (),
     )
 
 

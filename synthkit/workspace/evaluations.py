@@ -23,6 +23,8 @@ SCORES = (
     *("better", "how"),
 )
 APART = tuple("metric a b n_a n_b difference low high rows paired verdict".split())
+OF_ROWS = ("diversity", "faithfulness", "people")
+"""Kinds of scores whose parts are of the table's own rows."""
 MOST_BYTES = 1 << 28
 """Of what an evaluation says of rows, once it is unpacked."""
 
@@ -125,6 +127,15 @@ def find(store: Store, which: int | str) -> Evaluation:
         if not found:
             raise UsageError(unknown("evaluation", which, dict.fromkeys(one.name for one in here)))
     return found[-1]
+
+
+def of_rows(store: Store, ids: frozenset[str] | None) -> Evaluation | None:
+    """The last evaluation of which most rows are among these; ``None`` if there is none."""
+    for one in reversed(kept(store) if ids else []):
+        own = {id for each in one.report.measured if each.kind in OF_ROWS for id in each.ids or ()}
+        if len(own & (ids or set())) > len(own) / 2:
+            return one
+    return None
 
 
 def rows(evaluations: Iterable[Evaluation]) -> list[tuple[Any, ...]]:

@@ -72,6 +72,21 @@ def test_versions_of_a_prompt_are_paired_by_what_they_were_asked(session: sk.Ses
     assert back.loc["self-BLEU-4", "verdict"] == "worse"
 
 
+def test_two_runs_are_compared_by_the_scores_of_their_rows(session: sk.Session) -> None:
+    said = {"short": "Cold soup, again.", "long": "We waited {i} minutes for soup number {i}."}
+    for prompt, text in said.items():
+        fake = sk.Fake(lambda request, text=text: text.format(i=request.row_seed), name="fake")
+        run = sk.generate(f"Be {prompt}.", n=12, model=fake, session=session, name="reviews")
+        session.evaluate(run.table, name="reviews", column="text")
+    found = session.compare(2, 1)
+    verdicts = {row[0]: row[-1] for row in found.scores}
+    assert verdicts["vocabulary"] == "better"
+    assert session.compare(1, 1).scores[0][-1] == "not told apart"
+    other = sk.generate("Be.", n=3, model=sk.Fake(), session=session, name="other")
+    assert len(other.table) == 3
+    assert session.compare(1, 3).scores == ()
+
+
 def test_a_table_is_not_told_apart_from_itself(session: sk.Session) -> None:
     session.evaluate(reviews("a"), name="a", column="text")
     found = session.compare_scores("a", 1)
