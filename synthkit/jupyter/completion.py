@@ -6,6 +6,7 @@ IPython completes no arguments of magics by itself; a matcher among its custom o
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,10 @@ class Completer:
                 from synthkit.models.catalog import CATALOG
 
                 return [name for name, one in CATALOG.items() if one.kind == "embedder"]
+            case "METRIC":
+                from synthkit.evaluate.metrics import METRICS
+
+                return [shlex.quote(metric.name) for metric in METRICS]
             case "SCHEMA":
                 return [
                     name
