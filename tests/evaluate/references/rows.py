@@ -1,0 +1,146 @@
+"""Metrics of labels, lengths and verdicts, and what is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import SequenceMatcher
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from nltk import ngrams
+from scipy.spatial.distance import cityblock, jensenshannon
+from sklearn.metrics import accuracy_score
+from sklearn.metrics.pairwise import cosine_similarity
+
+from synthkit.evaluate import distribution, faithfulness
+from synthkit.evaluate.checks import regex
+from synthkit.evaluate.memorisation import memorised
+from synthkit.rouge import tokens
+from tests.evaluate import inputs
+from tests.evaluate.inputs import Kind
+from tests.evaluate.references import Pairs, against
+
+
+def _shares(*columns: Iterable[Any]) -> tuple[inputs.Array, inputs.Array]:
+    held = [list(column) for column in columns]
+    kinds = sorted(set(held[0] + held[1]))
+    first, second = (np.array([column.count(one) for one in kinds]) for column in held)
+    return first / first.sum(), second / second.sum()
+
+
+def _ranges(real: list[str], synthetic: list[str]) -> tuple[inputs.Array, inputs.Array]:
+    sizes = [np.array([len(text) for text in column]) for column in (real, synthetic)]
+    cuts = np.concatenate([np.percentile(x, np.arange(0, 100, 10), method="lower") for x in sizes])
+    edges = [*np.unique(cuts), np.inf]
+    return _shares(*(pd.cut(x, edges, right=False, labels=False).tolist() for x in sizes))
+
+
+def _divergence(of: str, at: int, theirs: Callable[..., float]) -> Callable[[Kind], Pairs]:
+    def pairs(kind: Kind) -> Pairs:
+        for real, synthetic in inputs.labels(kind):
+            if of == "label":
+                ours = distribution.label_divergence(real, synthetic, draws=0)[at]
+                yield ours, theirs(*_shares(real, synthetic))
+                continue
+            # lengths of 0 to hundreds of characters
+            long = [[one * (3 + 7 * i % 91) for i, one in enumerate(x)] for x in (real, synthetic)]
+            ours = distribution.length_divergence(long[0], long[1], draws=0)[at]
+            yield ours, theirs(*_ranges(long[0], long[1]))
+
+    return pairs
+
+
+for _of in ("label", "length"):
+    _what = "shares of labels" if _of == "label" else "shares of ranges of length"
+    against(
+        f"{_of} Jensen-Shannon divergence", f"{_of}_divergence", f"of {_what}, in bits",
+        "{scipy} `jensenshannon` squared",
+    )(_divergence(_of, 0, lambda p, q: jensenshannon(p, q, base=2) ** 2))  # fmt: skip
+    against(
+        f"{_of} total variation", f"{_of}_divergence", f"half the L1 distance of {_what}",
+        "{scipy} `cityblock`",
+    )(_divergence(_of, 1, lambda p, q: cityblock(p, q) / 2))  # fmt: skip
+
+
+@against("pass rate", "pass_rate", "share of rows that pass every check", "plain count")
+def _(kind: Kind) -> Pairs:
+    for corpus in inputs.texts(kind):
+        checks = [regex("text", "[13579]"), regex("text", "^.{3,}$")]
+        passed = [any(c in text for c in "13579") and len(text) > 2 for text in corpus]
+        rows = [{"text": text} for text in corpus]
+        yield faithfulness.pass_rate(rows, checks).score, float(np.mean(passed))
+
+
+@against("label accuracy", "label_accuracy", "share of rows with the label an oracle gives",
+         "{scikit-learn} `accuracy_score`")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for first, second in inputs.labels(kind):
+        rows = [{"label": one, "right": other} for one, other in zip(first, second, strict=True)]
+        found = faithfulness.label_accuracy(rows, "label", lambda row: row["right"])
+        yield found.score, accuracy_score(second, first)
+
+
+@against("grounded spans", "grounded", "share of spans found in the sources of their row",
+         "plain count")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for corpus in inputs.texts(kind):
+        spans, sources = [text.split() for text in corpus], corpus[1:] + corpus[:1]
+        hits = [span in source for own, source in zip(spans, sources, strict=True) for span in own]
+        if hits:
+            yield faithfulness.grounded(spans, sources).score, float(np.mean(hits))
+
+
+@against("entailment", "entailment", "share of hypotheses of a probability of .5 or more",
+         "{scikit-learn} `accuracy_score`")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    rng = np.random.default_rng(6)
+    given = [rng.random(n) for n in (3, 50, 400)]
+    for likely in given if kind == "random" else [[0.5], [0.0, 1.0], [1.0] * 4, [0.0] * 4]:
+        texts = ["a"] * len(likely)
+        found = faithfulness.entailment(texts, texts, lambda p, h, likely=likely: likely)
+        yield found.score, accuracy_score([True] * len(likely), np.array(likely) >= 0.5)
+
+
+def _memorised(name: str, plain: Callable[[list[str], list[list[str]]], float]) -> Any:
+    def embed(texts: list[str]) -> inputs.Array:
+        rows = np.array([[len(t) + 1, t.count("1") + 1, t.count(" ") - 4] for t in texts], float)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def pairs(kind: Kind) -> Pairs:
+        given = inputs.texts(kind)
+        for ours, train in zip(given, given[1:] + given[:1], strict=True):
+            found = memorised({"text": ours}, {"text": train}, n=2, embed=embed).scores
+            if name not in found:
+                continue
+            if name == "nearest cosine":
+                yield found[name], cosine_similarity(embed(ours), embed(train)).max(axis=1).mean()
+                continue
+            said, seen = [tokens(one) for one in ours], [tokens(one) for one in train]
+            cells = [plain(one, seen) for one in said if name[0] != "n" or len(one) > 1]
+            yield found[name], float(np.mean(cells))
+
+    return pairs
+
+
+def _longest(one: list[str], seen: list[list[str]]) -> float:
+    matchers = [SequenceMatcher(None, one, other, autojunk=False) for other in seen]
+    return max(matcher.find_longest_match().size for matcher in matchers)
+
+
+def _overlap(one: list[str], seen: list[list[str]]) -> float:
+    whole = {gram for other in seen for gram in ngrams(other, 2)}
+    return float(np.mean([gram in whole for gram in ngrams(one, 2)]))
+
+
+for _name, _what, _library, _plain in (
+    ("copies", "share of texts whose tokens are those of a train text", "plain count",
+     lambda one, seen: float(one in seen)),
+    ("longest run", "tokens in a row that a train text has, longest of each text",
+     "`find_longest_match` of difflib", _longest),
+    ("n-gram overlap", "share of a text's n-grams that stand in a train text",
+     "n-grams of {nltk}", _overlap),
+    ("nearest cosine", "cosine of the nearest train text",
+     "{scikit-learn} `cosine_similarity`, in float64", _longest),
+):  # fmt: skip
+    against(_name, "memorised", _what, _library)(_memorised(_name, _plain))

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.evaluate.inputs import Kind
+from tests.evaluate.references import REFERENCES
+from tests.evaluate.references.page import KINDS, PAGE, bounds
+
+STATED = bounds(PAGE.read_text())
+
+
+def test_the_page_lists_each_metric_that_is_held_against_another_and_no_other() -> None:
+    assert list(STATED) == list(REFERENCES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("metric", REFERENCES)
+def test_a_metric_is_as_near_to_its_reference_as_the_page_says(metric: str, kind: Kind) -> None:
+    apart, count = REFERENCES[metric].apart(kind)
+    most, of = STATED[metric][kind]
+    assert count == of
+    assert apart <= most
