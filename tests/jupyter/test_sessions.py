@@ -214,6 +214,21 @@ def test_two_runs_are_compared(full: sk.Session) -> None:
     assert any(kind == "in" and "Answer" in text for kind, text in found["prompt"])
 
 
+def test_a_comparison_names_the_scores_that_differ(full: sk.Session) -> None:
+    for name, text in (("said", "warm bread {}"), ("replies", "cold soup")):
+        rows = full.load(name)
+        rows["text"] = [text.format(n) for n in range(len(rows))]
+        full.evaluate(rows, name=name, column="text", metrics=["distinct-1", "MTLD"])
+    lines = ask(SessionBrowser(full), type="compare", a=1, b="replies")["lines"]
+    assert lines[1:3] == [
+        "distinct-1: 0.556 against 0.333, better.",
+        "MTLD: 9 against 3, better.",
+    ]
+    assert lines[3] == "Not told apart in 0 of 2 metrics."
+    same = ask(SessionBrowser(full), type="compare", a=1, b=1)["lines"]
+    assert same[1] == "Not told apart in 2 of 2 metrics."
+
+
 def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
     shell.run("%%synth facts --model fake --vary t=a,b  --seed 3\nSay {{ t }}.\n")
     here = sk.session(".synthkit")
