@@ -101,7 +101,7 @@ def cohen(
     0.4 [0.153, 0.638]
     """
     held = list(pairs)
-    labels = sorted({label for pair in held for label in pair})
+    labels = _labels(held)
     places = {label: place for place, label in enumerate(labels)}
     flat = np.array([places[one] * len(labels) + places[two] for one, two in held], np.int64)
     if not held:
@@ -117,6 +117,15 @@ def cohen(
         return cohen_kappa(drawn.reshape(len(labels), -1).tolist())
 
     return _score("Cohen's kappa", statistic, flat[:, None], resamples, level, seed)
+
+
+def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The labels of all pairs, after a look at them."""
+    for row, pair in enumerate(pairs):
+        for label in pair:
+            if label is None or not isinstance(label, Hashable) or label != label:
+                raise UsageError(f"row {row}: expected a label; got {label!r}. Leave it out.")
+    return list(dict.fromkeys(label for pair in pairs for label in pair))
 
 
 def fleiss_kappa(table: ArrayLike) -> float:
@@ -288,6 +297,8 @@ def _score(
         low, high = map(float, np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
     every, parts = np.arange(n), None
     value = statistic(every)
+    if low is not None and high is not None:  # where few rows are alike, resamples may all be more
+        low, high = min(low, value), max(high, value)
     _, one_of, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if n > 1 and len(one_of) <= resamples:
         without = np.array([statistic(np.delete(every, row)) for row in one_of])
@@ -314,7 +325,8 @@ def _counted(table: ArrayLike) -> Floats:
         counts = np.full((1, 1), np.nan)
     if counts.ndim == 1 and not len(counts):
         return np.zeros((0, 0))
-    if counts.ndim != 2 or not np.all((counts >= 0) & (counts % 1 == 0)):
+    whole = np.isfinite(counts).all() and np.all((counts >= 0) & (counts % 1 == 0))
+    if counts.ndim != 2 or not whole:
         raise UsageError(
             "expected for each row how many raters gave it each label, whole numbers from 0 up."
         )
@@ -449,6 +461,8 @@ def _coded(
         codes[place, : len(cells)] = [places[one] for one in cells]
     numbers = measure in ("interval", "ratio")
     values = np.array(distinct if numbers else range(len(distinct)), np.float64)
+    if numbers and len(values):  # so that no square is too large or too small; by a power of 2
+        values = np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))
     within = np.zeros(0) if measure == "ordinal" else _within(codes, values, measure)
     return _Ratings(codes, values, measure, within)
 

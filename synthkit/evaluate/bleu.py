@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from synthkit.errors import UsageError
 from synthkit.evaluate.ngrams import Counts, Ints, checked, coded, orders
+from synthkit.intervals import check_level
 from synthkit.resampling import jackknife, pseudo_values
 from synthkit.types import Score
 
@@ -55,6 +56,7 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
     >>> self_bleu(["the soup was cold"] * 3).value
     1.0
     """
+    check_level(level)
     held = checked(texts)
     rows = len(held)
     if rows < 2 or n < 1:

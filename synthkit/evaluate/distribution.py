@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.errors import UsageError
 from synthkit.evaluate.embeddings import sound
 from synthkit.extras import need
+from synthkit.intervals import check_level
 from synthkit.types import Score
 
 Floats = NDArray[np.float64]
@@ -93,6 +94,7 @@ def mauve(
     >>> mauve(real, [[-a, -b, -1] for a, b, _ in real]).value < 0.005
     True
     """
+    check_level(level)
     x, y = sound(real, synthetic)
     n = min(len(x), len(y))
     k = max(2, round(n / 10)) if clusters is None else clusters
@@ -236,6 +238,7 @@ def length_divergence(
 def _divergences(
     of: str, first: ArrayLike, second: ArrayLike, how: str, *, draws: int, seed: int, level: float
 ) -> tuple[Score, Score]:
+    check_level(level)
     places = [np.asarray(each, np.intp) for each in (first, second)]
     for name, each in zip(("real", "synthetic"), places, strict=True):
         if not len(each):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError
-from synthkit.intervals import wilson
+from synthkit.intervals import check_level, wilson
 from synthkit.student import fitted
 from synthkit.types import Score
 
@@ -68,6 +68,7 @@ def prdc(
     density 1.333
     coverage 0.5
     """
+    check_level(level)
     x, y = sound(real, synthetic)
     if not 1 <= k < min(len(x), len(y)):
         raise UsageError(
@@ -250,9 +251,13 @@ def sound(real: ArrayLike, synthetic: ArrayLike, *, least: int = 1) -> tuple[Flo
             raise UsageError(
                 f"{name}: expected (n, d) numbers, n of {least} or more; got shape {rows.shape}."
             )
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        with np.errstate(over="ignore"):
+            bad = np.flatnonzero(~np.isfinite(np.square(rows).sum(axis=1)))
         if len(bad):
-            raise UsageError(f"{name} row {bad[0]}: its vector is not finite. Leave such rows out.")
+            raise UsageError(
+                f"{name} row {bad[0]}: its vector is not finite, or too large to be squared. Leave "
+                "such rows out."
+            )
         found.append(rows)
     x, y = found
     if x.shape[1] != y.shape[1]:

@@ -6,7 +6,7 @@ wrong: it is left out of the share, and ``how`` counts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -129,6 +129,8 @@ def label_accuracy(
             "equal. Turn one of them into the other."
         )
     parts = {}
+    if odd := [one for one in given if not isinstance(one, Hashable)]:
+        raise UsageError(f"expected labels in column {label!r}; got {odd[0]!r}.")
     for one in dict.fromkeys(one for one in given if one is not None):
         own = [verdict for verdict, other in zip(verdicts, given, strict=True) if other == one]
         parts[str(one)] = _share(str(one), own, level, empty=True)
@@ -389,7 +391,10 @@ def _type(label: Any) -> str:
 
 
 def _several(texts: str | Sequence[str] | None) -> list[str]:
-    several = [] if texts is None else [texts] if isinstance(texts, str) else list(texts)
+    if texts is None:
+        return []
+    alone = isinstance(texts, str) or not isinstance(texts, Iterable)
+    several: list[Any] = [texts] if alone else list(texts)
     for text in several:
         if not isinstance(text, str):
             raise UsageError(f"expected text; got {text!r}.")

@@ -14,6 +14,7 @@ from synthkit.evaluate.given import Embed, Given
 from synthkit.evaluate.learning import Learner
 from synthkit.evaluate.metrics import METRICS, Metric
 from synthkit.evaluate.scores import Measured, Report
+from synthkit.intervals import check_level
 
 Progress = Callable[[int, int, str], None]
 
@@ -80,6 +81,7 @@ def report(
     >>> print(found["distinct-2"].value, found.left_out)
     1.0 {'MAUVE': 'needs real rows (against) and an embedder (embed)'}
     """
+    check_level(level)
     known = {metric.name: metric for metric in METRICS}
     for name in (*(metrics or ()), *without):
         if name not in known:

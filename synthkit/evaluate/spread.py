@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError
+from synthkit.intervals import check_level
 from synthkit.resampling import jackknife, pseudo_values
 from synthkit.types import Score
 
@@ -195,6 +196,7 @@ def vendi(
     >>> vendi([[1, 0], [1, 0]], q=math.inf).value
     1.0
     """
+    check_level(level)
     x = _unit(vectors, 1)
     n, d = x.shape
     if not q >= 0:
@@ -290,7 +292,8 @@ def _unit(vectors: ArrayLike, least: int) -> Floats:
         raise UsageError(f"expected (n, d) numbers, but {error}.") from error
     if x.ndim != 2 or len(x) < least or not x.shape[1]:
         raise UsageError(f"expected (n, d) numbers with n of {least} or more; got shape {x.shape}.")
-    lengths = np.linalg.norm(x, axis=1)
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(x, axis=1)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
         raise UsageError(
