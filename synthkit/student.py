@@ -137,7 +137,7 @@ def fitted(
     knows vectors alone: ask it by ``of_vectors``.
     """
     linear = need("sklearn.linear_model", extra="curate", why="to fit a student")
-    given = _weights(weights, targets, known)
+    given = row_weights(weights, targets, known)
     model = linear.LogisticRegression(C=C, max_iter=MAX_ITER, tol=tolerance)
     model.fit(vectors, targets, sample_weight=given)
     coefficients, intercepts = model.coef_, model.intercept_
@@ -251,7 +251,16 @@ def distinct(labels: Sequence[Any]) -> tuple[Any, ...]:
     return known
 
 
-def _weights(weights: Sequence[float] | None, targets: Positions, labels: Sequence[Any]) -> Floats:
+def row_weights(
+    weights: Sequence[float] | None, targets: Positions, labels: Sequence[Any]
+) -> Floats:
+    """(n,) what each row counts, 1 each if not given.
+
+    Raises
+    ------
+    UsageError
+        If their number is another, one is below 0, or the rows of a label have none above 0.
+    """
     if weights is None:
         return np.ones(len(targets))
     given = np.asarray(weights, np.float64)
