@@ -50,6 +50,11 @@ def engine(folder: Path, settings: Settings) -> Engine:
             ) from error
         if settings.adapter is not None:
             net = _adapted(net, settings)
+    return held(net, tokenizer, device)
+
+
+def held(net: Any, tokenizer: Any, device: str) -> Engine:
+    """What decoding needs of weights that are in memory; they are set to answer, not to learn."""
     net.eval()
     config = net.config.get_text_config(decoder=True)
     return Engine(
@@ -61,7 +66,7 @@ def engine(folder: Path, settings: Settings) -> Engine:
         mergeable=_mergeable(net, config),
         device=device,
         width=net.get_output_embeddings().weight.shape[0],
-        row_bytes=_row_bytes(config, getattr(torch, settings.dtype)),
+        row_bytes=_row_bytes(config, net.dtype),
     )
 
 

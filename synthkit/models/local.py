@@ -156,7 +156,7 @@ class Local:
 
     price: tuple[float, float] | None = (0.0, 0.0)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
         precision = settings.quantize if settings.quantize != "none" else _SHORT[settings.dtype]
         self.name = f"{settings.source.name} {precision}"
@@ -169,7 +169,7 @@ class Local:
             "adapter": identity.adapter_hash(settings.adapter) if settings.adapter else "none",
         }
         self.fingerprint = canonical(parts).decode()
-        self._engine: Engine | None = None
+        self._engine = engine
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
