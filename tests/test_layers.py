@@ -21,7 +21,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("store", "models", "train", "share", "frontend", "documents", "samples"),
     ("driver",),
     ("workspace",),
-    ("making",),
+    ("making", "benchmarking"),
     ("synthesis",),
     ("laboratory",),
     ("jupyter",),
