@@ -6,7 +6,8 @@ says what it left out; ``compare`` tells two scores apart, or says that it canno
 - diversity: ``diversity`` and ``bleu`` of words, over ``ngrams``; ``spread`` of embeddings
 - against real rows: ``distribution`` and ``embeddings``
 - faithfulness: ``faithfulness``, by ``checks``; what is copied: ``memorisation``
-- people and judges: ``agreement``, ``arena``; variants of a prompt: ``ranking``
+- people and judges: ``agreement``, ``arena``, ``judges`` over ``calibration``; variants of a
+  prompt: ``ranking``
 - what is learned from a table: ``utility``, by ``learning`` and ``prediction``
 - all at once: ``reporting`` makes ``scores``, by ``metrics`` of what is ``given``
 - two tables side by side: ``comparing``
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from synthkit.evaluate.arena import settled as settled
     from synthkit.evaluate.arena import win_rate as win_rate
     from synthkit.evaluate.bleu import self_bleu as self_bleu
+    from synthkit.evaluate.calibration import reliability as reliability
     from synthkit.evaluate.comparing import compare as compare
     from synthkit.evaluate.distribution import label_divergence as label_divergence
     from synthkit.evaluate.distribution import length_divergence as length_divergence
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from synthkit.evaluate.faithfulness import judged as judged
     from synthkit.evaluate.faithfulness import label_accuracy as label_accuracy
     from synthkit.evaluate.faithfulness import pass_rate as pass_rate
+    from synthkit.evaluate.judges import Calibration as Calibration
+    from synthkit.evaluate.judges import calibrate as calibrate
     from synthkit.evaluate.learning import held_out as held_out
     from synthkit.evaluate.learning import light as light
     from synthkit.evaluate.memorisation import Memorised as Memorised
@@ -69,11 +73,13 @@ _MODULES = {
     "agreement": "cohen fleiss krippendorff",
     "arena": "Battle length_controlled order_consistency ratings settled win_rate",
     "bleu": "self_bleu",
+    "calibration": "reliability",
     "comparing": "compare",
     "distribution": "label_divergence length_divergence mauve",
     "diversity": "compression_ratio distinct_n mtld ngram_entropy vocabulary",
     "embeddings": "frechet_distance prdc two_sample",
     "faithfulness": "Faithfulness entailment grounded judged label_accuracy pass_rate",
+    "judges": "Calibration calibrate",
     "learning": "held_out light",
     "memorisation": "Memorised memorised",
     "reporting": "report",

@@ -39,6 +39,10 @@ LABELS: list[Any] = [
 ]  # fmt: skip
 OUTCOMES: list[Any] = [[], ["tie"], ["first"], ["first", "second"], ["tie"] * 5, ["first"] * 5,
                        ["second", "tie"], [None], ["third"], [NAN]]  # fmt: skip
+CHANCES: list[Any] = [
+    [], [0.5], [0], [1, 1], [0, 1], [0.2, 0.9, 0.9, 1], [NAN, 1], [2, 0], [math.inf, 0], [[0.5]],
+    [1, 0] * 3,
+]  # fmt: skip
 GOOD = np.random.default_rng(0).normal(size=(12, 2))
 
 
@@ -49,6 +53,11 @@ def embed(texts: Sequence[str]) -> Any:
 def rows(cells: Any, column: str = "text") -> Any:
     """A table with such cells."""
     return [{column: cell} for cell in cells] if isinstance(cells, list) else cells
+
+
+def said(judge: Any, marks: Any) -> list[dict[str, Any]]:
+    """A table judged by a model and by people."""
+    return [{"said": one, "gold": two} for one, two in zip(judge, marks, strict=False)]
 
 
 def fought(function: Callable[..., Any], outcomes: Any, *args: Any, **given: Any) -> Any:
@@ -189,6 +198,16 @@ CALLS: dict[str, list[Callable[[], Any]]] = {
         for lengths, others in product(
             ([], [0], [1, 1], [1, 2], [0] * 5, [1, 2, 3, 4, 5], [NAN], ["a"], None),
             ([1], [1, 1], [3] * 5, [5, 4, 3, 2, 1]),
+        )
+    ],
+    "reliability": [
+        partial(evaluate.reliability, *one, resamples=20)
+        for one in product((*CHANCES, TEXTS, 3), (*CHANCES, ["a"], None))
+    ],
+    "calibrate": [
+        partial(evaluate.calibrate, said(judge, marks), "gold", "said", resamples=20)
+        for judge, marks in product(
+            (*LABELS, *CHANCES), (*LABELS, *CHANCES, [True, False], [True] * 5)
         )
     ],
     "tstr": [

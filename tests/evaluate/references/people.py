@@ -9,7 +9,8 @@ import evalica
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.metrics import cohen_kappa_score
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.stats.inter_rater import fleiss_kappa
@@ -17,6 +18,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from synthkit.evaluate import arena
 from synthkit.evaluate.agreement import cohen, fleiss, krippendorff
+from synthkit.evaluate.calibration import reliability, roc_area
 from synthkit.intervals import wilson
 from synthkit.resampling import bootstrap, jackknife, pseudo_values
 from tests.evaluate import inputs
@@ -140,6 +142,35 @@ def _(kind: Kind) -> Pairs:
         theta = GLM(won, design, family=Binomial()).fit(tol=1e-14).params[0]
         score = arena.length_controlled(outcomes, ours, theirs, resamples=2)
         yield score, 1 / (1 + np.exp(-theta))
+
+
+def _predicted(kind: Kind) -> list[tuple[Any, Any]]:
+    """Probabilities, and what came true."""
+    if kind == "degenerate":
+        few: list[Any] = [[0.5, 0.5], [0.0, 1.0], [1.0, 0.0], [0.3] * 5]
+        return [(np.array(p), np.arange(len(p)) % 2) for p in few]
+    rng = np.random.default_rng(15)
+    drawn = [rng.random(40), rng.integers(5, size=60) / 4, rng.random(500) ** 2]
+    return [(p, rng.random(len(p)) < p) for p in drawn]
+
+
+@against("expected calibration error", "reliability",
+         "mean over bins of the gap between predicted and true shares",
+         "bins of {scikit-learn} `calibration_curve`")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for p, y in _predicted(kind):
+        shares, means = calibration_curve(y, p, n_bins=10)
+        bins = pd.cut(p, np.linspace(0, 1, 11).tolist(), include_lowest=True)
+        counts = np.bincount(bins.codes)
+        gaps = np.abs(shares - means)
+        yield reliability(p, y, resamples=2).error, counts[counts > 0] @ gaps / len(p)
+
+
+@against("area under ROC", "roc_area", "how often an accepted row scores higher, a tie half",
+         "{scikit-learn} `roc_auc_score`")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for p, y in _predicted(kind):
+        yield roc_area(p, y), roc_auc_score(y, p)
 
 
 # ---- intervals
