@@ -67,6 +67,48 @@ def jackknife(
     return value - reach, value + reach
 
 
+def subsampled(
+    value: float, drawn: ArrayLike, share: float, level: float = 0.95
+) -> tuple[float, float] | tuple[None, None]:
+    """The interval of a statistic from its values on parts of the rows, drawn without replacement.
+
+    For statistics of nearest neighbours, which copies distort, and which the jackknife takes to
+    vary more than they do: with large parts left out there is less of that.
+
+    Parameters
+    ----------
+    value : of all rows.
+    drawn : (g,) values of g random parts.
+    share : of the rows in a part, above 0, below 1.
+    level : how often intervals made like this hold the expected value.
+
+    Returns
+    -------
+    Both ends, around ``value``; ``None`` twice where there are fewer than two parts.
+
+    References
+    ----------
+    J. Shao and C. F. J. Wu (1989), A general theory for jackknife variance estimation, Annals of
+    Statistics 17, 1176-1197, section 2. The quantile is Student's with g - 1 degrees of freedom.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> values = rng.normal(size=100)
+    >>> halves = [rng.choice(values, 50, replace=False).mean() for _ in range(500)]
+    >>> low, high = subsampled(values.mean(), halves, 0.5)
+    >>> f"{low:.2f} {high:.2f}"  # Student's interval of a mean: -0.11 0.27
+    '-0.11 0.28'
+    """
+    check_level(level)
+    values = np.asarray(drawn, np.float64)
+    if len(values) < 2:
+        return None, None
+    error = math.sqrt(share / (1 - share) * float(values.var(ddof=1)))
+    reach = _student(level, len(values) - 1) * error
+    return value - reach, value + reach
+
+
 def _student(level: float, free: int) -> float:
     """What Student's t stays within, either side of 0, as often as ``level`` says."""
     if free == 1:

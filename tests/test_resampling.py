@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from synthkit.errors import UsageError
-from synthkit.resampling import bootstrap, jackknife, paired_bootstrap
+from synthkit.resampling import bootstrap, jackknife, paired_bootstrap, subsampled
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95])
@@ -120,3 +120,19 @@ def test_jackknife_takes_the_quantile_of_student_of_few_values(n: int, level: fl
 def test_jackknife_of_less_than_two_values_has_no_interval() -> None:
     assert jackknife(1.0, [1.0]) == jackknife(1.0, []) == (None, None)
     assert jackknife(1.0, [1.0, math.nan]) == (None, None)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_subsamples_of_a_mean_vary_as_student_says(share: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=100)
+    size = round(100 * share)
+    drawn = [rng.choice(x, size, replace=False).mean() for _ in range(4000)]
+    low, high = subsampled(x.mean(), drawn, share)
+    assert low is not None
+    expected = stats.t.interval(0.95, 3999, x.mean(), stats.sem(x))
+    assert (low, high) == pytest.approx(expected, abs=0.01)
+
+
+def test_subsamples_of_fewer_than_two_parts_have_no_interval() -> None:
+    assert subsampled(1.0, [], 0.5) == subsampled(1.0, [1.0], 0.5) == (None, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError
 from synthkit.intervals import check_level, wilson
+from synthkit.resampling import subsampled
 from synthkit.student import fitted
 from synthkit.types import Score
 
@@ -19,12 +19,21 @@ Floats = NDArray[np.float64]
 
 BLOCK = 512
 """Real rows whose distances to all others are held at once."""
+MOST = 1000
+"""Rows of a part of a table, by which intervals know how far a value moves."""
+PRDC = ("precision", "recall", "density", "coverage")
 ROUNDING = 1e-12
 """Squared distances that differ by less than this share of the largest squared norm are equal."""
 
 
 def prdc(
-    real: ArrayLike, synthetic: ArrayLike, *, k: int = 5, level: float = 0.95
+    real: ArrayLike,
+    synthetic: ArrayLike,
+    *,
+    k: int = 5,
+    draws: int = 20,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[Score, Score, Score, Score]:
     """Precision, recall, density and coverage of synthetic rows by their nearest neighbours.
 
@@ -38,8 +47,10 @@ def prdc(
     ----------
     real, synthetic : (n, d) and (m, d) numbers.
     k : neighbours, fewer than the rows of either table.
-    level : of the intervals. They are Wilson's, for density the normal one, and say how far the
-        value would move with other rows among the same balls: not how far with other balls.
+    draws : parts of both tables, a half of the rows and 1,000 at most, by which the intervals know
+        how far the values move with other rows and balls; with fewer than 2 there are none.
+    seed : of the draws.
+    level : of the intervals. Where Wilson's interval of a share is the wider, it is taken.
 
     Raises
     ------
@@ -56,7 +67,8 @@ def prdc(
     References
     ----------
     Naeem et al. (2020), arXiv 2002.09797, equations 3 (precision and recall), 4 and 5; precision
-    and recall after Kynkäänniemi et al. (2019), arXiv 1904.06991.
+    and recall after Kynkäänniemi et al. (2019), arXiv 1904.06991. The intervals are those of
+    :func:`synthkit.resampling.subsampled`.
 
     Examples
     --------
@@ -77,34 +89,54 @@ def prdc(
         )
     middle = x.mean(axis=0)
     x, y = x - middle, y - middle  # small norms lose the fewest digits
+    drawn, share = _drawn(x, y, k, draws, seed)
+    how = f"{k} neighbours, Euclidean"
+    if drawn:
+        how += f"; interval: {draws} draws of {share:.2g} of the rows, seed {seed}"
+
+    def score(at: int, name: str, parts: Floats) -> Score:
+        value, n, dense = float(parts.mean()), len(parts), name == "density"
+        low, high = subsampled(value, [found[at] for found in drawn], share, level)
+        if low is not None and high is not None:
+            least, most = (value, value) if dense else wilson(float(parts.sum()), n, level)
+            low, high = max(0.0, min(low, least)), min(math.inf if dense else 1.0, max(high, most))
+        return Score(
+            name=name, value=value, low=low, high=high, n=n, better="higher", how=how, level=level,
+            unit="1 is as dense as real" if dense else "0..1", parts=parts,
+        )  # fmt: skip
+
+    precision, recall, density, coverage = map(score, range(4), PRDC, _prdc(x, y, k))
+    return precision, recall, density, coverage
+
+
+def _prdc(x: Floats, y: Floats, k: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """What each row brings to the four: (m,), (n,), (m,) and (n,)."""
     equal = ROUNDING * max(np.square(z).sum(axis=1).max() for z in (x, y)) or np.finfo(float).tiny
     around_real, around_synthetic = (np.maximum(_reach(z, k) - equal, equal) for z in (x, y))
-    balls = np.zeros(len(y), np.intp)
-    recalled, covered = np.empty(len(x), np.bool_), np.empty(len(x), np.bool_)
+    balls, recalled, covered = np.zeros(len(y)), np.empty(len(x)), np.empty(len(x))
     for rows, far in _squared(x, y):
         inside = far < around_real[rows, None]
         balls += inside.sum(axis=0)
         covered[rows] = inside.any(axis=1)
         recalled[rows] = (far < around_synthetic).any(axis=1)
-    dense = balls / k
-    half = NormalDist().inv_cdf((1 + level) / 2) * float(dense.std()) / math.sqrt(len(y))
-    value = float(dense.mean())
-    how = f"{k} neighbours, Euclidean; interval: other rows, the same balls"
+    return (balls > 0).astype(np.float64), recalled, balls / k, covered
 
-    def share(name: str, held: NDArray[np.bool_]) -> Score:
-        count, n = int(held.sum()), len(held)
-        low, high = wilson(count, n, level)
-        return Score(
-            name=name, value=count / n, low=low, high=high, n=n, unit="0..1", better="higher",
-            how=how, level=level, parts=held.astype(np.float64),
-        )  # fmt: skip
 
-    density = Score(
-        name="density", value=value, low=max(0.0, value - half), high=value + half, n=len(y),
-        unit="1 is as dense as real", better="higher", how=how, level=level, parts=dense,
-    )  # fmt: skip
-    precision = share("precision", balls > 0)
-    return precision, share("recall", recalled), density, share("coverage", covered)
+def _drawn(x: Floats, y: Floats, k: int, draws: int, seed: int) -> tuple[list[list[float]], float]:
+    """The four of random parts of both tables, and the share of the rows in a part."""
+    share = min(0.5, MOST / max(len(x), len(y)))
+    sizes = [max(k + 1, round(share * len(z))) for z in (x, y)]
+    share = max(size / len(z) for size, z in zip(sizes, (x, y), strict=True))
+    if draws < 2 or share == 1:
+        return [], share
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        one, other = (
+            z[rng.choice(len(z), n, replace=False)] for n, z in zip(sizes, (x, y), strict=True)
+        )
+        found.append([float(parts.mean()) for parts in _prdc(one, other, k)])
+    return found, share
 
 
 def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:

@@ -152,6 +152,19 @@ def test_prdc_of_tables_far_apart_is_zero() -> None:
     assert all(score.low == 0 and score.high is not None for score in found)
 
 
+def test_prdc_intervals_know_that_the_balls_move() -> None:
+    real, synthetic = apart(60, 50, 2, 0.5)
+    for score in prdc(real, synthetic):
+        assert "20 draws of 0.5 of the rows, seed 0" in score.how
+        assert score.low < score.value < score.high  # type: ignore[operator]
+    plain = prdc(real, synthetic, draws=0)
+    assert [score.low for score in plain] == [None] * 4
+    assert [score.value for score in plain] == [score.value for score in prdc(real, synthetic)]
+    assert prdc(real[:6], synthetic)[0].low is None  # no part of six rows has five neighbours
+    wide = prdc(*apart(1500, 2500, 2, 0.5), draws=3)
+    assert "3 draws of 0.4 of the rows" in wide[0].how
+
+
 @pytest.mark.parametrize("k", [0, 3])
 def test_prdc_refuses_a_k_that_the_rows_do_not_have(k: int) -> None:
     with pytest.raises(UsageError, match="k must be from 1"):
