@@ -210,7 +210,8 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     ----------
     texts : (N,) one or more, read on end in their order, as one text.
     threshold : share of distinct tokens at which a stretch ends, above 0, below 1.
-    level : of the interval, the jackknife's over 20 parts into which texts are dealt by turns.
+    level : of the interval, Student's of the mean length of the whole stretches read forwards;
+        there is none for fewer than two.
 
     Raises
     ------
@@ -237,30 +238,34 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     if not 0 < threshold < 1:
         raise UsageError(f"threshold must be between 0 and 1; got {threshold}.")
     held = _some(texts)
-    value = _mtld(held, threshold)
-    if math.isnan(value):
+    flat = coded(held)[0].tolist()
+    (whole, rest), (back, back_rest) = (_stretches(way, threshold) for way in (flat, flat[::-1]))
+    if not (whole or rest):
         raise UsageError("no token comes twice, so MTLD has no value; it takes more text.")
-    without = [_mtld(part, threshold) for part in _parts(held)]
-    how = f"words, threshold {threshold:g}, texts in their order"
-    return _score("MTLD", value, len(held), "tokens", how, level, np.array(without))
+    value = sum(len(flat) / some for some in (len(whole) + rest, len(back) + back_rest)) / 2
+    lengths = np.array(whole, np.float64)
+    low, high = jackknife(value, (lengths.sum() - lengths) / max(1, len(whole) - 1), level)
+    return Score(
+        name="MTLD", value=value, low=None if low is None else max(0.0, low), high=high,
+        n=len(held), unit="tokens", better="higher",
+        how=f"words, threshold {threshold:g}, texts in their order; interval: of stretches",
+        level=level,
+    )  # fmt: skip
 
 
-def _mtld(texts: Sequence[str], threshold: float) -> float:
-    flat = coded(texts)[0].tolist()
-    ways = [_stretches(way, threshold) for way in (flat, flat[::-1])]
-    return sum(len(flat) / found for found in ways) / 2 if all(ways) else math.nan
-
-
-def _stretches(flat: Sequence[int], threshold: float) -> float:
-    whole, length = 0, 0
+def _stretches(flat: Sequence[int], threshold: float) -> tuple[list[int], float]:
+    """The lengths of whole stretches, and how much of one the rest is."""
+    whole: list[int] = []
+    length = 0
     seen: set[int] = set()
     for token in flat:
         seen.add(token)
         length += 1
         if len(seen) <= threshold * length:
-            whole, length = whole + 1, 0
+            whole.append(length)
+            length = 0
             seen.clear()
-    return whole + ((1 - len(seen) / length) / (1 - threshold) if length else 0.0)
+    return whole, (1 - len(seen) / length) / (1 - threshold) if length else 0.0
 
 
 def _some(texts: Iterable[str]) -> list[str]:

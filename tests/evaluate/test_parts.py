@@ -13,7 +13,7 @@ from synthkit.evaluate.agreement import cohen, fleiss, krippendorff
 from synthkit.evaluate.arena import Battle, order_consistency, win_rate
 from synthkit.evaluate.bleu import self_bleu
 from synthkit.evaluate.checks import length
-from synthkit.evaluate.diversity import distinct_n, mtld, ngram_entropy, vocabulary
+from synthkit.evaluate.diversity import compression_ratio, distinct_n, ngram_entropy, vocabulary
 from synthkit.evaluate.embeddings import prdc, two_sample
 from synthkit.evaluate.faithfulness import entailment, grounded, label_accuracy, pass_rate
 from synthkit.evaluate.memorisation import memorised
@@ -34,7 +34,7 @@ JACKKNIFED: dict[str, Callable[[], Any]] = {
     "distinct-n": lambda: distinct_n(TEXTS),
     "entropy": lambda: ngram_entropy(TEXTS),
     "self-BLEU": lambda: self_bleu(TEXTS),
-    "MTLD of few": lambda: mtld(TEXTS[:20]),
+    "compression ratio of few": lambda: compression_ratio(TEXTS[:20]),
     "APS": lambda: aps(X),
     "intra APS": lambda: aps(X, labels=LABELS, pairs="intra"),
     "remote-clique": lambda: remote_clique(X),
