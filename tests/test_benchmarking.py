@@ -451,7 +451,12 @@ REST = "test_split: test\noutput_type: generate_until\ndoc_to_text: question\ndo
         (BASE + REST.replace("question", "'{{ nothing }}'"), "'nothing' is undefined"),
         (BASE + REST + "spelling: 1\n", "unexpected keyword argument 'spelling'"),
         (BASE + REST + "unsafe_code: true\n", "runs what a model wrote"),
-        (BASE + REST + "num_fewshot: 2\n", "no rows to take examples from"),
+        (BASE + REST + "num_fewshot: 2\n", "no examples to show but the documents"),
+        (
+            BASE + REST.replace("test_split", "validation_split")
+            + "num_fewshot: 2\nfewshot_split: test\n",
+            "no examples to show but the documents",
+        ),
         (BASE + REST + "num_fewshot: 9\nfewshot_split: test\n", "has 8 examples to show"),
         (BASE + REST + "gen_prefix: So\n", "load the model with raw=True"),
         (
@@ -521,6 +526,44 @@ def test_choices_may_be_of_each_row_or_stand_for_labels(
     said = make({"q": ["wet?", "dry?"], "right": [True, False]})
     coded = task(said, "{{ q }}", label="right", choices={"True": "yes", "False": "no"})
     assert benchmark(likes("yes"), coded, session=session)["task acc"].value == 0.5
+
+
+def test_an_empty_question_is_refused() -> None:
+    with pytest.raises(UsageError, match="row 1: the prompt is empty"):
+        task([{"q": "a", "a": "b"}, {"q": " ", "a": "b"}], "{{ q }}", label="a")
+
+
+def test_a_number_keeps_its_sign(session: sk.Session) -> None:
+    rows = [{"text": "2 - 7", "label": -5}, {"text": "7 - 2", "label": 5}]
+    found = benchmark(sk.Fake("5."), task(rows, "{{ text }}", label="label"), session=session)
+    assert parts(found["task exact_match"]) == [0, 1]
+
+
+def test_a_document_that_cannot_be_asked_is_an_error(folder: Path, session: sk.Session) -> None:
+    with (folder / "rows.jsonl").open("a") as file:
+        file.write('{"question": null, "right": 0, "said": "x"}\n')
+    (folder / "_common.yaml").write_text(
+        (folder / "_common.yaml").read_text().replace("'{{question}}'", "question")
+    )
+    with pytest.raises(UsageError, match=r"lm-eval could not do writing: .*not a string"):
+        benchmark(sk.Fake(), folder / "writing.yaml", session=session)
+
+
+def test_a_metric_that_some_documents_lack_is_of_the_others(
+    folder: Path, session: sk.Session
+) -> None:
+    (folder / "own.py").write_text(
+        "def judged(doc, found):\n"
+        "    return {'all': 1.0} | ({'odd': 0.5} if doc['right'] else {})\n"
+    )
+    (folder / "own.yaml").write_text(
+        "include: _common.yaml\ntask: own\noutput_type: generate_until\ndoc_to_target: said\n"
+        "process_results: !function own.judged\nmetric_list: [{metric: all, aggregation: mean, "
+        "higher_is_better: true}]\n"
+    )
+    found = benchmark(sk.Fake(), folder / "own.yaml", session=session)
+    assert (found["own all"].n, found["own odd"].n, found["own odd"].value) == (9, 4, 0.5)
+    assert found.documents["odd"].notna().tolist() == [bool(at % 2) for at in range(9)]
 
 
 def test_one_document_and_all_alike_have_defined_scores(session: sk.Session) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit import table as tables
-from synthkit.benchmarking.tasks import Spec, load, quiet
+from synthkit.benchmarking.tasks import Spec, blamed, load, quiet
 from synthkit.benchmarking.tasks import task as task
 from synthkit.errors import UsageError
 from synthkit.evaluate.comparing import compare as compare_scores
@@ -126,11 +126,11 @@ def benchmark(
     answering = load_model(model, store=chosen.store) if isinstance(model, str) else model
     loaded = load(tasks, examples=examples, seed=seed)
     picked = {key: _drawn(len(one.eval_docs), n, seed) for key, one in loaded.items()}
-    for key, one in loaded.items():
-        _check(one, picked[key], answering)
     chat = is_chat(answering)
     asking = Asking(answering, chosen.store, loaded, seed=seed, progress=progress)
-    with quiet():
+    with quiet(), blamed(f"lm-eval could not do {', '.join(loaded)}"):
+        for key, one in loaded.items():
+            _check(one, picked[key], answering)
         found = evaluator.evaluate(
             asking,
             {"tasks": loaded},
@@ -143,7 +143,7 @@ def benchmark(
     what = f"benchmark: {', '.join(loaded)}"
     chosen.store.add_run("", answering.name, what, 0, made.ledger)
     if name:
-        evaluations.keep(chosen.store, name, made, {"model": answering.name, "benchmark": True})
+        evaluations.keep(chosen.store, name, made, {"model": answering.name, "tasks": [*loaded]})
     return made
 
 
@@ -245,19 +245,21 @@ def _benchmark(
             f"{'in turns' if chat else 'as a text'}, {len(ids)} of {len(one.eval_docs)} documents, "
             f"seed {seed}"
         )
+        rows = dict(zip(ids, shown, strict=True))
         for by in filters:
             mine = [sample for sample in samples if sample["filter"] == by]
-            for metric in mine[0]["metrics"]:
+            for metric in dict.fromkeys(name for sample in mine for name in sample["metrics"]):
                 name = metric if len(filters) == 1 else f"{metric} ({by})"
-                items = [sample.get(metric) for sample in mine]
-                score = _score(one, metric, items, f"{key} {name}", how, level)
+                items = {id: s[metric] for id, s in zip(ids, mine, strict=True) if metric in s}
+                score = _score(one, metric, [*items.values()], f"{key} {name}", how, level)
                 if isinstance(score, str):
                     left_out[f"{key} {name}"] = score
                     continue
-                measured.append(Measured("benchmark", score, ids))
-                if all(isinstance(item, int | float) for item in items):
-                    for row, item in zip(shown, items, strict=True):
-                        row[name] = float(item)
+                of = None if score.parts is None else [*items]
+                measured.append(Measured("benchmark", score, of))
+                for id, item in items.items():
+                    if isinstance(item, int | float):
+                        rows[id][name] = float(item)
         documents += shown
     table = need("pandas", extra="data", why="to hold a table").DataFrame(documents)
     return Benchmark(tuple(measured), left_out, documents=table, ledger=ledger)
@@ -278,8 +280,8 @@ def _score(
             parts: NDArray[np.float64] | None = np.asarray(items, np.float64)
             without = (np.sum(items) - np.asarray(items)) / max(1, n - 1)
         else:
-            others = [items[:at] + items[at + 1 :] for at in range(n if n > 1 else 0)]
-            without = np.array([float(aggregate(part)) for part in others])
+            left = range(n if n > 1 else 0)
+            without = np.array([float(aggregate(items[:at] + items[at + 1 :])) for at in left])
             parts = pseudo_values(value, without)
     except (TypeError, ValueError, ArithmeticError) as error:
         return f"it has no number on these documents: {error}"

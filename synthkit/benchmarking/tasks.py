@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
+import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from synthkit import table as tables
-from synthkit.errors import PromptError, TableError, UsageError, unknown
+from synthkit.errors import PromptError, SynthkitError, TableError, UsageError, unknown
 from synthkit.extras import need
 from synthkit.recipes.given import about
 from synthkit.recipes.labelled import distinct
@@ -27,6 +27,10 @@ ACCURACY = [
     {"metric": name, "aggregation": "mean", "higher_is_better": True}
     for name in ("acc", "acc_norm")
 ]
+
+
+AROUND = string.whitespace + ".,;:!?…'\"`*_()[]{}<>“”‘’«»„。，！？"
+"""What may stand around a written answer; signs that numbers have are not among it."""
 
 
 def task(
@@ -121,6 +125,8 @@ def _documents(
     for at, row in enumerate(records):
         try:
             asked = template.ask(row)
+            if not asked:
+                raise TableError("the prompt is empty once its fields are filled in.")
             answer, words = answered(row)
         except (PromptError, TableError) as error:
             raise type(error)(f"row {at}: {error}") from None
@@ -194,7 +200,7 @@ def _exact(doc: Mapping[str, Any], found: Sequence[str]) -> dict[str, float]:
 
 
 def _bare(text: str) -> str:
-    return re.sub(r"^[\W_]+|[\W_]+$", "", text).casefold() or text.strip()
+    return text.strip(AROUND).casefold() or text.strip()
 
 
 def load(given: Spec | Sequence[Spec], *, examples: int | None, seed: int) -> dict[str, Any]:
@@ -256,10 +262,8 @@ def _is_task(config: Mapping[str, Any]) -> bool:
 def _read(file: Path) -> dict[str, Any]:
     from lm_eval.tasks._yaml_loader import load_yaml
 
-    try:
+    with blamed(f"{file} cannot be read as a task"):
         return dict(load_yaml(file))
-    except Exception as error:  # it may name code of its own, which then fails in its own way
-        raise UsageError(f"{file} cannot be read as a task: {_words(error)}") from error
 
 
 def _placed(config: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -305,18 +309,18 @@ def _whole(given: Any, file: Path) -> Any:
 def _built(config: dict[str, Any], where: str) -> Any:
     from lm_eval.tasks import TaskManager
 
+    source = str(config.get("dataset_path"))
     try:
-        with quiet():
+        with quiet(), blamed(f"{where} cannot be used as a task", OSError):
             (made,) = TaskManager(include_defaults=False).load(config)["tasks"].values()
-    except Exception as error:  # templates, code and tables of its own fail in their own ways
-        source = str(config.get("dataset_path"))
-        if isinstance(error, OSError) and source not in READERS and not Path(source).exists():
-            raise UsageError(
-                f"{where} takes its rows from the Hub ({source}), which cannot be reached here: "
-                f"{_words(error)} Save them beside the task file, and write there: dataset_path: "
-                "json, dataset_kwargs: {data_files: {test: rows.jsonl}}."
-            ) from error
-        raise UsageError(f"{where} cannot be used as a task: {_words(error)}") from error
+    except OSError as error:
+        if source in READERS or Path(source).exists():
+            raise UsageError(f"{where} cannot be used as a task: {_words(error)}") from error
+        raise UsageError(
+            f"{where} takes its rows from the Hub ({source}), which cannot be reached here: "
+            f"{_words(error)} Save them beside the task file, and write there: dataset_path: "
+            "json, dataset_kwargs: {data_files: {test: rows.jsonl}}."
+        ) from error
     for what, why in (
         ("MULTIMODAL", "shows images or sound, and models here read text"),
         ("UNSAFE_CODE", "runs what a model wrote as code, which is not done here"),
@@ -330,24 +334,35 @@ def _teach(made: Any, examples: int | None, seed: int) -> None:
     """Have a task show so many examples, drawn by the seed; never the document itself."""
     if examples is not None:
         made.set_config(key="num_fewshot", value=examples)
-    shown = made.get_config("num_fewshot") or 0
-    source = getattr(getattr(made, "fewshot_cfg", None), "split", None)
-    held = made.has_training_docs() or made.has_validation_docs() or source
-    sampler = getattr(made, "sampler", None)
-    fixed = getattr(getattr(made, "fewshot_cfg", None), "samples", None)
-    if shown and not (held or fixed):
+    made.set_fewshot_seed(seed)
+    shown, source = made.get_config("num_fewshot") or 0, getattr(made, "fewshot_cfg", None)
+    if not shown or source is None or source.samples is not None:
+        return
+    test, known = made.config.test_split, made.config.validation_split
+    pool = source.split or made.config.training_split or known
+    # lm-eval leaves the document itself out if this is so, and only then
+    spared = source.split == test
+    if pool is None or (pool == (test or known) and not spared):
         raise UsageError(
-            f"{made.task_name} has no rows to take examples from but those it tests; add "
-            "fewshot_split: or training_split: to the task."
+            f"{made.task_name} has no examples to show but the documents that it tests; name "
+            "others by fewshot_split:, or the same ones by test_split: and fewshot_split:."
         )
-    there = (
-        len(sampler.fewshot_docs()) - (source == made.get_config("test_split"))
-        if sampler
-        else shown
-    )
+    there = len(made.sampler.fewshot_docs()) - spared
     if shown > there:
         raise UsageError(f"{made.task_name} has {there} examples to show; got examples={shown}.")
-    made.set_fewshot_seed(seed)
+
+
+@contextmanager
+def blamed(what: str, *but: type[Exception]) -> Iterator[None]:
+    """Any error as a ``UsageError``: tasks have templates, tables and code of their own, which fail
+    in their own ways."""
+    meant: tuple[type[Exception], ...] = (SynthkitError, *but)
+    try:
+        yield
+    except meant:
+        raise
+    except Exception as error:
+        raise UsageError(f"{what}: {_words(error)}") from error
 
 
 @contextmanager
