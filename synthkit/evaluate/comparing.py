@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from synthkit.errors import UsageError
 from synthkit.resampling import Difference, bootstrap, unpaired_bootstrap
@@ -107,7 +107,7 @@ def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[i
     return pairs
 
 
-def _parts(score: Score, given: Sequence[float]) -> Floats:
+def _parts(score: Score, given: ArrayLike) -> Floats:
     """(n,) what each row brings, around the score's value."""
     parts = np.asarray(given, np.float64)
     if len(parts) < 2:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit import table as tables
 from synthkit.errors import UsageError
 from synthkit.evaluate.checks import Check
+from synthkit.evaluate.judges import VERDICTS, Calibration, calibrate
 from synthkit.evaluate.learning import Learner, held_out, light
 from synthkit.student import embedded
 
@@ -39,6 +40,7 @@ class Given:
     checks: Sequence[Check] = ()
     said: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    judge: Sequence[str] = ()
     learner: Learner | None = None
     weight: str = ""
     sample: int = 10_000
@@ -59,6 +61,16 @@ class Given:
     def halves(self) -> tuple[Any, Any]:
         """The real rows that a student learns from, and those it is tested on."""
         return held_out(self.real.table, label=self.label, column=self.column, seed=self.seed)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What the judges are worth, by what people said."""
+        said = dict(self.said)
+        if VERDICTS & set(said.values()):  # then a label is as good as an accept
+            said = {id: one if one in VERDICTS else "accept" for id, one in said.items()}
+        return calibrate(
+            self.rows.table, said, self.judge or None, level=self.level, seed=self.seed
+        )
 
     @cached_property
     def student(self) -> Learner:

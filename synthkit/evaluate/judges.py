@@ -358,12 +358,20 @@ def _scale(name: str, scores: Floats, scale: tuple[float, float] | None) -> tupl
     return scale
 
 
+def reasoned(columns: Sequence[str]) -> list[str]:
+    """Those of the columns beside which a judge gave its reasons.
+
+    >>> reasoned(["text", "kind", "kind_reason"])
+    ['kind']
+    """
+    return [name for name in columns if f"{name}_reason" in columns]
+
+
 def _judges(table: Any, columns: str | Sequence[str] | None) -> dict[str, list[Any]]:
     """Name -> what each judge says of each row."""
     have = tables.columns(table)
     if columns is None:
-        reasoned = [name for name in have if f"{name}_reason" in have]
-        columns = [OUTCOME] if OUTCOME in have else reasoned
+        columns = [OUTCOME] if OUTCOME in have else reasoned(have)
         if not columns:
             raise UsageError(
                 f"no column is seen to be of a judge; name it by columns=. Have {', '.join(have)}."

@@ -12,6 +12,7 @@ from synthkit.evaluate.agreement import cohen
 from synthkit.evaluate.bleu import self_bleu
 from synthkit.evaluate.faithfulness import Faithfulness, grounded, label_accuracy, pass_rate
 from synthkit.evaluate.given import Given, Side
+from synthkit.evaluate.judges import OUTCOME, VERDICTS, reasoned
 from synthkit.evaluate.learning import labelled
 from synthkit.evaluate.memorisation import memorised
 from synthkit.evaluate.prediction import accuracy, coded
@@ -20,9 +21,6 @@ from synthkit.evaluate.utility import gain, tstr
 from synthkit.intervals import wilson
 from synthkit.resampling import Difference
 from synthkit.types import Score
-
-VERDICTS = frozenset({"accept", "reject", "skip", ""})
-"""Labels of marks that are no label of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +33,14 @@ class Metric:
     kind : diversity, distribution, faithfulness, memorisation, people or utility.
     needs : keys of :data:`NEEDS`.
     make : gives scores with the ids of their rows.
+    advice : what to do by them: what it is about -> in words.
     """
 
     name: str
     kind: str
     needs: tuple[str, ...]
     make: Callable[[Given], Iterable[tuple[Score, Sequence[str]]]]
+    advice: Callable[[Given], Mapping[str, str]] = lambda given: {}
 
     def lacks(self, given: Given) -> list[str]:
         """What it needs and is not given, in words."""
@@ -53,6 +53,11 @@ class Metric:
             whole = score.parts is not None and len(score.parts) == len(ids)
             found.append(Measured(self.kind, score, ids if whole else None))
         return found
+
+
+def _judged(given: Given) -> bool:
+    names = tables.columns(given.rows.table)
+    return bool(given.judge or reasoned(names) or OUTCOME in names)
 
 
 NEEDS: Mapping[str, tuple[Callable[[Given], bool], str]] = {
@@ -68,6 +73,7 @@ NEEDS: Mapping[str, tuple[Callable[[Given], bool], str]] = {
     "source": (lambda given: bool(given.source), "a column of sources (source)"),
     "marks": (lambda given: bool(given.said), "marks on its rows"),
     "labelled": (lambda given: bool(_right(given)), "marks that are labels"),
+    "judge": (_judged, "a column of a judge's scores (judge)"),
     "looks": (lambda given: bool(given.looks), "two looks at the same rows"),
 }
 """What a metric may need: whether it is given, and what it is called."""
@@ -212,6 +218,15 @@ def _looks(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
         yield replace(score, name=f"{score.name}, {who}"), ()
 
 
+def _judges(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    for score in given.calibration.scores.values():
+        yield score, ()
+
+
+def _advice(given: Given) -> dict[str, str]:
+    return {f"judge {name}": one.advice for name, one in given.calibration.judges.items()}
+
+
 def _grounded(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
     sources = given.rows.of(tables.column(given.rows.table, given.source))
     found = grounded(given.rows.texts, sources, level=given.level, seed=given.seed)
@@ -301,5 +316,6 @@ METRICS: tuple[Metric, ...] = (
     Metric("copies of test rows", "memorisation", ("test",), _copies("test")),
     Metric("accept rate", "people", ("marks",), _accepted),
     Metric("agreement", "people", ("looks",), _looks),
+    Metric("judges", "people", ("judge", "marks"), _judges, _advice),
 )
 """All metrics of a report, in the order in which it has them."""

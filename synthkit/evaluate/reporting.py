@@ -11,6 +11,7 @@ from synthkit import table as tables
 from synthkit.errors import SynthkitError, UsageError, unknown
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.given import Embed, Given
+from synthkit.evaluate.judges import reasoned
 from synthkit.evaluate.learning import Learner
 from synthkit.evaluate.metrics import METRICS, Metric
 from synthkit.evaluate.scores import Measured, Report
@@ -32,6 +33,7 @@ def report(
     checks: Sequence[Check] = (),
     said: Mapping[str, str] | None = None,
     looks: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    judge: Sequence[str] = (),
     learner: Learner | None = None,
     weight: str = "",
     pair_on: Sequence[str] | None = None,
@@ -57,11 +59,13 @@ def report(
     checks : of a row, such as :func:`synthkit.evaluate.checks.length` makes.
     said : row id -> what people said of it: ``"accept"``, ``"reject"``, or the right label.
     looks : who -> pairs of labels that two looks gave the same rows.
+    judge : columns of what judges said; those with a reason beside them, or ``outcome``, if not
+        given.
     learner : what learns from rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
         regression on embeddings if not given.
     weight : column of how much each row counts for the learner.
     pair_on : columns by which rows of two tables belong together; ``parent`` if there is one, else
-        all that the rows have beside id, text and fractions.
+        all that the rows have beside id, text, fractions and what judges said.
     metrics, without : names of metrics to compute alone, or to leave out.
     sample : rows of which vectors are taken at most.
     progress : called with how many metrics are done, how many there are, and the next one's name.
@@ -89,13 +93,14 @@ def report(
     given = Given(
         table=table, column=column or tables.text_column(table), against=against, test=test,
         label=label, source=source, embed=embed, embedder=embedder, checks=tuple(checks),
-        said=dict(said or {}), looks=dict(looks or {}), learner=learner, weight=weight,
-        sample=sample, seed=seed, level=level,
+        said=dict(said or {}), looks=dict(looks or {}), judge=tuple(judge), learner=learner,
+        weight=weight, sample=sample, seed=seed, level=level,
     )  # fmt: skip
     _check(given)
     chosen = [one for one in METRICS if one.name in (metrics or known) and one.name not in without]
     measured: list[Measured] = []
     left_out: dict[str, str] = {}
+    advice: dict[str, str] = {}
     for at, metric in enumerate(chosen):
         if progress is not None:
             progress(at, len(chosen), metric.name)
@@ -103,9 +108,12 @@ def report(
         measured += found
         if why:
             left_out[metric.name] = why
+        if found:
+            advice |= metric.advice(given)
     if progress is not None:
         progress(len(chosen), len(chosen), "")
-    return Report(tuple(measured), left_out, pairing(given.rows.table, given.column, pair_on))
+    keys = pairing(given.rows.table, given.column, pair_on)
+    return Report(tuple(measured), left_out, advice, keys)
 
 
 def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[str, str]:
@@ -116,7 +124,9 @@ def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[st
     """
     names = tables.columns(table)
     if on is None:
-        others = [name for name in names if name not in ("id", "parent", column)]
+        judged = reasoned(names)
+        apart = {"id", "parent", column, *judged, *(f"{name}_reason" for name in judged)}
+        others = [name for name in names if name not in apart]
         on = ["parent"] if "parent" in names else [n for n in others if _plain(table, n)]
     cells = [tables.column(table, name) for name in on]
     if not cells:
@@ -133,7 +143,7 @@ def _plain(table: Any, name: str) -> bool:
 
 def _check(given: Given) -> None:
     """Refuse what no metric could use."""
-    for name in filter(None, (given.label, given.source, given.weight)):
+    for name in filter(None, (given.label, given.source, given.weight, *given.judge)):
         tables.column(given.table, name)
     if given.label and given.against is not None:
         tables.column(given.against, given.label)

@@ -33,11 +33,13 @@ class Report:
     ----------
     measured : scores with the ids of the rows they are of.
     left_out : metric -> why it is not there.
+    advice : what it is about -> what the scores say to do.
     keys : row id -> what the row was asked for, by which rows of two tables are paired.
     """
 
     measured: tuple[Measured, ...]
     left_out: Mapping[str, str]
+    advice: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

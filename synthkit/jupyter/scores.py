@@ -43,7 +43,8 @@ def scores(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> Stat
     level = next((f"{one.level:.0%}".replace("%", " %") for one in report), "95 %")
     told = f"{count(len(rows), 'score')}, {level} intervals"
     note = f"{name}: {told}" if name else told
-    return grid(rows, note=note, notes=[*notes, *left_out(report.left_out)])
+    advice = [f"{what}: {said}" for what, said in report.advice.items()]
+    return grid(rows, note=note, notes=[*notes, *advice, *left_out(report.left_out)])
 
 
 def left_out(reasons: Mapping[str, str]) -> list[str]:

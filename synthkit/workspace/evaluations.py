@@ -9,14 +9,14 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
-from synthkit.curate.marks import pairs, standing
+from synthkit.curate.marks import standing
 from synthkit.errors import StoreError, UsageError, unknown
 from synthkit.evaluate.scores import Measured, Report
 from synthkit.store import Store
 from synthkit.types import Mark, Score, canonical
+from synthkit.workspace.judged import couples
 
 SCORES = (
     *("evaluation", "name", "at", "kind", "metric", "value", "low", "high", "n", "unit"),
@@ -47,7 +47,12 @@ def keep(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
         | {"kind": one.kind}
         for one in report.measured
     ]
-    body = {"settings": dict(settings), "left_out": dict(report.left_out), "scores": scores}
+    body = {
+        "settings": dict(settings),
+        "left_out": dict(report.left_out),
+        "advice": dict(report.advice),
+        "scores": scores,
+    }
     lists: dict[tuple[str, ...], int] = {}
     of = [None if one.ids is None else lists.setdefault(tuple(one.ids), len(lists))
           for one in report.measured]  # fmt: skip
@@ -103,7 +108,8 @@ def opened(body: str, rows: bytes) -> tuple[dict[str, Any], Report]:
             for score, of, parts in zip(said["scores"], detail["of"], detail["parts"], strict=True)
         ]
         keys = {str(id): str(key) for id, key in detail["keys"].items()}
-        return dict(said["settings"]), Report(tuple(measured), dict(said["left_out"]), keys)
+        words = (dict(said["left_out"]), dict(said["advice"]))
+        return dict(said["settings"]), Report(tuple(measured), *words, keys)
     except (*_UNSOUND, zlib.error) as error:
         raise StoreError(f"an evaluation cannot be read: {error}.") from None
 
@@ -184,10 +190,8 @@ def people(marks: Sequence[Mark]) -> tuple[dict[str, str], dict[str, list[tuple[
     Of several annotators the one label that most gave counts; a row on which they are even has
     none. Looks are one annotator's two rounds, and the first rounds of any two.
     """
-    looks: dict[tuple[str, int], dict[str, Mark]] = {}
     votes: dict[str, dict[str, int]] = {}
-    for (_, round, by, id), mark in standing(marks).items():
-        looks.setdefault((by, round), {})[id] = mark
+    for (_, round, _, id), mark in standing(marks).items():
         if round == 1 and mark.label not in ("", "skip"):
             said = votes.setdefault(id, {})
             said[mark.label] = said.get(mark.label, 0) + 1
@@ -196,11 +200,11 @@ def people(marks: Sequence[Mark]) -> tuple[dict[str, str], dict[str, list[tuple[
         best = [label for label, n in said.items() if n == max(said.values())]
         if len(best) == 1:
             labels[id] = best[0]
-    who = sorted(by for by, round in looks if round == 1)
-    couples = {f"{by or 'one'} again": ((by, 1), (by, 2)) for by in who if (by, 2) in looks}
-    couples |= {f"{x} and {y}": ((x, 1), (y, 1)) for x, y in combinations(who, 2)}
-    both = {name: pairs(looks[one], looks[two]) for name, (one, two) in couples.items()}
-    return labels, {name: seen for name, seen in both.items() if seen}
+    looks = {
+        f"{x or 'one'} again" if x == y else f"{x} and {y}": seen
+        for (x, y), seen in couples(marks).items()
+    }
+    return labels, looks
 
 
 _NUMBER = re.compile(r"[\d.]+")

@@ -35,7 +35,8 @@ def rows(n: int, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def whole() -> Any:
     """A report of all that can be given."""
-    table = rows(60).assign(source=lambda t: t["text"] + " and more")
+    table = rows(60).assign(source=lambda t: t["text"] + " and more", kind=3, kind_reason="")
+    table.loc[:1, "kind"] = [5, 1]
     return report(
         table, column="text", against=rows(120, 1), test=rows(30, 2), label="label",
         source="source", embed=embed, embedder="words",
@@ -63,6 +64,14 @@ def test_values_are_those_of_the_metrics(whole: Any) -> None:
     assert whole["label accuracy"].value == 1.0  # the words tell the labels apart
     assert whole["TSTR accuracy"].value == 1.0
     assert (whole["TSTR gap"].value, whole["augmentation gain"].value) == (0, 0)
+
+
+def test_judges_are_held_to_marks_with_advice(whole: Any) -> None:
+    assert whole["accuracy of kind"].n == 3
+    assert list(whole.advice) == ["judge kind"]
+    assert "mark" in whole.advice["judge kind"]
+    without = report(rows(20), column="text", said={"1": "accept"})
+    assert without.left_out["judges"] == "needs a column of a judge's scores (judge)"
 
 
 def test_parts_are_of_rows_that_are_there(whole: Any) -> None:
@@ -164,4 +173,6 @@ def test_rows_are_paired_by_their_parent_or_by_what_they_were_asked() -> None:
     table = [{"id": "x", "parent": "p", "text": "a", "tone": "dry"}]
     assert pairing(table, "text") == {"x": '["p"]'}
     assert pairing(table, "text", ["tone"]) == {"x": '["dry"]'}
+    judged = [{"id": "x", "text": "a", "tone": "dry", "kind": 3, "kind_reason": "so"}]
+    assert pairing(judged, "text") == {"x": '["dry"]'}
     assert pairing([{"id": "x", "text": "a", "score": 0.5}], "text") == {}
