@@ -14,8 +14,9 @@ Other verbs add columns (scores, weights, better labels), by which rows are drop
 - label noise: ``noise`` over ``crossfit``, ``confident``, ``dynamics``, ``mixture``, ``difficulty``
   and ``influence``; weights: ``weighting`` over ``sungen``
 - better labels: ``labels`` over ``annotators``; people or model: ``routing``
-- marks: ``marks``; the filter learned from them: ``learning`` and ``learned_filter`` over
-  ``representation``, ``calibration``, ``proposals``, ``accuracy`` and ``explanation``
+- marks: ``marks``, of pairs ``preferences``; the filter learned from them: ``learning`` and
+  ``learned_filter`` over ``representation``, ``calibration``, ``proposals``, ``accuracy`` and
+  ``explanation``
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from synthkit.curate.noise import suspicion as suspicion
     from synthkit.curate.phrases import no_leakage as no_leakage
     from synthkit.curate.phrases import no_refusals as no_refusals
+    from synthkit.curate.preferences import preferred as preferred
     from synthkit.curate.repeats import repetition as repetition
     from synthkit.curate.representation import represent as represent
     from synthkit.curate.routing import cost_quality as cost_quality
@@ -101,7 +103,7 @@ _HOMES: dict[str, str] = (
     | dict.fromkeys(("Consensus", "dawid_skene", "from_marks", "judgements"), "annotators")
     | dict.fromkeys(("relabel", "vote"), "labels")
     | dict.fromkeys(("LearnedFilter", "learned"), "learned_filter")
-    | {"learn": "learning", "represent": "representation"}
+    | {"learn": "learning", "represent": "representation", "preferred": "preferences"}
     | dict.fromkeys(("balanced", "sample_by_score"), "sampling")
     | dict.fromkeys(("deita", "facility_location", "k_center"), "selection")
     | dict.fromkeys(("density_match", "dsir"), "matching")

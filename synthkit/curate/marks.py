@@ -27,6 +27,8 @@ PAUSE = 120.0
 """Seconds between two marks beyond which nobody was marking."""
 REJECTED = "rejected"
 """Why a row was dropped, where the mark gives no reason."""
+SHOWN_LEFT = "shown_left"
+"""The column that the mark of a pair fills with which text stood on the left: first or second."""
 
 
 def standing(marks: Iterable[Mark]) -> dict[Key, Mark]:
@@ -49,6 +51,11 @@ def standing(marks: Iterable[Mark]) -> dict[Key, Mark]:
 def says(mark: Mark) -> bool:
     """Whether a mark says anything: a label, a reason, a flag or an edit."""
     return bool(mark.label or mark.reason or mark.flag or mark.edit)
+
+
+def is_edited(mark: Mark) -> bool:
+    """Whether a mark puts another text in the place of the row's own."""
+    return bool(set(mark.edit) - {SHOWN_LEFT})
 
 
 @dataclass(slots=True)
@@ -341,5 +348,6 @@ def frame(marks: Iterable[Mark]) -> Any:
     )
     made["at"] = pandas.to_datetime(made["at"].astype(float), unit="s", utc=True)
     for name in dict.fromkeys(name for mark in marks for name in mark.edit):
-        made[f"edited_{name}"] = [mark.edit.get(name) for mark in marks]
+        title = name if name == SHOWN_LEFT else f"edited_{name}"
+        made[title] = [mark.edit.get(name) for mark in marks]
     return made
