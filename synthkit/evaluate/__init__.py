@@ -6,8 +6,8 @@ says what it left out; ``compare`` tells two scores apart, or says that it canno
 - diversity: ``diversity`` and ``bleu`` of words, over ``ngrams``; ``spread`` of embeddings
 - against real rows: ``distribution`` and ``embeddings``
 - faithfulness: ``faithfulness``, by ``checks``; what is copied: ``memorisation``
-- people and judges: ``agreement``, ``arena``, ``preference`` (tables of pairs), ``judges`` over
-  ``calibration``; variants of a prompt: ``ranking``
+- people and judges: ``agreement``, ``arena``, ``preference`` and ``pairing`` (tables of pairs),
+  ``judges`` over ``calibration``; variants of a prompt: ``ranking``
 - what is learned from a table: ``utility``, by ``learning`` and ``prediction``
 - all at once: ``reporting`` makes ``scores``, by ``metrics`` of what is ``given``
 - two tables side by side: ``comparing``
@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from synthkit.evaluate.learning import light as light
     from synthkit.evaluate.memorisation import Memorised as Memorised
     from synthkit.evaluate.memorisation import memorised as memorised
+    from synthkit.evaluate.pairing import Leaderboard as Leaderboard
+    from synthkit.evaluate.pairing import leaderboard as leaderboard
+    from synthkit.evaluate.pairing import pairs as pairs
     from synthkit.evaluate.preference import battles as battles
     from synthkit.evaluate.preference import left_wins as left_wins
     from synthkit.evaluate.preference import standings as standings
@@ -85,6 +88,7 @@ _MODULES = {
     "judges": "Calibration calibrate",
     "learning": "held_out light",
     "memorisation": "Memorised memorised",
+    "pairing": "Leaderboard leaderboard pairs",
     "preference": "battles left_wins standings",
     "reporting": "report",
     "scores": "Report",
