@@ -270,7 +270,7 @@ class Desk(Marking):
 
     def _look_for(self, text: str) -> None:
         self.search, wanted = text[:REASON_LENGTH], text.casefold()
-        columns = [self.column(name) for name in [*self.show, self.text]]
+        columns = [self.column(name) for name in self._searched()]
         self._found = {
             id
             for id, cells in zip(self.ids, zip(*columns, strict=True), strict=True)
@@ -279,6 +279,9 @@ class Desk(Marking):
         if not text:
             self._found = None
         self._go_on()
+
+    def _searched(self) -> list[str]:
+        return [*self.show, self.text]
 
     def _row(self, id: str) -> dict[str, Any]:
         cells = self.row(id)

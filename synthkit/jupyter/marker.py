@@ -16,6 +16,7 @@ import traitlets
 from synthkit.errors import UsageError, unknown
 from synthkit.jupyter.desk import Desk
 from synthkit.jupyter.display import Static
+from synthkit.jupyter.pairs import PairDesk
 from synthkit.jupyter.provenance import of_id
 from synthkit.jupyter.widget import Widget, clipped, source, style
 from synthkit.types import Curation
@@ -42,6 +43,26 @@ KEYS = {
     "help": "?",
 }
 """What can be done, and the key that does it, as browsers name keys."""
+PAIR_KEYS = {
+    "left": "ArrowLeft",
+    "right": "ArrowRight",
+    "tie": "t",
+    "skip": " ",
+    "reason": "c",
+    "flag": "f",
+    "compare": "d",
+    "back": "Backspace",
+    "undo": "u",
+    "redo": "U",
+    "search": "/",
+    "bulk": "b",
+    "previous": "p",
+    "next": "n",
+    "help": "?",
+}
+"""The same where two texts are compared."""
+SECOND_KEYS = {"1": "left", "2": "right", "0": "tie"}
+"""Further keys of a comparison, where they are not taken."""
 _RESERVED = {"Tab", "Enter", "Escape", "Shift", "Control", "Alt", "Meta"}
 PART_LENGTH = 20_000
 UPDATE_SECONDS = 1.0
@@ -57,7 +78,10 @@ class Marker(Widget):
     ----------
     table : of any kind; without an ``id`` column, ids are made from what the rows hold.
     reasons : quick choices for why a row is rejected; at most nine.
-    keys : action -> key, in place of those in ``KEYS``, such as ``{"accept": "j"}``.
+    keys : action -> key, in place of those in ``KEYS``, such as ``{"accept": "j"}``; for pairs of
+        those in ``PAIR_KEYS``.
+    pair : two columns of texts to compare, blind and side by side, in place of judging one: see
+        :class:`~synthkit.jupyter.pairs.PairDesk`.
     options : those of :class:`~synthkit.jupyter.marking.Marking`.
 
     Raises
@@ -79,6 +103,7 @@ class Marker(Widget):
         *,
         reasons: Sequence[str] = (),
         keys: Mapping[str, str] | None = None,
+        pair: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         self._acts = threading.RLock()
@@ -89,22 +114,28 @@ class Marker(Widget):
         self._study: threading.Timer | None = None
         self._more = False
         self._answered = ("", 0, True)
-        self.desk = Desk(table, **options)
+        self.desk = seat(table, pair=pair, **options)
         self.desk.live = True
-        bound = bindings(keys or {}, self.desk.labels)
+        bound = bindings(keys or {}, self.desk.labels, pair=pair is not None)
         if self.desk.learner is None:
             bound.pop("why", None)
         chosen = _reasons(reasons)
         super().__init__(
             about={
                 "name": self.desk.name,
-                "labels": self.desk.labels,
+                "labels": [] if pair else self.desk.labels,
                 "reasons": chosen,
                 "keys": bound,
+                "pair": pair is not None,
+                "also": {
+                    key: action
+                    for key, action in (SECOND_KEYS if pair else {}).items()
+                    if key not in bound.values()
+                },
                 "round": self.desk.round,
                 "by": self.desk.by,
                 "task": self.desk.task,
-                "column": self.desk.text,
+                "column": "" if pair else self.desk.text,
                 "order": list(self.desk.filters),
                 "learns": self.desk.learner is not None,
             },
@@ -138,6 +169,21 @@ class Marker(Widget):
     def dropped(self) -> Any:
         """The rejected rows, and ``why``."""
         return self.desk.dropped
+
+    @property
+    def pairs(self) -> PairDesk:
+        """The desk of a marker of pairs, with ``judged``, ``battles`` and ``standings()``.
+
+        Raises
+        ------
+        UsageError
+            If single rows are marked here.
+        """
+        if not isinstance(self.desk, PairDesk):
+            raise UsageError(
+                "no pairs are marked here; ask for them with pair=('first', 'second')."
+            )
+        return self.desk
 
     @property
     def learned(self) -> LearnedFilter | None:
@@ -270,10 +316,17 @@ class Marker(Widget):
         return parts
 
 
-def bindings(keys: Mapping[str, str], labels: Sequence[str] = ()) -> dict[str, str]:
+def seat(table: Any, *, pair: Sequence[str] | None = None, **options: Any) -> Desk:
+    """The desk at which a table is marked: for its rows, or for its pairs of texts."""
+    return Desk(table, **options) if pair is None else PairDesk(table, pair=pair, **options)
+
+
+def bindings(
+    keys: Mapping[str, str], labels: Sequence[str] = (), *, pair: bool = False
+) -> dict[str, str]:
     """Action -> key: the usual ones, those asked for, and the digits for labels.
 
-    ``space`` stands for the space bar.
+    ``space`` stands for the space bar. What two texts can be called has keys of its own.
 
     Raises
     ------
@@ -285,7 +338,8 @@ def bindings(keys: Mapping[str, str], labels: Sequence[str] = ()) -> dict[str, s
     >>> bindings({"accept": "j"})["accept"]
     'j'
     """
-    usual = {action: key for action, key in KEYS.items() if not (labels and action == "accept")}
+    usual, labels = (PAIR_KEYS, ()) if pair else (KEYS, labels)
+    usual = {action: key for action, key in usual.items() if not (labels and action == "accept")}
     for action in keys:
         if action not in usual:
             raise UsageError(unknown("action", action, usual))

@@ -420,7 +420,7 @@ def said(mark: Mark) -> str:
     """A mark in words: its label, and the reason."""
     parts = [
         mark.label or "no label",
-        "edited" if mark.edit else "",
+        "edited" if logs.is_edited(mark) else "",
         "flagged" if mark.flag else "",
     ]
     told = ", ".join(filter(None, parts))

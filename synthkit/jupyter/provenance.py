@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from synthkit.curate.marks import standing
+from synthkit.curate.marks import is_edited, standing
 from synthkit.driver import Made
 from synthkit.errors import TableError
 from synthkit.jupyter.display import cell, thousands
@@ -124,7 +124,8 @@ def _marked(session: Session, id: str) -> list[Part]:
 
 
 def _label(mark: Mark) -> str:
-    said = [mark.label, "flagged" if mark.flag else "", "edited" if mark.edit else "", mark.task]
+    edited = "edited" if is_edited(mark) else ""
+    said = [mark.label, "flagged" if mark.flag else "", edited, mark.task]
     return " ".join(filter(None, said)) or "comment"
 
 

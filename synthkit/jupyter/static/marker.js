@@ -14,6 +14,9 @@
  * @property {string} label
  * @property {string} reason
  * @property {boolean} flag
+ * @property {Cell} [right] of a pair the other text, beside `text`
+ * @property {Cell} [prompt] of a pair what both texts answer
+ * @property {[string, string][] | null} [diff] the pieces in which the two texts differ
  *
  * @typedef {object} Shown
  * @property {Row | null} row
@@ -31,11 +34,14 @@
  * @property {{n: number, share: number | null, low: number, high: number, kappa: number | null} | null} agreement
  * @property {string} warning
  * @property {string} learned what was learned from the marks, in a line; empty where nothing is
+ * @property {boolean} [compared] whether differences are shown, where there are pairs
+ * @property {{rows: Record<string, string | number>[], notes: string[]} | null} [result] who won, once all is judged
  * @property {[string, number, boolean]} answered
  * @property {number} turn
  *
  * @typedef {{name: string, labels: string[], reasons: string[], keys: Record<string, string>,
- *   round: number, by: string, task: string, column: string, order: string[], learns: boolean}} About
+ *   round: number, by: string, task: string, column: string, order: string[], learns: boolean,
+ *   pair: boolean, also: Record<string, string>}} About
  *
  * @typedef {(shown: Shown) => object | null | undefined} Job what to send when its turn comes
  * @typedef {{seq: number, act: object, at: number, ended?: (done: boolean) => void}} Sent
@@ -48,10 +54,15 @@ const SEARCH_MS = 250;
 const SIGNS = { accept: "✓", reject: "✗", skip: "–", flagged: "⚑" };
 /** @type {Record<string, string>} */
 const PAST = { accept: "accepted", reject: "rejected", skip: "skipped" };
+/** @type {Record<string, [string, string]>} what can be said of a pair: the sign, and the past */
+const SIDES = { left: ["◀", "A better"], right: ["▶", "B better"], tie: ["=", "tie"] };
 /** @type {Record<string, string>} */
 const KEY_NAMES = { " ": "space", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 /** @type {Record<string, [string, string]>} actions: the button, and the line in the key sheet */
 const ACTIONS = {
+  left: ["A is better", "text A is better"],
+  right: ["B is better", "text B is better"],
+  tie: ["Tie", "neither is better"],
   accept: ["Accept", "accept the row"],
   reject: ["Reject", "reject the row"],
   skip: ["Skip", "leave it undecided"],
@@ -60,6 +71,7 @@ const ACTIONS = {
   flag: ["Flag", "flag it, to look at it again"],
   prompt: ["Prompt", "show where the row comes from"],
   why: ["Why", "show what was learned about the row"],
+  compare: ["Differences", "show in which words the two texts differ"],
   previous: ["Previous", "the row before, without marking"],
   next: ["Next", "the row after, without marking"],
   back: ["Back", "back to the row marked before"],
@@ -69,11 +81,6 @@ const ACTIONS = {
   bulk: ["Mark all…", "mark all rows that match"],
   help: ["Keys", "show or hide this sheet"],
 };
-
-/** @param {string} label */
-function sign(label) {
-  return SIGNS[label] ?? (label ? "•" : "");
-}
 
 /** @param {Cell} cell */
 function plainText(cell) {
@@ -99,7 +106,7 @@ class Desk extends Link {
     this.sent = null;
     this.again = 0;
     this.dropped = 0;
-    /** @type {{id: string, turn: number, text: Cell, original: Cell} | null} */
+    /** @type {Partial<Row> | null} its long texts */
     this.whole = null;
     this.askedWhole = 0;
     /** @type {{type: string, id: string, parts: [string, string, Cell][]} | null} */
@@ -201,19 +208,19 @@ class Desk extends Link {
 
   /** @param {any} message */
   receive(message) {
-    if (message.type === "whole") this.whole = { ...message, turn: this.askedWhole };
+    if (message.type === "whole") this.whole = message;
     else if (message.type === "origin" || message.type === "why") this.told = message;
   }
 
   /** @param {Row} row The row with its long texts, which are asked for once a turn. */
   full(row) {
-    if (!Array.isArray(row.text) && !Array.isArray(row.original)) return row;
+    if (![row.text, row.original, row.right, row.prompt].some(Array.isArray)) return row;
     const { turn } = this.shown;
     if (this.askedWhole !== turn && !this.gone) {
       this.askedWhole = turn;
       this.send({ type: "whole", id: row.id });
     }
-    return this.whole?.id === row.id ? { ...row, text: this.whole.text, original: this.whole.original } : row;
+    return this.whole?.id === row.id ? { ...row, ...this.whole } : row;
   }
 }
 
@@ -229,9 +236,15 @@ class View extends Panel {
     /** @type {About} */
     this.about = this.model.get("about");
     /** @type {Map<string, string>} key -> action */
-    this.actions = new Map(Object.entries(this.about.keys).map(([action, key]) => [key, action]));
+    this.actions = new Map(Object.entries(this.about.also));
+    for (const [action, key] of Object.entries(this.about.keys)) this.actions.set(key, action);
+    /** @type {string[]} what a row can be */
+    this.verdicts = this.about.pair
+      ? ["left", "right", "tie", "skip"]
+      : [...(this.about.labels.length ? this.about.labels.map((label) => `=${label}`) : ["accept"]), "reject", "skip"];
     this.mode = "";
     this.tall = 0;
+    this.wide = 0;
     this.drawnRow = "";
     this.drawnMark = "";
     /** @type {object | null} */
@@ -268,6 +281,7 @@ class View extends Panel {
   build() {
     const { name, round, task, by } = this.about;
     this.root.tabIndex = -1;
+    if (this.about.pair) this.root.classList.add("sk-pairs");
     this.stage.tabIndex = 0;
     this.stage.setAttribute("role", "group");
     this.stage.setAttribute("aria-label", "the row to mark");
@@ -311,10 +325,9 @@ class View extends Panel {
     const bar = make("div", "sk-mark-actions");
     bar.setAttribute("role", "group");
     bar.setAttribute("aria-label", "actions");
-    const labels = this.about.labels.map((label) => `=${label}`);
     const groups = [
-      [...(labels.length ? labels : ["accept"]), "reject", "skip"],
-      ["edit", "reason", "flag", "prompt", ...(this.about.learns ? ["why"] : [])],
+      this.verdicts,
+      ["edit", "reason", "flag", "prompt", "why", "compare"].filter((action) => action in this.about.keys),
       ["previous", "next", "back", "undo", "redo", "bulk", "help"],
     ];
     for (const group of groups) {
@@ -322,8 +335,8 @@ class View extends Panel {
       for (const action of group) {
         const [name, told] = ACTIONS[action] ?? [action.slice(1), `label it ${action.slice(1)}`];
         const kind = ACTIONS[action] ? action : "label";
-        const mark = group === groups[0] && ACTIONS[action] ? `${SIGNS[action]} ` : "";
-        const node = button(name, () => this.run(action), keyName(this.about.keys[action]), `sk-button sk-mark-${kind}`);
+        const mark = group === groups[0] && ACTIONS[action] ? `${this.sign(action)} ` : "";
+        const node = button(name, () => this.run(action), this.keyNames(action), `sk-button sk-mark-${kind}`);
         if (mark) node.prepend(this.ornament(mark));
         node.title = told;
         this.buttons.set(action, node);
@@ -345,6 +358,23 @@ class View extends Panel {
   keyName(action) {
     const key = this.about.keys[action];
     return keyName(key);
+  }
+
+  /** @param {string} action All the keys that do it. */
+  keyNames(action) {
+    const more = Object.entries(this.about.also).filter(([, other]) => other === action);
+    return [this.keyName(action), ...more.map(([key]) => keyName(key))].join(" ");
+  }
+
+  /** @param {string} label */
+  sign(label) {
+    if (this.about.pair && SIDES[label]) return SIDES[label][0];
+    return SIGNS[label] ?? (label ? "•" : "");
+  }
+
+  /** @param {string} label */
+  past(label) {
+    return (this.about.pair && SIDES[label]?.[1]) || (PAST[label] ?? label);
   }
 
   /** @param {MouseEvent} event After a click the keys shall go on: the row gets the focus. */
@@ -461,7 +491,7 @@ class View extends Panel {
       this.later(() => this.open(action));
     } else if (action === "flag") {
       this.desk.push(({ row }) => row && { do: "flag", id: row.id });
-    } else if (["accept", "reject", "skip"].includes(action) || action !== label) {
+    } else if (this.verdicts.includes(action)) {
       this.label(label);
     } else {
       this.desk.push(() => ({ do: action }));
@@ -579,22 +609,24 @@ class View extends Panel {
     if (!n) return null;
     const rows = count(n, "row");
     const already = marked ? `, of which ${thousands(marked)} ${marked === 1 ? "is" : "are"} marked already` : "";
-    const labels = [...(this.about.labels.length ? this.about.labels : ["accept"]), "reject", "skip"];
-    const choices = labels.map((label) =>
-      button(`${ACTIONS[label]?.[0] ?? label} ${rows}`, () => {
+    // no one side is better in many pairs that nobody has looked at
+    const actions = this.about.pair ? ["tie", "skip"] : this.verdicts;
+    const choices = actions.map((action) => {
+      const label = action.replace(/^=/, "");
+      return button(`${ACTIONS[action]?.[0] ?? label} ${rows}`, () => {
         this.close();
         this.desk.push(() => ({ do: "bulk", label, n }));
-      }),
-    );
+      });
+    });
     return [make("span", "", `Mark ${rows} that match${already}. One undo takes it back.`), this.cancel(), ...choices];
   }
 
   helpForm() {
     const list = make("dl", "sk-mark-keys");
-    for (const [action, key] of Object.entries(this.about.keys)) {
+    for (const action of Object.keys(this.about.keys)) {
       const told = ACTIONS[action]?.[1] ?? `label it ${action.slice(1)}`;
       const term = make("dt");
-      term.append(make("kbd", "", keyName(key)));
+      term.append(make("kbd", "", this.keyNames(action)));
       list.append(term, make("dd", "", told));
     }
     return [list, button("Close", () => this.close(), "Esc")];
@@ -649,7 +681,8 @@ class View extends Panel {
     write(this.pace, pace === null ? "" : `${duration(pace)} each`);
     if (document.activeElement !== this.search) this.search.value = shown.search;
     const share = 100 / Math.max(1, total);
-    const widths = [marked - counts.reject - counts.skip, counts.reject, counts.skip];
+    const rejects = counts.reject ?? 0;
+    const widths = [marked - rejects - counts.skip, rejects, counts.skip];
     for (const [n, part] of this.parts.entries()) part.style.width = `${widths[n] * share}%`;
     this.bar.setAttribute("aria-valuemax", String(total));
     this.bar.setAttribute("aria-valuenow", String(marked));
@@ -662,9 +695,10 @@ class View extends Panel {
     for (const [filter, chip] of this.chips) {
       const label = filter.replace(/^=/, "");
       const names = { all: "all", unmarked: "unmarked", flagged: "⚑ flagged" };
-      const name = names[/** @type {keyof typeof names} */ (filter)] ?? `${sign(label)} ${PAST[label] ?? label}`;
+      const name = names[/** @type {keyof typeof names} */ (filter)] ?? `${this.sign(label)} ${this.past(label)}`;
       const n = { all: shown.total, unmarked: shown.total - shown.marked }[filter] ?? shown.counts[label];
-      write(chip, `${name} ${thousands(n)}`);
+      // how often a side won is not told before the end
+      write(chip, n === undefined ? name : `${name} ${thousands(n)}`);
       chip.setAttribute("aria-pressed", String(shown.filter === filter));
       chip.setAttribute("aria-disabled", String(this.desk.gone));
     }
@@ -682,7 +716,8 @@ class View extends Panel {
       const more = desk.dropped ? ` ${count(desk.dropped, "key")} after it ${desk.dropped === 1 ? "was" : "were"} not taken.` : "";
       notes.push(["sk-mark-kept", `Nothing changed: this row is still to be marked. Press the key again.${more}`]);
     }
-    const { narrowed } = desk.shown;
+    const { narrowed, compared, row } = desk.shown;
+    if (compared && row && !row.diff) notes.push(["", "These two are too long to compare word by word."]);
     if (narrowed !== null) notes.push(["", `Only ${count(narrowed, "row")} chosen elsewhere ${narrowed === 1 ? "is" : "are"} shown.`]);
     if (desk.shown.warning) notes.push(["sk-mark-warning", desk.shown.warning]);
     const lost = desk.dropped ? ` ${count(desk.dropped, "key")} ${desk.dropped === 1 ? "was" : "were"} not taken.` : "";
@@ -695,13 +730,18 @@ class View extends Panel {
   /** @param {Shown} shown */
   paintRow(shown) {
     const row = shown.row && this.desk.full(shown.row);
-    const drawn = JSON.stringify(row ? [row.id, row.text, row.fields] : [shown.total, shown.marked, shown.filter, shown.search, shown.narrowed, shown.agreement]);
+    const drawn = JSON.stringify(row ? [row.id, row.text, row.fields, row.right, row.prompt, shown.compared, row.diff] : [shown.total, shown.marked, shown.filter, shown.search, shown.narrowed, shown.agreement]);
     if (drawn !== this.drawnRow) {
       this.drawnRow = drawn;
       if (["prompt", "why"].includes(this.mode)) this.close();
       if (row) this.drawRow(row);
       else this.drawEnd(shown);
       this.stage.scrollTop = 0;
+      if (this.wide !== this.root.offsetWidth) {
+        this.wide = this.root.offsetWidth;
+        this.tall = 0;
+        this.stage.style.minHeight = "";
+      }
       this.tall = Math.max(this.tall, this.stage.offsetHeight);
       // so that the buttons below stay where they are from row to row
       this.stage.style.minHeight = `${this.tall}px`;
@@ -711,6 +751,7 @@ class View extends Panel {
     const said = JSON.stringify(row && [row.id, row.label, row.flag, row.reason, row.original]);
     if (said === this.drawnMark) return;
     this.drawnMark = said;
+    this.text.dataset.label = row?.label ?? "";
     this.mark.replaceChildren(...(row ? this.saidOf(row) : []));
   }
 
@@ -721,18 +762,58 @@ class View extends Panel {
       node.append(make("span", "sk-faint", name), " ", content(cell, false));
       return node;
     });
-    const id = button(`row ${row.id.length > 10 ? `${row.id.slice(0, 8)}…` : row.id} (i)`, () => this.run("prompt"), "", "sk-button sk-mark-id");
-    id.title = `${row.id}: show where it comes from`;
+    const short = `row ${row.id.length > 10 ? `${row.id.slice(0, 8)}…` : row.id}`;
     const side = make("span", "sk-mark-side");
-    side.append(this.place, id);
+    side.append(this.place);
+    if (this.about.pair) {
+      side.append(make("span", "sk-faint", short));
+    } else {
+      const id = button(`${short} (i)`, () => this.run("prompt"), "", "sk-button sk-mark-id");
+      id.title = `${row.id}: show where it comes from`;
+      side.append(id);
+    }
     this.fields.replaceChildren(...fields, side);
-    this.text.replaceChildren(content(row.text, true));
+    this.text.replaceChildren(...(this.about.pair ? this.pairOf(row) : [content(row.text, true)]));
+  }
+
+  /** @param {Row} row The prompt, and the two texts side by side. */
+  pairOf(row) {
+    const nodes = [];
+    if (row.prompt !== undefined) {
+      const prompt = make("div", "sk-pair-prompt");
+      prompt.append(content(row.prompt, true));
+      nodes.push(prompt);
+    }
+    const both = make("div", "sk-pair");
+    for (const [side, name, cell] of /** @type {[string, string, Cell][]} */ ([["left", "A", row.text], ["right", "B", row.right]])) {
+      const text = make("div", "sk-pair-text");
+      text.dataset.side = side;
+      text.setAttribute("role", "group");
+      text.setAttribute("aria-label", name);
+      text.append(make("div", "sk-pair-name", name), row.diff ? this.pieces(row.diff, side) : content(cell, true));
+      both.append(text);
+    }
+    return [...nodes, both];
+  }
+
+  /** @param {[string, string][]} diff @param {string} side One text, its own words marked. */
+  pieces(diff, side) {
+    const node = make("div", "sk-cell");
+    const text = make("bdi");
+    for (const [kind, piece] of diff) {
+      if (kind === (side === "left" ? "in" : "out")) continue;
+      const part = make(kind === "same" ? "span" : "mark");
+      part.append(...reveal(piece, true).childNodes);
+      text.append(part);
+    }
+    node.append(text);
+    return node;
   }
 
   /** @param {Row} row */
   saidOf(row) {
     const nodes = [];
-    if (row.label) nodes.push(make("span", `sk-mark-is sk-mark-is-${row.label}`, `${sign(row.label)} ${PAST[row.label] ?? row.label}`));
+    if (row.label) nodes.push(make("span", `sk-mark-is sk-mark-is-${row.label}`, `${this.sign(row.label)} ${this.past(row.label)}`));
     if (row.flag) nodes.push(make("span", "sk-mark-is", "⚑ flagged"));
     if (row.reason) {
       const reason = make("span");
@@ -769,7 +850,8 @@ class View extends Panel {
       lines.push(make("p", "sk-done", `✓ All ${count(total, "row")} are marked.`));
       if (agreement) lines.push(this.agreementLine(agreement));
       const line = `%synth marks ${name}`;
-      lines.push(make("p", "", `${line} gives ${name}_kept and ${name}_dropped.`));
+      if (shown.result) lines.push(...this.resultOf(shown.result));
+      lines.push(make("p", "", `${line} gives ${this.about.pair ? `${name}_judged` : `${name}_kept and ${name}_dropped`}.`));
       const cell = button("Put it into a new cell", () => void this.offerCell(line), "", "sk-button sk-mark-leave");
       lines.push(cell);
     } else if (!matching[0]) {
@@ -778,6 +860,27 @@ class View extends Panel {
       lines.push(make("p", "", "No more rows here: those that match are all marked, or were seen."), rest);
     }
     this.text.replaceChildren(...lines);
+  }
+
+  /** @param {NonNullable<Shown["result"]>} result The systems by their wins, once all is judged. */
+  resultOf({ rows, notes }) {
+    const table = make("table", "sk-pair-result");
+    const head = table.createTHead().insertRow();
+    const body = table.createTBody();
+    for (const name of Object.keys(rows[0] ?? {})) {
+      const cell = make("th", "", name);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    for (const row of rows) {
+      const line = body.insertRow();
+      for (const [name, value] of Object.entries(row)) {
+        const cell = make(name === "system" ? "th" : "td");
+        cell.append(reveal(String(value), false));
+        line.append(cell);
+      }
+    }
+    return [...(rows.length ? [table] : []), ...notes.map((note) => make("p", "sk-faint", note))];
   }
 
   /** @param {NonNullable<Shown["agreement"]>} agreement */
@@ -812,6 +915,7 @@ class View extends Panel {
       node.setAttribute("aria-disabled", String(!can || (this.desk.gone && action !== "help")));
     }
     this.buttons.get("flag")?.setAttribute("aria-pressed", String(shown.row?.flag ?? false));
+    this.buttons.get("compare")?.setAttribute("aria-pressed", String(shown.compared));
   }
 
   /** @param {Shown} shown */
@@ -823,12 +927,12 @@ class View extends Panel {
       const nodes = recent.map((entry) => {
         const node = button("", () => this.desk.push(() => ({ do: "go", id: entry.id })), "", "sk-button sk-mark-entry");
         node.title = "go back to this row";
-        const mark = make("span", `sk-mark-is-${entry.label}`, `${sign(entry.label) || "·"}${entry.flag ? " ⚑" : ""}`);
+        const mark = make("span", `sk-mark-is-${entry.label}`, `${this.sign(entry.label) || "·"}${entry.flag ? " ⚑" : ""}`);
         mark.setAttribute("role", "img");
-        mark.setAttribute("aria-label", `${PAST[entry.label] ?? (entry.label || "no label")}${entry.flag ? ", flagged" : ""}:`);
+        mark.setAttribute("aria-label", `${this.past(entry.label) || "no label"}${entry.flag ? ", flagged" : ""}:`);
         const text = reveal(plainText(entry.text), false);
         node.replaceChildren(mark, " ", text);
-        if (SIGNS[entry.label] === undefined && entry.label) mark.after(` ${entry.label}: `);
+        if (this.sign(entry.label) === "•") mark.after(` ${entry.label}: `);
         if (entry.reason) {
           const reason = make("span", "sk-faint");
           reason.append(" (", reveal(entry.reason, false), ")");
@@ -858,7 +962,7 @@ class View extends Panel {
     const told = JSON.stringify([answered, marked, row?.id]);
     if (told === this.told) return;
     this.told = told;
-    const last = recent[0] ? `Last: ${PAST[recent[0].label] ?? (recent[0].label || "no label")}. ` : "";
+    const last = recent[0] ? `Last: ${this.past(recent[0].label) || "no label"}. ` : "";
     const next = row ? `Row ${row.at}.` : "No more rows.";
     this.say(`${last}${marked} of ${total} marked. ${next}`);
   }

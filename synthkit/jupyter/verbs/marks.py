@@ -9,6 +9,7 @@ from IPython.display import display
 
 from synthkit import table as tables
 from synthkit.curate.marks import frame, split, standing
+from synthkit.curate.preferences import PAIR, PREFERENCES, preferred
 from synthkit.errors import UsageError
 from synthkit.extras import need
 from synthkit.frontend import interactive
@@ -16,11 +17,14 @@ from synthkit.jupyter.display import count, grid
 from synthkit.jupyter.verbs.verb import Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synthkit.jupyter.magics import SynthMagics
+    from synthkit.types import Mark
 
 
 def mark(magics: SynthMagics, options: Any) -> Any:
-    """Judge a table's rows one by one, by key or by mouse; bound to TABLE_marker."""
+    """Judge a table's rows, or its pairs, one by one, by key or by mouse; bound to TABLE_marker."""
     name = options.table.removeprefix("@")
     given = {
         "name": name,
@@ -36,13 +40,14 @@ def mark(magics: SynthMagics, options: Any) -> Any:
         "again": options.again,
         "by": options.by,
         "task": options.task,
+        "pair": PAIR if options.pair else None,
     }
     held = magics.names.table(name)
     reasons, keys = _words(options.reasons), _keys(options.keys)
     module = need("synthkit.jupyter.marker", extra="notebook", why="to mark rows")
     if not interactive():
-        made = module.Desk(held, **given)
-        module.bindings(keys, made.labels)
+        made = module.seat(held, **given)
+        module.bindings(keys, made.labels, pair=options.pair)
         magics.shell.user_ns[f"{name}_marker"] = made
         return made.summary()
     marker = module.Marker(held, reasons=reasons, keys=keys, **given)
@@ -52,20 +57,19 @@ def mark(magics: SynthMagics, options: Any) -> Any:
 
 
 def marks(magics: SynthMagics, options: Any) -> Any:
-    """The marks of a table; binds TABLE_marks, TABLE_kept and TABLE_dropped."""
+    """The marks of a table; binds TABLE_marks, and TABLE_kept and _dropped, or of pairs _judged."""
     name = options.table.removeprefix("@")
     held = tables.identified(magics.names.table(name))
     ids = [str(id) for id in tables.column(held, "id")]
     said = magics.session.marks(task=options.task, rows=ids)
-    made = split(held, said)
     stands = [one for one in standing(said).values() if one.label]
-    magics.shell.user_ns |= {
-        f"{name}_marks": frame(standing(said).values()),
-        f"{name}_kept": made.kept,
-        f"{name}_dropped": made.dropped,
-    }
-    people = list(dict.fromkeys((one.by, one.round) for one in stands))
+    magics.shell.user_ns[f"{name}_marks"] = frame(standing(said).values())
     labels = dict.fromkeys(one.label for one in stands)
+    if set(PAIR) <= set(tables.columns(held)) and set(PREFERENCES) & set(labels):
+        return _preferences(magics, name, preferred(held, said), said)
+    made = split(held, said)
+    magics.shell.user_ns |= {f"{name}_kept": made.kept, f"{name}_dropped": made.dropped}
+    people = list(dict.fromkeys((one.by, one.round) for one in stands))
     rows = [
         {"by": by + (", second look" if round == 2 else "")}
         | {
@@ -78,6 +82,18 @@ def marks(magics: SynthMagics, options: Any) -> Any:
     rest = len(ids) - kept - dropped
     told = f"{count(len(ids), 'row')}: {kept} kept, {dropped} dropped, {rest} undecided"
     return grid(rows, note=f"{name}: {told}; bound {name}_marks, {name}_kept, {name}_dropped")
+
+
+def _preferences(magics: SynthMagics, name: str, judged: Any, said: Sequence[Mark]) -> Any:
+    """The systems of a table of pairs, the best first, and whether people liked a side."""
+    from synthkit.evaluate.preference import standings
+    from synthkit.jupyter.pairs import lines, position
+
+    magics.shell.user_ns[f"{name}_judged"] = judged
+    outcomes = [outcome for outcome in tables.column(judged, "outcome") if outcome in PREFERENCES]
+    told = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
+    note = f"{name}: {told}; bound {name}_marks, {name}_judged"
+    return grid(lines(standings(judged)), note=note, notes=position(said))
 
 
 def _words(text: str | None) -> list[str]:
@@ -113,6 +129,7 @@ MARK = Verb(
         _TABLE,
         argument("--text", metavar="COLUMN", help="what is judged; the longest if not given"),
         argument("--show", metavar="A,B", help="columns above it; all others if not given"),
+        argument("--pair", action="store_true", help="first or second: which is better, blind"),
         argument("--labels", metavar="A,B,C", help="keys 1 to 9, in place of accept"),
         argument("--reasons", metavar="A,B,C", help="quick choices for why a row is rejected"),
         argument("--keys", metavar="ACTION=KEY,...", help="other keys: accept=j,reject=k"),
