@@ -6,6 +6,7 @@ than the other.
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections import Counter
@@ -20,9 +21,10 @@ from synthkit.recipes.ask import ask_all
 from synthkit.recipes.given import about, each_given, first_reject
 from synthkit.recipes.judging import FENCED, ended, parts, worded
 from synthkit.recipes.labelled import positive
+from synthkit.recipes.scoring import weighed
 from synthkit.recipes.shape import Bounds, Outcome, Recipe, Table
 from synthkit.table import columns, native
-from synthkit.types import Reject, Request, Sampling, Steps
+from synthkit.types import Completion, Reject, Request, Sampling, Steps
 
 CRITERIA: Mapping[str, str] = {
     "pairwise": "Which of the two texts, A or B, is more accurate and helpful{as_answer}?",
@@ -44,6 +46,7 @@ BARE = (
     "\n\nDo not let the order of the texts or their length sway you. Answer with the verdict "
     "alone: A, B, or tie if neither is better."
 )
+EITHER = "\n\nAnswer with the verdict alone: A or B."
 ORDERS: Mapping[str, Mapping[str, str]] = {
     "forward": {"A": "first", "B": "second"},
     "backward": {"A": "second", "B": "first"},
@@ -69,6 +72,7 @@ def pairwise(
     instruction: str | None = None,
     k: int = 1,
     reasons: bool = True,
+    weighted: bool = False,
     one_order: bool = False,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
@@ -86,6 +90,11 @@ def pairwise(
     samples say, or ``tie`` where none has the most; ``first_share`` is the mean over the orders of
     the share of samples for the first, ties half (0..1), and ``unread`` how many could not be read.
 
+    With ``weighted`` nothing is written: ``first_share`` is the mean over the orders of the first's
+    probability, p(A) / (p(A) + p(B)) or p(B) for A, and ``outcome`` which of the two has more of
+    it. What a judge likes about a place then cancels out, as far as it is the same for all texts.
+    There are no reasons, and a tie only by equal probabilities; it needs a model on this machine.
+
     Parameters
     ----------
     prompt : a criterion of your own, named ``pairwise``; it may use the columns of ``rows`` but for
@@ -97,6 +106,7 @@ def pairwise(
     instruction : the column of what both texts answer; if the pairs have one, ``prompt``.
     k : samples for each order and criterion.
     reasons : have the model say why before its verdict.
+    weighted : weigh A and B by the model's probabilities, in place of an answer.
     one_order : ask in the order of the pair alone. ``outcome`` is then what it said, and there is
         no ``consistent`` and no ``backward``; what the judge likes about a place stays in it.
 
@@ -115,6 +125,8 @@ def pairwise(
     positive("k", k)
     if k > 1 and sampling.temperature == 0:
         raise UsageError("at temperature 0 all samples are the same; raise it, or judge with k=1.")
+    if weighted and k > 1:
+        raise UsageError("probabilities are weighed once; a weighted verdict has k=1.")
     if instruction is None and "prompt" in columns(native(rows)):
         instruction = "prompt"
     given = {} if instruction is None else {"instruction": instruction}
@@ -125,7 +137,8 @@ def pairwise(
         name: about(_framed(words, list(given)), rows, **given, **ORDERS["forward"])
         for name, words in worded(prompt, criteria, presets, own="pairwise").items()
     }
-    decoder, end = verdicts(reasons), FORM if reasons else BARE
+    decoder = verdicts(reasons)
+    end = EITHER if weighted else FORM if reasons else BARE
 
     def ready(row: dict[str, Any]) -> list[Turns] | Reject:
         asked = [
@@ -136,28 +149,36 @@ def pairwise(
         return first_reject(asked) or [one for one in asked if not isinstance(one, Reject)]
 
     def steps(_: dict[str, Any], asked: list[Turns]) -> Steps[Outcome]:
-        requests = [
-            Request(turns, sampling, decoder.schema, index=i) for turns in asked for i in range(k)
-        ]
-        every = yield from ask_all(requests, [decoder] * len(requests))
-        return [
-            _settled(name, dict(zip(orders, parts(part, len(orders)), strict=True)))
-            for name, part in zip(templates, parts(every, len(templates)), strict=True)
-        ]
+        if weighted:
+            every: list[Any] = yield [Request(one, answer=name) for one in asked for name in "AB"]
+        else:
+            requests = [
+                Request(turns, sampling, decoder.schema, index=i)
+                for turns in asked
+                for i in range(k)
+            ]
+            every = yield from ask_all(requests, [decoder] * len(requests))
+        heard = _weighed if weighted else _heard
+        outcomes = []
+        for name, part in zip(templates, parts(every, len(templates)), strict=True):
+            by_order = zip(orders, parts(part, len(orders)), strict=True)
+            said = {order: heard(found, ORDERS[order]) for order, found in by_order}
+            outcomes.append(_settled(name, said, made, by_share=weighted))
+        return outcomes
 
-    both = ("consistent", "forward", "backward") if not one_order else ("forward",)
-    made = ("criterion", "outcome", *both)
-    made += tuple(f"{order}_reason" for order in orders) if reasons else ()
-    made += ("first_share", "unread") if k > 1 else ()
-    n = len(templates)
+    made = ["criterion", "outcome", *([] if one_order else ["consistent"]), *orders]
+    made += [f"{order}_reason" for order in orders if reasons and not weighted]
+    made += ["first_share"] if weighted or k > 1 else []
+    made += ["unread"] if k > 1 else []
+    n = len(templates) * len(orders) * (2 if weighted else k)
     return each_given(
         ready,
         steps,
         rows,
         name="pairwise",
         columns=made,
-        requests=Bounds(n * len(orders) * k, n * len(orders) * k),
-        most=n,
+        requests=Bounds(n, n),
+        most=len(templates),
         prompt=prompt,
     )
 
@@ -224,43 +245,62 @@ def _framed(words: str, given: Sequence[str]) -> str:
 
 
 def _settled(
-    criterion: str, answers: Mapping[str, Sequence[decode.Cells | Reject]]
+    criterion: str,
+    heard: Mapping[str, decode.Cells | Reject],
+    columns: Sequence[str],
+    *,
+    by_share: bool,
 ) -> dict[str, Any] | Reject:
-    """The cells of one pair and criterion: a winner only if all orders agree on it."""
-    heard = {order: _heard(found, ORDERS[order]) for order, found in answers.items()}
+    """The cells of one pair and criterion, by what each order said.
+
+    The winner is the one that all orders agree on or, ``by_share``, that has more than half.
+    """
     read = {order: one for order, one in heard.items() if not isinstance(one, Reject)}
     cells: dict[str, Any] = {"criterion": criterion}
     cells |= {order: one["said"] for order, one in read.items()}
-    cells |= {f"{order}_reason": one["reason"] for order, one in read.items() if "reason" in one}
+    cells |= {f"{order}_reason": one.get("reason") for order, one in read.items()}
     for order, one in heard.items():
         if isinstance(one, Reject):
-            return replace(one, reason=f"{criterion}, {order}: {one.reason}", cells=cells)
+            kept = {name: cells[name] for name in columns if name in cells}
+            return replace(one, reason=f"{criterion}, {order}: {one.reason}", cells=kept)
     said = {one["said"] for one in read.values()}
-    cells["outcome"] = min(said) if len(said) == 1 else "tie"
-    if len(read) > 1:
-        cells["consistent"] = len(said) == 1
-    if any(len(found) > 1 for found in answers.values()):
-        cells["first_share"] = statistics.fmean(one["share"] for one in read.values())
-        cells["unread"] = sum(one["unread"] for one in read.values())
-    return cells
+    share = statistics.fmean(one["share"] for one in read.values())
+    cells["outcome"] = _leads(share) if by_share else min(said) if len(said) == 1 else "tie"
+    cells |= {"consistent": len(said) == 1, "first_share": share}
+    cells["unread"] = sum(one["unread"] for one in read.values())
+    return {name: cells[name] for name in columns}
 
 
 def _heard(
     found: Sequence[decode.Cells | Reject], names: Mapping[str, str]
-) -> dict[str, Any] | Reject:
+) -> decode.Cells | Reject:
     """What the samples of one order say, in terms of the pair; a reject if none can be read."""
     read = [one for one in found if not isinstance(one, Reject)]
     if not read:
         return next(one for one in found if isinstance(one, Reject))
-    said = [names.get(one["verdict"], "tie") for one in read]
-    votes = Counter(said)
+    each = [names.get(one["verdict"], "tie") for one in read]
+    votes = Counter(each)
     (most, n), *others = votes.most_common()
-    heard: dict[str, Any] = {
-        "said": "tie" if others and others[0][1] == n else most,
+    said = "tie" if others and others[0][1] == n else most
+    same = (one for one, verdict in zip(read, each, strict=True) if verdict == said)
+    return {
+        "said": said,
         "share": (votes["first"] + votes["tie"] / 2) / len(read),
         "unread": len(found) - len(read),
+        "reason": next(same, read[0]).get("reason"),
     }
-    if "reason" in read[0]:
-        same = (one for one, each in zip(read, said, strict=True) if each == heard["said"])
-        heard["reason"] = next(same, read[0])["reason"]
-    return heard
+
+
+def _weighed(found: Sequence[Completion], names: Mapping[str, str]) -> decode.Cells | Reject:
+    """The same by the probabilities of A and B."""
+    outcome = weighed(found, [1, 0] if names["A"] == "first" else [0, 1])
+    if isinstance(outcome, Reject):
+        return outcome
+    share, _ = outcome
+    return {"said": _leads(share), "share": share, "unread": 0}
+
+
+def _leads(share: float) -> str:
+    if math.isclose(share, 0.5, abs_tol=1e-9):  # but for rounding
+        return "tie"
+    return "first" if share > 0.5 else "second"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -157,6 +158,28 @@ def test_without_reasons_the_model_is_held_to_the_three_verdicts(make: Make) -> 
     assert run.rejects.empty
 
 
+def test_weighed_verdicts_cancel_what_a_judge_likes_about_a_place(make: Make) -> None:
+    def score(request: Request) -> float:
+        """A is likelier wherever it stands, and what is warm is likelier than what is not."""
+        shown = request.messages[0].content.split(f"<{request.answer}>")[1].split("</")[0]
+        return 3.0 * (request.answer == "A") + ("warm" in shown)
+
+    recipe = pairwise(rows=PAIRS, weighted=True)
+    run = make(recipe, sk.Fake(score=score))
+    made = "criterion outcome consistent forward backward first_share"
+    assert list(run.table)[-6:] == made.split()
+    assert run.table.outcome.tolist() == ["first", "second", "tie"]
+    assert run.table.forward.tolist() == ["first"] * 3
+    assert run.table.backward.tolist() == ["second"] * 3
+    liked, other = 1 / (1 + math.exp(-4)), 1 / (1 + math.exp(-2))
+    assert run.table.first_share[0] == pytest.approx((liked + 1 - other) / 2)
+    assert run.table.first_share[2] == pytest.approx(0.5)
+    assert run.ledger.requests == 12
+    expects(recipe, run)
+    one = make(pairwise(rows=PAIRS, weighted=True, one_order=True), sk.Fake(score=score))
+    assert one.table.outcome.tolist() == ["first"] * 3
+
+
 @pytest.mark.parametrize(
     ("raw", "found"),
     [
@@ -262,6 +285,7 @@ def test_equal_texts_and_equal_pairs_and_no_pairs_are_judged_too(make: Make) -> 
         ("Is {{ A }} good?", {}, PromptError, "shows one text"),
         ("", {"k": 0}, UsageError, "k must be at least 1"),
         ("", {"k": 2, "sampling": sk.Sampling(temperature=0)}, UsageError, "at temperature 0"),
+        ("", {"k": 2, "weighted": True}, UsageError, "has k=1"),
         ("", {"rows": [PAIRS[0] | {"outcome": "tie"}]}, UsageError, "rows have one already"),
     ],
 )
@@ -287,3 +311,5 @@ def test_smollm2_judges_a_pair(make: Make, smollm2: sk.types.Model) -> None:
     assert len(run.table) + len(run.rejects) == 1
     bare = make(pairwise(rows=PAIRS[:1], reasons=False, sampling=greedy), smollm2)
     assert bare.table.forward.isin(["first", "second", "tie"]).all()
+    (share,) = make(pairwise(rows=PAIRS[:1], weighted=True), smollm2).table.first_share
+    assert 0 < share < 1
