@@ -339,12 +339,17 @@ def _clustered(
     cluster = need("sklearn.cluster", extra="curate", why=why)
     exceptions = need("sklearn.exceptions", extra="curate", why=why)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
-    distinct, back, times = np.unique(unit, axis=0, return_inverse=True, return_counts=True)
+    unit = (rows / np.where(norms > 0, norms, 1)).astype(np.float32) + np.float32(0)  # no -0
+    # whole rows as bytes: ten times as fast as by their numbers
+    whole = np.ascontiguousarray(unit).view(np.dtype((np.void, unit.shape[1] * 4))).ravel()
+    _, first, back, times = np.unique(
+        whole, return_index=True, return_inverse=True, return_counts=True
+    )
+    distinct = unit[first]
     if len(distinct) <= k:
         return np.asarray(back.ravel(), np.intp)
-    weights = times / len(rows)
-    centred = distinct - (weights @ distinct).astype(np.float32)
+    weights = (times / len(rows)).astype(np.float32)
+    centred = distinct - weights @ distinct
     variances, axes = np.linalg.eigh((centred * weights[:, None]).T @ centred)
     kept = np.cumsum(variances[::-1]) / variances.sum()
     wide = int(np.searchsorted(kept, explained)) + 1

@@ -5,12 +5,18 @@ import pytest
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import REFERENCES
 from tests.evaluate.references.page import KINDS, PAGE, bounds
+from tests.evaluate.test_degenerate import CALLS
 
 STATED = bounds(PAGE.read_text())
 
 
 def test_the_page_lists_each_metric_that_is_held_against_another_and_no_other() -> None:
     assert list(STATED) == list(REFERENCES)
+
+
+def test_each_public_metric_is_on_the_page() -> None:
+    held = {one.function for one in REFERENCES.values()}
+    assert CALLS.keys() - held == {"compare", "report"}  # of scores, and of all metrics
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from nltk import ngrams
 from scipy.spatial.distance import cityblock, jensenshannon
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from synthkit.evaluate import distribution, faithfulness
+from synthkit.evaluate import distribution, faithfulness, gain, light, tstr
 from synthkit.evaluate.checks import regex
 from synthkit.evaluate.memorisation import memorised
 from synthkit.rouge import tokens
@@ -144,3 +145,67 @@ for _name, _what, _library, _plain in (
      "{scikit-learn} `cosine_similarity`, in float64", _longest),
 ):  # fmt: skip
     against(_name, "memorised", _what, _library)(_memorised(_name, _plain))
+
+
+@against("judged faithfulness", "judged", "share of rows with a score of 4 of 5 or more",
+         "plain count")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    rng = np.random.default_rng(15)
+    given = [rng.integers(1, 6, n).tolist() for n in (3, 50, 400)]
+    for scores in given if kind == "random" else [[4], [5, 5], [1, None], [3, 4]]:
+        known = [score >= 4 for score in scores if score is not None]
+        rows = [{"faithful": score} for score in scores]
+        yield faithfulness.judged(rows).score, float(np.mean(known))
+
+
+def _embed(texts: Sequence[str]) -> inputs.Array:
+    return np.array([[len(text) % 7, *map(text.count, "019")] for text in texts], float)
+
+
+def _learned(kind: Kind) -> Iterator[tuple[list[list[dict[str, str]]], list[inputs.Array]]]:
+    """Synthetic, real and test rows of two or three labels, and their vectors."""
+    rng = np.random.default_rng(16)
+    for kinds, wrong in ((2, 0.1), (3, 0.3)) if kind == "random" else ((2, 0.0),):
+        sides = []
+        for _ in range(3):
+            texts = [str(one) for one in rng.integers(10**6, 10**12, size=80)]
+            right = [text.count("0") % kinds for text in texts]
+            said = np.where(rng.random(80) < wrong, rng.integers(kinds, size=80), right)
+            labels = map(str, said)
+            sides.append([{"text": t, "label": y} for t, y in zip(texts, labels, strict=True)])
+        if kind == "degenerate":
+            sides[0] = sides[1]
+        yield sides, [_embed([row["text"] for row in side]) for side in sides]
+
+
+def _accuracy(sides: Any, vectors: Any, *taught: int) -> float:
+    labels = [[row["label"] for row in side] for side in sides]
+    model = LogisticRegression(tol=1e-6, max_iter=10_000)
+    rows = np.concatenate([vectors[at] for at in taught])
+    model.fit(rows, [label for at in taught for label in labels[at]])
+    return float(accuracy_score(labels[2], model.predict(vectors[2])))
+
+
+@against("TSTR accuracy", "tstr", "right on real test rows after learning from synthetic ones",
+         "{scikit-learn} `LogisticRegression`, `accuracy_score`")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for sides, vectors in _learned(kind):
+        found = tstr(*sides, learner=light(_embed))
+        yield found.synthetic, _accuracy(sides, vectors, 0)
+        yield found.real, _accuracy(sides, vectors, 1)
+
+
+@against("TSTR gap", "tstr", "accuracy from real rows less that from synthetic ones",
+         "{scikit-learn}, the same; 0 of a copy")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for sides, vectors in _learned(kind):
+        real, synthetic = (_accuracy(sides, vectors, at) for at in (1, 0))
+        yield tstr(*sides, learner=light(_embed)).gap.value, real - synthetic
+
+
+@against("augmentation gain", "gain", "accuracy from real and synthetic rows less that from real",
+         "{scikit-learn}, the same")  # fmt: skip
+def _(kind: Kind) -> Pairs:
+    for sides, vectors in _learned(kind):
+        both, real = _accuracy(sides, vectors, 1, 0), _accuracy(sides, vectors, 1)
+        yield gain(*sides, learner=light(_embed)).gain.value, both - real
