@@ -193,6 +193,7 @@ def _calibrated(
     folds: int,
     options: Mapping[str, Any],
 ) -> Calibrated:
+    """One judge, by what kind of answers there are."""
     judge, person = (set(said) for said in zip(*answers, strict=True))
     scored, counted = (all(not isinstance(one, str) for one in said) for said in (judge, person))
     if scored and person <= VERDICTS:

@@ -78,11 +78,11 @@ def pairs(
     inputs = [] if on is None else [on] if isinstance(on, str) else list(on)
     held = {name: tables.native(table) for name, table in systems.items()}
     told = [name for name in inputs if name not in MADE]
-    told_apart = all("id" in tables.columns(table) for table in held.values())
+    with_ids = all("id" in tables.columns(table) for table in held.values())
     rows: list[dict[str, Any]] = []
     for place, (one, other) in enumerate(combinations(held, 2)):
         texts = [tables.column(held[name], column) for name in (one, other)]
-        ids = [tables.column(held[name], "id") for name in (one, other) if told_apart]
+        ids = [tables.column(held[name], "id") for name in (one, other) if with_ids]
         asked = {name: tables.column(held[one], name) for name in told}
         rng = np.random.default_rng([seed, place])
         met = _met(held[one], held[other], inputs, n, rng)
@@ -209,10 +209,8 @@ def leaderboard(
 
 def _between(battle: Battle, couple: tuple[str, str], ties: Ties) -> bool:
     """Whether a battle is of these two and counts."""
-    return {battle.first, battle.second} == set(couple) and (ties, battle.outcome) != (
-        "drop",
-        "tie",
-    )
+    counts = ties == "half" or battle.outcome != "tie"
+    return counts and {battle.first, battle.second} == set(couple)
 
 
 def _controlled(
@@ -227,7 +225,8 @@ def _controlled(
     if not {"first", "second"} <= set(tables.columns(judged)):
         return {}, {CONTROLLED: "needs the texts, in the columns first and second"}
     lengths = [
-        [len(str(text)) for text in tables.column(judged, side)] for side in ("first", "second")
+        [0 if text is None else len(str(text)) for text in tables.column(judged, side)]
+        for side in ("first", "second")
     ]
     found, left_out = {}, {}
     for (one, other), own in met.items():
