@@ -16,7 +16,8 @@ def test_the_page_lists_each_metric_that_is_held_against_another_and_no_other() 
 
 def test_each_public_metric_is_on_the_page() -> None:
     held = {one.function for one in REFERENCES.values()}
-    assert CALLS.keys() - held == {"compare", "report"}  # of scores, and of all metrics
+    made_of_others = {"calibrate", "compare", "leaderboard", "report", "standings"}
+    assert CALLS.keys() - held <= made_of_others
 
 
 @pytest.mark.parametrize("kind", KINDS)

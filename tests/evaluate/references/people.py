@@ -16,7 +16,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from synthkit.evaluate import arena
+from synthkit.evaluate import arena, left_wins
 from synthkit.evaluate.agreement import cohen, fleiss, krippendorff
 from synthkit.evaluate.calibration import reliability, roc_area
 from synthkit.intervals import wilson
@@ -171,6 +171,15 @@ def _(kind: Kind) -> Pairs:
 def _(kind: Kind) -> Pairs:
     for p, y in _predicted(kind):
         yield roc_area(p, y), roc_auc_score(y, p)
+
+
+@against("left wins", "left_wins", "share of the winners that stood on the left", "plain count")
+def _(kind: Kind) -> Pairs:
+    for pairs in _judged(kind):
+        outcomes = [one for one, _ in pairs]
+        left = ["first" if at % 3 else "second" for at in range(len(pairs))]
+        won = [o == side for o, side in zip(outcomes, left, strict=True) if o != "tie"]
+        yield left_wins(outcomes, left), float(np.mean(won)) if won else 0.5
 
 
 # ---- intervals
