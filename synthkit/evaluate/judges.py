@@ -33,7 +33,7 @@ FEW = 10
 """Marks besides the most frequent one, below which kappa's interval is not to be trusted."""
 NARROW = 0.15
 """Half the width of kappa's interval, from which on more marks are worth it."""
-MOST = 20
+MOST = 5
 """Times the marks there are, beyond which no more are asked for."""
 VERDICTS = {"accept", "reject"}
 OUTCOME = "outcome"

@@ -1,0 +1,178 @@
+"""Whether a small model can judge pairs, and which place it likes.
+
+    python -m tests.benchmarks.studies.order_bias [--seeds 3] [--session FOLDER] [--write]
+
+SmolLM2 (135 M parameters) is asked which of two real Yelp sentences is more positive, one of which
+is positive by its label and the other negative; as a control, also of a sentence and itself. What
+the session holds is not asked again. ``--write`` puts the table into tests/benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from synthkit.evaluate.judges import calibrate
+from synthkit.evaluate.pairing import leaderboard, pairs
+from synthkit.intervals import wilson
+from synthkit.making import make
+from synthkit.models import catalog, load_model
+from synthkit.recipes import likelihood, pairwise
+from synthkit.table import concat
+from synthkit.types import Sampling
+from synthkit.workspace import Session
+from tests.benchmarks.curation.data import distinct_rows
+from tests.benchmarks.curation.report import README, short, table
+
+HEADING = "## Studies: which place a judge likes"
+MARKS = "<!-- study of order bias -->", "<!-- end of the study of order bias -->"
+PACKAGES = ("torch", "transformers", "llguidance")
+PAIRS = 60
+"""Of each seed, at most; no two seeds share a text."""
+BETTER, SAME = "positive and negative", "the same twice"
+ASKED = "Which of the two reviews, A or B, is more positive about the place?"
+WAYS = {
+    ("verdict alone", BETTER): (PAIRS, {"reasons": False}),
+    ("verdict alone", SAME): (20, {"reasons": False}),
+    ("reason first", BETTER): (PAIRS, {}),
+    ("probabilities", BETTER): (PAIRS, {"weighted": True}),
+}
+"""How the model is asked, and of which pairs -> pairs of a seed, and the recipe's options."""
+SAMPLING = Sampling(temperature=0, max_tokens=100)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--session", type=Path, default=catalog.cache() / "order-bias")
+    parser.add_argument("--write", action="store_true", help="into the README")
+    options = parser.parse_args()
+    model = load_model("smollm2")
+    lines, notes = [], []
+    with Session(options.session) as session:
+        for (way, kind), (n, how) in WAYS.items():
+            runs = []
+            for seed in range(options.seeds):
+                rows = drawn(kind, seed, n)
+                recipe = pairwise(ASKED, rows=rows, sampling=SAMPLING, **how)
+                runs.append(make(recipe, model=model, session=session))
+            lines.append([way, kind, *cells(runs, kind)])
+            if kind == BETTER:
+                judged = concat([run.table for run in runs])
+                better = {"positive": "first", "negative": "second"}
+                truth = judged["first_system"].map(better)
+                found = calibrate(judged.assign(truth=truth), "truth")
+                notes.append(f"{way}: {found['pairwise'].advice}")
+        lines.append(["each text alone", BETTER, *alone(options.seeds, session)])
+        asked = session.runs()[["requests", "seconds"]].sum()
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    made = (
+        f"{date.today():%d %B %Y}, {options.seeds} seeds, greedy; {model.name} was asked "
+        f"{asked['requests']:,.0f} times in {asked['seconds']:,.0f} s on {os.cpu_count()} cores "
+        f"shared with other work. Python {platform.python_version()}, {versions}."
+    )
+    head = ["asked for", "pairs of", "read", "ties", "A of A and B", "same in both orders"]
+    head += ["right, one order", "right, both orders", "by seed"]
+    said = "\n".join(f"- {note}" for note in notes)
+    body = "\n".join([f"{made}\n", *table(head, lines), f"`calibrate` says of it:\n\n{said}"])
+    parts = (MARKS[0], HEADING, LEAD.strip(), body, NOTE.strip(), MARKS[1])
+    section = "\n\n".join(parts)
+    print(section)
+    if options.write:
+        page = README.read_text("utf-8")
+        before, _, rest = page.partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2] or "\n"
+        README.write_text(f"{before.rstrip()}\n\n{section}{after}", "utf-8")
+
+
+def drawn(kind, seed, n):
+    """Pairs of texts that no other seed has."""
+    rows = distinct_rows("yelp", 10_000, 0)
+    some = {
+        label: own.iloc[seed * PAIRS :][:n].reset_index(drop=True)
+        for label, own in rows.groupby("label")
+    }
+    if kind == BETTER:
+        return pairs(some, on=None, seed=seed)
+    return pairs({"one": some["positive"], "the same": some["positive"]}, on="id", seed=seed)
+
+
+def cells(runs, kind):
+    """Shares over all pairs of all seeds, with Wilson's intervals, a pair as one observation."""
+    judged = concat([run.table for run in runs])
+    asked = len(judged) + sum(len(run.rejects) for run in runs)
+    found = leaderboard(judged, resamples=2)
+    same, first = found.order
+    said = [*judged["forward"], *judged["backward"]]
+    low, high = wilson(said.count("tie") / 2, len(judged))
+    ties = f"{short(said.count('tie') / len(said))} [{short(low)}, {short(high)}]"
+    row = [f"{len(judged)} of {asked}", ties, of(first), of(same)]
+    if kind == SAME:
+        return [*row, "", "", ""]
+    one_order = leaderboard(judged.assign(outcome=judged["forward"]), resamples=2)
+    rates = [leaderboard(run.table, resamples=2).win_rates["positive"].value for run in runs]
+    right = [of(each.win_rates["positive"]) for each in (one_order, found)]
+    return [*row, *right, ", ".join(map(short, rates))]
+
+
+def alone(seeds, session):
+    """The same pairs, decided by how likely each of the two is called positive by itself."""
+    raw, judged = load_model("smollm2", raw=True), []
+    for seed in range(seeds):
+        rows = drawn(BETTER, seed, PAIRS)
+        texts = [{"text": text} for text in [*rows["first"], *rows["second"]]]
+        labels = {"positive": " positive", "negative": " negative"}
+        recipe = likelihood("Review: {{ text }}\nSentiment:", rows=texts, labels=labels)
+        run = make(recipe, model=raw, session=session)
+        said = zip(run.table["text"], run.table["likelihoods"], strict=True)
+        chance = {text: json.loads(each)["positive"] for text, each in said}
+        # both labels equally likely is a reject, and neither
+        apart = [
+            chance.get(a, 0.5) - chance.get(b, 0.5) for a, b in rows[["first", "second"]].values
+        ]
+        outcome = ["first" if one > 0 else "second" if one < 0 else "tie" for one in apart]
+        judged.append(rows.assign(outcome=outcome))
+    whole = concat(judged)
+    right = leaderboard(whole, resamples=2).win_rates["positive"]
+    rates = [leaderboard(one, resamples=2).win_rates["positive"].value for one in judged]
+    ties = int((whole["outcome"] == "tie").sum())
+    low, high = wilson(ties, len(whole))
+    told = f"{short(ties / len(whole))} [{short(low)}, {short(high)}]"
+    n = f"{len(whole)} of {len(whole)}"
+    return [n, told, "", "", "", of(right), ", ".join(map(short, rates))]
+
+
+def of(score):
+    return f"{short(score.value)} [{short(score.low)}, {short(score.high)}]"
+
+
+LEAD = """
+`python -m tests.benchmarks.studies.order_bias --write` (by hand, six minutes of CPU) asks a model
+of 135 M parameters by the recipe `pairwise` which of two real Yelp sentences is more positive, one
+of them positive by its label and the other negative, each in half of the pairs first; as a control,
+also of a sentence and itself. No two seeds share a text. Shares are of all pairs, with the 95 %
+interval of Wilson that takes a pair for one observation. "A of A and B" is how often the text that
+was shown first won, over both orders; "right, one order" takes the verdict of the pair's own order,
+"right, both orders" a winner in both, or half where they differ. With "probabilities" nothing is
+written: p(A) and p(B) are compared, and their mean over both orders decides. "Each text alone" is
+the recipe `likelihood` of `Review: ...\\nSentiment:` for each text; the more positive one wins.
+"""
+NOTE = """
+Asked for the verdict alone this model says A, of every pair in either order, and of a text and
+itself. So half its verdicts are right in one order, which looks like chance and is none: only the
+other order shows that it never looked. A reason first does not help: in its place it writes "A",
+and then A or B by the pair, mostly the same letter in both orders, and right no more often than a
+coin. By probabilities A is likelier always too; their mean over both orders, which takes out what
+is the same for all texts, is not told from chance on 180 pairs either. Yet the model can tell the
+texts apart: asked of each alone, it finds the better one of nearly all pairs. So a judge of this
+size is to be asked of one text at a time, and any judge in both orders and held against some marks.
+"""
+
+
+if __name__ == "__main__":
+    main()
