@@ -1,0 +1,95 @@
+"""Studies of generation in miniature: a plain prompt and attributed ones, size, temperature.
+
+    python -m tests.benchmarks.studies.generation [--seeds 3] [--session FOLDER] [--write]
+
+A model of 135 M parameters writes the rows; what the session holds is not asked again. ``--write``
+puts the tables into tests/benchmarks/README.md, with what is to be said of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+
+from synthkit.evaluate.learning import light
+from synthkit.models import catalog, load_model
+from synthkit.workspace import Session
+from tests.benchmarks.curation.data import Remembered
+from tests.benchmarks.curation.report import README
+from tests.benchmarks.studies import curve, prompting, temperature
+from tests.benchmarks.studies.prompts import TASKS
+from tests.benchmarks.studies.rows import gathered
+
+MARKS = "<!-- studies of generation -->", "<!-- end of the studies of generation -->"
+PACKAGES = ("numpy", "scikit-learn", "torch", "transformers")
+
+HEADING = "## Studies: what generation gives"
+LEAD = """
+`python -m tests.benchmarks.studies.generation --write` (by hand; the session folder keeps the rows,
+so that a second run asks nothing). SmolLM2-135M-Instruct writes restaurant reviews by sentiment and
+questions by TREC's six labels, equally many of each label, 40 tokens at most; the prompts are in
+`studies/prompts.py`. Real rows beside them are as many of each label, drawn from those that are not
+in the test, which has the shares of the source. The student is logistic regression on MiniLM;
+texts are compared as they came, with nothing filtered.
+
+Cells are means over seeds with Student's 95 % interval over seeds. A seed draws attributes, samples
+and the division of real rows anew, but two divisions have rows in common. Differences are paired by
+seed: "holds" or "does not hold" where their interval leaves out 0, else "not told apart", which
+three seeds often come to (Student's factor is 4.3). Of lines without any effect one in twenty would
+be told apart all the same. "Label accuracy" is by an oracle, the student of all real rows outside
+the test; beside real rows stands its own accuracy on the test.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--session", type=Path, default=catalog.cache() / "studies")
+    parser.add_argument("--write", action="store_true", help="into the README")
+    options = parser.parse_args()
+    embed = Remembered("minilm").embed
+    tools = SimpleNamespace(embed=embed, learner=light(embed))
+    with Session(options.session) as session:
+        model = load_model("smollm2")
+        rows = {name: gathered(name, options.seeds, model, session, tools) for name in TASKS}
+        asked = session.runs()[["requests", "completion_tokens", "seconds"]].sum()
+    start = time.process_time()
+    parts = [study.study(rows, tools) for study in (prompting, curve, temperature)]
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    sizes = "; ".join(
+        f"{name} n = {len(seeds[0].real)}, {len(seeds[0].train)} real rows for the oracle, "
+        f"{len(seeds[0].test)} for the test"
+        for name, seeds in rows.items()
+    )
+    made = (
+        f"{date.today():%d %B %Y}, {options.seeds} seeds; {sizes}. {model.name} was asked "
+        f"{asked['requests']:,.0f} times and wrote {asked['completion_tokens']:,.0f} tokens in "
+        f"{asked['seconds']:,.0f} s; measuring took {time.process_time() - start:.0f} s of CPU, on "
+        f"{os.cpu_count()} cores shared with other work. Python {platform.python_version()}, "
+        f"{versions}."
+    )
+    body = "\n\n".join(
+        "\n".join([f"### {part.title}\n", *part.lines, part.note.strip()]) for part in parts
+    )
+    section = f"{MARKS[0]}\n{HEADING}\n\n{LEAD.strip()}\n\n{made}\n\n{body}\n{MARKS[1]}"
+    print(section)
+    if options.write:
+        write(section)
+
+
+def write(section):
+    """Put the section where the one before stood, or at the end."""
+    page = README.read_text("utf-8")
+    before, _, rest = page.partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2] or "\n"
+    README.write_text(f"{before.rstrip()}\n\n{section}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What is measured of one table of a study."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+from synthkit.evaluate.bleu import self_bleu
+from synthkit.evaluate.diversity import distinct_n, vocabulary
+from synthkit.evaluate.faithfulness import label_accuracy
+from synthkit.evaluate.spread import aps, vendi
+from synthkit.evaluate.utility import tstr
+
+
+def measured(table, real, test, oracle, tools):
+    """Name -> value, of a table of the size of ``real``; ``oracle`` gives texts their labels."""
+    texts, labels = table["text"].tolist(), table["label"].tolist()
+    vectors = tools.embed(texts)
+    right = dict(zip(table["id"], oracle.predict(texts), strict=True))
+    return {
+        "words a text": mean(len(text.split()) for text in texts),
+        "intra-label APS": aps(vectors, labels=labels, pairs="intra").value,
+        "inter-label APS": aps(vectors, labels=labels, pairs="inter").value,
+        "Vendi": vendi(vectors).value,
+        "vocabulary": vocabulary(texts).value,
+        "distinct-2": distinct_n(texts, 2).value,
+        "self-BLEU": self_bleu(texts).value,
+        "label accuracy": label_accuracy(table, "label", right).score.value,
+        "TSTR accuracy": tstr(table, real, test, learner=tools.learner).synthetic.value,
+    }
