@@ -86,8 +86,8 @@ def benchmark(
     Returns
     -------
     A score for each task and metric, called ``"task metric"``; ``parts`` are by document. Shares
-    have Wilson's interval, all else the jackknife's, which leaves out each document once: with BLEU
-    and its like, thousands of documents take minutes.
+    have Wilson's interval, all else the jackknife's, which leaves out each document once: of BLEU
+    and chrF, whose time grows by the square, 1,000 documents take 1.5 to 2.5 minutes.
 
     Raises
     ------
