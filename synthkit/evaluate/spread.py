@@ -205,10 +205,10 @@ def vendi(
     if interval and n > d and q > 0:
         eigenvalues, directions = np.linalg.eigh(x.T @ x / n)
         kept = _kept(eigenvalues, max(n, d))
-        parts = np.square(x @ directions[:, kept])
-        eigenvalues = eigenvalues[kept]
+        eigenvalues, directions = eigenvalues[kept], directions[:, kept]
         log = _log_order(eigenvalues, q)
-        moved = _influence(eigenvalues, parts, q)
+        blocks = (np.square(x[at : at + BLOCK] @ directions) for at in range(0, n, BLOCK))
+        moved = np.concatenate([_influence(eigenvalues, parts, q) for parts in blocks])
         brought = math.exp(log) * (1 + moved)
         ends = jackknife(log, log - moved / (n - 1), level)
         low, high = (
