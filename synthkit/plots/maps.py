@@ -11,8 +11,9 @@ from synthkit.plots import theme
 from synthkit.plots.readings import counted, spanned, written
 from synthkit.plots.theme import TEXT_LENGTH, spaced, style
 
-HOVER_BYTES = 44_000
-"""Of all texts that are shown on hover, so that the figure stays below 100 KB."""
+HOVER_BYTES, HOVER_LINE = 56_000, 16
+"""Of all texts that are shown on hover, and of the line around each in a notebook's file, so that
+the figure stays below 100 KB there."""
 
 
 def embedding_map(
@@ -59,7 +60,7 @@ def embedding_map(
     figure = theme.plotly().Figure()
     shown = theme.sampled(len(points), seed)
     spots = {at: [theme.number(one, f"point {at}") for one in points[at]] for at in shown}
-    length = hover or min(TEXT_LENGTH, HOVER_BYTES // max(1, len(shown)))
+    length = hover or min(TEXT_LENGTH, HOVER_BYTES // max(1, len(shown)) - HOVER_LINE)
     own: dict[str, list[int]] = {group: [] for group in groups}
     for at in shown:
         own[groups[at]].append(at)
@@ -67,12 +68,12 @@ def embedding_map(
         hue, symbol = style(n)
         figure.add_trace(
             theme.plotly().Scatter(
-                x=[float(f"{spots[at][0]:.4g}") for at in places],
-                y=[float(f"{spots[at][1]:.4g}") for at in places],
+                x=theme.packed([float(f"{spots[at][0]:.4g}") for at in places]),
+                y=theme.packed([float(f"{spots[at][1]:.4g}") for at in places]),
                 name=escape(group[:TEXT_LENGTH]),
                 mode="markers",
                 marker={"color": hue, "symbol": symbol, "size": 6, "opacity": 0.8},
-                customdata=places,
+                customdata=theme.packed(places, "int32"),
                 hovertext=[_cut(texts[at], length) for at in places],
                 hoverinfo="text",
                 showlegend=len(own) > 1,
@@ -177,12 +178,12 @@ def cartography(
         hue, symbol = style(at)
         figure.add_trace(
             theme.plotly().Scatter(
-                x=[round(spots[row][0], 4) for row in own],
-                y=[round(spots[row][1], 4) for row in own],
+                x=theme.packed([round(spots[row][0], 4) for row in own]),
+                y=theme.packed([round(spots[row][1], 4) for row in own]),
                 name=told,
                 mode="markers",
                 marker={"color": hue, "symbol": symbol, "size": 5, "opacity": 0.7},
-                customdata=own,
+                customdata=theme.packed(own, "int32"),
                 hovertemplate="variability %{x:.2f}<br>confidence %{y:.2f}",
                 showlegend=False,
             )

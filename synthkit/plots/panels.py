@@ -17,7 +17,7 @@ Groups: TypeAlias = dict[str, dict[str, Score]]
 """Run -> metric -> score."""
 
 MOST_PANELS = 12
-MOST_GROUPS = 8
+MOST_GROUPS = 6
 NAME_LENGTH = 22
 GAP = 14
 """Pixels between two panels side by side."""
@@ -34,7 +34,7 @@ def scores(
     """A plotly figure of scores with their intervals, a panel for each metric.
 
     Each run has a colour and a shape, the same in all panels; ↑ and ↓ say which way is better. Up
-    to 8 runs and 12 metrics are drawn, and the caption says what is not. The figure is higher than
+    to 6 runs and 12 metrics are drawn, and the caption says what is not. The figure is higher than
     others where it holds more than fits.
 
     Parameters
@@ -95,6 +95,7 @@ def scores(
     figure = theme.laid_out(
         *(figure, ("", ""), told, _told(held, metrics), _rows(held)),
         height=max(theme.HEIGHT, EDGE + down * (high + HEAD + FOOT)),
+        showlegend=False,
         margin={"l": left, "b": 12 + 2 * theme.LINE},
     )
     figure.update_yaxes(automargin=False, showgrid=False)
@@ -139,7 +140,6 @@ def _panel(
                 hoverinfo="text",
                 xaxis=f"x{number}",
                 yaxis=f"y{number}",
-                showlegend=False,
             )
         )
     wide, high = places[at]

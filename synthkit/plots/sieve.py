@@ -8,7 +8,7 @@ from typing import Any
 from synthkit.errors import UsageError
 from synthkit.plots import theme
 from synthkit.plots.readings import counted
-from synthkit.plots.theme import FAINT, HUES, spaced
+from synthkit.plots.theme import HUES, spaced
 from synthkit.types import Curation, Stage
 
 MOST_STAGES = 20
@@ -18,7 +18,7 @@ MOST_REASONS = 3
 def funnel(stages: Curation | Sequence[Stage], *, caption: str = "") -> Any:
     """A plotly figure of how many rows each filter was given, and how many it kept.
 
-    A bar is what a filter was given: its filled part was kept, the hatched part dropped. Up to 20
+    A bar is what a filter was given: its filled part was kept, the hollow part dropped. Up to 20
     filters are drawn. These are counts of all rows, which have no interval.
 
     Parameters
@@ -51,7 +51,7 @@ def funnel(stages: Curation | Sequence[Stage], *, caption: str = "") -> Any:
     parts = (
         ("kept", [one.kept for one in drawn], {"color": HUES[0]}),
         ("dropped", [one.rows - one.kept for one in drawn],
-         {"color": FAINT, "pattern": {"shape": "/", "fgcolor": theme.INK, "size": 6}}),
+         {"color": "rgba(0,0,0,0)", "line": {"color": HUES[0], "width": 1}}),
     )  # fmt: skip
     for name, counts, marker in parts:
         figure.add_trace(
@@ -80,7 +80,7 @@ def funnel(stages: Curation | Sequence[Stage], *, caption: str = "") -> Any:
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     told = [
         f"n = {spaced(held[0].rows if held else 0)}",
-        "filled: kept, hatched: dropped",
+        "filled: kept, hollow: dropped",
         f"{MOST_STAGES} of {len(held)} filters drawn" if len(held) > MOST_STAGES else "",
         caption,
     ]

@@ -206,8 +206,8 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
         hue, symbol = style(styles[name])
         figure.add_trace(
             theme.plotly().Scatter(
-                x=list(curve),
-                y=[round(score.value, 5) for score in curve.values()],
+                x=theme.packed(list(curve)),
+                y=theme.packed([round(score.value, 5) for score in curve.values()]),
                 error_y=theme.whiskers(list(curve.values())),
                 name=label(name),
                 mode="lines+markers",

@@ -41,6 +41,7 @@ LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
 TEXT_LENGTH = 120
 LABEL_LENGTH = 20
 MOST_POINTS = 2000
+MOST_LISTED = 200
 MOST_ROWS = 100
 """Rows of the table that a figure keeps, so that it stays small."""
 DIRECT = 3
@@ -234,6 +235,18 @@ def checked(score: Score, what: str) -> Score:
     for one in (score.low, score.high):
         end(one, f"an end of the interval of {what}")
     return score
+
+
+def packed(values: Sequence[float], kind: str = "float32") -> Any:
+    """Numbers as they stand in the figure: many as an array, which plotly writes as base64.
+
+    In a file each element of a list has a line of its own, with 10 blanks before it.
+    """
+    if len(values) <= MOST_LISTED:
+        return list(values)
+    import numpy as np
+
+    return np.array(values, kind)
 
 
 def sampled(n: int, seed: int) -> Sequence[int]:
