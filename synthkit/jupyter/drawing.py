@@ -7,10 +7,12 @@ transparent. Where images are stripped as well, the table and the caption stand 
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
+from synthkit import plots
 from synthkit.evaluate.contrast import MISSING
 from synthkit.jupyter.atlas import Atlas
 from synthkit.jupyter.display import Static, count, grid, thousands
@@ -47,6 +49,20 @@ def static(atlas: Atlas) -> Static:
         f'<p><img {size} alt="A map of {count(len(atlas.drawn), "point")}." src="{where}"></p>'
     )
     return Static(table.plain, (picture if len(atlas.drawn) else "") + table.html)
+
+
+def figure(atlas: Atlas, hover: int | None = None) -> Any:
+    """The map as a plotly figure; ``hover`` as in :func:`synthkit.plots.embedding_map`."""
+    drawn, labels = atlas.drawn, atlas.groups.labels
+    return plots.embedding_map(
+        atlas.map.points[drawn].astype(float).tolist(),
+        texts=[atlas.texts[at] for at in drawn],
+        groups=[labels[code] or atlas.name for code in atlas.groups.codes[drawn]],
+        axes=(f"{atlas.map.method} 1", f"{atlas.map.method} 2"),
+        caption=caption(atlas),
+        hover=hover,
+        seed=atlas.seed,
+    )
 
 
 def caption(atlas: Atlas) -> str:

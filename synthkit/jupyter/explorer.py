@@ -144,20 +144,11 @@ class Explorer(Widget):
 
         It adds about 5 MB to a notebook that is saved with it.
         """
-        from synthkit import plots
         from synthkit.extras import need
 
         plotly = need("plotly.graph_objects", extra="notebook", why="to draw a live figure")
-        atlas, drawn = self.atlas, self.atlas.drawn
-        labels = atlas.groups.labels
-        figure = plotly.FigureWidget(
-            plots.embedding_map(
-                atlas.map.points[drawn].astype(float).round(4).tolist(),
-                texts=[atlas.texts[at] for at in drawn],
-                groups=[labels[code] or atlas.name for code in atlas.groups.codes[drawn]],
-                caption=drawing.caption(atlas),
-            )
-        )
+        drawn = self.atlas.drawn
+        figure = plotly.FigureWidget(drawing.figure(self.atlas, hover=TEXT_LENGTH))
         parts: dict[str, list[int]] = {}
 
         def chosen(trace: Any, points: Any, _: Any = None) -> None:

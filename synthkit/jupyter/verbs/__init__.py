@@ -12,6 +12,7 @@ from synthkit.jupyter.verbs.lab import LAB
 from synthkit.jupyter.verbs.learn import LEARN
 from synthkit.jupyter.verbs.marks import MARK, MARKS
 from synthkit.jupyter.verbs.models import MODEL, MODELS
+from synthkit.jupyter.verbs.plot import PLOT
 from synthkit.jupyter.verbs.recipes import MAKE, RECIPES
 from synthkit.jupyter.verbs.sessions import EXPORT, IMPORT, SESSION, TRACE
 from synthkit.jupyter.verbs.show import SHOW
@@ -21,7 +22,7 @@ VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
         *(MODEL, MODELS, RECIPES, MAKE, SHOW, MARK, MARKS, LEARN, FILTER, LAB, EXPLORE),
-        *(EVAL, SCORES, SESSION, EXPORT, IMPORT, TRACE),
+        *(EVAL, SCORES, PLOT, SESSION, EXPORT, IMPORT, TRACE),
     )
 }
 
