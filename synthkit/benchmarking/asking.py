@@ -126,6 +126,8 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
             return math.fsum(values), False
         greedily = Sampling(temperature=0, max_tokens=len(values))
         (said,) = yield [Request(turns, greedily)]
+        if said.finish == "error":
+            raise self._failed(one, said.error)
         return math.fsum(values), said.text.strip() == answer.strip()
 
     def _rolling(self, one: Instance) -> Steps[float]:
