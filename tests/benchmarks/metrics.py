@@ -1,42 +1,40 @@
-"""Self-BLEU and Vendi beside nltk and vendi-score: seconds, their ratio, and peak memory.
+"""Self-BLEU, Vendi, MAUVE and PRDC beside their references: CPU seconds, ratio and peak memory.
 
-    python -m tests.benchmarks.metrics [--rows 1000 10000] [--dim 256] [--repeats 3]
+    python -m tests.benchmarks.metrics [--rows 1000 10000] [--repeats 3] [--only PREFIX ...]
 
-Texts are 20 words drawn from a Zipf distribution over 5,000; vectors are drawn around 50 centres.
-Each case runs in a process of its own, so that its peak (resident memory above what the libraries
-and the data take) is its own; the cases take turns, and the table has medians. nltk scores a sample
-of ``--sample`` texts against all others, and its seconds are scaled up to all of them: at 10,000
-texts the whole would take hours. Our self-BLEU gives its interval too.
-
-2 shared and busy cores, 2026-11-25, medians of 3 at 1,000 and one run at 10,000. Self-BLEU: 0.016 s
-and 3 MB at 1,000, nltk 68 s (4,000 times as long); 0.32 s and 32 MB at 10,000, nltk 6,700 s, from
-one text. Vendi at 10,000 x 256: 0.45 s and 25 MB, vendi-score 0.62 s and 25 MB; with the interval,
-which vendi-score does not have, 1.30 s and 87 MB. At 2,000 x 2,001: 2.9 s and 105 MB, vendi-score
-5.1 s and 137 MB.
+Texts are 20 words drawn from a Zipf distribution over 5,000; vectors of 256 numbers are drawn
+around 50 centres, tables of 384 around 50 and 40 of the same. Each case runs on one thread in a
+process of its own, after one on 60 rows that brings its libraries, and its peak is the resident
+memory above what these and the data take; the cases take turns, and the table has medians. nltk
+scores ``--sample`` texts against all others, and its seconds are scaled up to all of them: at
+10,000 texts the whole would take hours. The plain definition of PRDC holds three matrices of
+distances at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import multiprocessing
-import resource
+import os
+import re
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import numpy as np
-import psutil
-from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
 from synthkit.evaluate.bleu import self_bleu
+from synthkit.evaluate.distribution import mauve
+from synthkit.evaluate.embeddings import prdc
 from synthkit.evaluate.spread import vendi
 from synthkit.rouge import tokens
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from vendi_score.vendi import score_dual, score_X
 
 
 def texts(rows: int) -> list[str]:
@@ -45,14 +43,32 @@ def texts(rows: int) -> list[str]:
     return [" ".join(map(str, line)) for line in drawn]
 
 
-def vectors(rows: int, dim: int) -> Any:
+def vectors(rows: int, dim: int = 256) -> Any:
     rng = np.random.default_rng(0)
     return rng.standard_normal((50, dim))[rng.integers(50, size=rows)] + rng.standard_normal(
         (rows, dim)
     )
 
 
+def wide(rows: int) -> Any:
+    """As wide as rows are many, and no more than 2,000 of them: cubic in both."""
+    return vectors(min(rows, 2000), min(rows, 2000) + 1)
+
+
+def tables(rows: int) -> Any:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(50, 384))
+
+    def drawn(kinds: int) -> Any:
+        x = centres[rng.integers(kinds, size=rows)] + 2 * rng.normal(size=(rows, 384))
+        return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+    return drawn(50), drawn(40)
+
+
 def by_nltk(given: list[str], sample: int) -> float:
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
     said = [tokens(text) for text in given]
     smooth = SmoothingFunction().method1
     for i in range(min(sample, len(said))):
@@ -60,63 +76,108 @@ def by_nltk(given: list[str], sample: int) -> float:
     return len(said) / min(sample, len(said))
 
 
-def vendi_alone(given: Any) -> float:
-    return vendi(given, interval=False).value
+def by_vendi_score(given: Any) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it names modules that scipy has moved
+        from vendi_score.vendi import score_dual, score_X
+
+    return float(score_dual(given) if len(given) > len(given[0]) else score_X(given))
 
 
-def vendi_score(given: Any) -> float:
-    return float(score_dual(given))
+def by_mauve_text(given: Any) -> float:
+    from mauve.compute_mauve import compute_mauve
+
+    p, q = given
+    return float(compute_mauve(p_features=p, q_features=q, verbose=False).mauve)
 
 
-CASES: dict[str, tuple[str, Callable[..., Any]]] = {
-    "self-BLEU": ("texts", self_bleu),
-    "self-BLEU, nltk": ("texts", by_nltk),
-    "Vendi": ("vectors", vendi_alone),
-    "Vendi, with interval": ("vectors", vendi),
-    "Vendi, vendi-score dual": ("vectors", vendi_score),
-    "Vendi, n < d": ("wide", vendi),
-    "Vendi, n < d, vendi-score": ("wide", score_X),
+def by_prdc(given: Any) -> dict[str, float]:
+    from prdc import compute_prdc
+
+    return dict(compute_prdc(*given, 5))
+
+
+def plain_prdc(given: Any) -> list[float]:
+    from scipy.spatial.distance import cdist
+
+    real, synthetic = given
+    around_real, around_synthetic = (
+        np.partition(cdist(x, x), 5, axis=1)[:, 5] for x in (real, synthetic)
+    )
+    far = cdist(real, synthetic)
+    inside = far < around_real[:, None]
+    return [
+        inside.any(axis=0).mean(),
+        (far < around_synthetic).any(axis=1).mean(),
+        inside.sum(axis=0).mean() / 5,
+        (far.min(axis=1) < around_real).mean(),
+    ]
+
+
+CASES: dict[str, tuple[Callable[[int], Any], Callable[..., Any]]] = {
+    "self-BLEU, with interval": (texts, self_bleu),
+    "self-BLEU, nltk": (texts, by_nltk),
+    "Vendi": (vectors, lambda given: vendi(given, interval=False)),
+    "Vendi, with interval": (vectors, vendi),
+    "Vendi, vendi-score dual": (vectors, by_vendi_score),
+    "Vendi, n < d": (wide, vendi),
+    "Vendi, n < d, vendi-score": (wide, by_vendi_score),
+    "MAUVE": (tables, lambda given: mauve(*given, draws=0)),
+    "MAUVE, with interval": (tables, lambda given: mauve(*given)),
+    "MAUVE, mauve-text": (tables, by_mauve_text),
+    "PRDC": (tables, lambda given: prdc(*given, draws=0)),
+    "PRDC, with interval": (tables, lambda given: prdc(*given)),
+    "PRDC, prdc": (tables, by_prdc),
+    "PRDC, plain definition": (tables, plain_prdc),
 }
+OURS = {"self-BLEU, with interval", "Vendi", "Vendi, n < d", "MAUVE", "PRDC"}
+"""Those that what follows them is set in proportion to."""
 
 
-def measured(case: str, rows: int, dim: int, sample: int, queue: Any) -> None:
-    kind, metric = CASES[case]
-    # as wide as rows are many, and no more than 2,000 of them: cubic in both
-    wide = min(rows, 2000)
-    given: Any = texts(rows) if kind == "texts" else vectors(rows, dim)
-    if kind == "wide":
-        given = vectors(wide, wide + 1)
-    before = psutil.Process().memory_info().rss
-    start = time.perf_counter()
-    found = metric(given, sample) if metric is by_nltk else metric(given)
-    seconds = (time.perf_counter() - start) * (found if metric is by_nltk else 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    queue.put((seconds, max(0, peak - before) / 1e6))
+def resident(kind: str) -> int:
+    """Bytes of memory: now (VmRSS), or at most (VmHWM)."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{kind}:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
+
+
+def measured(case: str, rows: int, sample: int, queue: Any) -> None:
+    draw, metric = CASES[case]
+    few = draw(60)  # what is done once in a process is no part of the metric
+    with contextlib.redirect_stdout(io.StringIO()):
+        metric(few, 1) if metric is by_nltk else metric(few)
+    given = draw(rows)
+    Path("/proc/self/clear_refs").write_text("5")  # the most so far becomes what there is now
+    before, start = resident("VmRSS"), time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = metric(given, sample) if metric is by_nltk else metric(given)
+    seconds = (time.process_time() - start) * (found if metric is by_nltk else 1)
+    queue.put((seconds, (resident("VmHWM") - before) / 1e6))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000])
-    for name, default in (("dim", 256), ("repeats", 3), ("sample", 5)):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sample", type=int, default=5, help="texts that nltk scores")
+    parser.add_argument("--only", nargs="*", default=[""], help="how the names of cases begin")
     given = parser.parse_args()
     context = multiprocessing.get_context("spawn")
+    print("| rows | case | CPU seconds | times ours | peak, MB |\n|---|---|---|---|---|")
     for rows in given.rows:
-        found: dict[str, list[tuple[float, float]]] = {case: [] for case in CASES}
+        cases = [case for case in CASES if case.startswith(tuple(given.only))]
+        found: dict[str, list[tuple[float, float]]] = {case: [] for case in cases}
         for _ in range(given.repeats):
             for case, runs in found.items():
                 queue = context.Queue()
-                args = (case, rows, given.dim, given.sample, queue)
-                process = context.Process(target=measured, args=args)
+                process = context.Process(target=measured, args=(case, rows, given.sample, queue))
                 process.start()
                 runs.append(queue.get())
                 process.join()
-        print(f"{rows} rows, {given.dim} numbers; medians of {given.repeats}")
         own = 1.0
         for case, runs in found.items():
             seconds, peak = (median(part) for part in zip(*runs, strict=True))
-            own = own if "," in case and not case.endswith("n < d") else seconds
-            print(f"{case:28} {seconds:10.3f} s {seconds / own:9.1f} x {peak:7.0f} MB")
+            own = seconds if case in OURS else own
+            print(f"| {rows:,} | {case} | {seconds:.3f} | {seconds / own:.1f} | {peak:.0f} |")
 
 
 if __name__ == "__main__":
