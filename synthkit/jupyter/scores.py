@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,7 +44,11 @@ def scores(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> Stat
     level = next((f"{one.level:.0%}".replace("%", " %") for one in report), "95 %")
     told = f"{count(len(rows), 'score')}, {level} intervals"
     note = f"{name}: {told}" if name else told
-    advice = [f"{what}: {said}" for what, said in report.advice.items()]
+    advice = [
+        f"{what}: {sentence}"
+        for what, said in report.advice.items()
+        for sentence in _SENTENCES.split(said)
+    ]
     return grid(rows, note=note, notes=[*notes, *advice, *left_out(report.left_out)])
 
 
@@ -118,6 +123,9 @@ class Bar:
 def _bar(done: int, total: int, name: str) -> Static:
     html = f'<progress value="{done}" max="{total}"></progress> {done} of {total}'
     return Static(f"{done} of {total} {name}".rstrip(), f"{html} {name}")
+
+
+_SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
 
 def _why(reason: str) -> str:
