@@ -12,6 +12,7 @@ _HOMES = {
     "SessionBrowser": "sessions",
     "TableView": "view",
     "Marker": "marker",
+    "Plotted": "figure",
 }
 
 

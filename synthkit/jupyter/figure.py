@@ -1,8 +1,9 @@
 """A figure in the notebook, and beneath it what it says and the table it was drawn from.
 
-The figure is plotly's JSON, which draws nothing on GitHub, in a file made by nbconvert or in a
-notebook that is not trusted. So its reading and its table are an output of their own, which stands
-everywhere.
+The figure is plotly's JSON, which by itself draws nothing on GitHub or in a file of nbconvert, and
+in JupyterLab nothing without plotly's extension. (That extension keeps a PNG of what it has drawn
+beside the JSON, of 25 to 60 KB.) So the reading and the table are an output of their own, which
+stands everywhere.
 """
 
 from __future__ import annotations
@@ -31,12 +32,11 @@ class Plotted:
     Parameters
     ----------
     figure : the plotly figure.
-    note : stands beneath the table.
 
     Examples
     --------
     >>> Plotted(plots.balance({"yes": 30, "no": 30}))
-    No label is told apart from its target, of 2 labels.
+    None of 2 labels is told apart from its target.
     <BLANKLINE>
     label   n  share              target
     yes    30  0.50 [0.38, 0.62]     0.5
@@ -46,7 +46,6 @@ class Plotted:
     """
 
     figure: Any
-    note: str = ""
 
     def __repr__(self) -> str:
         return self.static.plain
@@ -58,8 +57,7 @@ class Plotted:
         rows = plots.rows(self.figure)
         more = plots.size(self.figure) - len(rows[:MOST_ROWS])
         rest = [count(more, "more row")] if more > 0 else []
-        told = "; ".join(filter(None, [plots.caption(self.figure), self.note]))
-        table = grid(rows[:MOST_ROWS], note=told, notes=rest)
+        table = grid(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
         head = f'<p class="{TWIN_CLASS} {NO_MATHEMATICS}">{escape(said)}</p>'
         return Static(f"{said}\n\n{table.plain}", f"{head}\n{table.html}")
 

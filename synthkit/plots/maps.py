@@ -210,9 +210,8 @@ def _middle(name: str, spots: Sequence[tuple[float, float]]) -> dict[str, Any]:
 def _believed(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return "No rows."
-    said = [f"{counted(one['n'], 'row')} {one['mean confidence']:.2f}" for one in rows]
     if len(rows) == 1:
-        return f"The mean confidence in the given label is {said[0].rpartition(' ')[2]}."
+        return f"The mean confidence in the given label is {rows[0]['mean confidence']:.2f}."
     kept, noisy = rows
     return (
         f"The student believes the given label of the {counted(noisy['n'], 'noisy row')} with "

@@ -226,7 +226,7 @@ def _levels(held: Groups) -> str:
     every = [s for own in held.values() for s in own.values()]
     bare = sum(s.low is None or s.high is None for s in every)
     levels = sorted({s.level for s in every})
-    said = f"{' and '.join(f'{one:.0%}' for one in levels)} intervals".replace("%", " %")
+    said = f"{' and '.join(map(theme.percent, levels))} intervals"
     return f"{said}; {bare} without" if bare else said if every else ""
 
 

@@ -109,13 +109,12 @@ def balance(
         caption,
     ]
     rows = [
-        {what: name, "n": round(share.value * total), "share": interval(share),
+        {"label": name, "n": round(share.value * total), "share": interval(share),
          "target": round(goal, 3)}
         for name, share, goal in every
     ]  # fmt: skip
-    said = _balanced(every, total, what)
     axes = ("share of rows (0..1)", what)
-    return theme.laid_out(figure, axes, told, said, rows, bargap=0.4)
+    return theme.laid_out(figure, axes, told, _balanced(every, total), rows, bargap=0.4)
 
 
 def _share(n: float, total: int) -> Score:
@@ -123,12 +122,12 @@ def _share(n: float, total: int) -> Score:
     return Score(name="share", value=n / total if total else 0.0, low=low, high=high, n=total)
 
 
-def _balanced(lines: Sequence[tuple[str, Score, float]], total: int, what: str) -> str:
+def _balanced(lines: Sequence[tuple[str, Score, float]], total: int) -> str:
     if not total:
         return "No rows."
     off = [line for line in lines if not (line[1].low or 0) <= line[2] <= (line[1].high or 1)]
     if not off:
-        return f"No {what} is told apart from its target, of {counted(len(lines), what)}."
+        return f"None of {counted(len(lines), 'label')} is told apart from its target."
     name, share, goal = max(off, key=lambda line: round(abs(line[1].value - line[2]), 9))
     low, high = share.low or 0, share.high or 1
     over = share.value > goal
@@ -139,7 +138,7 @@ def _balanced(lines: Sequence[tuple[str, Score, float]], total: int, what: str) 
     )
     be = "is off its" if len(off) == 1 else "are off their"
     return (
-        f"{len(off)} of {counted(len(lines), what)} {be} target; {name} most, by {said} too "
+        f"{len(off)} of {counted(len(lines), 'label')} {be} target; {name} most, by {said} too "
         f"{'many' if over else 'few'}."
     )
 
@@ -153,8 +152,8 @@ def accept_rates(points: Any, *, caption: str = "") -> Any:
     Parameters
     ----------
     points : a table with the columns ``version``, ``accepted`` and ``n``, and if wanted ``when``,
-        the words below
-        a point, and ``prompt``, which stands in the table.
+        the words
+        below a point, and ``prompt``, which stands in the table.
     caption : whose marks; the number of marked rows stands before it.
 
     Raises

@@ -11,7 +11,7 @@ from synthkit import table as tables
 from synthkit.plots import theme
 from synthkit.plots.readings import interval, versus
 from synthkit.plots.theme import DIRECT, GOLD, HUES, INK, label, spaced, style
-from synthkit.resampling import Difference, paired_bootstrap
+from synthkit.resampling import Difference, Floats, paired_bootstrap
 from synthkit.types import Score
 
 CURVE = ("source", "n", "value", "low", "high", "seeds", "test")
@@ -91,7 +91,7 @@ def tstr(
     every = [*held.values(), *lines.values()]
     told = [
         f"n = {spaced(every[0].n)} test rows" if every else "n = 0",
-        f"{every[0].level:.0%} intervals".replace("%", " %") if every else "",
+        f"{theme.percent(every[0].level)} intervals" if every else "",
         f"{MOST_BARS} of {len(held)} sources drawn" if len(held) > MOST_BARS else "",
         caption,
     ]
@@ -150,9 +150,9 @@ def _paired(one: Score, other: Score) -> Difference | None:
     """What one score has over the other on the same test rows, if their parts are known."""
     if one.parts is None or other.parts is None or len(one.parts) != len(other.parts):
         return None
-    first, second = (np.asarray(score.parts, np.float64) for score in (one, other))
-    if len(first) < 2:
+    if len(one.parts) < 2:
         return None
+    first, second = (_centred(score) for score in (one, other))
     return paired_bootstrap(
         lambda rows: first[rows].mean(axis=1),
         lambda rows: second[rows].mean(axis=1),
@@ -161,6 +161,12 @@ def _paired(one: Score, other: Score) -> Difference | None:
         vectorised=True,
         level=one.level,
     )
+
+
+def _centred(score: Score) -> Floats:
+    """(n,) what each row brings, around the value, from which pseudo-values stray a little."""
+    parts = np.asarray(score.parts, np.float64)
+    return np.asarray(parts + (score.value - parts.mean()))
 
 
 def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") -> Any:
@@ -185,6 +191,12 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
         If a value is not finite.
     MissingExtra
         If plotly is not installed.
+
+    Notes
+    -----
+    The reading compares the best source with real rows, else with the next, where both learned from
+    equally many. It takes the two as measured on other rows (:func:`~.readings.gap`); they are of
+    the same test rows, so that it rather tells too little apart than too much.
 
     Examples
     --------
@@ -232,7 +244,7 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
         figure.add_hline(y=gold, line=line)
     told = [
         f"n = {_few(test)} test rows; {_few(seeds)} draws of each size" if every else "n = 0",
-        "95 % intervals" if every else "",
+        "intervals over test rows and draws" if every else "",
         "dotted: the most real rows" if "real" in curves else "",
         theme.sampled_note(tables.size(points), 0),
         caption,

@@ -218,11 +218,6 @@ def number(value: Any, what: str) -> float:
     return found
 
 
-def end(value: Any, what: str) -> float | None:
-    """The end of an interval: a finite number, or ``None`` where it is missing."""
-    return None if value is None else number(value, what)
-
-
 def checked(score: Score, what: str) -> Score:
     """A score that can be drawn: finite, or without an interval.
 
@@ -233,7 +228,8 @@ def checked(score: Score, what: str) -> Score:
     """
     number(score.value, f"{what}, {score.name}" if score.name else what)
     for one in (score.low, score.high):
-        end(one, f"an end of the interval of {what}")
+        if one is not None:
+            number(one, f"an end of the interval of {what}")
     return score
 
 
@@ -276,6 +272,11 @@ def labels(names: Sequence[Any], length: int = LABEL_LENGTH) -> list[str]:
 def spaced(number: int) -> str:
     """A whole number with narrow no-break spaces between thousands."""
     return f"{number:,}".replace(",", "\u202f")
+
+
+def percent(share: float) -> str:
+    """A share in percent: ``95 %``."""
+    return f"{share * 100:g} %"
 
 
 def name_corner(figure: Any, text: str, line: int) -> None:

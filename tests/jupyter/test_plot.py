@@ -67,7 +67,7 @@ def test_balance_is_of_a_column_against_all_alike(table: Shell) -> None:
     shown = table.run("%synth plot balance reviews --label mood")
     assert drawn(table)["data"][0]["x"] == pytest.approx([29 / 39, 10 / 39], abs=1e-5)
     assert drawn(table)["data"][1]["x"] == [0.5, 0.5]
-    assert "2 of 2 moods are off their target; good most" in shown
+    assert "2 of 2 labels are off their target; good most" in shown
     assert "1 without mood left out" in shown
 
 
@@ -232,7 +232,7 @@ def test_a_figure_is_live_only_on_request_and_where_someone_looks(
     told = table.run("%synth plot balance reviews --label mood --live")
     assert "about 5 MB" in told
     assert any("application/vnd.jupyter.widget-view+json" in one.data for one in table.shown)
-    assert "moods are off their target" in told
+    assert "labels are off their target" in told
 
 
 def test_the_value_of_the_line_holds_the_figure(table: Shell) -> None:

@@ -20,9 +20,9 @@ def test_shares_stand_beside_their_target_with_wilson_intervals() -> None:
     assert (target.x, target.y, target.marker.symbol) == ((0.75, 0.25), ("b", "a"), "line-ns")
     assert figure.layout.xaxis.range[0] == 0
     assert figure.layout.yaxis.title.text == "&lt;topic&gt;"
-    assert reading(figure) == "No <topic> is told apart from its target, of 2 <topic>s."
+    assert reading(figure) == "None of 2 labels is told apart from its target."
     assert rows(figure)[0] == {
-        "<topic>": "b", "n": 70, "share": "0.70 [0.60, 0.78]", "target": 0.75
+        "label": "b", "n": 70, "share": "0.70 [0.60, 0.78]", "target": 0.75
     }  # fmt: skip
 
 

@@ -41,6 +41,10 @@ def test_scores_of_the_same_test_rows_are_compared_in_pairs() -> None:
     more = [0.0] * 35 + [1.0] * 65
     paired = tstr({"plain": share(60, parts=hard)}, real=share(65, parts=more))
     assert reading(paired) == "Real rows beat plain by 0.05 [0.01, 0.10]."
+    strayed = tstr(
+        {"plain": share(60, parts=[one + 0.3 for one in hard])}, real=share(65, parts=more)
+    )
+    assert reading(strayed) == reading(paired)
     unpaired = tstr({"plain": share(60)}, real=share(65))
     assert reading(unpaired).startswith("Real rows and plain are not told apart: 0.05 [-0.08")
 
@@ -83,7 +87,8 @@ def test_the_real_curve_is_gold_and_each_source_is_named_at_its_end() -> None:
     assert names == ["real", "synthetic"]
     assert reading(figure) == "With 10 rows, real beats synthetic by 0.10 [0.03, 0.17]."
     assert caption(figure) == (
-        "n = 400 test rows; 3 draws of each size; 95 % intervals; dotted: the most real rows"
+        "n = 400 test rows; 3 draws of each size; intervals over test rows and draws; "
+        "dotted: the most real rows"
     )
     assert rows(figure)[0] == {
         "source": "synthetic", "rows": 10, "accuracy": "0.40 [0.35, 0.45]", "test rows": 400
