@@ -101,11 +101,15 @@ def _vectors(name: str, score: Callable[[Side, float], Score], *needs: str) -> M
 def _real(
     name: str, scores: Callable[[Given], Iterable[Score]], *needs: str, vectors: bool = False
 ) -> Metric:
-    """A metric that holds rows against real ones."""
+    """A metric that holds rows against real ones.
+
+    Its parts, where it has some, are of both tables, and do not say how each row moves the balls or
+    the clusters of the others: two such scores are compared by their intervals.
+    """
 
     def make(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
         for score in scores(given):
-            yield (_by(given, score) if vectors else score), given.rows.drawn_ids
+            yield (_by(given, score) if vectors else score), ()
 
     return Metric(name, "distribution", ("against", *needs, *(["embed"] if vectors else [])), make)
 
@@ -277,7 +281,9 @@ METRICS: tuple[Metric, ...] = (
     ),
     _real(
         "PRDC",
-        lambda given: embeddings.prdc(given.real.vectors, given.rows.vectors, level=given.level),
+        lambda given: embeddings.prdc(
+            given.real.vectors, given.rows.vectors, seed=given.seed, level=given.level
+        ),
         vectors=True,
     ),
     _real(
