@@ -33,10 +33,11 @@ HEADING = "## Studies: what generation gives"
 LEAD = """
 `python -m tests.benchmarks.studies.generation --write` (by hand; the session folder keeps the rows,
 so that a second run asks nothing). SmolLM2-135M-Instruct writes restaurant reviews by sentiment and
-questions by TREC's six labels, equally many of each label, 40 tokens at most; the prompts are in
-`studies/prompts.py`. Real rows beside them are as many of each label, drawn from those that are not
-in the test, which has the shares of the source. The student is logistic regression on MiniLM;
-texts are compared as they came, with nothing filtered.
+questions by TREC's six labels, equally many of each label, 40 tokens at most. The prompts, in
+`studies/prompts.py`, were settled by a look at some answers, before anything was measured; those
+for questions show one of each label. Real rows beside them are as many of each label, drawn from
+those that are not in the test, which has the shares of the source. The student is logistic
+regression on MiniLM; texts are taken as they came, with nothing filtered.
 
 Cells are means over seeds with Student's 95 % interval over seeds. A seed draws attributes, samples
 and the division of real rows anew, but two divisions have rows in common. Differences are paired by
@@ -61,19 +62,7 @@ def main() -> None:
         asked = session.runs()[["requests", "completion_tokens", "seconds"]].sum()
     start = time.process_time()
     parts = [study.study(rows, tools) for study in (prompting, curve, temperature)]
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    sizes = "; ".join(
-        f"{name} n = {len(seeds[0].real)}, {len(seeds[0].train)} real rows for the oracle, "
-        f"{len(seeds[0].test)} for the test"
-        for name, seeds in rows.items()
-    )
-    made = (
-        f"{date.today():%d %B %Y}, {options.seeds} seeds; {sizes}. {model.name} was asked "
-        f"{asked['requests']:,.0f} times and wrote {asked['completion_tokens']:,.0f} tokens in "
-        f"{asked['seconds']:,.0f} s; measuring took {time.process_time() - start:.0f} s of CPU, on "
-        f"{os.cpu_count()} cores shared with other work. Python {platform.python_version()}, "
-        f"{versions}."
-    )
+    made = conditions(options.seeds, rows, model, asked, time.process_time() - start)
     body = "\n\n".join(
         "\n".join([f"### {part.title}\n", *part.lines, part.note.strip()]) for part in parts
     )
@@ -81,6 +70,23 @@ def main() -> None:
     print(section)
     if options.write:
         write(section)
+
+
+def conditions(seeds, rows, model, asked, seconds):
+    """What the numbers rest on, and what they cost."""
+    sizes = "; ".join(
+        f"{name} n = {len(one.real)}, {len(one.train)} real rows for the oracle, "
+        f"{len(one.test)} for the test"
+        for name, (one, *_) in rows.items()
+    )
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return (
+        f"{date.today():%d %B %Y}, {seeds} seeds; {sizes}. {model.name} wrote "
+        f"{asked['completion_tokens']:,.0f} tokens in answer to {asked['requests']:,.0f} requests "
+        f"in {asked['seconds']:,.0f} s, runs that were broken off left out; measuring took "
+        f"{seconds:.0f} s of CPU, on {os.cpu_count()} cores shared with other work. "
+        f"Python {platform.python_version()}, {versions}."
+    )
 
 
 def write(section):

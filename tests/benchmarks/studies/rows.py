@@ -19,7 +19,7 @@ ROWS = 150
 """That are asked for of each condition and seed, equally many of every label."""
 USUAL = 0.7
 """The temperature where it is not what is studied."""
-TEMPERATURES = {"yelp": (0.3, USUAL, 1.0, 1.3), "trec": (USUAL,)}
+TEMPERATURES = (0.3, USUAL, 1.0, 1.3)
 """Those of the plain prompt."""
 TEST = {"yelp": 0.4, "trec": 0.2}
 """The share of distinct real texts that are for the test."""
@@ -40,7 +40,7 @@ def written(name, condition, seed, model, session, *, temperature=USUAL):
 
 def gathered(name, seeds, model, session, tools):
     """For each seed the rows of every condition, equally many, and real ones beside them."""
-    conditions = [("attributed", USUAL), *(("plain", warmth) for warmth in TEMPERATURES[name])]
+    conditions = [("attributed", USUAL), *(("plain", warmth) for warmth in TEMPERATURES)]
     runs = [
         {
             (way, warmth): written(name, way, seed, model, session, temperature=warmth).table
