@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synthkit import table as tables
+from synthkit.errors import UsageError
 from synthkit.evaluate import distribution, diversity, embeddings, spread
 from synthkit.evaluate.agreement import cohen
 from synthkit.evaluate.bleu import self_bleu
-from synthkit.evaluate.faithfulness import Faithfulness, grounded, label_accuracy, pass_rate
+from synthkit.evaluate.faithfulness import (
+    Faithfulness,
+    grounded,
+    judged,
+    label_accuracy,
+    pass_rate,
+)
 from synthkit.evaluate.given import Given, Side
 from synthkit.evaluate.judges import OUTCOME, VERDICTS, reasoned
 from synthkit.evaluate.learning import labelled
@@ -21,6 +28,9 @@ from synthkit.evaluate.utility import gain, tstr
 from synthkit.intervals import wilson
 from synthkit.resampling import Difference
 from synthkit.types import Score
+
+FAITHFUL = "faithful"
+"""The rubric by which the recipe ``judge`` holds texts against their sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,10 @@ NEEDS: Mapping[str, tuple[Callable[[Given], bool], str]] = {
     "source": (lambda given: bool(given.source), "a column of sources (source)"),
     "marks": (lambda given: bool(given.said), "marks on its rows"),
     "labelled": (lambda given: bool(_right(given)), "marks that are labels"),
+    "faithful": (
+        lambda given: FAITHFUL in tables.columns(given.rows.table),
+        f"a judge's scores by the rubric {FAITHFUL}",
+    ),
     "judge": (_judged, "a column of a judge's scores (judge)"),
     "looks": (lambda given: bool(given.looks), "two looks at the same rows"),
 }
@@ -217,7 +231,12 @@ def _accepted(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
 
 
 def _looks(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    said = {who: {label for pair in pairs for label in pair} for who, pairs in given.looks.items()}
+    if not any(len(labels) > 1 for labels in said.values()):
+        raise UsageError("kappa is not defined where all labels are one and the same.")
     for who, pairs in given.looks.items():
+        if len(said[who]) < 2:
+            continue
         score = cohen(pairs, level=given.level, seed=given.seed)
         yield replace(score, name=f"{score.name}, {who}"), ()
 
@@ -229,6 +248,12 @@ def _judges(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
 
 def _advice(given: Given) -> dict[str, str]:
     return {f"judge {name}": one.advice for name, one in given.calibration.judges.items()}
+
+
+def _faithful(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
+    found = judged(given.rows.table, FAITHFUL, level=given.level, seed=given.seed)
+    score, ids = _verdicts(found, _ids(given))
+    yield replace(score, name="faithful by a judge"), ids
 
 
 def _grounded(given: Given) -> Iterable[tuple[Score, Sequence[str]]]:
@@ -248,10 +273,6 @@ def _copies(other: str) -> Callable[[Given], Iterable[tuple[Score, Sequence[str]
             yield replace(score, name=f"{score.name}, {of}"), given.rows.ids
 
     return make
-
-
-def _drawn(side: Side) -> list[Any]:
-    return [side.labels[at] for at in side.drawn]
 
 
 METRICS: tuple[Metric, ...] = (
@@ -317,6 +338,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("label accuracy", "faithfulness", ("label", "against", "learner"), _label_accuracy),
     Metric("label accuracy (people)", "faithfulness", ("label", "labelled"), _people_labels),
     Metric("grounding", "faithfulness", ("source",), _grounded),
+    Metric("faithful by a judge", "faithfulness", ("faithful",), _faithful),
     Metric("TSTR", "utility", ("label", "against", "learner"), _utility),
     Metric("copies of real rows", "memorisation", ("against",), _copies("against")),
     Metric("copies of test rows", "memorisation", ("test",), _copies("test")),

@@ -35,14 +35,16 @@ def rows(n: int, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def whole() -> Any:
     """A report of all that can be given."""
-    table = rows(60).assign(source=lambda t: t["text"] + " and more", kind=3, kind_reason="")
+    table = rows(60).assign(
+        source=lambda t: t["text"] + " and more", kind=3, kind_reason="", faithful=4
+    )
     table.loc[:1, "kind"] = [5, 1]
     return report(
         table, column="text", against=rows(120, 1), test=rows(30, 2), label="label",
         source="source", embed=embed, embedder="words",
         checks=[length("text", 4, 9), regex("text", "^the")],
         said={"0": "accept", "1": "reject", "2": "good"},
-        looks={"ana again": [("a", "a"), ("a", "b"), ("b", "b")]},
+        looks={"ana again": [("a", "a"), ("a", "b"), ("b", "b")], "bo again": [("a", "a")]},
     )  # fmt: skip
 
 
@@ -59,6 +61,9 @@ def test_values_are_those_of_the_metrics(whole: Any) -> None:
     assert whole["self-BLEU-4"] == self_bleu(table["text"])
     assert whole["pass rate"].value == 1.0
     assert whole["grounded spans"].value == 1.0
+    assert whole["faithful by a judge"].value == 1.0
+    assert whole["Cohen's kappa, ana again"].n == 3
+    assert "Cohen's kappa, bo again" not in whole.scores
     assert whole["accept rate"].value == pytest.approx(2 / 3)
     assert whole["label accuracy (people)"].n == 1
     assert whole["label accuracy"].value == 1.0  # the words tell the labels apart
