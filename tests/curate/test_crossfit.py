@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from synthkit.curate import cross_fitted
-from synthkit.curate.crossfit import STRENGTH, dealt, labelled
+from synthkit.curate.crossfit import STRENGTHS, dealt, labelled
 from synthkit.errors import TableError, UsageError
 
 RNG = np.random.default_rng(0)
@@ -17,7 +17,7 @@ LABELS = ["abc"[int(np.searchsorted([-1, 1], v[0] + RNG.normal() / 2))] for v in
 
 
 @pytest.mark.parametrize("folds", [2, 5])
-@pytest.mark.parametrize("C", [STRENGTH, 3.0])
+@pytest.mark.parametrize("C", [STRENGTHS[0], 3.0])
 def test_it_is_scikit_learns_cross_validation(folds: int, C: float) -> None:
     model = LogisticRegression(C=C, tol=1e-10, solver="newton-cholesky")
     split = StratifiedKFold(folds, shuffle=True, random_state=3)
@@ -29,11 +29,27 @@ def test_it_is_scikit_learns_cross_validation(folds: int, C: float) -> None:
 def test_a_row_has_a_say_in_all_folds_but_its_own() -> None:
     moved = VECTORS.copy()
     moved[7] += 100
-    same = (cross_fitted(VECTORS, LABELS) == cross_fitted(moved, LABELS)).all(axis=1)
+    one, other = (cross_fitted(vectors, LABELS, C=1.0) for vectors in (VECTORS, moved))
+    same = (one == other).all(axis=1)
     folds = [set(own.tolist()) for _, own in dealt(*coded(LABELS), folds=5, seed=0)]
     assert sorted(row for fold in folds for row in fold) == list(range(90))
     (own,) = (fold for fold in folds if 7 in fold)
     assert set(np.flatnonzero(same).tolist()) == own - {7}
+
+
+@pytest.mark.parametrize("flipped", [0.0, 0.4])
+def test_the_students_are_as_free_as_other_rows_bear_out(flipped: float) -> None:
+    rng = np.random.default_rng(1)
+    labels = [LABELS[int(rng.integers(90))] if rng.random() < flipped else one for one in LABELS]
+    targets = coded(labels)[0]
+
+    def loss(C: float | None) -> float:
+        likely = cross_fitted(VECTORS, labels, C=C)[np.arange(90), targets]
+        return float(-np.log(likely).mean())
+
+    losses = [loss(C) for C in STRENGTHS]
+    assert loss(None) == min(losses)
+    assert losses.index(min(losses)) in ((2, 3) if flipped == 0 else (0, 1))
 
 
 def coded(labels: list[str]) -> tuple[Any, Any]:
