@@ -28,9 +28,9 @@ EMBEDDER = "minilm"
 DATA = {"yelp": (400, 500), "trec": (600, 1000)}
 """Rows to learn from, drawn anew by each seed, and rows to test on, which stay the same."""
 
-FREER = "confident, C = 1"
-"""As ``confident`` with a student that is held back less: .1 is what ``suspicion`` takes."""
-WAYS = ("confident", FREER, *METHODS[1:])
+HELD = "confident, C = 0.1"
+"""As ``confident`` with a student that is held back as suits 1,000 rows and more."""
+WAYS = ("confident", HELD, *METHODS[1:])
 
 HEADING = "## Studies: what dropping suspects is worth"
 MARKS = "<!-- study of noise -->", "<!-- end of the study of noise -->"
@@ -49,13 +49,16 @@ NOTE = """
 - Dropping the flips themselves is worth 2 points on Yelp and 1 on TREC at 10%, 4 and 2 at 20%, 21
   and 7 at 40%: with few wrong labels there is little to win. On TREC no method wins any of it at 10
   or 20%.
-- `"confident"`, the default, was chosen on tables of 1,000 rows and more. Here it does not help,
-  and costs 2 to 7 points on TREC; `"small_loss"`, which asks the same student, costs up to 11. What
-  they drop is the rarer label: that student is held back (C of .1), so that with some hundred rows
-  its probabilities stay near the shares of the labels, and the rows of the rarer one look wrong. In
-  one seed Yelp with 40% of flips was left with 6% of positive rows. A student with C of 1, added
-  once that was seen, gains 2.4 and 5.6 points by the same rule on Yelp at 20 and 40%, and 2.4 on
-  TREC at 40%.
+- `"confident"`, the default, and `"small_loss"` ask a student that is as free as the labels of other
+  rows bear out (of four C the one of least log-loss). It had been held back throughout (C = 0.1),
+  as suits 1,000 rows and more with many flips. Of some hundred rows the probabilities of such a
+  student stay near the shares of the labels, so that the rarer label looks wrong, and dropping it
+  cost 2 to 7 points on TREC; this study brought it out. Now the default gains 2 points on Yelp at
+  20% and on TREC at 40%, and costs 1 on TREC at 10% by its own rule. On Yelp at 40% the log-loss
+  still calls for C = 0.1 in some seeds, and nothing is gained. The tables of flips above were made
+  with C = 0.1; there the choice changes little: on 1,000 Yelp rows with MiniLM precision is .59,
+  .69 and .74 (before: .63, .72, .76) at the same recall, on 1,500 SMS with WordLlama .93, .97 and
+  .98 (.95, .98, .98) at a recall of .81, .77 and .56 (.72, .73, .56).
 - `"pvi"`, whose student has C of 1, gains by rank at every rate on Yelp, and at 40% on TREC, as it
   does by its own rule. Its ranking of 1,500 SMS, above, had led to expect the contrary.
 - `"dynamics"` by its own rule drops next to nothing on two labels. By rank it gains at 20% of Yelp,
@@ -76,8 +79,8 @@ def findings(noisy, embed, seed):
     texts, labels = noisy["text"].tolist(), noisy["label"].tolist()
     known = sorted(set(labels))
     targets = np.array([known.index(label) for label in labels])
-    likely = cross_fitted(texts, labels, embed=embed, seed=seed, C=1.0)
-    made[FREER] = label_issues(likely, targets), 1 - label_quality(likely, targets)
+    likely = cross_fitted(texts, labels, embed=embed, seed=seed, C=0.1)
+    made[HELD] = label_issues(likely, targets), 1 - label_quality(likely, targets)
     return made
 
 
