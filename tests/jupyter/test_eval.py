@@ -35,6 +35,20 @@ def test_one_line_measures_and_says_what_it_left_out(shell: Shell) -> None:
     assert "<bdi>self-BLEU-4</bdi>" in out.html
 
 
+def test_a_bar_counts_the_metrics_and_gives_way_to_the_scores(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
+    monkeypatch.setattr("synthkit.jupyter.scores.PAUSE", -1)
+    shell.run("%synth eval reviews --embedder none --metric MTLD --metric self-BLEU")
+    pages = [str(one.data["text/html"]) for one in shell.shown]
+    assert [page.count("<progress") for page in pages] == [1, 1, 1, 1, 0]
+    assert "1 of 2 self-BLEU" in pages[2]
+    assert "<bdi>self-BLEU-4</bdi>" in pages[-1]
+    places = {one.transient["display_id"] for one in shell.shown}
+    assert len(places) == 1  # each in the place of the one before
+
+
 def test_checks_and_a_learner_come_from_the_line(shell: Shell) -> None:
     shell.ip.user_ns["always"] = lambda texts, labels, weights: lambda asked: ["good"] * len(asked)
     shell.run(
