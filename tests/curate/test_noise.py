@@ -77,7 +77,8 @@ def test_the_filter_drops_what_is_noisy_and_says_what_it_looks_like(method: Any)
     kinds = made.funnel[0].reasons
     assert kinds == ({"label noise": int(noisy.sum())} if noisy.any() else {})
     if method in ("confident", "small_loss", "pvi"):
-        assert noisy[turned].mean() > 0.8
+        # confident learning's own thresholds leave out 2 of the 13
+        assert noisy[turned].mean() > (0.8 if method == "confident" else 0.9)
         why = made.dropped["why"].iloc[0]
         given = made.dropped["label"].iloc[0]
         looks = {"summer": "winter", "winter": "summer"}[given]
