@@ -14,7 +14,8 @@ def share(yes: int, n: int) -> Score:
     return Score(name="share", value=yes / n, low=low, high=high, n=n, better="higher")
 
 
-# R. G. Newcombe (1998), table II, method 10
+# R. G. Newcombe (1998), method 10; the ends are those of statsmodels 0.15,
+# confint_proportions_2indep(method="newcomb")
 @pytest.mark.parametrize(
     ("one", "other", "ends"),
     [
