@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synthkit.errors import SynthkitError
-from synthkit.models import catalog
+from synthkit.core.errors import SynthkitError
+from synthkit.models.hub import catalog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -79,5 +79,5 @@ def test_loading_leaves_the_heavy_packages_alone(code: str, tmp_path: Path) -> N
     environment = os.environ | {"IPYTHONDIR": str(tmp_path)}
     run = [sys.executable, "-c", script]
     loaded = subprocess.check_output(run, text=True, env=environment, cwd=tmp_path).split()
-    assert "synthkit" in loaded or "synthkit.jupyter.magics" in loaded
+    assert "synthkit" in loaded or "synthkit.notebook.magics" in loaded
     assert HEAVY & {name.partition(".")[0] for name in loaded} == set()

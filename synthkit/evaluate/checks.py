@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.errors import UsageError, unknown
-from synthkit.extras import need
+from synthkit.core.errors import UsageError, unknown
+from synthkit.core.extras import need
 
 Row = Mapping[str, Any]
 KINDS = ("length", "regex", "schema", "judge", "@function")

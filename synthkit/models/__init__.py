@@ -1,12 +1,12 @@
-"""Models: ``load_model(spec)`` gives one. Each is a ``synthkit.types.Model``."""
+"""Models: ``load_model(spec)`` gives one. Each is a ``synthkit.core.types.Model``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from synthkit.errors import ModelNotFound, UsageError, unknown
-from synthkit.store import Store
-from synthkit.types import Model
+from synthkit.core.errors import ModelNotFound, UsageError, unknown
+from synthkit.core.types import Model
+from synthkit.store.store import Store
 
 FORMS = ("openai:NAME", "hf:REPO-OR-FOLDER", "fake", "replay", "replay:NAME")
 
@@ -20,8 +20,8 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
         transformers loads; ``"openai:<name>"`` for an endpoint; ``"fake"``; ``"replay"`` or
         ``"replay:<name>"`` for the answers that a session holds.
     store : where a replay finds its answers.
-    options : of the kind of model: see :func:`synthkit.models.endpoint.endpoint`,
-        :func:`synthkit.models.local.load_local` and :class:`synthkit.models.fake.Fake`.
+    options : of the kind of model: see :func:`synthkit.models.openai.model.endpoint`,
+        :func:`synthkit.models.transformers.model.load_local` and :class:`synthkit.models.fake.Fake`.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     scheme, _, rest = spec.partition(":")
     try:
         if scheme == "openai":
-            from synthkit.models.endpoint import endpoint
+            from synthkit.models.openai.model import endpoint
 
             return endpoint(rest, **options)
         if scheme == "fake":
@@ -51,8 +51,8 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
             if store is None:
                 raise UsageError("a replay needs a session: load_model('replay', store=...).")
             return Replay(store, rest or None, **options)
-        from synthkit.models.catalog import CATALOG
-        from synthkit.models.local import load_local
+        from synthkit.models.hub.catalog import CATALOG
+        from synthkit.models.transformers.model import load_local
 
         if scheme == "hf" or spec in CATALOG:
             return load_local(spec, **options)

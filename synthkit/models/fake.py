@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from synthkit.errors import ModelError
-from synthkit.types import Completion, Request, digest
+from synthkit.core.errors import ModelError
+from synthkit.core.types import Completion, Request, digest
 
 _WORDS = (
     "the a one this every warm cold quiet late small bright old soup bread table waiter garden "
@@ -42,7 +42,7 @@ class Fake:
 
     Examples
     --------
-    >>> from synthkit.types import Message
+    >>> from synthkit.core.types import Message
     >>> fake = Fake(lambda request: request.messages[-1].content.upper())
     >>> [answer.text for _, answer in fake.complete([Request((Message("user", "hi"),))])]
     ['HI']

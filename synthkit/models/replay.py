@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from synthkit.errors import ModelNotFound, ReplayMiss, unknown
-from synthkit.store import Store
-from synthkit.types import Completion, Request
+from synthkit.core.errors import ModelNotFound, ReplayMiss, unknown
+from synthkit.core.types import Completion, Request
+from synthkit.store.store import Store
 
 
 class Replay:

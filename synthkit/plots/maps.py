@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from synthkit.intervals import wilson
 from synthkit.plots import theme
-from synthkit.plots.readings import counted, spanned, written
+from synthkit.plots.captions import counted, spanned, written
 from synthkit.plots.theme import TEXT_LENGTH, spaced, style
+from synthkit.stats.intervals import wilson
 
 HOVER_BYTES, HOVER_LINE = 56_000, 16
 """Of all texts that are shown on hover, and of the line around each in a notebook's file, so that

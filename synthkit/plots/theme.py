@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from synthkit.errors import UsageError
-from synthkit.extras import need
-from synthkit.types import Score
+from synthkit.core.errors import UsageError
+from synthkit.core.extras import need
+from synthkit.core.types import Score
 
 HUES = ("#0072b2", "#d55e00", "#009e73", "#b9659a", "#b98000", "#3a96d0", "#777777", "#777777")
 """Okabe and Ito's, those too light for a white ground darkened to a contrast of 3:1."""

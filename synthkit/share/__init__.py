@@ -1,1 +1,1 @@
-"""What leaves the notebook: tables as text and as files."""
+"""Sharing: tables written to files."""

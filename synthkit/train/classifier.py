@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.errors import ModelError, UsageError
-from synthkit.evaluate.learning import Learner, Predict
-from synthkit.extras import need
-from synthkit.models import catalog, hub
-from synthkit.student import Floats, distinct, positions, row_weights
+from synthkit.core.errors import ModelError, UsageError
+from synthkit.core.extras import need
+from synthkit.evaluate.metrics.learners import Learner, Predict
+from synthkit.models.hub import catalog, resolve
+from synthkit.stats.classifier import Floats, distinct, positions, row_weights
 
 WHY = "to fine-tune a classifier"
 WARM = 0.1
@@ -201,7 +201,7 @@ def _loaded(model: str, k: int) -> tuple[Any, Any]:
     """The tokenizer, and the net with a new head for k labels, on its device."""
     torch = need("torch", extra="local", why=WHY)
     transformers = need("transformers", extra="local", why=WHY)
-    from synthkit.models.loading import quiet
+    from synthkit.models.transformers.loading import quiet
 
     folder = _folder(model)
     said = transformers.logging.get_verbosity()
@@ -226,7 +226,7 @@ def _loaded(model: str, k: int) -> tuple[Any, Any]:
 
 def _folder(model: str) -> Path:
     if model.startswith("hf:"):
-        found = hub.find(model).folder
+        found = resolve.find(model).folder
         assert found is not None  # only the catalog's are fetched later
         return found
     held = {member.name for member in catalog.entry(model).members}

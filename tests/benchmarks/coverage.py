@@ -20,6 +20,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from synthkit.core.types import Score
 from synthkit.evaluate import (
     Battle,
     aps,
@@ -44,9 +45,8 @@ from synthkit.evaluate import (
     vendi,
     vocabulary,
 )
-from synthkit.intervals import wilson
-from synthkit.resampling import bootstrap, jackknife, paired_bootstrap, unpaired_bootstrap
-from synthkit.types import Score
+from synthkit.stats.bootstrap import bootstrap, jackknife, paired_bootstrap, unpaired_bootstrap
+from synthkit.stats.intervals import wilson
 
 LEVELS = (0.9, 0.95)
 Rng = np.random.Generator

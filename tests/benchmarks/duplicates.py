@@ -97,11 +97,11 @@ def synthkit_case(make: Callable[[Any], Any]) -> Case:
 
         rule = make(vectors)
         small = pa.table({"id": np.arange(2), "text": ["a", "a"]})
-        curate.sift(small, curate.near_duplicates())
+        curate.apply_filters(small, curate.near_duplicates())
 
         def run() -> int:
             table = pa.table({"id": np.arange(len(texts)), "text": texts})
-            return len(curate.sift(table, rule).kept["text"].to_pylist())
+            return len(curate.apply_filters(table, rule).kept["text"].to_pylist())
 
         return run
 

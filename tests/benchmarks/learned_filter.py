@@ -69,9 +69,9 @@ from statistics import median
 import numpy as np
 
 from synthkit.curate import learn, represent
-from synthkit.curate.proposals import START, shuffled
-from synthkit.models.embed import load_embedder
-from synthkit.samples import load_sample
+from synthkit.curate.marks.active_learning import START, shuffled
+from synthkit.models.embedders import load_embedder
+from synthkit.models.hub.sample_data import load_sample
 
 TASKS = {
     "Yelp, accept = positive": ("yelp", "positive"),

@@ -30,11 +30,11 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from synthkit.evaluate.bleu import self_bleu
-from synthkit.evaluate.distribution import mauve
-from synthkit.evaluate.embeddings import prdc
-from synthkit.evaluate.spread import vendi
-from synthkit.rouge import tokens
+from synthkit.evaluate.metrics.embedding_diversity import vendi
+from synthkit.evaluate.metrics.embedding_fidelity import prdc
+from synthkit.evaluate.metrics.mauve_and_divergence import mauve
+from synthkit.evaluate.metrics.self_bleu import self_bleu
+from synthkit.stats.rouge import tokens
 
 
 def texts(rows: int) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from synthkit.curate.selection import _unlike, farthest_first, most_covering
+from synthkit.curate.selection.diverse import _unlike, farthest_first, most_covering
 
 
 def drawn(rows: int, dim: int) -> Any:

@@ -260,7 +260,7 @@ bad = bad.rename(columns={"stars": "<i>stars</i>"})
     wait = """
 import time
 from pathlib import Path
-from synthkit.jupyter.explorer import Explorer
+from synthkit.notebook.widgets.explorer.widget import Explorer
 display(Explorer(bad, name="again", embedder=words))
 while not Path("go").exists(): time.sleep(0.05)
 """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from synthkit.curate.preferences import drawn_left, other
+from synthkit.curate.marks.preferences import drawn_left, other
 from tests.browser.conftest import serious_violations
 
 if TYPE_CHECKING:

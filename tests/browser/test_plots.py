@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 START = """%load_ext synthkit
 import pandas as pd
-from synthkit.types import Score
+from synthkit.core.types import Score
 moods = ["good", "good", "bad", "odd"] * 40
 reviews = pd.DataFrame({"id": range(160), "mood": moods, "text": "soup"})
 reviews["p"], reviews["right"] = [0.9, 0.2, 0.4, 0.6] * 40, [True, False, False, True] * 40

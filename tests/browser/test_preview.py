@@ -20,7 +20,7 @@ Open = Callable[..., Any]
 
 FEED = """
 import random, threading, time
-from synthkit.jupyter.preview import Preview
+from synthkit.notebook.widgets.grid.preview import Preview
 
 COLUMNS = ["sentiment", "topic", "stars", "text"]
 TEXTS = [
@@ -325,7 +325,7 @@ p
 
 
 def test_someone_watches(open_notebook: Open) -> None:
-    sheet = open_notebook("from synthkit.frontend import interactive\ninteractive()")
+    sheet = open_notebook("from synthkit.core.environment import interactive\ninteractive()")
     sheet.run_all()
     assert sheet.cell(0).locator(".jp-OutputArea-output").inner_text() == "True"
 

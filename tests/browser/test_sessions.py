@@ -23,7 +23,7 @@ Open = Callable[..., Any]
 START = r"""
 %load_ext synthkit
 import synthkit as sk
-from synthkit.types import Mark
+from synthkit.core.types import Mark
 %config SynthMagics.folder = "{folder}"
 here = sk.session("{folder}")
 fake = sk.Fake(name="fake-1", price=(100.0, 200.0))

@@ -247,7 +247,7 @@ model = Fake(lambda request: texts["b" if "two" in request.messages[-1].content 
 def test_a_sorted_view_of_a_run_waits_to_be_sorted_anew(open_notebook: Open) -> None:
     source = """
 import threading
-from synthkit.jupyter.preview import Preview
+from synthkit.notebook.widgets.grid.preview import Preview
 go = threading.Event()
 def feed(p):
     for i in range(40):

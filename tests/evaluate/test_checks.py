@@ -6,7 +6,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from synthkit.errors import UsageError
+from synthkit.core.errors import UsageError
 from synthkit.evaluate import checks
 from synthkit.evaluate.checks import Check, Judge, Verdict, parse, read_verdict
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from synthkit import evaluate
-from synthkit.errors import SynthkitError, UsageError
+from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.types import Score
 from synthkit.evaluate import Battle, checks
-from synthkit.resampling import Difference
-from synthkit.types import Score
+from synthkit.stats.bootstrap import Difference
 
 NAN = math.nan
 TEXTS: list[Any] = [

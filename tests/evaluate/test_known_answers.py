@@ -33,8 +33,8 @@ from synthkit.evaluate import (
     vocabulary,
     win_rate,
 )
-from synthkit.evaluate.arena import settled
-from synthkit.intervals import wilson
+from synthkit.evaluate.raters.bradley_terry import settled
+from synthkit.stats.intervals import wilson
 
 SOUP = ["the soup was cold"] * 5
 APART = ["one two three four", "five six seven eight", "nine ten eleven twelve"]

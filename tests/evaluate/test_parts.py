@@ -9,17 +9,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthkit.evaluate.agreement import cohen, fleiss, krippendorff
-from synthkit.evaluate.arena import Battle, order_consistency, win_rate
-from synthkit.evaluate.bleu import self_bleu
+from synthkit.core.types import Score
 from synthkit.evaluate.checks import length
-from synthkit.evaluate.diversity import compression_ratio, distinct_n, ngram_entropy, vocabulary
-from synthkit.evaluate.embeddings import prdc, two_sample
-from synthkit.evaluate.faithfulness import entailment, grounded, label_accuracy, pass_rate
-from synthkit.evaluate.memorisation import memorised
-from synthkit.evaluate.spread import aps, chamfer, remote_clique, vendi
-from synthkit.resampling import jackknife, pseudo_values
-from synthkit.types import Score
+from synthkit.evaluate.metrics.embedding_diversity import aps, chamfer, remote_clique, vendi
+from synthkit.evaluate.metrics.embedding_fidelity import prdc, two_sample
+from synthkit.evaluate.metrics.faithfulness import entailment, grounded, label_accuracy, pass_rate
+from synthkit.evaluate.metrics.lexical_diversity import (
+    compression_ratio,
+    distinct_n,
+    ngram_entropy,
+    vocabulary,
+)
+from synthkit.evaluate.metrics.memorization import memorised
+from synthkit.evaluate.metrics.self_bleu import self_bleu
+from synthkit.evaluate.raters.agreement import cohen, fleiss, krippendorff
+from synthkit.evaluate.raters.bradley_terry import Battle, order_consistency, win_rate
+from synthkit.stats.bootstrap import jackknife, pseudo_values
 
 RNG = np.random.default_rng(0)
 TEXTS = [" ".join(map(str, RNG.zipf(1.5, size=RNG.integers(2, 9)))) for _ in range(40)]

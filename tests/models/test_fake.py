@@ -9,8 +9,8 @@ import pydantic
 import pytest
 
 import synthkit as sk
-from synthkit.errors import ModelError
-from synthkit.types import Completion, Message, Request, Sampling
+from synthkit.core.errors import ModelError
+from synthkit.core.types import Completion, Message, Request, Sampling
 
 
 def asks(n: int, **options: Any) -> list[Request]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit.errors import ModelNotFound, UsageError
+from synthkit.core.errors import ModelNotFound, UsageError
 
 
 def test_fakes_are_named_by_their_spec() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 import synthkit as sk
-from synthkit.errors import ModelNotFound, ReplayMiss
+from synthkit.core.errors import ModelNotFound, ReplayMiss
 
 Generate = Callable[..., sk.Run]
 ROWS = [{"x": i} for i in range(3)]

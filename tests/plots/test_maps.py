@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from synthkit.errors import MissingExtra, UsageError
+from synthkit.core.errors import MissingExtra, UsageError
 from synthkit.plots import HUES, SYMBOLS, caption, cartography, embedding_map, reading, rows
 
 

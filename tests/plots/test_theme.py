@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from synthkit import plots
-from synthkit.errors import UsageError
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Score, Stage
 from synthkit.plots import theme
-from synthkit.types import Score, Stage
 
 
 def score(value: float, half: float | None = 0.1, n: int = 50, **options: Any) -> Score:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit import table
-from synthkit.errors import ModelError
-from synthkit.types import Request
+from synthkit.core.errors import ModelError
+from synthkit.core.types import Request
+from synthkit.data import tables
 
 Answer = Callable[[Request], str]
 
@@ -58,8 +58,8 @@ def survives(tmp_path: Path) -> Callable[..., sk.Run]:
                 again = sk.make(build(), model=second, session=session, **options)
             both = Counter(request.key("") for request in [*first.asked, *second.asked])
             assert both == asked
-            assert table.records(again.table) == table.records(run.table)
-            assert table.records(again.rejects) == table.records(run.rejects)
+            assert tables.records(again.table) == tables.records(run.table)
+            assert tables.records(again.rejects) == tables.records(run.rejects)
         return run
 
     return check

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from synthkit import decode
-from synthkit.recipes.ask import ask
-from synthkit.types import Completion, Message, Reject, Request
+from synthkit.core.types import Completion, Message, Reject, Request
+from synthkit.prompts import parsing
+from synthkit.recipes._ask import ask
 
 ASKED = Request((Message("user", "Hi."),), attrs={"x": 1})
 
@@ -20,7 +20,7 @@ ASKED = Request((Message("user", "Hi."),), attrs={"x": 1})
 def test_one_request_gives_what_the_decoder_makes_of_it(
     answer: Completion, outcome: object
 ) -> None:
-    steps = ask(ASKED, decode.label(["a", "b"]))
+    steps = ask(ASKED, parsing.label(["a", "b"]))
     assert next(steps) == [ASKED]
     with pytest.raises(StopIteration) as end:
         steps.send([answer])

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthkit.errors import ModelError, ModelNotFound, UsageError
-from synthkit.evaluate.learning import called
-from synthkit.evaluate.utility import gain, held_out, tstr
-from synthkit.samples import load_sample
+from synthkit.core.errors import ModelError, ModelNotFound, UsageError
+from synthkit.evaluate.metrics.learners import called
+from synthkit.evaluate.metrics.tstr import gain, held_out, tstr
+from synthkit.models.hub.sample_data import load_sample
 from synthkit.train.classifier import fine_tuned, finetune
 from tests.models.conftest import save_tiny
 

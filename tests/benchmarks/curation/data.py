@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from synthkit.curate import exact_duplicates, sift
-from synthkit.models.embed import load_embedder
-from synthkit.samples import load_sample
+from synthkit.curate import apply_filters, exact_duplicates
+from synthkit.models.embedders import load_embedder
+from synthkit.models.hub.sample_data import load_sample
 
 
 @cache
@@ -19,7 +19,7 @@ def _whole(name):
         rows = rows.assign(label=np.where(means > 0, "positive", "negative"))[means != 0]
     if name == "sms_spam":  # of the source's lines, open quotes hold several messages in 8 rows
         rows = rows[~rows["text"].str.contains(r"\n(?:spam|ham)\t")]
-    return sift(rows, exact_duplicates(punctuation=False)).kept
+    return apply_filters(rows, exact_duplicates(punctuation=False)).kept
 
 
 def distinct_rows(name, most, seed):

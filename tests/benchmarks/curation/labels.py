@@ -12,7 +12,7 @@ from collections import defaultdict
 import numpy as np
 
 from synthkit.curate import cross_fitted, dawid_skene, judgements, relabel, vote
-from synthkit.student import fit
+from synthkit.stats.classifier import fit
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.noise import TRUSTED, flipped, rated
 from tests.benchmarks.curation.report import Found, Part, chance, precision, recall, share, table

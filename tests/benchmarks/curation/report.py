@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthkit.intervals import wilson
+from synthkit.stats.intervals import wilson
 
 README = Path(__file__).parents[1] / "README.md"
 HEADING = "## Curation: what the methods find"

@@ -31,10 +31,10 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import synthkit as sk
-from synthkit.benchmarking import benchmark, compare, task
-from synthkit.models import catalog
-from synthkit.models.loaded import loaded
-from synthkit.models.loading import quiet
+from synthkit.benchmark.run import benchmark, compare, task
+from synthkit.models.hub import catalog
+from synthkit.models.transformers.in_memory import loaded
+from synthkit.models.transformers.loading import quiet
 
 TASKS = {
     "yelp": ("Review: {{ text }}\nSentiment:", {"positive": "positive", "negative": "negative"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from synthkit.evaluate.utility import learning_curve
+from synthkit.evaluate.metrics.tstr import learning_curve
 from tests.benchmarks.curation.report import Part, table
 from tests.benchmarks.studies.rows import USUAL
 from tests.benchmarks.studies.seeds import cell, verdict

@@ -17,9 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
-from synthkit.evaluate.learning import light
-from synthkit.models import catalog, load_model
-from synthkit.workspace import Session
+from synthkit.evaluate.metrics.learners import light
+from synthkit.models import load_model
+from synthkit.models.hub import catalog
+from synthkit.sessions.session import Session
 from tests.benchmarks.curation.data import Remembered
 from tests.benchmarks.curation.report import README
 from tests.benchmarks.studies import curve, prompting, temperature

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from statistics import mean
 
-from synthkit.evaluate.bleu import self_bleu
-from synthkit.evaluate.diversity import distinct_n, vocabulary
-from synthkit.evaluate.faithfulness import label_accuracy
-from synthkit.evaluate.spread import aps, vendi
-from synthkit.evaluate.utility import tstr
+from synthkit.evaluate.metrics.embedding_diversity import aps, vendi
+from synthkit.evaluate.metrics.faithfulness import label_accuracy
+from synthkit.evaluate.metrics.lexical_diversity import distinct_n, vocabulary
+from synthkit.evaluate.metrics.self_bleu import self_bleu
+from synthkit.evaluate.metrics.tstr import tstr
 
 
 def measured(table, real, test, oracle, tools):

@@ -18,8 +18,8 @@ from importlib.metadata import version
 import numpy as np
 
 from synthkit.curate import cross_fitted, label_issues, label_quality, suspicion
-from synthkit.evaluate.learning import answers, held_out, labelled, light
-from synthkit.evaluate.prediction import accuracy, apart, coded
+from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded
+from synthkit.evaluate.metrics.learners import answers, held_out, labelled, light
 from tests.benchmarks.curation.data import Remembered, distinct_rows
 from tests.benchmarks.curation.noise import METHODS, RATES, flipped
 from tests.benchmarks.curation.report import README, short, table

@@ -17,15 +17,16 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from synthkit.evaluate.judges import calibrate
-from synthkit.evaluate.pairing import leaderboard, pairs
-from synthkit.intervals import wilson
-from synthkit.making import make
-from synthkit.models import catalog, load_model
+from synthkit.core.types import Sampling
+from synthkit.data.tables import concat
+from synthkit.evaluate.raters.judge_calibration import calibrate
+from synthkit.evaluate.raters.leaderboard import leaderboard, pairs
+from synthkit.generation.job import make
+from synthkit.models import load_model
+from synthkit.models.hub import catalog
 from synthkit.recipes import likelihood, pairwise
-from synthkit.table import concat
-from synthkit.types import Sampling
-from synthkit.workspace import Session
+from synthkit.sessions.session import Session
+from synthkit.stats.intervals import wilson
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.report import README, short, table
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.evaluate.learning import held_out
-from synthkit.making import make
-from synthkit.recipes.attributes import attrprompt
-from synthkit.recipes.labelled import zerogen
-from synthkit.student import Student, fit
-from synthkit.types import Sampling
+from synthkit.core.types import Sampling
+from synthkit.evaluate.metrics.learners import held_out
+from synthkit.generation.job import make
+from synthkit.recipes._attrprompt import attrprompt
+from synthkit.recipes._zerogen import zerogen
+from synthkit.stats.classifier import Classifier, fit
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.studies.measures import measured
 from tests.benchmarks.studies.prompts import TASKS
@@ -73,7 +73,7 @@ class Seeded:
     real: Any
     train: Any
     test: Any
-    oracle: Student
+    oracle: Classifier
 
     def measures(self, table, tools):
         return measured(table, self.real, self.test, self.oracle, tools)

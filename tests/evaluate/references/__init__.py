@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from synthkit.types import Score
+from synthkit.core.types import Score
 from tests.evaluate.inputs import Kind
 
 Pairs = Iterable[tuple[Score | float, float]]

@@ -14,10 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from synthkit.evaluate import distribution, faithfulness, gain, light, tstr
+from synthkit.evaluate import gain, light, tstr
 from synthkit.evaluate.checks import regex
-from synthkit.evaluate.memorisation import memorised
-from synthkit.rouge import tokens
+from synthkit.evaluate.metrics import faithfulness, mauve_and_divergence
+from synthkit.evaluate.metrics.memorization import memorised
+from synthkit.stats.rouge import tokens
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against
@@ -41,12 +42,12 @@ def _divergence(of: str, at: int, theirs: Callable[..., float]) -> Callable[[Kin
     def pairs(kind: Kind) -> Pairs:
         for real, synthetic in inputs.labels(kind):
             if of == "label":
-                ours = distribution.label_divergence(real, synthetic, draws=0)[at]
+                ours = mauve_and_divergence.label_divergence(real, synthetic, draws=0)[at]
                 yield ours, theirs(*_shares(real, synthetic))
                 continue
             # lengths of 0 to hundreds of characters
             long = [[one * (3 + 7 * i % 91) for i, one in enumerate(x)] for x in (real, synthetic)]
-            ours = distribution.length_divergence(long[0], long[1], draws=0)[at]
+            ours = mauve_and_divergence.length_divergence(long[0], long[1], draws=0)[at]
             yield ours, theirs(*_ranges(long[0], long[1]))
 
     return pairs

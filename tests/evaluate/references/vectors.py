@@ -23,8 +23,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import scale
 
-from synthkit.evaluate import distribution, embeddings, spread
-from synthkit.types import Score
+from synthkit.core.types import Score
+from synthkit.evaluate.metrics import embedding_diversity, embedding_fidelity, mauve_and_divergence
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against
@@ -42,7 +42,7 @@ def _labelled(x: inputs.Array) -> tuple[list[int], inputs.Array]:
 @against("APS", "aps", "mean cosine of pairs of texts", "{scikit-learn} `cosine_similarity`")
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
-        yield spread.aps(x), cosine_similarity(x)[~np.eye(len(x), dtype=bool)].mean()
+        yield embedding_diversity.aps(x), cosine_similarity(x)[~np.eye(len(x), dtype=bool)].mean()
 
 
 @against("intra-label APS", "aps", "the same, of pairs of one label",
@@ -52,7 +52,7 @@ def _(kind: Kind) -> Pairs:
         labels, same = _labelled(x)
         if len(x) > 2:
             mean = cosine_similarity(x)[same & ~np.eye(len(x), dtype=bool)].mean()
-            yield spread.aps(x, labels=labels, pairs="intra"), mean
+            yield embedding_diversity.aps(x, labels=labels, pairs="intra"), mean
 
 
 @against("inter-label APS", "aps", "the same, of pairs of two labels",
@@ -60,14 +60,20 @@ def _(kind: Kind) -> Pairs:
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
         labels, same = _labelled(x)
-        yield spread.aps(x, labels=labels, pairs="inter"), cosine_similarity(x)[~same].mean()
+        yield (
+            embedding_diversity.aps(x, labels=labels, pairs="inter"),
+            cosine_similarity(x)[~same].mean(),
+        )
 
 
 @against("remote-clique", "remote_clique", "mean cosine distance of pairs of texts",
          "{scikit-learn} `cosine_distances`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
-        yield spread.remote_clique(x), cosine_distances(x)[~np.eye(len(x), dtype=bool)].mean()
+        yield (
+            embedding_diversity.remote_clique(x),
+            cosine_distances(x)[~np.eye(len(x), dtype=bool)].mean(),
+        )
 
 
 @against("Chamfer", "chamfer", "mean cosine distance of a text to its nearest other",
@@ -75,7 +81,7 @@ def _(kind: Kind) -> Pairs:
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
         far = NearestNeighbors(n_neighbors=1, metric="cosine").fit(x).kneighbors()[0]
-        yield spread.chamfer(x), far.mean()
+        yield embedding_diversity.chamfer(x), far.mean()
 
 
 @against("Vendi", "vendi", "exp of the Rényi entropy of order q of the eigenvalues of K/n",
@@ -85,16 +91,16 @@ def _(kind: Kind) -> Pairs:
         named = "inf" if math.isinf(q) else q
         if kind == "degenerate":  # it counts eigenvalues that are rounding
             for size in (1, 2, 7):
-                yield spread.vendi(np.eye(size), q=q), size
-                yield spread.vendi(np.ones((size, 3)), q=q), 1
-                yield spread.vendi(np.repeat(np.eye(size), 3, axis=0), q=q), size
+                yield embedding_diversity.vendi(np.eye(size), q=q), size
+                yield embedding_diversity.vendi(np.ones((size, 3)), q=q), 1
+                yield embedding_diversity.vendi(np.repeat(np.eye(size), 3, axis=0), q=q), size
             continue
         for x in inputs.vectors(kind):
             tall = len(x) > x.shape[1]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of q = 1, by a division that it does not use
                 theirs = score_dual(x, q=named) if tall else score_K(cosine_similarity(x), q=named)
-            yield spread.vendi(x, q=q), float(theirs)
+            yield embedding_diversity.vendi(x, q=q), float(theirs)
 
 
 def _counted(counts: Iterable[int]) -> inputs.Array:
@@ -118,7 +124,7 @@ def _(kind: Kind) -> Pairs:
                 compute_area_under_curve(*curve[np.argsort(curve[:, at])].T[[at, 1 - at]])
                 for at in (0, 1)
             ]
-            ours = distribution.mauve(
+            ours = mauve_and_divergence.mauve(
                 _counted(p), _counted(q), clusters=len(p), scaling=scaling, draws=0
             )
             # of equal shares its sort of ties makes less than 1
@@ -133,7 +139,7 @@ def _(kind: Kind) -> Pairs:
         x, y = (rng.normal(at, 1, size=(300, 6)).astype(np.float32) for at in (0, shift))
         ours, theirs = [], []
         for seed in range(5):
-            ours.append(distribution.mauve(x, y, clusters=12, draws=0, seed=seed))
+            ours.append(mauve_and_divergence.mauve(x, y, clusters=12, draws=0, seed=seed))
             with contextlib.redirect_stdout(io.StringIO()):
                 found = compute_mauve(p_features=x, q_features=y, num_buckets=12, seed=seed)
             theirs.append(float(found.mauve))
@@ -141,7 +147,7 @@ def _(kind: Kind) -> Pairs:
         yield _as(ours[0], mean), float(np.mean(theirs))
     if kind == "degenerate":
         x = rng.normal(size=(100, 3)).astype(np.float32)
-        yield distribution.mauve(x, x[::-1], draws=0), 1.0
+        yield mauve_and_divergence.mauve(x, x[::-1], draws=0), 1.0
 
 
 def _as(score: Score, value: float) -> Score:
@@ -156,7 +162,7 @@ def _prdc(at: int, name: str) -> Callable[[Kind], Pairs]:
             for k in (3, 5) if copied else (1, 3, 5):
                 with contextlib.redirect_stdout(io.StringIO()):
                     theirs = compute_prdc(real, synthetic, k)[name]
-                yield embeddings.prdc(real, synthetic, k=k)[at], float(theirs)
+                yield embedding_fidelity.prdc(real, synthetic, k=k)[at], float(theirs)
 
     return pairs
 
@@ -177,10 +183,10 @@ for _at, (_name, _what) in enumerate(
 def _(kind: Kind) -> Pairs:
     if kind == "degenerate":
         x = np.random.default_rng(0).normal(size=(9, 20))
-        yield embeddings.frechet_distance(x, x[::-1]), 0.0
-        yield embeddings.frechet_distance(x, x + 2), 80.0
-        yield embeddings.frechet_distance([[-1.0], [1.0]], [[1.0], [5.0]]), 11.0
-        yield embeddings.frechet_distance([[2.0, 2.0]] * 3, [[2.0, 2.0]] * 2), 0.0
+        yield embedding_fidelity.frechet_distance(x, x[::-1]), 0.0
+        yield embedding_fidelity.frechet_distance(x, x + 2), 80.0
+        yield embedding_fidelity.frechet_distance([[-1.0], [1.0]], [[1.0], [5.0]]), 11.0
+        yield embedding_fidelity.frechet_distance([[2.0, 2.0]] * 3, [[2.0, 2.0]] * 2), 0.0
         return
     for real, synthetic in inputs.tables(kind):
         if min(len(real), len(synthetic)) > real.shape[1]:
@@ -188,7 +194,7 @@ def _(kind: Kind) -> Pairs:
             moved = real.mean(axis=0) - synthetic.mean(axis=0)
             root = np.trace(sqrtm(one @ two).real)
             yield (
-                embeddings.frechet_distance(real, synthetic),
+                embedding_fidelity.frechet_distance(real, synthetic),
                 moved @ moved + np.trace(one) + np.trace(two) - 2 * root,
             )
 
@@ -198,15 +204,15 @@ def _(kind: Kind) -> Pairs:
 def _(kind: Kind) -> Pairs:
     line = np.arange(10.0)[:, None]
     if kind == "degenerate":
-        yield embeddings.two_sample(line, line), 0.5
-        yield embeddings.two_sample(line, line + 100), 1.0
+        yield embedding_fidelity.two_sample(line, line), 0.5
+        yield embedding_fidelity.two_sample(line, line + 100), 1.0
         return
     for real, synthetic in inputs.tables(kind):
         n = min(len(real), len(synthetic))
         x = np.concatenate([real[:n], synthetic[:n]])
         made = np.repeat([0, 1], n)
-        folds = embeddings._folds(x, made, 5, np.random.default_rng(0))
+        folds = embedding_fidelity._folds(x, made, 5, np.random.default_rng(0))
         fitted = LogisticRegression(tol=1e-6, max_iter=10_000)
         said = cross_val_predict(fitted, scale(x), made, cv=PredefinedSplit(folds))
         # of equal size, since the larger table is drawn down by the same generator
-        yield embeddings.two_sample(real[:n], synthetic[:n]), accuracy_score(made, said)
+        yield embedding_fidelity.two_sample(real[:n], synthetic[:n]), accuracy_score(made, said)

@@ -12,9 +12,9 @@ from nltk import ngrams
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from scipy import stats
 
-from synthkit.evaluate import diversity
-from synthkit.evaluate.bleu import self_bleu
-from synthkit.rouge import tokens
+from synthkit.evaluate.metrics import lexical_diversity
+from synthkit.evaluate.metrics.self_bleu import self_bleu
+from synthkit.stats.rouge import tokens
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against
@@ -32,7 +32,7 @@ def _(kind: Kind) -> Pairs:
     for corpus in inputs.texts(kind):
         for n in range(1, len(corpus) + 1):
             chosen = [len(set(_grams(list(some), 1))) for some in combinations(corpus, n)]
-            yield diversity.vocabulary(corpus, n=n), float(np.mean(chosen))
+            yield lexical_diversity.vocabulary(corpus, n=n), float(np.mean(chosen))
 
 
 def _with_grams(kind: Kind) -> Iterator[tuple[list[str], int, list[tuple[str, ...]]]]:
@@ -45,13 +45,16 @@ def _with_grams(kind: Kind) -> Iterator[tuple[list[str], int, list[tuple[str, ..
 @against("distinct-n", "distinct_n", "distinct n-grams over n-grams", "n-grams of {nltk}")
 def _(kind: Kind) -> Pairs:
     for corpus, n, found in _with_grams(kind):
-        yield diversity.distinct_n(corpus, n), len(set(found)) / len(found)
+        yield lexical_diversity.distinct_n(corpus, n), len(set(found)) / len(found)
 
 
 @against("n-gram entropy", "ngram_entropy", "-sum p ln p over n-grams", "{scipy} `entropy`")
 def _(kind: Kind) -> Pairs:
     for corpus, n, found in _with_grams(kind):
-        yield diversity.ngram_entropy(corpus, n), stats.entropy(list(Counter(found).values()))
+        yield (
+            lexical_diversity.ngram_entropy(corpus, n),
+            stats.entropy(list(Counter(found).values())),
+        )
 
 
 @against(
@@ -63,7 +66,7 @@ def _(kind: Kind) -> Pairs:
         if any(corpus):
             whole = "\n".join(corpus).encode()
             yield (
-                diversity.compression_ratio(corpus),
+                lexical_diversity.compression_ratio(corpus),
                 len(whole) / (len(zlib.compress(whole, 9, wbits=-15)) + 18),
             )
 
@@ -72,7 +75,7 @@ def _(kind: Kind) -> Pairs:
          "lexicalrichness 0.5.1 `mtld`, recorded")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for letters, value in inputs.MTLD if kind == "random" else inputs.MTLD_DEGENERATE:
-        yield diversity.mtld([" ".join(letters)]), value
+        yield lexical_diversity.mtld([" ".join(letters)]), value
 
 
 @against("self-BLEU-n", "self_bleu", "mean BLEU of each text against all others",

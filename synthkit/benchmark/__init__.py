@@ -1,0 +1,1 @@
+"""Benchmarks of a model through lm-eval, before and after training."""

@@ -1,0 +1,1 @@
+"""Shared data types, errors, the registry, optional packages and the kind of front end."""

@@ -1,0 +1,101 @@
+"""Every error synthkit raises.
+
+    SynthkitError
+    ├── UsageError(ValueError)            an option, a name or a value that cannot work
+    │   ├── PromptError                   a template that cannot be rendered
+    │   └── TableError                    a table without what a verb needs
+    ├── MissingExtra(ImportError)         a feature whose packages are not installed
+    ├── RecipeError(RuntimeError)         a recipe whose own code failed
+    ├── StoreError(OSError)               a session folder that cannot be read or written
+    └── ModelError(RuntimeError)          a model that cannot answer
+        ├── ModelNotFound(LookupError)    no model of that name here
+        ├── ChatTemplateMissing           a base model asked to chat
+        ├── NotEnoughMemory(MemoryError)  weights larger than what is free
+        ├── ReplayMiss(LookupError)       a replayed session that lacks an answer
+        └── EndpointError(ConnectionError)  a server that refused, or is not there
+
+Each message says what was expected, what was got, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class SynthkitError(Exception):
+    """Root of every synthkit error.
+
+    ``run`` is the :class:`~synthkit.core.types.Run` with the rows made before the error, if the error
+    ended a run; otherwise ``None``.
+    """
+
+    run: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines IPython shows in place of a traceback: the message is all a user needs."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(SynthkitError, ValueError):
+    """An option, a name or a value that cannot work."""
+
+
+class PromptError(UsageError):
+    """A template that cannot be rendered."""
+
+
+class TableError(UsageError):
+    """A table without what a verb needs."""
+
+
+class MissingExtra(SynthkitError, ImportError):
+    """A feature whose packages are not installed."""
+
+
+class RecipeError(SynthkitError, RuntimeError):
+    """A recipe whose own code failed."""
+
+
+class StoreError(SynthkitError, OSError):
+    """A session folder that cannot be read or written."""
+
+
+class ModelError(SynthkitError, RuntimeError):
+    """A model that cannot answer."""
+
+
+class ModelNotFound(ModelError, LookupError):
+    """No model of that name here."""
+
+
+class ChatTemplateMissing(ModelError):
+    """A base model asked to chat."""
+
+
+class NotEnoughMemory(ModelError, MemoryError):
+    """Weights larger than what is free."""
+
+
+class ReplayMiss(ModelError, LookupError):
+    """A replayed session that lacks an answer."""
+
+
+class EndpointError(ModelError, ConnectionError):
+    """A server that refused, with its words; or, where ``status`` is ``None``, does not answer."""
+
+    status: int | None = None
+
+
+def unknown(what: str, got: str, known: Iterable[str]) -> str:
+    """The message for a name that is not among the known ones, with the nearest as a hint.
+
+    >>> unknown("column", "txt", ["id", "text"])
+    "column 'txt' not found; have 'id', 'text'. Did you mean 'text'?"
+    """
+    names = [str(name) for name in known]
+    have = ", ".join(repr(name) for name in names) if names else "none"
+    near = difflib.get_close_matches(got, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{what} {got!r} not found; have {have}.{hint}"

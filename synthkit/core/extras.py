@@ -1,0 +1,30 @@
+"""Optional packages: imported when a feature wants them, with the pip line when absent."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from synthkit.core.errors import MissingExtra
+
+
+def need(module: str, *, extra: str, why: str) -> ModuleType:
+    """The imported module, or an error that names the feature and the pip line.
+
+    Raises
+    ------
+    MissingExtra
+        If ``module``, or a package it imports, is not installed.
+
+    Examples
+    --------
+    >>> need("json", extra="local", why="to read a file").__name__
+    'json'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtra(
+            f"{module} is needed {why}, but {error}. "
+            f'Install it with: pip install "synthkit[{extra}]"'
+        ) from error

@@ -1,0 +1,1 @@
+"""Filters of single rows: text, language, repetition, refusals, personal data, scores."""

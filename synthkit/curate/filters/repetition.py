@@ -1,0 +1,139 @@
+"""A filter of texts that repeat themselves, as models do when they run in circles.
+
+The measures and thresholds are those of J. Rae et al. (2021), arXiv 2112.11446, table A1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from synthkit.core.errors import UsageError
+from synthkit.curate.filters.base import Filter, text_filter
+from synthkit.curate.filters.text import share
+from synthkit.stats.rouge import tokens
+
+TOP: Mapping[int, float] = {2: 0.20, 3: 0.18, 4: 0.16}
+"""n -> the largest share of characters in the most frequent n-gram (Gopher)."""
+DUPLICATE: Mapping[int, float] = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+"""n -> the largest share of characters in n-grams that occur more than once (Gopher)."""
+
+
+def repetition(
+    *,
+    column: str = "text",
+    lines: float = 0.30,
+    line_chars: float = 0.20,
+    paragraphs: float = 0.30,
+    paragraph_chars: float = 0.20,
+    top: Mapping[int, float] = TOP,
+    duplicate: Mapping[int, float] = DUPLICATE,
+    short: int = 50,
+) -> Filter:
+    """A filter of texts that repeat lines, paragraphs or words, by Gopher's thresholds.
+
+    Words are :func:`synthkit.stats.rouge.tokens`, and a share of characters is one of those in words. An
+    occurrence that overlaps another counts what it adds. Gopher judges no text of fewer than 50
+    words; in such a text here the most frequent n-gram counts only if it occurs three times, since
+    "The soup was good and the bread was good" says 42% of its characters twice.
+
+    Parameters
+    ----------
+    lines, paragraphs : the largest share of them that repeat an earlier one, 0..1; blank ones do
+        not count, and paragraphs are parted by blank lines.
+    line_chars, paragraph_chars : the largest share of characters in those.
+    top, duplicate : n -> the largest share of characters in the most frequent n-gram, and in all
+        n-grams that occur more than once.
+    short : words from which Gopher's rule is followed to the letter.
+
+    Raises
+    ------
+    UsageError
+        If a share is not from 0 to 1, or an n is not 1 or more.
+
+    Examples
+    --------
+    >>> texts = ["so good so good so good so good", "The soup was good and the bread was good."]
+    >>> repetition().judge([{"text": text} for text in texts])
+    ["repeated 2-gram: 100% of characters in 'so good'", '']
+    """
+    gopher = (lines, line_chars, paragraphs, paragraph_chars, short) == (0.3, 0.2, 0.3, 0.2, 50)
+    gopher = gopher and top == TOP and duplicate == DUPLICATE
+    shares = {
+        "lines": lines,
+        "line_chars": line_chars,
+        "paragraphs": paragraphs,
+        "paragraph_chars": paragraph_chars,
+        **{f"top {n}-gram": value for n, value in top.items()},
+        **{f"duplicate {n}-grams": value for n, value in duplicate.items()},
+    }
+    for name, value in shares.items():
+        share(name, value)
+    if not all(isinstance(n, int) and n >= 1 for n in [*top, *duplicate]):
+        raise UsageError(f"n-grams are of 1 or more words; got {[*top, *duplicate]}.")
+
+    def test(text: str) -> str:
+        return (
+            _parts(text.split("\n\n"), "paragraphs", paragraphs, paragraph_chars)
+            or _parts(text.split("\n"), "lines", lines, line_chars)
+            or _grams(tokens(text), top, duplicate, short)
+        )
+
+    asked = ", ".join(f"{name} {value:g}" for name, value in shares.items())
+    return text_filter(
+        f"repetition <= {'Gopher' if gopher else f'{asked}; short {short}'}", column, test
+    )
+
+
+def _parts(parts: Sequence[str], what: str, most: float, most_chars: float) -> str:
+    """Why a text is dropped for its repeated lines or paragraphs."""
+    parts = [part.strip() for part in parts if part.strip()]
+    again = [part for part, n in Counter(parts).items() for _ in range(n - 1)]
+    if len(again) > most * len(parts):
+        return f"repeated {what}: {len(again)} of {len(parts)}"
+    chars, total = sum(map(len, again)), sum(map(len, parts))
+    return f"repeated {what}: {chars} of {total} characters" if chars > most_chars * total else ""
+
+
+def _grams(
+    words: Sequence[str], top: Mapping[int, float], duplicate: Mapping[int, float], short: int
+) -> str:
+    """Why a text is dropped for its repeated n-grams."""
+    total = sum(map(len, words))
+    least = 3 if len(words) < short else 2
+    for n, most in top.items():
+        found, at = _most_frequent(words, n)
+        if len(at) >= least and (part := _covered(words, at, n)) > most * total:
+            return f"repeated {n}-gram: {part / total:.0%} of characters in {found!r}"
+    for n, most in duplicate.items():
+        places = _places(words, n)
+        at = sorted(start for starts in places.values() if len(starts) > 1 for start in starts)
+        if (part := _covered(words, at, n)) > most * total:
+            return f"repeated {n}-grams: {part / total:.0%} of characters"
+    return ""
+
+
+def _most_frequent(words: Sequence[str], n: int) -> tuple[str, list[int]]:
+    """The n-gram that occurs most often, of several the one of the most characters."""
+    places = _places(words, n)
+    if not places:
+        return "", []
+    found = max(places, key=lambda gram: (len(places[gram]), sum(map(len, gram))))
+    return " ".join(found), places[found]
+
+
+def _places(words: Sequence[str], n: int) -> dict[tuple[str, ...], list[int]]:
+    """Where each n-gram begins."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for at, gram in enumerate(zip(*(words[i:] for i in range(n)), strict=False)):
+        places.setdefault(gram, []).append(at)
+    return places
+
+
+def _covered(words: Sequence[str], starts: Sequence[int], n: int) -> int:
+    """The characters of the words within n-grams that begin at these places, each once."""
+    chars, end = 0, 0
+    for start in starts:
+        chars += sum(map(len, words[max(start, end) : start + n]))
+        end = start + n
+    return chars

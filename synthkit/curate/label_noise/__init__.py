@@ -1,0 +1,1 @@
+"""Detection of wrong labels, by several methods over one set of evidence."""

@@ -1,0 +1,1 @@
+"""Better labels: votes, Dawid-Skene, relabelling, and routing to people."""

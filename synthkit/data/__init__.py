@@ -1,0 +1,1 @@
+"""Tables of any kind, expressions over rows, documents, chunking and retrieval."""

@@ -1,0 +1,171 @@
+"""Reporting: all metrics that what is given allows, and why the others are left out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from synthkit.core.errors import SynthkitError, UsageError, unknown
+from synthkit.data import tables as tables
+from synthkit.evaluate.checks import Check
+from synthkit.evaluate.inputs import Embed, EvalInputs
+from synthkit.evaluate.metrics.learners import Learner
+from synthkit.evaluate.raters.judge_calibration import reasoned
+from synthkit.evaluate.registry import METRICS, Metric
+from synthkit.evaluate.results import Measured, Report
+from synthkit.stats.intervals import check_level
+
+Progress = Callable[[int, int, str], None]
+
+
+def report(
+    table: Any,
+    *,
+    column: str = "",
+    against: Any = None,
+    test: Any = None,
+    label: str = "",
+    source: str = "",
+    embed: Embed | None = None,
+    embedder: str = "",
+    checks: Sequence[Check] = (),
+    said: Mapping[str, str] | None = None,
+    looks: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    judge: Sequence[str] = (),
+    learner: Learner | None = None,
+    weight: str = "",
+    pair_on: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+    sample: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+    progress: Progress | None = None,
+) -> Report:
+    """Everything that can be said of a table from what is given.
+
+    Parameters
+    ----------
+    table : the rows, of any kind.
+    column : of the texts; the one with the longest if not given.
+    against : real rows, with the same columns. Half of them train students, the others test them.
+    test : a test set, of which no row should be copied.
+    label : column of labels, in ``table`` and in ``against``.
+    source : column of what a text must be found in.
+    embed : texts -> (n, d) numbers, such as ``load_embedder("minilm").embed``.
+    embedder : what it is called, since scores of two embedders cannot be compared.
+    checks : of a row, such as :func:`synthkit.evaluate.checks.length` makes.
+    said : row id -> what people said of it: ``"accept"``, ``"reject"``, or the right label.
+    looks : who -> pairs of labels that two looks gave the same rows.
+    judge : columns of what judges said; those with a reason beside them, or ``outcome``, if not
+        given.
+    learner : what learns from rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
+        regression on embeddings if not given.
+    weight : column of how much each row counts for the learner.
+    pair_on : columns by which rows of two tables belong together; ``parent`` if there is one, else
+        all that the rows have beside id, text, fractions and what judges said.
+    metrics, without : names of metrics to compute alone, or to leave out.
+    sample : rows of which vectors are taken at most.
+    progress : called with how many metrics are done, how many there are, and the next one's name.
+
+    Raises
+    ------
+    UsageError
+        If a metric's name is unknown, or the texts are no texts. A metric that cannot be computed
+        is in ``left_out`` with the reason.
+    TableError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> rows = [{"text": "the soup was cold"}, {"text": "the bread was warm"}]
+    >>> found = report(rows, metrics=["distinct-2", "MAUVE"])
+    >>> print(found["distinct-2"].value, found.left_out)
+    1.0 {'MAUVE': 'needs real rows (against) and an embedder (embed)'}
+    """
+    check_level(level)
+    known = {metric.name: metric for metric in METRICS}
+    for name in (*(metrics or ()), *without):
+        if name not in known:
+            raise UsageError(unknown("metric", name, known))
+    given = EvalInputs(
+        table=table, column=column or tables.text_column(table), against=against, test=test,
+        label=label, source=source, embed=embed, embedder=embedder, checks=tuple(checks),
+        said=dict(said or {}), looks=dict(looks or {}), judge=tuple(judge), learner=learner,
+        weight=weight, sample=sample, seed=seed, level=level,
+    )  # fmt: skip
+    _check(given)
+    chosen = [one for one in METRICS if one.name in (metrics or known) and one.name not in without]
+    measured: list[Measured] = []
+    left_out: dict[str, str] = {}
+    advice: dict[str, str] = {}
+    for at, metric in enumerate(chosen):
+        if progress is not None:
+            progress(at, len(chosen), metric.name)
+        found, why = _made(metric, given)
+        measured += found
+        if why:
+            left_out[metric.name] = why
+        if found:
+            advice |= metric.advice(given)
+    if progress is not None:
+        progress(len(chosen), len(chosen), "")
+    keys = pairing(given.rows.table, given.column, pair_on)
+    return Report(tuple(measured), left_out, advice, keys)
+
+
+def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[str, str]:
+    """Row id -> what the row was asked for, as text; empty if no column says so.
+
+    >>> pairing([{"id": "a", "text": "Cold soup.", "topic": "soup"}], "text")
+    {'a': '["soup"]'}
+    """
+    names = tables.columns(table)
+    if on is None:
+        judged = reasoned(names)
+        apart = {"id", "parent", column, *judged, *(f"{name}_reason" for name in judged)}
+        others = [name for name in names if name not in apart]
+        on = ["parent"] if "parent" in names else [n for n in others if _plain(table, n)]
+    cells = [tables.column(table, name) for name in on]
+    if not cells:
+        return {}
+    ids = [str(id) for id in tables.column(table, "id")]
+    keys = zip(*cells, strict=True)
+    return {id: json.dumps(key, ensure_ascii=False) for id, key in zip(ids, keys, strict=True)}
+
+
+def _plain(table: Any, name: str) -> bool:
+    """Whether a column holds what a row can be asked for: texts, whole numbers, truth values."""
+    return all(cell is None or isinstance(cell, str | int) for cell in tables.column(table, name))
+
+
+def _check(given: EvalInputs) -> None:
+    """Refuse what no metric could use."""
+    for name in filter(None, (given.label, given.source, given.weight, *given.judge)):
+        tables.column(given.table, name)
+    if given.label and given.against is not None:
+        tables.column(given.against, given.label)
+    if not given.rows.texts:
+        raise UsageError(
+            f"expected rows with a text in column {given.column!r}; "
+            f"none of {tables.size(given.table)} has one."
+        )
+    if given.against is not None and not given.real.texts:
+        raise UsageError(f"expected real rows with a text in column {given.column!r}; none has.")
+
+
+def _made(metric: Metric, given: EvalInputs) -> tuple[list[Measured], str]:
+    """The scores of a metric, and why there are none."""
+    lacks = metric.lacks(given)
+    if lacks:
+        return [], f"needs {' and '.join(lacks)}"
+    try:
+        found = metric(given)
+    except SynthkitError as error:
+        return [], str(error).rstrip(".")
+    odd = [one.score.name for one in found if not math.isfinite(one.score.value)]
+    return [one for one in found if one.score.name not in odd], (
+        f"{', '.join(odd)} is not defined for these rows" if odd else ""
+    )

@@ -1,0 +1,1 @@
+"""Metrics of a table of texts: diversity, fidelity, faithfulness, memorization, usefulness."""

@@ -1,0 +1,1 @@
+"""People and judges: agreement, calibration, preferences, ratings and rankings."""

@@ -1,0 +1,68 @@
+"""A table's scores, as a report has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from synthkit.core.errors import UsageError, unknown
+from synthkit.core.extras import need
+from synthkit.core.types import Score
+
+COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A score, the kind of metric it is of, and the ids of the rows that its parts are of.
+
+    ``ids`` is ``None`` where the score has no parts.
+    """
+
+    kind: str
+    score: Score
+    ids: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The scores of a table, and what was left out.
+
+    Parameters
+    ----------
+    measured : scores with the ids of the rows they are of.
+    left_out : metric -> why it is not there.
+    advice : what it is about -> what the scores say to do.
+    keys : row id -> what the row was asked for, by which rows of two tables are paired.
+    """
+
+    measured: tuple[Measured, ...]
+    left_out: Mapping[str, str]
+    advice: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """Name -> score."""
+        return {one.score.name: one.score for one in self.measured}
+
+    def __getitem__(self, name: str) -> Score:
+        found = self.scores
+        if name not in found:
+            why = f" It was left out: {self.left_out[name]}." if name in self.left_out else ""
+            raise UsageError(unknown("metric", name, found) + why)
+        return found[name]
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores.values())
+
+    def frame(self) -> Any:
+        """A DataFrame with a row for each score: its kind, its name, and what it holds."""
+        pandas = need("pandas", extra="data", why="to show scores")
+        rows = [
+            (one.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how)
+            for one in self.measured
+            for s in [one.score]
+        ]
+        return pandas.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,1 @@
+"""Two-dimensional projections, group contrasts and word diffs."""

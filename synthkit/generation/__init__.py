@@ -1,0 +1,1 @@
+"""Generation: the job (what will be asked) and the runner (asks it)."""

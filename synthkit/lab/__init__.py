@@ -1,0 +1,1 @@
+"""The prompt lab: prompt variants side by side on the same rows."""

@@ -1,0 +1,85 @@
+"""Cells: what is known of one row of one column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from synthkit.core.types import Completion, Mark, Model
+from synthkit.evaluate.checks import Verdict
+from synthkit.lab.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the matrix: a variant asked of a model."""
+
+    variant: Variant
+    model: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell: a row, or why it is none yet.
+
+    Parameters
+    ----------
+    id : that of the row ``%%synth`` makes of the same request; empty if it cannot be rendered.
+    state : ``"new"`` (not asked), ``"asking"``, ``"done"``, ``"reject"`` (answered, but not to be
+        read) or ``"error"`` (no answer; it can be asked again).
+    output : the output columns.
+    text : the output as one text, JSON if it has several columns; of a reject what came instead.
+    why : what is wrong, in words.
+    cost : in US dollars; ``None`` where no price is known.
+    """
+
+    id: str = ""
+    state: Literal["new", "asking", "done", "reject", "error"] = "new"
+    output: Mapping[str, Any]
+    text: str = ""
+    why: str = ""
+    completion: Completion | None = None
+    cost: float | None = None
+    verdicts: Mapping[str, Verdict]
+    mark: Mark | None = None
+
+    @property
+    def label(self) -> str:
+        """``"accept"``, ``"reject"`` or nothing."""
+        label = self.mark.label if self.mark else ""
+        return label if label in ("accept", "reject") else ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether it is marked as bad, fails a check, or is no row."""
+        failed = any(verdict.passed is False for verdict in self.verdicts.values())
+        return failed or self.label == "reject" or self.state in ("reject", "error")
+
+    @property
+    def unmarked(self) -> bool:
+        """Whether it could be marked, and is not."""
+        return self.state == "done" and not self.label
+
+
+def as_text(output: Mapping[str, Any]) -> str:
+    """An output as one text: its one cell, or all of them as JSON.
+
+    >>> as_text({"text": "Cold soup."}), as_text({"a": 1, "b": "x"})
+    ('Cold soup.', '{"a": 1, "b": "x"}')
+    """
+    cells = list(output.values())
+    if len(cells) == 1 and isinstance(cells[0], str):
+        return cells[0]
+    value = cells[0] if len(cells) == 1 else dict(output)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def cost_of(model: Model, completion: Completion) -> float | None:
+    """What an answer cost, in US dollars; ``None`` where no price is known."""
+    price = model.price
+    if price is None:
+        return None
+    return (completion.prompt_tokens * price[0] + completion.completion_tokens * price[1]) / 1e6

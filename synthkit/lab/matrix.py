@@ -1,0 +1,134 @@
+"""The matrix: which request each cell is, and what is known of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Completion, Reject
+from synthkit.data import tables as tables
+from synthkit.evaluate.checks import Verdict
+from synthkit.generation.prompt_job import Plan, plan
+from synthkit.lab.answering import Inquiry, Question
+from synthkit.lab.cells import Cell, Column, as_text, cost_of
+from synthkit.lab.check_runner import Jury
+from synthkit.lab.config import Setup
+from synthkit.lab.marks import Marking
+from synthkit.lab.variants import Version
+from synthkit.sessions.session import Session
+from synthkit.store.store import ID_DIGITS
+
+EMPTY = "This variant is empty: write its prompt."
+
+
+class Matrix:
+    """Rows by columns: the plans of all columns, and the cells that come of their answers.
+
+    A column that cannot be rendered has cells all the same; they say why.
+    """
+
+    def __init__(self, setup: Setup, session: Session, marking: Marking) -> None:
+        self.setup, self.session, self.marking = setup, session, marking
+        self.rows = tables.records(setup.inputs)
+        self.inquiry = Inquiry(session.store)
+        self.jury = Jury(setup.checks, setup.judge, self.inquiry)
+        self._plans: dict[tuple[str, str, str], Plan | UsageError] = {}
+        self._outcomes: dict[str, Mapping[str, Any] | Reject] = {}
+        self._lock = threading.RLock()
+
+    def plan(self, column: Column) -> Plan | UsageError:
+        """The requests of a column, one for each row; or why its variant cannot be rendered."""
+        version = column.variant.versions[column.variant.at]
+        at = (version.prompt, repr(version.sampling), column.model)
+        with self._lock:
+            if at not in self._plans:
+                self._plans[at] = made = self._planned(version, column.model)
+                if isinstance(made, Plan):
+                    self.inquiry.look_up(made.keys)
+            return self._plans[at]
+
+    def refuse(self, version: Version) -> None:
+        """Raise what keeps a version from being rendered for every row, if anything does."""
+        problem = self._planned(version, next(iter(self.setup.models)))
+        if isinstance(problem, UsageError):
+            raise problem
+
+    def cell(self, row: int, column: Column) -> Cell:
+        """What is known of one cell."""
+        planned = self.plan(column)
+        if isinstance(planned, UsageError):
+            return Cell(why=str(planned), output={}, verdicts={})
+        key = planned.keys[row]
+        id = key[:ID_DIGITS]
+        mark, completion = self.marking.get(id), self.inquiry.held.get(key)
+        if completion is None:
+            state, why = self.inquiry.state(key)
+            return Cell(id=id, state=state, why=why, output={}, verdicts={}, mark=mark)
+        found = Cell(
+            id=id,
+            state="done",
+            output={},
+            verdicts={},
+            completion=completion,
+            cost=cost_of(planned.model, completion),
+            mark=mark,
+        )
+        outcome = self._outcome(key, planned, completion)
+        if isinstance(outcome, Reject):
+            failed = {name: Verdict(False, "no row") for name in self.jury.names}
+            why = outcome.reason
+            return replace(found, state="reject", text=outcome.raw, why=why, verdicts=failed)
+        text = as_text(outcome)
+        verdicts = self.jury.verdicts(key, {**self.rows[row], **outcome}, text)
+        return replace(found, output=outcome, text=text, verdicts=verdicts)
+
+    def question(self, row: int, column: Column) -> Question:
+        """What a cell asks.
+
+        Raises
+        ------
+        UsageError
+            If its variant cannot be rendered.
+        """
+        planned = self.plan(column)
+        if isinstance(planned, UsageError):
+            raise planned
+        return Question(planned.keys[row], planned.requests[row], planned.prompt)
+
+    def unjudged(self, row: int, column: Column) -> list[Question]:
+        """What the judges still have to be asked about a cell."""
+        cell = self.cell(row, column)
+        if cell.state != "done":
+            return []
+        seen = {**self.rows[row], **cell.output}
+        return self.jury.open(self.question(row, column).key, seen, cell.text)
+
+    def ids(self, column: Column) -> list[str]:
+        """The ids of a column's cells."""
+        planned = self.plan(column)
+        return [] if isinstance(planned, UsageError) else [k[:ID_DIGITS] for k in planned.keys]
+
+    def _outcome(
+        self, key: str, planned: Plan, completion: Completion
+    ) -> Mapping[str, Any] | Reject:
+        if key not in self._outcomes:
+            self._outcomes[key] = planned.decoder(completion)
+        return self._outcomes[key]
+
+    def _planned(self, version: Version, model: str) -> Plan | UsageError:
+        if not version.prompt.strip():
+            return UsageError(EMPTY)
+        try:
+            return plan(
+                version.prompt,
+                model=self.setup.models[model],
+                session=self.session,
+                rows=self.setup.inputs,
+                sampling=version.sampling,
+                **self.setup.reading,
+            )
+        except UsageError as error:
+            return error

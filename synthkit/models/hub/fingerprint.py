@@ -1,0 +1,163 @@
+"""Which weights these are: hashes of what changes an answer, computed without torch.
+
+Hashing a gigabyte takes seconds, so a file's hash is remembered in the cache folder together with
+its path, size and time of change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.core.types import digest
+from synthkit.models.hub import catalog
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a model is, as far as its answers go. ``size`` is bytes of bfloat16 weights."""
+
+    weights: str
+    template: str
+    size: int
+
+
+def of_catalog(name: str) -> Identity:
+    """The identity of a catalog model, known before it is here."""
+    wanted = catalog.entry(name)
+    return Identity(weights=catalog.weights(name), template="own", size=2 * wanted.parameters)
+
+
+def of_folder(folder: Path) -> Identity:
+    """The identity of a folder that transformers can load.
+
+    Raises
+    ------
+    ModelNotFound
+        If it holds no weights or no config.
+    """
+    config = _json(folder / "config.json")
+    if config is None:
+        raise ModelNotFound(
+            f"{folder} was expected to hold a model, but has no config.json; it has "
+            f"{_listing(folder)}."
+        )
+    files = weight_files(folder)
+    # the version that wrote a config changes no answer
+    settings = {key: value for key, value in config.items() if key not in _INCIDENTAL}
+    texts = [folder / name for name in _TOKENIZER if (folder / name).is_file()]
+    hashes = {path.name: file_hash(path) for path in [*files, *texts]}
+    stored = config.get("dtype") or config.get("torch_dtype") or "float32"
+    size = sum(path.stat().st_size for path in files)
+    return Identity(
+        weights=digest({"config": settings, "files": hashes}),
+        template=template_hash(folder),
+        size=size // 2 if stored == "float32" else size,
+    )
+
+
+_INCIDENTAL = {"transformers_version", "_name_or_path"}
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weight files of a folder, safetensors before others.
+
+    Raises
+    ------
+    ModelNotFound
+        If there are none.
+    """
+    for pattern in ("model*.safetensors", "*.safetensors", "pytorch_model*.bin"):
+        found = sorted(folder.glob(pattern))
+        if found:
+            return found
+    raise ModelNotFound(
+        f"{folder} was expected to hold *.safetensors or pytorch_model*.bin, but has "
+        f"{_listing(folder)}."
+    )
+
+
+def template_hash(folder: Path) -> str:
+    """16 hex digits of the chat template, or ``"none"`` if the folder has none."""
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        return sha256(own.read_bytes()).hexdigest()[:16]
+    template = (_json(folder / "tokenizer_config.json") or {}).get("chat_template")
+    return digest(template)[:16] if template else "none"
+
+
+def adapter_hash(folder: Path) -> str:
+    """16 hex digits of a PEFT adapter: its settings and weights.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no adapter.
+    """
+    files = sorted(folder.glob("adapter_model.*"))
+    if not files or not (folder / "adapter_config.json").is_file():
+        raise UsageError(
+            f"adapter={str(folder)!r} was expected to be a folder with adapter_config.json and "
+            f"adapter_model.safetensors, as PEFT saves it; it has {_listing(folder)}."
+        )
+    return digest(
+        {path.name: file_hash(path) for path in [folder / "adapter_config.json", *files]}
+    )[:16]
+
+
+def file_hash(path: Path) -> str:
+    """The sha256 of a file, remembered as long as its path, size and time of change stay."""
+    about = path.stat()
+    key = f"{path.resolve()}|{about.st_size}|{about.st_mtime_ns}"
+    memo = catalog.cache() / "hashes.json"
+    known: dict[str, Any] = _json(memo) or {}
+    if key in known:
+        return str(known[key])
+    seen = sha256()
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            seen.update(block)
+    if about.st_size > CHUNK:
+        _remember(memo, {**known, key: seen.hexdigest()})
+    return seen.hexdigest()
+
+
+def _remember(memo: Path, known: dict[str, Any]) -> None:
+    """Replace the memo in one step. Of two writers the last wins: the other hashes once more."""
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=memo.parent, prefix=".hashes.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(known, file)
+    os.replace(name, memo)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _listing(folder: Path) -> str:
+    names: Sequence[str] = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return shown or "nothing"

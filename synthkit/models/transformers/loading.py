@@ -1,0 +1,146 @@
+"""Weights into memory: transformers, bitsandbytes and PEFT, as the settings of a model ask."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from transformers.utils import logging as progress
+
+from synthkit.core.errors import ModelError, UsageError
+from synthkit.core.extras import need
+from synthkit.models.transformers.weights import Engine, accepted
+
+if TYPE_CHECKING:
+    from synthkit.models.transformers.model import Settings
+
+MERGEABLE = {"full_attention", "sliding_attention"}
+"""Layers that keep nothing but keys and values of single tokens, so that rows may share a batch."""
+
+
+def engine(folder: Path, settings: Settings) -> Engine:
+    """The weights of the folder, loaded as the settings say.
+
+    Raises
+    ------
+    ModelError
+        If transformers cannot load them.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    device = settings.device
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        device = "cpu"
+    with quiet():
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+            net = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, **_options(settings, device)
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"{settings.source.name} was found in {folder}, but transformers could not load "
+                f"it: {error}"
+            ) from error
+        if settings.adapter is not None:
+            net = _adapted(net, settings)
+    return held(net, tokenizer, device)
+
+
+def held(net: Any, tokenizer: Any, device: str) -> Engine:
+    """What decoding needs of weights that are in memory; they are set to answer, not to learn."""
+    net.eval()
+    config = net.config.get_text_config(decoder=True)
+    return Engine(
+        net=net,
+        accepts=accepted(net),
+        tokenizer=tokenizer,
+        ends=_ends(net, tokenizer),
+        context=_context(config, tokenizer),
+        mergeable=_mergeable(net, config),
+        device=device,
+        width=net.get_output_embeddings().weight.shape[0],
+        row_bytes=_row_bytes(config, net.dtype),
+    )
+
+
+def _options(settings: Settings, device: str) -> dict[str, Any]:
+    """What ``from_pretrained`` is told. Packed weights are never moved: bitsandbytes #2078."""
+    dtype = getattr(torch, settings.dtype)
+    options: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
+    if settings.quantize != "none":
+        need("bitsandbytes", extra="local", why=f"to quantize to {settings.quantize}")
+    if settings.quantize == "nf4":
+        options["quantization_config"] = transformers.BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    elif settings.quantize == "int8":
+        options["quantization_config"] = transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return options
+
+
+def _adapted(net: Any, settings: Settings) -> Any:
+    peft = need("peft", extra="local", why="to apply an adapter")
+    try:
+        adapted = peft.PeftModel.from_pretrained(net, str(settings.adapter))
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"adapter={str(settings.adapter)!r} does not fit {settings.source.name}: "
+            f"{str(error).strip().splitlines()[0]}"
+        ) from error
+    # merged, a linear layer is one product and not three; packed weights cannot take it exactly
+    return adapted.merge_and_unload() if settings.quantize == "none" else adapted
+
+
+def _ends(net: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end a completion, of the generation config and of the tokenizer."""
+    ends = net.generation_config.eos_token_id
+    listed = ends if isinstance(ends, list) else [ends]
+    return frozenset(end for end in [*listed, tokenizer.eos_token_id] if end is not None)
+
+
+def _context(config: Any, tokenizer: Any) -> int:
+    """Most tokens of prompt and completion."""
+    known = getattr(config, "max_position_embeddings", None)
+    return int(known or min(tokenizer.model_max_length, 1 << 20))
+
+
+def _mergeable(net: Any, config: Any) -> bool:
+    layers = getattr(config, "layer_types", None) or ["full_attention"]
+    return set(layers) <= MERGEABLE and not getattr(net, "_is_stateful", False)
+
+
+def _row_bytes(config: Any, dtype: Any) -> int:
+    """Bytes of keys and values that one token takes, at most."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * dtype.itemsize)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without progress bars, which a saved notebook would keep, and two harmless warnings."""
+    shown = progress.is_progress_bar_enabled()
+    progress.disable_progress_bar()
+    packing = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    packing.addFilter(_matters)
+    try:
+        with warnings.catch_warnings():
+            # peft 0.21 asks transformers 5.23 for a name that it renamed
+            warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
+            yield
+    finally:
+        packing.removeFilter(_matters)
+        if shown:
+            progress.enable_progress_bar()
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """bitsandbytes looks for faster kernels of the Hub, and does without them."""
+    return "kernels-community" not in record.getMessage()

@@ -1,0 +1,120 @@
+"""How much memory there is, and whether weights fit, before they are loaded.
+
+In a container the machine's memory is not what a process may use: the control group's limit is,
+and passing it gets the process killed without a word.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from synthkit.core.errors import NotEnoughMemory
+
+UNLIMITED = 1 << 60
+"""Control groups of version 1 say "no limit" with a number near 2**63."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes this process may use in all, and how many of them are free."""
+
+    limit: int
+    free: int
+    source: str
+
+
+def of_process(root: Path = Path("/")) -> Memory | None:
+    """The tightest of the control group's limit and the machine's memory; ``None`` where unknown.
+
+    Parameters
+    ----------
+    root : where ``proc`` and ``sys`` are looked for.
+    """
+    known = [memory for memory in (_machine(root), *_groups(root)) if memory.limit < UNLIMITED]
+    if not known:
+        return None
+    limit = min(known, key=lambda memory: memory.limit)
+    free = min(known, key=lambda memory: memory.free)
+    return Memory(limit.limit, max(free.free, 0), limit.source)
+
+
+def _machine(root: Path) -> Memory:
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return Memory(UNLIMITED, UNLIMITED, "this machine")
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
+    total = kilobytes["MemTotal"] * 1024
+    return Memory(total, kilobytes.get("MemAvailable", 0) * 1024 or total, "this machine")
+
+
+def _groups(root: Path) -> list[Memory]:
+    """The memory of this process's control group and of each group above it, of either version."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            base = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        folder = base / path.lstrip("/")
+        # inside a container the path is often the host's, and only the base exists
+        found += [_group(at, *names) for at in (folder, *folder.parents) if at.is_relative_to(base)]
+    return [memory for memory in found if memory is not None]
+
+
+def _group(folder: Path, limit: str, usage: str, inactive: str) -> Memory | None:
+    """The memory of one group; file pages it could drop at once count as free."""
+    try:
+        most = (folder / limit).read_text().strip()
+        used = int((folder / usage).read_text())
+        stat = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return None
+    if most == "max":
+        return None
+    droppable = next((int(line.split()[1]) for line in stat if line.split()[:1] == [inactive]), 0)
+    return Memory(int(most), int(most) - used + droppable, "the control group of this process")
+
+
+@functools.cache
+def cuda_bytes() -> int:
+    """Memory of the first NVIDIA GPU, if the installed torch could use one; without torch."""
+    try:
+        built_for_cpu = metadata.version("torch").endswith("+cpu")
+    except metadata.PackageNotFoundError:
+        built_for_cpu = True
+    if built_for_cpu:
+        return 0
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", "-i", "0"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        return int(said.stdout.split()[0]) << 20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0
+
+
+def preflight(name: str, needed: int, memory: Memory | None, todo: str) -> None:
+    """Nothing, if the weights fit into what is free.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If they do not; the message has the bytes needed and free, the limit, and ``todo``.
+    """
+    if memory is not None and needed > memory.free:
+        raise NotEnoughMemory(
+            f"{name} needs about {needed / 1e9:.2f} GB of memory, but {memory.free / 1e9:.2f} GB "
+            f"are free of the {memory.limit / 1e9:.2f} GB of {memory.source}. {todo}"
+        )

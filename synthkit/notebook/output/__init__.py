@@ -1,0 +1,1 @@
+"""Static outputs of the notebook: HTML and text that stand without a kernel."""

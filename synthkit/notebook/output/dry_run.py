@@ -1,0 +1,56 @@
+"""What ``--dry-run`` shows: the prompts as they would be sent, and what they would take."""
+
+from __future__ import annotations
+
+from synthkit.generation.job import Job, Outlook
+from synthkit.notebook.output.tables import Static, count, grid, money
+
+SHOWN = 3
+
+
+def outline(making: Job) -> Static:
+    """The first prompts of a recipe, its hits and misses, and an estimate."""
+    outlook = making.outlook()
+    estimate = making.estimate(outlook)
+    # each branch's first request; those that begin otherwise are shown by what is ahead
+    first = [request for request in making.opening() if request is not None] or outlook.ahead
+    rows = [
+        {"prompt": i, "role": role, "text": text}
+        for i, request in enumerate(first[:SHOWN])
+        for role, text in [
+            *((message.role, message.content) for message in request.messages),
+            *([("to score", request.answer)] if request.answer is not None else []),
+        ]
+    ]
+    parts = [
+        _requests(making, outlook),
+        f"about {count(estimate.prompt_tokens, 'token')} in, "
+        f"{count(estimate.completion_tokens, 'token')} out",
+    ]
+    parts.append("cost unknown" if estimate.cost is None else f"about {money(estimate.cost)}")
+    if estimate.seconds is None:
+        parts.append("time unknown before a first run")
+    elif outlook.ahead:
+        parts.append(f"about {max(1, round(estimate.seconds))} s")
+    return grid(rows, note="; ".join(parts) + _why(making, outlook))
+
+
+def _requests(making: Job, outlook: Outlook) -> str:
+    """How many requests there are, and how many of them are to be asked."""
+    bounds, hits = making.recipe.requests, outlook.hits
+    if bounds.least == bounds.most:
+        return (
+            f"{count(bounds.least, 'request')}: {hits} from the session, "
+            f"{bounds.least - hits} to ask"
+        )
+    ahead = f"{len(outlook.ahead)} to ask next" if outlook.ahead else "none to ask"
+    return f"{bounds} requests: {hits} from the session, {ahead}"
+
+
+def _why(making: Job, outlook: Outlook) -> str:
+    """Why the first miss is one, where the session has something to compare it with."""
+    if not outlook.ahead or not making.session.store.count():
+        return ""
+    request = outlook.ahead[0]
+    why = making.session.explain(request, making.answering(request))
+    return f". First to ask: {why}"

@@ -1,0 +1,1 @@
+"""The widgets: one package each, with its Python side and its front end."""

@@ -1,0 +1,1 @@
+"""The explorer: a map of a table's texts."""

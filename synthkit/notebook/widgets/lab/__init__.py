@@ -1,0 +1,1 @@
+"""The lab widget: prompt variants in columns, inputs in rows."""

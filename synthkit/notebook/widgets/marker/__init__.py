@@ -1,0 +1,1 @@
+"""The marker: rows or pairs to annotate by key, mouse or touch."""

@@ -1,0 +1,1 @@
+"""The session browser: runs, tables, lineage, marks and cost."""

@@ -1,0 +1,1 @@
+"""Prompt templates, parsing of completions, and the conditions that fill a template."""

@@ -1,0 +1,233 @@
+"""Instructions that grow harder round by round, and are eliminated where they fail to.
+
+WizardLM: Empowering Large Language Models to Follow Complex Instructions (arXiv 2304.12244).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from synthkit.core.errors import UsageError, unknown
+from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps, digest
+from synthkit.data import tables
+from synthkit.prompts import parsing
+from synthkit.recipes._ask import ask
+from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe, user
+from synthkit.recipes._rounds import traced
+from synthkit.recipes._zerogen import distinct, positive, tried
+from synthkit.stats.rouge import tokens
+
+IN_DEPTH = """\
+Rewrite the given prompt into a version that is a little harder, and that people can still \
+understand and answer. {method} Keep all tables and code. Add at most 20 words. Do not answer it; \
+write nothing but the new prompt.
+
+Given prompt:
+{instruction}"""
+IN_BREADTH = """\
+Write a new prompt in the same field as the given prompt, about something rarer, as long and as \
+hard. Do not answer it; write nothing but the new prompt.
+
+Given prompt:
+{instruction}"""
+METHODS = {
+    "constraint": "Add one more constraint or requirement.",
+    "deepen": "Ask about its matter in more depth and breadth.",
+    "concretise": "Replace general concepts by more specific ones.",
+    "steps": "Make it need several steps of reasoning.",
+    "complicate": "Add data to work on, such as a table, a formula or code.",
+}
+EQUAL = """\
+Compare two prompts. They are equal if they have the same constraints and requirements, and ask \
+in the same depth and breadth. Answer "equal" or "not equal".
+
+First prompt:
+{first}
+
+Second prompt:
+{second}"""
+
+OPERATIONS = (*METHODS, "breadth")
+COPIED = ("given prompt", "new prompt", "rewritten prompt", "created prompt")
+SORRY_WORDS = 80
+"""An answer that says it is sorry, and has fewer words than this, is none."""
+GROWTH = 60
+"""Most words that an instruction may grow by in a round: three times what it is asked to."""
+STOP_WORDS = frozenset(
+    "a about all also am an and any are as at be been but by can could did do does for from had "
+    "has have he her him his how i if in into is it its just me more my no nor not of off on or "
+    "our out over own she should so some such than that the their them then there these they this "
+    "those to too under up us very was we were what when where which while who whom why will with "
+    "would you your".split()
+)
+
+
+@recipe
+def evol_instruct(
+    prompt: str,
+    *,
+    rows: Table,
+    rounds: int = 2,
+    operations: Sequence[str] = OPERATIONS,
+    eliminate: bool = True,
+    answers: bool = False,
+    keep: Literal["all", "last"] = "all",
+    sampling: Sampling = Sampling(),
+) -> Recipe:
+    """Instructions evolved from seeds, in depth and breadth, round by round.
+
+    This is Evol-Instruct (arXiv 2304.12244). In each round an operation is drawn uniformly, and the
+    instruction is rewritten by it. One that fails is a reject that says why, and the instruction
+    it came from goes into the next round again. It fails if
+
+    - it is the same, or the model judges that nothing was gained;
+    - its answer says sorry, and has fewer than 80 words;
+    - it, or its answer, has nothing but stop words and punctuation (English ones);
+    - it copies the words of the prompt it was made by, such as "given prompt".
+
+    Beside the paper's rules, it may not grow by more than 60 words. Prompts are shorter than the
+    paper's; the rules that need no model come first; seeds do not wait for each other's rounds.
+
+    Parameters
+    ----------
+    prompt : gives the seed instruction from the fields of its row. Turns before its last one stand
+        before all that is asked of the model, but for the judgement.
+    rows : the seeds. A column ``instruction`` that they have is replaced; ``parent`` tells the
+        seed.
+    operations : of ``"constraint"``, ``"deepen"``, ``"concretise"``, ``"steps"``,
+        ``"complicate"`` (these rewrite in depth) and ``"breadth"`` (a new one of the same field).
+    eliminate : whether the rules above hold. The model that judges is the role ``judge``.
+    answers : whether each instruction is answered too, in the column ``answer``.
+    keep : ``"all"``, a row for what survives each round, or ``"last"``, one for each seed; a seed
+        of which nothing survives has none.
+
+    Raises
+    ------
+    UsageError
+        If ``rounds`` is below 1, or an operation is none of these; if the prompt uses a field that
+        the rows lack.
+
+    Examples
+    --------
+    >>> seeds = [{"task": "Name a soup."}, {"task": "Write a haiku."}]
+    >>> print(evol_instruct("{{ task }}", rows=seeds, rounds=3).requests)
+    6 to 12
+    """
+    positive("rounds", rounds)
+    operations = distinct("operations", operations)
+    for operation in operations:
+        if operation not in OPERATIONS:
+            raise UsageError(unknown("operation", operation, OPERATIONS))
+    if keep not in ("all", "last"):
+        raise UsageError(unknown("keep", keep, ("all", "last")))
+    template = tried(prompt, rows)
+
+    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+        *before, last = template.render(row)
+        draw = random.Random(digest([sampling.seed, last.content]))
+        parent = last.content
+        lineage: tuple[Request, ...] = ()
+        survivors: list[Row] = []
+        rejects: list[Reject] = []
+        for number in range(rounds):
+            operation = draw.choice(operations)
+            asked = Request((*before, _turn(operation, parent)), sampling, index=number)
+            of, outcome = yield from traced(_evolved(asked, parent, eliminate, answers))
+            told = {"round": number + 1, "operation": operation}
+            if isinstance(outcome, Reject):
+                cells = {**outcome.cells, **told}
+                rejects.append(replace(outcome, cells=cells, of=(*lineage, *of)))
+            else:
+                parent, lineage = outcome["instruction"], (*lineage, *of)
+                survivors.append(Row({**outcome, **told}, of=lineage))
+        return [*(survivors if keep == "all" else survivors[-1:]), *rejects]
+
+    has = "instruction" in tables.columns(rows)
+    made = ("round", "operation", *(["answer"] if answers else []))
+    return per_row(
+        steps,
+        rows,
+        name="evolve",
+        columns=made if has else ("instruction", *made),
+        requests=Bounds(rounds, rounds * (1 + eliminate + answers)),
+        makes=Bounds(0, rounds if keep == "all" else 1),
+        roles=["judge"] if eliminate else [],
+        prompt=prompt,
+    )
+
+
+def _turn(operation: str, parent: str) -> Message:
+    """What asks for an instruction to be evolved."""
+    if operation == "breadth":
+        return Message("user", IN_BREADTH.format(instruction=parent))
+    return Message("user", IN_DEPTH.format(method=METHODS[operation], instruction=parent))
+
+
+def _evolved(
+    request: Request, parent: str, eliminate: bool, answers: bool
+) -> Steps[parsing.Cells | Reject]:
+    """The instruction that a request asks for, with its answer; or why it is eliminated."""
+    found = yield from ask(request, parsing.text("instruction"))
+    if isinstance(found, Reject):
+        return found
+    evolved = found["instruction"]
+    if eliminate:
+        reason = flaw(evolved, parent) or (yield from _no_gain(evolved, parent, request))
+        if reason:
+            return Reject(evolved, reason, found)
+    if not answers:
+        return found
+    turns = (*request.messages[:-1], Message("user", evolved))
+    answered = yield from ask(replace(request, messages=turns), parsing.text("answer"))
+    if isinstance(answered, Reject):
+        return replace(answered, reason=f"its answer: {answered.reason}", cells=found)
+    reason = refusal(answered["answer"]) if eliminate else ""
+    return Reject(answered["answer"], reason, found) if reason else found | answered
+
+
+def _no_gain(evolved: str, parent: str, request: Request) -> Steps[str]:
+    """Why an instruction gains nothing over its parent, as a model judges; empty if it does."""
+    decoder = parsing.label(["equal", "not equal"])
+    greedy = replace(request.sampling, temperature=0)
+    content = EQUAL.format(first=parent, second=evolved)
+    asked = user(content, greedy, schema=decoder.schema, to="judge")
+    verdict = yield from ask(asked, decoder, repairs=1)
+    if isinstance(verdict, Reject):
+        return f"no verdict on what it gains: {verdict.reason}"
+    return "no gain over the instruction it came from" if verdict["label"] == "equal" else ""
+
+
+def flaw(evolved: str, parent: str) -> str:
+    """Why an instruction is eliminated without a model being asked; empty if it is not.
+
+    >>> flaw("What is it?", "Name a soup.")
+    'nothing but stop words and punctuation'
+    """
+    if not _says_something(evolved):
+        return "nothing but stop words and punctuation"
+    copied = [words for words in COPIED if words in evolved.casefold()]
+    if copied:
+        return f"copies {copied[0]!r} from the prompt it was made by"
+    if tokens(evolved) == tokens(parent):
+        return "no gain: it is the instruction it came from"
+    grown = len(evolved.split()) - len(parent.split())
+    return f"{grown} words longer; at most {GROWTH} may be added" if grown > GROWTH else ""
+
+
+def refusal(answer: str) -> str:
+    """Why an answer eliminates its instruction; empty if it does not.
+
+    >>> refusal("Sorry, I cannot draw.")
+    'its answer says sorry, in 4 words'
+    """
+    n = len(answer.split())
+    if "sorry" in answer.casefold() and n < SORRY_WORDS:
+        return f"its answer says sorry, in {n} words"
+    return "" if _says_something(answer) else "its answer: nothing but stop words and punctuation"
+
+
+def _says_something(text: str) -> bool:
+    return not STOP_WORDS.issuperset(tokens(text))

@@ -1,0 +1,1 @@
+"""Statistics without a model: bootstrap, intervals, ROUGE and the light classifier."""

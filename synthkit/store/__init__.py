@@ -1,0 +1,1 @@
+"""The SQLite file of a session: completions, runs, marks, curations and evaluations."""

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist, jensenshannon
+from scipy.stats import binomtest
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Score
+from synthkit.evaluate.metrics.embedding_fidelity import frechet_distance, prdc, two_sample
+from synthkit.evaluate.metrics.mauve_and_divergence import (
+    _area,
+    _shares,
+    label_divergence,
+    length_divergence,
+    mauve,
+)
+
+Vectors = np.ndarray[Any, Any]
+
+
+def apart(n: int, m: int, d: int, shift: float, seed: int = 0) -> tuple[Vectors, Vectors]:
+    rng = np.random.default_rng(seed)
+    real, synthetic = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+    synthetic[:, 0] += shift
+    return real, synthetic
+
+
+def plain_prdc(real: Vectors, synthetic: Vectors, k: int) -> list[float]:
+    around_real = np.sort(cdist(real, real), axis=1)[:, k]
+    around_synthetic = np.sort(cdist(synthetic, synthetic), axis=1)[:, k]
+    far = cdist(real, synthetic)
+    return [
+        float((far < around_real[:, None]).any(axis=0).mean()),
+        float((far < around_synthetic).any(axis=1).mean()),
+        float((far < around_real[:, None]).sum(axis=0).mean() / k),
+        float((far.min(axis=1) < around_real).mean()),
+    ]
+
+
+def plain_frechet(real: Vectors, synthetic: Vectors) -> float:
+    moved = real.mean(axis=0) - synthetic.mean(axis=0)
+    one, two = np.cov(real.T), np.cov(synthetic.T)
+    return float(moved @ moved + np.trace(one + two - 2 * sqrtm(one @ two).real))
+
+
+# ---- MAUVE; the numbers are those of mauve-text 0.4.0
+
+
+@pytest.mark.parametrize(
+    ("scaling", "smoothing", "area"),
+    [
+        (5, 0, 0.6057245782967072),
+        (5, 0.5, 0.6576952721769055),
+        (1, 0, 0.968085841270852),
+        (20, 0, 0.03375758821751425),
+    ],
+)
+def test_the_area_is_that_of_the_published_code(
+    scaling: float, smoothing: float, area: float
+) -> None:
+    p = np.array([8.0, 6, 9, 4, 12, 3, 12, 6]) + smoothing
+    q = np.array([10.0, 10, 7, 17, 3, 22, 5, 6]) + smoothing
+    assert float(_area(_shares(p), _shares(q), scaling)) == pytest.approx(area, abs=1e-12)
+
+
+MAUVE_TEXT = [
+    # n, m, d, shift, its mean of five seeds, and with smoothing of 0.5
+    (300, 300, 8, 0.3, 0.9517, 0.9597),
+    (600, 900, 16, 0.5, 0.9393, 0.9479),
+    (1000, 1000, 32, 1.0, 0.8283, 0.8564),
+]
+
+
+def test_mauve_is_that_of_the_published_code_within_what_its_seeds_differ() -> None:
+    rng = np.random.default_rng(0)
+    for n, m, d, shift, plain, smooth in MAUVE_TEXT:
+        real, synthetic = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+        synthetic[:, 0] += shift
+        for smoothing, expected in ((0.0, plain), (0.5, smooth)):
+            found = [
+                mauve(real, synthetic, smoothing=smoothing, seed=seed, draws=0).value
+                for seed in range(3)
+            ]
+            assert np.mean(found) == pytest.approx(expected, abs=0.03)
+
+
+def test_mauve_without_a_shared_cluster_is_the_area_of_two_powers() -> None:
+    w = np.concatenate([[0], np.linspace(1e-6, 1 - 1e-6, 25), [1]])
+    least = np.trapezoid(w**5, -((1 - w) ** 5))
+    found = mauve([[1.0, 0.0]] * 40, [[-1.0, 0.0]] * 40)
+    assert found.value == pytest.approx(least, abs=1e-12)
+    assert found.value == pytest.approx(1 / 252, abs=2e-4)
+
+
+def test_mauve_depends_on_neither_the_order_of_rows_nor_which_table_is_first() -> None:
+    real, synthetic = apart(200, 200, 6, 0.7)
+    value = mauve(real, synthetic).value
+    assert mauve(real[::-1], synthetic).value == pytest.approx(value, abs=1e-12)
+    assert mauve(synthetic, real).value == pytest.approx(value, abs=1e-12)
+
+
+def test_mauve_says_so_where_rows_are_few() -> None:
+    real, synthetic = apart(499, 600, 3, 0.1)
+    assert "too few rows to trust it: 499" in mauve(real, synthetic, draws=0).how
+    assert "too few" not in mauve(synthetic, synthetic, draws=0).how
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"clusters": 0}, {"explained": 0}, {"scaling": 0}, {"smoothing": -1}, {"restarts": 0}],
+)
+def test_mauve_refuses_options_out_of_range(option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="expected clusters"):
+        mauve([[1.0], [2.0]], [[1.0], [2.0]], **option)
+
+
+# ---- PRDC
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(60, 50, 2, 0.5), (700, 530, 16, 1.0), (40, 90, 100, 0.0)])
+def test_prdc_is_the_plain_definition(shape: tuple[int, int, int, float], k: int) -> None:
+    real, synthetic = apart(*shape)
+    found = [score.value for score in prdc(real, synthetic, k=k)]
+    assert found == pytest.approx(plain_prdc(real, synthetic, k), abs=1e-12)
+
+
+def test_prdc_in_float32_far_from_the_origin_still_tells_rows_apart() -> None:
+    real, synthetic = apart(100, 100, 4, 0.5)
+    near = [score.value for score in prdc(real, synthetic)]
+    assert [score.value for score in prdc(real + 1000, synthetic + 1000)] == near
+
+
+def test_prdc_of_equal_tables_is_one_even_where_all_rows_are_equal() -> None:
+    real, _ = apart(300, 1, 20, 0)
+    assert [score.value for score in prdc(real, real[::-1])] == [1, 1, 1, 1]
+    precision, recall, density, coverage = prdc([[3.0, 4.0]] * 8, [[3.0, 4.0]] * 8, k=4)
+    assert (precision.value, recall.value, coverage.value) == (1, 1, 1)
+    assert density.value == 8 / 4
+    assert [score.value for score in prdc([[0.0]] * 8, [[0.0]] * 8, k=4)] == [1, 1, 2, 1]
+
+
+def test_prdc_of_tables_far_apart_is_zero() -> None:
+    real, synthetic = apart(50, 50, 3, 100)
+    found = prdc(real, synthetic)
+    assert [score.value for score in found] == [0, 0, 0, 0]
+    assert all(score.low == 0 and score.high is not None for score in found)
+
+
+def test_prdc_intervals_know_that_the_balls_move() -> None:
+    real, synthetic = apart(60, 50, 2, 0.5)
+    for score in prdc(real, synthetic):
+        assert "20 draws of 0.5 of the rows, seed 0" in score.how
+        assert score.low < score.value < score.high  # type: ignore[operator]
+    plain = prdc(real, synthetic, draws=0)
+    assert [score.low for score in plain] == [None] * 4
+    assert [score.value for score in plain] == [score.value for score in prdc(real, synthetic)]
+    assert prdc(real[:6], synthetic)[0].low is None  # no part of six rows has five neighbours
+    wide = prdc(*apart(1500, 2500, 2, 0.5), draws=3)
+    assert "3 draws of 0.4 of the rows" in wide[0].how
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_prdc_refuses_a_k_that_the_rows_do_not_have(k: int) -> None:
+    with pytest.raises(UsageError, match="k must be from 1"):
+        prdc([[1.0]] * 3, [[1.0]] * 9, k=k)
+
+
+# ---- Fréchet distance
+
+
+@pytest.mark.parametrize("shape", [(100, 80, 1, 2.0), (500, 300, 20, 1.0), (900, 900, 64, 0.2)])
+def test_frechet_distance_is_the_formula_with_a_matrix_square_root(
+    shape: tuple[int, int, int, float],
+) -> None:
+    real, synthetic = apart(*shape)
+    real = real @ np.random.default_rng(1).normal(size=(shape[2], shape[2]))
+    if shape[2] == 1:
+        one, two = real.std(ddof=1), synthetic.std(ddof=1)
+        expected = (real.mean() - synthetic.mean()) ** 2 + (one - two) ** 2
+    else:
+        expected = plain_frechet(real, synthetic)
+    assert frechet_distance(real, synthetic).value == pytest.approx(expected, rel=1e-9)
+
+
+def test_frechet_distance_is_exact_where_the_covariance_is_singular() -> None:
+    rng = np.random.default_rng(0)
+    scales, others = rng.random(5) + 0.5, rng.random(5) + 0.5
+    signs = np.array([[1 - 2 * (i >> b & 1) for b in range(5)] for i in range(32)])
+    real = np.hstack([signs * scales, np.zeros((32, 60))])
+    synthetic = np.hstack([signs * others, np.ones((32, 60))])
+    expected = 60 + ((scales - others) ** 2).sum() * 32 / 31
+    found = frechet_distance(real, synthetic)
+    assert found.value == pytest.approx(expected, rel=1e-12)
+    assert "too high: 32 rows cannot fill 65 dimensions" in found.how
+
+
+def test_frechet_distance_of_equal_tables_is_zero() -> None:
+    real, _ = apart(400, 1, 30, 0)
+    assert frechet_distance(real, real[::-1]).value == pytest.approx(0, abs=1e-11)
+    assert frechet_distance([[2.0, 2.0]] * 3, [[2.0, 2.0]] * 2).value == 0
+
+
+# ---- labels and lengths
+
+
+def test_label_divergence_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for k in (2, 7, 40):
+        real, synthetic = rng.integers(k, size=90), rng.integers(k, size=60) ** 2 // k
+        p, q = (np.bincount(x, minlength=k) / len(x) for x in (real, synthetic))
+        divergence, varied = label_divergence(real.tolist(), synthetic.tolist())
+        assert divergence.value == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-12)
+        assert varied.value == pytest.approx(np.abs(p - q).sum() / 2, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("real", "synthetic", "value"),
+    [("a", "a", 0), ("a", "b", 1), ("ab", "ab", 0), ("aabb", "ccdd", 1), ("aaaa", "aa", 0)],
+)
+def test_divergence_of_equal_and_of_disjoint_labels(
+    real: str, synthetic: str, value: float
+) -> None:
+    for score in label_divergence(list(real), list(synthetic)):
+        assert score.value == value
+        assert score.low is not None
+        assert score.high is not None
+        assert score.low <= value <= score.high
+
+
+def test_label_intervals_hold_the_true_value_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
+    true = [jensenshannon(p, q, base=2) ** 2, 0.3]
+    held = np.zeros(2)
+    for _ in range(400):
+        real, synthetic = (rng.choice(3, size=300, p=shares).tolist() for shares in (p, q))
+        for at, score in enumerate(label_divergence(real, synthetic, draws=200)):
+            held[at] += score.low <= true[at] <= score.high
+    assert held / 400 == pytest.approx(0.95, abs=0.03)
+
+
+def test_length_divergence_sees_lengths_alone() -> None:
+    real = ["x" * n for n in range(1, 101)]
+    same = ["سلام你好🙂"[n % 7] * n for n in range(1, 101)]
+    assert [score.value for score in length_divergence(real, same)] == [0, 0]
+    constant = length_divergence(["a" * 10] * 1000, ["b" * 20] * 3)
+    assert [score.value for score in constant] == [1, 1]
+    assert [s.value for s in length_divergence(["a b"] * 9, ["abcd e"] * 9, length=words)] == [0, 0]
+    huge = length_divergence(["x" * 1_000_000, ""], ["x" * 1_000_000, ""])
+    assert [score.value for score in huge] == [0, 0]
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+@pytest.mark.parametrize("wrong", [None, float("nan"), ["a"]])
+def test_a_missing_label_or_text_is_refused(wrong: Any) -> None:
+    with pytest.raises(UsageError, match="synthetic row 1: expected a label"):
+        label_divergence(["a", "b"], ["a", wrong])
+    with pytest.raises(UsageError, match="real row 0: expected a text"):
+        length_divergence([wrong, "b"], ["a"])
+
+
+@pytest.mark.parametrize("divergence", [label_divergence, length_divergence])
+def test_divergence_from_nothing_is_refused(divergence: Callable[..., Any]) -> None:
+    for real, synthetic, name in (([], ["a"], "real"), (["a"], [], "synthetic"), ([], [], "real")):
+        with pytest.raises(UsageError, match=f"^{name}: expected one row or more"):
+            divergence(real, synthetic)
+
+
+# ---- the two-sample test
+
+
+def test_two_sample_p_value_is_that_of_scipy() -> None:
+    real, synthetic = apart(60, 90, 3, 0.6)
+    found = two_sample(real, synthetic)
+    right = round(found.value * 120)
+    expected = binomtest(right, 120, 0.5, alternative="greater").pvalue
+    assert found.n == 120
+    assert f"p = {expected:.2g}" in found.how
+
+
+def test_two_sample_reaches_what_the_best_classifier_does() -> None:
+    real, synthetic = apart(1000, 1000, 4, 2.0)
+    found = two_sample(real, synthetic)
+    assert found.value == pytest.approx(0.8413, abs=0.03)  # Phi(1)
+    assert found.low < 0.8413 < found.high
+
+
+def test_two_sample_of_one_source_rarely_claims_a_difference() -> None:
+    found = [two_sample(*apart(40, 40, 3, 0.0, seed)) for seed in range(60)]
+    claims = sum(float(score.how.rpartition(" ")[2]) < 0.05 for score in found)
+    assert claims <= 0.12 * 60
+    assert np.mean([score.value for score in found]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_two_sample_of_a_table_and_its_copy_is_chance() -> None:
+    real, _ = apart(50, 1, 30, 0)
+    assert two_sample(real, real[::-1]).value == 0.5
+
+
+def test_two_sample_refuses_fewer_distinct_rows_than_folds() -> None:
+    real, _ = apart(50, 1, 2, 0)
+    with pytest.raises(UsageError, match="got 50 real and 1 synthetic"):
+        two_sample(real, [[1.0, 2.0]] * 50)
+    with pytest.raises(UsageError, match="folds must be 2"):
+        two_sample(real, real, folds=1)
+
+
+# ---- all of them
+
+
+@pytest.mark.parametrize("metric", [mauve, prdc, frechet_distance, two_sample])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ([], "got shape"),
+        (np.empty((0, 3)), "got shape"),
+        ([1.0, 2.0], "got shape"),
+        (np.empty((3, 0)), "got shape"),
+        ([[1.0, float("nan"), 0.0]] * 9, "row 0: its vector is not finite"),
+        ([[1.0, None, 0.0]] * 9, "row 0: its vector is not finite"),
+        ([["a", "b", "c"]], "expected .* numbers, but"),
+        ([[1.0], [1.0, 2.0]], "expected .* numbers, but"),
+        ([[1.0, 2.0]] * 9, "vectors of one length; got"),
+    ],
+)
+def test_what_is_no_table_of_vectors_is_refused(
+    metric: Callable[..., Any], wrong: Any, says: str
+) -> None:
+    good, _ = apart(9, 1, 3, 0)
+    for given in ((good, wrong), (wrong, good)):
+        with pytest.raises(UsageError, match=says):
+            metric(*given)
+
+
+def test_one_or_two_rows_give_a_number_or_a_clear_error() -> None:
+    one, two = [[1.0, 2.0]], [[1.0, 2.0], [2.0, 1.0]]
+    assert mauve(one, one).value == mauve(two, two).value == 1
+    assert mauve([[0.0, 0.0]], [[0.0, 0.0]]).value == 1
+    assert [score.value for score in prdc(two, two, k=1)] == [1, 1, 1, 1]
+    assert frechet_distance(two, two).value == 0
+    for metric, least in (
+        (prdc, "k must be"),
+        (frechet_distance, "2 or more"),
+        (two_sample, "fold"),
+    ):
+        with pytest.raises(UsageError, match=least):
+            metric(one, one)
+
+
+def test_no_score_is_nan_and_each_is_inside_its_interval() -> None:
+    real, synthetic = apart(80, 70, 5, 0.5)
+    labels = label_divergence(["a", "b"] * 20, ["a"] * 9)
+    scores: list[Score] = [mauve(real, synthetic), frechet_distance(real, synthetic), *labels]
+    scores += [*prdc(real, synthetic), two_sample(real, synthetic)]
+    for score in scores:
+        assert np.isfinite(score.value)
+        if score.low is not None and score.high is not None:
+            assert score.low <= score.value <= score.high
+    assert sum(score.low is None for score in scores) == 1

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthkit.core.errors import UsageError
+from synthkit.evaluate.metrics.memorization import memorised, shared_runs
+from synthkit.stats.rouge import tokens
+
+
+def brute(ours: list[list[str]], theirs: list[list[str]]) -> list[list[int]]:
+    def run(words: list[str], at: int) -> int:
+        n = 0
+        while at + n < len(words) and any(
+            other[k : k + n + 1] == words[at : at + n + 1]
+            for other in theirs
+            for k in range(len(other))
+        ):
+            n += 1
+        return n
+
+    return [[run(words, at) for at in range(len(words))] for words in ours]
+
+
+def test_runs_are_those_of_looking_everywhere() -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 5):
+        ours, theirs = (
+            [[str(one) for one in rng.integers(0, size, rng.integers(0, 12))] for _ in range(8)]
+            for _ in range(2)
+        )
+        assert [run.tolist() for run in shared_runs(ours, theirs)] == brute(ours, theirs)
+
+
+def test_the_longest_run_is_what_difflib_finds() -> None:
+    rng = np.random.default_rng(1)
+    ours, theirs = ([str(one) for one in rng.integers(0, 4, 200)] for _ in range(2))
+    match = SequenceMatcher(None, ours, theirs, autojunk=False).find_longest_match()
+    assert shared_runs([ours], [theirs])[0].max() == match.size
+
+
+def test_memorised_by_hand() -> None:
+    train = pd.DataFrame({"text": ["The soup was cold and grey.", "A fly!", None]})
+    rows = [
+        {"text": "the SOUP was cold, and grey"},  # a copy
+        {"text": "They said the soup was warm."},  # 'the soup was' of 6 tokens
+        {"text": "cold a fly"},  # no run goes on from one text into the next
+        {"text": None},
+    ]
+    found = memorised(rows, train, n=3)
+    assert found.table["copied"].tolist() == [True, False, False, None]
+    assert found.table["longest_run"].tolist()[:3] == [6, 3, 2]
+    assert found.table["overlap"].tolist()[:3] == [1, 1 / 4, 0]
+    scores = found.scores
+    assert (scores["copies"].value, scores["copies"].n) == (1 / 3, 3)
+    assert scores["longest run"].value == pytest.approx(11 / 3)
+    assert "the longest is 6" in scores["longest run"].how
+    assert scores["n-gram overlap"].value == pytest.approx((1 + 1 / 4) / 3)
+    assert "n = 3" in scores["n-gram overlap"].how
+
+
+def test_overlap_is_that_of_a_set_of_n_grams() -> None:
+    rng = np.random.default_rng(0)
+    words = np.array(["a", "b", "c", "d"])
+    ours, theirs = ([" ".join(rng.choice(words, 15)) for _ in range(20)] for _ in range(2))
+
+    def grams(text: str) -> list[tuple[str, ...]]:
+        held = tokens(text)
+        return [tuple(held[k : k + 4]) for k in range(len(held) - 3)]
+
+    known = {gram for text in theirs for gram in grams(text)}
+    expected = [np.mean([gram in known for gram in grams(text)]) for text in ours]
+    found = memorised({"text": ours}, {"body": theirs}, train_column="body", n=4)
+    assert found.table["overlap"].tolist() == pytest.approx(expected)
+
+
+def test_the_nearest_cosine_is_the_largest_of_all() -> None:
+    rng = np.random.default_rng(0)
+    vectors = {name: rng.normal(size=5) for name in map(str, range(60))}
+
+    def embed(texts: Any) -> Any:
+        held = np.array([vectors[text] for text in texts])
+        return held / np.linalg.norm(held, axis=1, keepdims=True)
+
+    ours, theirs = [str(k) for k in range(20)], [str(k) for k in range(20, 60)]
+    found = memorised({"text": ours}, {"text": theirs}, embed=embed)
+    expected = (embed(ours) @ embed(theirs).T).max(axis=1)
+    assert found.table["nearest_cosine"].tolist() == pytest.approx(expected, abs=1e-6)
+    assert found.scores["nearest cosine"].value == pytest.approx(expected.mean(), abs=1e-6)
+
+
+def test_short_texts_have_no_overlap_and_no_score_of_it() -> None:
+    found = memorised({"text": ["东京", "", "🙂"]}, {"text": ["东京"]})
+    assert found.table["copied"].tolist() == [True, False, False]
+    assert found.table["longest_run"].tolist() == [2, 0, 0]
+    assert "n-gram overlap" not in found.scores
+
+
+def test_a_long_text_is_found_whole() -> None:
+    text = " ".join(str(k % 977) for k in range(50_000))
+    found = memorised({"text": [text]}, {"text": ["x " + text + " y"]})
+    assert found.table["longest_run"].tolist() == [50_000]
+    assert found.table["copied"].tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    ("table", "train", "n", "said"),
+    [
+        ({"text": ["a"]}, {"text": ["a"]}, 0, "n of 1 token"),
+        ({"text": [3]}, {"text": ["a"]}, 8, "expected text in column 'text'; got 3"),
+        ({"text": [None]}, {"text": ["a"]}, 8, "one has none"),
+        ({"text": ["a"]}, {"text": []}, 8, "one has none"),
+        ({"txt": ["a"]}, {"text": ["a"]}, 8, "Did you mean 'txt'"),
+    ],
+)
+def test_tables_without_texts_are_refused(table: Any, train: Any, n: int, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        memorised(table, train, n=n)

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import evalica
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
+
+from synthkit.core.errors import UsageError
+from synthkit.evaluate.raters.agreement import (
+    MEASURES,
+    Measure,
+    cohen,
+    cohen_kappa,
+    confusion,
+    fleiss,
+    fleiss_kappa,
+    krippendorff,
+    krippendorff_alpha,
+)
+
+# Fleiss (1971), table 1: 30 patients, 6 psychiatrists, 5 diagnoses
+FLEISS_1971 = [
+    [0, 0, 0, 6, 0],
+    [0, 3, 0, 0, 3],
+    [0, 1, 4, 0, 1],
+    [0, 0, 0, 0, 6],
+    [0, 3, 0, 3, 0],
+    [2, 0, 4, 0, 0],
+    [0, 0, 4, 0, 2],
+    [2, 0, 3, 1, 0],
+    [2, 0, 0, 4, 0],
+    [0, 0, 0, 0, 6],
+    [1, 0, 0, 5, 0],
+    [1, 1, 0, 4, 0],
+    [0, 3, 3, 0, 0],
+    [1, 0, 0, 5, 0],
+    [0, 2, 0, 3, 1],
+    [0, 0, 5, 0, 1],
+    [3, 0, 0, 1, 2],
+    [5, 1, 0, 0, 0],
+    [0, 2, 0, 4, 0],
+    [1, 0, 2, 0, 3],
+    [0, 0, 0, 0, 6],
+    [0, 1, 0, 5, 0],
+    [0, 2, 0, 1, 3],
+    [2, 0, 0, 4, 0],
+    [1, 0, 0, 4, 1],
+    [0, 5, 0, 1, 0],
+    [4, 0, 0, 0, 2],
+    [0, 2, 0, 4, 0],
+    [1, 0, 5, 0, 0],
+    [0, 0, 0, 0, 6],
+]
+# the worked example that most texts on Fleiss' kappa give: 10 rows, 14 raters, 5 labels
+FOURTEEN = [
+    [0, 0, 0, 0, 14],
+    [0, 2, 6, 4, 2],
+    [0, 0, 3, 5, 6],
+    [0, 3, 9, 2, 0],
+    [2, 2, 8, 1, 1],
+    [7, 7, 0, 0, 0],
+    [3, 2, 6, 3, 0],
+    [2, 5, 3, 2, 2],
+    [6, 5, 2, 1, 0],
+    [0, 2, 2, 3, 7],
+]
+# three raters of fifteen rows
+CANONICAL = [
+    [None, 1, None],
+    [None, None, None],
+    [None, 2, 2],
+    [None, 1, 1],
+    [None, 3, 3],
+    [3, 3, 4],
+    [4, 4, 4],
+    [1, 3, None],
+    [2, None, 2],
+    [1, None, 1],
+    [1, None, 1],
+    [3, None, 3],
+    [3, None, 3],
+    [None, None, None],
+    [3, None, 4],
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa"),
+    [
+        ([[20, 5], [10, 15]], 0.4),
+        # Cohen (1960), table 2, as counts of 200: agreement .70, chance .41
+        ([[88, 14, 18], [10, 40, 10], [2, 6, 12]], 0.29 / 0.59),
+        ([[10, 0], [0, 10]], 1.0),
+        ([[0, 10], [10, 0]], -1.0),
+        ([[25, 25], [25, 25]], 0.0),
+        ([[0, 5], [0, 5]], 0.0),
+    ],
+)
+def test_known_answers(table: list[list[int]], kappa: float) -> None:
+    assert cohen_kappa(table) == pytest.approx(kappa)
+
+
+@pytest.mark.parametrize("table", [[], [[0]], [[0, 0], [0, 0]], [[7]], [[7, 0], [0, 0]]])
+def test_where_it_says_nothing_it_is_nan(table: list[list[int]]) -> None:
+    assert math.isnan(cohen_kappa(table))
+
+
+@pytest.mark.parametrize("table", [[[1, 2]], [[1], [2]], [[1, -1], [0, 1]]])
+def test_a_table_that_is_no_confusion_is_refused(table: list[list[int]]) -> None:
+    with pytest.raises(UsageError, match="square table of counts"):
+        cohen_kappa(table)
+
+
+def test_confusion_counts_pairs() -> None:
+    labels, table = confusion([("a", "b")] * 3 + [("b", "b"), ("c", "a")])
+    assert (labels, table) == (["a", "b", "c"], [[0, 3, 0], [0, 1, 0], [1, 0, 0]])
+    assert confusion([]) == ([], [])
+
+
+def test_cohen_is_what_scikit_learn_gives() -> None:
+    rng = np.random.default_rng(0)
+    for labels in (2, 3, 7):
+        first = rng.integers(0, labels, 60).astype(str)
+        second = np.where(rng.random(60) < 0.5, first, rng.integers(0, labels, 60).astype(str))
+        ours = cohen_kappa(confusion(zip(first, second, strict=True))[1])
+        assert ours == pytest.approx(cohen_kappa_score(first, second), abs=1e-12)
+
+
+def test_fleiss_known_answers() -> None:
+    assert round(fleiss_kappa(FOURTEEN), 4) == 0.2099
+    assert round(fleiss_kappa(FLEISS_1971), 3) == 0.430
+    assert fleiss_kappa([[2, 0], [0, 2]]) == 1
+    assert fleiss_kappa([[1, 1], [1, 1]]) == -1
+
+
+def test_fleiss_is_what_statsmodels_gives() -> None:
+    rng = np.random.default_rng(0)
+    for raters in (2, 3, 9):
+        table = rng.multinomial(raters, [0.5, 0.3, 0.2], size=40)
+        assert fleiss_kappa(table) == pytest.approx(statsmodels_fleiss(table), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("measure", "alpha"), [("nominal", 0.6914), ("ordinal", 0.8067), ("interval", 0.8108)]
+)
+def test_krippendorff_known_answers(measure: Measure, alpha: float) -> None:
+    assert round(krippendorff_alpha(CANONICAL, measure), 4) == alpha
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_krippendorff_is_what_evalica_gives(measure: Measure) -> None:
+    rng = np.random.default_rng(0)
+    for missing in (0, 0.2, 0.6):
+        ratings = np.abs(rng.integers(0, 6, (40, 1)) + rng.integers(-1, 2, (40, 4))) * 1.5
+        ratings[rng.random(ratings.shape) < missing] = np.nan
+        theirs = evalica.alpha(pd.DataFrame(ratings.T), measure).alpha
+        assert krippendorff_alpha(ratings, measure) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_ratio_differences_are_summed_block_by_block() -> None:
+    ratings = np.random.default_rng(0).random((700, 2))  # 1400 distinct values
+    theirs = evalica.alpha(pd.DataFrame(ratings.T), "ratio").alpha
+    assert krippendorff_alpha(ratings, "ratio") == pytest.approx(theirs, abs=1e-12)
+
+
+def test_an_order_stands_for_numbers() -> None:
+    words = {1: "bad", 2: "fair", 3: "good", 4: "superb", None: None}
+    named = [[words[one] for one in row] for row in CANONICAL]
+    alpha = krippendorff_alpha(named, "ordinal", order=["bad", "fair", "good", "superb"])
+    assert alpha == pytest.approx(krippendorff_alpha(CANONICAL, "ordinal"), abs=1e-15)
+
+
+def test_raters_may_change_places_and_labels_be_any_text() -> None:
+    rows = [["سلام", "سلام", None], [None, "你好", "🙂"], ["🙂", "🙂", "🙂"]]
+    turned = [row[::-1] for row in rows]
+    assert krippendorff_alpha(rows) == pytest.approx(krippendorff_alpha(turned))
+
+
+@pytest.mark.parametrize("ratings", [[], [[]], [[1, None], [2]], [[3, 3], [3, 3]]])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_without_two_ratings_or_two_values_alpha_says_nothing(
+    ratings: list[list[Any]], measure: Measure
+) -> None:
+    assert math.isnan(krippendorff_alpha(ratings, measure))
+    with pytest.raises(UsageError, match=r"two ratings or more|not defined"):
+        krippendorff(ratings, measure)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "measure", "order", "said"),
+    [
+        ([["a", "b"]], "ordinal", None, "Give their order"),
+        ([["a", "b"]], "interval", None, "must be numbers"),
+        ([[1, math.inf]], "interval", None, "must be numbers"),
+        ([[1, -1]], "ratio", None, "from 0 up"),
+        ([["a", "c"]], "ordinal", ["a", "b"], "'c' is not in the order"),
+        ([["a", "b"]], "nominal", ["a", "b"], "for ordinal ratings"),
+        ([["a", "b"]], "nominl", None, "Did you mean 'nominal'"),
+        (["ab"], "nominal", None, "a list of ratings for each row"),
+    ],
+)
+def test_ratings_of_another_kind_are_refused(
+    ratings: Any, measure: Any, order: list[str] | None, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        krippendorff_alpha(ratings, measure, order=order)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ([[1, 0], [0, 1]], "two or more"),
+        ([[2, 0], [1, 2]], "equally many"),
+        ([[2, -1]], "whole numbers"),
+        ([[0.5, 1.5]], "whole numbers"),
+        ([["a", "b"]], "whole numbers"),
+        ([[1, 1], [2]], "whole numbers"),
+    ],
+)
+def test_counts_that_are_none_are_refused(table: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        fleiss_kappa(table)
+
+
+@pytest.mark.parametrize("table", [[], [[3, 0], [3, 0]]])
+def test_fleiss_without_rows_or_with_one_label_says_nothing(table: list[list[int]]) -> None:
+    assert math.isnan(fleiss_kappa(table))
+    with pytest.raises(UsageError, match=r"at least one row|not defined"):
+        fleiss(table)
+
+
+@pytest.mark.parametrize("pairs", [[], [("a", "a")] * 9])
+def test_cohen_as_a_score_says_what_is_not_defined(pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(UsageError, match=r"at least one row|not defined"):
+        cohen(pairs)
+
+
+def test_scores_hold_the_number_and_an_interval_by_the_seed() -> None:
+    pairs = [("a", "a")] * 20 + [("a", "b")] * 5 + [("b", "a")] * 10 + [("b", "b")] * 15
+    for score, value, n in (
+        (cohen(pairs), 0.4, 50),
+        (fleiss(FLEISS_1971), fleiss_kappa(FLEISS_1971), 30),
+        (krippendorff(CANONICAL, "interval"), 0.8108448928, 12),
+    ):
+        assert score.value == pytest.approx(value)
+        assert score.n == n
+        assert score.low is not None
+        assert score.high is not None
+        assert score.low < score.value < score.high
+        assert "seed 0" in score.how
+    assert cohen(pairs, seed=1) == cohen(pairs, seed=1) != cohen(pairs)
+
+
+def test_a_cohen_interval_is_about_what_the_delta_method_gives() -> None:
+    pairs = ([("a", "a")] * 20 + [("a", "b")] * 5 + [("b", "a")] * 10 + [("b", "b")] * 15) * 10
+    score = cohen(pairs)
+    assert score.low == pytest.approx(0.4 - 1.96 * 0.0401, abs=0.012)  # sqrt(.7 .3 / 500) / .5
+    assert score.high == pytest.approx(0.4 + 1.96 * 0.0401, abs=0.012)
+
+
+def test_one_row_has_no_interval_and_resamples_of_one_label_are_told_of() -> None:
+    assert fleiss([[1, 1]]).low is None
+    assert "of them with one label alone left out" in cohen([("a", "a"), ("b", "b")]).how
+
+
+def test_a_level_in_percent_is_refused() -> None:
+    with pytest.raises(UsageError, match="level between 0 and 1"):
+        fleiss(FOURTEEN, level=95)

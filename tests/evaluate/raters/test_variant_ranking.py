@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from synthkit.evaluate.raters.variant_ranking import Entry, Share, marks_to_part, rank, reading
+from synthkit.stats.intervals import wilson
+
+
+def entry(name: str, accept: tuple[int, int] = (0, 0), checks: tuple[int, int] = (0, 0)) -> Entry:
+    return Entry(name=name, cells=9, accept=Share(*accept), checks=Share(*checks))
+
+
+def test_a_share_is_shown_with_its_interval() -> None:
+    assert str(Share(11, 20)) == "0.55 [0.34, 0.74]"
+    assert str(Share(0, 0)) == "–"
+    assert Share(0, 0).value is None
+
+
+def test_many_marks_beat_one_lucky_one() -> None:
+    ranked = rank([entry("lucky", (1, 1)), entry("tried", (18, 20)), entry("poor", (0, 9))])
+    assert [one.name for one in ranked] == ["tried", "lucky", "poor"]
+
+
+def test_checks_decide_where_marks_do_not() -> None:
+    ranked = rank([entry("A", (2, 4), (1, 8)), entry("B", (2, 4), (8, 8)), entry("C")])
+    assert [one.name for one in ranked] == ["B", "A", "C"]
+
+
+def test_the_reading_says_what_is_known() -> None:
+    assert reading([entry("A"), entry("B")]) == "Nothing marked or checked yet."
+    assert reading([entry("A", (5, 5))]) == "A: accept 1.00 [0.57, 1.00]."
+    assert "B has no marks yet" in reading([entry("A", (5, 5)), entry("B")])
+    apart = reading([entry("A", (38, 40)), entry("B", (12, 40))])
+    assert apart.startswith("A beats B by 0.65: accept 0.95 [0.83, 0.99] against 0.30 [")
+    near = reading([entry("A", (9, 10)), entry("B", (5, 10))])
+    assert near == (
+        "A and B are not told apart yet: about 11 more marks each, if their shares stay as they "
+        "are."
+    )
+    assert reading([entry("A", (5, 10)), entry("B", (5, 10))]).endswith("not told apart yet.")
+    assert reading([entry("A", checks=(9, 10)), entry("B", checks=(5, 10))]) == (
+        "A and B are not told apart yet."
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), [((9, 10), (5, 10)), ((4, 5), (3, 5))])
+def test_after_so_many_marks_the_intervals_part(
+    first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    more = marks_to_part(Share(*first), Share(*second))
+    assert more is not None
+    (a, n), (b, m) = first, second
+
+    def low_and_high(extra: int) -> tuple[float, float]:
+        ns, ms = n + extra, m + extra
+        return wilson(round(a / n * ns), ns)[0], wilson(round(b / m * ms), ms)[1]
+
+    low, high = low_and_high(more)
+    assert low > high
+    low, high = low_and_high(more - 1)
+    assert low <= high
+
+
+def test_no_number_of_marks_parts_equals() -> None:
+    assert marks_to_part(Share(5, 10), Share(5, 10)) is None
+    assert marks_to_part(Share(0, 0), Share(5, 10)) is None

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Score
+from synthkit.evaluate import compare, self_bleu
+from synthkit.evaluate._compare import match
+from synthkit.stats.bootstrap import unpaired_bootstrap
+
+
+def score(parts: list[float] | None, name: str = "accuracy", unit: str = "0..1") -> Score:
+    value = float(np.mean(parts)) if parts else 0.5
+    return Score(name=name, value=value, n=len(parts or []), unit=unit, parts=parts)
+
+
+def test_pairs_narrow_the_interval_where_rows_are_hard_for_both() -> None:
+    hard = [0.0] * 50 + [1.0] * 50
+    better = [*hard[:40], *[1.0] * 10, *hard[50:]]
+    paired = compare(score(better), score(hard), [(n, n) for n in range(100)])
+    loose = compare(score(better), score(hard))
+    assert paired.value == pytest.approx(0.1)
+    assert loose.value == pytest.approx(0.1)
+    assert paired.told_apart
+    assert not loose.told_apart
+    assert "not told apart on 100 rows" in str(loose)
+    assert (paired.paired, loose.paired) == (True, False)
+
+
+def test_a_score_does_not_differ_from_itself() -> None:
+    one = score([0.0, 1.0, 1.0])
+    found = compare(one, one, [(0, 0), (1, 1), (2, 2)])
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert not found.told_apart
+
+
+def test_what_is_drawn_again_lies_within_the_interval_of_two_means() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(1, 1, 200), rng.normal(0.5, 2, 300)
+    found = unpaired_bootstrap(x, y, resamples=4000)
+    error = np.sqrt(x.var(ddof=1) / 200 + y.var(ddof=1) / 300)
+    middle = x.mean() - y.mean()
+    assert found.value == pytest.approx(middle)
+    assert found.low == pytest.approx(middle - 1.96 * error, abs=0.03)
+    assert found.high == pytest.approx(middle + 1.96 * error, abs=0.03)
+
+
+def test_without_parts_two_intervals_give_that_of_the_difference() -> None:
+    one = Score(name="MAUVE", value=0.8, low=0.7, high=0.86, n=50)
+    other = Score(name="MAUVE", value=0.5, low=0.42, high=0.6, n=60)
+    found = compare(one, other, [(0, 0), (1, 1)])
+    assert found.value == pytest.approx(0.3)
+    assert found.low == pytest.approx(0.3 - np.sqrt(0.1**2 + 0.1**2))
+    assert found.high == pytest.approx(0.3 + np.sqrt(0.06**2 + 0.08**2))
+    assert (found.n, found.paired, found.told_apart) == (50, False, True)
+
+
+def test_the_difference_of_whole_tables_is_that_of_their_values() -> None:
+    plain = [f"the soup was cold number {n % 3}" for n in range(30)]
+    varied = [f"{'abcdefghij'[n % 10]} dish {n} came with {n * 7} grains" for n in range(30)]
+    one, other = self_bleu(plain), self_bleu(varied)
+    found = compare(one, other, [(n, n) for n in range(30)])
+    assert found.value == pytest.approx(one.value - other.value)
+    assert found.told_apart
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pairs", "says"),
+    [
+        (score([1, 0], name="a"), score([1, 0], name="b"), None, "of one metric; got 'a' and 'b'"),
+        (score([1, 0], unit="x"), score([1, 0]), None, "of one unit"),
+        (score(None), score([1, 0]), None, "both scores need parts, or intervals"),
+        (score([1]), score([1, 0]), None, "two rows or more"),
+        (score([1, 0]), score([1, 0]), [(0, 0)], "two pairs of rows or more; got 1"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(
+    first: Score, second: Score, pairs: list[tuple[int, int]] | None, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        compare(first, second, pairs)
+
+
+@pytest.mark.parametrize("numbers", [[], [[1.0]], [float("nan")], [float("inf"), 1.0]])
+def test_numbers_that_are_none_are_refused(numbers: list[float]) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        unpaired_bootstrap(numbers, [1.0, 2.0])
+
+
+def test_each_row_is_paired_once() -> None:
+    assert match([], ["a"]) == []
+    assert match(["a", "a"], ["a"]) == [(0, 0)]
+    assert match(["x", "a", "x"], ["a", "x", "x"]) == [(0, 1), (1, 0), (2, 2)]

@@ -1,0 +1,67 @@
+"""Completion of ``%synth`` lines, as IPython gives it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from synthkit.notebook.verbs import VERBS
+from tests.notebook.conftest import Shell
+
+
+def complete(shell: Shell, text: str) -> list[str]:
+    """What the text could become, with the parts that IPython would replace put in place."""
+    line = text.splitlines()[-1]
+    completions = shell.ip.Completer.completions(text, len(text))
+    from IPython.core.completer import provisionalcompleter
+
+    with provisionalcompleter():
+        found = list(completions)
+    return [
+        (text[: c.start] + c.text + text[c.end :]).removeprefix(text[: -len(line)]) for c in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%synth mod", ["%synth model", "%synth models"]),
+        ("%synth ", [f"%synth {verb}" for verb in VERBS]),
+        ("%synth mark see", ["%synth mark seeds"]),
+        ("%synth mark seeds --order un", ["%synth mark seeds --order uncertain"]),
+        ("%synth mark seeds --ag", ["%synth mark seeds --again"]),
+        ("%synth lab tone --inputs see", ["%synth lab tone --inputs seeds"]),
+        ("%synth lab tone --judge-model smol", ["%synth lab tone --judge-model smollm2"]),
+        ("%synth filter see", ["%synth filter seeds"]),
+        ("%synth filter seeds --no-ref", ["%synth filter seeds --no-refusals"]),
+        (
+            "%synth filter seeds --no-pii --no-con",
+            ["%synth filter seeds --no-pii --no-contamination"],
+        ),
+        (
+            "%synth filter seeds --no-contamination see",
+            ["%synth filter seeds --no-contamination seeds"],
+        ),
+        ("%synth eval seeds --against see", ["%synth eval seeds --against seeds"]),
+        ("%synth eval seeds --metric voc", ["%synth eval seeds --metric vocabulary"]),
+        ("%synth scores see", ["%synth scores seeds"]),
+        ("%synth sess", ["%synth session"]),
+        ("%%synth x --temp", ["%%synth x --temperature"]),
+        ("%%synth x --model smol", ["%%synth x --model smollm2"]),
+        ("%%synth x --model re", ["%%synth x --model replay", "%%synth x --model replay:NAME"]),
+        ("%%synth x --from see", ["%%synth x --from seeds"]),
+        ("%%synth x --sampler p", ["%%synth x --sampler product"]),
+        ("%%synth x --sampler=i", ["%%synth x --sampler=independent"]),
+        ("%%synth x --vary t=@see", ["%%synth x --vary t=@seeds"]),
+        ("%%synth x --schema gu", ["%%synth x --schema guest"]),
+    ],
+)
+def test_a_line_is_completed(shell: Shell, text: str, expected: list[str]) -> None:
+    shell.ip.user_ns |= {"seeds": pd.DataFrame({"a": [1]}), "guest": {"type": "object"}}
+    assert complete(shell, text) == expected
+
+
+def test_python_lines_and_prompts_are_left_alone(shell: Shell) -> None:
+    shell.ip.user_ns["seeds"] = 1
+    assert "seeds" in complete(shell, "see")
+    assert "--temperature" not in str(complete(shell, "%%synth x --model fake\nWrite --temp"))

@@ -1,0 +1,301 @@
+"""``%%synth`` and ``%synth`` in a shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from IPython.utils.capture import capture_output
+
+from synthkit.core.errors import ModelNotFound, PromptError, TableError, UsageError
+from synthkit.models.fake import Fake
+from tests.notebook.conftest import Shell
+
+TEN = "%%synth facts --model fake --n 10\nTell a fact."
+
+
+def test_a_cell_binds_a_table_and_its_run(shell: Shell) -> None:
+    shown = shell.run(TEN)
+    assert isinstance(shell["facts"], pd.DataFrame)
+    assert list(shell["facts"].columns) == ["id", "text"]
+    assert shell["facts_run"].ledger.requests == 10
+    assert "facts: 10 rows, 0 from the session, 10 new   fake" in shown
+
+
+def test_the_second_run_of_a_cell_asks_nothing(shell: Shell) -> None:
+    shell.run(TEN)
+    first = shell["facts"]
+    shown = shell.run(TEN)
+    assert "10 rows, 10 from the session, 0 new" in shown
+    pd.testing.assert_frame_equal(first, shell["facts"])
+
+
+def test_json_braces_and_shell_signs_reach_the_prompt_untouched(shell: Shell) -> None:
+    shell.ip.user_ns["fake"] = fake = Fake()
+    text = '{"a": {"b": [1, {}]}} costs $x and {x}, said `ls` !pwd \\n'
+    shell.ip.user_ns["x"] = "EXPANDED"
+    shell.run(f"%%synth facts --model fake\n{text}")
+    assert fake.asked[0].messages[0].content == text.strip()
+
+
+def test_vary_takes_words_variables_and_columns(shell: Shell) -> None:
+    shell.ip.user_ns |= {"topics": ["a, b", "c"], "seeds": pd.DataFrame({"tone": ["dry", "warm"]})}
+    shell.run(
+        "%%synth facts --model fake --vary topic=@topics --vary tone=@seeds.tone --vary k=x,y\n"
+        "{{ topic }} {{ tone }} {{ k }}"
+    )
+    assert len(shell["facts"]) == 8
+    assert set(shell["facts"]["topic"]) == {"a, b", "c"}
+    assert set(shell["facts"]["tone"]) == {"dry", "warm"}
+
+
+def test_from_asks_once_for_each_row_and_keeps_the_kind(shell: Shell) -> None:
+    shell.ip.user_ns["seeds"] = pl.DataFrame({"id": ["p", "q"], "topic": ["bread", "soup"]})
+    shell.run("%%synth facts --model fake --from seeds\nOn {{ topic }}.")
+    assert isinstance(shell["facts"], pl.DataFrame)
+    assert shell["facts"]["parent"].to_list() == ["p", "q"]
+
+
+def test_from_finds_the_tables_of_the_session(shell: Shell) -> None:
+    shell.run(TEN)
+    del shell.ip.user_ns["facts"]
+    shell.run("%%synth shorter --model fake --from facts\nShorten: {{ text }}")
+    assert len(shell["shorter"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("schema", "write"),
+    [("guest", False), ("@guest", False), ("guest.json", True)],
+)
+def test_schema_comes_from_a_variable_or_a_file(shell: Shell, schema: str, write: bool) -> None:
+    guest = {"type": "object", "properties": {"stars": {"type": "integer", "maximum": 5}}}
+    if write:
+        Path("guest.json").write_text(json.dumps(guest))
+    else:
+        shell.ip.user_ns["guest"] = guest
+    shell.run(f"%%synth guests --model fake --n 4 --schema {schema}\nA guest.")
+    assert shell["guests"]["stars"].between(0, 5).all()
+
+
+def test_labels_regex_and_output_name_the_columns(shell: Shell) -> None:
+    shell.run("%%synth a --model fake --labels good,bad --output mood\nMood?")
+    assert set(shell["a"]["mood"]) <= {"good", "bad"}
+    shell.run(r'%%synth b --model fake --regex "(?P<first>\w+) (?P<rest>.*)"' + "\nTwo words.")
+    assert list(shell["b"].columns) == ["id", "first", "rest"]
+
+
+def test_sampling_options_override_the_configured_ones(shell: Shell) -> None:
+    shell.ip.user_ns["fake"] = fake = Fake()
+    shell.run("%config SynthMagics.temperature = 0.2")
+    shell.run("%%synth a --model fake --max-tokens 9 --stop END --extra top_k=40\nHi.")
+    asked = fake.asked[0].sampling
+    assert (asked.temperature, asked.max_tokens, asked.stop) == (0.2, 9, ("END",))
+    assert asked.extra == {"top_k": 40}
+
+
+def test_system_and_examples_reach_the_messages(shell: Shell) -> None:
+    shell.ip.user_ns |= {
+        "fake": (fake := Fake()),
+        "rules": "Be brief.",
+        "shown": pd.DataFrame({"topic": ["tea", "ham"], "text": ["Hot.", "Salty."]}),
+    }
+    shell.run(
+        "%%synth a --model fake --system @rules --examples shown --shots 1 --vary topic=bread\n"
+        "On {{ topic }}."
+    )
+    turns = [(message.role, message.content) for message in fake.asked[0].messages]
+    assert turns == [
+        ("system", "Be brief."),
+        ("user", "On tea."),
+        ("assistant", "Hot."),
+        ("user", "On bread."),
+    ]
+
+
+def test_dry_run_asks_nothing_and_counts_hits_and_misses(shell: Shell) -> None:
+    shell.run("%%synth facts --model fake --vary topic=bread,soup\nOn {{ topic }}.")
+    shown = shell.run(
+        "%%synth facts --model fake --dry-run --vary topic=bread,coffee\nOn {{ topic }}."
+    )
+    assert "2 requests: 1 from the session, 1 to ask" in shown
+    assert "differs in user: 'On soup.' there, 'On coffee.' asked" in shown
+    assert "On coffee." in shown
+    assert set(shell["facts"]["topic"]) == {"bread", "soup"}
+
+
+def test_rejects_are_counted_and_kept_with_their_reason(shell: Shell) -> None:
+    shell.ip.user_ns["babbler"] = Fake("perhaps")
+    shown = shell.run("%%synth a --model babbler --n 3 --labels good,bad\nMood?")
+    assert "0 rows, 3 rejects" in shown
+    assert "3 rejected: names none of the labels 'good', 'bad'" in shown
+    assert shell["a_run"].rejects["raw"].tolist() == ["perhaps"] * 3
+
+
+def test_a_model_that_dies_leaves_what_is_done_in_the_variable(shell: Shell) -> None:
+    shell.ip.user_ns["mortal"] = Fake(die_after=4)
+    with pytest.raises(RuntimeError, match="told to die after 4"):
+        shell.run("%%synth facts --model mortal --n 10\nTell a fact.")
+    assert len(shell["facts"]) == 4
+    assert len(shell["facts_run"].pending) == 6
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "words"),
+    [
+        ("%%synth\nHi.", UsageError, "NAME"),
+        ("%%synth 1x --model fake\nHi.", UsageError, "got '1x'"),
+        ("%%synth a --model fake --temprature 1\nHi.", UsageError, "mean '--temperature'"),
+        ("%%synth a --model fake --n few\nHi.", UsageError, "few"),
+        ("%%synth a --model fake --n 0\nHi.", UsageError, "at least 1; got 0"),
+        ("%%synth a --model fake --system 'open\nHi.", UsageError, "quotation"),
+        ("%%synth a --model fake\n   \n", PromptError, "empty"),
+        ("%%synth a --model fake --vary t=x\n{{ topic }}", PromptError, "have 't'"),
+        ("%%synth a --model fake --vary topic\nHi.", UsageError, "FIELD=a,b,c"),
+        ("%%synth a --model fake --vary t=@gone\nHi.", UsageError, "'gone' not found"),
+        ("%%synth a --model fake --from gone\nHi.", TableError, "'gone' not found"),
+        ("%%synth a --model fake --schema gone.json\nHi.", UsageError, "gone.json"),
+        ("%%synth a --model smolm2\nHi.", ModelNotFound, "mean 'smollm2'"),
+        ("%synth modl", UsageError, "mean 'model'"),
+        ("%synth trace xyz", TableError, "'xyz'"),
+        ("%synth model", UsageError, "NAME SPEC"),
+        ("%synth model m fake --wings 2", UsageError, "wings"),
+    ],
+)
+def test_mistakes_are_told_with_what_was_expected(
+    shell: Shell, cell: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error) as told:
+        shell.run(cell)
+    assert words in str(told.value)
+
+
+def test_an_error_is_shown_without_a_traceback(shell: Shell, capsys: Any) -> None:
+    shell.ip.run_cell("%%synth a --model fake --vary t=x\n{{ topic }}")
+    shown = capsys.readouterr()
+    assert "PromptError: field 'topic' not found; have 't'." in shown.out + shown.err
+    assert "Traceback" not in shown.out + shown.err
+
+
+def test_synth_alone_lists_every_verb_with_a_line(shell: Shell) -> None:
+    shown = shell.run("%synth")
+    for verb in ("model", "models", "session", "trace"):
+        assert f"%synth {verb}" in shown
+
+
+def test_model_verb_binds_a_model_with_its_options(shell: Shell) -> None:
+    shell.run('%synth model quick fake --answer "An apple." --concurrency=8')
+    shell.run("%%synth a --model quick\nA fruit?")
+    assert shell["a"]["text"].tolist() == ["An apple."]
+
+
+def test_model_verb_shows_no_key(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "sk-very-secret")
+    shown = shell.run(
+        "%synth model far openai:m --base-url http://127.0.0.1:9/v1 --api-key-env SECRET_KEY"
+    )
+    assert "sk-very" not in shown + repr(shell["far"])
+
+
+def test_session_verb_shows_runs_and_changes_the_folder(shell: Shell) -> None:
+    shell.run(TEN)
+    shown = shell.run("%synth session")
+    assert "facts" in shown
+    assert "10 answers; tables: facts" in shown
+    assert "0 answers; tables: none yet" in shell.run("%synth session elsewhere")
+    assert Path("elsewhere/store.sqlite").exists()
+
+
+def test_trace_leads_from_a_row_to_its_prompt(shell: Shell) -> None:
+    shell.run("%%synth facts --model fake --vary topic=bread\nOn {{ topic }}.")
+    shown = shell.run(f"%synth trace {shell['facts']['id'][0]}")
+    assert "On bread." in shown
+    assert shell["facts"]["text"][0][:20] in shown
+
+
+def test_replay_answers_from_the_session_and_names_what_changed(shell: Shell) -> None:
+    shell.run("%%synth facts --model fake --seed 3\nTell a fact.")
+    shell.run("%%synth again --model replay --seed 3\nTell a fact.")
+    assert shell["again"]["text"].tolist() == shell["facts"]["text"].tolist()
+    with pytest.raises(LookupError, match="seed: '3' there, '4' asked"):
+        shell.run("%%synth again --model replay --seed 4\nTell a fact.")
+
+
+def test_help_explains_every_option(shell: Shell) -> None:
+    from synthkit.notebook.arguments import ARGUMENTS
+
+    text = str(shell.ip.find_cell_magic("synth").__doc__)
+    for argument in ARGUMENTS:
+        assert argument.kwds["help"].split(";")[0].split()[0] in text
+        assert argument.args[0].upper() in text or argument.args[0] in text
+
+
+def test_unload_removes_everything_and_reload_leaves_one(shell: Shell) -> None:
+    def traces() -> tuple[int, int, bool, bool]:
+        ip = shell.ip
+        return (
+            sum(type(one).__name__ == "SynthMagics" for one in ip.configurables),
+            sum(m.__name__ == "synth_matcher" for m in ip.Completer.custom_matchers),
+            ip.find_cell_magic("synth") is not None,
+            ip.find_line_magic("synth") is not None,
+        )
+
+    assert traces() == (1, 1, True, True)
+    assert "SynthMagics" in shell.run("%config")
+    shell.run("%reload_ext synthkit")
+    assert traces() == (1, 1, True, True)
+    shell.run("%unload_ext synthkit")
+    assert traces() == (0, 0, False, False)
+    assert "SynthMagics" not in shell.run("%config")
+    shell.run("%load_ext synthkit")
+    assert traces() == (1, 1, True, True)
+
+
+def test_a_verb_explains_itself(shell: Shell) -> None:
+    text = shell.run("%synth session --help")
+    assert "FOLDER" in text
+    assert "%synth session" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("%synth trace", "ID"),
+        ("%synth trace a b", "unrecognized arguments: b"),
+        ("%synth session --fodler x", "--fodler"),
+    ],
+)
+def test_a_verb_says_what_it_takes(shell: Shell, line: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        shell.run(line)
+
+
+def test_a_cell_lets_go_of_the_widgets_it_showed_when_it_ran_before(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closing:
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    parent: dict[str, Any] = {}
+    monkeypatch.setattr(shell.ip, "get_parent", lambda: parent, raising=False)
+    magics = shell.ip.magics_manager.registry["SynthMagics"]
+
+    def show(cell: str, request: str) -> Closing:
+        parent.update(header={"msg_id": request}, metadata={"cellId": cell})
+        shown: Closing = magics.show(Closing())
+        return shown
+
+    with capture_output():
+        first, beside, other = show("a", "1"), show("a", "1"), show("b", "2")
+        assert not first.closed
+        again = show("a", "3")
+    assert first.closed
+    assert beside.closed
+    assert not other.closed
+    assert not again.closed

@@ -1,0 +1,200 @@
+"""``%synth filter``, ``%synth learn`` and ``--learned``: what the notebook says and binds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from synthkit.core.errors import TableError, UsageError
+from synthkit.curate import by_column
+from synthkit.curate.marks.history import shuffled
+from synthkit.models.fake import Fake
+from synthkit.notebook.output.provenance import of_id
+from tests.notebook.conftest import Shell
+
+TEXTS = [
+    "The soup was warm and the bread was fresh, so we stayed for an hour.",
+    "The soup was warm and the bread was fresh, so we stayed for an hour!",
+    "As an AI language model, I cannot write about restaurants.",
+    "Cold soup.",
+    "Write to me at jane.doe@example.com for the table by the window.",
+    "Our waiter sang twice and never brought the bill, which we liked.",
+]
+
+
+@pytest.fixture
+def reviews(shell: Shell) -> pd.DataFrame:
+    rows = pd.DataFrame({"id": list("abcdef"), "topic": "soup", "text": TEXTS, "stars": range(6)})
+    shell.ip.user_ns["reviews"] = rows
+    return rows
+
+
+def test_a_line_is_a_funnel_in_the_order_it_is_written(shell: Shell, reviews: Any) -> None:
+    shown = shell.run(
+        '%synth filter reviews --where "words > 5" --no-refusals --no-pii --dedupe 0.9'
+    )
+    assert shell["reviews_kept"]["id"].tolist() == ["a", "f"]
+    dropped = shell["reviews_dropped"]
+    assert dropped["id"].tolist() == ["d", "c", "e", "b"]
+    assert dropped["why"].iloc[3].startswith("near-duplicate: of a")
+    assert [one.kept for one in shell["reviews_curation"].funnel] == [5, 4, 3, 2]
+    assert shown.splitlines()[1].split() == ["filter", "rows", "kept", "dropped", "why"]
+    assert "reviews: 6 rows: 2 kept, 4 dropped; bound reviews_kept, reviews_dropped" in shown
+    assert len(reviews) == 6
+
+
+def test_another_order_is_another_funnel(shell: Shell, reviews: Any) -> None:
+    shell.run('%synth filter reviews --dedupe exact --no-refusals --where "stars < 5"')
+    names = [one.name for one in shell["reviews_curation"].funnel]
+    assert [one.kept for one in shell["reviews_curation"].funnel] == [6, 5, 4]
+    assert "stars < 5" in names[2]
+
+
+def test_verdicts_are_remembered_and_shown_with_the_row(shell: Shell, reviews: Any) -> None:
+    shell.run("%synth filter reviews --no-refusals --length 5-")
+    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    said = {(part.label, part.value.split(",")[0]) for part in of_id(session, "c", {})}
+    assert any(label == "dropped" and "refusal" in value for label, value in said)
+    assert any(label == "kept" for label, _ in {(p.label, 0) for p in of_id(session, "a", {})})
+    assert session.names() == ["reviews_kept"]
+
+
+def test_a_row_is_traced_to_what_was_decided_of_it(shell: Shell, reviews: Any) -> None:
+    shell.run("%synth filter reviews --no-refusals --length 5-")
+    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session.mark("c", "reject", by="ana", reason="no review")
+    shown = shell.run("%synth trace c").split("\n\n")[0]
+    assert re.search(r"dropped +refusal: speaks as an AI.*, by no refusals, of reviews", shown)
+    assert re.search(r"mark +reject, no review, by ana", shown)
+    assert re.search(r"kept +of reviews", shell.run("%synth trace a"))
+    with pytest.raises(TableError, match="no row 'z'"):
+        shell.run("%synth trace z")
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("--chars -40", "d"),
+        ("--length >=12", "abf"),
+        ("--matches soup --no-match (?i)cold", "ab"),
+        ("--language en", "abcdef"),
+        ("--no-secrets --no-symbols --no-repetition", "abcdef"),
+        ("--no-leakage topic", "abcdef"),
+        ("--no-contamination test", "cdef"),
+        ("--dedupe-meaning 0.99", "acdef"),
+        ("--by @few", "abc"),
+        ("--by short", "d"),
+        ("--column topic --dedupe", "a"),
+    ],
+)
+def test_each_option_is_a_filter(shell: Shell, reviews: Any, line: str, kept: str) -> None:
+    shell.ip.user_ns |= {
+        "few": by_column("stars", most=2),
+        "short": lambda row: len(row["text"]) < 20,
+        "test": pd.DataFrame({"id": ["t"], "text": [TEXTS[0]]}),
+    }
+    shell.run(f"%synth filter reviews {line} --to good")
+    assert "".join(shell["good"]["id"]) == kept
+    assert len(shell["good"]) + len(shell["reviews_dropped"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("", "expected a filter, such as"),
+        ("--length five", "--length five: expected a span such as 3-50"),
+        ("--dedupe some", "--dedupe some: expected a number"),
+        ("--where 'wrods > 5'", "wrods"),
+        ("--no-contamination tset", "table 'tset' not found"),
+        ("--learned polite", "learned filter 'polite' not found"),
+        ("--no-refusal", r"option '--no-refusal' not found.*--no-refusals"),
+        ("--column txt --dedupe", "column 'txt' not found"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_bound(
+    shell: Shell, reviews: Any, line: str, told: str
+) -> None:
+    with pytest.raises((UsageError, TableError), match=told):
+        shell.run(f"%synth filter reviews {line}")
+    assert "reviews_kept" not in shell.ip.user_ns
+
+
+def test_a_curation_is_shown_as_its_funnel(shell: Shell, reviews: Any) -> None:
+    shown = shell.run(f"import synthkit as sk\n{SIFT}")
+    assert re.search(r"6 +5 +1 +1 × too short", shown)
+    html = shell.ip.display_formatter.format(shell.ip.ev(SIFT))[0]["text/html"]
+    assert "<table>" in html
+    shell.ip.run_line_magic("unload_ext", "synthkit")
+    assert "Curation(5 kept, 1 dropped)" in shell.run(
+        "sk.curate.apply_filters(reviews, sk.curate.length(least=5))"
+    )
+    shell.ip.run_line_magic("load_ext", "synthkit")
+
+
+SIFT = "sk.curate.apply_filters(reviews, sk.curate.length(least=5))"
+GOOD, BAD = "The soup was warm and good, table {}.", "Cold and late, never again, visit {}."
+
+
+def said(request: Any) -> str:
+    n = int(re.findall(r"\d+", request.messages[-1].content)[0])
+    return (GOOD if n % 2 else BAD).format(n)
+
+
+def marked(shell: Shell, n: int = 24) -> None:
+    shell.ip.user_ns["model"] = Fake(said)
+    shell.ip.user_ns["numbers"] = pd.DataFrame({"i": range(60)})
+    shell.run("%%synth first --model model --from numbers\nSay {{ i }}.")
+    rows = shell["first"]
+    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    for id, text in shuffled(list(zip(rows["id"], rows["text"], strict=True)), 0)[:n]:
+        session.mark(id, "accept" if "warm" in text else "reject", by="ana")
+
+
+def test_what_is_learned_is_named_versioned_and_used(shell: Shell) -> None:
+    marked(shell)
+    shown = shell.run("%synth learn first --name polite")
+    assert "24 of 60 rows" in shown
+    assert "filter polite, version 1; bound first_filter" in shown
+    assert re.search(r"precision +1.00 \[0\.\d\d, 1\.00\]", shown)
+    shell.run("%synth filter first --learned polite")
+    assert all("warm" in text for text in shell["first_kept"]["text"])
+    assert len(shell["first_kept"]) == 30
+    assert shell["first_dropped"]["why"].str.startswith("learned: P(accept)").all()
+    assert "version 1" in shell.run("%synth learn first --name polite")
+    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session.mark(shell["first"]["id"][59], "reject", by="bob")
+    assert "version 2" in shell.run("%synth learn first --name polite")
+    shell.run("%synth filter first --learned polite:1")
+
+
+def test_the_next_generation_is_filtered_if_asked(shell: Shell) -> None:
+    marked(shell)
+    shell.run("%synth learn first --name polite")
+    shell.ip.user_ns["more"] = pd.DataFrame({"i": range(100, 120)})
+    shown = shell.run("%%synth second --model model --from more --learned polite\nSay {{ i }}.")
+    assert len(shell["second"]) == 10
+    assert all("warm" in text for text in shell["second"]["text"])
+    assert len(shell["second_dropped"]) == 10
+    assert len(shell["second_run"].table) == 20
+    assert "second: 20 rows: 10 kept, 10 dropped; bound second, second_dropped" in shown
+
+
+def test_marks_in_another_order_teach_but_do_not_measure(shell: Shell) -> None:
+    marked(shell, 0)
+    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    rows = shell["first"]
+    for id, text in list(zip(rows["id"], rows["text"], strict=True))[:30]:
+        session.mark(id, "accept" if "warm" in text else "reject", by="ana")
+    assert "--order uncertain asks for them" in shell.run("%synth learn first")
+    shell.run("%synth filter first --learned first")
+    assert len(shell["first_kept"]) == 30
+
+
+def test_too_few_marks_say_how_many_are_needed(shell: Shell) -> None:
+    marked(shell, 6)
+    assert "too little yet: mark 14 more rows" in shell.run("%synth learn first")
+    with pytest.raises(UsageError, match=r"cannot be used yet\. Mark 14 more rows"):
+        shell.run("%synth filter first --learned first")

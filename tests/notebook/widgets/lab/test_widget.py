@@ -1,0 +1,421 @@
+"""The kernel's half of the prompt lab, and its verb; tests/browser holds the rest."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import comm
+import pytest
+from comm.base_comm import BaseComm
+
+import synthkit as sk
+from synthkit.core.errors import UsageError
+from synthkit.lab.lab import Laboratory
+from synthkit.notebook import Lab
+from synthkit.notebook.output.lab_summary import Kept, static
+from tests.notebook.conftest import Shell
+
+A, B = "Write about {{ topic }}.", "Say {{ topic }}."
+TOPICS = [{"topic": topic} for topic in ("bread", "soup", "wine")]
+Make = Callable[..., Any]
+
+
+class Wire(BaseComm):
+    """A connection whose browser only takes notes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.sent: list[dict[str, Any]] = []
+        super().__init__(*args, **kwargs)
+
+    def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
+        if msg_type == "comm_msg":
+            # what is no JSON, or no UTF-8, would not arrive
+            self.sent.append(
+                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
+            )
+
+
+@pytest.fixture(autouse=True)
+def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(comm, "create_comm", Wire)
+    yield
+    Lab.close_all()
+
+
+@pytest.fixture
+def fake() -> sk.Fake:
+    return sk.Fake(lambda request: request.messages[-1].content.upper(), price=(1.0, 2.0))
+
+
+@pytest.fixture
+def make(session: sk.Session, fake: sk.Fake) -> Make:
+    def made(prompts: Any = (A, B), **options: Any) -> Any:
+        given = {"session": session, "inputs": TOPICS, "models": fake, "by": "me"}
+        return Lab(prompts, **given | options)
+
+    return made
+
+
+def ask(widget: Any, **content: Any) -> list[dict[str, Any]]:
+    """What is sent in answer to a message."""
+    before = len(widget.comm.sent)
+    widget._handle_custom_msg(content, [])
+    sent = widget.comm.sent[before:]
+    return [one["content"] for one in sent if one.get("method") == "custom"]
+
+
+def cells(widget: Any) -> list[list[dict[str, Any]]]:
+    return [row["cells"] for row in ask(widget, type="page")[-1]["rows"]]
+
+
+def test_a_view_has_rows_and_columns_before_anything_was_asked(make: Make) -> None:
+    widget = make()
+    assert [row["fields"] for row in widget.first["rows"]] == [
+        [["topic", topic["topic"]]] for topic in TOPICS
+    ]
+    assert [one["name"] for one in widget.state["columns"]] == ["A", "B"]
+    assert (widget.state["todo"], widget.state["cells"]) == (6, 6)
+    assert widget.state["estimate"] == ["$0.0031"]
+    assert cells(widget)[0][0]["state"] == "new"
+
+
+def test_a_run_fills_the_cells_and_tells_of_it(make: Make) -> None:
+    widget = make(checks=["length text 3-9 words"])
+    changes: list[int] = []
+    widget.changed = lambda: changes.append(widget.state["todo"])
+    widget.run()
+    assert changes[-1] == 0
+    (a, b), *_ = cells(widget)
+    assert (a["text"], a["state"], a["passes"], a["took"]) == (
+        *("WRITE ABOUT BREAD.", "done", 1),
+        ["4 tok", "0.0 s", "$0.000012"],
+    )
+    assert b["fails"] == [["length text 3-9 words", "has 2 words, fewer than 3"]]
+    assert b["diff"][0] == ["out", "WRITE ABOUT"]
+    assert "diff" not in a
+
+
+def test_marks_comments_and_undo(make: Make, session: sk.Session) -> None:
+    widget = make()
+    widget.run()
+    (page,) = ask(widget, type="mark", row=0, slot=1, label="accept", view=1)
+    assert page["rows"][0]["cells"][1]["mark"] == "accept"
+    ask(widget, type="comment", row=0, slot=1, text=" good ", view=1)
+    assert cells(widget)[0][1]["comment"] == "good"
+    assert [mark.reason for mark in session.store.marks()] == ["", "good"]
+    ask(widget, type="undo")
+    ask(widget, type="undo")
+    assert cells(widget)[0][1] | {"mark": "", "comment": ""} == cells(widget)[0][1]
+    ask(widget, type="undo")
+    assert widget.error == "there is no mark to take back."
+
+
+def test_a_cell_in_full(make: Make) -> None:
+    widget = make(schema={"properties": {"n": {"type": "integer"}}}, models=sk.Fake('{"n": 1} x'))
+    widget.run()
+    (reply,) = ask(widget, type="cell", row=1, slot=1, view=7)
+    assert (reply["type"], reply["view"], reply["row"], reply["slot"]) == ("cell", 7, 1, 1)
+    cell = reply["cell"]
+    assert (cell["text"], cell["raw"], cell["prompt"]) == (
+        "1",
+        '{"n": 1} x',
+        [["user", "Say soup."]],
+    )
+    assert cell["took"][0] == "fake"
+    assert cell["fields"] == [["topic", "soup"]]
+    assert len(cell["id"]) == 16
+
+
+def test_a_variant_is_edited_in_place(make: Make) -> None:
+    widget = make()
+    widget.run()
+    (reply,) = ask(widget, type="variant", key="B", view=1)
+    assert reply["variant"]["versions"] == [[B, 0.7, 256]]
+    edit = {"type": "edit", "key": "B", "view": 1, "name": " a  b ", "temperature": "0.5"}
+    page, reply = ask(widget, **edit, prompt="Tell {{ topic }}.", max_tokens="")
+    assert reply == {"type": "applied", "view": 1, "key": "B"}
+    assert [cell["state"] for cell in page["rows"][0]["cells"]] == ["done", "new"]
+    variant = widget.state["variants"][1]
+    assert (variant["name"], variant["at"], variant["versions"]) == ("a b", 2, 2)
+    assert (variant["temperature"], variant["max_tokens"]) == (0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"prompt": "{{ topic"}, "cannot be read at line 1"),
+        ({"prompt": "{{ topics }}"}, "Did you mean 'topic'?"),
+        ({"prompt": " "}, "This variant is empty"),
+        ({"temperature": "hot"}, "temperature must be a number; got 'hot'."),
+        ({"temperature": "9"}, "temperature must be from 0 to 2"),
+        ({"max_tokens": "1.5"}, "max tokens must be a number"),
+        ({"key": "Z"}, "variant 'Z' not found"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["edit", "add"])
+def test_an_edit_that_cannot_be_is_refused(
+    make: Make, kind: str, changed: dict[str, str], said: str
+) -> None:
+    widget = make()
+    edit = {"type": kind, "key": "A", "view": 1, "prompt": A, "temperature": "", "max_tokens": ""}
+    (reply,) = ask(widget, **edit | changed)
+    assert reply["type"] == "refused"
+    assert said in reply["message"]
+    assert len(widget.laboratory.variants) == 2
+    assert widget.error == ""
+
+
+def test_variants_come_and_go(make: Make) -> None:
+    widget = make()
+    _, reply = ask(widget, type="add", key="B", view=1)
+    assert reply == {"type": "applied", "view": 1, "key": "C", "edit": True}
+    ask(widget, type="baseline", key="C")
+    ask(widget, type="delete", key="A")
+    assert [(v["key"], v["baseline"]) for v in widget.state["variants"]] == [
+        ("B", False),
+        ("C", True),
+    ]
+    assert widget.state["deleted"] == [["A", "A"]]
+    ask(widget, type="restore", key="A")
+    assert widget.state["deleted"] == []
+
+
+def test_the_winner_is_offered_as_a_cell(make: Make) -> None:
+    widget = make()
+    (reply,) = ask(widget, type="use", row=0, slot=1, view=3)
+    assert (reply["type"], reply["view"]) == ("offer", 3)
+    assert reply["text"].startswith("%%synth lab --model fake --from lab_inputs ")
+    assert reply["text"].endswith(f"\n{B}")
+
+
+def test_blind_tells_nothing_of_whose_an_output_is(make: Make) -> None:
+    widget = make({"loud": A, "short": B, "third": "Tell {{ topic }}."})
+    widget.run()
+    widget.comm.sent.clear()
+    ask(widget, type="blind", on=True)
+    shown = [sorted(c["text"] for c in row) for row in cells(widget)]
+    ask(widget, type="cell", row=0, slot=0, view=1)
+    ask(widget, type="use", row=0, slot=0, view=1)
+    assert widget.error.startswith("the lab is blind")
+    told = json.dumps(widget.comm.sent)
+    for secret in ("loud", "short", "Write about", "fake", '"took"', '"diff"', 'reading": "A'):
+        assert secret not in told, secret
+    assert shown[0] == ["SAY BREAD.", "TELL BREAD.", "WRITE ABOUT BREAD."]
+    orders = {tuple(cell["text"].split()[0] for cell in row) for row in cells(widget)}
+    assert len(orders) > 1
+    slot = next(n for n, cell in enumerate(cells(widget)[1]) if cell["text"] == "SAY SOUP.")
+    ask(widget, type="mark", row=1, slot=slot, label="accept")
+    ask(widget, type="blind", on=False)
+    assert cells(widget)[1][1]["mark"] == "accept"
+
+
+def test_rows_come_in_pages_and_traits_stay_small(make: Make) -> None:
+    inputs = [{"topic": f"{n} " + "x" * 3000} for n in range(200)]
+    widget = make([A, B, "Tell {{ topic }}."], inputs=inputs, limit=200)
+    widget.run()
+    (page,) = ask(widget, type="page", start=187)
+    assert (page["start"], page["found"], len(page["rows"])) == (180, 200, 20)
+    assert page["rows"][0]["cells"][0]["text"][1] > 3000
+    assert len(page["rows"][0]["cells"][0]["text"][0]) == 300
+    assert len(json.dumps(widget.first)) + len(json.dumps(widget.state)) < 25_000
+    (page,) = ask(widget, type="page", start=10**9)
+    assert page["start"] == 180
+
+
+def test_rows_are_narrowed(make: Make) -> None:
+    widget = make()
+    widget.run()
+    ask(widget, type="mark", row=2, slot=0, label="reject", view=1)
+    (page,) = ask(widget, type="page", show="failing", start=0)
+    assert ([row["at"] for row in page["rows"]], page["found"], page["total"]) == ([2], 1, 3)
+    (page,) = ask(widget, type="page", show="nonsense")
+    assert page["show"] == "all"
+
+
+def test_hostile_text_is_sent_as_text(make: Make) -> None:
+    texts = iter(["\ud800 half", "</script><img src=x onerror=1>", "\u202e\u200b", "x" * 2**20])
+    said = [next(texts) for _ in range(4)]
+    model = sk.Fake(lambda request: said[int(request.messages[-1].content[-1])])
+    inputs = [{"n": str(n)} for n in range(4)]
+    widget = make(["Say {{ n }}", "Tell {{ n }}"], inputs=inputs, models=model)
+    widget.run()
+    rows = cells(widget)
+    assert rows[0][0]["state"] == "reject"
+    assert rows[1][0]["text"] == said[1]
+    assert rows[3][0]["text"] == ["x" * 300, 2**20]
+    (reply,) = ask(widget, type="cell", row=3, slot=0, view=1)
+    assert reply["cell"]["text"] == ["x" * 100_000, 2**20]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "nothing"},
+        {},
+        {"type": "mark", "row": 99, "slot": 0, "label": "accept"},
+        {"type": "mark", "row": 0, "slot": 9, "label": "accept"},
+        {"type": "mark", "row": 0, "slot": 0, "label": "accept"},
+        {"type": "page", "start": "x"},
+        {"type": "blind"},
+    ],
+)
+def test_a_message_that_makes_no_sense_is_told_of(make: Make, content: dict[str, Any]) -> None:
+    widget = make()
+    assert ask(widget, **content) == []
+    assert widget.error
+
+
+def test_it_runs_behind_and_can_be_stopped(make: Make) -> None:
+    slow = sk.Fake("Hi.", seconds=0.05, concurrency=1)
+    widget = make(models=slow, vary={"n": list("abcdefghij")})
+    ended = threading.Event()
+    widget.changed = lambda: ended.set() if not widget.state["running"] else None
+    ask(widget, type="run")
+    while len(slow.asked) < 2:
+        time.sleep(0.01)
+    ask(widget, type="run")
+    assert "is running already" in widget.error
+    ended.clear()
+    ask(widget, type="stop")
+    assert ended.wait(10)
+    done = widget.state["cells"] - widget.state["todo"]
+    assert 2 <= done < 60
+    assert {cell["state"] for row in cells(widget) for cell in row} == {"done", "new"}
+
+
+def test_the_static_twin_follows_at_most_once_a_second(make: Make) -> None:
+    widget = make()
+
+    class Place:
+        def __init__(self) -> None:
+            self.shown: list[str] = []
+
+        def update(self, shown: Any) -> None:
+            self.shown.append(shown.plain)
+
+    place = Place()
+    widget.changed = Kept(place, lambda: widget.static)
+    widget.run()
+    for row in range(3):
+        ask(widget, type="mark", row=row, slot=0, label="accept", view=1)
+    end = time.monotonic() + 10
+    while not place.shown and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(place.shown) == 1
+    assert "1.00 [0.44, 1.00]" in place.shown[-1]
+    assert "✓ WRITE ABOUT BREAD." in place.shown[-1]
+
+
+def test_the_static_twin_escapes_and_says_what_is_left(make: Make) -> None:
+    widget = make(["<b>{{ topic }}</b>"], inputs=[{"topic": str(n)} for n in range(20)], limit=20)
+    shown = static(widget.laboratory)
+    assert "lab: first 8 of 20 rows, 1 column, 20 cells not asked yet" in shown.plain
+    widget.run()
+    html = static(widget.laboratory).html
+    assert "&lt;B&gt;0&lt;/B&gt;" in html
+    assert "<B>" not in html
+
+
+def test_a_lab_in_python(make: Make) -> None:
+    widget = make()
+    assert repr(widget) == "Lab('lab')"
+    widget.run()
+    assert len(widget.results) == 6
+    assert widget.ranking()["variant"].tolist() == ["A", "B"]
+    assert widget.winner is None
+
+
+LOAD = """
+from synthkit import Fake
+gpt = Fake(lambda request: request.messages[-1].content.upper(), name="gpt")
+topics = [{"topic": "bread"}, {"topic": "soup"}]
+a = "Write about {{ topic }}."
+"""
+
+
+def test_the_verb_shows_a_static_lab_where_nobody_looks_on(shell: Shell) -> None:
+    shell.run(LOAD)
+    shown = shell.run(
+        "%synth lab tone --prompt @a --prompt 'Say {{ topic }}.' --inputs topics --models gpt "
+        "--check 'length text 3-9 words' --run"
+    )
+    assert "tone: 2 rows, 2 columns" in shown
+    assert "A beats B" not in shown
+    assert "WRITE ABOUT BREAD." in shown
+    assert isinstance(shell["tone_lab"], Laboratory)
+    shell.run("%%synth tone --model gpt --from topics\nWrite about {{ topic }}.")
+    assert shell["tone_run"].ledger.hits == 2
+
+
+def test_the_verb_opens_a_lab_again_by_its_name(shell: Shell) -> None:
+    shell.run(LOAD + "def loud(row): return row['text'].isupper()")
+    shell.run(
+        "%synth lab tone --prompt @a --inputs topics --models gpt --check @loud --judge-model gpt "
+        "--check 'judge Is it?' --temperature 0.2 --run"
+    )
+    shell["tone_lab"].edit("A", "Tell of {{ topic }}.")
+    asked = len(shell["gpt"].asked)
+    shown = shell.run("%synth lab tone")
+    again = shell["tone_lab"]
+    assert [one.prompt for one in again.variants[0].versions] == [
+        "Write about {{ topic }}.",
+        "Tell of {{ topic }}.",
+    ]
+    assert again.matrix.jury.names == ["loud", "judge Is it?"]
+    assert again.setup.judge is shell["gpt"]
+    assert again.variants[0].sampling.temperature == 0.2
+    assert len(shell["gpt"].asked) == asked
+    assert "2 cells not asked yet" in shown
+    again.back("A", 0)
+    assert again.missing() == []
+
+
+def test_the_verb_starts_from_the_newest_run_of_that_name(shell: Shell) -> None:
+    shell.run(LOAD)
+    shell.run("%%synth tone --model gpt --from topics --temperature 0.1\nName {{ topic }}.")
+    shown = shell.run("%synth lab tone")
+    assert "NAME BREAD." in shown
+    lab = shell["tone_lab"]
+    assert lab.missing() == []
+    line = lab.source(lab.columns[0]).split("\n")[0]
+    assert line.startswith("%%synth tone --model gpt --from topics --temperature 0.1")
+
+
+def test_the_verb_says_what_is_wrong(shell: Shell) -> None:
+    shell.run(LOAD)
+    for line, said in {
+        "two-words": "expected a lab's name first",
+        "tone --prompt @b": "variable 'b' not found",
+        "tone --prompt @a --inputs topcs": "table 'topcs' not found",
+        "tone --prompt @a --inputs topics --models gtp": "model 'gtp' not found",
+        "tone --prompt @a --models gpt": "field 'topic' not found",
+        "tone --prompt @a --inputs topics --models gpt --check 'short'": "check 'short' not found",
+        "tone --promt x": "Did you mean '--prompt'?",
+    }.items():
+        with pytest.raises(Exception, match=r"not found|expected") as raised:
+            shell.run(f"%synth lab {line}")
+        assert said in str(raised.value)
+
+
+def test_a_lab_without_a_prompt_says_what_to_do(shell: Shell) -> None:
+    shell.run(LOAD)
+    assert "write its prompt" in shell.run("%synth lab tone --inputs topics --models gpt")
+    with pytest.raises(UsageError):
+        shell["tone_lab"].edit("A", "{{ nothing }}")
+
+
+def test_someone_who_looks_on_gets_the_widget_and_its_twin(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
+    shell.run(LOAD)
+    shell.run("%synth lab tone --prompt @a --inputs topics --models gpt")
+    widget, twin = shell.shown
+    assert "application/vnd.jupyter.widget-view+json" in widget.data
+    assert "synthkit-static" in twin.data["text/html"]
+    assert isinstance(shell["tone_lab"], Lab)
+    shell["tone_lab"].changed = lambda: None

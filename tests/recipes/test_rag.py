@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthkit as sk
+from synthkit.core.errors import PromptError, TableError, UsageError
+from synthkit.core.types import Request
+from synthkit.data import tables
+from synthkit.data.chunking import chunks
+from synthkit.recipes._rag import NOT_THERE, grounded, rag, span
+from tests.conftest import MAKERS
+from tests.recipes.conftest import expects
+
+Make = Callable[..., sk.Run]
+ASK = "Ask about this passage.\n{{ passage }}"
+BREAD = pd.DataFrame(
+    {
+        "id": ["p1", "p2", "p3", "p4"],
+        "source": ["rye.md", "rye.md", "oven.md", "naïve.md"],
+        "text": [
+            "Rye bread is dark. It keeps for a week.",
+            "Rye needs a sour dough, and time.",
+            "The oven should be hot: 250 °C at first.",
+            "“Crêpes” aren’t bread — 東京 agrees.",
+        ],
+    }
+)
+
+
+def written(*pairs: Sequence[str]) -> str:
+    names = ("question", "answer", "quote")
+    return json.dumps({"pairs": [dict(zip(names, pair, strict=True)) for pair in pairs]})
+
+
+def passage(request: Request) -> str:
+    return request.messages[-1].content.split("\n")[1]
+
+
+def honest(request: Request) -> str:
+    """A pair on the first words of the passage, and one on words that are not in it."""
+    text = passage(request)
+    return written(
+        (f"What of {text[:4]}?", "So it is.", text[:12]), ("Why?", "Who knows.", "words of mine")
+    )
+
+
+def test_each_row_has_the_words_it_rests_on_and_others_are_rejects(
+    make: Make, session: sk.Session
+) -> None:
+    recipe = grounded(ASK, rows=BREAD, pairs=2)
+    run = make(recipe, sk.Fake(honest))
+    expects(recipe, run)
+    assert list(run.table) == [
+        *("id", "parent", "source", "text"),
+        *("question", "answer", "quote", "quote_start", "quote_end"),
+    ]
+    assert run.table.parent.tolist() == BREAD.id.tolist()
+    assert run.table.source.tolist() == BREAD.source.tolist()
+    for row in tables.records(run.table):
+        assert row["quote"] == row["text"][row["quote_start"] : row["quote_end"]]
+        assert len(session.trace(row["id"])) == 1
+    assert run.rejects.parent.tolist() == BREAD.id.tolist()
+    assert set(run.rejects.reason) == {NOT_THERE}
+    assert set(run.rejects.quote) == {"words of mine"}
+    assert json.loads(run.rejects.raw[0])["question"] == "Why?"
+    assert {*run.table.id}.isdisjoint(run.rejects.id)
+
+
+def test_a_chunk_s_quote_is_found_in_its_document(make: Make) -> None:
+    documents = BREAD.assign(text=BREAD.text + "\n\n" + BREAD.text.str.upper())
+    pieces = chunks(documents, words=8, overlap=2)
+    run = make(grounded(ASK, rows=pieces, pairs=2), sk.Fake(honest))
+    assert len(run.table) == len(pieces)
+    whole = dict(zip(documents.id, documents.text, strict=True))
+    document_of = dict(zip(pieces.id, pieces.parent, strict=True))
+    for row in tables.records(run.table):
+        begin = row["start"] + row["quote_start"]
+        document = whole[document_of[row["parent"]]]
+        assert document[begin : begin + len(row["quote"])] == row["quote"]
+
+
+@pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ("Crêpes", "Crêpes"),
+        ("  aren’t bread\n", "aren’t bread"),
+        ("AREN'T   BREAD", "aren’t bread"),
+        ('"Crêpes" aren\'t', "Crêpes” aren’t"),
+        ("bread - 東京 agrees", "bread — 東京 agrees"),
+        ("“bread”", "bread"),
+        ("東京", "東京"),
+        (".*", None),
+        ("bread agrees", None),
+        ("crepes", None),
+        ("", None),
+        (' " ', None),
+        ("aren’t bread — 東京 agrees. And more", None),
+    ],
+)
+def test_a_quote_is_found_by_its_words_alone(quote: str, found: str | None) -> None:
+    text = BREAD.text[3]
+    place = span(quote, text)
+    assert (place and text[slice(*place)]) == found
+
+
+def test_a_quote_over_a_line_s_end_is_found() -> None:
+    text = "Rye bread\n   is dark."
+    assert span("bread is dark.", text) == (4, len(text))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("", "empty answer"),
+        ("no JSON at all", "is not JSON"),
+        ("<html><body>502</body></html>", "is not JSON"),
+        ('{"pairs": []}', "does not follow the schema at pairs"),
+        ('{"pairs": [{"question": "q", "answer": "a"}]}', "'quote' is a required property"),
+        (written(*[("q", "a", "Rye")] * 3), "does not follow the schema at pairs"),
+        (written(("q", "a", "\\s+")), NOT_THERE),
+        (written(("q", " ", "Rye")), "the answer is empty"),
+        (written(("\n", "a", "Rye")), "the question is empty"),
+    ],
+)
+def test_an_answer_that_is_no_pair_is_a_reject(make: Make, answer: str, reason: str) -> None:
+    run = make(grounded(ASK, rows=BREAD[:1], pairs=2), sk.Fake(lambda request: answer))
+    assert run.table.empty
+    assert reason in run.rejects.reason[0]
+    assert run.rejects.parent.tolist() == ["p1"]
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_again_once(make: Make) -> None:
+    def late(request: Request) -> str:
+        return written(("q", "a", "Rye")) if len(request.messages) > 1 else "Well,"
+
+    run = make(grounded(ASK, rows=BREAD[:1]), sk.Fake(late))
+    assert (len(run.table), run.ledger.repairs) == (1, 1)
+
+
+def test_the_nearest_other_passages_are_shown_and_their_ids_kept(make: Make) -> None:
+    fake = sk.Fake(honest)
+    prompt = ASK + "\nOthers:\n{{ passages }}"
+    run = make(grounded(prompt, rows=BREAD, pairs=2, retrieve=1), fake)
+    assert dict(zip(run.table.parent, run.table.passages, strict=True)) == {
+        "p1": ["p2"],
+        "p2": ["p1"],
+        "p3": [],
+        "p4": ["p1"],
+    }
+    assert run.rejects.passages.tolist() == run.table.passages.tolist()
+    assert f"Others:\n[1] {BREAD.text[1]}" in fake.asked[0].messages[-1].content
+
+
+def embed(texts: Sequence[str]) -> Any:
+    """By the share of hot things and of dark things."""
+    found = np.array([[len(re.findall(w, t.lower())) for w in ("hot|oven", "rye")] for t in texts])
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.divide(found, lengths, out=np.zeros(found.shape), where=lengths > 0)
+
+
+QUESTIONS = pd.DataFrame({"id": ["q1", "q2"], "question": ["Is rye dark?", "Who? Nobody!"]})
+SHOW = "{{ passages }}\n\n{{ question }}"
+
+
+def test_each_question_is_answered_with_its_passages(make: Make, session: sk.Session) -> None:
+    fake = sk.Fake(lambda request: request.messages[-1].content.upper())
+    recipe = rag(SHOW, rows=QUESTIONS, passages=BREAD, k=2)
+    run = make(recipe, fake)
+    expects(recipe, run)
+    assert list(run.table) == ["id", "parent", "question", "passages", "answer"]
+    assert run.table[["parent", "passages"]].values.tolist() == [["q1", ["p1", "p2"]]]
+    expected = f"[1] {BREAD.text[0]}\n\n[2] {BREAD.text[1]}\n\nIs rye dark?"
+    assert run.table.answer.tolist() == [expected.upper()]
+    assert run.rejects[["parent", "reason"]].values.tolist() == [
+        ["q2", "no passage was found for it"]
+    ]
+    assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("by", "first"), [("bm25", "p2"), ("embedding", "p3"), (None, "p3"), ("both", "p3")]
+)
+def test_passages_are_found_by_words_by_embedding_or_by_both(
+    make: Make, by: Any, first: str
+) -> None:
+    rows = [{"question": "Sour dough, and hot?"}]
+    recipe = rag(SHOW, rows=rows, passages=BREAD, k=1, by=by, embed=embed)
+    assert recipe.source["passages"].tolist() == [[first]]
+
+
+def test_every_kind_of_table_gives_its_own_back(make: Make, session: sk.Session, kind: str) -> None:
+    of_kind = MAKERS[kind]
+    passages = of_kind({str(name): BREAD[name].tolist() for name in BREAD})
+    prompt = ASK + "\n{{ passages }}"
+    run = make(grounded(prompt, rows=passages, pairs=2, retrieve=1), sk.Fake(honest), name="g")
+    assert tables.kind(run.table) == kind
+    assert tables.column(run.table, "passages") == [["p2"], ["p1"], [], ["p1"]]
+    questions = of_kind({str(name): QUESTIONS[name].tolist() for name in QUESTIONS})
+    run = make(rag(SHOW, rows=questions, passages=passages, k=1), name="r")
+    assert tables.kind(run.table) == kind
+    assert tables.column(run.table, "passages") == [["p1"]]
+
+
+def test_it_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None:
+    run = survives(lambda: grounded(ASK, rows=BREAD, pairs=2), honest)
+    assert (len(run.table), len(run.rejects)) == (4, 4)
+
+
+def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None:
+    rows = [{"question": f"Is rye dark in {month}?"} for month in ("May", "June", "July", "May")]
+    run = survives(lambda: rag(SHOW, rows=rows, passages=BREAD))
+    assert len(run.table) == 4
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "said"),
+    [
+        (lambda: grounded("Ask.", rows=BREAD), PromptError, "must use {{ passage }}"),
+        (lambda: grounded(ASK + "{{ page }}", rows=BREAD), PromptError, "field 'page' not found"),
+        (lambda: grounded(ASK + "{{ passages }}", rows=BREAD), PromptError, "field 'passages'"),
+        (lambda: grounded(ASK, rows=BREAD, retrieve=1), PromptError, "does not use {{ passages }}"),
+        (lambda: grounded(ASK, rows=BREAD, pairs=0), UsageError, "pairs must be at least 1"),
+        (lambda: grounded(ASK, rows=BREAD, retrieve=-1), UsageError, "retrieve must be at least 1"),
+        (lambda: grounded(ASK, rows=BREAD, column="body"), TableError, "column 'body' not found"),
+        (lambda: grounded(ASK, rows=[{"text": None}]), TableError, "in row 0 it is None"),
+        (lambda: grounded(ASK, rows=[{"text": " "}]), TableError, "in row 0 it is ' '"),
+        (lambda: grounded(ASK, rows=[{"text": "x", "quote": 1}]), UsageError, "a column 'quote'"),
+        (lambda: rag("Why?", rows=QUESTIONS, passages=BREAD), PromptError, "use {{ passages }}"),
+        (lambda: rag(SHOW, rows=QUESTIONS, passages=BREAD, k=0), UsageError, "k must be at least"),
+        (lambda: rag(SHOW, rows=BREAD, passages=BREAD), TableError, "column 'question' not found"),
+        (
+            lambda: rag(SHOW, rows=QUESTIONS.assign(passages=1), passages=BREAD),
+            UsageError,
+            "column 'passages' already",
+        ),
+        (
+            lambda: rag(SHOW, rows=QUESTIONS, passages=BREAD, by="embedding"),
+            UsageError,
+            "needs embed=",
+        ),
+        (
+            lambda: rag(SHOW, rows=QUESTIONS, passages=[{"id": 1, "text": "x"}] * 2),
+            TableError,
+            "1 occurs twice",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_asked(
+    build: Callable[[], Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=re.escape(said)):
+        build()
+
+
+def test_no_passages_make_no_rows(make: Make) -> None:
+    run = make(grounded(ASK, rows=BREAD[:0]))
+    assert (len(run.table), run.ledger.requests) == (0, 0)
+    run = make(rag(SHOW, rows=QUESTIONS, passages=BREAD[:0]))
+    assert (len(run.table), len(run.rejects)) == (0, 2)
+
+
+@pytest.mark.model
+def test_pairs_of_a_real_model_quote_their_passage(
+    make: Make, session: sk.Session, smollm2: sk.types.Model
+) -> None:
+    few = sk.Sampling(max_tokens=40, temperature=0.3)
+    run = make(grounded(ASK, rows=BREAD[:1], pairs=1, sampling=few), smollm2)
+    assert len(run.table) + len(run.rejects) == 1
+    for row in tables.records(run.table):
+        assert row["quote"] == BREAD.text[0][row["quote_start"] : row["quote_end"]]
+    id = [*run.table.id, *run.rejects.id][0]
+    assert BREAD.text[0] in session.trace(id)[0].request["messages"][0][1]
+    short = sk.Sampling(max_tokens=12)
+    run = make(rag(SHOW, rows=QUESTIONS[:1], passages=BREAD, sampling=short), smollm2)
+    assert run.table.passages.tolist() == [["p1", "p2"]]
+    assert session.trace(run.table.id[0])[0].completion.text.strip() == run.table.answer[0]

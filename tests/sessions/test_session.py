@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import synthkit as sk
+from synthkit.core.errors import StoreError, TableError, UsageError
+from synthkit.core.types import Message, Request
+from synthkit.data.tables import records
+from synthkit.sessions import session as workspace
+
+ROWS = {"i": [1, 2, 3]}
+
+
+def asked(folder: Path) -> int:
+    """How many requests a run in that folder sends."""
+    fake = sk.Fake()
+    with sk.Session(folder) as session:
+        run = sk.generate("Say {{ i }}.", rows=ROWS, model=fake, session=session)
+    assert len(run.table) == 3
+    return len(fake.asked)
+
+
+@pytest.mark.parametrize("how", ["moved", "copied", "zipped"])
+def test_a_folder_resumes_wherever_it_is(tmp_path: Path, how: str) -> None:
+    here, there = tmp_path / "a", tmp_path / "b" / "c"
+    assert asked(here) == 3
+    there.parent.mkdir()
+    if how == "moved":
+        here.rename(there)
+    elif how == "copied":
+        shutil.copytree(here, there)
+    else:
+        shutil.unpack_archive(shutil.make_archive(str(tmp_path / "z"), "zip", here), there)
+    assert asked(there) == 0
+
+
+def test_a_folder_copied_while_it_is_open_resumes(session: sk.Session, tmp_path: Path) -> None:
+    sk.generate("Say {{ i }}.", rows=ROWS, model=sk.Fake(), session=session)
+    (tmp_path / "copy").mkdir()
+    shutil.copy(session.store.path, tmp_path / "copy")
+    assert asked(tmp_path / "copy") == 0
+
+
+def test_a_closed_folder_holds_the_store_and_no_log(tmp_path: Path) -> None:
+    asked(tmp_path / "a")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["store.sqlite", "tables"]
+
+
+def test_sessions_left_open_are_closed_at_exit(tmp_path: Path) -> None:
+    code = "import synthkit as sk; s = sk.session(); s.store.add_model('f', 'm')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert [path.name for path in (tmp_path / ".synthkit").glob("store*")] == ["store.sqlite"]
+
+
+def test_session_gives_one_object_for_each_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = sk.session()
+    assert sk.session() is first
+    assert first.folder == tmp_path / ".synthkit"
+    other = sk.session(tmp_path / "other")
+    assert other is not first
+    first.close()
+    again = sk.session()
+    assert again is not first
+    shutil.rmtree(again.folder)
+    fresh = sk.session()
+    assert fresh is not again
+    for opened in (again, other, fresh):
+        opened.close()
+        opened.close()
+    assert workspace._OPEN == []
+
+
+@pytest.mark.parametrize("broken", ["file", "garbage", "under a file"])
+def test_a_folder_that_cannot_be_is_a_store_error(tmp_path: Path, broken: str) -> None:
+    folder = tmp_path / "work"
+    if broken == "garbage":
+        folder.mkdir()
+        (folder / "store.sqlite").write_bytes(os.urandom(5000))
+    else:
+        folder.write_text("a file")
+        folder = folder / "deeper" if broken == "under a file" else folder
+    with pytest.raises(StoreError, match="cannot be"):
+        sk.Session(folder)
+
+
+def test_a_table_is_kept_whole_in_place_of_the_last(
+    session: sk.Session, make: Callable[..., Any]
+) -> None:
+    session.save("facts", make({"t": ["x"]}))
+    session.save("facts", make({"id": ["a", "b"], "t": ["ä", None], "i": [1, 2]}))
+    loaded = session.load("facts")
+    assert isinstance(loaded, pd.DataFrame)
+    assert records(loaded) == [{"id": "a", "t": "ä", "i": 1}, {"id": "b", "t": None, "i": 2}]
+    session.save("a.b-c", [])
+    assert session.names() == ["a.b-c", "facts"]
+    assert len(list((session.folder / "tables").iterdir())) == 2
+
+
+def test_a_table_that_cannot_be_kept_leaves_the_last_one(
+    session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    session.save("facts", [{"t": "x"}])
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match=r"'facts' cannot be kept.*No space"):
+        session.save("facts", [{"t": "y"}])
+    assert session.load("facts")["t"].tolist() == ["x"]
+    assert len(list((session.folder / "tables").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".x", "a b", "x" * 101, "-x", "a\n"])
+def test_names_that_are_no_file_names_are_refused(session: sk.Session, name: str) -> None:
+    with pytest.raises(UsageError, match="a table's name has"):
+        session.save(name, [{"t": "x"}])
+
+
+def test_an_absent_table_names_those_there_are(session: sk.Session) -> None:
+    session.save("facts", [{"t": "x"}])
+    with pytest.raises(TableError, match=r"'fact' not found; have 'facts'\. Did you mean"):
+        session.load("fact")
+
+
+def test_a_damaged_table_is_a_store_error(session: sk.Session) -> None:
+    session.save("facts", [{"t": "x"}])
+    (session.folder / "tables" / "facts.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(StoreError, match="'facts' cannot be read"):
+        session.load("facts")
+
+
+def test_a_row_is_traced_to_prompt_model_sampling_and_answer(session: sk.Session) -> None:
+    run = sk.generate("Say {{ i }}.", rows=ROWS, model=sk.Fake("Done."), session=session)
+    (found,) = session.trace(run.table["id"][1])
+    assert found.request["messages"] == [["user", "Say 2."]]
+    assert found.request["sampling"] == sk.Sampling().payload()
+    assert found.completion.text == "Done."
+    for absent in ("0" * 16, "nonsense", "a", "%"):
+        with pytest.raises(TableError, match="no row"):
+            session.trace(absent)
+
+
+def test_runs_are_listed_with_their_ledgers(session: sk.Session) -> None:
+    for _ in range(2):
+        sk.generate("Say {{ i }}.", rows=ROWS, model=sk.Fake(), session=session, name="said")
+    runs = session.runs()
+    assert runs["name"].tolist() == ["said", "said"]
+    assert runs[["requests", "hits", "rows"]].values.tolist() == [[3, 0, 3], [0, 3, 3]]
+
+
+def test_a_session_explains_a_miss(session: sk.Session) -> None:
+    sk.generate("Say {{ i }}.", rows=ROWS, model=sk.Fake(), session=session)
+    asked = Request((Message("user", "Say 1."),), sk.Sampling(temperature=1))
+    told = session.explain(asked, sk.Fake())
+    assert told.endswith("differs in temperature: '0.7' there, '1.0' asked")
+    assert session.explain(Request((Message("user", "Say 1."),)), sk.Fake()) == ""
+
+
+def test_a_session_shows_no_path_that_differs_between_machines(session: sk.Session) -> None:
+    assert repr(session) == "Session('work')"
