@@ -14,7 +14,7 @@ import comm
 import pandas as pd
 import pytest
 from tests.notebook.test_preview import Wire
-from tests.sessions.test_bundle import fill
+from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
