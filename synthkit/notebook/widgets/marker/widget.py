@@ -92,7 +92,7 @@ class Marker(Widget):
         If an option makes no sense, or two actions have one key.
     """
 
-    _esm = source("marker.js")
+    _esm = source("marker/widget.js")
     _css = style("marker")
 
     shown = traitlets.Dict().tag(sync=True)
