@@ -59,11 +59,12 @@ def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a package of one module that declares an entry point for a registry, as pip would.
 
-    The registry is as before when the test ends.
+    What the package and the test registered is removed when the test ends.
     """
+    before: dict[str, tuple[Registry[Any], set[str]]] = {}
 
     def install(registry: Registry[Any], name: str, source: str) -> None:
         site, module = tmp_path / f"site_{name}", f"outside_{name}"
@@ -73,13 +74,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
         group = f"[synthkit.{registry.decorator}]\n{name} = {module}\n"
         (metadata / "entry_points.txt").write_text(group)
+        before.setdefault(registry.kind, (registry, set(registry)))
         monkeypatch.syspath_prepend(site)
         monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.delitem(vars(registry), "_installed", raising=False)
-        for own in ("_values", "_from_notebook"):
-            monkeypatch.setattr(registry, own, dict(getattr(registry, own)))
 
-    return install
+    yield install
+    for registry, names in before.values():
+        for name in set(registry) - names:
+            registry._values.pop(name, None)
+            registry._from_notebook.pop(name, None)
 
 
 def pytest_configure() -> None:

@@ -89,7 +89,10 @@ EVAL = Verb(
         argument("--learner", metavar="VARIABLE", help="what learns in TSTR; a light student else"),
         argument("--task", default="", metavar="NAME", help="the question that was marked"),
         argument(
-            "--metric", action="append", choices=METRICS, metavar="METRIC",
+            "--metric",
+            action="append",
+            choices=METRICS,
+            metavar="METRIC",
             help="compute only these: %(choices)s",
         ),
         argument(
