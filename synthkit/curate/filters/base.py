@@ -142,7 +142,7 @@ def texts(table: Any, column: str = "text") -> list[str]:
 
 
 def checked(test: Callable[[Any], str], at: int, value: Any) -> str:
-    """The reason that a test returns for a row's value; if the test fails, the error names the row."""
+    """The reason that a test returns for the value of row ``at``; an error names the row."""
     try:
         return test(value)
     except Exception as error:

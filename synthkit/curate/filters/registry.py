@@ -57,9 +57,7 @@ FILTERS: Registry[FilterOption] = Registry(
 """Every named filter: those of synthkit, of installed packages and of the notebook."""
 
 
-def filter_option(
-    name: str, *, takes: str = "", cost: int = 0
-) -> Callable[[Function], Function]:
+def filter_option(name: str, *, takes: str = "", cost: int = 0) -> Callable[[Function], Function]:
     """Register a function that makes a filter under a name: a decorator.
 
     ``%synth filter`` then has an option of that name, whose help is the first line of the
@@ -133,7 +131,8 @@ def filter_from_spec(
     if not option.takes and not empty:
         raise UsageError(f"the filter {name!r} takes no value; got {value!r}.")
     parameters = inspect.signature(option.make).parameters
-    if embed is None and "embed" in parameters and parameters["embed"].default is inspect.Parameter.empty:
+    required = [key for key, one in parameters.items() if one.default is one.empty]
+    if embed is None and "embed" in required:
         raise UsageError(f"the filter {name!r} needs embed=, the function of an embedder.")
     context = {"column": column} | ({} if embed is None else {"embed": embed})
     keywords = {key: context[key] for key in context if key in parameters}

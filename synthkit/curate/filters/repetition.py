@@ -34,10 +34,10 @@ def repetition(
 ) -> Filter:
     """Drop texts that repeat lines, paragraphs or words, by the thresholds of Gopher.
 
-    Words are :func:`synthkit.stats.rouge.tokens`, and a share of characters is one of those in words. An
-    occurrence that overlaps another counts what it adds. Gopher judges no text of fewer than 50
-    words; in such a text here the most frequent n-gram counts only if it occurs three times, since
-    "The soup was good and the bread was good" says 42% of its characters twice.
+    Words are :func:`synthkit.stats.rouge.tokens`; shares are of the characters in words. Where two
+    occurrences of an n-gram overlap, each character counts once. Gopher does not judge texts of
+    fewer than 50 words. Here the most frequent n-gram of such a text counts only if it occurs three
+    times, since 42% of the characters of "The soup was good and the bread was good" occur twice.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ def filter(magics: SynthMagics, options: Any) -> Any:
             "%synth filter --help lists them."
         )
     line = FilterLine(magics, options.column or tables.text_column(table), options.embedder)
-    curation = magics.session.curate(table, *(line.filter(*one) for one in options.filters), name=name)
+    filters = [line.filter(option, text) for option, text in options.filters]
+    curation = magics.session.curate(table, *filters, name=name)
     to = options.to or f"{name}_kept"
     magics.session.save(to, curation.kept)
     bound = {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation}
@@ -49,9 +50,9 @@ class FilterLine:
 
     def filter(self, name: str, text: str | None) -> Filter:
         """The filter that an option and the text of its value stand for."""
-        option = FILTERS[name]
-        embed = self.embed if option.takes_embedder else None
         try:
+            option = FILTERS[name]
+            embed = self.embed if option.takes_embedder else None
             value = text and self.value(option.takes, text)
             return filter_from_spec(name, value, column=self.column, embed=embed)
         except UsageError as error:
@@ -98,9 +99,16 @@ class _Append(argparse.Action):
 
 
 def filter_arguments() -> list[Any]:
-    """An argument for each registered filter, the cheapest first."""
-    options = sorted(FILTERS.items(), key=lambda item: item[1].cost)
-    return [_argument(name, option) for name, option in options]
+    """An argument for each registered filter, the cheapest first, then those that are broken."""
+    options: dict[str, FilterOption] = {}
+    broken = []
+    for name in FILTERS:
+        try:
+            options[name] = FILTERS[name]
+        except UsageError as error:  # of another package, which must not stop the others
+            broken.append(argument(f"--{name}", help=str(error), dest="filters", action=_Append))
+    cheapest_first = sorted(options, key=lambda name: options[name].cost)
+    return [*(_argument(name, options[name]) for name in cheapest_first), *broken]
 
 
 def _argument(name: str, option: FilterOption) -> Any:
