@@ -11,14 +11,14 @@ from synthkit.curate.filters.ranges import parse_range
 from synthkit.curate.filters.registry import FILTERS
 
 ROWS = [
-    *({"id": f"a{n}", "said": f"The soup {n} was good.", "label": "food"} for n in range(4)),
-    *({"id": f"b{n}", "said": f"We waited for {n} hours.", "label": "time"} for n in range(4)),
+    *({"id": f"a{n}", "said": f"The soup {n} was good.", "label": "food"} for n in range(5)),
+    *({"id": f"b{n}", "said": f"We waited for {n} hours.", "label": "time"} for n in range(5)),
     {"id": "c", "said": None, "label": "time"},
 ]
 
 
 def embed(texts: list[str]) -> list[list[float]]:
-    words = ["soup", "waited", "bad", "1", "2", "3"]
+    words = ["soup", "waited", "bad", "1", "2", "3", "4"]
     return [[float(text.count(word)) for word in words] for text in texts]
 
 
