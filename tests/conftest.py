@@ -62,28 +62,27 @@ def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a package of one module that declares an entry point for a registry, as pip would.
 
-    What the package and the test registered is removed when the test ends.
+    The registry no longer has the name when the test ends.
     """
-    before: dict[str, tuple[Registry[Any], set[str]]] = {}
+    installed: list[tuple[Registry[Any], str]] = []
 
     def install(registry: Registry[Any], name: str, source: str) -> None:
-        site, module = tmp_path / f"site_{name}", f"outside_{name}"
+        site, module = tmp_path / f"site_{name}", f"outside_{name}".replace("-", "_")
         metadata = site / f"{module}-1.0.dist-info"
         metadata.mkdir(parents=True)
         (site / f"{module}.py").write_text(source)
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
         group = f"[synthkit.{registry.decorator}]\n{name} = {module}\n"
         (metadata / "entry_points.txt").write_text(group)
-        before.setdefault(registry.kind, (registry, set(registry)))
         monkeypatch.syspath_prepend(site)
         monkeypatch.delitem(sys.modules, module, raising=False)
-        monkeypatch.delitem(vars(registry), "_installed", raising=False)
+        vars(registry).pop("_installed", None)
+        installed.append((registry, name))
 
     yield install
-    for registry, names in before.values():
-        for name in set(registry) - names:
-            registry._values.pop(name, None)
-            registry._from_notebook.pop(name, None)
+    for registry, name in installed:
+        vars(registry).pop("_installed", None)
+        registry._values.pop(name, None)
 
 
 def pytest_configure() -> None:

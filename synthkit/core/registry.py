@@ -186,7 +186,7 @@ def public_names(
 
     def registered() -> dict[str, str]:
         listed = decorated(package, decorator) if decorator else ()
-        public = (entry for entry in listed if not entry.attribute.startswith("_"))
+        public = [entry for entry in listed if not entry.attribute.startswith("_")]
         return {entry.attribute: entry.module for entry in public}
 
     def getattribute(name: str) -> Any:

@@ -13,7 +13,7 @@ from synthkit.evaluate.checks import Check
 from synthkit.evaluate.inputs import Embed, EvalInputs
 from synthkit.evaluate.metrics.learners import Learner
 from synthkit.evaluate.raters.columns import judge_columns
-from synthkit.evaluate.registry import METRICS, Metric, ordered
+from synthkit.evaluate.registry import METRICS, Metric, load
 from synthkit.evaluate.results import Measured, Report
 from synthkit.stats.intervals import check_level
 
@@ -97,9 +97,8 @@ def report(
     )  # fmt: skip
     _check(inputs)
     wanted = set(METRICS if metrics is None else metrics) - set(without)
-    chosen = [one for one in ordered() if one.name in wanted]
+    chosen, left_out = load(name for name in METRICS if name in wanted)
     measured: list[Measured] = []
-    left_out: dict[str, str] = {}
     advice: dict[str, str] = {}
     for at, metric in enumerate(chosen):
         if progress is not None:

@@ -200,10 +200,21 @@ def metric(
     return register
 
 
-def ordered() -> list[Metric]:
-    """All metrics in the order of a report: by kind, then by ``order``, then as listed."""
+def load(names: Iterable[str]) -> tuple[list[Metric], dict[str, str]]:
+    """Metrics in the order of a report, and the reasons why others cannot be imported.
+
+    They are sorted by kind, then by ``order``, then as the registry lists them.
+    """
+    metrics: list[Metric] = []
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            metrics.append(METRICS[name])
+        except UsageError as error:
+            failed[name] = str(error).rstrip(".")
     places = {kind: place for place, kind in enumerate(KINDS)}
-    return sorted(METRICS.values(), key=lambda one: (places.get(one.kind, len(KINDS)), one.order))
+    metrics.sort(key=lambda one: (places.get(one.kind, len(KINDS)), one.order))
+    return metrics, failed
 
 
 def _labels(rows: TextTable, of: Of) -> list[Any]:
