@@ -70,7 +70,7 @@ def texts(shell: notebook.Shell) -> Iterator[notebook.Shell]:
     shell.ip.user_ns["mails"] = table
     yield shell
     for registry, name in ((METRICS, "shouting"), (PLOTS, "lengths")):
-        if name in registry and not registry.listed()[name].module:
+        if name in registry._from_notebook:
             registry.remove(name)
 
 
