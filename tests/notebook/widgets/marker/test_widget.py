@@ -6,14 +6,12 @@ import json
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import comm
 import pandas as pd
 import pytest
-from comm.base_comm import BaseComm
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
@@ -23,28 +21,6 @@ from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.state import Desk
 from synthkit.notebook.widgets.marker.widget import bindings
 from tests.notebook.conftest import Shell
-
-
-class Wire(BaseComm):
-    """A connection whose browser only takes notes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.sent: list[dict[str, Any]] = []
-        super().__init__(*args, **kwargs)
-
-    def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
-        if msg_type in ("comm_msg", "comm_open"):
-            # what is no JSON, or no UTF-8, would not arrive
-            self.sent.append(
-                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
-            )
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Marker.close_all()
 
 
 class Clock:
@@ -303,7 +279,7 @@ def test_others_decide_the_order_of_disagreement_and_are_never_shown(
         session.mark(["r1"], "accept", by=by)
     browser = mark(order="disagreement")
     assert browser.marker.desk.order[:2] == ["r0", "r4"]
-    assert "secret" not in json.dumps(browser.marker.comm.sent)
+    assert "secret" not in json.dumps(browser.marker.comm.everything)
     assert browser.shown["marked"] == 0
     assert "secret" not in json.dumps(browser.marker._origin("r0"))
     columns = rows(3).assign(a=["x", "x", "x"], b=["x", "y", "x"])
@@ -342,7 +318,7 @@ def test_a_second_look_is_blind_and_says_how_far_it_agrees(mark: Open, session: 
     session.mark([f"r{i}" for i in range(10)], "accept", by="ana", reason="first look")
     session.mark([f"r{i}" for i in range(10, 20)], "reject", by="ana")
     browser = mark(rows(40), again=20)
-    assert "first look" not in json.dumps(browser.marker.comm.sent)
+    assert "first look" not in json.dumps(browser.marker.comm.everything)
     assert browser.shown["total"] == 20
     second = {f"r{i}": "accept" if i < 15 else "reject" for i in range(20)}
     while browser.shown["row"]:
