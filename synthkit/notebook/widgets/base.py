@@ -90,7 +90,7 @@ class Widget(anywidget.AnyWidget):
 
 
 def clipped(value: Any, length: int) -> Any:
-    """A cell for the front end: a number, text, ``None``, or ``[start of the text, its length]``."""
+    """A cell to send: a number, text, ``None``, or ``[start of the text, its length]``."""
     if value is None or (is_number(value) and abs(value) < SAFE_INTEGER):
         return value
     text = cell(value)
@@ -104,7 +104,7 @@ def sendable(text: str) -> str:
 
 
 def fitting(rows: Iterable[T], size: int) -> list[T]:
-    """The first rows whose JSON takes at most ``size`` bytes: traits are saved with the notebook."""
+    """The first rows whose JSON fits into ``size`` bytes, for a trait: a notebook saves it."""
     kept = []
     for row in rows:
         size -= len(json.dumps(row, ensure_ascii=False).encode())

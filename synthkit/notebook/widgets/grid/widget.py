@@ -271,11 +271,9 @@ def _records(rows: Sequence[ViewRow]) -> list[dict[str, Any]]:
     if not any(row.reject for row in rows):
         return [dict(row.cells or {}) for row in rows]
     return [
-        {
-            **(row.cells or {}),
-            **dict(zip(("raw", "reason"), row.reject or (None, None), strict=True)),
-        }
+        {**(row.cells or {}), "raw": raw, "reason": reason}
         for row in rows
+        for raw, reason in [row.reject or (None, None)]
     ]
 
 
