@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError
-from synthkit.core.types import Curation, Stage
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
+from synthkit.data.results import Curation, Stage
 
 MISSING = "missing"
 """Kind of the reason for which a row without a text is dropped by a filter of texts."""

@@ -14,7 +14,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.filters.registry import NAMED, FilterSpec, filter_from_spec
 from synthkit.data import tables as tables
-from synthkit.notebook.output.funnel import funnel
+from synthkit.data.results import curation_summary
 from synthkit.notebook.verbs.verb import Verb
 from synthkit.sessions.curations import get_filter
 
@@ -38,7 +38,7 @@ def filter(magics: SynthMagics, options: Any) -> Any:
     magics.session.save(to, made.kept)
     bound = {to: made.kept, f"{name}_dropped": made.dropped, f"{name}_curation": made}
     magics.shell.user_ns |= bound
-    return funnel(made, name=name, bound=f"bound {', '.join(bound)}")
+    return curation_summary(made, name=name, bound=f"bound {', '.join(bound)}")
 
 
 @dataclass(frozen=True)

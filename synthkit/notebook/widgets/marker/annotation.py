@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation, Mark
+from synthkit.core.formatting import cell, count, thousands
+from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.core.types import Mark
 from synthkit.curate.marks import history as logs
 from synthkit.data import tables as tables
+from synthkit.data.results import Curation
 from synthkit.evaluate.raters.agreement import cohen_kappa, confusion
-from synthkit.notebook.output.tables import Static, cell, count, grid, thousands
 from synthkit.notebook.widgets.marker.learning import Learner, line
 from synthkit.sessions import session as workspace
 from synthkit.sessions.session import Session
@@ -303,7 +305,7 @@ class Marking:
                 raise TableError(f"no row {id!r} in {where}; expected one of its ids.")
         return found
 
-    def summary(self) -> Static:
+    def summary(self) -> StaticOutput:
         """What stays in the notebook: how many are marked, as what, by whom, and the last five."""
         with self._lock:
             recent = self.history.recent(5)
@@ -316,7 +318,7 @@ class Marking:
         people = ", ".join(f"{by} {thousands(n)}" for by, n in sorted(voices.items())) or self.by
         far = f"{self.name}: {thousands(self.marked)} of {count(len(self.scope), 'row')} marked"
         learned = [f"learned: {line(self.learned.report, ', ')}"] if self.learned else []
-        return grid(rows, note=f"{far}; {', '.join(labels)}; by {people}", notes=learned)
+        return static_table(rows, note=f"{far}; {', '.join(labels)}; by {people}", notes=learned)
 
     def shown(self, mark: Mark) -> str:
         """The text of a marked row, as it was edited."""

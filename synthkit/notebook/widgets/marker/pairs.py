@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.formatting import cell, count, thousands
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import SHOWN_LEFT
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, drawn_left, other, preferred, sides
@@ -19,7 +21,6 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.raters.bradley_terry import Battle
 from synthkit.evaluate.raters.preferences import Standing, battles, left_wins, standings
 from synthkit.evaluate.views.word_diff import changes
-from synthkit.notebook.output.tables import Static, cell, count, grid, thousands
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.marker.state import TEXT_LENGTH, Desk
 
@@ -89,12 +90,12 @@ class PairDesk(Desk):
         """The battle of each pair that has an outcome."""
         return battles(self.judged, self.pair)
 
-    def standings(self) -> Static:
+    def standings(self) -> StaticOutput:
         """Each system's wins and win rate so far, with intervals: this lifts the blindfold."""
         found = standings(self.judged, self.pair)
-        return grid(lines(found), note=f"{self.name}: {self._progress()}")
+        return static_table(lines(found), note=f"{self.name}: {self._progress()}")
 
-    def summary(self) -> Static:
+    def summary(self) -> StaticOutput:
         """How many are judged, and the last five; the systems only once all are."""
         with self._lock:
             recent = self.history.recent(5)
@@ -104,7 +105,9 @@ class PairDesk(Desk):
             ]
             notes = position(self.history.current.values()) if self._is_done() else []
             found = standings(self.judged, self.pair) if self._is_done() else []
-        return grid(lines(found) or rows, note=f"{self.name}: {self._progress()}", notes=notes)
+        return static_table(
+            lines(found) or rows, note=f"{self.name}: {self._progress()}", notes=notes
+        )
 
     def act(self, content: Mapping[str, Any]) -> None:
         """Do what the browser asks for, which speaks of left and right."""

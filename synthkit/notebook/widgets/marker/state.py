@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
+from synthkit.core.formatting import cell
 from synthkit.core.types import Mark
-from synthkit.notebook.output.tables import cell
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.marker.annotation import Marking, alike
 from synthkit.notebook.widgets.marker.learning import line

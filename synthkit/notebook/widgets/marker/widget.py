@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.types import Curation
+from synthkit.core.static_output import StaticOutput
+from synthkit.data.results import Curation
 from synthkit.notebook.output.provenance import of_id
-from synthkit.notebook.output.tables import Static
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
 from synthkit.notebook.widgets.marker.pairs import PairDesk
 from synthkit.notebook.widgets.marker.state import Desk
@@ -194,7 +194,7 @@ class Marker(Widget):
         """See :meth:`Marking.agreement`."""
         return self.desk.agreement()
 
-    def summary(self) -> Static:
+    def summary(self) -> StaticOutput:
         """See :meth:`Marking.summary`."""
         return self.desk.summary()
 
@@ -292,7 +292,7 @@ class Marker(Widget):
 
     def _update(self) -> None:
         try:
-            self._place.update(self.summary().twin)
+            self._place.update(self.summary().for_widget)
         except Exception as error:
             self.fail(error)
 

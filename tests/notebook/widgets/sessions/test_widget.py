@@ -14,7 +14,6 @@ import comm
 import pandas as pd
 import pytest
 from tests.notebook.test_preview import Wire
-from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
@@ -23,6 +22,7 @@ from synthkit.notebook.widgets.sessions import widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import, deletion
 from tests.notebook.conftest import Shell
+from tests.sessions.test_bundle_export import fill
 
 
 @pytest.fixture(autouse=True)
@@ -234,7 +234,7 @@ def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
     reply = ask(SessionBrowser(here), type="cell", run=1)
     assert reply["text"] == "%%synth facts --model fake --vary t=a,b  --seed 3\nSay {{ t }}."
     shown = shell.run(reply["text"])
-    assert "2 rows, 2 from the session, 0 new" in shown
+    assert "2 rows, 2 cached, 0 generated" in shown
 
 
 def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> None:
