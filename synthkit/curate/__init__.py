@@ -19,6 +19,6 @@ Other verbs add columns (scores, weights, better labels), by which rows are drop
   ``explanation``
 """
 
-import lazy_loader
+from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

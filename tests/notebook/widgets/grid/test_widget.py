@@ -8,7 +8,7 @@ from pathlib import Path
 
 import comm
 import pytest
-from tests.notebook.test_preview import Clock, feed, preview
+from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
 
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.prompt_job import plan

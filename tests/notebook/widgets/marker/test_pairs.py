@@ -9,7 +9,7 @@ from typing import Any
 import comm
 import pandas as pd
 import pytest
-from tests.notebook.test_marker import Browser, Clock, Wire
+from tests.notebook.widgets.marker.test_widget import Browser, Clock, Wire
 
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError

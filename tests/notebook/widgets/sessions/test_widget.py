@@ -13,7 +13,8 @@ from typing import Any
 import comm
 import pandas as pd
 import pytest
-from tests.notebook.test_preview import Wire
+from tests.notebook.widgets.grid.test_preview import Wire
+from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
