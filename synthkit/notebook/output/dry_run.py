@@ -40,10 +40,7 @@ def _requests(making: Job, outlook: Outlook) -> str:
     """How many requests there are, and how many of them are to be asked."""
     bounds, hits = making.recipe.requests, outlook.hits
     if bounds.least == bounds.most:
-        return (
-            f"{count(bounds.least, 'request')}: {hits} cached, "
-            f"{bounds.least - hits} to generate"
-        )
+        return f"{count(bounds.least, 'request')}: {hits} cached, {bounds.least - hits} to generate"
     ahead = f"{len(outlook.ahead)} to generate next" if outlook.ahead else "none to generate"
     return f"{bounds} requests: {hits} cached, {ahead}"
 
