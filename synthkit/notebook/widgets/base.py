@@ -13,7 +13,7 @@ import anywidget
 import traitlets
 
 from synthkit.core.errors import SynthkitError, UsageError
-from synthkit.notebook.output.tables import cell, is_number
+from synthkit.core.formatting import cell, is_number
 
 T = TypeVar("T")
 

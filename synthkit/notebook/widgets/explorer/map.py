@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.formatting import cell, count
 from synthkit.data import expressions
 from synthkit.data import tables as tables
 from synthkit.evaluate.views import projection
 from synthkit.evaluate.views.group_contrast import Grouping, binned, grouped, numeric
-from synthkit.notebook.output.tables import cell, count, thousands
 from synthkit.notebook.widgets.explorer.vectors import Embeds, TextVectors
 
 How = Literal["replace", "add", "toggle"]
@@ -103,6 +103,11 @@ class TextMap:
     def size(self) -> int:
         """How many rows the table has."""
         return len(self.ids)
+
+    @property
+    def placed(self) -> int:
+        """How many rows have a place on the map."""
+        return int(np.isfinite(self.map.points).all(axis=1).sum())
 
     @property
     def texts(self) -> Sequence[str]:
@@ -199,17 +204,15 @@ class TextMap:
         """
         absent = [id for id in ids if id not in self._positions]
         if absent:
-            others = f", nor {thousands(len(absent) - 1)} other ids" if absent[1:] else ""
-            raise TableError(
-                f"expected ids of {self.name}; it has no row {absent[0]!r}{others}."
-            )
+            others = f", nor {count(len(absent) - 1, 'other id')}" if absent[1:] else ""
+            raise TableError(f"expected ids of {self.name}; it has no row {absent[0]!r}{others}.")
         return [self._positions[id] for id in ids]
 
     def around(self, polygon: Sequence[Sequence[float]]) -> list[int]:
         """The positions of the rows inside a polygon on the map, also of those not drawn.
 
-        The corners are in 0..1 along each axis, from the lower left. Hidden groups, and rows outside
-        a narrowed map, are left out.
+        The corners are in 0..1 along each axis, from the lower left. Rows of hidden groups, and
+        rows outside a narrowed map, are left out.
         """
         found: list[int] = self.scope[projection.inside(self.frame, polygon)].tolist()
         groups = self.groups

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from synthkit.core.errors import TableError, UsageError
+from synthkit.core.formatting import cell
 from synthkit.evaluate.views.projection import Floats, neighbours
-from synthkit.notebook.output.tables import cell
 
 BATCH = 128
 

@@ -1,7 +1,7 @@
 """The explorer: a map of a table's texts, on which rows are found, selected and passed on.
 
-The table, the vectors and the selection stay in the kernel. The front end gets at most 2,000 points,
-and of a selection the first rows and the counts of its groups. None of them is saved.
+The table, the vectors and the selection stay in the kernel. The front end gets at most 2,000
+points, and of a selection the first rows and the counts of its groups. None of them is saved.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import traitlets
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.formatting import cell, count
+from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables as tables
 from synthkit.evaluate.views.group_contrast import Grouping
 from synthkit.notebook.output import map_image
-from synthkit.notebook.output.tables import Static, cell, count
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
 from synthkit.notebook.widgets.explorer.map import How, TextMap
 
@@ -97,7 +98,7 @@ class Explorer(Widget):
             return self.map.selected_ids
 
     @property
-    def static(self) -> Static:
+    def static(self) -> StaticOutput:
         """The static output: the map without a widget."""
         with self._lock:
             return map_image.static(self.map)
@@ -186,7 +187,7 @@ class Explorer(Widget):
             "shown": len(text_map.drawn),
             "scope": len(text_map.scope),
             "of": text_map.size,
-            "narrowed": len(text_map.scope) < int(np.isfinite(text_map.map.points).all(axis=1).sum()),
+            "narrowed": len(text_map.scope) < text_map.placed,
             "colour": text_map.colour,
             "hidden": [code for code, label in enumerate(labels) if label in text_map.hidden],
             "selected": int(text_map.chosen.sum()),
@@ -300,7 +301,7 @@ class Explorer(Widget):
         cells = [
             [name, clipped(row[name], TEXT_LENGTH * 4)]
             for name in ["id", *self.map.colours]
-            if name != self.map.text
+            if name != self.map.column
         ]
         text = clipped(self.map.texts[at], FULL_LENGTH)
         return {"type": "row", "at": at, "text": text, "cells": cells[:MOST_COLUMNS]}

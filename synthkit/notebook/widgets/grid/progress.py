@@ -6,8 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from synthkit.core.formatting import money
 from synthkit.core.types import Ledger
-from synthkit.notebook.output.tables import money, tally
+from synthkit.data.results import run_totals
 
 RunState = Literal["running", "stopping", "done", "interrupted", "stopped", "failed"]
 
@@ -105,7 +106,7 @@ class RunProgress:
             "rate": self.pace.rate,
             "left": self.pace.left,
             "cost": "" if self.cost is None else money(self.cost),
-            "totals": tally(
+            "totals": run_totals(
                 ledger, rows=rows, rejects=self.rejects, pending=pending, model=self.model
             ),
         }
