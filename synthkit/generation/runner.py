@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError
 from synthkit.core.types import (
     Budget,
+    Budgeted,
     Completion,
     Ledger,
     Model,
@@ -32,8 +33,7 @@ from synthkit.core.types import (
     Steps,
     digest,
 )
-from synthkit.models.openai.model import Endpoint
-from synthkit.models.pool import Several
+from synthkit.generation.role_models import RoleModels
 from synthkit.store.store import ID_DIGITS, Store
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Runner(Generic[T]):
     def __init__(
         self,
         *,
-        models: Several,
+        models: RoleModels,
         store: Store,
         budget: Budget,
         stop: threading.Event | None,
@@ -402,15 +402,15 @@ def drive(
     models = {"": model, **(others or {})}
     limits = budget or getattr(model, "budget", None) or Budget()
     for role, one in models.items():
-        if budget is not None and isinstance(one, Endpoint):
-            models[role] = replace(one, budget=budget)  # so that tries again count too
+        if budget is not None and isinstance(one, Budgeted):
+            models[role] = one.with_budget(budget)  # its retries count too
         if limits.max_cost is not None and one.price is None:
             raise UsageError(
                 f"max_cost needs the price of {one.name}; give load_model(..., price=(prompt, "
                 "completion)) in US dollars per million tokens."
             )
     run: Runner[T] = Runner(
-        models=Several(models), store=store, budget=limits, stop=stop, watch=watch, each=each
+        models=RoleModels(models), store=store, budget=limits, stop=stop, watch=watch, each=each
     )
     stopped = ""
     error: SynthkitError | None = None
