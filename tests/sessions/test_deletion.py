@@ -8,12 +8,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.sessions.test_bundle_export import fill, held
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.sessions import deletion
+from tests.sessions.test_bundle_export import fill, held
 
 
 def asked(session: sk.Session, prompt: str, name: str = "", **options: Any) -> Any:
