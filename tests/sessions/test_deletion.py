@@ -158,7 +158,7 @@ def test_all_the_answers_that_a_row_rests_on_go_with_it(session: sk.Session) -> 
 
     def run(*rows: int) -> None:
         recipe = sk.recipes.from_function(drafted, [{"i": i} for i in rows])
-        sk.make(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
+        sk.generate(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
 
     run(1, 2)
     run(3)

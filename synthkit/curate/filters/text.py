@@ -14,8 +14,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.filters.base import Filter, cell_filter, text_filter
-from synthkit.data import expressions as expressions
-from synthkit.data import tables as tables
+from synthkit.data import expressions as expressions, tables as tables
 from synthkit.prompts.parsing import follows, json_schema
 from synthkit.stats.rouge import tokens
 

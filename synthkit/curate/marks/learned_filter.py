@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.filters.base import MISSING, Filter
-from synthkit.curate.filters.base import texts as texts_of
+from synthkit.curate.filters.base import MISSING, Filter, texts as texts_of
 from synthkit.curate.marks import active_learning
 from synthkit.curate.marks.classifier import Classifier, sigmoid
 from synthkit.curate.marks.explanation import Explanation, moved, nearest

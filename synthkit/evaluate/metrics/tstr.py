@@ -15,11 +15,16 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded, f1_on, macro_f1
-from synthkit.evaluate.metrics.learners import Learner as Learner
-from synthkit.evaluate.metrics.learners import Predict as Predict
-from synthkit.evaluate.metrics.learners import Rows, answers, called, labelled
-from synthkit.evaluate.metrics.learners import held_out as held_out
-from synthkit.evaluate.metrics.learners import light as light
+from synthkit.evaluate.metrics.learners import (
+    Learner as Learner,
+    Predict as Predict,
+    Rows,
+    answers,
+    called,
+    held_out as held_out,
+    labelled,
+    light as light,
+)
 from synthkit.stats.bootstrap import Difference
 
 Source = Literal["synthetic", "real", "real + synthetic"]
