@@ -1,20 +1,33 @@
 from . import (
     curate as curate,
+)
+from . import (
     evaluate as evaluate,
+)
+from . import (
     plots as plots,
+)
+from . import (
     recipes as recipes,
+)
+from . import (
     share as share,
+)
+from . import (
     train as train,
 )
 from .core.errors import SynthkitError as SynthkitError
-from .core.types import Run as Run, Sampling as Sampling
-from .generation.job import generate as generate, plan as plan
+from .core.types import Run as Run
+from .core.types import Sampling as Sampling
+from .generation.job import generate as generate
+from .generation.job import plan as plan
 from .models import load_model as load_model
 from .models.embedders import load_embedder as load_embedder
 from .models.fake import Fake as Fake
 from .models.hub.sample_data import load_sample as load_sample
 from .prompts.templates import Examples as Examples
-from .sessions.session import Session as Session, session as session
+from .sessions.session import Session as Session
+from .sessions.session import session as session
 
 __version__: str
 

@@ -13,18 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.benchmark.tasks import Spec, blamed, load, quiet, task as task
+from synthkit.benchmark.tasks import Spec, blamed, load, quiet
+from synthkit.benchmark.tasks import task as task
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.types import Ledger, Model, Score
 from synthkit.data import tables as tables
-from synthkit.evaluate._compare import compare as compare_scores, match
+from synthkit.evaluate._compare import compare as compare_scores
+from synthkit.evaluate._compare import match
 from synthkit.evaluate._report import Progress
 from synthkit.evaluate.results import Measured, Report
 from synthkit.models import load_model
 from synthkit.models.openai.model import Endpoint
 from synthkit.sessions import evaluations
-from synthkit.sessions.session import Session, check_name, session as current_session
+from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.session import session as current_session
 from synthkit.stats.bootstrap import Difference, jackknife, pseudo_values
 from synthkit.stats.intervals import check_level, wilson
 

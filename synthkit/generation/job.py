@@ -20,7 +20,8 @@ from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent
 from synthkit.recipes._base import Recipe, from_function
 from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
-from synthkit.sessions.session import Session, check_name, session as current_session
+from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.session import session as current_session
 from synthkit.store.store import ID_DIGITS
 
 

@@ -23,7 +23,8 @@ from synthkit.lab.config import Checks, Models, resolve
 from synthkit.lab.marks import Marking
 from synthkit.lab.matrix import ColumnRequests, Matrix
 from synthkit.lab.variants import Variant, Version, from_body, next_key
-from synthkit.sessions.session import Session, check_name, session as current_session
+from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.session import session as current_session
 
 Show = Literal["all", "different", "failing", "unmarked"]
 SHOWS: tuple[Show, ...] = ("all", "different", "failing", "unmarked")

@@ -361,14 +361,19 @@ def test_options_of_a_prompt_are_refused_beside_a_recipe(session: sk.Session) ->
 
 
 def test_a_notebook_completes_the_options_of_generate_and_plan() -> None:
+    from IPython.core.completer import provisionalcompleter
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell()
     shell.user_ns["sk"] = sk
     shell.Completer.use_jedi = False
     for call in ("sk.generate(", "sk.plan(", "sk.recipes.prompt("):
-        _, found = shell.complete("temp", f"{call}'Hi.', temp")
-        assert "temperature=" in found
+        text = f"{call}'Hi.', temp"
+        with provisionalcompleter():
+            offered = [
+                completion.text for completion in shell.Completer.completions(text, len(text))
+            ]
+        assert "temperature=" in offered
 
 
 def test_a_model_error_keeps_rows_and_carries_the_run(generate: Generate) -> None:

@@ -11,7 +11,8 @@ import pytest
 from scipy.stats import chi2_contingency, chisquare
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.data import expressions as expressions, tables
+from synthkit.data import expressions as expressions
+from synthkit.data import tables
 from synthkit.prompts.conditions import Band, bands, conditions
 
 SUBTOPICS = {"sports": ["golf", "tennis", "chess"], "science": ["physics", "botany"]}

@@ -56,7 +56,9 @@ def test_answers_that_anything_else_rests_on_stay(session: sk.Session, spared_by
         session.save("good", table)
     elif spared_by == "parent":
         asked(session, "Answer {{ text }}", rows=table, output="reply")
-        session.save("far", sk.plan("x {{ i }}", model="fake", rows=table, session=session).source)
+        session.save(
+            "far", sk.plan("x {{ i }}", model="fake", rows=table, session=session).recipe.source
+        )
     elif spared_by == "mark":
         session.store.add_marks([Mark(id=id, label="accept", by="ana") for id in table["id"]])
     else:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import TableError, UsageError, unknown
-from synthkit.data import expressions, tables as tables
+from synthkit.data import expressions
+from synthkit.data import tables as tables
 from synthkit.evaluate.views import projection
 from synthkit.evaluate.views.group_contrast import Grouping, binned, grouped, numeric
 from synthkit.notebook.output.tables import cell, count, thousands
