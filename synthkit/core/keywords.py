@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -40,10 +41,10 @@ def shows(options: type) -> Callable[[F], F]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                annotation=getattr(hint, "__forward_arg__", hint),
+                annotation=hint,
                 default=_LeftOut(),
             )
-            for name, hint in options.__annotations__.items()
+            for name, hint in typing.get_type_hints(options, include_extras=True).items()
         ]
         vars(function)["__signature__"] = signature.replace(parameters=[*own, *shared])
         return function

@@ -13,8 +13,9 @@ from typing import Any, Unpack
 
 from synthkit.core import keywords
 from synthkit.core.errors import EndpointError, UsageError, unknown
-from synthkit.core.types import Budget, Model, Reject, Request, Row, Run
+from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
+from synthkit.data.results import Run
 from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, run_recipe
 from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent
@@ -324,7 +325,7 @@ def generate(
 
     Returns
     -------
-    A :class:`~synthkit.core.types.Run` with ``table``, ``rejects``, ``pending`` and ``ledger``.
+    A :class:`~synthkit.data.results.Run` with ``table``, ``rejects``, ``pending`` and ``ledger``.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class PromptOptions(TypedDict, total=False):
     regex: str | None
     output: str | None
     repairs: int | None
-    sampling: Sampling | None
+    sampling: Sampling
     temperature: float | None
     top_p: float | None
     max_tokens: int | None

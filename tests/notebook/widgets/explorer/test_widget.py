@@ -317,7 +317,7 @@ def test_a_hundred_thousand_rows_send_little_and_save_less() -> None:
     widget.select(given["id"].tolist())
     sent = [len(json.dumps(data)) for data in widget.comm.sent if data["method"] == "custom"]
     assert max(sent) < 700_000
-    saved = json.dumps([widget.get_state(), widget.static.twin.html, widget.static.plain])
+    saved = json.dumps([widget.get_state(), widget.static.for_widget.html, widget.static.plain])
     print(f"{len(saved)} bytes saved")
     assert len(saved) < SAVED
 

@@ -176,7 +176,7 @@ def test_counts_and_totals_add_up_at_the_end() -> None:
     widget.finish("interrupted", "by hand")
     progress = dict(widget.progress)
     assert progress.pop("totals") == [
-        "3 rows, 1 reject, 1 pending, 2 from the session, 2 new",
+        "3 rows, 1 reject, 1 pending, 2 cached, 2 generated",
         "fake",
         "17 tokens",
     ]
