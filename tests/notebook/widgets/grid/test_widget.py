@@ -8,7 +8,6 @@ from pathlib import Path
 
 import comm
 import pytest
-from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
 
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.prompt_job import plan
@@ -16,6 +15,7 @@ from synthkit.models.fake import Fake
 from synthkit.notebook.run_preview import carry_out, open_preview
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
+from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
 from tests.notebook.wire import Wire, ask, messages, numbers, query, trail
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import comm
 import pandas as pd
 import pytest
-from tests.notebook.widgets.grid.test_preview import Wire
-from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
@@ -23,6 +21,8 @@ from synthkit.notebook.widgets.sessions import widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import, deletion
 from tests.notebook.conftest import Shell
+from tests.notebook.widgets.grid.test_preview import Wire
+from tests.sessions.test_bundle_export import fill
 
 
 @pytest.fixture(autouse=True)
