@@ -5,12 +5,6 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-<<<<<<< HEAD
-import comm
-import pytest
-
-=======
->>>>>>> house
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.job import plan
 from synthkit.models.fake import Fake
@@ -18,18 +12,7 @@ from synthkit.notebook.run_preview import carry_out, open_preview
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
 from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
-<<<<<<< HEAD
-from tests.notebook.wire import Wire, ask, messages, numbers, query, trail
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Preview.close_all()
-=======
 from tests.notebook.wire import ask, messages, numbers, query, trail
->>>>>>> house
 
 
 def mixed(n: int = 6) -> Preview:
