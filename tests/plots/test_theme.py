@@ -12,7 +12,8 @@ from plotly.io import templates
 
 from synthkit import plots
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Score, Stage
+from synthkit.core.types import Score
+from synthkit.data.results import Stage
 from synthkit.plots import theme
 from synthkit.plots.points import finite
 
