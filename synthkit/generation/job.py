@@ -17,7 +17,8 @@ from synthkit.data import tables
 from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, drive
 from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent
-from synthkit.recipes._base import Recipe, from_function
+from synthkit.recipes._base import Recipe
+from synthkit.recipes._from_function import from_function
 from synthkit.sessions.session import Session, check_name
 from synthkit.sessions.session import session as current_session
 from synthkit.store.store import ID_DIGITS

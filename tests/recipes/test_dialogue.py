@@ -9,7 +9,8 @@ import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Request
 from synthkit.recipes import dialogue, magpie
-from synthkit.recipes._dialogue import BEGIN, CHUNK
+from synthkit.recipes._dialogue import BEGIN
+from synthkit.recipes._magpie import CHUNK
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]

@@ -14,7 +14,8 @@ from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.types import Request
 from synthkit.data import tables
 from synthkit.data.chunking import chunks
-from synthkit.recipes._rag import NOT_THERE, grounded, rag, span
+from synthkit.recipes import grounded, rag
+from synthkit.recipes._grounded import NOT_THERE, span
 from tests.conftest import MAKERS
 from tests.recipes.conftest import expects
 

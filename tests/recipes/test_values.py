@@ -13,7 +13,7 @@ from synthkit.core.types import Completion, Request
 from synthkit.data import tables
 from synthkit.prompts.conditions import conditions
 from synthkit.recipes import as_vary, personas, values
-from synthkit.recipes._list_parsing import entries
+from synthkit.recipes._lists import list_entries
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
@@ -75,7 +75,7 @@ def drawn_up(request: Request) -> str:
     ],
 )
 def test_entries_of_every_kind_of_list(text: str, found: list[str]) -> None:
-    assert entries(10)(Completion(text)) == found
+    assert list_entries(10)(Completion(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -92,18 +92,20 @@ def test_entries_of_every_kind_of_list(text: str, found: list[str]) -> None:
     ],
 )
 def test_what_is_no_list_says_so(text: str) -> None:
-    assert entries(10)(Completion(text)).reason == "is no list"
+    assert list_entries(10)(Completion(text)).reason == "is no list"
 
 
 def test_a_list_of_one_may_be_a_line_alone() -> None:
-    assert entries(1)(Completion("A nurse who bakes.")) == ["A nurse who bakes"]
-    assert entries(1)(Completion("One.\nTwo, and more words than an entry of a list has.")).reason
+    assert list_entries(1)(Completion("A nurse who bakes.")) == ["A nurse who bakes"]
+    assert list_entries(1)(
+        Completion("One.\nTwo, and more words than an entry of a list has.")
+    ).reason
 
 
 def test_entries_that_were_cut_or_not_asked_for_are_rejects() -> None:
-    golf, chess = entries(1)(Completion("1. golf\n2. chess"))
+    golf, chess = list_entries(1)(Completion("1. golf\n2. chess"))
     assert (golf, chess.raw, chess.reason) == ("golf", "chess", "beyond the 1 that were asked for")
-    golf, cut = entries(5)(Completion("1. golf\n2. che", finish="length"))
+    golf, cut = list_entries(5)(Completion("1. golf\n2. che", finish="length"))
     assert (golf, cut.raw, cut.reason) == ("golf", "che", "the answer was cut at max_tokens")
 
 
