@@ -32,6 +32,7 @@ def from_function(function: Callable[..., Any], rows: Any = None, **options: Any
     Examples
     --------
     >>> from synthkit import Sampling
+    >>> from synthkit.recipes import user
     >>> def haiku(row, *, sampling=Sampling()):
     ...     (draft,) = yield [user(f"Write a haiku about {row['topic']}.", sampling)]
     ...     (final,) = yield [user(f"Make it plainer:\\n{draft.text}", sampling)]
@@ -87,6 +88,7 @@ def from_function(function: Callable[..., Any], rows: Any = None, **options: Any
 def _validated(steps: Steps[T]) -> Steps[T]:
     """The same steps; one that is not a list of requests, rows or steps raises an error in them.
 
+    >>> from synthkit.recipes import user
     >>> steps = _validated(request for request in [user("Hi.")])
     >>> next(steps)
     Traceback (most recent call last):
