@@ -30,6 +30,7 @@ from ._pairwise import pairwise as pairwise
 from ._perplexity import perplexity as perplexity
 from ._personas import personas as personas
 from ._progen import progen as progen
+from ._prompt import prompt as prompt
 from ._rag import rag as rag
 from ._roundtrip import roundtrip as roundtrip
 from ._self_consistency import self_consistency as self_consistency

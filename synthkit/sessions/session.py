@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation, Mark, Model, Request
+from synthkit.core.types import Mark, Model, Request
 from synthkit.curate.filters.base import Filter, apply_filters, texts
 from synthkit.curate.marks.history import accepted, skipped
 from synthkit.data import tables as tables
+from synthkit.data.results import Curation
 from synthkit.sessions import bundle_export, curations, deletion, evaluations, inventory
 from synthkit.sessions.bundle_import import Imported, take_in
 from synthkit.sessions.deletion import Removal
@@ -395,8 +396,8 @@ class Session:
 
         held = tables.identified(table)
         ids = [str(id) for id in tables.column(held, "id")]
-        labels, looks = evaluations.people(self.marks(task=task, rows=ids))
-        made = report(held, **{"said": labels, "looks": looks, **options})
+        labels, rater_pairs = evaluations.people(self.marks(task=task, rows=ids))
+        made = report(held, **{"marks": labels, "rater_pairs": rater_pairs, **options})
         told = {key: value for key, value in options.items() if isinstance(value, str | int)}
         evaluations.keep(self.store, name, made, told)
         return made

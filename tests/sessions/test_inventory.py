@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
-from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.types import Mark
 from synthkit.sessions import inventory
+from tests.sessions.test_bundle_export import fill
 
 
 def test_tables_are_told_with_their_runs_and_marks(session: sk.Session) -> None:

@@ -18,12 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation
 from synthkit.curate.duplicates import minhash, nearest
 from synthkit.curate.duplicates.shingles import Kind, Positions, Shape, folded
 from synthkit.curate.filters.base import MISSING, Filter
+from synthkit.curate.filters.registry import filter_option, number
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
+from synthkit.data.results import Curation
 
 Embed = Callable[[Sequence[str]], ArrayLike]
 """Texts -> (n, d) numbers."""
@@ -220,6 +221,20 @@ def semantic_duplicates(
     return _filter(name, "semantic duplicate", "cosine", column, prefer, Measure(find, compare))
 
 
+@filter_option("dedupe", takes="THRESHOLD", cost=2)
+def _dedupe(threshold: str = "exact", *, column: str) -> Filter:
+    """Drop duplicates: equal texts, or texts with a Jaccard similarity of at least THRESHOLD."""
+    if threshold == "exact":
+        return exact_duplicates(column=column)
+    return near_duplicates(threshold=number(threshold), column=column)
+
+
+@filter_option("dedupe-meaning", takes="NUMBER", cost=3)
+def _dedupe_meaning(threshold: float, *, column: str, embed: Embed) -> Filter:
+    """Drop texts of the same meaning: those with a cosine similarity of at least NUMBER."""
+    return semantic_duplicates(embed, threshold=threshold, column=column)
+
+
 def clusters(table: Any, rule: Duplicates) -> Any:
     """The rows that are alike: ``id``, ``cluster``, ``representative`` and ``similarity``.
 
@@ -290,7 +305,7 @@ def check_duplicates(
 
     Parameters
     ----------
-    kept : a table, or a :class:`~synthkit.core.types.Curation`.
+    kept : a table, or a :class:`~synthkit.data.results.Curation`.
     rule : the filter, which says how texts are compared and what the threshold is.
 
     Raises
