@@ -1,5 +1,11 @@
 from ._compare import compare as compare
 from ._report import report as report
+from .metrics.divergence import (
+    label_divergence as label_divergence,
+)
+from .metrics.divergence import (
+    length_divergence as length_divergence,
+)
 from .metrics.embedding_diversity import (
     aps as aps,
 )
@@ -56,13 +62,7 @@ from .metrics.lexical_diversity import (
 from .metrics.lexical_diversity import (
     vocabulary as vocabulary,
 )
-from .metrics.mauve_and_divergence import (
-    label_divergence as label_divergence,
-)
-from .metrics.mauve_and_divergence import (
-    length_divergence as length_divergence,
-)
-from .metrics.mauve_and_divergence import (
+from .metrics.mauve import (
     mauve as mauve,
 )
 from .metrics.memorization import Memorised as Memorised

@@ -21,7 +21,7 @@ Positions: TypeAlias = NDArray[np.int64]
 
 def proportion(
     name: str,
-    hits: Sequence[bool] | Sequence[float],
+    hits: Sequence[bool] | Sequence[float] | Floats,
     *,
     how: str = "",
     better: Better = "higher",
@@ -136,7 +136,8 @@ def coefficient(
     low = high = None
     if len(defined):
         low, high = map(float, np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
-        # where few rows agree, the coefficients of all resamples can be higher than that of all rows
+        # where few rows agree, the coefficients of all resamples can be higher than that of all
+        # rows
         low, high = min(low, value), max(high, value)
     _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if n > 1 and len(first) <= resamples:

@@ -78,7 +78,8 @@ def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     """Remote-clique: the mean cosine distance of pairs of texts, 1 - APS.
 
     0..2, higher is more diverse; 0 if all vectors have one direction. Pairs are of two different
-    rows. The package ``diversity`` counts each row with itself too, which gives (n - 1) / n of this.
+    rows. The package ``diversity`` counts each row with itself too, which gives (n - 1) / n of
+    this.
 
     Parameters
     ----------
@@ -166,7 +167,8 @@ def vendi(
     ----------
     vectors : (n, d) embeddings, one row or more; they are L2-normalised here.
     q : order, 0 to infinity. The larger it is, the less rare kinds of text count: 0 counts
-        dimensions, 1 is the exponential of the entropy, infinity takes the largest eigenvalue alone.
+        dimensions, 1 is the exponential of the entropy, infinity takes the largest eigenvalue
+        alone.
     interval : without it no eigenvectors are needed, which take most of the time.
     level : of the interval, which requires more rows than dimensions (n > d) and q above 0.
         Otherwise n limits the value, and it would grow with further texts.

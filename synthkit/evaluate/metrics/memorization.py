@@ -65,7 +65,8 @@ def memorised(
 ) -> Memorised:
     """How many texts are copies of one of ``train``, and how long the runs are they share with it.
 
-    Tokens are those of :func:`synthkit.stats.rouge.tokens`: words, whatever the case and punctuation.
+    Tokens are those of :func:`synthkit.stats.rouge.tokens`: words, whatever the case and
+    punctuation.
 
     - copies: the share of texts whose tokens are those of a train text (Wilson interval);
     - longest run: tokens in a row that stand so in one train text, the mean over the longest of

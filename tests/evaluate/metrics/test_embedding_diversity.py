@@ -27,9 +27,7 @@ def drawn(seed: int, n: int = 30, d: int = 6) -> Array:
 
 def without(monkeypatch: pytest.MonkeyPatch, metric: Callable[[Array], Score], x: Array) -> Array:
     seen: list[Array] = []
-    monkeypatch.setattr(
-        scores, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1]
-    )
+    monkeypatch.setattr(scores, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1])
     metric(x)
     return seen[0]
 

@@ -86,9 +86,7 @@ def test_each_text_left_out_gives_what_the_others_give(
     name: str, metric: Callable[[list[str]], Score], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[np.ndarray] = []
-    monkeypatch.setattr(
-        scores, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1]
-    )
+    monkeypatch.setattr(scores, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1])
     for texts in (TEXTS, drawn(np.random.default_rng(0), 8, 4)):
         metric(texts)
         without = seen[-1]
