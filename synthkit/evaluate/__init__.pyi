@@ -30,10 +30,10 @@ from .metrics.embedding_fidelity import (
 from .metrics.faithfulness import (
     Faithfulness as Faithfulness,
 )
-from .metrics.faithfulness import (
+from .metrics.grounding import (
     entailment as entailment,
 )
-from .metrics.faithfulness import (
+from .metrics.grounding import (
     grounded as grounded,
 )
 from .metrics.faithfulness import (

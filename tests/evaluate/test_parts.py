@@ -13,7 +13,8 @@ from synthkit.core.types import Score
 from synthkit.evaluate.checks import length
 from synthkit.evaluate.metrics.embedding_diversity import aps, chamfer, remote_clique, vendi
 from synthkit.evaluate.metrics.embedding_fidelity import prdc, two_sample
-from synthkit.evaluate.metrics.faithfulness import entailment, grounded, label_accuracy, pass_rate
+from synthkit.evaluate.metrics.faithfulness import label_accuracy, pass_rate
+from synthkit.evaluate.metrics.grounding import entailment, grounded
 from synthkit.evaluate.metrics.lexical_diversity import (
     compression_ratio,
     distinct_n,

@@ -18,8 +18,8 @@ from importlib.metadata import version
 import numpy as np
 
 from synthkit.curate import cross_fitted, label_issues, label_quality, suspicion
-from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded
-from synthkit.evaluate.metrics.learners import answers, held_out, labelled, light
+from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded
+from synthkit.evaluate.metrics.learners import held_out, labelled_rows, light, predictions_by_draw
 from tests.benchmarks.curation.data import Remembered, distinct_rows
 from tests.benchmarks.curation.noise import METHODS, RATES, flipped
 from tests.benchmarks.curation.report import README, short, table
@@ -40,7 +40,7 @@ another one drawn at random; a method of `no_label_noise` drops what it suspects
 (logistic regression on {EMBEDDER}) learns from the rest, and is tested on real rows with their own
 labels. Gains are differences in accuracy, in points, to the student of all rows, flips included
 ("no filter", whose accuracy is given): means over the seeds, in brackets the 95 % interval of
-`prediction.apart`, which is of other test rows, flips and draws of rows to learn from. In bold:
+`accuracy.difference`, which is of other test rows, flips and draws of rows to learn from. In bold:
 those whose interval leaves out 0. "Oracle" drops the flips, "random" as many rows at random.
 Of twenty intervals one is in bold by chance. The tables are small, as those are that a small model
 and a person make in an afternoon.
@@ -122,20 +122,20 @@ def gathered(name, rate, seeds, embed):
         rng = np.random.default_rng([seed, round(100 * rate)])
         given, wrong = flipped(drawn["label"].tolist(), rate, rng)
         noisy = drawn.assign(label=given)
-        whole = labelled(noisy, "label", column="text", name="noisy")
+        whole = labelled_rows(noisy, "label", column="text", name="noisy")
         for way, taken in drops(findings(noisy, embed, seed), wrong, seed).items():
             left = whole.at(np.flatnonzero(~taken))
-            run = answers(left, test["text"].tolist(), learner, n=len(left), draws=1, seed=0)
+            run = predictions_by_draw(left, test["text"].tolist(), learner, n=len(left), draws=1, seed=0)
             said[way] += run
             gone[way].append(taken.mean())
             most[way].append(Counter(left.labels).most_common(1)[0][1] / len(left))
-    found = dict(zip(said, coded(test["label"].tolist(), *said.values()), strict=True))
+    found = dict(zip(said, encoded(test["label"].tolist(), *said.values()), strict=True))
     return found, *({way: np.mean(one) for way, one in shares.items()} for shares in (gone, most))
 
 
 def gain(found, way, against=("", "no filter")):
     """``+3.1 [+0.5, +5.8]`` points of accuracy, in bold where told apart from 0."""
-    one = apart(found[way], found[against])
+    one = difference(found[way], found[against])
     cell = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (one.value, one.low, one.high)))
     return f"**{cell}**" if one.told_apart else cell
 

@@ -16,7 +16,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from synthkit.evaluate import gain, light, tstr
 from synthkit.evaluate.checks import regex
-from synthkit.evaluate.metrics import divergence, faithfulness
+from synthkit.evaluate.metrics import divergence, faithfulness, grounding
 from synthkit.evaluate.metrics.memorization import memorised
 from synthkit.stats.rouge import tokens
 from tests.evaluate import inputs
@@ -90,7 +90,7 @@ def _(kind: Kind) -> Pairs:
         spans, sources = [text.split() for text in corpus], corpus[1:] + corpus[:1]
         hits = [span in source for own, source in zip(spans, sources, strict=True) for span in own]
         if hits:
-            yield faithfulness.grounded(spans, sources).score, float(np.mean(hits))
+            yield grounding.grounded(spans, sources).score, float(np.mean(hits))
 
 
 @against("entailment", "entailment", "share of hypotheses of a probability of .5 or more",
@@ -100,7 +100,7 @@ def _(kind: Kind) -> Pairs:
     given = [rng.random(n) for n in (3, 50, 400)]
     for likely in given if kind == "random" else [[0.5], [0.0, 1.0], [1.0] * 4, [0.0] * 4]:
         texts = ["a"] * len(likely)
-        found = faithfulness.entailment(texts, texts, lambda p, h, likely=likely: likely)
+        found = grounding.entailment(texts, texts, lambda p, h, likely=likely: likely)
         yield found.score, accuracy_score([True] * len(likely), np.array(likely) >= 0.5)
 
 
