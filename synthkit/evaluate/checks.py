@@ -52,7 +52,7 @@ class Check:
     line: str = ""
 
     def __call__(self, row: Fields) -> Verdict:
-        """The verdict on a row; none, with the error, if the test raises or returns another type."""
+        """The verdict on a row; none, with the error, if the test raises or returns an odd type."""
         try:
             return _verdict(self.test(row))
         except Exception as error:  # the test is the user's code: one row must not stop the others
@@ -146,7 +146,7 @@ def regex(column: str, pattern: str) -> Check:
 
 
 def schema(column: str, model: Any, *, line: str = "") -> Check:
-    """A check that a cell, or the JSON in its text, is valid for a JSON Schema or pydantic model."""
+    """A check that a cell, or the JSON in its text, fits a JSON Schema or pydantic model."""
     pydantic = hasattr(model, "model_validate")
     if not pydantic and not isinstance(model, Mapping):
         raise UsageError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.lexical_diversity import distinct_n
-from synthkit.evaluate.raters.variant_ranking import Entry, Share, rank
+from synthkit.evaluate.raters.variant_ranking import Proportion, VariantResult, rank
 from synthkit.lab.cells import Cell, Column
 from synthkit.prompts.parsing import json_schema
 
@@ -41,7 +41,9 @@ def results(lab: Laboratory) -> Any:
     return tables.build({name: [row.get(name) for row in rows] for name in names}, n=len(rows))
 
 
-def entries(lab: Laboratory, rows: Iterable[int] | None = None) -> list[tuple[Column, Entry]]:
+def entries(
+    lab: Laboratory, rows: Iterable[int] | None = None
+) -> list[tuple[Column, VariantResult]]:
     """Each column with what its cells came to, the best first."""
     chosen = list(range(len(lab.rows)) if rows is None else rows)
     found = {
@@ -121,18 +123,18 @@ def source(lab: Laboratory, column: Column) -> str:
     return f"{line}\n{column.variant.prompt}"
 
 
-def _entry(name: str, cells: list[Cell]) -> Entry:
+def _entry(name: str, cells: list[Cell]) -> VariantResult:
     done = [cell for cell in cells if cell.completion is not None]
     texts = [cell.text for cell in cells if cell.state == "done"]
     labels = [cell.label for cell in done if cell.label]
     passed = [v.passed for cell in done for v in cell.verdicts.values() if v.passed is not None]
     taken = [cell.completion for cell in done if cell.completion is not None]
     costs = [cell.cost for cell in done if cell.cost is not None]
-    return Entry(
+    return VariantResult(
         name=name,
         cells=len(done),
-        accept=Share(labels.count("accept"), len(labels)),
-        checks=Share(sum(passed), len(passed)),
+        accept=Proportion(labels.count("accept"), len(labels)),
+        checks=Proportion(sum(passed), len(passed)),
         words=fmean(len(text.split()) for text in texts) if texts else None,
         distinct=_distinct(texts),
         seconds=fmean(one.seconds for one in taken) if taken else None,

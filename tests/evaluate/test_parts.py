@@ -23,8 +23,9 @@ from synthkit.evaluate.metrics.lexical_diversity import (
 )
 from synthkit.evaluate.metrics.memorization import memorised
 from synthkit.evaluate.metrics.self_bleu import self_bleu
-from synthkit.evaluate.raters.agreement import cohen, fleiss, krippendorff
-from synthkit.evaluate.raters.bradley_terry import Battle, order_consistency, win_rate
+from synthkit.evaluate.raters.agreement import cohen, fleiss
+from synthkit.evaluate.raters.battles import Battle, order_consistency, win_rate
+from synthkit.evaluate.raters.krippendorff import krippendorff
 from synthkit.stats.bootstrap import jackknife, pseudo_values
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.evaluate.raters.variant_ranking import Entry, reading
+from synthkit.evaluate.raters.variant_ranking import VariantResult, summary_line
 from synthkit.lab.cells import Cell
 from synthkit.lab.lab import Laboratory
 from synthkit.lab.results import entries
@@ -37,7 +37,7 @@ def static(lab: Laboratory) -> StaticOutput:
     """
     found = entries(lab)
     ranking = static_table(
-        [_line(entry) for _, entry in found], note=reading([entry for _, entry in found])
+        [_line(entry) for _, entry in found], note=summary_line([entry for _, entry in found])
     )
     columns = lab.columns
     rows = []
@@ -83,7 +83,7 @@ class Kept:
         self._place.update(self._make())
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: VariantResult) -> dict[str, Any]:
     return {
         "variant": entry.name,
         "accept": str(entry.accept),

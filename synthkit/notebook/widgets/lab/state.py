@@ -13,7 +13,7 @@ from typing import Any
 
 from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import Sampling
-from synthkit.evaluate.raters.variant_ranking import Entry, reading
+from synthkit.evaluate.raters.variant_ranking import VariantResult, summary_line
 from synthkit.evaluate.views.word_diff import Change, changes, cut
 from synthkit.generation.job import CostEstimate
 from synthkit.lab.cells import Cell, Column
@@ -57,7 +57,7 @@ def state(lab: Laboratory, blind: bool) -> dict[str, Any]:
             }
             for column, entry in ranked
         ],
-        "reading": reading([entry for _, entry in ranked]) if ranked else "",
+        "reading": summary_line([entry for _, entry in ranked]) if ranked else "",
         "winner": columns.index(best) if best else -1,
         "failures": []
         if blind
@@ -179,7 +179,7 @@ def _variant(lab: Laboratory, one: Variant) -> dict[str, Any]:
     }
 
 
-def _measures(entry: Entry) -> dict[str, tuple[str, float | None]]:
+def _measures(entry: VariantResult) -> dict[str, tuple[str, float | None]]:
     """What a variant is ranked by: the text to show, and the number to sort by."""
     return {
         "accept": (str(entry.accept), entry.accept.value),
