@@ -59,14 +59,15 @@ def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a package of one module that declares an entry point for a registry, as pip would.
 
-    The registry is as before when the test ends.
+    The registry no longer has the name when the test ends.
     """
+    installed: list[tuple[Registry[Any], str]] = []
 
     def install(registry: Registry[Any], name: str, source: str) -> None:
-        site, module = tmp_path / f"site_{name}", f"outside_{name}"
+        site, module = tmp_path / f"site_{name}", f"outside_{name}".replace("-", "_")
         metadata = site / f"{module}-1.0.dist-info"
         metadata.mkdir(parents=True)
         (site / f"{module}.py").write_text(source)
@@ -75,11 +76,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         (metadata / "entry_points.txt").write_text(group)
         monkeypatch.syspath_prepend(site)
         monkeypatch.delitem(sys.modules, module, raising=False)
-        monkeypatch.delitem(vars(registry), "_installed", raising=False)
-        for own in ("_values", "_from_notebook"):
-            monkeypatch.setattr(registry, own, dict(getattr(registry, own)))
+        vars(registry).pop("_installed", None)
+        installed.append((registry, name))
 
-    return install
+    yield install
+    for registry, name in installed:
+        vars(registry).pop("_installed", None)
+        registry._values.pop(name, None)
 
 
 def pytest_configure() -> None:

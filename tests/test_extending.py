@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from synthkit.core.errors import UsageError
+from synthkit.curate.filters.registry import FILTERS
 from synthkit.recipes._base import RECIPES
 from tests.notebook import conftest as notebook
 from tests.notebook.test_completion import complete
@@ -32,3 +36,48 @@ def test_a_recipe_is_listed_completed_and_run(
     shell.run("%synth make poems --recipe haiku --from topics --lines 2 --model fake")
     assert list(shell["poems"].lines) == [2, 2]
     assert list(shell["poems"].topic) == ["rain", "bread"]
+
+
+NO_SHOUTING = """
+from synthkit.curate import filter_option, text_filter
+
+@filter_option("no-shouting", takes="NUMBER")
+def no_shouting(most, column):
+    "Drop texts with more capitals than a share of NUMBER."
+    def test(text):
+        return "shouting" if sum(map(str.isupper, text)) > most * len(text) else ""
+    return text_filter(f"no shouting above {most}", column, test)
+"""
+
+
+def test_a_filter_of_a_package_is_listed_completed_and_used(
+    shell: notebook.Shell, install: Callable[..., None]
+) -> None:
+    install(FILTERS, "no-shouting", NO_SHOUTING)
+    assert "drop texts with more capitals" in " ".join(shell.run("%synth filter -h").split())
+    shell.ip.user_ns["reviews"] = [{"text": "GOOD SOUP!"}, {"text": "Good soup."}]
+    assert complete(shell, "%synth filter reviews --no-sh") == [
+        "%synth filter reviews --no-shouting"
+    ]
+    shell.run("%synth filter reviews --no-shouting 0.5")
+    assert [row["text"] for row in shell["reviews_kept"].to_dict("records")] == ["Good soup."]
+
+
+def test_a_filter_of_a_notebook_is_used_on_the_next_line(shell: notebook.Shell) -> None:
+    shell.ip.user_ns["reviews"] = [{"text": "GOOD SOUP!"}, {"text": "Good soup."}]
+    shell.run("%synth filter reviews --length 1-")
+    shell.run(NO_SHOUTING)
+    shell.run("%synth filter reviews --no-shouting 0.5")
+    assert [row["text"] for row in shell["reviews_kept"].to_dict("records")] == ["Good soup."]
+    FILTERS.remove("no-shouting")
+
+
+def test_a_package_that_fails_leaves_the_other_filters_usable(
+    shell: notebook.Shell, install: Callable[..., None]
+) -> None:
+    install(FILTERS, "broken", "1 / 0")
+    shell.ip.user_ns["reviews"] = [{"text": "Soup."}, {"text": "Good soup."}]
+    shell.run("%synth filter reviews --length 2-")
+    assert len(shell["reviews_kept"]) == 1
+    with pytest.raises(UsageError, match=r"--broken.*ZeroDivisionError"):
+        shell.run("%synth filter reviews --broken 1")

@@ -186,7 +186,8 @@ def public_names(
 
     def registered() -> dict[str, str]:
         listed = decorated(package, decorator) if decorator else ()
-        return {entry.attribute: entry.module for entry in listed}
+        public = [entry for entry in listed if not entry.attribute.startswith("_")]
+        return {entry.attribute: entry.module for entry in public}
 
     def getattribute(name: str) -> Any:
         if name in stub_names:

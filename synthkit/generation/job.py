@@ -18,9 +18,10 @@ from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, drive
 from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent
 from synthkit.recipes._base import Recipe, from_function
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
-from synthkit.store.store import ID_DIGITS
+from synthkit.store.ids import ID_DIGITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +109,15 @@ class Job:
         driven = self._drive(self.budget, stop, watch)
         run = self._run(driven)
         rows = [one for one in driven.made if isinstance(one.outcome, Row)]
-        self.session.store.add_run(
+        self.session.store.runs.add(
             self.name,
             self.model.name,
             self.recipe.prompt,
             len(rows),
             run.ledger,
             line=self.line,
-            made=[one.id for one in rows],
-            rejected=[one.id for one in driven.made if isinstance(one.outcome, Reject)],
+            ids=[one.id for one in rows],
+            reject_ids=[one.id for one in driven.made if isinstance(one.outcome, Reject)],
             origins={one.id: tuple(one.of) for one in driven.made if one.of},
         )
         if self.name and rows:
@@ -328,7 +329,9 @@ def estimate(session: Session, model: Model, n: int, letters: int, most_tokens: 
 
     ``letters`` is the length of their prompts, ``most_tokens`` what they may answer.
     """
-    past = [run for run in session.store.runs() if run["model"] == model.name and run["requests"]]
+    past = [
+        run for run in session.store.runs.all() if run["model"] == model.name and run["requests"]
+    ]
     asked = sum(run["requests"] for run in past)
     seconds, completion_tokens = None, most_tokens
     if asked:

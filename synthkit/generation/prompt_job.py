@@ -26,7 +26,8 @@ from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
 
 
@@ -56,7 +57,7 @@ class Plan:
 
     def misses(self) -> list[Request]:
         """The requests that the session does not hold."""
-        held = self.session.store.get(self.keys)
+        held = self.session.store.completions.get(self.keys)
         return [r for r, key in zip(self.requests, self.keys, strict=True) if key not in held]
 
     def estimate(self) -> Estimate:

@@ -34,7 +34,8 @@ from synthkit.core.types import (
 )
 from synthkit.models.openai.model import Endpoint
 from synthkit.models.pool import Several
-from synthkit.store.store import ID_DIGITS, Store
+from synthkit.store.ids import ID_DIGITS
+from synthkit.store.store import Store
 
 T = TypeVar("T")
 
@@ -252,7 +253,7 @@ class Runner(Generic[T]):
         """Answer what the store holds; queue the rest for the model."""
         while self.fresh:
             part = [self.fresh.popleft() for _ in range(min(LOOK_UP, len(self.fresh)))]
-            found = self.store.get(list({key: None for _, key, _ in part}))
+            found = self.store.completions.get(list({key: None for _, key, _ in part}))
             for task, key, request in part:
                 if key in found:
                     self.hits += 1
@@ -336,7 +337,7 @@ class Runner(Generic[T]):
         if not self.feed:
             return
         for role, model in self.models.models.items():
-            self.store.add_model(self.fingerprints[role], model.name)
+            self.store.models.add(self.fingerprints[role], model.name)
         answers = self.models.complete(self.feed)
         try:
             for answered in answers:
@@ -357,7 +358,7 @@ class Runner(Generic[T]):
         self.book(position, completion)
         if completion.finish != "error":
             payload = request.payload(self.fingerprints[request.to])
-            completion = self.store.put(key, payload, completion)
+            completion = self.store.completions.put(key, payload, completion)
         for task in self.waiting.pop(key):
             self.deliver(task, Answer(key, completion, False))
         self.look_up()

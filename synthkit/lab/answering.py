@@ -14,7 +14,8 @@ from typing import Any, Literal
 from synthkit.core.types import Completion, Ledger, Model, Request
 from synthkit.generation.runner import Answer, RowEvent, drive
 from synthkit.recipes._ask import ask
-from synthkit.store.store import ID_DIGITS, Store
+from synthkit.store.ids import ID_DIGITS
+from synthkit.store.store import Store
 
 State = Literal["new", "asking", "error"]
 
@@ -45,7 +46,7 @@ class Inquiry:
     def look_up(self, keys: Sequence[str]) -> None:
         """Take from the store what it holds under these keys."""
         absent = [key for key in keys if key not in self.held]
-        self.held.update(self.store.get(absent) if absent else {})
+        self.held.update(self.store.completions.get(absent) if absent else {})
 
     def state(self, key: str) -> tuple[State, str]:
         """What is known of a question without an answer, and why there is none."""
@@ -111,8 +112,8 @@ class Inquiry:
             done = sum(completion.finish != "error" for completion in driven.outcomes.values())
             prompts = "\n\n".join(dict.fromkeys(question.prompt for question in questions))
             ledger = replace(driven.ledger, rejects=len(driven.outcomes) - done)
-            made = [questions[n].key[:ID_DIGITS] for n in sorted(driven.outcomes)]
-            self.store.add_run("", model.name, prompts, done, ledger, made=made)
+            ids = [questions[n].key[:ID_DIGITS] for n in sorted(driven.outcomes)]
+            self.store.runs.add("", model.name, prompts, done, ledger, ids=ids)
             if driven.ledger.stopped not in ("", "interrupted"):
                 self.failures[model.name] = driven.ledger.stopped
         except Exception as error:  # of a model that breaks its promise; the others go on

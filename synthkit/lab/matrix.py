@@ -19,7 +19,7 @@ from synthkit.lab.config import Setup
 from synthkit.lab.marks import Marking
 from synthkit.lab.variants import Version
 from synthkit.sessions.session import Session
-from synthkit.store.store import ID_DIGITS
+from synthkit.store.ids import ID_DIGITS
 
 EMPTY = "This variant is empty: write its prompt."
 

@@ -55,7 +55,7 @@ class Completer:
             if not before:
                 return _starting(last, VERBS)
             verb = VERBS.get(before.pop(0))
-            arguments = (verb.arguments if verb else None) or ()
+            arguments = verb.all_arguments() if verb else ()
             if verb is VERBS["make"]:
                 arguments = ARGUMENTS
         said = opts.said(before, "--recipe")

@@ -1,7 +1,7 @@
 """Export of a bundle: a session, or some of its tables with all they need, in one .zip file.
 
-A bundle has ``manifest.json``, ``store.sqlite`` and ``tables/*.parquet``, and nothing else. The same
-content gives the same bytes. :mod:`synthkit.sessions.bundle_import` reads it.
+A bundle has ``manifest.json``, ``store.sqlite`` and ``tables/*.parquet``, and nothing else. The
+same content gives the same bytes. :mod:`synthkit.sessions.bundle_import` reads it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def export(
             copy = Path(scratch) / STORE
             store.backup(copy)
             counts = _reduce(copy, None if names is None else chosen) | {"tables": len(chosen)}
-            files = {f"tables/{table.name}.parquet": path_of(folder, table.name) for table in chosen}
+            files = {
+                f"tables/{table.name}.parquet": path_of(folder, table.name) for table in chosen
+            }
             _write(partial, {STORE: copy, **files}, counts)
         os.replace(partial, path)
     except OSError as error:

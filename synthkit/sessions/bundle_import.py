@@ -138,10 +138,10 @@ def _members(bundle: zipfile.ZipFile, size: int) -> dict[str, dict[str, Any]]:
     manifest = json.loads(bundle.read(MANIFEST))
     if not isinstance(manifest, dict):
         raise StoreError("its manifest has no format.")
-    formats = (manifest.get("format"), manifest.get("store"))
-    if not all(isinstance(number, int) for number in formats):
+    form, schema = manifest.get("format"), manifest.get("store")
+    if not isinstance(form, int) or not isinstance(schema, int):
         raise StoreError("its manifest has no format.")
-    if formats[0] > FORMAT or formats[1] > SCHEMA_VERSION:
+    if form > FORMAT or schema > SCHEMA_VERSION:
         raise StoreError(
             f"it was written by a newer synthkit ({manifest.get('synthkit')}). "
             "Upgrade: pip install -U jupyter-synthkit"

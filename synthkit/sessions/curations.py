@@ -30,7 +30,9 @@ def record(store: Store, curation: Curation, name: str) -> int:
     filters = [""] * len(ids)
     if "filter" in tables.columns(dropped):
         filters = tables.column(dropped, "filter")
-    verdicts = [(str(id), filter, why) for id, filter, why in zip(ids, filters, reasons, strict=True)]
+    verdicts = [
+        (str(id), filter, why) for id, filter, why in zip(ids, filters, reasons, strict=True)
+    ]
     verdicts += [(str(id), "", "") for id in tables.column(curation.kept, "id")]
     return store.curations.add(name, funnel, verdicts)
 

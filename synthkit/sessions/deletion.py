@@ -62,13 +62,12 @@ def delete(
     The files are renamed first, and get their names back if the store cannot be written.
     """
     plan = _plan(store, folder, runs, tables)
-    with _renamed([path_of(folder, table.name) for table in plan.tables]):
-        with store.transaction():
-            # computed inside the transaction, so that no other kernel adds a run that needs them
-            keys, reason = _unneeded(store, plan, completions)
-            done = _deletion(store, plan, keys, reason)
-            store.runs.delete(plan.runs)
-            store.completions.delete(keys)
+    with _renamed([path_of(folder, table.name) for table in plan.tables]), store.transaction():
+        # computed inside the transaction, so that no other kernel adds a run that needs them
+        keys, reason = _unneeded(store, plan, completions)
+        done = _deletion(store, plan, keys, reason)
+        store.runs.delete(plan.runs)
+        store.completions.delete(keys)
     if keys:
         store.compact()
     return done

@@ -32,7 +32,7 @@ _DECODE_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A stored report: its number, the name of the table, its time, and the options of the report."""
+    """A stored report, with its number, the name of its table, its time and its options."""
 
     number: int
     name: str

@@ -56,7 +56,9 @@ def agreements(marks: Iterable[Mark], *, seed: int = 0) -> dict[Raters, Score | 
     from synthkit.evaluate.raters.agreement import cohen  # imports NumPy
 
     return {
-        raters: cohen(labels, seed=seed) if len({one for pair in labels for one in pair}) > 1 else None
+        raters: cohen(labels, seed=seed)
+        if len({one for pair in labels for one in pair}) > 1
+        else None
         for raters, labels in rater_pairs(marks).items()
     }
 

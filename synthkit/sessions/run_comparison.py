@@ -118,7 +118,7 @@ def count_accepted(store: Store, ids: Iterable[str]) -> tuple[int, int]:
 
 def _side(
     store: Store,
-    runs: Mapping[int, dict[str, Any]],
+    runs: dict[int, dict[str, Any]],
     tables: Mapping[str, NamedTable],
     which: int | str,
 ) -> ComparisonSide:
@@ -158,9 +158,7 @@ def _row_ids(
     return frozenset() if run and not run["rows"] else None
 
 
-def _fields(
-    store: Store, a: ComparisonSide, b: ComparisonSide
-) -> tuple[tuple[str, Any, Any], ...]:
+def _fields(store: Store, a: ComparisonSide, b: ComparisonSide) -> tuple[tuple[str, Any, Any], ...]:
     """Differences between the first requests, except in user and assistant turns, as rows vary."""
     fields: list[tuple[str, Any, Any]] = []
     a_request, b_request = _first_request(store, a), _first_request(store, b)

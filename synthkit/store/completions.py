@@ -81,7 +81,9 @@ class CompletionTable:
         )
         return {key for (key,) in self._database.rows(query, (json_list(sorted(starts)),))}
 
-    def nearest(self, request: Mapping[str, Any], *, among: int = 20_000) -> StoredCompletion | None:
+    def nearest(
+        self, request: Mapping[str, Any], *, among: int = 20_000
+    ) -> StoredCompletion | None:
         """The completion whose request differs least from this one; ``None`` if there is none.
 
         Requests with the same messages come first, then the newest ``among`` requests.
@@ -111,8 +113,8 @@ class CompletionTable:
 
     def bytes_of(self, keys: Iterable[str]) -> int:
         """Bytes of the texts and requests of some completions."""
-        query = f"SELECT coalesce(sum(length(text) + length(request)), 0) FROM completions WHERE key {AMONG}"
-        return int(self._database.value(query, (json_list(keys),)))
+        query = "SELECT coalesce(sum(length(text) + length(request)), 0) FROM completions"
+        return int(self._database.value(f"{query} WHERE key {AMONG}", (json_list(keys),)))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete completions."""

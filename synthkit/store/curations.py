@@ -142,9 +142,7 @@ class FilterTable:
 
     def bytes(self) -> int:
         """Bytes that the table takes, nearly."""
-        return int(
-            self._database.value("SELECT coalesce(sum(length(body) + 64), 0) FROM filters")
-        )
+        return int(self._database.value("SELECT coalesce(sum(length(body) + 64), 0) FROM filters"))
 
     def _insert(self, name: str, body: str, at: float) -> None:
         with self._database.connection() as connection:

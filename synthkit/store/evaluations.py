@@ -29,7 +29,9 @@ class EvaluationTable:
             for number, *last in self._database.rows(query, (name,)):
                 if last == [body, rows]:
                     return int(number)
-            return int(self._database.execute(_INSERT, (name, time.time(), body, rows)).lastrowid or 0)
+            return int(
+                self._database.execute(_INSERT, (name, time.time(), body, rows)).lastrowid or 0
+            )
 
     def all(self, name: str | None = None) -> list[tuple[int, str, float, str, bytes]]:
         """(number, name, time, body, rows) of all evaluations, or of one name, the oldest first."""
@@ -41,7 +43,9 @@ class EvaluationTable:
 
     def keep(self, names: Iterable[str]) -> None:
         """Delete all evaluations but those with these names."""
-        self._database.execute(f"DELETE FROM evaluations WHERE name NOT {AMONG}", (json_list(names),))
+        self._database.execute(
+            f"DELETE FROM evaluations WHERE name NOT {AMONG}", (json_list(names),)
+        )
 
     def merge(self, rows: Iterable[SqlRow]) -> int:
         """Add the evaluations of another store that are not here, and return how many they are."""

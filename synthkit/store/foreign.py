@@ -52,14 +52,14 @@ class ForeignStore:
         try:
             self._check_schema()
             for table, columns in COLUMNS.items():
-                check = checks.get(table, lambda _: None)
-                for row in self._connection.execute(
-                    f"SELECT {', '.join(columns)} FROM main.{table}"
-                ):
+                check = checks.get(table)
+                query = f"SELECT {', '.join(columns)} FROM main.{table}"
+                for row in self._connection.execute(query):
                     for value, (column, kind) in zip(row, columns.items(), strict=True):
                         if not _fits(value, column, kind):
                             raise StoreError(f"{table}.{column} holds {str(value)[:60]!r}.")
-                    check(dict(zip(columns, row, strict=True)))
+                    if check:
+                        check(dict(zip(columns, row, strict=True)))
         except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(f"the bundle's store is damaged: {error}.") from None
         except StoreError as error:
@@ -86,6 +86,6 @@ class ForeignStore:
 
 def _fits(value: Any, column: str, kind: str) -> bool:
     """Whether a value has the type of its column; numbers must be finite, times plausible."""
-    if not isinstance(value, KINDS[kind]) or (isinstance(value, float) and not math.isfinite(value)):
-        return False
-    return column != "at" or 0 <= value < MAX_TIME
+    has_type = isinstance(value, KINDS[kind])
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return has_type and is_finite and (column != "at" or 0 <= value < MAX_TIME)

@@ -42,7 +42,7 @@ class LabTable:
 
         A lab whose name has another body here gets a number: ``tone-2``.
         """
-        bodies = dict(self._database.rows("SELECT name, body FROM labs"))
+        bodies: dict[str, str] = dict(self._database.rows("SELECT name, body FROM labs"))
         added: dict[str, str] = {}
         for name, body, at in rows:
             names = (name, *(f"{name}-{n}" for n in range(2, 1000)))

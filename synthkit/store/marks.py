@@ -34,7 +34,9 @@ class MarkTable:
 
     def all(self) -> list[Mark]:
         """All marks."""
-        return [_mark(*row) for row in self._database.rows(f"SELECT {_FIELDS} FROM marks ORDER BY seq")]
+        return [
+            _mark(*row) for row in self._database.rows(f"SELECT {_FIELDS} FROM marks ORDER BY seq")
+        ]
 
     def for_rows(self, ids: Iterable[str]) -> list[Mark]:
         """The marks of some rows."""

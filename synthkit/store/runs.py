@@ -64,7 +64,7 @@ class RunTable:
         return run
 
     def all(self) -> list[dict[str, Any]]:
-        """One dict per run, the oldest first: run, name, model, prompt, at, rows, and its ledger."""
+        """One dict per run, the oldest first: run, name, model, prompt, at, rows, and ledger."""
         query = f"SELECT {', '.join(_COLUMNS)}, ledger FROM runs ORDER BY run"
         return [
             dict(zip(_COLUMNS, values, strict=True)) | json.loads(ledger)

@@ -87,9 +87,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Number of completions, runs, marks, labs, curations, filters and evaluations."""
         kinds = ("completions", "runs", "marks", "labs", "curations", "filters", "evaluations")
-        return {
-            kind: int(self._database.value(f"SELECT count(*) FROM {kind}")) for kind in kinds
-        }
+        return {kind: int(self._database.value(f"SELECT count(*) FROM {kind}")) for kind in kinds}
 
     def keep(self, names: Iterable[str], ids: Iterable[str]) -> None:
         """Delete all that some tables do not need.

@@ -34,7 +34,7 @@ replies = sk.generate("Answer {{{{ text }}}} in {{{{ tone }}}} words.", rows=see
                       session=here, name="replies").table
 here.save("good", replies.iloc[:4])
 here.save("few", replies.iloc[:2])
-here.store.add_marks([Mark(id=id, label="accept", by="ana") for id in replies["id"][:6]]
+here.store.marks.add([Mark(id=id, label="accept", by="ana") for id in replies["id"][:6]]
                      + [Mark(id=replies["id"][7], label="reject", by="ana")])
 """
 RUN = """%%synth replies2 --model fake --from seeds --temperature 1
@@ -188,8 +188,8 @@ def test_by_mouse_alone_and_after_a_reload_and_without_a_kernel(
 ) -> None:
     evil = "<img src=x onerror='document.title=1'></script>\\u202e\\u200b\\x1b[31m"
     hostile = f"""
-here.store.add_run("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
-here.store.add_marks([Mark(id="z", label="<i>label</i>", by="{evil}")])
+here.store.runs.add("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
+here.store.marks.add([Mark(id="z", label="<i>label</i>", by="{evil}")])
 good = 7
 """
     sheet = opened(open_notebook, "mouse", hostile, "here.names(), type(good).__name__")

@@ -40,8 +40,8 @@ def fill(session: sk.Session, model: Any = None) -> None:
                 name="replies")  # fmt: skip
     session.save("good", said.iloc[:2])
     marks = [Mark(id=id, label="accept", by="ana", at=10.0 + n) for n, id in enumerate(said["id"])]
-    session.store.add_marks(marks)
-    session.store.put_lab("tone", {"variants": ["a"]})
+    session.store.marks.add(marks)
+    session.store.labs.put("tone", {"variants": ["a"]})
     session.curate(said, by_column("i", most=2), name="said")
     put_filter(session.store, "polite", {"threshold": 0.5})
     session.evaluate(said, name="said", column="text", metrics=["distinct-2", "accept rate"])
@@ -85,7 +85,7 @@ def test_a_session_comes_in_whole_and_twice_adds_nothing(
         "1 evaluation"
     )
     assert other.names() == session.names() == ["good", "replies", "said"]
-    assert other.store.marks() == session.store.marks()
+    assert other.store.marks.all() == session.store.marks.all()
     assert other.lineage().equals(session.lineage())
     once = held(other)
     assert str(other.import_bundle(bundle)) == "nothing that was not here already"
@@ -93,7 +93,7 @@ def test_a_session_comes_in_whole_and_twice_adds_nothing(
     fake = sk.Fake()
     again = sk.generate("Say {{ i }}.", rows={"i": [1, 2, 3]}, model=fake, session=other)
     assert (fake.asked, again.ledger.hits) == ([], 3)
-    assert other.store.run_rows(1) == session.store.run_rows(1)
+    assert other.store.runs.rows(1) == session.store.runs.rows(1)
 
 
 def test_the_same_content_gives_the_same_bytes(session: sk.Session, tmp_path: Path) -> None:
@@ -119,8 +119,10 @@ def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
     )
     request = sk.plan("Hi.", model=model, session=session).requests[0]
     payload = request.payload(model.fingerprint)
-    session.store.put(request.key(model.fingerprint), payload, sk.core.types.Completion("Ho."))
-    session.store.add_model(model.fingerprint, model.name)
+    session.store.completions.put(
+        request.key(model.fingerprint), payload, sk.core.types.Completion("Ho.")
+    )
+    session.store.models.add(model.fingerprint, model.name)
     planned = sk.plan("Hi.", model=sk.Fake(), session=session, name="hi")
     line = f"hi --schema {tmp_path}/deep/schema.json --vary a=x/y --model fake"
     replace(planned, line=line).run()
@@ -140,7 +142,7 @@ def test_some_tables_go_with_what_they_rest_on_and_no_more(
     path = session.export(tmp_path / "part", ["good"])
     assert str(other.import_bundle(path)) == "2 answers, 2 marks, 1 table, 1 curation"
     assert other.names() == ["good"]
-    assert list(other.store.models().values()) == ["fake"]
+    assert list(other.store.models.names().values()) == ["fake"]
     row = other.load("good")["id"][0]
     assert other.trace(row)[0].request["messages"] == [["user", "Say 1."]]
     assert b"Secret." not in zipfile.ZipFile(path).read("store.sqlite")
@@ -199,35 +201,35 @@ with sk.Session(sys.argv[1]) as session:
     for n, path in enumerate(paths):
         with sk.Session(tmp_path / f"copy{n}") as copy:
             copy.import_bundle(path)
-            runs = len(copy.store.runs())
+            runs = len(copy.store.runs.all())
             assert runs > 0
-            assert copy.store.count() >= 5 * runs
+            assert copy.store.completions.count() >= 5 * runs
 
 
 def test_what_is_here_stays_and_the_other_comes_beside_it(
     session: sk.Session, other: sk.Session, bundle: Path
 ) -> None:
     other.save("said", [{"id": "mine"}])
-    other.store.put_lab("tone", {"variants": ["mine"]})
+    other.store.labs.put("tone", {"variants": ["mine"]})
     done = other.import_bundle(bundle)
     assert done.tables == {"good": "good", "replies": "replies", "said": "said-2"}
     assert done.labs == {"tone": "tone-2"}
     assert "said came in as said-2, since another table has its name" in str(done)
     assert other.load("said")["id"].tolist() == ["mine"]
     assert len(other.load("said-2")) == 3
-    assert other.store.lab("tone") == {"variants": ["mine"]}
+    assert other.store.labs.get("tone") == {"variants": ["mine"]}
     assert str(other.import_bundle(bundle)) == "nothing that was not here already"
 
 
 def test_marks_go_in_by_their_time_so_that_the_last_one_stands(
     session: sk.Session, other: sk.Session, tmp_path: Path
 ) -> None:
-    session.store.add_marks([Mark(id="a", label="accept", by="ana", at=10.0)])
+    session.store.marks.add([Mark(id="a", label="accept", by="ana", at=10.0)])
     path = session.export(tmp_path / "old.zip")
-    other.store.add_marks([Mark(id="b", label="accept", by="ana", at=5.0)])
-    (newer,) = other.store.add_marks([Mark(id="a", label="reject", by="ana", at=20.0)])
+    other.store.marks.add([Mark(id="b", label="accept", by="ana", at=5.0)])
+    (newer,) = other.store.marks.add([Mark(id="a", label="reject", by="ana", at=20.0)])
     assert other.import_bundle(path).marks == 1
-    marks = other.store.marks()
+    marks = other.store.marks.all()
     assert [(mark.id, mark.label) for mark in marks] == [
         ("b", "accept"),
         ("a", "accept"),
@@ -235,24 +237,24 @@ def test_marks_go_in_by_their_time_so_that_the_last_one_stands(
     ]
     assert standing(marks)["", 1, "ana", "a"] == newer
     assert len({mark.step for mark in marks}) == 3
-    (next_,) = other.store.add_marks([Mark(id="c", label="accept", by="ana", at=30.0)])
+    (next_,) = other.store.marks.add([Mark(id="c", label="accept", by="ana", at=30.0)])
     assert next_.step > max(mark.step for mark in marks)
-    assert other.store.marks()[-1] == next_
+    assert other.store.marks.all()[-1] == next_
 
 
 def test_a_step_stays_one_step_and_its_undo_with_it(
     session: sk.Session, other: sk.Session, tmp_path: Path
 ) -> None:
     both = [Mark(id=id, label="accept", by="ana", at=1.0) for id in "ab"]
-    step = session.store.add_marks(both)[0].step
+    step = session.store.marks.add(both)[0].step
     undone = [Mark(id=id, by="ana", at=2.0, act="undo", step=step) for id in "ab"]
-    session.store.add_marks(undone)
-    other.store.add_marks([Mark(id="z", label="accept", by="ana", at=0.5)])
+    session.store.marks.add(undone)
+    other.store.marks.add([Mark(id="z", label="accept", by="ana", at=0.5)])
     other.import_bundle(session.export(tmp_path / "x.zip"))
-    steps = [mark.step for mark in other.store.marks() if mark.id != "z"]
+    steps = [mark.step for mark in other.store.marks.all() if mark.id != "z"]
     assert len(steps) == 4
     assert len(set(steps)) == 1
-    assert steps[0] != other.store.marks()[0].step
+    assert steps[0] != other.store.marks.all()[0].step
 
 
 def rewrite(path: Path, change: Callable[[dict[str, bytes]], None], *, honest: bool = True) -> None:
@@ -475,7 +477,7 @@ def test_rows_of_several_answers_come_with_all_of_them(
         drafted, rows=[{"i": 1}, {"i": 2}], model=sk.Fake(), session=session, name="drafts"
     )
     other.import_bundle(session.export(tmp_path / "drafts.zip", tables))
-    assert other.store.count() == (10 if tables is None else 4)
+    assert other.store.completions.count() == (10 if tables is None else 4)
     for id, text in run.table[["id", "text"]].itertuples(index=False):
         draft, final = other.trace(id)
         assert final.completion.text == text

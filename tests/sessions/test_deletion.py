@@ -8,12 +8,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.sessions.test_bundle_export import fill, held
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.sessions import deletion
+from tests.sessions.test_bundle_export import fill, held
 
 
 def asked(session: sk.Session, prompt: str, name: str = "", **options: Any) -> Any:
@@ -32,15 +32,15 @@ def test_what_was_said_is_what_goes(session: sk.Session) -> None:
     assert session.delete(runs=[2], completions=True) == said
     assert session.names() == ["good", "said"]
     assert session.runs()["run"].tolist() == [1]
-    assert session.store.count() == 3
-    assert session.store.run_rows(2) is None
+    assert session.store.completions.count() == 3
+    assert session.store.runs.rows(2) is None
     assert len(list((session.folder / "tables").iterdir())) == 2
 
 
 def test_answers_stay_unless_they_are_asked_for(session: sk.Session) -> None:
     fill(session)
     said = session.delete(runs=[2])
-    assert (said.completions, session.store.count()) == (0, 6)
+    assert (said.completions, session.store.completions.count()) == (0, 6)
     assert said.stays == ("the answers: a run that asks the same gets them again",)
     fake = sk.Fake()
     sk.generate("Answer {{ text }}", rows=session.load("said"), model=fake, session=session)
@@ -58,22 +58,22 @@ def test_answers_that_anything_else_rests_on_stay(session: sk.Session, spared_by
         asked(session, "Answer {{ text }}", rows=table, output="reply")
         session.save("far", sk.plan("x {{ i }}", model="fake", rows=table, session=session).source)
     elif spared_by == "mark":
-        session.store.add_marks([Mark(id=id, label="accept", by="ana") for id in table["id"]])
+        session.store.marks.add([Mark(id=id, label="accept", by="ana") for id in table["id"]])
     else:
-        session.store.add_run("old", "m", "p", 3, sk.core.types.Ledger())
-    before = session.store.count()
+        session.store.runs.add("old", "m", "p", 3, sk.core.types.Ledger())
+    before = session.store.completions.count()
     done = session.delete(runs=[1], completions=True)
     assert done.completions == 0
     assert done.stays[0].startswith("the answers: ")
-    assert session.store.count() == before
+    assert session.store.completions.count() == before
 
 
 def test_marks_stay_whatever_goes(session: sk.Session) -> None:
     fill(session)
     done = session.delete(runs=[1, 2], tables=["good"], completions=True)
     assert "3 marks on the rows, as marks always do" in done.stays[-1]
-    assert len(session.store.marks()) == 3
-    assert (session.names(), session.store.count()) == ([], 3)
+    assert len(session.store.marks.all()) == 3
+    assert (session.names(), session.store.completions.count()) == ([], 3)
 
 
 def test_an_older_run_leaves_the_table_that_was_made_anew(session: sk.Session) -> None:
@@ -105,12 +105,12 @@ def test_room_is_given_back_to_the_disk(session: sk.Session) -> None:
 def test_another_kernel_reads_and_writes_on(session: sk.Session) -> None:
     fill(session)
     with sk.Session(session.folder) as other:
-        rows = other.store.marks()
+        rows = other.store.marks.all()
         session.delete(runs=[2], completions=True)
-        assert other.store.marks() == rows
-        assert other.store.count() == 3
+        assert other.store.marks.all() == rows
+        assert other.store.completions.count() == 3
         asked(other, "More {{ i }}.")
-    assert session.store.count() == 6
+    assert session.store.completions.count() == 6
 
 
 @pytest.mark.parametrize("why", ["locked", "read-only"])
@@ -162,8 +162,8 @@ def test_all_the_answers_that_a_row_rests_on_go_with_it(session: sk.Session) -> 
 
     run(1, 2)
     run(3)
-    assert session.store.count() == 5
+    assert session.store.completions.count() == 5
     done = session.delete(runs=[1], completions=True)
     assert done.completions == 3  # the draft of odd numbers is that of run 2 as well
-    assert session.store.count() == 2
+    assert session.store.completions.count() == 2
     assert len(session.trace(session.load("run3").id[0])) == 2

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
-from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.types import Mark
 from synthkit.sessions import inventory
+from tests.sessions.test_bundle_export import fill
 
 
 def test_tables_are_told_with_their_runs_and_marks(session: sk.Session) -> None:
@@ -87,7 +87,7 @@ def test_cost_sums_up_what_each_run_took(session: sk.Session) -> None:
 def test_sizes_add_up_to_what_is_on_disk(session: sk.Session) -> None:
     fill(session)
     sizes = session.sizes()
-    session.store.add_run("x", "m", "p", 0, sk.core.types.Ledger())
+    session.store.runs.add("x", "m", "p", 0, sk.core.types.Ledger())
     assert sum(session.sizes().values()) >= sum(sizes.values())
     session.close()
     files = sum(path.stat().st_size for path in session.folder.rglob("*.*"))
@@ -95,7 +95,7 @@ def test_sizes_add_up_to_what_is_on_disk(session: sk.Session) -> None:
 
 
 def test_marks_are_counted_by_task_annotator_and_label(session: sk.Session) -> None:
-    session.store.add_marks(
+    session.store.marks.add(
         [
             Mark(id="a", label="accept", by="ana"),
             Mark(id="a", label="reject", by="ana"),
@@ -114,10 +114,10 @@ def test_a_run_writes_down_its_rows_and_its_line(session: sk.Session) -> None:
     answers = iter(["good", "perhaps", "bad"])
     model = sk.Fake(lambda _: next(answers), concurrency=1)
     run = sk.generate("Mood?", n=3, labels=["good", "bad"], model=model, session=session)
-    rows = session.store.run_rows(1)
+    rows = session.store.runs.rows(1)
     assert rows is not None
     assert (rows.made, rows.rejected) == (run.table["id"].tolist(), run.rejects["id"].tolist())
-    assert session.store.run_rows(2) is None
+    assert session.store.runs.rows(2) is None
     assert session.cell(1) == "%%synth NAME\nMood?"
 
 
@@ -127,7 +127,7 @@ def test_a_store_of_the_first_format_gains_the_rows_of_runs(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "old" / "store.sqlite")) as db:
         db.executescript("DROP TABLE run_rows; DROP TABLE marks; PRAGMA user_version = 1;")
     with sk.Session(tmp_path / "old") as session:
-        assert session.store.run_rows(1) is None
+        assert session.store.runs.rows(1) is None
         found = session.compare("said", "replies")
         assert found.a.ids == frozenset(session.load("said")["id"])
         assert session.would_delete(runs=[2], completions=True).completions == 0

@@ -56,7 +56,7 @@ def test_a_closed_folder_holds_the_store_and_no_log(tmp_path: Path) -> None:
 
 
 def test_sessions_left_open_are_closed_at_exit(tmp_path: Path) -> None:
-    code = "import synthkit as sk; s = sk.session(); s.store.add_model('f', 'm')"
+    code = "import synthkit as sk; s = sk.session(); s.store.models.add('f', 'm')"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert [path.name for path in (tmp_path / ".synthkit").glob("store*")] == ["store.sqlite"]
 

@@ -49,7 +49,7 @@ def _requests(making: Job, outlook: Outlook) -> str:
 
 def _why(making: Job, outlook: Outlook) -> str:
     """Why the first miss is one, where the session has something to compare it with."""
-    if not outlook.ahead or not making.session.store.count():
+    if not outlook.ahead or not making.session.store.completions.count():
         return ""
     request = outlook.ahead[0]
     why = making.session.explain(request, making.answering(request))

@@ -105,7 +105,7 @@ def test_each_option_is_a_filter(shell: Shell, reviews: Any, line: str, kept: st
     ("line", "told"),
     [
         ("", "expected a filter, such as"),
-        ("--length five", "--length five: expected a span such as 3-50"),
+        ("--length five", "--length five: expected a range such as 3-50"),
         ("--dedupe some", "--dedupe some: expected a number"),
         ("--where 'wrods > 5'", "wrods"),
         ("--no-contamination tset", "table 'tset' not found"),

@@ -107,7 +107,7 @@ class Marking:
         self.text, self.show = self._columns(text, show)
         self._order, self._score, self._disagree = order, score, list(disagree)
         self._check()
-        log = self.session.store.marks(self.ids)
+        log = self.session.store.marks.for_rows(self.ids)
         self.first = logs.History(log, by=self.by, task=task)
         self.round = 2 if again else 1
         self.history = logs.History(log, by=self.by, task=task, round=2) if again else self.first
@@ -215,7 +215,7 @@ class Marking:
         with self._lock:
             now = self._clock()
             timed = [replace(one, at=now) if one.act == "mark" else one for one in marks]
-            self._take(self.session.store.add_marks(timed))
+            self._take(self.session.store.marks.add(timed))
 
     def undo(self) -> list[str]:
         """Take the last step back; the rows it changed, none if there was nothing to undo."""
@@ -323,7 +323,9 @@ class Marking:
         return mark.edit.get(self.text, cell(self.column(self.text)[self._place[mark.id]]))
 
     def _log(self) -> list[Mark]:
-        return [mark for mark in self.session.store.marks(self.ids) if mark.task == self.task]
+        return [
+            mark for mark in self.session.store.marks.for_rows(self.ids) if mark.task == self.task
+        ]
 
     def _take(self, written: Iterable[Mark]) -> None:
         for mark in written:

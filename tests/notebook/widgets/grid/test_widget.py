@@ -8,7 +8,6 @@ from pathlib import Path
 
 import comm
 import pytest
-from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
 
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.prompt_job import plan
@@ -16,6 +15,7 @@ from synthkit.models.fake import Fake
 from synthkit.notebook.run_preview import carry_out, open_preview
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
+from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
 from tests.notebook.wire import Wire, ask, messages, numbers, query, trail
 
 
@@ -252,7 +252,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         feed = open_preview(planned.making, None)
         run, widget = carry_out(planned.making, feed), feed.preview
         (id,) = run.table["id"]
-        session.store.add_marks(
+        session.store.marks.add(
             [
                 Mark(id=id, label="reject", by="ana", at=0),
                 Mark(id=id, label="accept", reason="warm", by="ana", at=60),

@@ -9,7 +9,6 @@ from typing import Any
 import comm
 import pandas as pd
 import pytest
-from tests.notebook.widgets.marker.test_widget import Browser, Clock, Wire
 
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
@@ -23,6 +22,7 @@ from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.pairs import PairDesk
 from synthkit.notebook.widgets.marker.widget import bindings
 from tests.notebook.conftest import Shell
+from tests.notebook.widgets.marker.test_widget import Browser, Clock, Wire
 
 PAIR = ("first", "second")
 
@@ -324,7 +324,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
     browser = mark()
     browser.act(**content)
     assert browser.marker.error
-    assert session.store.marks() == []
+    assert session.store.marks.all() == []
 
 
 @pytest.mark.parametrize(

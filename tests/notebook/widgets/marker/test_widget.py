@@ -115,7 +115,7 @@ def test_a_mark_is_on_disk_before_the_next_row_is_shown(
     browser = mark()
     seen: list[tuple[int, str]] = []
     browser.marker.observe(
-        lambda change: seen.append((len(session.store.marks()), change["new"]["row"]["id"])),
+        lambda change: seen.append((len(session.store.marks.all()), change["new"]["row"]["id"])),
         names="shown",
     )
     for _ in range(3):
@@ -157,7 +157,7 @@ def test_a_message_that_comes_again_marks_once(mark: Open, seed: int) -> None:
                 type="act", client="page", seq=seq, do="label", id=row, label="accept"
             )
             assert again["answered"] == ["page", seq, True]
-    log = browser.marker.desk.session.store.marks()
+    log = browser.marker.desk.session.store.marks.all()
     assert [one.id for one in log] == [f"r{i}" for i in range(300)]
 
 
@@ -333,7 +333,7 @@ def test_a_score_function_that_fails_loses_no_mark(mark: Open, session: sk.Sessi
     browser = mark(rows(40), order="uncertain", score=score)
     for _ in range(12):
         browser.label("accept")
-    assert len(session.store.marks()) == 12
+    assert len(session.store.marks.all()) == 12
     assert browser.shown["marked"] == 12
     assert browser.row == "r12"
 
@@ -420,7 +420,7 @@ def test_marks_from_many_threads_are_all_there(mark: Open, session: sk.Session) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert browser.shown["marked"] == len(session.store.marks()) == 200
+    assert browser.shown["marked"] == len(session.store.marks.all()) == 200
     assert len(Browser(browser.marker).marker.marks) == 200
 
 
@@ -511,7 +511,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
     browser = mark()
     browser.send(**content)
     assert browser.marker.error
-    assert session.store.marks() == []
+    assert session.store.marks.all() == []
     assert browser.row == "r0"
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import comm
 import pandas as pd
 import pytest
-from tests.notebook.widgets.grid.test_preview import Wire
-from tests.sessions.test_bundle_export import fill
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
@@ -23,6 +21,8 @@ from synthkit.notebook.widgets.sessions import widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import, deletion
 from tests.notebook.conftest import Shell
+from tests.notebook.widgets.grid.test_preview import Wire
+from tests.sessions.test_bundle_export import fill
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +106,9 @@ def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session
     ids = [f"{n:016x}" for n in range(50)]
     for n in range(60):
         session.save(f"{long[:97]}{n:03}", pd.DataFrame({"id": ids[: 50 - n // 2]}))
-        session.store.add_run(f"{n}" + "ä" * 500, "m" * 5000, "p" * 50_000, 1, Ledger())
-        session.store.put_lab(f"{n} " + "l" * 500, {})
-        session.store.add_marks([Mark(id="a", label=f"{n}" + "y" * 500, by="b" * 500)])
+        session.store.runs.add(f"{n}" + "ä" * 500, "m" * 5000, "p" * 50_000, 1, Ledger())
+        session.store.labs.put(f"{n} " + "l" * 500, {})
+        session.store.marks.add([Mark(id="a", label=f"{n}" + "y" * 500, by="b" * 500)])
     browser = SessionBrowser(session)
     state = {name: browser.get_state()[name] for name in ("overview", "first", "graph", "about")}
     assert len(json.dumps(state)) < 30_000
@@ -138,7 +138,7 @@ def test_a_refresh_shows_what_another_kernel_did_and_is_silent_otherwise(full: s
     ask(browser, type="refresh")
     assert browser.first["runs"]["total"] == 3
     assert changes == [1]
-    full.store.add_marks([Mark(id="z", label="reject", by="bo")])
+    full.store.marks.add([Mark(id="z", label="reject", by="bo")])
     ask(browser, type="refresh")
     assert browser.overview["counts"][3] == "4 marks"
 
@@ -194,7 +194,7 @@ def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> No
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="would", what=what)
-    full.store.add_marks([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
+    full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
     again = ask(browser, type="delete", what=what)
     assert again["goes"].startswith("This has changed meanwhile. Would go: run 2")
     assert "2 answers" in again["goes"]
@@ -204,7 +204,7 @@ def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> No
 
 
 def test_two_runs_are_compared(full: sk.Session) -> None:
-    full.store.add_marks([Mark(id=full.load("replies")["id"][0], label="reject", by="ana")])
+    full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="reject", by="ana")])
     found = ask(SessionBrowser(full), type="compare", a=1, b="replies")
     facts = {row[0]: row[1:] for row in found["facts"]}
     assert facts[""] == ["run 1", "run 2"]
@@ -311,7 +311,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 
 def test_hostile_names_stay_text(session: sk.Session) -> None:
     evil = "<img src=x onerror=alert(1)>\u202e\u200b\x1b[31m\ud800"
-    session.store.add_marks([Mark(id="a", label="<b>", by=evil.replace("\ud800", ""))])
+    session.store.marks.add([Mark(id="a", label="<b>", by=evil.replace("\ud800", ""))])
     (session.folder / "tables" / "<script>.parquet").write_bytes(b"no")
     browser = SessionBrowser(session)
     assert browser.overview["marks"][0][1] == evil.replace("\ud800", "")
