@@ -57,7 +57,7 @@ class CompletionTable:
             json.dumps(logprobs) if logprobs is not None else None,
             time.time(),
         )
-        if self._database.execute(_INSERT, values).rowcount:
+        if self._database.execute(_INSERT, values):
             return completion
         return self.get([key])[key]
 

@@ -39,7 +39,7 @@ class CurationTable:
         """
         values = (name, time.time(), json.dumps(funnel, ensure_ascii=False))
         with self._database.transaction():
-            number = int(self._database.execute(_INSERT, values).lastrowid or 0)
+            number = self._database.insert(_INSERT, values)
             self._database.execute_many(
                 _INSERT_VERDICT,
                 (
@@ -78,7 +78,7 @@ class CurationTable:
         for number, *values in curations:
             if tuple(values) in known:
                 continue
-            new = self._database.execute(_INSERT, values).lastrowid
+            new = self._database.insert(_INSERT, values)
             rows = ((id, new, filter, why) for id, filter, why in verdicts_of[number])
             self._database.execute_many(_INSERT_VERDICT, rows)
             added += 1
@@ -145,5 +145,4 @@ class FilterTable:
         return int(self._database.value("SELECT coalesce(sum(length(body) + 64), 0) FROM filters"))
 
     def _insert(self, name: str, body: str, at: float) -> None:
-        with self._database.connection() as connection:
-            connection.execute(_INSERT_FILTER, {"name": name, "body": body, "at": at})
+        self._database.execute(_INSERT_FILTER, {"name": name, "body": body, "at": at})

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -98,13 +98,18 @@ class Database:
         """The only value of a query that returns one row of one column."""
         return self.rows(query, parameters)[0][0]
 
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Execute one statement. It is committed at once, unless a transaction is open.
+    def execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """Execute a statement, and return how many rows it changed.
 
-        The cursor has ``rowcount`` (rows changed) and ``lastrowid``.
+        It is committed at once, unless a transaction is open.
         """
         with self.connection() as connection:
-            return connection.execute(statement, parameters)
+            return connection.execute(statement, parameters).rowcount
+
+    def insert(self, statement: str, parameters: Sequence[Any]) -> int:
+        """Insert one row as :meth:`execute` does, and return its number."""
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).lastrowid or 0
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
         """Execute a statement for each row of parameters; returns the number of rows changed."""
@@ -112,14 +117,16 @@ class Database:
             return connection.executemany(statement, rows).rowcount
 
     @contextmanager
-    def transaction(self, *, write: bool = True, patience: float = BUSY_SECONDS) -> Iterator[None]:
-        """Commit all writes of a block together, or none; readers see one state throughout.
+    def transaction(self, *, write: bool = True, patience: float | None = None) -> Iterator[None]:
+        """Commit all writes of a block together, or none; reads see one state throughout.
 
         Raises
         ------
         StoreError
-            If another process writes to the file for longer than ``patience`` seconds.
+            If another process writes to the file for longer than ``patience`` seconds, or
+            :data:`BUSY_SECONDS` if it is not given.
         """
+        patience = BUSY_SECONDS if patience is None else patience
         with self.connection() as connection:
             connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
             try:
@@ -142,7 +149,8 @@ class Database:
 
     def merge_log(self) -> None:
         """Move the write-ahead log into the file, so that the file alone can be copied."""
-        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # all rows are read: a statement in progress would keep other threads from committing
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def backup(self, path: Path) -> None:
         """Copy the file as it is at one moment, also while others write to it."""

@@ -29,9 +29,7 @@ class EvaluationTable:
             for number, *last in self._database.rows(query, (name,)):
                 if last == [body, rows]:
                     return int(number)
-            return int(
-                self._database.execute(_INSERT, (name, time.time(), body, rows)).lastrowid or 0
-            )
+            return self._database.insert(_INSERT, (name, time.time(), body, rows))
 
     def all(self, name: str | None = None) -> list[tuple[int, str, float, str, bytes]]:
         """(number, name, time, body, rows) of all evaluations, or of one name, the oldest first."""

@@ -56,7 +56,7 @@ class RunTable:
         """
         with self._database.transaction():
             values = (name, model, prompt, time.time(), rows, json.dumps(asdict(ledger)))
-            run = int(self._database.execute(_INSERT, values).lastrowid or 0)
+            run = self._database.insert(_INSERT, values)
             if ids or reject_ids:
                 self._database.execute(_INSERT_ROWS, (run, line, pack(ids), pack(reject_ids)))
             self._origins.add(origins or {})
@@ -114,7 +114,7 @@ class RunTable:
         for number, *values in runs:
             if tuple(values) in known:
                 continue
-            run = self._database.execute(_INSERT, values).lastrowid
+            run = self._database.insert(_INSERT, values)
             if number in rows_of:
                 self._database.execute(_INSERT_ROWS, (run, *rows_of[number]))
             added += 1

@@ -226,10 +226,10 @@ good = 7
     widget.get_by_role("button", name="Export", exact=True).click()
     expect(widget.get_by_text(re.compile("✓ Written: .*mouse.zip"))).to_be_visible()
     widget.get_by_role("button", name="Export", exact=True).click()
-    expect(widget.get_by_role("alert")).to_contain_text("mouse.zip is there already")
+    expect(widget.get_by_role("alert")).to_contain_text("mouse.zip exists already")
     widget.get_by_label("file to read").fill("mouse.zip")
     widget.get_by_role("button", name="Import", exact=True).click()
-    expect(widget.get_by_text("✓ Imported: nothing that was not here already.")).to_be_visible()
+    expect(widget.get_by_text("✓ Imported: nothing new.")).to_be_visible()
     expect(sheet.cell(2).locator(".synthkit-static")).to_contain_text("tables: good, replies,")
 
     sheet.save()
@@ -253,10 +253,12 @@ def test_ten_thousand_runs_are_leafed_through_and_leave_the_notebook_small(
 ) -> None:
     source = """
 %load_ext synthkit
-import json, synthkit as sk
+import json, sqlite3, synthkit as sk
+from contextlib import closing
 from dataclasses import asdict
 %config SynthMagics.folder = "many"
-with sk.session("many").store.transaction() as db:
+sk.session("many")
+with closing(sqlite3.connect("many/store.sqlite")) as db, db:
     book = json.dumps(asdict(sk.core.types.Ledger(requests=3, cost=0.01)))
     db.executemany("INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)",
                    [("some", "m", "p", 1e9 + n, 3, book) for n in range(10_000)])

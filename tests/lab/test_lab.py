@@ -363,7 +363,7 @@ def test_the_last_variant_stays(make: Make) -> None:
         ({"models": [sk.Fake(), sk.Fake()]}, "two models are named 'fake'"),
         ({"inputs": TOPICS[:0]}, "the table of inputs is empty"),
         ({"limit": 0}, "limit must be at least 1"),
-        ({"name": "a/b"}, "a table's name has letters"),
+        ({"name": "a/b"}, "a table name has letters"),
         ({"checks": ["@missing"]}, None),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a session holds, counted: tables, lineage, marks, cost, sizes."""
+"""Tables, lineage, marks, costs and sizes of a session."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 
 import synthkit as sk
 from synthkit.core.types import Mark
-from synthkit.sessions import inventory
-from tests.sessions.test_bundle_export import fill
+from synthkit.sessions import inventory, named_tables
+from tests.sessions.contents import fill
 
 
 def test_tables_are_told_with_their_runs_and_marks(session: sk.Session) -> None:
@@ -48,7 +48,7 @@ def test_a_source_that_was_made_again_stays_the_source(session: sk.Session) -> N
 
 def test_an_empty_session_has_empty_tables(session: sk.Session) -> None:
     assert len(session.tables()) == len(session.lineage()) == len(session.cost()) == 0
-    assert list(session.cost()) == inventory.COSTS
+    assert list(session.cost()) == list(inventory.COST_COLUMNS)
     assert session.sizes()["completions"] == session.sizes()["tables"] == 0
 
 
@@ -56,7 +56,7 @@ def test_a_damaged_table_is_told_and_hides_no_other(session: sk.Session) -> None
     fill(session)
     path = session.folder / "tables" / "replies.parquet"
     path.write_bytes(b"PAR1 no")
-    tables = inventory.shelved(session.store, path.parent)
+    tables = named_tables.read_all(session.store, path.parent)
     assert {one.name: bool(one.problem) for one in tables} == {
         "said": False,
         "good": False,
@@ -104,7 +104,7 @@ def test_marks_are_counted_by_task_annotator_and_label(session: sk.Session) -> N
             Mark(id="b", label="tea", by="bo", task="drink"),
         ]
     )
-    assert inventory.marked(session.store) == [
+    assert inventory.mark_counts(session.store) == [
         {"task": "", "by": "ana", "round": 1, "label": "reject", "marks": 1},
         {"task": "drink", "by": "bo", "round": 1, "label": "tea", "marks": 1},
     ]
@@ -116,7 +116,7 @@ def test_a_run_writes_down_its_rows_and_its_line(session: sk.Session) -> None:
     run = sk.generate("Mood?", n=3, labels=["good", "bad"], model=model, session=session)
     rows = session.store.runs.rows(1)
     assert rows is not None
-    assert (rows.made, rows.rejected) == (run.table["id"].tolist(), run.rejects["id"].tolist())
+    assert (rows.ids, rows.reject_ids) == (run.table["id"].tolist(), run.rejects["id"].tolist())
     assert session.store.runs.rows(2) is None
     assert session.cell(1) == "%%synth NAME\nMood?"
 
@@ -138,8 +138,8 @@ def test_only_ids_and_parents_of_a_table_are_read(session: sk.Session) -> None:
     ids = [f"{n:016x}" for n in range(2000)]
     wide = pd.DataFrame({"id": ids, "text": ["x" * 500 + id for id in ids]})
     session.save("wide", wide)
-    (one,) = inventory.shelved(session.store, session.folder / "tables")
+    (one,) = named_tables.read_all(session.store, session.table_folder)
     assert (one.rows, one.columns, len(one.ids)) == (2000, ("id", "text"), 2000)
     os.utime(session.folder / "tables" / "wide.parquet", (5, 5))
-    (one,) = inventory.shelved(session.store, session.folder / "tables")
+    (one,) = named_tables.read_all(session.store, session.table_folder)
     assert one.when == one.born == 5

@@ -125,7 +125,7 @@ class SessionBrowser(Widget):
         store = self.session.store
         files = [
             (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-            for path in sorted((self.session.table_folder).glob("*.parquet"))
+            for path in sorted(self.session.table_folder.glob("*.parquet"))
         ]
         return (
             files,

@@ -22,6 +22,7 @@ from synthkit.data import tables as tables
 from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.state import Desk
 from synthkit.notebook.widgets.marker.widget import bindings
+from synthkit.store import database
 from tests.notebook.conftest import Shell
 
 
@@ -265,7 +266,7 @@ def test_a_write_that_fails_is_said_and_the_row_stays(
     mark: Open, session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = mark()
-    monkeypatch.setattr(session.store, "_db", sqlite3.connect(":memory:"))
+    monkeypatch.setattr(session.store._database, "_connection", sqlite3.connect(":memory:"))
     shown = browser.label("accept")
     assert (shown["row"]["id"], shown["marked"], shown["undo"]) == ("r0", 0, 0)
     assert shown["answered"] == ["page", 1, False]
@@ -275,13 +276,15 @@ def test_a_write_that_fails_is_said_and_the_row_stays(
     assert browser.marker.error == ""
 
 
-def test_a_locked_store_is_waited_for_and_then_said(mark: Open, session: sk.Session) -> None:
+def test_a_locked_store_is_waited_for_and_then_said(
+    mark: Open, session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser = mark()
-    session.store._db.execute("PRAGMA busy_timeout = 50")
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     other = sqlite3.connect(session.store.path)
     other.execute("BEGIN IMMEDIATE")
     browser.label("accept")
-    assert "database is locked" in browser.marker.error
+    assert "locked by another process" in browser.marker.error
     other.rollback()
     other.close()
     assert browser.label("accept")["marked"] == 1

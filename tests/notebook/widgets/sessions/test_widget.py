@@ -19,10 +19,11 @@ from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Ledger, Mark
 from synthkit.notebook.widgets.sessions import widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
-from synthkit.sessions import bundle_import, deletion
+from synthkit.sessions import bundle_import
+from synthkit.store import store as store_module
 from tests.notebook.conftest import Shell
 from tests.notebook.widgets.grid.test_preview import Wire
-from tests.sessions.test_bundle_export import fill
+from tests.sessions.contents import fill
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +85,7 @@ def test_the_graph_has_places_and_edges(full: sk.Session) -> None:
 
 
 def test_ten_thousand_runs_go_in_pages(session: sk.Session) -> None:
-    with session.store.transaction() as db:
+    with closing(sqlite3.connect(session.store.path)) as db, db:
         row = ("a name", "m", "p" * 1000, 1.0, 5, json.dumps({"requests": 5, "hits": 0,
                "rejects": 0, "prompt_tokens": 1, "completion_tokens": 1, "seconds": 1.0,
                "cost": 0.25, "stopped": ""}))  # fmt: skip
@@ -178,14 +179,14 @@ def test_nothing_is_deleted_that_was_not_said(full: sk.Session) -> None:
     ask(browser, type="delete", what=what)
     assert "was not said before" in browser.error
     said = ask(browser, type="would", what=what)
-    assert said["goes"].startswith("Would go: run 2, table replies with 3 rows, 3 answers: ")
+    assert said["goes"].startswith("Would go: run 2, table replies with 3 rows, 3 completions: ")
     assert said["goes"].endswith("This cannot be undone.")
     ask(browser, type="delete", what={"run": 1, "completions": True})
     assert "was not said before" in browser.error
     assert len(full.runs()) == 2
     ask(browser, type="would", what=what)
     done = ask(browser, type="delete", what=what)
-    assert done["told"].startswith("Deleted: run 2, table replies with 3 rows, 3 answers.")
+    assert done["told"].startswith("Deleted: run 2, table replies with 3 rows, 3 completions.")
     assert browser.first["runs"]["total"] == 1
     assert full.names() == ["good", "said"]
 
@@ -197,7 +198,7 @@ def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> No
     full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
     again = ask(browser, type="delete", what=what)
     assert again["goes"].startswith("This has changed meanwhile. Would go: run 2")
-    assert "2 answers" in again["goes"]
+    assert "2 completions" in again["goes"]
     assert len(full.runs()) == 2
     assert ask(browser, type="delete", what=what)["type"] == "done"
     assert len(full.runs()) == 1
@@ -243,10 +244,10 @@ def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> No
     told = ask(browser, type="export", path=f" {path} ", tables="said, good")["told"]
     assert told.startswith(f"Written: {path}, ")
     ask(browser, type="export", path=str(path), tables="")
-    assert "is there already" in browser.error
+    assert "exists already" in browser.error
     with sk.Session(tmp_path / "empty") as other:
         taker = SessionBrowser(other)
-        assert "3 answers, 1 run" in ask(taker, type="import", path=str(path))["told"]
+        assert "3 completions, 1 run" in ask(taker, type="import", path=str(path))["told"]
         assert taker.first["tables"]["total"] == 2
         ask(taker, type="import", path="")
         assert "expected the path of a file" in taker.error
@@ -282,15 +283,14 @@ def test_a_message_that_makes_no_sense_is_shown(full: sk.Session, content: dict[
 def test_a_locked_store_is_told_and_left_alone(
     full: sk.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (deletion, bundle_import):
-        monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": False}
     ask(browser, type="would", what=what)
     with closing(sqlite3.connect(full.store.path, isolation_level=None)) as busy:
         busy.execute("BEGIN IMMEDIATE")
         ask(browser, type="delete", what=what)
-        assert "store.sqlite is held by another program" in browser.error
+        assert "store.sqlite has been locked by another process" in browser.error
         busy.execute("ROLLBACK")
     assert full.names() == ["good", "replies", "said"]
 
@@ -356,11 +356,11 @@ def test_the_static_twin_says_runs_tables_and_lineage(
 def test_export_and_import_verbs_move_a_session(shell: Shell) -> None:
     shell.run("%%synth facts --model fake --n 3\nA fact.")
     assert shell.run("%synth export out facts") == "written: out.zip\n"
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         shell.run("%synth export out")
     shell.run("%synth export out --over")
     shell.run("%synth session elsewhere")
-    assert shell.run("%synth import out.zip") == "imported: 3 answers, 1 run, 1 table\n"
-    assert "nothing that was not here" in shell.run("%synth import out.zip")
+    assert shell.run("%synth import out.zip") == "imported: 3 completions, 1 run, 1 table\n"
+    assert "nothing new" in shell.run("%synth import out.zip")
     with pytest.raises(StoreError, match="no bundle at"):
         shell.run("%synth import gone.zip")
