@@ -17,8 +17,8 @@ from . import (
     train as train,
 )
 from .core.errors import SynthkitError as SynthkitError
-from .core.types import Run as Run
 from .core.types import Sampling as Sampling
+from .data.results import Run as Run
 from .generation.job import make as make
 from .generation.job import prepare as prepare
 from .generation.prompt_job import generate as generate

@@ -307,56 +307,6 @@ class Ledger:
     stopped: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a verb made: three tables of one kind, and the ledger.
-
-    ``table`` has ``id``, the template fields and the output columns; ``rejects`` has ``id``, the
-    fields, ``raw`` and ``reason``; ``pending`` has ``id``, the fields and ``reason``.
-    """
-
-    table: Any
-    rejects: Any
-    pending: Any
-    ledger: Ledger
-
-    def __repr__(self) -> str:
-        parts = [f"{len(self.table)} rows", f"{len(self.rejects)} rejects"]
-        parts.append(f"{len(self.pending)} pending")
-        parts.append(f"{self.ledger.requests} requests, {self.ledger.hits} hits")
-        return f"Run({'; '.join(parts)})"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One filter at work: how many rows it was given and kept, and why it dropped the others.
-
-    ``reasons`` counts the dropped rows by the kind of the reason, the most frequent first.
-    """
-
-    name: str
-    rows: int
-    kept: int
-    reasons: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Curation:
-    """What a curation verb decided: two tables of the kind it was given.
-
-    ``kept`` has the columns of the table; ``dropped`` has those and ``why``, the reason in words,
-    and, where filters decided, ``filter``, the name of the one that did. ``funnel`` has a
-    :class:`Stage` for each filter, in the order in which they were applied.
-    """
-
-    kept: Any
-    dropped: Any
-    funnel: tuple[Stage, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Curation({len(self.kept)} kept, {len(self.dropped)} dropped)"
-
-
 def figure(value: float) -> str:
     """A number as it is read: three digits, or whole with spaces between its thousands.
 

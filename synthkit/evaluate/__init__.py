@@ -18,4 +18,4 @@ says what it left out; ``compare`` tells two scores apart, or says that it canno
 
 from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = public_names(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__, decorator="metric")

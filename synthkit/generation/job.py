@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synthkit.core.errors import EndpointError, UsageError, unknown
-from synthkit.core.types import Budget, Model, Reject, Request, Row, Run
+from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
+from synthkit.data.results import Run
 from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, drive
 from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent

@@ -15,9 +15,10 @@ from functools import cached_property
 from typing import Any
 
 from synthkit.core.errors import PromptError, TableError, UsageError, unknown
-from synthkit.core.types import Budget, Model, Reject, Request, Row, Run, Sampling, Steps
+from synthkit.core.types import Budget, Model, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.expressions import rule
+from synthkit.data.results import Run
 from synthkit.generation.job import Estimate, Job, budgeted, warn_of_pending
 from synthkit.generation.runner import RunListener
 from synthkit.models import load_model

@@ -103,7 +103,7 @@ class Completer:
             case "METRIC":
                 from synthkit.evaluate.registry import METRICS
 
-                return [shlex.quote(metric.name) for metric in METRICS]
+                return [shlex.quote(name) for name in METRICS]
             case "SCHEMA":
                 return [
                     name

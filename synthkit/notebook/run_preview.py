@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import SynthkitError
 from synthkit.core.extras import need
-from synthkit.core.types import Ledger, Reject, Run
+from synthkit.core.types import Ledger, Reject
 from synthkit.data import tables
+from synthkit.data.results import Run
 from synthkit.generation.job import Job
 from synthkit.generation.runner import Answer, RowEvent
 from synthkit.notebook.output.provenance import Part, of_made
@@ -120,7 +121,7 @@ def carry_out(making: Job, feed: Feed | None, stop: threading.Event | None = Non
 class Background:
     """A run that goes on while the notebook is free.
 
-    ``stop()`` ends it with what is done, ``wait()`` gives its :class:`~synthkit.core.types.Run`, and
+    ``stop()`` ends it with what is done, ``wait()`` gives its :class:`~synthkit.data.results.Run`, and
     ``done`` says whether it has ended.
     """
 

@@ -13,4 +13,4 @@ is blank where there is no script.
 
 from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = public_names(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__, decorator="plot")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from synthkit.core.types import Curation
 from synthkit.curate.filters.base import Filter, apply_filters
 from synthkit.data import tables
+from synthkit.data.results import Curation
 from synthkit.sessions._frames import frame
 from synthkit.store.curations import VERDICT_COLUMNS
 from synthkit.store.store import Store

@@ -52,7 +52,7 @@ def evaluate(store: Store, table: Any, name: str, task: str, options: Mapping[st
         f"{a or 'one'} again" if a == b else f"{a} and {b}": labels
         for (a, b), labels in rater_pairs(marks).items()
     }
-    result = report(table, **{"said": majority_labels(marks), "looks": pairs, **options})
+    result = report(table, **{"marks": majority_labels(marks), "rater_pairs": pairs, **options})
     settings = {key: value for key, value in options.items() if isinstance(value, str | int)}
     save(store, name, result, settings)
     return result

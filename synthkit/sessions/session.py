@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import StoreError, TableError
-from synthkit.core.types import Curation, Mark, Model, Request
+from synthkit.core.types import Mark, Model, Request
 from synthkit.curate.filters.base import Filter
+from synthkit.data.results import Curation
 from synthkit.sessions import (
     bundle_export,
     bundle_import,

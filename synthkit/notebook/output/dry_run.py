@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from synthkit.core.formatting import count, money
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.generation.job import Job, Outlook
-from synthkit.notebook.output.tables import Static, count, grid, money
 
 SHOWN = 3
 
 
-def outline(making: Job) -> Static:
+def outline(making: Job) -> StaticOutput:
     """The first prompts of a recipe, its hits and misses, and an estimate."""
     outlook = making.outlook()
     estimate = making.estimate(outlook)
@@ -32,19 +33,16 @@ def outline(making: Job) -> Static:
         parts.append("time unknown before a first run")
     elif outlook.ahead:
         parts.append(f"about {max(1, round(estimate.seconds))} s")
-    return grid(rows, note="; ".join(parts) + _why(making, outlook))
+    return static_table(rows, note="; ".join(parts) + _why(making, outlook))
 
 
 def _requests(making: Job, outlook: Outlook) -> str:
     """How many requests there are, and how many of them are to be asked."""
     bounds, hits = making.recipe.requests, outlook.hits
     if bounds.least == bounds.most:
-        return (
-            f"{count(bounds.least, 'request')}: {hits} from the session, "
-            f"{bounds.least - hits} to ask"
-        )
-    ahead = f"{len(outlook.ahead)} to ask next" if outlook.ahead else "none to ask"
-    return f"{bounds} requests: {hits} from the session, {ahead}"
+        return f"{count(bounds.least, 'request')}: {hits} cached, {bounds.least - hits} to generate"
+    ahead = f"{len(outlook.ahead)} to generate next" if outlook.ahead else "none to generate"
+    return f"{bounds} requests: {hits} cached, {ahead}"
 
 
 def _why(making: Job, outlook: Outlook) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 from IPython.display import display
 
 from synthkit import plots
-from synthkit.notebook.output.tables import NO_MATHEMATICS, TWIN_CLASS, Static, count, grid
+from synthkit.core.formatting import count
+from synthkit.core.static_output import NO_MATHEMATICS, STATIC_CLASS, StaticOutput, static_table
 
 PLOTLY = "application/vnd.plotly.v1+json"
 MOST_ROWS = 20
@@ -51,21 +52,21 @@ class Plotted:
         return self.static.plain
 
     @property
-    def static(self) -> Static:
+    def static(self) -> StaticOutput:
         """The reading, and the table."""
         said = plots.reading(self.figure)
         rows = plots.rows(self.figure)
         more = plots.size(self.figure) - len(rows[:MOST_ROWS])
         rest = [count(more, "more row")] if more > 0 else []
-        table = grid(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
-        head = f'<p class="{TWIN_CLASS} {NO_MATHEMATICS}">{escape(said)}</p>'
-        return Static(f"{said}\n\n{table.plain}", f"{head}\n{table.html}")
+        table = static_table(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
+        head = f'<p class="{STATIC_CLASS} {NO_MATHEMATICS}">{escape(said)}</p>'
+        return StaticOutput(f"{said}\n\n{table.plain}", f"{head}\n{table.html}")
 
     @property
     def bundle(self) -> dict[str, Any]:
         """The figure as a front-end draws it; its text in the colour of the theme."""
         whole = json.loads(self.figure.to_json())
-        whole["layout"].pop("meta")
+        whole["layout"].pop("meta", None)
         _inked(whole["layout"], whole["data"])
         return {PLOTLY: whole, "text/plain": "(a figure; what it shows is in the table)"}
 
@@ -77,7 +78,7 @@ class Plotted:
 def _inked(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
     """Give the texts the theme's colour, which plotly takes in the text alone."""
     before, after = f'<span style="color:{INK}">', "</span>"
-    texts = [layout["title"], *layout.get("annotations", ())]
+    texts = [layout.get("title", {}), *layout.get("annotations", ())]
     for name, axis in layout.items():
         if name.startswith(("xaxis", "yaxis")):
             texts.append(axis.get("title", {}))
@@ -86,11 +87,12 @@ def _inked(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
             else:
                 axis |= {"tickprefix": before, "ticksuffix": after}
     for trace in traces:
-        if trace.get("showlegend"):
+        if trace.get("showlegend") and "name" in trace:
             trace["name"] = before + trace["name"] + after
         if trace.get("showscale"):
-            texts.append(trace["colorbar"]["title"])
-            trace["colorbar"] |= {"tickprefix": before, "ticksuffix": after}
+            bar = trace.setdefault("colorbar", {})
+            texts.append(bar.get("title", {}))
+            bar |= {"tickprefix": before, "ticksuffix": after}
     for one in texts:
         # what has a colour of its own stands on a shade
         if one.get("text") and "color" not in one.get("font", {}):

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import numpy as np
 
 from synthkit import plots
+from synthkit.core.formatting import count, thousands
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.evaluate.views.group_contrast import MISSING
-from synthkit.notebook.output.tables import Static, count, grid, thousands
 from synthkit.notebook.widgets.explorer.map import Atlas
 from synthkit.plots import HUES
 
@@ -33,7 +34,7 @@ SHAPES = (
 )
 
 
-def static(atlas: Atlas) -> Static:
+def static(atlas: Atlas) -> StaticOutput:
     """The map in a form that needs neither kernel nor script; equal for equal maps."""
     groups = atlas.groups
     counts = groups.counts()
@@ -42,13 +43,13 @@ def static(atlas: Atlas) -> Static:
         for code, label in enumerate(groups.labels)
         if atlas.colour
     ]
-    table = grid(rows, note=caption(atlas))
+    table = static_table(rows, note=caption(atlas))
     where = "data:image/svg+xml," + quote(_svg(atlas), safe=",='/:;() ")
     size = f'width="{WIDTH // 2}" height="{HEIGHT // 2}"'
     picture = (
         f'<p><img {size} alt="A map of {count(len(atlas.drawn), "point")}." src="{where}"></p>'
     )
-    return Static(table.plain, (picture if len(atlas.drawn) else "") + table.html)
+    return StaticOutput(table.plain, (picture if len(atlas.drawn) else "") + table.html)
 
 
 def figure(atlas: Atlas, hover: int | None = None) -> Any:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from synthkit.core.errors import TableError
+from synthkit.core.formatting import cell, thousands
 from synthkit.core.types import Completion, Mark, Message, Request, Sampling
 from synthkit.curate.marks.history import is_edited, standing
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
-from synthkit.notebook.output.tables import cell, thousands
 from synthkit.sessions.session import Session
 from synthkit.store.completions import StoredCompletion
 from synthkit.store.ids import ID_DIGITS

@@ -41,7 +41,7 @@ def explore(magics: SynthMagics, options: Any) -> None:
     try:
         explorer.embed()
     except KeyboardInterrupt:
-        display(explorer.static.twin)
+        display(explorer.static.for_widget)
         raise Interrupted(
             f"Interrupted: {atlas.done} of {atlas.size} texts are embedded and drawn; "
             f"{atlas.name}_explorer.embed() goes on, and so does Go on in the widget."
@@ -49,7 +49,7 @@ def explore(magics: SynthMagics, options: Any) -> None:
     if options.live:
         print(LIVE)
         magics.show(explorer.live())
-    display(explorer.static.twin)
+    display(explorer.static.for_widget)
 
 
 def _atlas(magics: SynthMagics, options: Any) -> Atlas:

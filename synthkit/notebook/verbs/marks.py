@@ -10,10 +10,11 @@ from IPython.display import display
 from synthkit.core.environment import interactive
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
+from synthkit.core.static_output import static_table
 from synthkit.curate.marks.history import frame, split, standing
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, preferred
 from synthkit.data import tables as tables
-from synthkit.notebook.output.tables import count, grid
 from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def mark(magics: SynthMagics, options: Any) -> Any:
     given = {
         "name": name,
         "session": magics.session,
-        "text": options.text,
+        "column": options.text,
         "show": _words(options.show) or None,
         "labels": _words(options.labels),
         "order": options.order or ("uncertain" if options.score else "sequence"),
@@ -46,13 +47,13 @@ def mark(magics: SynthMagics, options: Any) -> Any:
     reasons, keys = _words(options.reasons), _keys(options.keys)
     module = need("synthkit.notebook.widgets.marker.widget", extra="notebook", why="to mark rows")
     if not interactive():
-        made = module.seat(held, **given)
+        made = module.open_queue(held, **given)
         module.bindings(keys, made.labels, pair=options.pair)
         magics.shell.user_ns[f"{name}_marker"] = made
         return made.summary()
     marker = module.Marker(held, reasons=reasons, keys=keys, **given)
     magics.shell.user_ns[f"{name}_marker"] = magics.show(marker)
-    marker.keep(display(marker.summary().twin, display_id=True))
+    marker.keep(display(marker.summary().for_widget, display_id=True))
     return None
 
 
@@ -81,19 +82,21 @@ def marks(magics: SynthMagics, options: Any) -> Any:
     kept, dropped = tables.size(made.kept), tables.size(made.dropped)
     rest = len(ids) - kept - dropped
     told = f"{count(len(ids), 'row')}: {kept} kept, {dropped} dropped, {rest} undecided"
-    return grid(rows, note=f"{name}: {told}; bound {name}_marks, {name}_kept, {name}_dropped")
+    return static_table(
+        rows, note=f"{name}: {told}; bound {name}_marks, {name}_kept, {name}_dropped"
+    )
 
 
 def _preferences(magics: SynthMagics, name: str, judged: Any, said: Sequence[Mark]) -> Any:
     """The systems of a table of pairs, the best first, and whether people liked a side."""
     from synthkit.evaluate.raters.preferences import standings
-    from synthkit.notebook.widgets.marker.pairs import lines, position
+    from synthkit.notebook.widgets.marker.pairs import side_notes, standing_rows
 
     magics.shell.user_ns[f"{name}_judged"] = judged
     outcomes = [outcome for outcome in tables.column(judged, "outcome") if outcome in PREFERENCES]
     told = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
     note = f"{name}: {told}; bound {name}_marks, {name}_judged"
-    return grid(lines(standings(judged)), note=note, notes=position(said))
+    return static_table(standing_rows(standings(judged)), note=note, notes=side_notes(said))
 
 
 def _words(text: str | None) -> list[str]:

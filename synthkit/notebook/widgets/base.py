@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 from synthkit.core.errors import SynthkitError
-from synthkit.notebook.output.tables import cell, is_number
+from synthkit.core.formatting import cell, is_number
 
 HERE = Path(__file__).parent
 SAFE_INTEGER = 2**53

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.core.types import Stage
 from synthkit.curate import Filter, apply_filters, cell_filter, text_filter
 from synthkit.data import tables as tables
+from synthkit.data.results import Stage
 
 ROWS = [
     {"id": "a", "n": 1, "text": "x"},

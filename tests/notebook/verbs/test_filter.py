@@ -195,6 +195,6 @@ def test_marks_in_another_order_teach_but_do_not_measure(shell: Shell) -> None:
 
 def test_too_few_marks_say_how_many_are_needed(shell: Shell) -> None:
     marked(shell, 6)
-    assert "too little yet: mark 14 more rows" in shell.run("%synth learn first")
+    assert "too few marks: mark 14 more rows" in shell.run("%synth learn first")
     with pytest.raises(UsageError, match=r"cannot be used yet\. Mark 14 more rows"):
         shell.run("%synth filter first --learned first")

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.formatting import cell, count, thousands
 from synthkit.data import expressions
 from synthkit.data import tables as tables
 from synthkit.evaluate.views import projection
 from synthkit.evaluate.views.group_contrast import Grouping, binned, grouped, numeric
-from synthkit.notebook.output.tables import cell, count, thousands
 
 How = Literal["replace", "add", "toggle"]
 MAPS = ("pca", "umap")

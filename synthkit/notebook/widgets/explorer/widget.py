@@ -15,9 +15,10 @@ import numpy as np
 import traitlets
 
 from synthkit.core.errors import UsageError
+from synthkit.core.formatting import cell, count
+from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables as tables
 from synthkit.notebook.output import map_image
-from synthkit.notebook.output.tables import Static, cell, count
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
 from synthkit.notebook.widgets.explorer.map import Atlas, How
 
@@ -94,7 +95,7 @@ class Explorer(Widget):
             return self.atlas.selected_ids
 
     @property
-    def static(self) -> Static:
+    def static(self) -> StaticOutput:
         """The map as it stays in a notebook, without a widget."""
         with self._lock:
             return map_image.static(self.atlas)

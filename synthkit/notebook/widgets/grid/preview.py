@@ -11,9 +11,10 @@ from typing import Any, Literal
 import traitlets
 
 from synthkit.core.errors import UsageError
+from synthkit.core.formatting import money
 from synthkit.core.types import Ledger
+from synthkit.data.results import run_totals
 from synthkit.notebook.output.provenance import Part
-from synthkit.notebook.output.tables import money, tally
 from synthkit.notebook.widgets.grid.rows import Log, Row
 from synthkit.notebook.widgets.grid.widget import FIRST_ROWS, RowsView
 
@@ -205,7 +206,7 @@ class Preview(RowsView):
             "rate": rate,
             "left": left,
             "cost": "" if self._cost is None else money(self._cost),
-            "totals": tally(
+            "totals": run_totals(
                 ledger, rows=rows, rejects=self._rejects, pending=pending, model=self._model
             ),
         }

@@ -17,10 +17,10 @@ from typing import Any
 import traitlets
 
 from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
 from synthkit.data.expressions import text as plain
 from synthkit.notebook.output.provenance import Part, of_id
-from synthkit.notebook.output.tables import count, thousands
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
 from synthkit.notebook.widgets.grid.rows import Held, Query, Row, Source, kinds, ordered, places
 from synthkit.sessions.session import Session

@@ -11,6 +11,7 @@ import math
 import random
 from typing import Any
 
+from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import Sampling
 from synthkit.evaluate.raters.variant_ranking import Entry, reading
 from synthkit.evaluate.views.word_diff import Change, changes, cut
@@ -19,7 +20,6 @@ from synthkit.lab.cells import Cell, Column
 from synthkit.lab.lab import Laboratory, Show
 from synthkit.lab.results import entries
 from synthkit.lab.variants import Variant
-from synthkit.notebook.output.tables import count, money, thousands
 from synthkit.notebook.widgets.base import clipped
 
 PAGE = 20

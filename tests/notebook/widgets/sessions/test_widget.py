@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import comm
 import pandas as pd
 import pytest
 
@@ -22,15 +20,7 @@ from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import
 from synthkit.store import store as store_module
 from tests.notebook.conftest import Shell
-from tests.notebook.widgets.grid.test_preview import Wire
 from tests.sessions.contents import fill
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    SessionBrowser.close_all()
 
 
 @pytest.fixture
