@@ -68,7 +68,9 @@ def outline(here: Session, label: str) -> StaticOutput:
     ]
     names = _first([one.name for one in tables]) or "none yet"
     return static_table(
-        rows, note=f"session {label}: {here.store.completions.count()} answers; tables: {names}", notes=told
+        rows,
+        note=f"session {label}: {here.store.completions.count()} answers; tables: {names}",
+        notes=told,
     )
 
 
