@@ -112,7 +112,7 @@ class RowsView(Widget):
         Raises
         ------
         UsageError
-            If there are none, or the form is not one of :data:`synthkit.share.export.FORMS`.
+            If there are none, or the form is not one of :data:`synthkit.share.export.FORMATS`.
         """
         with self._lock:
             size, found = len(self._places), self._places
@@ -130,7 +130,7 @@ class RowsView(Widget):
         told = f"Copied {count(len(rows), 'row')}"
         if index is None and len(rows) < size:
             told += f" of {thousands(size)}: the clipboard takes no more. Save takes all"
-        return export.text(rows, columns, form), f"{told}.{_warning(form, rows, columns)}"
+        return export.to_text(rows, columns, form), f"{told}.{_warning(form, rows, columns)}"
 
     def _records(self, found: Sequence[int]) -> list[dict[str, Any]]:
         rows = self._rows.rows(found)
@@ -315,7 +315,7 @@ class TableView(RowsView):
 
 def _warning(form: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """What to know before a spreadsheet opens it."""
-    found = export.formulas(rows, columns) if form in ("csv", "tsv") else 0
+    found = export.count_formulas(rows, columns) if form in ("csv", "tsv") else 0
     if not found:
         return ""
     said = f"{count(found, 'cell')} begin{'s' if found == 1 else ''} with =, +, - or @"
