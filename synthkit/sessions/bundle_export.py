@@ -111,7 +111,7 @@ def _reduce(path: Path, tables: Sequence[NamedTable] | None) -> dict[str, int]:
 def _write(path: Path, members: dict[str, Path], counts: dict[str, int]) -> None:
     manifest: dict[str, Any] = {
         "format": FORMAT,
-        "synthkit": version("synthkit"),
+        "synthkit": version("jupyter-synthkit"),
         "store": SCHEMA_VERSION,
         "counts": counts,
         "members": {},

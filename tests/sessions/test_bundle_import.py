@@ -101,7 +101,7 @@ def test_rows_of_several_completions_come_with_all_of_them(
     session: sk.Session, other: sk.Session, tmp_path: Path, tables: list[str] | None
 ) -> None:
     fill(session)
-    run = sk.make(
+    run = sk.generate(
         two_drafts, rows=[{"i": 1}, {"i": 2}], model=sk.Fake(), session=session, name="drafts"
     )
     other.import_bundle(session.export(tmp_path / "drafts.zip", tables))
@@ -115,7 +115,7 @@ def test_rows_of_several_completions_come_with_all_of_them(
 def test_a_bundle_whose_origins_are_odd_is_refused(
     session: sk.Session, other: sk.Session, tmp_path: Path
 ) -> None:
-    sk.make(two_drafts, rows=[{"i": 1}], model=sk.Fake(), session=session, name="drafts")
+    sk.generate(two_drafts, rows=[{"i": 1}], model=sk.Fake(), session=session, name="drafts")
     with closing(sqlite3.connect(session.store.path)) as db, db:
         db.execute("UPDATE origins SET keys = x'00'")
     with pytest.raises(StoreError, match=r"requests of the row .* cannot be read"):

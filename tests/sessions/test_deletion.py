@@ -61,7 +61,8 @@ def test_completions_that_anything_else_needs_stay(session: sk.Session, needed_b
         session.save("good", table)
     elif needed_by == "parent":
         asked(session, "Answer {{ text }}", rows=table, output="reply")
-        session.save("far", sk.plan("x {{ i }}", model="fake", rows=table, session=session).source)
+        planned = sk.plan("x {{ i }}", model="fake", rows=table, session=session)
+        session.save("far", planned.recipe.source)
     elif needed_by == "mark":
         session.store.marks.add([Mark(id=id, label="accept", by="ana") for id in table["id"]])
     else:
@@ -163,7 +164,7 @@ def test_all_completions_of_a_row_are_deleted_with_it(session: sk.Session) -> No
 
     def run(*rows: int) -> None:
         recipe = sk.recipes.from_function(drafted, [{"i": i} for i in rows])
-        sk.make(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
+        sk.generate(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
 
     run(1, 2)
     run(3)

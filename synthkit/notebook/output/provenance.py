@@ -29,9 +29,9 @@ class Part(NamedTuple):
 def of_made(making: Job, made: RowEvent) -> list[Part]:
     """The way of a row of a run: prompts, answers as they came, sampling, tokens, marks."""
     parts = [Part("fact", "id", made.id)]
-    held = making.session.store.completions.get(list(made.of))
-    for key, request in made.of.items():
-        model = making.answering(request)
+    held = making.session.store.completions.get(list(made.requests))
+    for key, request in made.requests.items():
+        model = making.model_of(request)
         parts += _told(request.payload(model.fingerprint), held.get(key), model.name)
         if key not in held:
             parts.append(Part("fact", "answer", "the session holds none: the request failed"))

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from synthkit.core.types import Mark, Sampling
-from synthkit.generation.prompt_job import plan
+from synthkit.generation.job import plan
 from synthkit.models.fake import Fake
 from synthkit.notebook.run_preview import carry_out, open_preview
 from synthkit.notebook.widgets.grid.preview import Preview
@@ -238,8 +238,8 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
             sampling=Sampling(temperature=0, seed=3),
             name="moods",
         )
-        feed = open_preview(planned.making, None)
-        run, widget = carry_out(planned.making, feed), feed.preview
+        feed = open_preview(planned, None)
+        run, widget = carry_out(planned, feed), feed.preview
         (id,) = run.table["id"]
         session.store.marks.add(
             [
@@ -252,7 +252,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         assert (told["system"], told["user"]) == ("Be brief.", "On bread.")
         assert (told["as it came"], told["model"], told["finish"]) == ("good", "fake", "stop")
         assert told["sampling"] == "temperature 0.0, max_tokens 256"
-        assert told["seed"] == f"{planned.requests[0].row_seed}, made from 3"
+        assert told["seed"] == f"{planned.first_requests()[0].row_seed}, made from 3"
         assert (told["sample index"], told["time"]) == ("0", "0.00 s")
         assert (told["tokens in"], told["tokens out"]) == ("4", "1")
         assert told["accept"] == "warm, by ana, 1970-01-01 00:01 UTC"
