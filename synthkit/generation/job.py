@@ -19,7 +19,8 @@ from synthkit.data.results import Run
 from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, run_recipe
 from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent
-from synthkit.recipes._base import Recipe, from_function
+from synthkit.recipes._base import Recipe
+from synthkit.recipes._from_function import from_function
 from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
