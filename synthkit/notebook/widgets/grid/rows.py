@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, Protocol
 
 from synthkit.core.errors import TableError, UsageError, unknown
@@ -206,6 +206,14 @@ class Query:
             raise UsageError(f"expected one of {', '.join(WHICH)}; got {self.which!r}.")
         if self.by not in ("", POSITION, TOKENS) and self.by.removeprefix(":") not in source.fields:
             raise UsageError(f"the rows cannot be sorted by {self.by!r}: no such column.")
+
+
+def read_query(content: Mapping[str, Any]) -> Query:
+    """The query in a message of the front end."""
+    try:
+        return Query(**{field.name: content[field.name] for field in fields(Query)})
+    except KeyError as error:
+        raise UsageError(f"expected a query with {error}; got {content!r}.") from None
 
 
 def matching(

@@ -17,7 +17,7 @@ from synthkit.core.errors import SynthkitError, TableError, UsageError
 from synthkit.core.formatting import count
 from synthkit.data import tables as tables
 from synthkit.notebook.widgets.base import Widget, clipped, fitting, source, style
-from synthkit.notebook.widgets.grid.rows import RowLog, ViewRow
+from synthkit.notebook.widgets.grid.rows import Query, RowLog, ViewRow, read_query
 from synthkit.notebook.widgets.grid.window import RowWindow
 from synthkit.notebook.widgets.sessions.comparison import TEXT_LENGTH, comparison
 from synthkit.notebook.widgets.sessions.lists import (
@@ -96,17 +96,12 @@ class SessionBrowser(Widget):
             store = self.session.store
             kept = inventory.shelved(store, self.session.folder / "tables")
             edges, runs = inventory.lineage(kept), store.runs()
-            self._lists = {
-                "runs": _window(RUN_COLUMNS, run_records(runs, kept)),
-                "tables": _window(TABLE_COLUMNS, table_records(store, kept, edges)),
-            }
+            self._set_list("runs", RUN_COLUMNS, run_records(runs, kept))
+            self._set_list("tables", TABLE_COLUMNS, table_records(store, kept, edges))
             with self.hold_trait_notifications():
                 self.overview = overview(self.session, runs, kept)
                 self.graph = graph(kept, edges)
-                self.first = {
-                    name: {"total": len(window), "rows": fitting(self._page(name, 0), FIRST_BYTES)}
-                    for name, window in self._lists.items()
-                }
+                self._send_first()
             is_first, self._stamp = self._stamp is None, stamp
         if not is_first:
             self.changed()
@@ -120,6 +115,31 @@ class SessionBrowser(Widget):
         ]
         return files, store.sizes(), store.count(), store.labs(), len(store.runs())
 
+    def show(self, name: str, query: Query) -> None:
+        """Show the rows of the list ``"runs"`` or ``"tables"`` that a query finds, in its order.
+
+        Raises
+        ------
+        UsageError
+            If the query is invalid; the list is unchanged then.
+        """
+        with self._lock:
+            self._lists[name].find(query)
+            self._send_first()
+
+    def _set_list(
+        self, name: str, columns: Mapping[str, str], records: Sequence[Mapping[str, Any]]
+    ) -> None:
+        query = self._lists[name].query if name in self._lists else None
+        rows = (ViewRow(n, record) for n, record in enumerate(records))
+        self._lists[name] = RowWindow(RowLog(list(columns), rows=rows), query)
+
+    def _send_first(self) -> None:
+        self.first = {
+            name: {"total": len(window), "rows": fitting(self._page(name, 0), FIRST_BYTES)}
+            for name, window in self._lists.items()
+        }
+
     def _page(self, name: str, start: int) -> list[dict[str, Any]]:
         rows = self._lists[name].page(max(0, start), PAGE)
         return [_ROWS[name](row.cells or {}) for row in rows]
@@ -131,6 +151,9 @@ class SessionBrowser(Widget):
                 case {"type": "page", "of": "runs" | "tables" as name, "start": int(start)}:
                     rows = self._page(name, start)
                     return {"type": "page", "of": name, "start": start, "rows": rows}
+                case {"type": "show", "of": "runs" | "tables" as name, "query": dict(query)}:
+                    self.show(name, read_query(query))
+                    return None
                 case {"type": "refresh"}:
                     self.refresh()
                     return None
@@ -138,7 +161,7 @@ class SessionBrowser(Widget):
                     return comparison(self.session.compare(a, b))
                 case {"type": "would", "what": dict(what)}:
                     removal = self.session.would_delete(**_removal_options(what))
-                    return self._announce(what, removal)
+                    return self._announce(what, removal, new=True)
                 case {"type": "delete", "what": dict(what)}:
                     return self._delete(what)
                 case {"type": "reopen", "name": str(name), "over": bool(over)}:
@@ -153,12 +176,11 @@ class SessionBrowser(Widget):
                     return {"type": "done", "told": f"Imported: {imported}."}
         return super()._reply(content)
 
-    def _announce(
-        self, what: Mapping[str, Any], removal: Removal, note: str = ""
-    ) -> dict[str, Any]:
+    def _announce(self, what: Mapping[str, Any], removal: Removal, *, new: bool) -> dict[str, Any]:
         """Say what a deletion would take; only what was announced is deleted."""
         self._announced = (what, removal)
-        goes = f"{note}This deletes {removal} ({file_size(removal.bytes)}). It cannot be undone."
+        goes = f"This deletes {removal} ({file_size(removal.bytes)}). It cannot be undone."
+        goes = goes if new else f"The session has changed. {goes}"
         stays = [clipped(text, TEXT_LENGTH) for text in removal.stays]
         return {"type": "removal", "what": what, "goes": goes, "stays": stays}
 
@@ -169,7 +191,7 @@ class SessionBrowser(Widget):
             raise UsageError("nothing was deleted: ask first what a deletion would take.")
         removal = self.session.would_delete(**_removal_options(what))
         if removal != announced[1]:
-            return self._announce(what, removal, "The session has changed. ")
+            return self._announce(what, removal, new=False)
         done = self.session.delete(**_removal_options(what))
         self.refresh()
         return {"type": "done", "told": f"Deleted: {done}. {file_size(done.bytes)} are free."}
@@ -192,11 +214,6 @@ class SessionBrowser(Widget):
         written = self.session.export(_path(path), names)
         size = file_size(written.stat().st_size)
         return {"type": "done", "told": f"Written: {written.absolute()}, {size}."}
-
-
-def _window(columns: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> RowWindow:
-    rows = (ViewRow(n, record) for n, record in enumerate(records))
-    return RowWindow(RowLog(list(columns), rows=rows))
 
 
 def _removal_options(what: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,22 @@ def test_ten_thousand_runs_go_in_pages(session: sk.Session) -> None:
     assert points[-1] == [1.0, 2500.0, 10_000]
 
 
+def test_lists_are_sorted_and_filtered_as_tables_are(full: sk.Session) -> None:
+    browser = SessionBrowser(full)
+    query = {"where": "", "search": "", "which": "all", "by": ":name", "down": True}
+    ask(browser, type="show", of="tables", query=query)
+    assert [row[0] for row in cells(browser, "tables")] == ["said", "replies", "good"]
+    ask(browser, type="show", of="tables", query=query | {"where": "rows > 2", "search": "RUN 2"})
+    assert [row[0] for row in cells(browser, "tables")] == ["replies"]
+    assert browser.first["tables"]["total"] == 1
+    full.save("more", full.load("said"))
+    browser.refresh()
+    assert [row[0] for row in cells(browser, "tables")] == ["replies"]
+    ask(browser, type="show", of="tables", query=query | {"where": "nothing > 2"})
+    assert "column 'nothing' not found" in browser.error
+    assert browser.first["runs"]["total"] == 2
+
+
 def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session) -> None:
     long = "x" * 100
     ids = [f"{n:016x}" for n in range(50)]
@@ -258,6 +274,7 @@ def test_the_same_error_twice_is_seen_twice(full: sk.Session) -> None:
         {"type": "page", "of": "runs", "start": "0"},
         {"type": "would", "what": {"run": "1", "completions": False}},
         {"type": "would", "what": {}},
+        {"type": "show", "of": "runs", "query": {"by": "run"}},
         {"type": "reopen", "name": "../../etc/passwd", "over": True},
         {"type": "eat"},
         {},
