@@ -10,8 +10,8 @@ from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import figure
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.sessions.lists import short
-from synthkit.sessions.evaluations import APART
-from synthkit.sessions.run_comparison import Comparison, Side
+from synthkit.sessions.run_comparison import Comparison, ComparisonSide
+from synthkit.sessions.score_comparison import COLUMNS
 
 TEXT_LENGTH = 2_000
 PROMPT_BYTES = 200_000
@@ -65,7 +65,7 @@ def _scores(found: Comparison) -> list[str]:
     """The metrics with a significant difference, and how many have none."""
     if not found.scores:
         return []
-    rows = [dict(zip(APART, score, strict=True)) for score in found.scores]
+    rows = [dict(zip(COLUMNS, score, strict=True)) for score in found.scores]
     known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
     lines = [
         f"{row['metric']}: {figure(row['a'])} against {figure(row['b'])}, {row['verdict']}."
@@ -77,18 +77,18 @@ def _scores(found: Comparison) -> list[str]:
     return [*lines, f"No significant difference in {same} of {count(len(rows), 'metric')}."]
 
 
-def _accepted(side: Side) -> str:
+def _accepted(side: ComparisonSide) -> str:
     if side.rate is None:
         return "no marks"
     low, high = side.interval
     return f"{side.rate:.2f} [{low:.2f}, {high:.2f}] of {thousands(side.judged)}"
 
 
-def _of_run(read: Callable[[Mapping[str, Any]], str]) -> Callable[[Side], str]:
+def _of_run(read: Callable[[Mapping[str, Any]], str]) -> Callable[[ComparisonSide], str]:
     return lambda side: read(side.run) if side.run else "–"
 
 
-_FACTS: Mapping[str, Callable[[Side], str]] = {
+_FACTS: Mapping[str, Callable[[ComparisonSide], str]] = {
     "model": _of_run(lambda run: short(run["model"])),
     "rows": lambda side: "unknown" if side.ids is None else thousands(len(side.ids)),
     "rejects": _of_run(lambda run: thousands(run["rejects"])),

@@ -8,7 +8,7 @@ from typing import Any
 from synthkit.core.formatting import count, money, thousands
 from synthkit.notebook.widgets.base import clipped
 from synthkit.sessions import inventory, lineage
-from synthkit.sessions.inventory import Shelved
+from synthkit.sessions.named_tables import NamedTable
 from synthkit.store.store import Store
 
 NAME_LENGTH = 60
@@ -34,7 +34,7 @@ TABLE_COLUMNS = {
 
 
 def run_records(
-    runs: Sequence[Mapping[str, Any]], tables: Sequence[Shelved]
+    runs: Sequence[Mapping[str, Any]], tables: Sequence[NamedTable]
 ) -> list[dict[str, Any]]:
     """The runs, the newest first; ``table`` is the newest kept table of the run."""
     table_of = {table.run: table.name for table in reversed(tables)}
@@ -72,11 +72,11 @@ def run_row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table_records(
-    store: Store, tables: Sequence[Shelved], edges: Iterable[lineage.Edge]
+    store: Store, tables: Sequence[NamedTable], edges: Iterable[lineage.Edge]
 ) -> list[dict[str, Any]]:
     """The kept tables; ``sources`` and ``marks`` are in words, ``problem`` if unreadable."""
-    makers, labels = inventory.makers(store, tables), inventory.labels(store, tables)
-    sources = {name: [f"run {run}" for run in sorted(runs)] for name, runs in makers.items()}
+    runs_of, labels = inventory.run_counts(store, tables), inventory.label_counts(store, tables)
+    sources = {name: [f"run {run}" for run in sorted(runs)] for name, runs in runs_of.items()}
     for edge in edges:
         sources[edge.target].append(f"{edge.rows} {edge.kind} {edge.source}")
     return [
@@ -88,7 +88,7 @@ def table_records(
             "source": ", ".join(sources[table.name]),
             "marks": listed([f"{n} {label}" for label, n in labels[table.name].items()]),
             "sources": sources[table.name],
-            "run": table.run or max(makers[table.name], default=None),
+            "run": table.run or max(runs_of[table.name], default=None),
             "problem": table.problem,
         }
         for table in tables

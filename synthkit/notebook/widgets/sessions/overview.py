@@ -10,7 +10,7 @@ from synthkit.core.formatting import count, thousands
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.sessions.lists import NAME_LENGTH, file_size
 from synthkit.sessions import inventory, lineage
-from synthkit.sessions.inventory import Shelved
+from synthkit.sessions.named_tables import NamedTable
 from synthkit.sessions.session import Session
 
 GRAPH_TABLES = 40
@@ -22,16 +22,16 @@ _PARTS = {"runs": "run records", "free": "free space in the store"}
 
 
 def overview(
-    session: Session, runs: Sequence[Mapping[str, Any]], tables: Sequence[Shelved]
+    session: Session, runs: Sequence[Mapping[str, Any]], tables: Sequence[NamedTable]
 ) -> dict[str, Any]:
     """Everything but the lists and the graph, as texts."""
     store = session.store
-    sizes, marks, labs = session.sizes(), inventory.marked(store), store.labs()[::-1]
+    sizes, marks, labs = session.sizes(), inventory.mark_counts(store), store.labs.names()[::-1]
     return {
         "counts": [
             count(len(runs), "run"),
             count(len(tables), "table"),
-            count(store.count(), "completion"),
+            count(store.completions.count(), "completion"),
             count(sum(row["marks"] for row in marks), "mark"),
             file_size(sum(sizes.values())),
         ],
@@ -39,11 +39,11 @@ def overview(
         "marks": [_mark_line(row) for row in marks[:MOST_LINES]],
         "labs": [clipped(name, NAME_LENGTH) for name in labs[:MOST_LINES]],
         "more": max(0, len(marks) - MOST_LINES) + max(0, len(labs) - MOST_LINES),
-        "chart": _chart(inventory.cost(runs)),
+        "chart": _chart(inventory.costs(runs)),
     }
 
 
-def graph(tables: Sequence[Shelved], edges: Sequence[lineage.Edge]) -> dict[str, Any]:
+def graph(tables: Sequence[NamedTable], edges: Sequence[lineage.Edge]) -> dict[str, Any]:
     """The newest tables and their edges, as many as a trait may hold."""
     for most in range(min(GRAPH_TABLES, len(tables)), -1, -1):
         drawn = sorted(tables[:most], key=lambda table: (table.born, table.name))

@@ -15,7 +15,7 @@ import traitlets
 
 from synthkit.core.errors import SynthkitError, TableError, UsageError
 from synthkit.core.formatting import count
-from synthkit.data import tables as tables
+from synthkit.data.tables import size, to_arrow
 from synthkit.notebook.widgets.base import Widget, clipped, fitting, source, style
 from synthkit.notebook.widgets.grid.rows import Query, RowLog, ViewRow, read_query
 from synthkit.notebook.widgets.grid.window import RowWindow
@@ -30,8 +30,8 @@ from synthkit.notebook.widgets.sessions.lists import (
     table_row,
 )
 from synthkit.notebook.widgets.sessions.overview import graph, overview
-from synthkit.sessions import inventory
-from synthkit.sessions.deletion import Removal
+from synthkit.sessions import lineage, named_tables
+from synthkit.sessions.deletion import Deletion
 from synthkit.sessions.session import Session
 
 PAGE = 20
@@ -77,7 +77,7 @@ class SessionBrowser(Widget):
         self._lock = threading.RLock()
         self._lists: dict[str, RowWindow] = {}
         self._stamp: Any = None
-        self._announced: tuple[Any, Removal] | None = None
+        self._announced: tuple[Any, Deletion] | None = None
         about = {"name": label or session.folder.name, "page": PAGE}
         columns = {"runs": RUN_COLUMNS, "tables": TABLE_COLUMNS}
         heads = {name: list(map(list, one.items())) for name, one in columns.items()}
@@ -94,13 +94,13 @@ class SessionBrowser(Widget):
             if stamp == self._stamp:
                 return
             store = self.session.store
-            kept = inventory.shelved(store, self.session.folder / "tables")
-            edges, runs = inventory.lineage(kept), store.runs()
-            self._set_list("runs", RUN_COLUMNS, run_records(runs, kept))
-            self._set_list("tables", TABLE_COLUMNS, table_records(store, kept, edges))
+            tables = named_tables.read_all(store, self.session.table_folder)
+            edges, runs = lineage.edges(tables), store.runs.all()
+            self._set_list("runs", RUN_COLUMNS, run_records(runs, tables))
+            self._set_list("tables", TABLE_COLUMNS, table_records(store, tables, edges))
             with self.hold_trait_notifications():
-                self.overview = overview(self.session, runs, kept)
-                self.graph = graph(kept, edges)
+                self.overview = overview(self.session, runs, tables)
+                self.graph = graph(tables, edges)
                 self._send_first()
             is_first, self._stamp = self._stamp is None, stamp
         if not is_first:
@@ -111,9 +111,10 @@ class SessionBrowser(Widget):
         store = self.session.store
         files = [
             (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-            for path in sorted((self.session.folder / "tables").glob("*.parquet"))
+            for path in sorted(self.session.table_folder.glob("*.parquet"))
         ]
-        return files, store.sizes(), store.count(), store.labs(), len(store.runs())
+        counts = (store.completions.count(), len(store.runs.all()))
+        return files, store.sizes(), store.labs.names(), counts
 
     def show(self, name: str, query: Query) -> None:
         """Show the rows of the list ``"runs"`` or ``"tables"`` that a query finds, in its order.
@@ -160,8 +161,8 @@ class SessionBrowser(Widget):
                 case {"type": "compare", "a": int() | str() as a, "b": int() | str() as b}:
                     return comparison(self.session.compare(a, b))
                 case {"type": "would", "what": dict(what)}:
-                    removal = self.session.would_delete(**_removal_options(what))
-                    return self._announce(what, removal, new=True)
+                    deletion = self.session.would_delete(**_deletion_options(what))
+                    return self._announce(what, deletion, new=True)
                 case {"type": "delete", "what": dict(what)}:
                     return self._delete(what)
                 case {"type": "reopen", "name": str(name), "over": bool(over)}:
@@ -176,12 +177,14 @@ class SessionBrowser(Widget):
                     return {"type": "done", "told": f"Imported: {imported}."}
         return super()._reply(content)
 
-    def _announce(self, what: Mapping[str, Any], removal: Removal, *, new: bool) -> dict[str, Any]:
+    def _announce(
+        self, what: Mapping[str, Any], deletion: Deletion, *, new: bool
+    ) -> dict[str, Any]:
         """Say what a deletion would take; only what was announced is deleted."""
-        self._announced = (what, removal)
-        goes = f"This deletes {removal} ({file_size(removal.bytes)}). It cannot be undone."
+        self._announced = (what, deletion)
+        goes = f"This deletes {deletion} ({file_size(deletion.bytes)}). It cannot be undone."
         goes = goes if new else f"The session has changed. {goes}"
-        stays = [clipped(text, TEXT_LENGTH) for text in removal.stays]
+        stays = [clipped(text, TEXT_LENGTH) for text in deletion.stays]
         return {"type": "removal", "what": what, "goes": goes, "stays": stays}
 
     def _delete(self, what: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,10 +192,10 @@ class SessionBrowser(Widget):
         announced, self._announced = self._announced, None
         if announced is None or announced[0] != what:
             raise UsageError("nothing was deleted: ask first what a deletion would take.")
-        removal = self.session.would_delete(**_removal_options(what))
-        if removal != announced[1]:
-            return self._announce(what, removal, new=False)
-        done = self.session.delete(**_removal_options(what))
+        deletion = self.session.would_delete(**_deletion_options(what))
+        if deletion != announced[1]:
+            return self._announce(what, deletion, new=False)
+        done = self.session.delete(**_deletion_options(what))
         self.refresh()
         return {"type": "done", "told": f"Deleted: {done}. {file_size(done.bytes)} are free."}
 
@@ -212,11 +215,11 @@ class SessionBrowser(Widget):
     def _export(self, path: str, tables: str) -> dict[str, Any]:
         names = [name for name in re.split(r"[,\s]+", tables) if name] or None
         written = self.session.export(_path(path), names)
-        size = file_size(written.stat().st_size)
-        return {"type": "done", "told": f"Written: {written.absolute()}, {size}."}
+        bytes_ = file_size(written.stat().st_size)
+        return {"type": "done", "told": f"Written: {written.absolute()}, {bytes_}."}
 
 
-def _removal_options(what: Mapping[str, Any]) -> dict[str, Any]:
+def _deletion_options(what: Mapping[str, Any]) -> dict[str, Any]:
     match what:
         case {"run": int(run), "completions": bool(completions)}:
             return {"runs": [run], "completions": completions}
@@ -234,13 +237,13 @@ def _path(path: str) -> Path:
 def _same_rows(value: Any, table: Any) -> bool:
     """Whether a variable holds the same rows as a table."""
     try:
-        return bool(tables.to_arrow(value).equals(tables.to_arrow(table)))
+        return bool(to_arrow(value).equals(to_arrow(table)))
     except SynthkitError:
         return False
 
 
 def _described(value: Any) -> str:
     try:
-        return f"a table of {count(tables.size(value), 'row')}, with other content,"
+        return f"a table of {count(size(value), 'row')}, with other content,"
     except TableError:
         return f"a {type(value).__name__}"
