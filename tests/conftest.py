@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pytest
 
 import synthkit as sk
+from synthkit.core.registry import Registry
 
 MAKERS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "pandas": pd.DataFrame,
@@ -54,6 +56,33 @@ def kind(request: pytest.FixtureRequest) -> str:
 def make(kind: str) -> Callable[[dict[str, list[Any]]], Any]:
     """Builds a table of that kind from columns."""
     return MAKERS[kind]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Installs a package of one module that declares an entry point for a registry, as pip would.
+
+    The registry no longer has the name when the test ends.
+    """
+    installed: list[tuple[Registry[Any], str]] = []
+
+    def install(registry: Registry[Any], name: str, source: str) -> None:
+        site, module = tmp_path / f"site_{name}", f"outside_{name}".replace("-", "_")
+        metadata = site / f"{module}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (site / f"{module}.py").write_text(source)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        group = f"[synthkit.{registry.decorator}]\n{name} = {module}\n"
+        (metadata / "entry_points.txt").write_text(group)
+        monkeypatch.syspath_prepend(site)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        vars(registry).pop("_installed", None)
+        installed.append((registry, name))
+
+    yield install
+    for registry, name in installed:
+        vars(registry).pop("_installed", None)
+        registry._values.pop(name, None)
 
 
 def pytest_configure() -> None:

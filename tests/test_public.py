@@ -25,9 +25,12 @@ NAMES = [
     "load_sample",
     "make",
     "plan",
+    "plots",
     "prepare",
     "recipes",
     "session",
+    "share",
+    "train",
 ]
 HEAVY = {"torch", "transformers", "pandas", "pyarrow", "plotly", "openai", "datasets", "polars"}
 HEAVY |= {"ipywidgets", "anywidget", "numpy", "aiohttp", "httpx", "jsonschema", "pydantic"}
@@ -56,8 +59,10 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="module 'synthkit' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"^module 'synthkit' has no attribute 'nothing'.$"):
         sk.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'generat'. Did you mean 'generate'"):
+        sk.generat  # noqa: B018
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from typing import Any
 class SynthkitError(Exception):
     """Root of every synthkit error.
 
-    ``run`` is the :class:`~synthkit.core.types.Run` with the rows made before the error, if the error
-    ended a run; otherwise ``None``.
+    ``run`` is the :class:`~synthkit.core.types.Run` with the rows made before the error, if the
+    error ended a run; otherwise ``None``.
     """
 
     run: Any = None
@@ -88,14 +88,22 @@ class EndpointError(ModelError, ConnectionError):
     status: int | None = None
 
 
-def unknown(what: str, got: str, known: Iterable[str]) -> str:
-    """The message for a name that is not among the known ones, with the nearest as a hint.
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that is not among the known ones, with the closest one as a hint.
 
     >>> unknown("column", "txt", ["id", "text"])
     "column 'txt' not found; have 'id', 'text'. Did you mean 'text'?"
     """
-    names = [str(name) for name in known]
-    have = ", ".join(repr(name) for name in names) if names else "none"
-    near = difflib.get_close_matches(got, names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{what} {got!r} not found; have {have}.{hint}"
+    names = [str(each) for each in known]
+    have = ", ".join(repr(each) for each in names) if names else "none"
+    return f"{kind} {name!r} not found; have {have}.{did_you_mean(name, names)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with the known name closest to ``name``, to append to a message; empty if none is.
+
+    >>> did_you_mean("txt", ["id", "text"])
+    " Did you mean 'text'?"
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -26,5 +26,5 @@ def need(module: str, *, extra: str, why: str) -> ModuleType:
     except ImportError as error:
         raise MissingExtra(
             f"{module} is needed {why}, but {error}. "
-            f'Install it with: pip install "synthkit[{extra}]"'
+            f'Install it with: pip install "jupyter-synthkit[{extra}]"'
         ) from error

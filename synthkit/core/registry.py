@@ -1,9 +1,9 @@
-"""Registries: recipes, metrics, filters, model schemes, embedders, plots and verbs by their names.
+"""Registries: recipes, metrics, filters, model schemes, embedders, plots and verbs by name.
 
-A decorator registers one, in synthkit, in an installed package or in a notebook. What synthkit
-registers is found by reading its source for that decorator, so that help and completion list it
-without importing it. An installed package names what it registers as entry points of the group
-``synthkit.<decorator>``, such as ``haiku = "my_package.haiku"`` under ``synthkit.recipe``.
+A decorator registers a function, in synthkit, in an installed package or in a notebook. Functions
+of synthkit are found by reading its source files for that decorator, so help and completion can
+list them without importing them. An installed package declares its functions as entry points in
+the group ``synthkit.<decorator>``, such as ``haiku = "my_package.haiku"`` in ``synthkit.recipe``.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from synthkit.core.errors import UsageError, unknown
+import lazy_loader
+
+from synthkit.core.errors import UsageError, did_you_mean, unknown
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A registered name, whether or not its module was imported.
+    """A registered name, whether or not its module has been imported.
 
     Parameters
     ----------
-    module : where it is; empty for one that a notebook registered.
+    module : the module that registers it; empty for a function registered in a notebook.
     summary : the first line of its docstring.
     attribute : the name of the function or class in ``module``; empty where it is not known.
     """
@@ -40,29 +43,29 @@ class Listed:
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Named things of one kind. Looking one up imports its module; listing them does not.
+    """A mapping from names to values of one kind. Lookup imports a module, listing does not.
 
     Parameters
     ----------
-    kind : what one of them is called in messages, such as ``"recipe"``.
-    decorator : the name of the decorator that registers one.
-    package : the package of synthkit whose modules are read for that decorator.
+    kind : the noun used in messages, such as ``"recipe"``.
+    decorator : the name of the decorator that registers a function.
+    package : the package of synthkit whose source files are searched for that decorator.
     """
 
     def __init__(self, kind: str, *, decorator: str, package: str) -> None:
         self.kind, self.decorator, self.package = kind, decorator, package
         self._values: dict[str, T] = {}
-        self._own: dict[str, Listed] = {}
+        self._from_notebook: dict[str, Listed] = {}
 
     def add(self, name: str, value: T, function: Any) -> None:
         """Register ``value``, which ``function`` defines, under a name.
 
-        Running a notebook's cell again replaces what it registered before.
+        A notebook may register a name again, so that a cell can be rerun.
 
         Raises
         ------
         UsageError
-            If synthkit or an installed package has the name already.
+            If synthkit or an installed package already uses the name.
         """
         module = str(getattr(function, "__module__", ""))
         listed = self._installed.get(name)
@@ -73,19 +76,34 @@ class Registry(Mapping[str, T], Generic[T]):
         if listed is None:
             summary = (inspect.getdoc(function) or "").partition("\n")[0]
             attribute = str(getattr(function, "__name__", ""))
-            self._own[name] = Listed(name, "", summary, attribute)
+            self._from_notebook[name] = Listed(name, "", summary, attribute)
         self._values[name] = value
 
     def listed(self) -> dict[str, Listed]:
-        """What is registered, by name, without importing any of it: synthkit's own first."""
-        return {**self._installed, **self._own}
+        """All registered names, those of synthkit first; no module is imported."""
+        return {**self._installed, **self._from_notebook}
 
     def __getitem__(self, name: str) -> T:
+        """The value of a name.
+
+        Raises
+        ------
+        UsageError
+            If the name is unknown, or if an installed package declares it and fails to register it.
+        """
         if name not in self._values:
             listed = self.listed().get(name)
             if listed is None:
                 raise UsageError(unknown(self.kind, name, self.listed()))
-            importlib.import_module(listed.module)
+            try:
+                importlib.import_module(listed.module)
+            except Exception as error:
+                if listed.module.startswith("synthkit."):
+                    raise
+                raise UsageError(
+                    f"the {self.kind} {name!r} cannot be used: importing {listed.module} failed "
+                    f"with {type(error).__name__}: {error}"
+                ) from error
             if name not in self._values:
                 raise UsageError(
                     f"{listed.module} does not register the {self.kind} {name!r} that its package "
@@ -94,7 +112,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._own or name in self._installed
+        return name in self._from_notebook or name in self._installed
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.listed())
@@ -103,24 +121,26 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self.listed())
 
     def remove(self, name: str) -> None:
-        """Take away what a notebook registered."""
-        del self._own[name], self._values[name]
+        """Remove a name that a notebook registered."""
+        del self._from_notebook[name], self._values[name]
 
     @cached_property
     def _installed(self) -> dict[str, Listed]:
-        """What synthkit's sources and the entry points of other packages register."""
-        from importlib.metadata import entry_points  # it takes longer to import than all of core
+        """The names that synthkit's source files and other packages' entry points register."""
+        from importlib.metadata import entry_points  # slower to import than all of core
 
-        found = {one.name: one for one in _decorated(self.package, self.decorator)}
+        found = {listed.name: listed for listed in decorated(self.package, self.decorator)}
         for point in entry_points(group=f"synthkit.{self.decorator}"):
             origin = point.dist.name if point.dist is not None else point.value
             found.setdefault(point.name, Listed(point.name, point.module, f"from {origin}"))
         return found
 
 
-def _decorated(package: str, decorator: str) -> Iterator[Listed]:
-    """What the modules of a package register by a decorator, read from their sources."""
+@cache
+def decorated(package: str, decorator: str) -> tuple[Listed, ...]:
+    """The functions and classes in a package's source files that a decorator registers."""
     folder = Path(str(importlib.import_module(package).__file__)).parent
+    found = []
     for path in sorted(folder.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         if f"@{decorator}" not in source:
@@ -129,15 +149,60 @@ def _decorated(package: str, decorator: str) -> Iterator[Listed]:
         module = ".".join((package, *(part for part in parts if part != "__init__")))
         for node in ast.parse(source).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                for name in _names(node, decorator):
-                    summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                    yield Listed(name, module, summary, node.name)
+                summary = (ast.get_docstring(node) or "").partition("\n")[0]
+                names = _registered_names(node, decorator)
+                found += [Listed(name, module, summary, node.name) for name in names]
+    return tuple(found)
 
 
-def _names(node: ast.FunctionDef | ast.ClassDef, decorator: str) -> Iterator[str]:
-    """The names under which a definition is registered: the decorator's text, or its own name."""
-    for one in node.decorator_list:
-        call = one.func if isinstance(one, ast.Call) else one
+def _registered_names(node: ast.FunctionDef | ast.ClassDef, decorator: str) -> Iterator[str]:
+    """The decorator's first argument where it is a text, otherwise the function's own name."""
+    for expression in node.decorator_list:
+        call = expression.func if isinstance(expression, ast.Call) else expression
         if isinstance(call, ast.Name) and call.id == decorator:
-            first = one.args[0] if isinstance(one, ast.Call) and one.args else None
+            arguments = expression.args if isinstance(expression, ast.Call) else []
+            first = arguments[0] if arguments else None
             yield str(first.value) if isinstance(first, ast.Constant) else node.name
+
+
+def public_names(
+    package: str, file: str, *, decorator: str = ""
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """``__getattr__``, ``__dir__`` and ``__all__`` of a package whose names are imported on use.
+
+    The names are those in the ``__init__.pyi`` stub beside ``file``, then the functions in the
+    package that ``decorator`` registers. So a new recipe in a file of its own is public without a
+    second edit; a line in the stub lets type checkers see it too.
+
+    Examples
+    --------
+    >>> from synthkit import recipes
+    >>> get, names, _ = public_names("synthkit.recipes", recipes.__file__, decorator="recipe")
+    >>> get("judge").__name__, "judge" in names()
+    ('judge', True)
+    """
+    from_stub, _, stub_names = lazy_loader.attach_stub(package, file)
+    folder = Path(file).parent
+
+    def registered() -> dict[str, str]:
+        listed = decorated(package, decorator) if decorator else ()
+        public = [entry for entry in listed if not entry.attribute.startswith("_")]
+        return {entry.attribute: entry.module for entry in public}
+
+    def getattribute(name: str) -> Any:
+        if name in stub_names:
+            return from_stub(name)
+        message = f"module {package!r} has no attribute {name!r}"
+        # Python asks for these before it imports a submodule: the source files need not be read
+        if name.startswith("_") or (folder / name).is_dir() or (folder / f"{name}.py").exists():
+            raise AttributeError(message)
+        if name not in registered():
+            raise AttributeError(f"{message}.{did_you_mean(name, names())}")
+        value = getattr(importlib.import_module(registered()[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*stub_names, *registered()})
+
+    return getattribute, names, stub_names

@@ -1,24 +1,20 @@
-"""What to keep of a table, and why the rest was dropped.
+"""Curation: which rows of a table to keep, and for what reason the others are dropped.
 
 A rule that drops rows is a ``Filter``, and ``apply_filters(table, *filters)`` applies it:
 
     apply_filters(reviews, length(least=5), no_refusals(), near_duplicates(threshold=0.9))
 
-Other verbs add columns (scores, weights, better labels), by which rows are dropped or weighted.
+Other functions add columns (scores, weights, corrected labels), by which rows can be dropped or
+weighted.
 
-- the funnel: ``filtering``; expressions: ``where``; filters by name and value: ``naming``
-- single texts: ``heuristics``, ``languages``, ``repeats``, ``phrases``, ``sensitive``,
-  ``contamination``, ``scored``
-- duplicates: ``duplicates`` over ``shingles``, ``minhash`` and ``nearest``
-- a choice of rows: ``selection``, ``sampling``, ``matching``
-- label noise: ``noise`` over ``crossfit``, ``confident``, ``dynamics``, ``mixture``, ``difficulty``
-  and ``influence``; weights: ``weighting`` over ``sungen``
-- better labels: ``labels`` over ``annotators``; people or model: ``routing``
-- marks: ``marks``, of pairs ``preferences``; the filter learned from them: ``learning`` and
-  ``learned_filter`` over ``representation``, ``calibration``, ``proposals``, ``accuracy`` and
-  ``explanation``
+- ``filters/``: single rows and texts, and the registry of filters with a name
+- ``duplicates/``: equal texts, nearly equal texts, texts of the same meaning
+- ``selection/``: diverse subsets, samples, subsets that match real data, weights of rows
+- ``label_noise/``: rows whose label looks wrong, by seven methods
+- ``labels/``: better labels, by votes of models and people
+- ``marks/``: filters learned from a person's marks
 """
 
-import lazy_loader
+from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__, decorator="filter_option")

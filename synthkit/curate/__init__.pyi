@@ -20,13 +20,7 @@ from .filters.base import (
     apply_filters as apply_filters,
 )
 from .filters.base import (
-    by_column as by_column,
-)
-from .filters.base import (
     cell_filter as cell_filter,
-)
-from .filters.base import (
-    row_filter as row_filter,
 )
 from .filters.base import (
     text_filter as text_filter,
@@ -54,18 +48,17 @@ from .filters.pii import (
 from .filters.refusals import no_leakage as no_leakage
 from .filters.refusals import no_refusals as no_refusals
 from .filters.registry import filter_from_spec as filter_from_spec
+from .filters.registry import filter_option as filter_option
 from .filters.repetition import repetition as repetition
+from .filters.rows import by_column as by_column
+from .filters.rows import row_filter as row_filter
+from .filters.rows import rows_where as rows_where
+from .filters.rows import schema as schema
 from .filters.text import (
     length as length,
 )
 from .filters.text import (
     regex as regex,
-)
-from .filters.text import (
-    rows_where as rows_where,
-)
-from .filters.text import (
-    schema as schema,
 )
 from .filters.text import (
     stopwords as stopwords,

@@ -16,6 +16,6 @@ says what it left out; ``compare`` tells two scores apart, or says that it canno
 ``METRICS.md`` beside this file lists each metric with the reference that it is held against.
 """
 
-import lazy_loader
+from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__, decorator="metric")

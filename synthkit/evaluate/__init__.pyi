@@ -119,4 +119,5 @@ from .raters.preferences import battles as battles
 from .raters.preferences import left_wins as left_wins
 from .raters.preferences import standings as standings
 from .raters.reliability import reliability as reliability
+from .registry import metric as metric
 from .results import Report as Report

@@ -12,8 +12,8 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.inputs import Embed, EvalInputs
 from synthkit.evaluate.metrics.learners import Learner
-from synthkit.evaluate.raters.judge_calibration import reasoned
-from synthkit.evaluate.registry import METRICS, Metric
+from synthkit.evaluate.raters.columns import judge_columns
+from synthkit.evaluate.registry import METRICS, Metric, load
 from synthkit.evaluate.results import Measured, Report
 from synthkit.stats.intervals import check_level
 
@@ -31,8 +31,8 @@ def report(
     embed: Embed | None = None,
     embedder: str = "",
     checks: Sequence[Check] = (),
-    said: Mapping[str, str] | None = None,
-    looks: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    marks: Mapping[str, str] | None = None,
+    rater_pairs: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     judge: Sequence[str] = (),
     learner: Learner | None = None,
     weight: str = "",
@@ -57,8 +57,8 @@ def report(
     embed : texts -> (n, d) numbers, such as ``load_embedder("minilm").embed``.
     embedder : what it is called, since scores of two embedders cannot be compared.
     checks : of a row, such as :func:`synthkit.evaluate.checks.length` makes.
-    said : row id -> what people said of it: ``"accept"``, ``"reject"``, or the right label.
-    looks : who -> pairs of labels that two looks gave the same rows.
+    marks : row id -> ``"accept"``, ``"reject"``, or the right label, by people.
+    rater_pairs : two raters -> the pairs of labels that they gave the same rows.
     judge : columns of what judges said; those with a reason beside them, or ``outcome``, if not
         given.
     learner : what learns from rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
@@ -86,33 +86,31 @@ def report(
     1.0 {'MAUVE': 'needs real rows (against) and an embedder (embed)'}
     """
     check_level(level)
-    known = {metric.name: metric for metric in METRICS}
     for name in (*(metrics or ()), *without):
-        if name not in known:
-            raise UsageError(unknown("metric", name, known))
-    given = EvalInputs(
+        if name not in METRICS:
+            raise UsageError(unknown("metric", name, METRICS))
+    inputs = EvalInputs(
         table=table, column=column or tables.text_column(table), against=against, test=test,
         label=label, source=source, embed=embed, embedder=embedder, checks=tuple(checks),
-        said=dict(said or {}), looks=dict(looks or {}), judge=tuple(judge), learner=learner,
-        weight=weight, sample=sample, seed=seed, level=level,
+        marks=dict(marks or {}), rater_pairs=dict(rater_pairs or {}), judge=tuple(judge),
+        learner=learner, weight=weight, sample=sample, seed=seed, level=level,
     )  # fmt: skip
-    _check(given)
-    chosen = [one for one in METRICS if one.name in (metrics or known) and one.name not in without]
+    _check(inputs)
+    wanted = set(METRICS if metrics is None else metrics) - set(without)
+    chosen, left_out = load(name for name in METRICS if name in wanted)
     measured: list[Measured] = []
-    left_out: dict[str, str] = {}
     advice: dict[str, str] = {}
     for at, metric in enumerate(chosen):
         if progress is not None:
             progress(at, len(chosen), metric.name)
-        found, why = _made(metric, given)
-        measured += found
-        if why:
-            left_out[metric.name] = why
-        if found:
-            advice |= metric.advice(given)
+        scores, advised, reason = _computed(metric, inputs)
+        measured += scores
+        advice |= advised
+        if reason:
+            left_out[metric.name] = reason
     if progress is not None:
         progress(len(chosen), len(chosen), "")
-    keys = pairing(given.rows.table, given.column, pair_on)
+    keys = pairing(inputs.rows.table, inputs.column, pair_on)
     return Report(tuple(measured), left_out, advice, keys)
 
 
@@ -124,7 +122,7 @@ def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[st
     """
     names = tables.columns(table)
     if on is None:
-        judged = reasoned(names)
+        judged = judge_columns(names)
         apart = {"id", "parent", column, *judged, *(f"{name}_reason" for name in judged)}
         others = [name for name in names if name not in apart]
         on = ["parent"] if "parent" in names else [n for n in others if _plain(table, n)]
@@ -141,31 +139,30 @@ def _plain(table: Any, name: str) -> bool:
     return all(cell is None or isinstance(cell, str | int) for cell in tables.column(table, name))
 
 
-def _check(given: EvalInputs) -> None:
-    """Refuse what no metric could use."""
-    for name in filter(None, (given.label, given.source, given.weight, *given.judge)):
-        tables.column(given.table, name)
-    if given.label and given.against is not None:
-        tables.column(given.against, given.label)
-    if not given.rows.texts:
+def _check(inputs: EvalInputs) -> None:
+    """Raise an error for inputs that no metric could use."""
+    for name in filter(None, (inputs.label, inputs.source, inputs.weight, *inputs.judge)):
+        tables.column(inputs.table, name)
+    if inputs.label and inputs.against is not None:
+        tables.column(inputs.against, inputs.label)
+    if not inputs.rows.texts:
         raise UsageError(
-            f"expected rows with a text in column {given.column!r}; "
-            f"none of {tables.size(given.table)} has one."
+            f"expected rows with a text in column {inputs.column!r}; "
+            f"none of {tables.size(inputs.table)} has one."
         )
-    if given.against is not None and not given.real.texts:
-        raise UsageError(f"expected real rows with a text in column {given.column!r}; none has.")
+    if inputs.against is not None and not inputs.real.texts:
+        raise UsageError(f"expected real rows with a text in column {inputs.column!r}; none has.")
 
 
-def _made(metric: Metric, given: EvalInputs) -> tuple[list[Measured], str]:
-    """The scores of a metric, and why there are none."""
-    lacks = metric.lacks(given)
+def _computed(metric: Metric, inputs: EvalInputs) -> tuple[list[Measured], dict[str, str], str]:
+    """The scores of a metric, their advice, and the reason why scores are missing."""
+    lacks = metric.lacks(inputs)
     if lacks:
-        return [], f"needs {' and '.join(lacks)}"
+        return [], {}, f"needs {' and '.join(lacks)}"
     try:
-        found = metric(given)
+        measured, advice = metric(inputs)
     except SynthkitError as error:
-        return [], str(error).rstrip(".")
-    odd = [one.score.name for one in found if not math.isfinite(one.score.value)]
-    return [one for one in found if one.score.name not in odd], (
-        f"{', '.join(odd)} is not defined for these rows" if odd else ""
-    )
+        return [], {}, str(error).rstrip(".")
+    finite = [one for one in measured if math.isfinite(one.score.value)]
+    odd = [one.score.name for one in measured if one not in finite]
+    return finite, advice, f"{', '.join(odd)} is not defined for these rows" if odd else ""

@@ -1,4 +1,4 @@
-"""What a table is evaluated by: its texts, labels and vectors, and what there is beside it."""
+"""Inputs of an evaluation: a table's texts, labels and vectors, and what they are held against."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.metrics.learners import Learner, held_out, light
-from synthkit.evaluate.raters.judge_calibration import VERDICTS, Calibration, calibrate
+from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
 from synthkit.stats.classifier import embedded
 
 Floats = NDArray[np.float64]
@@ -24,9 +24,9 @@ Embed = Callable[[Sequence[str]], ArrayLike]
 
 @dataclass(frozen=True, kw_only=True)
 class EvalInputs:
-    """A table, and all that its metrics may need; what is not given is empty or ``None``.
+    """A table, and everything that its metrics may need; what is missing is empty or ``None``.
 
-    See :func:`synthkit.evaluate.report` for what each is.
+    See :func:`synthkit.evaluate.report` for each of them.
     """
 
     table: Any
@@ -38,8 +38,8 @@ class EvalInputs:
     embed: Embed | None = None
     embedder: str = ""
     checks: Sequence[Check] = ()
-    said: Mapping[str, str] = field(default_factory=dict)
-    looks: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    rater_pairs: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     judge: Sequence[str] = ()
     learner: Learner | None = None
     weight: str = ""
@@ -59,82 +59,88 @@ class EvalInputs:
 
     @cached_property
     def halves(self) -> tuple[Any, Any]:
-        """The real rows that a student learns from, and those it is tested on."""
+        """The real rows to train classifiers on, and those to test them on."""
         return held_out(self.real.table, label=self.label, column=self.column, seed=self.seed)
 
     @cached_property
-    def calibration(self) -> Calibration:
-        """What the judges are worth, by what people said."""
-        said = dict(self.said)
-        if VERDICTS & set(said.values()):  # then a label is as good as an accept
-            said = {id: one if one in VERDICTS else "accept" for id, one in said.items()}
-        return calibrate(
-            self.rows.table, said, self.judge or None, level=self.level, seed=self.seed
-        )
-
-    @cached_property
-    def student(self) -> Learner:
-        """What learns from rows: the learner given, or the light one."""
+    def classifier(self) -> Learner:
+        """The learner that was given, or the light classifier of embeddings."""
         return self.learner or light(self.vectors)
 
+    @property
+    def classifier_name(self) -> str:
+        """What a classifier sees of texts, for the ``how`` of a score."""
+        return "the given learner" if self.learner else self.embedder or "the given embedder"
+
+    @property
+    def marked_labels(self) -> dict[str, str]:
+        """The marks that are labels, not verdicts: row id -> label."""
+        return {id: label for id, label in self.marks.items() if label not in VERDICTS}
+
+    @property
+    def judged(self) -> bool:
+        """Whether the table has a column of a judge's scores or outcomes."""
+        return bool(self.judge or judge_columns(self.rows.columns) or OUTCOME in self.rows.columns)
+
     def vectors(self, texts: Sequence[str]) -> Floats:
-        """(n, d) of texts, each embedded once."""
+        """(n, d) vectors of texts; each distinct text is embedded once."""
         if self.embed is None or not texts:
             raise UsageError("there is no text to embed.")
-        new = [text for text in dict.fromkeys(texts) if text not in self._held]
+        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
         if new:
-            self._held.update(zip(new, embedded(new, self.embed), strict=True))
-        return np.array([self._held[text] for text in texts])
+            self._vectors.update(zip(new, embedded(new, self.embed), strict=True))
+        return np.array([self._vectors[text] for text in texts])
 
     @cached_property
-    def _held(self) -> dict[str, Floats]:
+    def _vectors(self) -> dict[str, Floats]:
         return {}
 
 
 class TextTable:
-    """The rows of one table that have a text, at most ``sample`` of them where vectors are taken.
+    """The rows of a table that have a text.
 
-    ``ids`` are of the rows with a text, ``texts`` theirs, ``labels`` too where there is a column of
-    labels. ``blank`` counts the rows without a text.
+    ``table`` is the whole table with an ``id`` column of strings, and ``table_ids`` are its ids.
+    ``ids``, ``texts`` and ``labels`` are those of the rows with a text, in order; ``vectors`` and
+    ``drawn_ids`` those of at most ``sample`` of these.
     """
 
-    def __init__(self, given: EvalInputs, table: Any) -> None:
-        self.given = given
+    def __init__(self, inputs: EvalInputs, table: Any) -> None:
+        self._inputs = inputs
         named = tables.identified(table)
-        ids = [str(id) for id in tables.column(named, "id")]
-        self.table = tables.assign(named, {"id": ids})
-        cells = tables.column(self.table, given.column)
+        self.table_ids = [str(id) for id in tables.column(named, "id")]
+        self.table = tables.assign(named, {"id": self.table_ids})
+        self.columns: list[str] = tables.columns(self.table)
+        cells = tables.column(self.table, inputs.column)
         for cell in cells:
             if cell is not None and not isinstance(cell, str):
-                raise UsageError(f"expected text in column {given.column!r}; got {cell!r}.")
-        self.kept = [at for at, cell in enumerate(cells) if cell is not None and cell.strip()]
-        self.blank = len(cells) - len(self.kept)
-        self.texts: list[str] = [cells[at] for at in self.kept]
-        self.ids: list[str] = self.of(ids)
+                raise UsageError(f"expected text in column {inputs.column!r}; got {cell!r}.")
+        self._with_text = [at for at, cell in enumerate(cells) if cell is not None and cell.strip()]
+        self.texts: list[str] = self.of(cells)
+        self.ids: list[str] = self.of(self.table_ids)
 
     def of(self, cells: Sequence[Any]) -> list[Any]:
-        """The cells of the rows that have a text."""
-        return [cells[at] for at in self.kept]
+        """The cells of a column at the rows that have a text."""
+        return [cells[at] for at in self._with_text]
 
     @cached_property
     def labels(self) -> list[Any]:
-        """Of the rows that have a text."""
-        return self.of(tables.column(self.table, self.given.label))
+        """The labels of the rows with a text."""
+        return self.of(tables.column(self.table, self._inputs.label))
 
     @cached_property
     def drawn(self) -> list[int]:
-        """Which of the texts have a vector: all, or as many as ``sample`` says, by the seed."""
-        n = len(self.texts)
-        if n <= self.given.sample:
+        """Positions of the texts to embed: all, or ``sample`` of them, drawn by the seed."""
+        n, sample = len(self.texts), self._inputs.sample
+        if n <= sample:
             return list(range(n))
-        return sorted(random.Random(self.given.seed).sample(range(n), self.given.sample))
+        return sorted(random.Random(self._inputs.seed).sample(range(n), sample))
 
     @cached_property
     def vectors(self) -> Floats:
-        """(drawn, d) of the texts that are drawn."""
-        return self.given.vectors([self.texts[at] for at in self.drawn])
+        """(drawn, d) vectors of the drawn texts."""
+        return self._inputs.vectors([self.texts[at] for at in self.drawn])
 
     @cached_property
     def drawn_ids(self) -> list[str]:
-        """Of the texts that are drawn."""
+        """The ids of the drawn texts."""
         return [self.ids[at] for at in self.drawn]

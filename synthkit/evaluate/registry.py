@@ -1,360 +1,229 @@
-"""The metrics of a report: what each needs, and how it is made from what is given."""
+"""The registry of metrics: what each needs, and how a report computes it.
+
+``@metric`` registers a function, in synthkit, in an installed package (as an entry point of the
+group ``synthkit.metric``) or in a notebook. :func:`synthkit.evaluate.report` computes every
+registered metric whose needs are met.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, unknown
+from synthkit.core.registry import Registry
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
-from synthkit.evaluate.inputs import EvalInputs, TextTable
-from synthkit.evaluate.metrics import (
-    embedding_diversity,
-    embedding_fidelity,
-    lexical_diversity,
-    mauve_and_divergence,
-)
-from synthkit.evaluate.metrics.accuracy import accuracy, coded
-from synthkit.evaluate.metrics.faithfulness import (
-    Faithfulness,
-    grounded,
-    judged,
-    label_accuracy,
-    pass_rate,
-)
-from synthkit.evaluate.metrics.learners import labelled
-from synthkit.evaluate.metrics.memorization import memorised
-from synthkit.evaluate.metrics.self_bleu import self_bleu
-from synthkit.evaluate.metrics.tstr import gain, tstr
-from synthkit.evaluate.raters.agreement import cohen
-from synthkit.evaluate.raters.judge_calibration import OUTCOME, VERDICTS, reasoned
-from synthkit.evaluate.results import Measured
-from synthkit.stats.bootstrap import Difference
-from synthkit.stats.intervals import wilson
+from synthkit.evaluate.results import Advice, Measured
 
-FAITHFUL = "faithful"
-"""The rubric by which the recipe ``judge`` holds texts against their sources."""
+if TYPE_CHECKING:
+    from synthkit.evaluate.inputs import EvalInputs, TextTable
+
+KINDS = ("diversity", "distribution", "faithfulness", "utility", "memorisation", "people")
+"""The kinds of metrics, in the order of a report; other kinds come after them."""
+
+Of = Literal["texts", "vectors", "labels", "inputs"]
+Result = Score | Iterable["Score | tuple[Score, Sequence[str]] | Advice"]
+"""What a metric may return; a score of ``EvalInputs`` may come with the ids of its rows."""
+Function = TypeVar("Function", bound=Callable[..., Result])
+
+NEEDS: Mapping[str, tuple[Callable[[EvalInputs], bool], str]] = {
+    "embed": (lambda inputs: inputs.embed is not None, "an embedder (embed)"),
+    "learner": (
+        lambda inputs: inputs.embed is not None or inputs.learner is not None,
+        "an embedder (embed) or a learner",
+    ),
+    "label": (lambda inputs: bool(inputs.label), "a column of labels (label)"),
+    "against": (lambda inputs: inputs.against is not None, "real rows (against)"),
+    "test": (lambda inputs: inputs.test is not None, "a test set (test)"),
+    "checks": (lambda inputs: bool(inputs.checks), "checks of a row (checks)"),
+    "source": (lambda inputs: bool(inputs.source), "a column of sources (source)"),
+    "marks": (lambda inputs: bool(inputs.marks), "marks on its rows"),
+    "marked labels": (lambda inputs: bool(inputs.marked_labels), "marks that are labels"),
+    "faithful": (
+        lambda inputs: "faithful" in inputs.rows.columns,
+        "a judge's scores by the rubric faithful",
+    ),
+    "judge": (lambda inputs: inputs.judged, "a column of a judge's scores (judge)"),
+    "rater_pairs": (
+        lambda inputs: bool(inputs.rater_pairs),
+        "two raters of the same rows (rater_pairs)",
+    ),
+}
+"""What a metric may need: a test of the inputs, and what to call it in a message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """Makes one score or several that belong together.
+    """A registered metric, which a report computes from its inputs.
 
     Parameters
     ----------
     name : by which it is chosen or left out.
-    kind : diversity, distribution, faithfulness, memorisation, people or utility.
-    needs : keys of :data:`NEEDS`.
-    make : gives scores with the ids of their rows.
-    advice : what to do by them: what it is about -> in words.
+    kind : one of :data:`KINDS`, or a kind of your own.
+    function, of, needs, options : as in :func:`metric`.
+    order : its place among the metrics of its kind; those of one number come as listed.
     """
 
     name: str
     kind: str
-    needs: tuple[str, ...]
-    make: Callable[[EvalInputs], Iterable[tuple[Score, Sequence[str]]]]
-    advice: Callable[[EvalInputs], Mapping[str, str]] = lambda given: {}
+    function: Callable[..., Result]
+    of: Of = "texts"
+    needs: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    order: int = 0
 
-    def lacks(self, given: EvalInputs) -> list[str]:
-        """What it needs and is not given, in words."""
-        return [NEEDS[need][1] for need in self.needs if not NEEDS[need][0](given)]
+    def lacks(self, inputs: EvalInputs) -> list[str]:
+        """The needs that the inputs do not meet, in words."""
+        return [NEEDS[need][1] for need in self.needs if not NEEDS[need][0](inputs)]
 
-    def __call__(self, given: EvalInputs) -> list[Measured]:
-        """The scores of what is given."""
-        found = []
-        for score, ids in self.make(given):
-            whole = score.parts is not None and len(score.parts) == len(ids)
-            found.append(Measured(self.kind, score, ids if whole else None))
-        return found
+    def __call__(self, inputs: EvalInputs) -> tuple[list[Measured], dict[str, str]]:
+        """The scores, and the advice that comes with them (topic -> text).
+
+        Raises
+        ------
+        UsageError
+            If the function returns anything but scores.
+        """
+        result = self.function(*self._arguments(inputs), **self._keywords(inputs))
+        measured: list[Measured] = []
+        advice: dict[str, str] = {}
+        for item in [result] if isinstance(result, Score) else result:
+            if isinstance(item, Advice):
+                advice[item.topic] = item.text
+                continue
+            score, ids = item if isinstance(item, tuple) else (item, self._ids(inputs))
+            if not isinstance(score, Score):
+                raise UsageError(
+                    f"expected a Score from the metric {self.name!r}; got {type(score).__name__}."
+                )
+            if self.of == "vectors":
+                score = _embedded(score, inputs)
+            aligned = score.parts is not None and len(score.parts) == len(ids)
+            measured.append(Measured(self.kind, score, ids if aligned else None))
+        return measured, advice
+
+    def _arguments(self, inputs: EvalInputs) -> list[Any]:
+        """What the function gets: of the real rows first, where it needs them."""
+        if self.of == "inputs":
+            return [inputs]
+        sides = [inputs.real, inputs.rows] if "against" in self.needs else [inputs.rows]
+        return [getattr(side, self.of) for side in sides]
+
+    def _keywords(self, inputs: EvalInputs) -> dict[str, Any]:
+        """Its options, and the level, the seed and the labels if it has parameters of that name."""
+        if self.of == "inputs":
+            return dict(self.options)
+        known: dict[str, Callable[[], Any]] = {
+            "level": lambda: inputs.level,
+            "seed": lambda: inputs.seed,
+            "labels": lambda: _labels(inputs.rows, self.of),
+        }
+        names = [name for name in inspect.signature(self.function).parameters if name in known]
+        wanted = [name for name in names if name != "labels" or "label" in self.needs]
+        return {name: known[name]() for name in wanted} | dict(self.options)
+
+    def _ids(self, inputs: EvalInputs) -> Sequence[str]:
+        """The rows that the parts of a score are of.
+
+        None where real rows are in it: the parts then do not say how each row moves the balls or
+        clusters of the others, so that two such scores are compared by their intervals.
+        """
+        if self.of == "inputs" or "against" in self.needs:
+            return ()
+        return inputs.rows.drawn_ids if self.of == "vectors" else inputs.rows.ids
 
 
-def _judged(given: EvalInputs) -> bool:
-    names = tables.columns(given.rows.table)
-    return bool(given.judge or reasoned(names) or OUTCOME in names)
+METRICS: Registry[Metric] = Registry("metric", decorator="metric", package="synthkit.evaluate")
+"""Every metric by its name: those of synthkit, of installed packages and of the notebook."""
 
 
-NEEDS: Mapping[str, tuple[Callable[[EvalInputs], bool], str]] = {
-    "embed": (lambda given: given.embed is not None, "an embedder (embed)"),
-    "learner": (
-        lambda given: given.embed is not None or given.learner is not None,
-        "an embedder (embed) or a learner",
-    ),
-    "label": (lambda given: bool(given.label), "a column of labels (label)"),
-    "against": (lambda given: given.against is not None, "real rows (against)"),
-    "test": (lambda given: given.test is not None, "a test set (test)"),
-    "checks": (lambda given: bool(given.checks), "checks of a row (checks)"),
-    "source": (lambda given: bool(given.source), "a column of sources (source)"),
-    "marks": (lambda given: bool(given.said), "marks on its rows"),
-    "labelled": (lambda given: bool(_right(given)), "marks that are labels"),
-    "faithful": (
-        lambda given: FAITHFUL in tables.columns(given.rows.table),
-        f"a judge's scores by the rubric {FAITHFUL}",
-    ),
-    "judge": (_judged, "a column of a judge's scores (judge)"),
-    "looks": (lambda given: bool(given.looks), "two looks at the same rows"),
-}
-"""What a metric may need: whether it is given, and what it is called."""
+def metric(
+    name: str,
+    *,
+    kind: str,
+    of: Of = "texts",
+    needs: Sequence[str] = (),
+    order: int = 0,
+    **options: Any,
+) -> Callable[[Function], Function]:
+    """Register a metric: a decorator of a function that returns a score, or several.
 
+    Parameters
+    ----------
+    name : by which a report computes or leaves it out.
+    kind : diversity, distribution, faithfulness, utility, memorisation, people, or your own.
+    of : what the function gets: ``"texts"``, ``"vectors"`` (rows of an embedder) or ``"labels"`` of
+        the rows; those of the real rows come first if it needs ``"against"``. It gets ``level``,
+        ``seed`` and ``labels`` as well if it has parameters of that name. With ``"inputs"`` it gets
+        the whole :class:`~synthkit.evaluate.inputs.EvalInputs`, and may pair a score with the ids
+        of the rows its parts are of.
+    needs : keys of :data:`NEEDS`; without one of them the metric is left out of a report, with the
+        reason. ``of`` implies its own.
+    order : its place among the metrics of its kind.
+    options : passed to the function, so that one function can be several metrics.
 
-def _words(name: str, score: Callable[[list[str], float], Score]) -> Metric:
-    """A metric of texts alone."""
-    return Metric(
-        name,
-        "diversity",
-        (),
-        lambda given: [(score(given.rows.texts, given.level), given.rows.ids)],
-    )
+    Raises
+    ------
+    UsageError
+        If a need is unknown, or the name is taken.
 
-
-def _vectors(name: str, score: Callable[[TextTable, float], Score], *needs: str) -> Metric:
-    """A metric of embeddings alone."""
-
-    def make(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-        yield _by(given, score(given.rows, given.level)), given.rows.drawn_ids
-
-    return Metric(name, "diversity", ("embed", *needs), make)
-
-
-def _real(
-    name: str, scores: Callable[[EvalInputs], Iterable[Score]], *needs: str, vectors: bool = False
-) -> Metric:
-    """A metric that holds rows against real ones.
-
-    Its parts, where it has some, are of both tables, and do not say how each row moves the balls or
-    the clusters of the others: two such scores are compared by their intervals.
+    Examples
+    --------
+    >>> @metric("shouting", kind="diversity")
+    ... def shouting(texts):
+    ...     loud = [float(text.isupper()) for text in texts]
+    ...     return Score(name="shouting", value=sum(loud) / len(loud), n=len(loud), parts=loud)
+    >>> from synthkit.evaluate import report
+    >>> print(report([{"text": "HELP"}, {"text": "thanks"}])["shouting"])
+    0.5
+    >>> METRICS.remove("shouting")
     """
+    implied = {"vectors": ("embed",), "labels": ("label",)}.get(of, ())
+    needed = tuple(dict.fromkeys((*needs, *implied)))
+    for need in needed:
+        if need not in NEEDS:
+            raise UsageError(unknown("need", need, NEEDS))
 
-    def make(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-        for score in scores(given):
-            yield (_by(given, score) if vectors else score), ()
-
-    return Metric(name, "distribution", ("against", *needs, *(["embed"] if vectors else [])), make)
-
-
-def _by(given: EvalInputs, score: Score) -> Score:
-    """The score, with the embedder in what it depends on."""
-    drawn, n = len(given.rows.drawn), len(given.rows.texts)
-    sampled = f"{drawn} of {n} rows drawn, seed {given.seed}" if drawn < n else ""
-    parts = [score.how, given.embedder, sampled]
-    return replace(score, how="; ".join(part for part in parts if part))
-
-
-def _aps(side: TextTable, level: float, pairs: Any) -> Score:
-    labels = None if pairs == "all" else [side.labels[at] for at in side.drawn]
-    return embedding_diversity.aps(side.vectors, labels=labels, pairs=pairs, level=level)
-
-
-def _verdicts(found: Faithfulness, ids: Sequence[str]) -> tuple[Score, Sequence[str]]:
-    """The score of a share with the ids of the rows that have a verdict."""
-    said = zip(found.verdicts, ids, strict=True)
-    return found.score, [id for verdict, id in said if verdict.passed is not None]
-
-
-def _ids(given: EvalInputs) -> list[str]:
-    ids: list[str] = tables.column(given.rows.table, "id")
-    return ids
-
-
-def _passes(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    found = pass_rate(given.table, given.checks, level=given.level)
-    yield _verdicts(found, _ids(given))
-    if len(found.parts) > 1:
-        for score in found.parts.values():
-            yield score, _ids(given)
-
-
-def _label_accuracy(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    train, held = (labelled(half, given.label, column=given.column, name="real")
-                   for half in given.halves)  # fmt: skip
-    predict = given.student(train.texts, train.labels, None)
-    own = accuracy(*coded(held.labels, [list(predict(held.texts))]), level=given.level)
-    labels = dict(zip(given.rows.ids, predict(given.rows.texts), strict=True))
-    found = label_accuracy(given.rows.table, given.label, labels, level=given.level)
-    score, ids = _verdicts(found, _ids(given))
-    how = f"labels by a student of {len(train)} real rows, itself right on {own} of {own.n} others"
-    yield replace(score, how=f"{how}; {_learner(given)}; {score.how.split('; ')[-1]}"), ids
-
-
-def _utility(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    train, test = given.halves
-    options: dict[str, Any] = {
-        "label": given.label, "column": given.column, "learner": given.student,
-        "weight": given.weight or None, "level": given.level,
-    }  # fmt: skip
-    found = tstr(given.rows.table, train, test, seed=given.seed, **options)
-    more = gain(given.rows.table, train, test, **options)
-    cells = zip(*(tables.column(test, name) for name in ("id", given.column, given.label)),
-                strict=True)  # fmt: skip
-    ids = [id for id, text, label in cells if text is not None and label is not None]
-    for score in (found.synthetic, found.synthetic_f1, found.real, found.majority):
-        yield _learned(given, score), ids
-    yield _learned(given, _gap("TSTR gap", found.gap, found.synthetic, "lower")), ids
-    yield _learned(given, more.augmented), ids
-    yield _learned(given, _gap("augmentation gain", more.gain, more.augmented, "higher")), ids
-
-
-def _gap(name: str, gap: Difference, beside: Score, better: Any) -> Score:
-    """A difference as a score of its own."""
-    return Score(
-        name=name, value=gap.value, low=gap.low, high=gap.high, n=gap.n, unit="-1..1",
-        better=better, how=beside.how, level=gap.level,
-    )  # fmt: skip
-
-
-def _learned(given: EvalInputs, score: Score) -> Score:
-    return replace(score, how=f"{score.how}; {_learner(given)}")
-
-
-def _learner(given: EvalInputs) -> str:
-    """What a student sees of texts, where it is the light one."""
-    return "the given learner" if given.learner else given.embedder or "the given embedder"
-
-
-def _right(given: EvalInputs) -> dict[str, str]:
-    """The labels that people gave rows, by id; without verdicts."""
-    return {id: label for id, label in given.said.items() if label not in VERDICTS}
-
-
-def _people_labels(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    found = label_accuracy(given.rows.table, given.label, _right(given), level=given.level)
-    score, ids = _verdicts(found, _ids(given))
-    yield replace(score, name="label accuracy (people)"), ids
-
-
-def _accepted(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    said = {id: label != "reject" for id, label in given.said.items() if label not in ("", "skip")}
-    ids = [id for id in _ids(given) if id in said]
-    parts = [float(said[id]) for id in ids]
-    low, high = wilson(sum(parts), len(parts), given.level)
-    yield Score(
-        name="accept rate", value=sum(parts) / len(parts) if parts else 0.5, low=low, high=high,
-        n=len(parts), unit="0..1", better="higher", how="marks, the majority of people; Wilson",
-        level=given.level, parts=parts,
-    ), ids  # fmt: skip
-
-
-def _looks(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    said = {who: {label for pair in pairs for label in pair} for who, pairs in given.looks.items()}
-    if not any(len(labels) > 1 for labels in said.values()):
-        raise UsageError("kappa is not defined where all labels are one and the same.")
-    for who, pairs in given.looks.items():
-        if len(said[who]) < 2:
-            continue
-        score = cohen(pairs, level=given.level, seed=given.seed)
-        yield replace(score, name=f"{score.name}, {who}"), ()
-
-
-def _judges(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    for score in given.calibration.scores.values():
-        yield score, ()
-
-
-def _advice(given: EvalInputs) -> dict[str, str]:
-    return {f"judge {name}": one.advice for name, one in given.calibration.judges.items()}
-
-
-def _faithful(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    found = judged(given.rows.table, FAITHFUL, level=given.level, seed=given.seed)
-    score, ids = _verdicts(found, _ids(given))
-    yield replace(score, name="faithful by a judge"), ids
-
-
-def _grounded(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-    sources = given.rows.of(tables.column(given.rows.table, given.source))
-    found = grounded(given.rows.texts, sources, level=given.level, seed=given.seed)
-    yield _verdicts(found, given.rows.ids)
-
-
-def _copies(other: str) -> Callable[[EvalInputs], Iterable[tuple[Score, Sequence[str]]]]:
-    def make(given: EvalInputs) -> Iterable[tuple[Score, Sequence[str]]]:
-        found = memorised(
-            given.table, getattr(given, other), column=given.column, level=given.level,
-            seed=given.seed,
+    def register(function: Function) -> Function:
+        METRICS.add(
+            name,
+            Metric(
+                name=name, kind=kind, function=function, of=of, needs=needed, options=options,
+                order=order,
+            ),
+            function,
         )  # fmt: skip
-        of = "real rows" if other == "against" else "test rows"
-        for score in found.scores.values():
-            yield replace(score, name=f"{score.name}, {of}"), given.rows.ids
+        return function
 
-    return make
+    return register
 
 
-METRICS: tuple[Metric, ...] = (
-    _words("vocabulary", lambda texts, level: lexical_diversity.vocabulary(texts, level=level)),
-    _words("distinct-1", lambda texts, level: lexical_diversity.distinct_n(texts, 1, level=level)),
-    _words("distinct-2", lambda texts, level: lexical_diversity.distinct_n(texts, 2, level=level)),
-    _words(
-        "n-gram entropy", lambda texts, level: lexical_diversity.ngram_entropy(texts, level=level)
-    ),
-    _words(
-        "compression ratio",
-        lambda texts, level: lexical_diversity.compression_ratio(texts, level=level),
-    ),
-    _words("MTLD", lambda texts, level: lexical_diversity.mtld(texts, level=level)),
-    _words("self-BLEU", lambda texts, level: self_bleu(texts, level=level)),
-    _vectors("APS", lambda side, level: _aps(side, level, "all")),
-    _vectors("intra-label APS", lambda side, level: _aps(side, level, "intra"), "label"),
-    _vectors("inter-label APS", lambda side, level: _aps(side, level, "inter"), "label"),
-    _vectors(
-        "remote-clique",
-        lambda side, level: embedding_diversity.remote_clique(side.vectors, level=level),
-    ),
-    _vectors("Chamfer", lambda side, level: embedding_diversity.chamfer(side.vectors, level=level)),
-    _vectors("Vendi", lambda side, level: embedding_diversity.vendi(side.vectors, level=level)),
-    _real(
-        "MAUVE",
-        lambda given: [
-            mauve_and_divergence.mauve(
-                given.real.vectors, given.rows.vectors, seed=given.seed, level=given.level
-            )
-        ],
-        vectors=True,
-    ),
-    _real(
-        "PRDC",
-        lambda given: embedding_fidelity.prdc(
-            given.real.vectors, given.rows.vectors, seed=given.seed, level=given.level
-        ),
-        vectors=True,
-    ),
-    _real(
-        "Frechet distance",
-        lambda given: [embedding_fidelity.frechet_distance(given.real.vectors, given.rows.vectors)],
-        vectors=True,
-    ),
-    _real(
-        "two-sample test",
-        lambda given: [
-            embedding_fidelity.two_sample(
-                given.real.vectors, given.rows.vectors, seed=given.seed, level=given.level
-            )
-        ],
-        vectors=True,
-    ),
-    _real(
-        "label divergence",
-        lambda given: mauve_and_divergence.label_divergence(
-            given.real.labels, given.rows.labels, seed=given.seed, level=given.level
-        ),
-        "label",
-    ),
-    _real(
-        "length divergence",
-        lambda given: mauve_and_divergence.length_divergence(
-            given.real.texts, given.rows.texts, seed=given.seed, level=given.level
-        ),
-    ),
-    Metric("pass rate", "faithfulness", ("checks",), _passes),
-    Metric("label accuracy", "faithfulness", ("label", "against", "learner"), _label_accuracy),
-    Metric("label accuracy (people)", "faithfulness", ("label", "labelled"), _people_labels),
-    Metric("grounding", "faithfulness", ("source",), _grounded),
-    Metric("faithful by a judge", "faithfulness", ("faithful",), _faithful),
-    Metric("TSTR", "utility", ("label", "against", "learner"), _utility),
-    Metric("copies of real rows", "memorisation", ("against",), _copies("against")),
-    Metric("copies of test rows", "memorisation", ("test",), _copies("test")),
-    Metric("accept rate", "people", ("marks",), _accepted),
-    Metric("agreement", "people", ("looks",), _looks),
-    Metric("judges", "people", ("judge", "marks"), _judges, _advice),
-)
-"""All metrics of a report, in the order in which it has them."""
+def load(names: Iterable[str]) -> tuple[list[Metric], dict[str, str]]:
+    """Metrics in the order of a report, and the reasons why others cannot be imported.
+
+    They are sorted by kind, then by ``order``, then as the registry lists them.
+    """
+    metrics: list[Metric] = []
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            metrics.append(METRICS[name])
+        except UsageError as error:
+            failed[name] = str(error).rstrip(".")
+    places = {kind: place for place, kind in enumerate(KINDS)}
+    metrics.sort(key=lambda one: (places.get(one.kind, len(KINDS)), one.order))
+    return metrics, failed
+
+
+def _labels(rows: TextTable, of: Of) -> list[Any]:
+    return [rows.labels[at] for at in rows.drawn] if of == "vectors" else rows.labels
+
+
+def _embedded(score: Score, inputs: EvalInputs) -> Score:
+    """The score, with the embedder and the sample in its ``how``."""
+    drawn, n = len(inputs.rows.drawn), len(inputs.rows.texts)
+    sample = f"{drawn} of {n} rows drawn, seed {inputs.seed}" if drawn < n else ""
+    parts = [score.how, inputs.embedder, sample]
+    return replace(score, how="; ".join(filter(None, parts)))

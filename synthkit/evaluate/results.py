@@ -26,6 +26,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What scores say to do: the topic, such as ``"judge kind"``, and the text."""
+
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The scores of a table, and what was left out.
 

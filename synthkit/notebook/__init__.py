@@ -1,5 +1,5 @@
 """The notebook shell: magics, completion, displays and widgets over the public functions."""
 
-import lazy_loader
+from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -55,7 +55,7 @@ class Completer:
             if not before:
                 return _starting(last, VERBS)
             verb = VERBS.get(before.pop(0))
-            arguments = (verb.arguments if verb else None) or ()
+            arguments = verb.all_arguments() if verb else ()
             if verb is VERBS["make"]:
                 arguments = ARGUMENTS
         said = opts.said(before, "--recipe")
@@ -103,7 +103,7 @@ class Completer:
             case "METRIC":
                 from synthkit.evaluate.registry import METRICS
 
-                return [shlex.quote(metric.name) for metric in METRICS]
+                return [shlex.quote(name) for name in METRICS]
             case "SCHEMA":
                 return [
                     name

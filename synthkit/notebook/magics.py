@@ -23,7 +23,7 @@ from synthkit.notebook.output.tables import Static, summary
 from synthkit.notebook.recipe_arguments import EMBEDDER, entry
 from synthkit.notebook.run_preview import Background, Feed, Interrupted, carry_out, open_preview
 from synthkit.notebook.verbs import VERBS, listing
-from synthkit.notebook.verbs.filter import by_marks
+from synthkit.notebook.verbs.filter import learned_filter
 from synthkit.sessions.session import FOLDER, Session, session
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class SynthMagics(Magics):
     def _sifted(self, making: Job, run: Run, learned: str) -> Static:
         """Keep the rows that a learned filter keeps in NAME, the others in NAME_dropped."""
         made = self.session.curate(
-            run.table, by_marks(self, learned, None, EMBEDDER), name=making.name
+            run.table, learned_filter(self, learned, EMBEDDER), name=making.name
         )
         self.session.save(making.name, made.kept)
         bound = {making.name: made.kept, f"{making.name}_dropped": made.dropped}

@@ -205,7 +205,10 @@ class Entry:
 
 def entries(names: opts.Names | None = None) -> dict[str, Entry]:
     """The recipes by name: those of synthkit, then generator functions in variables."""
-    found = {name: Entry(name, RECIPES[name]) for name in RECIPES}
+    found = {
+        name: Entry(name, function, own=inspect.isgeneratorfunction(function))
+        for name, function in RECIPES.items()
+    }
     if names is not None:
         for name, value in names.public.items():
             first = inspect.isgeneratorfunction(value) and next(

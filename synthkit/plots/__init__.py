@@ -11,6 +11,6 @@ is blank where there is no script.
 - ``theme`` is the look of all of them, ``readings`` their words
 """
 
-import lazy_loader
+from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__, decorator="plot")

@@ -12,6 +12,7 @@ from .maps import cartography as cartography
 from .maps import embedding_map as embedding_map
 from .proportions import accept_rates as accept_rates
 from .proportions import balance as balance
+from .registry import plot as plot
 from .theme import (
     HUES as HUES,
 )

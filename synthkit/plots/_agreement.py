@@ -8,6 +8,7 @@ from typing import Any
 from synthkit.core.types import Score
 from synthkit.plots import theme
 from synthkit.plots.captions import counted, interval
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import on_shade, spaced
 
 MOST_JUDGES = 12
@@ -15,6 +16,7 @@ MOST_WRITTEN = 6
 """Judges up to which a cell has room for the interval."""
 
 
+@plot("agreement")
 def agreement(
     pairs: Mapping[tuple[str, str], Score | None],
     *,

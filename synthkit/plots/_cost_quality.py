@@ -9,9 +9,11 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import interval
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import DIRECT, label, style
 
 
+@plot("cost-quality")
 def cost_quality(points: Any, *, currency: str = "$", caption: str | None = None) -> Any:
     """A plotly figure of what labels cost and how many are right, a line for each way to route.
 

@@ -9,12 +9,14 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Curation, Stage
 from synthkit.plots import theme
 from synthkit.plots.captions import counted
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import HUES, spaced
 
 MOST_STAGES = 20
 MOST_REASONS = 3
 
 
+@plot("funnel")
 def funnel(stages: Curation | Sequence[Stage], *, caption: str = "") -> Any:
     """A plotly figure of how many rows each filter was given, and how many it kept.
 

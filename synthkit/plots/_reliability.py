@@ -10,6 +10,7 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import counted, interval, written
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import HUES, INK, spaced
 from synthkit.stats.intervals import wilson
 
@@ -73,6 +74,7 @@ def binned(
     return tables.build({name: [row[at] for row in rows] for at, name in enumerate(COLUMNS)})
 
 
+@plot("reliability")
 def reliability(bins: Any, *, what: str = "the outcome", caption: str = "") -> Any:
     """A plotly reliability diagram: how often came true what was said to be so likely.
 

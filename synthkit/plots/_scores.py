@@ -11,6 +11,7 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import gap, interval, listed, versus
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import label, style
 
 Groups: TypeAlias = dict[str, dict[str, Score]]
@@ -28,6 +29,7 @@ HEAD, FOOT = 36, 22
 ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 
+@plot("scores")
 def scores(
     groups: Mapping[str, Iterable[Score]] | Iterable[Score] | Any, *, caption: str = ""
 ) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from synthkit.plots import theme
 from synthkit.plots.captions import counted, spanned
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import HUES, spaced
 from synthkit.stats.intervals import wilson
 
@@ -87,6 +88,7 @@ def _parted(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
+@plot("confusion")
 def confusion(joint: Sequence[Sequence[int]], labels: Sequence[Any], *, caption: str = "") -> Any:
     """A plotly heatmap of given labels by what they look like.
 

@@ -11,6 +11,7 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import interval, versus
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import DIRECT, GOLD, HUES, INK, label, spaced, style
 from synthkit.stats.bootstrap import Difference, Floats, paired_bootstrap
 
@@ -20,6 +21,7 @@ LOG = 8
 """Times that the most rows are the fewest from which on the axis is logarithmic."""
 
 
+@plot("tstr")
 def tstr(
     sources: Mapping[str, Score],
     *,
@@ -169,6 +171,7 @@ def _centred(score: Score) -> Floats:
     return np.asarray(parts + (score.value - parts.mean()))
 
 
+@plot("learning-curve")
 def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") -> Any:
     """A plotly figure of how well a learner does against how many rows it learned from.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from synthkit.plots import theme
 from synthkit.plots.captions import counted, spanned, written
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import TEXT_LENGTH, spaced, style
 from synthkit.stats.intervals import wilson
 
@@ -16,6 +17,7 @@ HOVER_BYTES, HOVER_LINE = 56_000, 16
 the figure stays below 100 KB there."""
 
 
+@plot("map")
 def embedding_map(
     points: Sequence[Sequence[float]],
     *,
@@ -121,6 +123,7 @@ def _mixed(spots: Sequence[Sequence[float]], groups: Sequence[str]) -> str:
     )
 
 
+@plot("cartography")
 def cartography(
     confidence: Sequence[float],
     variability: Sequence[float],

@@ -10,6 +10,7 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import counted, interval, spanned, versus
+from synthkit.plots.registry import plot
 from synthkit.plots.theme import HUES, label, spaced, style
 from synthkit.stats.intervals import wilson
 
@@ -22,6 +23,7 @@ ROOM = 88
 RATES = ("version", "accepted", "n")
 
 
+@plot("balance")
 def balance(
     counts: Mapping[Any, int],
     target: Mapping[Any, float] | None = None,
@@ -143,6 +145,7 @@ def _balanced(lines: Sequence[tuple[str, Score, float]], total: int) -> str:
     )
 
 
+@plot("accept-rates")
 def accept_rates(points: Any, *, caption: str = "") -> Any:
     """A plotly figure of the share of rows accepted, by prompt version, in the order of time.
 

@@ -121,22 +121,28 @@ def laid_out(
 
 def reading(figure: Any) -> str:
     """What a figure of this package says, in one line."""
-    return str(figure.layout.meta["reading"])
+    return str(_meta(figure).get("reading", caption(figure) or "A figure."))
 
 
 def rows(figure: Any) -> list[dict[str, Any]]:
     """The table that a figure of this package was drawn from; its first 100 rows."""
-    return [dict(row) for row in figure.layout.meta["rows"]]
+    return [dict(row) for row in _meta(figure).get("rows", ())]
 
 
 def size(figure: Any) -> int:
     """How many rows that table has in all."""
-    return int(figure.layout.meta["size"])
+    return int(_meta(figure).get("size", 0))
+
+
+def _meta(figure: Any) -> Mapping[str, Any]:
+    """What a figure of this package carries; empty for any other figure."""
+    meta = figure.layout.meta
+    return meta if isinstance(meta, Mapping) else {}
 
 
 def caption(figure: Any) -> str:
     """What stands under a figure: how many rows, by what method, with which seed."""
-    return str(figure.layout.title.text).replace("<br>", " ")
+    return str(figure.layout.title.text or "").replace("<br>", " ")
 
 
 def style(at: int) -> tuple[str, str]:

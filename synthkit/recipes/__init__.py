@@ -4,6 +4,6 @@ A recipe sees no model, file, clock or network: the runner runs it and stores it
 ``synthkit.recipes.<name>(...)`` builds one, ``synthkit.generate(recipe, model=...)`` runs it.
 """
 
-import lazy_loader
+from synthkit.core.registry import public_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__, decorator="recipe")

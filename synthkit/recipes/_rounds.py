@@ -44,7 +44,7 @@ def traced(steps: Steps[T]) -> Steps[tuple[tuple[Request, ...], T]]:
 
     The steps may yield requests alone.
 
-    >>> from synthkit.recipes._base import asked, user
+    >>> from synthkit.recipes._base import ask_all, user
     >>> steps = traced(ask_all([user("Hi.")]))
     >>> request = next(steps)[0]
     >>> try:

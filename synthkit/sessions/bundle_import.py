@@ -178,7 +178,7 @@ def _members(bundle: zipfile.ZipFile, size: int) -> dict[str, dict[str, Any]]:
     if numbers[0] > FORMAT or numbers[1] > SCHEMA_VERSION:
         raise StoreError(
             f"it was written by a newer synthkit ({told.get('synthkit')}). "
-            "Upgrade: pip install -U synthkit"
+            "Upgrade: pip install -U jupyter-synthkit"
         )
     members = told.get("members")
     if not isinstance(members, dict) or {*members, MANIFEST} != set(names):

@@ -395,8 +395,8 @@ class Session:
 
         held = tables.identified(table)
         ids = [str(id) for id in tables.column(held, "id")]
-        labels, looks = evaluations.people(self.marks(task=task, rows=ids))
-        made = report(held, **{"said": labels, "looks": looks, **options})
+        labels, rater_pairs = evaluations.people(self.marks(task=task, rows=ids))
+        made = report(held, **{"marks": labels, "rater_pairs": rater_pairs, **options})
         told = {key: value for key, value in options.items() if isinstance(value, str | int)}
         evaluations.keep(self.store, name, made, told)
         return made

@@ -126,7 +126,7 @@ class Store:
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path} was written by a newer synthkit (format {version}, this one reads "
-                f"up to {SCHEMA_VERSION}). Upgrade: pip install -U synthkit"
+                f"up to {SCHEMA_VERSION}). Upgrade: pip install -U jupyter-synthkit"
             )
         if version < SCHEMA_VERSION:
             self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")

@@ -656,7 +656,7 @@ def test_a_benchmark_without_lm_eval_says_what_to_install(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "lm_eval.evaluator", None)
-    with pytest.raises(MissingExtra, match=r'pip install "synthkit\[benchmark\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install "jupyter-synthkit\[benchmark\]"'):
         benchmark(sk.Fake(), mood(), session=session)
 
 

@@ -188,7 +188,7 @@ def test_by_mouse_alone_and_after_a_reload_and_without_a_kernel(
 ) -> None:
     evil = "<img src=x onerror='document.title=1'></script>\\u202e\\u200b\\x1b[31m"
     hostile = f"""
-here.store.add_run("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.types.Ledger())
+here.store.add_run("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
 here.store.add_marks([Mark(id="z", label="<i>label</i>", by="{evil}")])
 good = 7
 """
@@ -257,7 +257,7 @@ import json, synthkit as sk
 from dataclasses import asdict
 %config SynthMagics.folder = "many"
 with sk.session("many").store.transaction() as db:
-    book = json.dumps(asdict(sk.types.Ledger(requests=3, cost=0.01)))
+    book = json.dumps(asdict(sk.core.types.Ledger(requests=3, cost=0.01)))
     db.executemany("INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)",
                    [("some", "m", "p", 1e9 + n, 3, book) for n in range(10_000)])
 """

@@ -63,4 +63,4 @@ def test_a_missing_extra_names_the_feature_and_the_pip_line() -> None:
     with pytest.raises(errors.MissingExtra) as caught:
         need("no_such_package", extra="local", why="to load 4-bit weights")
     assert "to load 4-bit weights" in str(caught.value)
-    assert 'pip install "synthkit[local]"' in str(caught.value)
+    assert 'pip install "jupyter-synthkit[local]"' in str(caught.value)

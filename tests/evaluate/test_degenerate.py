@@ -17,6 +17,7 @@ from synthkit import evaluate
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate import Battle, checks
+from synthkit.evaluate.registry import METRICS
 from synthkit.stats.bootstrap import Difference
 
 NAN = math.nan
@@ -251,7 +252,7 @@ CALLS: dict[str, list[Callable[[], Any]]] = {
         for texts, train in product(TEXTS[:-1:2], (None, ["a", "b"], [""]))
     ],
 }
-NO_METRIC = {"battles", "pairs", "settled", "light", "held_out", "learning_curve"}
+NO_METRIC = {"battles", "pairs", "settled", "light", "held_out", "learning_curve", "metric"}
 """Public functions that give no score, or scores that these give; they have tests of their own."""
 
 
@@ -309,3 +310,5 @@ def test_a_level_in_percent_is_refused_by_all(name: str) -> None:
 def test_each_public_function_is_tried() -> None:
     functions = {one for one in evaluate.__all__ if inspect.isfunction(getattr(evaluate, one))}
     assert functions == CALLS.keys() | NO_METRIC
+    registered = {one.function.__name__ for one in METRICS.values() if one.of != "inputs"}
+    assert registered <= CALLS.keys()

@@ -43,15 +43,15 @@ def whole() -> Any:
         table, column="text", against=rows(120, 1), test=rows(30, 2), label="label",
         source="source", embed=embed, embedder="words",
         checks=[length("text", 4, 9), regex("text", "^the")],
-        said={"0": "accept", "1": "reject", "2": "good"},
-        looks={"ana again": [("a", "a"), ("a", "b"), ("b", "b")], "bo again": [("a", "a")]},
+        marks={"0": "accept", "1": "reject", "2": "good"},
+        rater_pairs={"ana again": [("a", "a"), ("a", "b"), ("b", "b")], "bo again": [("a", "a")]},
     )  # fmt: skip
 
 
 def test_all_that_is_given_is_measured(whole: Any) -> None:
     assert whole.left_out == {}
     kinds = {one.kind for one in whole.measured}
-    assert kinds == {metric.kind for metric in METRICS}
+    assert kinds == {metric.kind for metric in METRICS.values()}
     assert len(whole.scores) == len(whole.measured)  # no name stands for two
     assert whole.frame()["metric"].tolist() == list(whole.scores)
 
@@ -75,7 +75,7 @@ def test_judges_are_held_to_marks_with_advice(whole: Any) -> None:
     assert whole["accuracy of kind"].n == 3
     assert list(whole.advice) == ["judge kind"]
     assert "mark" in whole.advice["judge kind"]
-    without = report(rows(20), column="text", said={"1": "accept"})
+    without = report(rows(20), column="text", marks={"1": "accept"})
     assert without.left_out["judges"] == "needs a column of a judge's scores (judge)"
 
 
@@ -93,7 +93,7 @@ def test_what_is_missing_is_left_out_with_the_reason() -> None:
     found = report(rows(10), column="text")
     assert {one.kind for one in found.measured} == {"diversity"}
     assert found.left_out["MAUVE"] == "needs real rows (against) and an embedder (embed)"
-    assert found.left_out["agreement"] == "needs two looks at the same rows"
+    assert found.left_out["agreement"] == "needs two raters of the same rows (rater_pairs)"
     with pytest.raises(UsageError, match=r"MAUVE.*left out: needs real rows"):
         found["MAUVE"]
 

@@ -9,18 +9,27 @@ from comm.base_comm import BaseComm
 
 
 class Wire(BaseComm):
-    """Keeps what a widget sends."""
+    """Keeps what a widget sends: its first state, then its messages in ``sent``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.opened: dict[str, Any] = {}
         self.sent: list[dict[str, Any]] = []
         super().__init__(*args, **kwargs)
 
+    @property
+    def everything(self) -> list[dict[str, Any]]:
+        """The first state, without the module, and all messages."""
+        state = {key: one for key, one in self.opened["state"].items() if key[:4] != "_esm"}
+        return [state, *self.sent]
+
     def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
-        if msg_type == "comm_msg":
+        if msg_type in ("comm_open", "comm_msg"):
             # what is no JSON, or no UTF-8, would not arrive
-            self.sent.append(
-                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
-            )
+            sent = json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
+            if msg_type == "comm_open":
+                self.opened = sent
+            else:
+                self.sent.append(sent)
 
 
 def messages(widget: Any, kind: str) -> list[dict[str, Any]]:

@@ -57,7 +57,7 @@ EMPTY: dict[str, Callable[[], Any]] = {
 
 
 def test_every_figure_is_tried() -> None:
-    others = {"HUES", "SYMBOLS", "binned", "caption", "reading", "rows", "size"}
+    others = {"HUES", "SYMBOLS", "binned", "caption", "plot", "reading", "rows", "size"}
     assert set(plots.__all__) - others == set(FIGURES)
     with pytest.raises(AttributeError, match="no attribute 'pie'"):
         plots.pie  # noqa: B018

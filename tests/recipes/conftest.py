@@ -28,7 +28,7 @@ def make(session: sk.Session) -> Callable[..., sk.Run]:
 
 
 @pytest.fixture(scope="session")
-def smollm2() -> sk.types.Model:
+def smollm2() -> sk.core.types.Model:
     """Real weights, which are loaded once."""
     return sk.load_model("smollm2")
 

@@ -67,7 +67,7 @@ def test_no_condition_ever_passes_its_quota(make: Make) -> None:
             self.seen: Counter[Any] = Counter()
 
         def made(self, made: Any) -> None:
-            if type(made.outcome) is sk.types.Row:
+            if type(made.outcome) is sk.core.types.Row:
                 self.seen[made.outcome.cells["label"]] += 1
                 assert max(self.seen.values()) <= 5
 

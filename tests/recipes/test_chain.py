@@ -60,7 +60,7 @@ def test_fields_that_do_not_use_each_other_are_asked_in_one_step() -> None:
     (steps,) = chain(QUIZ, rows=TOPICS[:1]).branches()
     first: Any = next(steps)
     assert [request.messages[-1].content for request in first] == ["Ask about rain."]
-    second: Any = steps.send([sk.types.Completion("Wet?")])
+    second: Any = steps.send([sk.core.types.Completion("Wet?")])
     assert [request.messages[-1].content for request in second] == [
         "Answer in a word: Wet?",
         "Is Wet? easy or hard?",
@@ -79,7 +79,7 @@ def test_rows_do_not_wait_for_each_other(make: Make) -> None:
     assert order == ["A 0", "A 1", "B 0 x", "B 1 x"]
     (one, two) = chain("--- field a\n{{ i }}\n--- field b\n{{ a }}", rows={"i": [0, 1]}).branches()
     next(one), next(two)
-    follow: Any = one.send([sk.types.Completion("x")])
+    follow: Any = one.send([sk.core.types.Completion("x")])
     assert follow[0].messages[-1].content == "x"
 
 
@@ -277,7 +277,9 @@ def test_a_killed_augmentation_goes_on(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.model
-def test_a_chain_on_a_real_model(make: Make, session: sk.Session, smollm2: sk.types.Model) -> None:
+def test_a_chain_on_a_real_model(
+    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+) -> None:
     prompt = (
         "--- field thing\nName one {{ kind }}.\n--- field size: big, small\nIs {{ thing }} big?"
     )

@@ -120,7 +120,7 @@ def test_a_model_that_fails_or_gives_no_scores_makes_rejects(make: Make) -> None
 
     class Mute(sk.Fake):
         def _scored(self, request: Request, text: str) -> Any:
-            return sk.types.Completion(text)
+            return sk.core.types.Completion(text)
 
     run = make(likelihood(rows=ROWS, labels="good,bad"), Mute(name="mute"))
     assert "use one on this machine" in run.rejects.reason[0]

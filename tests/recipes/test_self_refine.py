@@ -165,7 +165,9 @@ def test_a_back_translation_that_cannot_work_is_refused(
 
 
 @pytest.mark.model
-def test_revision_on_a_real_model(make: Make, session: sk.Session, smollm2: sk.types.Model) -> None:
+def test_revision_on_a_real_model(
+    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+) -> None:
     few = sk.Sampling(max_tokens=12)
     rows = {"topic": ["rain"]}
     run = make(self_refine("Write a line about {{ topic }}.", rows=rows, sampling=few), smollm2)

@@ -119,7 +119,7 @@ def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
     )
     request = sk.plan("Hi.", model=model, session=session).requests[0]
     payload = request.payload(model.fingerprint)
-    session.store.put(request.key(model.fingerprint), payload, sk.types.Completion("Ho."))
+    session.store.put(request.key(model.fingerprint), payload, sk.core.types.Completion("Ho."))
     session.store.add_model(model.fingerprint, model.name)
     planned = sk.plan("Hi.", model=sk.Fake(), session=session, name="hi")
     line = f"hi --schema {tmp_path}/deep/schema.json --vary a=x/y --model fake"

@@ -8,12 +8,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.sessions.test_bundle import fill, held
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.sessions import deletion
+from tests.sessions.test_bundle_export import fill, held
 
 
 def asked(session: sk.Session, prompt: str, name: str = "", **options: Any) -> Any:
@@ -60,7 +60,7 @@ def test_answers_that_anything_else_rests_on_stay(session: sk.Session, spared_by
     elif spared_by == "mark":
         session.store.add_marks([Mark(id=id, label="accept", by="ana") for id in table["id"]])
     else:
-        session.store.add_run("old", "m", "p", 3, sk.types.Ledger())
+        session.store.add_run("old", "m", "p", 3, sk.core.types.Ledger())
     before = session.store.count()
     done = session.delete(runs=[1], completions=True)
     assert done.completions == 0

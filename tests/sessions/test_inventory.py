@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
-from tests.sessions.test_bundle import fill
 
 import synthkit as sk
 from synthkit.core.types import Mark
 from synthkit.sessions import inventory
+from tests.sessions.test_bundle_export import fill
 
 
 def test_tables_are_told_with_their_runs_and_marks(session: sk.Session) -> None:
@@ -87,7 +87,7 @@ def test_cost_sums_up_what_each_run_took(session: sk.Session) -> None:
 def test_sizes_add_up_to_what_is_on_disk(session: sk.Session) -> None:
     fill(session)
     sizes = session.sizes()
-    session.store.add_run("x", "m", "p", 0, sk.types.Ledger())
+    session.store.add_run("x", "m", "p", 0, sk.core.types.Ledger())
     assert sum(session.sizes().values()) >= sum(sizes.values())
     session.close()
     files = sum(path.stat().st_size for path in session.folder.rglob("*.*"))

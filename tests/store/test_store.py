@@ -120,7 +120,7 @@ def test_a_newer_format_is_refused_and_left_alone(store: Store) -> None:
     store.put(KEY, PAYLOAD, ANSWER)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"format 99.*pip install -U synthkit"):
+    with pytest.raises(StoreError, match=r"format 99.*pip install -U jupyter-synthkit"):
         Store(store.path)
     assert store.count() == 1
 

@@ -22,6 +22,7 @@ from synthkit.core.types import Curation
 from synthkit.curate.duplicates import minhash, nearest
 from synthkit.curate.duplicates.shingles import Kind, Positions, Shape, folded
 from synthkit.curate.filters.base import MISSING, Filter
+from synthkit.curate.filters.registry import filter_option, number
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
 
@@ -218,6 +219,20 @@ def semantic_duplicates(
     by = getattr(by, "name", None) or getattr(embed, "__qualname__", type(embed).__name__)
     name = f"semantic duplicates of {column}, cosine by {by} >= {threshold}"
     return _filter(name, "semantic duplicate", "cosine", column, prefer, Measure(find, compare))
+
+
+@filter_option("dedupe", takes="THRESHOLD", cost=2)
+def _dedupe(threshold: str = "exact", *, column: str) -> Filter:
+    """Drop duplicates: equal texts, or texts with a Jaccard similarity of at least THRESHOLD."""
+    if threshold == "exact":
+        return exact_duplicates(column=column)
+    return near_duplicates(threshold=number(threshold), column=column)
+
+
+@filter_option("dedupe-meaning", takes="NUMBER", cost=3)
+def _dedupe_meaning(threshold: float, *, column: str, embed: Embed) -> Filter:
+    """Drop texts of the same meaning: those with a cosine similarity of at least NUMBER."""
+    return semantic_duplicates(embed, threshold=threshold, column=column)
 
 
 def clusters(table: Any, rule: Duplicates) -> Any:

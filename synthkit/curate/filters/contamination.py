@@ -18,7 +18,8 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, texts
-from synthkit.curate.filters.text import share as checked_share
+from synthkit.curate.filters.ranges import check_share
+from synthkit.curate.filters.registry import filter_option
 from synthkit.data import tables as tables
 from synthkit.stats.rouge import tokens
 
@@ -42,6 +43,7 @@ class _Index:
     short: dict[int, frozenset[Gram]]
 
 
+@filter_option("no-contamination", takes="TABLE", cost=2)
 def no_contamination(
     test: Any,
     *,
@@ -50,7 +52,7 @@ def no_contamination(
     n: int | None = None,
     share: float = 0.7,
 ) -> Filter:
-    """A filter of rows that overlap a test table, and say with which of its rows and how much.
+    """Drop rows that overlap a test table; the reason names the test row and the overlap.
 
     Dropped is a text that equals a test text after normalisation (words alone, casefolded); that
     has ``n`` words in a row in common with one; or, where both are of at most 2 ``n`` words, whose
@@ -89,7 +91,7 @@ def no_contamination(
     """
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 2):
         raise UsageError(f"n must be 2 words or more; got {n!r}.")
-    checked_share("share", share)
+    check_share("share", share)
     if not share:
         raise UsageError("share must be above 0, or every row is dropped.")
     index = _indexed(test, test_column or column, n)

@@ -18,7 +18,8 @@ from typing import Any
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.curate.filters.base import Filter, text_filter, texts
-from synthkit.curate.filters.text import share
+from synthkit.curate.filters.ranges import check_share
+from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.data import tables as tables
 
 READ = 2_000
@@ -67,7 +68,7 @@ def language(
     for code in codes:
         if code not in known:
             raise UsageError(unknown("language", code, known))
-    share("least", least)
+    check_share("least", least)
     if least < 0.5:
         raise UsageError(f"least must be 0.5 or more, to decide one way alone; got {least}.")
     if undecided not in ("keep", "drop"):
@@ -86,6 +87,12 @@ def language(
 
     asked = f"language {' or '.join(codes)}, {least:g} sure"
     return text_filter(asked + ("" if undecided == "keep" else ", undecided dropped"), column, test)
+
+
+@filter_option("language", takes="CODE,CODE", cost=1)
+def _language(codes: str, *, column: str) -> Filter:
+    """Drop texts that are surely in another language."""
+    return language(*listed(codes), column=column)
 
 
 def identify_languages(table: Any, *, column: str = "text") -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, texts
-from synthkit.curate.filters.text import bounds, share
+from synthkit.curate.filters.ranges import check_share, describe_range
 from synthkit.data import tables as tables
 
 Score = Callable[[Sequence[str]], ArrayLike]
@@ -36,7 +36,7 @@ def toxicity(score: Score, *, column: str = "text", most: float = 0.5) -> Filter
     >>> rude.judge([{"text": "You idiot."}, {"text": "Good soup."}])
     ['toxic: 0.9', '']
     """
-    share("most", most)
+    check_share("most", most)
     return _by_score("toxicity", score, column, _toxic(most), f"<= {most:g}", 1.0)
 
 
@@ -65,7 +65,7 @@ def perplexity(
     >>> odd.judge([{"text": "xq soup"}, {"text": "Good soup."}])
     ['perplexity too high: 900', '']
     """
-    span = bounds("perplexity", least, most)
+    span = describe_range("perplexity", least, most)
 
     def said(value: float) -> str:
         if least is not None and value < least:

@@ -25,6 +25,7 @@ from typing import Any
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.curate.filters.base import Filter, text_filter
+from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
 
@@ -165,8 +166,17 @@ def no_pii(*, column: str = "text", kinds: Sequence[str] = KINDS, region: str = 
     )
 
 
+@filter_option("no-pii", takes="KIND,KIND", cost=1)
+def _no_pii(kinds: str = "", *, column: str) -> Filter:
+    """Drop texts with personal data: email, phone, card, iban, ip, ssn."""
+    return no_pii(column=column, kinds=listed(kinds) or KINDS)
+
+
+@filter_option("no-secrets", cost=1)
 def no_secrets(*, column: str = "text") -> Filter:
-    """A filter of texts with keys, tokens or private keys, as :func:`find_secrets` finds them.
+    """Drop texts with passwords, API keys, tokens or private keys.
+
+    :func:`find_secrets` says which are found. A reason names the kind and not the secret.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, text_filter, texts
+from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.data import tables as tables
 from synthkit.stats.rouge import tokens
 
@@ -138,8 +139,9 @@ _LEAK = [(kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pat
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "\u00a0": " "})
 
 
+@filter_option("no-refusals", cost=1)
 def no_refusals(*, column: str = "text") -> Filter:
-    """A filter of answers that refuse, or speak of the model that wrote them, in English.
+    """Drop answers in which a model refuses, or speaks about itself, in English.
 
     Only the first 400 characters are looked at. The phrases are in ``REFUSALS``. Of the answers
     that people judged for XSTest (P. Roettger et al. 2023, arXiv 2308.01263) it finds all 211
@@ -211,6 +213,12 @@ def no_leakage(
 
     label = ", ".join([*named, *(["the template"] if template else [])])
     return Filter(f"no leakage{f' of {label}, {n} words' if label else ''}", judge)
+
+
+@filter_option("no-leakage", takes="COLUMN,COLUMN", cost=1)
+def _no_leakage(prompts: str = "", *, column: str) -> Filter:
+    """Drop texts with placeholders, words around the answer, or parts of the prompts in columns."""
+    return no_leakage(column=column, prompts=listed(prompts))
 
 
 def _leak(text: str) -> str:

@@ -1,169 +1,161 @@
-"""Filters by name and one plain value, as a notebook line or a file of settings has them.
+"""The filters that have a name: ``%synth filter TABLE --length 3-50 --no-refusals``.
 
-%synth filter reviews --where "words > 5" --length 3-50 --no-refusals
+A filter gets a name by a decorator on the function that makes it, in synthkit, in an installed
+package or in a notebook; :func:`filter_from_spec` makes it from its name and one value.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from synthkit.core.errors import UsageError, unknown
-from synthkit.curate.filters import contamination, language, pii, refusals, repetition, text
+from synthkit.core.errors import UsageError
+from synthkit.core.registry import Registry
 from synthkit.curate.filters.base import Filter
 
-_SPAN = re.compile(r"(\d*)\s*-\s*(\d*)|(>=|<=)\s*(\d+)")
+Function = TypeVar("Function", bound=Callable[..., Filter])
 
 
 @dataclass(frozen=True, slots=True)
-class FilterSpec:
+class FilterOption:
     """A filter with a name.
 
     Parameters
     ----------
-    make : (value, column of texts) -> the filter; a value that is not given is ``""``.
-    takes : what the value is, for a line of help; empty where there is none.
-    needed : whether the filter cannot be made without a value.
-    does : what is kept or dropped.
+    make : the function that makes the filter.
+    takes : what its value is, as :func:`filter_option` explains; empty if it takes none.
+    cost : the place in the help, as :func:`filter_option` explains.
     """
 
-    make: Callable[[Any, str], Filter]
+    make: Callable[..., Filter]
     takes: str
-    needed: bool
-    does: str
+    cost: int
+
+    @property
+    def help(self) -> str:
+        """The first line of the function's docstring, as a line of help."""
+        line = (inspect.getdoc(self.make) or "").partition("\n")[0]
+        return line[:1].lower() + line[1:].removesuffix(".")
+
+    @property
+    def takes_embedder(self) -> bool:
+        """Whether the function has a parameter ``embed``."""
+        return "embed" in inspect.signature(self.make).parameters
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether the filter cannot be made without a value."""
+        first = next(iter(inspect.signature(self.make).parameters.values()), None)
+        return bool(self.takes) and first is not None and first.default is first.empty
 
 
-def filter_from_spec(name: str, value: Any = "", *, column: str = "text") -> Filter:
-    """The filter of that name, from one value: a number, a text, or a table.
+FILTERS: Registry[FilterOption] = Registry(
+    "filter", decorator="filter_option", package="synthkit.curate"
+)
+"""Every named filter: those of synthkit, of installed packages and of the notebook."""
+
+
+def filter_option(name: str, *, takes: str = "", cost: int = 0) -> Callable[[Function], Function]:
+    """Register a function that makes a filter under a name: a decorator.
+
+    ``%synth filter`` then has an option of that name, whose help is the first line of the
+    function's docstring. The function gets the option's value as its first argument, if the option
+    takes one. If it has a parameter ``column``, it gets the column of texts; if it has a parameter
+    ``embed``, it gets the function of an embedder.
+
+    Parameters
+    ----------
+    takes : what the value is, as help and completion show it. ``"NUMBER"`` is read as a number. A
+        notebook gives the object that the value names for ``"TABLE"``, ``"SCHEMA"``,
+        ``"VARIABLE"`` and ``"LEARNED"`` (a filter learned from marks). Any other value is passed
+        as text.
+    cost : the place of the option in the help, where cheap ones come first: 0 for string
+        operations on one text, 1 for patterns and small models, 2 for comparisons between rows,
+        3 for embeddings and training.
 
     Raises
     ------
     UsageError
-        If there is no such filter, or its value is missing, of no use, or one too many.
+        If synthkit or an installed package has the name already.
+
+    Examples
+    --------
+    >>> @filter_option("no-shouting")
+    ... def no_shouting(column):
+    ...     '''Drop texts in capitals.'''
+    ...     return text_filter("no shouting", column, lambda text: "capitals" * text.isupper())
+    >>> from synthkit.curate import text_filter
+    >>> filter_from_spec("no-shouting").judge([{"text": "GOOD SOUP"}, {"text": "Good soup."}])
+    ['capitals', '']
+    >>> FILTERS.remove("no-shouting")
+    """
+
+    def register(function: Function) -> Function:
+        FILTERS.add(name, FilterOption(function, takes, cost), function)
+        return function
+
+    return register
+
+
+def filter_from_spec(
+    name: str,
+    value: Any = "",
+    *,
+    column: str = "text",
+    embed: Callable[..., Any] | None = None,
+) -> Filter:
+    """The filter of a name, made from one value: a number, a text, a table, a schema.
+
+    Parameters
+    ----------
+    name : as on a line of ``%synth filter``, whose help lists the names.
+    column : of the texts.
+    embed : the function of an embedder, for filters that need one.
+
+    Raises
+    ------
+    UsageError
+        If there is no such filter, its value is missing or unsuitable, or it takes no value.
 
     Examples
     --------
     >>> filter_from_spec("length", "3-50").name, filter_from_spec("no-pii", "email,phone").name
     ('words >= 3 and <= 50', 'no personal data (email, phone; US)')
     """
-    if name not in NAMED:
-        raise UsageError(unknown("filter", name, NAMED))
-    one = NAMED[name]
-    given = not (isinstance(value, str) and not value.strip()) and value is not None
-    if one.needed and not given:
-        raise UsageError(f"the filter {name!r} needs {one.takes}: {one.does}.")
-    if given and not one.takes:
+    option = FILTERS[name]
+    empty = value is None or (isinstance(value, str) and not value.strip())
+    if option.needs_value and empty:
+        raise UsageError(f"the filter {name!r} needs {option.takes}: {option.help}.")
+    if not option.takes and not empty:
         raise UsageError(f"the filter {name!r} takes no value; got {value!r}.")
-    return one.make(value if given else "", column)
+    parameters = inspect.signature(option.make).parameters
+    required = [key for key, one in parameters.items() if one.default is one.empty]
+    if embed is None and "embed" in required:
+        raise UsageError(f"the filter {name!r} needs embed=, the function of an embedder.")
+    context = {"column": column} | ({} if embed is None else {"embed": embed})
+    keywords = {key: context[key] for key in context if key in parameters}
+    if empty:
+        return option.make(**keywords)
+    return option.make(number(value) if option.takes == "NUMBER" else value, **keywords)
 
 
-def span(value: Any) -> tuple[float | None, float | None]:
-    """The bounds in ``"3-50"``, ``"3-"``, ``"-50"``, ``">=3"`` or ``"<=50"``.
+def number(value: Any) -> float:
+    """The number that a value is, or that it has as text.
 
     Raises
     ------
     UsageError
-        If they are none.
+        If it is not a number.
     """
-    found = _SPAN.fullmatch(str(value).strip())
-    if not found or not any(found.groups()):
-        raise UsageError(f"expected a span such as 3-50, 3- or -50; got {value!r}.")
-    low, high, sign, bound = found.groups()
-    if sign:
-        low, high = (bound, "") if sign == ">=" else ("", bound)
-    return float(low) if low else None, float(high) if high else None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"expected a number; got {value!r}.") from None
 
 
-def _length(unit: str) -> Callable[[Any, str], Filter]:
-    def make(value: Any, column: str) -> Filter:
-        least, most = span(value)
-        return text.length(column=column, least=least, most=most, unit=unit)
-
-    return make
-
-
-def _words(value: Any) -> list[str]:
-    """The words of ``"en,fr"``, or of a list."""
+def listed(value: Any) -> list[str]:
+    """The words of ``"en,fr"`` or of a list, without blanks."""
     parts = value.split(",") if isinstance(value, str) else value
     return [str(part).strip() for part in parts if str(part).strip()]
-
-
-def _stopwords(value: Any, column: str) -> Filter:
-    try:
-        least = int(value) if value != "" else 2
-    except (TypeError, ValueError):
-        raise UsageError(f"expected a number of stop words; got {value!r}.") from None
-    return text.stopwords(column=column, least=least)
-
-
-NAMED: Mapping[str, FilterSpec] = {
-    "where": FilterSpec(
-        lambda value, column: text.rows_where(value, text=column),
-        "EXPRESSION",
-        True,
-        "keep rows for which it holds, such as 'words > 5 and stars < 3'",
-    ),
-    "length": FilterSpec(_length("words"), "LEAST-MOST", True, "keep texts of so many words"),
-    "chars": FilterSpec(_length("chars"), "LEAST-MOST", True, "keep texts of so many characters"),
-    "language": FilterSpec(
-        lambda value, column: language.language(*_words(value), column=column),
-        "CODE,CODE",
-        True,
-        "drop texts that are surely in another language",
-    ),
-    "matches": FilterSpec(
-        lambda value, column: text.regex(value, column=column),
-        "REGEX",
-        True,
-        "keep texts in which it is found",
-    ),
-    "no-match": FilterSpec(
-        lambda value, column: text.regex(value, column=column, keep=False),
-        "REGEX",
-        True,
-        "drop texts in which it is found",
-    ),
-    "no-repetition": FilterSpec(
-        lambda _, column: repetition.repetition(column=column),
-        "",
-        False,
-        "drop texts that repeat themselves (Gopher's rules)",
-    ),
-    "no-symbols": FilterSpec(
-        lambda _, column: text.symbols(column=column),
-        "",
-        False,
-        "drop texts of signs rather than words",
-    ),
-    "stopwords": FilterSpec(_stopwords, "LEAST", False, "keep texts with common words of English"),
-    "no-refusals": FilterSpec(
-        lambda _, column: refusals.no_refusals(column=column), "", False, "drop answers that refuse"
-    ),
-    "no-leakage": FilterSpec(
-        lambda value, column: refusals.no_leakage(column=column, prompts=_words(value)),
-        "COLUMN,COLUMN",
-        False,
-        "drop texts with placeholders, words around the answer, or parts of the prompt",
-    ),
-    "no-pii": FilterSpec(
-        lambda value, column: pii.no_pii(column=column, kinds=_words(value) or pii.KINDS),
-        "KIND,KIND",
-        False,
-        f"drop texts with personal data: {', '.join(pii.KINDS)}",
-    ),
-    "no-secrets": FilterSpec(
-        lambda _, column: pii.no_secrets(column=column),
-        "",
-        False,
-        "drop texts with keys and tokens",
-    ),
-    "no-contamination": FilterSpec(
-        lambda value, column: contamination.no_contamination(value, column=column),
-        "TABLE",
-        True,
-        "drop texts that overlap a test table",
-    ),
-}
-"""Name -> filter, in the order in which help should list them: cheap ones first."""

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import Filter, text_filter
-from synthkit.curate.filters.text import share
+from synthkit.curate.filters.ranges import check_share
+from synthkit.curate.filters.registry import filter_option
 from synthkit.stats.rouge import tokens
 
 TOP: Mapping[int, float] = {2: 0.20, 3: 0.18, 4: 0.16}
@@ -19,6 +20,7 @@ DUPLICATE: Mapping[int, float] = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 1
 """n -> the largest share of characters in n-grams that occur more than once (Gopher)."""
 
 
+@filter_option("no-repetition", cost=1)
 def repetition(
     *,
     column: str = "text",
@@ -30,12 +32,12 @@ def repetition(
     duplicate: Mapping[int, float] = DUPLICATE,
     short: int = 50,
 ) -> Filter:
-    """A filter of texts that repeat lines, paragraphs or words, by Gopher's thresholds.
+    """Drop texts that repeat lines, paragraphs or words, by the thresholds of Gopher.
 
-    Words are :func:`synthkit.stats.rouge.tokens`, and a share of characters is one of those in words. An
-    occurrence that overlaps another counts what it adds. Gopher judges no text of fewer than 50
-    words; in such a text here the most frequent n-gram counts only if it occurs three times, since
-    "The soup was good and the bread was good" says 42% of its characters twice.
+    Words are :func:`synthkit.stats.rouge.tokens`; shares are of the characters in words. Where two
+    occurrences of an n-gram overlap, each character counts once. Gopher does not judge texts of
+    fewer than 50 words. Here the most frequent n-gram of such a text counts only if it occurs three
+    times, since 42% of the characters of "The soup was good and the bread was good" occur twice.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def repetition(
         **{f"duplicate {n}-grams": value for n, value in duplicate.items()},
     }
     for name, value in shares.items():
-        share(name, value)
+        check_share(name, value)
     if not all(isinstance(n, int) and n >= 1 for n in [*top, *duplicate]):
         raise UsageError(f"n-grams are of 1 or more words; got {[*top, *duplicate]}.")
 

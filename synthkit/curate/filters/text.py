@@ -7,16 +7,13 @@ matter of a word or two, so each filter here says what it does differently with 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.curate.filters.base import Filter, cell_filter, text_filter
-from synthkit.data import expressions as expressions
-from synthkit.data import tables as tables
-from synthkit.prompts.parsing import follows, json_schema
+from synthkit.curate.filters.base import Filter, text_filter
+from synthkit.curate.filters.ranges import check_share, describe_range, parse_range
+from synthkit.curate.filters.registry import filter_option, number
 from synthkit.stats.rouge import tokens
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -60,7 +57,7 @@ def length(
     """
     if unit not in _UNITS:
         raise UsageError(unknown("unit", unit, _UNITS))
-    span = bounds("length", least, most)
+    limits = describe_range("length", least, most)
     count = _UNITS[unit]
 
     def test(text: str) -> str:
@@ -69,16 +66,31 @@ def length(
             return f"too short: {n} {unit}"
         return f"too long: {n} {unit}" if most is not None and n > most else ""
 
-    return text_filter(f"{unit} {span}", column, test)
+    return text_filter(f"{unit} {limits}", column, test)
 
 
+@filter_option("length", takes="LEAST-MOST")
+def _words(limits: str, *, column: str) -> Filter:
+    """Keep texts of LEAST to MOST words."""
+    least, most = parse_range(limits)
+    return length(column=column, least=least, most=most)
+
+
+@filter_option("chars", takes="LEAST-MOST")
+def _chars(limits: str, *, column: str) -> Filter:
+    """Keep texts of LEAST to MOST characters."""
+    least, most = parse_range(limits)
+    return length(column=column, least=least, most=most, unit="chars")
+
+
+@filter_option("matches", takes="REGEX")
 def regex(pattern: str, *, column: str = "text", keep: bool = True) -> Filter:
-    r"""A filter by a regular expression: rows in whose text it is found stay, or go.
+    r"""Keep texts in which a regular expression is found.
 
     Parameters
     ----------
     pattern : of Python's :mod:`re`, searched anywhere in the text; ``(?i)`` ignores the case.
-    keep : whether rows in which it is found are kept, or dropped.
+    keep : ``False`` to drop the texts in which it is found, and keep the others.
 
     Raises
     ------
@@ -104,8 +116,15 @@ def regex(pattern: str, *, column: str = "text", keep: bool = True) -> Filter:
     return text_filter(f"{'matches' if keep else 'has no'} {pattern}", column, test)
 
 
+@filter_option("no-match", takes="REGEX")
+def _no_match(pattern: str, *, column: str) -> Filter:
+    """Drop texts in which a regular expression is found."""
+    return regex(pattern, column=column, keep=False)
+
+
+@filter_option("no-symbols")
 def symbols(*, column: str = "text", most: float = 0.1, letters: float = 0.8) -> Filter:
-    """A filter of texts made of signs: hashes, ellipses, and words without a letter.
+    """Drop texts made of symbols: hashes, ellipses and words without a letter.
 
     A text goes if it has more than ``most`` hashes or ellipses for each word, if fewer than
     ``letters`` of its words have a letter (of any script), or if it has no letter at all. Where
@@ -127,8 +146,8 @@ def symbols(*, column: str = "text", most: float = 0.1, letters: float = 0.8) ->
     >>> symbols().judge([{"text": text} for text in texts])
     ['', 'symbols: 4 in 4 words', 'words without letters: 4 of 5', 'no letters']
     """
-    share("most", most)
-    share("letters", letters)
+    check_share("most", most)
+    check_share("letters", letters)
 
     def test(text: str) -> str:
         words = text.split()
@@ -182,7 +201,7 @@ def stopwords(
         raise UsageError(
             f"expected a list of words and least= up to their number; got {words!r}, {least!r}."
         )
-    share("ratio", ratio)
+    check_share("ratio", ratio)
 
     def test(text: str) -> str:
         said = tokens(text)
@@ -197,110 +216,7 @@ def stopwords(
     return text_filter(f"{asked} in texts of {short} words", column, test)
 
 
-def schema(schema: Any, *, column: str | None = None) -> Filter:
-    """A filter of rows that follow a schema: in one column's JSON, or the row itself.
-
-    Parameters
-    ----------
-    schema : a JSON Schema (a dict) or a pydantic model class, whose validators then run too.
-    column : has JSON in texts, or values; without it a row is one object, of those columns that are
-        properties of the schema, less its missing cells.
-
-    Raises
-    ------
-    UsageError
-        If ``schema`` is neither, or is not valid itself.
-
-    Examples
-    --------
-    >>> stars = {"type": "object", "properties": {"stars": {"type": "integer", "maximum": 5}}}
-    >>> schema(stars, column="answer").judge([{"answer": '{"stars": 5}'}, {"answer": "Five"}])
-    ['', 'not JSON: Expecting value: line 1 column 1 (char 0)']
-    >>> schema(stars).judge([{"stars": 5, "id": "a"}, {"stars": 7, "id": "b"}])
-    ['', 'does not follow the schema at stars: 7 is greater than the maximum of 5']
-    """
-    check = follows(schema)
-    found = json_schema(schema)
-    called = schema.__name__ if isinstance(schema, type) else str(found.get("title", "schema"))
-
-    def complaint(value: Any) -> str:
-        said = check(value)
-        return said if isinstance(said, str) and said != value else ""
-
-    def of_cell(cell: Any) -> str:
-        if cell is None:
-            return "missing"
-        try:
-            value = json.loads(cell) if isinstance(cell, str) else cell
-        except (ValueError, RecursionError) as error:
-            return f"not JSON: {error}"
-        return complaint(value)
-
-    if column is not None:
-        return cell_filter(f"{column} follows {called}", column, of_cell)
-    properties = found.get("properties", {})
-    if not properties:
-        raise UsageError("a schema of rows needs properties, or column= to say where its JSON is.")
-
-    def of_row(row: Mapping[str, Any]) -> str:
-        return complaint({k: v for k, v in row.items() if k in properties and v is not None})
-
-    return Filter(f"follows {called}", lambda table: list(map(of_row, tables.records(table))))
-
-
-def rows_where(expression: str, *, text: str = "text") -> Filter:
-    """A filter by an expression of :mod:`synthkit.data.expressions`: rows for which it holds stay.
-
-    ``words`` and ``chars`` alone count those of the column ``text``, unless a column is named so.
-
-    Raises
-    ------
-    UsageError
-        When applied, if the expression cannot be read, or names a column that the table lacks.
-
-    Examples
-    --------
-    >>> rows = [{"text": "Good soup.", "stars": 5}, {"text": "The soup was cold.", "stars": 1}]
-    >>> rows_where("words > 2 and stars < 3").judge(rows)
-    ['not so: words > 2 and stars < 3', '']
-    """
-    if not isinstance(expression, str) or not expression.strip():
-        raise UsageError(f"expected an expression such as 'words > 5'; got {expression!r}.")
-
-    def judge(table: Any) -> list[str]:
-        read = expressions.parse(expression, tables.columns(table), counted=text)
-        mask = read.mask(lambda name: tables.column(table, name))
-        return ["" if holds else f"not so: {expression}" for holds in mask]
-
-    return Filter(expression.strip(), judge)
-
-
-def bounds(what: str, least: float | None, most: float | None) -> str:
-    """A span in words, such as ``>= 2 and <= 5``.
-
-    Raises
-    ------
-    UsageError
-        If there is no bound, one is no number, or they leave nothing.
-    """
-    for bound in (least, most):
-        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float)):
-            raise UsageError(f"a bound of {what} must be a number; got {bound!r}.")
-    if least is None and most is None:
-        raise UsageError(f"a filter by {what} needs least=, most= or both.")
-    if least is not None and most is not None and not least <= most:
-        raise UsageError(f"expected least <= most in a filter by {what}; got {least} and {most}.")
-    span = [f">= {least:g}"] if least is not None else []
-    return " and ".join(span + ([f"<= {most:g}"] if most is not None else []))
-
-
-def share(what: str, value: float) -> None:
-    """Check that an option is a share.
-
-    Raises
-    ------
-    UsageError
-        If it is no number from 0 to 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UsageError(f"{what} must be from 0 to 1; got {value!r}.")
+@filter_option("stopwords", takes="LEAST")
+def _stopwords(least: str = "2", *, column: str) -> Filter:
+    """Keep long texts with at least LEAST common words of English; 2 if not given."""
+    return stopwords(column=column, least=int(number(least)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.filters.base import MISSING, Filter
+from synthkit.curate.filters.registry import filter_option
 from synthkit.curate.label_noise import cartography, confident_learning
 from synthkit.curate.label_noise.influence import on_vectors
 from synthkit.curate.label_noise.out_of_fold import Labelled, alike, dealt, judged, labelled
@@ -175,6 +176,7 @@ def suspects(judged: Any, *, n: int | None = None) -> Any:
     return tables.take(judged, sorted(there, key=lambda at: -cells[at])[:n])
 
 
+@filter_option("no-noise", takes="COLUMN", cost=3)
 def no_label_noise(
     label: str = "label",
     *,
@@ -186,7 +188,9 @@ def no_label_noise(
     seed: int = 0,
     real: Any = None,
 ) -> Filter:
-    """A filter of rows whose label looks wrong; methods and options are those of :func:`suspicion`.
+    """Drop rows whose label looks wrong.
+
+    Methods and options are those of :func:`suspicion`.
 
     A reason gives the probability of the label that it looks like; where no other label is
     likelier, it gives the suspicion. Rows without a text or a label are dropped as missing.

@@ -22,6 +22,7 @@ import numpy as np
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.curate.filters.base import texts as texts_of
+from synthkit.curate.filters.registry import filter_option
 from synthkit.curate.marks import active_learning
 from synthkit.curate.marks.classifier import Classifier, sigmoid
 from synthkit.curate.marks.explanation import Explanation, moved, nearest
@@ -221,10 +222,11 @@ class LearnedFilter:
         return self.table
 
 
+@filter_option("learned", takes="LEARNED", cost=3)
 def learned(
     filter: LearnedFilter, *, column: str = "text", embed: Embed, least: float | None = None
 ) -> Filter:
-    """A filter that drops the rows which a person would probably reject.
+    """Drop rows that a person would probably reject, by a filter learned from marks.
 
     Parameters
     ----------

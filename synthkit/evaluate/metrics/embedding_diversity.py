@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import jackknife, pseudo_values
 from synthkit.stats.intervals import check_level
 
@@ -20,6 +21,9 @@ BLOCK = 512
 TINY = float(np.finfo(np.float64).eps)
 
 
+@metric("APS", kind="diversity", of="vectors", order=1, pairs="all")
+@metric("intra-label APS", kind="diversity", of="vectors", order=1, needs=("label",), pairs="intra")
+@metric("inter-label APS", kind="diversity", of="vectors", order=1, needs=("label",), pairs="inter")
 def aps(
     vectors: ArrayLike,
     *,
@@ -71,6 +75,7 @@ def aps(
     )  # fmt: skip
 
 
+@metric("remote-clique", kind="diversity", of="vectors", order=1)
 def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     """Remote-clique: the mean cosine distance of pairs of texts, 1 - APS.
 
@@ -106,6 +111,7 @@ def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     )  # fmt: skip
 
 
+@metric("Chamfer", kind="diversity", of="vectors", order=1)
 def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     """Chamfer: the mean cosine distance of a text to its nearest other.
 
@@ -155,6 +161,7 @@ def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     )  # fmt: skip
 
 
+@metric("Vendi", kind="diversity", of="vectors", order=1)
 def vendi(
     vectors: ArrayLike, *, q: float = 1.0, interval: bool = True, level: float = 0.95
 ) -> Score:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import subsampled
 from synthkit.stats.classifier import fitted
 from synthkit.stats.intervals import check_level, wilson
@@ -26,6 +27,7 @@ ROUNDING = 1e-12
 """Squared distances that differ by less than this share of the largest squared norm are equal."""
 
 
+@metric("PRDC", kind="distribution", of="vectors", needs=("against",))
 def prdc(
     real: ArrayLike,
     synthetic: ArrayLike,
@@ -139,6 +141,7 @@ def _drawn(x: Floats, y: Floats, k: int, draws: int, seed: int) -> tuple[list[li
     return found, share
 
 
+@metric("Frechet distance", kind="distribution", of="vectors", needs=("against",))
 def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
     """The squared Fréchet distance of two normal distributions with the tables' moments.
 
@@ -189,6 +192,7 @@ def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
     )
 
 
+@metric("two-sample test", kind="distribution", of="vectors", needs=("against",))
 def two_sample(
     real: ArrayLike,
     synthetic: ArrayLike,

@@ -6,8 +6,8 @@ wrong: it is left out of the share, and ``how`` counts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +17,10 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Check, Judge, Row, Verdict
+from synthkit.evaluate.inputs import EvalInputs
+from synthkit.evaluate.metrics.accuracy import accuracy, coded
+from synthkit.evaluate.metrics.learners import labelled
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import wilson
 
@@ -33,6 +37,65 @@ class Faithfulness:
     score: Score
     verdicts: tuple[Verdict, ...]
     parts: Mapping[str, Score] = field(default_factory=dict)
+
+    def with_ids(self, ids: Sequence[str]) -> tuple[Score, list[str]]:
+        """The score with the ids of the rows that have a verdict, of the ids of all rows."""
+        both = zip(self.verdicts, ids, strict=True)
+        return self.score, [id for verdict, id in both if verdict.passed is not None]
+
+
+@metric("pass rate", kind="faithfulness", of="inputs", needs=("checks",))
+def _pass_rate(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
+    """The pass rate, and that of each check if there are several."""
+    found = pass_rate(inputs.table, inputs.checks, level=inputs.level)
+    yield found.with_ids(inputs.rows.table_ids)
+    if len(found.parts) > 1:
+        for score in found.parts.values():
+            yield score, inputs.rows.table_ids
+
+
+@metric("label accuracy", kind="faithfulness", of="inputs", needs=("label", "against", "learner"))
+def _label_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
+    """Label accuracy by a classifier that learned from half of the real rows."""
+    train, test = (labelled(half, inputs.label, column=inputs.column, name="real")
+                   for half in inputs.halves)  # fmt: skip
+    predict = inputs.classifier(train.texts, train.labels, None)
+    own = accuracy(*coded(test.labels, [list(predict(test.texts))]), level=inputs.level)
+    labels = dict(zip(inputs.rows.ids, predict(inputs.rows.texts), strict=True))
+    found = label_accuracy(inputs.rows.table, inputs.label, labels, level=inputs.level)
+    score, ids = found.with_ids(inputs.rows.table_ids)
+    how = (
+        f"labels by a classifier of {len(train)} real rows, itself right on {own} of {own.n} "
+        f"others; {inputs.classifier_name}; {score.how.split('; ')[-1]}"
+    )
+    yield replace(score, how=how), ids
+
+
+@metric(
+    "label accuracy (people)", kind="faithfulness", of="inputs", needs=("label", "marked labels")
+)
+def _marked_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
+    """Label accuracy by the labels that people gave."""
+    marked = inputs.marked_labels
+    found = label_accuracy(inputs.rows.table, inputs.label, marked, level=inputs.level)
+    score, ids = found.with_ids(inputs.rows.table_ids)
+    yield replace(score, name="label accuracy (people)"), ids
+
+
+@metric("grounding", kind="faithfulness", of="inputs", needs=("source",))
+def _grounded(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
+    """Grounded spans: whether each whole text is found in its source."""
+    sources = inputs.rows.of(tables.column(inputs.rows.table, inputs.source))
+    found = grounded(inputs.rows.texts, sources, level=inputs.level, seed=inputs.seed)
+    yield found.with_ids(inputs.rows.ids)
+
+
+@metric("faithful by a judge", kind="faithfulness", of="inputs", needs=("faithful",))
+def _judged(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
+    """Judged faithfulness by the rubric ``faithful``."""
+    found = judged(inputs.rows.table, level=inputs.level, seed=inputs.seed)
+    score, ids = found.with_ids(inputs.rows.table_ids)
+    yield replace(score, name="faithful by a judge"), ids
 
 
 def pass_rate(table: Any, checks: Check | Sequence[Check], *, level: float = 0.95) -> Faithfulness:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.metrics.ngrams import Counts, checked, coded, counted
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import jackknife, pseudo_values
 
 Floats = NDArray[np.float64]
@@ -23,6 +24,7 @@ PARTS = 20
 """Into which texts are dealt where leaving out each text would take too long."""
 
 
+@metric("vocabulary", kind="diversity")
 def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.95) -> Score:
     """How many distinct tokens ``n`` of the texts have.
 
@@ -73,6 +75,8 @@ def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.9
     return _score("vocabulary", value, rows, "tokens", f"words of {size} texts", level, without)
 
 
+@metric("distinct-1", kind="diversity", n=1)
+@metric("distinct-2", kind="diversity", n=2)
 def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Score:
     """Distinct-n: how many of the n-grams of tokens are different ones.
 
@@ -113,6 +117,7 @@ def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Scor
     )
 
 
+@metric("n-gram entropy", kind="diversity")
 def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Score:
     """The entropy of the n-grams of tokens.
 
@@ -155,6 +160,7 @@ def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> S
     return _score(f"{n}-gram entropy", value, rows, "nats", "words", level, without)
 
 
+@metric("compression ratio", kind="diversity")
 def compression_ratio(texts: Iterable[str], *, level: float = 0.95) -> Score:
     """How much smaller gzip makes the texts.
 
@@ -201,6 +207,7 @@ def compression_ratio(texts: Iterable[str], *, level: float = 0.95) -> Score:
     )  # fmt: skip
 
 
+@metric("MTLD", kind="diversity")
 def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) -> Score:
     """MTLD: how many tokens on end it takes until so many repeat.
 

@@ -16,6 +16,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.evaluate.metrics.embedding_fidelity import sound
+from synthkit.evaluate.registry import metric
 from synthkit.stats.intervals import check_level
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,7 @@ FEW = 500
 """Rows of a table under which MAUVE says more of its size than of its content."""
 
 
+@metric("MAUVE", kind="distribution", of="vectors", needs=("against",), order=-1)
 def mauve(
     real: ArrayLike,
     synthetic: ArrayLike,
@@ -130,6 +132,7 @@ def mauve(
     )
 
 
+@metric("label divergence", kind="distribution", of="labels", needs=("against",))
 def label_divergence(
     real: Sequence[Any],
     synthetic: Sequence[Any],
@@ -181,6 +184,7 @@ def label_divergence(
     return _divergences("label", bins[0], bins[1], how, draws=draws, seed=seed, level=level)
 
 
+@metric("length divergence", kind="distribution", needs=("against",))
 def length_divergence(
     real: Sequence[str],
     synthetic: Sequence[str],

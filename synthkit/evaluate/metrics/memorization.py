@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
+from synthkit.evaluate.inputs import EvalInputs
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import wilson
 from synthkit.stats.rouge import tokens
@@ -33,6 +35,20 @@ class Memorised:
 
     scores: dict[str, Score]
     table: Any
+
+
+@metric(
+    "copies of real rows", kind="memorisation", of="inputs", needs=("against",), other="real rows"
+)
+@metric("copies of test rows", kind="memorisation", of="inputs", needs=("test",), other="test rows")
+def _copies(inputs: EvalInputs, *, other: str) -> Iterator[tuple[Score, Sequence[str]]]:
+    """Memorisation of the real rows, or of a test set."""
+    found = memorised(
+        inputs.table, inputs.against if other == "real rows" else inputs.test,
+        column=inputs.column, level=inputs.level, seed=inputs.seed,
+    )  # fmt: skip
+    for score in found.scores.values():
+        yield replace(score, name=f"{score.name}, {other}"), inputs.rows.ids
 
 
 def memorised(

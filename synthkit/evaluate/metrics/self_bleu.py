@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.metrics.ngrams import Counts, Ints, checked, coded, orders
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import jackknife, pseudo_values
 from synthkit.stats.intervals import check_level
 
@@ -18,6 +19,7 @@ EPSILON = 0.1
 """Matches counted where there are none: method 1 of Chen and Cherry (2014)."""
 
 
+@metric("self-BLEU", kind="diversity")
 def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score:
     """Self-BLEU-n: the mean BLEU of each text against all others as references.
 

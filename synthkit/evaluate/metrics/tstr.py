@@ -7,19 +7,21 @@ more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
+from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded, f1_on, macro_f1
 from synthkit.evaluate.metrics.learners import Learner as Learner
 from synthkit.evaluate.metrics.learners import Predict as Predict
 from synthkit.evaluate.metrics.learners import Rows, answers, called, labelled
 from synthkit.evaluate.metrics.learners import held_out as held_out
 from synthkit.evaluate.metrics.learners import light as light
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import Difference
 
 Source = Literal["synthetic", "real", "real + synthetic"]
@@ -289,6 +291,36 @@ def learning_curve(
         )
     cells = {key: [one[key] for one in points] for key in points[0]}
     return tables.build(cells, like=tables.kind(synthetic))
+
+
+@metric("TSTR", kind="utility", of="inputs", needs=("label", "against", "learner"))
+def _utility(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
+    """TSTR and the augmentation gain: half of the real rows train, the others test."""
+    train, test = inputs.halves
+    options: dict[str, Any] = {
+        "label": inputs.label, "column": inputs.column, "learner": inputs.classifier,
+        "weight": inputs.weight or None, "level": inputs.level,
+    }  # fmt: skip
+    found = tstr(inputs.rows.table, train, test, seed=inputs.seed, **options)
+    more = gain(inputs.rows.table, train, test, **options)
+    cells = zip(*(tables.column(test, name) for name in ("id", inputs.column, inputs.label)),
+                strict=True)  # fmt: skip
+    ids = [id for id, text, label in cells if text is not None and label is not None]
+    for score in (
+        *(found.synthetic, found.synthetic_f1, found.real, found.majority),
+        _difference("TSTR gap", found.gap, found.synthetic, "lower"),
+        more.augmented,
+        _difference("augmentation gain", more.gain, more.augmented, "higher"),
+    ):
+        yield replace(score, how=f"{score.how}; {inputs.classifier_name}"), ids
+
+
+def _difference(name: str, gap: Difference, beside: Score, better: Any) -> Score:
+    """A difference as a score of its own."""
+    return Score(
+        name=name, value=gap.value, low=gap.low, high=gap.high, n=gap.n, unit="-1..1",
+        better=better, how=beside.how, level=gap.level,
+    )  # fmt: skip
 
 
 def _tables(

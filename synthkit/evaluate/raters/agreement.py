@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
+from synthkit.evaluate.inputs import EvalInputs
+from synthkit.evaluate.registry import metric
 from synthkit.stats.bootstrap import pseudo_values
 
 Measure = Literal["nominal", "ordinal", "interval", "ratio"]
@@ -117,6 +119,20 @@ def cohen(
         return cohen_kappa(drawn.reshape(len(labels), -1).tolist())
 
     return _score("Cohen's kappa", statistic, flat[:, None], resamples, level, seed)
+
+
+@metric("agreement", kind="people", of="inputs", needs=("rater_pairs",))
+def _agreements(inputs: EvalInputs) -> Iterator[Score]:
+    """Cohen's kappa of each two raters; without those whose labels are all the same."""
+    pairs = {who: list(both) for who, both in inputs.rater_pairs.items()}
+    varied = [
+        who for who, both in pairs.items() if len({label for row in both for label in row}) > 1
+    ]
+    if not varied:
+        raise UsageError("kappa is not defined where all labels are one and the same.")
+    for who in varied:
+        score = cohen(pairs[who], level=inputs.level, seed=inputs.seed)
+        yield replace(score, name=f"{score.name}, {who}")
 
 
 def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -14,8 +14,10 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
+from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.raters.agreement import cohen, confusion, krippendorff
 from synthkit.evaluate.raters.bradley_terry import OUTCOMES
+from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
 from synthkit.evaluate.raters.reliability import (
     Floats,
     Reliability,
@@ -24,6 +26,8 @@ from synthkit.evaluate.raters.reliability import (
     roc_area,
     threshold,
 )
+from synthkit.evaluate.registry import metric
+from synthkit.evaluate.results import Advice
 from synthkit.stats.intervals import wilson
 
 Answers: TypeAlias = "list[tuple[Any, Any]]"
@@ -35,8 +39,6 @@ NARROW = 0.15
 """Half the width of kappa's interval, from which on more marks are worth it."""
 MOST = 5
 """Times the marks there are, beyond which no more are asked for."""
-VERDICTS = {"accept", "reject"}
-OUTCOME = "outcome"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,20 @@ def calibrate(
             )
         judges[name] = _calibrated(name, answers, scale, folds, options)
     return Calibration(judges)
+
+
+@metric("judges", kind="people", of="inputs", needs=("judge", "marks"))
+def _calibrations(inputs: EvalInputs) -> Iterator[Score | Advice]:
+    """Each judge of the table against the marks, with advice."""
+    marks = dict(inputs.marks)
+    if VERDICTS & set(marks.values()):  # a label then counts as an accept
+        marks = {id: one if one in VERDICTS else "accept" for id, one in marks.items()}
+    found = calibrate(
+        inputs.rows.table, marks, inputs.judge or None, level=inputs.level, seed=inputs.seed
+    )
+    yield from found.scores.values()
+    for name, one in found.judges.items():
+        yield Advice(f"judge {name}", one.advice)
 
 
 def _calibrated(
@@ -359,20 +375,11 @@ def _scale(name: str, scores: Floats, scale: tuple[float, float] | None) -> tupl
     return scale
 
 
-def reasoned(columns: Sequence[str]) -> list[str]:
-    """Those of the columns beside which a judge gave its reasons.
-
-    >>> reasoned(["text", "kind", "kind_reason"])
-    ['kind']
-    """
-    return [name for name in columns if f"{name}_reason" in columns]
-
-
 def _judges(table: Any, columns: str | Sequence[str] | None) -> dict[str, list[Any]]:
     """Name -> what each judge says of each row."""
     have = tables.columns(table)
     if columns is None:
-        columns = [OUTCOME] if OUTCOME in have else reasoned(have)
+        columns = [OUTCOME] if OUTCOME in have else judge_columns(have)
         if not columns:
             raise UsageError(
                 f"no column is seen to be of a judge; name it by columns=. Have {', '.join(have)}."

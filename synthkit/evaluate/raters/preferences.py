@@ -15,9 +15,9 @@ from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.raters.bradley_terry import Battle, Outcome, ratings, win_rate
+from synthkit.evaluate.raters.columns import OUTCOME
 from synthkit.stats.intervals import wilson
 
-OUTCOME = "outcome"
 PAIR = ("first", "second")
 
 

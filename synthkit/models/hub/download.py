@@ -167,5 +167,5 @@ def convert(gguf: Path, folder: Path) -> None:
         raise ModelError(
             f"{gguf.name} was to be converted to safetensors, but the converter stopped with "
             f"status {done.returncode}:\n{said}\nCheck that torch, transformers and gguf are of "
-            'one age: pip install -U "synthkit[local]". Nothing was kept.'
+            'one age: pip install -U "jupyter-synthkit[local]". Nothing was kept.'
         )

@@ -65,7 +65,7 @@ class Plotted:
     def bundle(self) -> dict[str, Any]:
         """The figure as a front-end draws it; its text in the colour of the theme."""
         whole = json.loads(self.figure.to_json())
-        whole["layout"].pop("meta")
+        whole["layout"].pop("meta", None)
         _inked(whole["layout"], whole["data"])
         return {PLOTLY: whole, "text/plain": "(a figure; what it shows is in the table)"}
 
@@ -77,7 +77,7 @@ class Plotted:
 def _inked(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
     """Give the texts the theme's colour, which plotly takes in the text alone."""
     before, after = f'<span style="color:{INK}">', "</span>"
-    texts = [layout["title"], *layout.get("annotations", ())]
+    texts = [layout.get("title", {}), *layout.get("annotations", ())]
     for name, axis in layout.items():
         if name.startswith(("xaxis", "yaxis")):
             texts.append(axis.get("title", {}))
@@ -86,11 +86,12 @@ def _inked(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
             else:
                 axis |= {"tickprefix": before, "ticksuffix": after}
     for trace in traces:
-        if trace.get("showlegend"):
+        if trace.get("showlegend") and "name" in trace:
             trace["name"] = before + trace["name"] + after
         if trace.get("showscale"):
-            texts.append(trace["colorbar"]["title"])
-            trace["colorbar"] |= {"tickprefix": before, "ticksuffix": after}
+            bar = trace.setdefault("colorbar", {})
+            texts.append(bar.get("title", {}))
+            bar |= {"tickprefix": before, "ticksuffix": after}
     for one in texts:
         # what has a colour of its own stands on a shade
         if one.get("text") and "color" not in one.get("font", {}):

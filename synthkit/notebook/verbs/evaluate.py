@@ -8,6 +8,7 @@ from IPython.core.magic_arguments import argument
 
 from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
+from synthkit.evaluate.registry import METRICS
 from synthkit.notebook.output.scores import Bar, apart, evaluations, scores
 from synthkit.notebook.verbs.verb import Verb
 
@@ -87,8 +88,16 @@ EVAL = Verb(
         argument("--weight", default="", metavar="COLUMN", help="how much a row counts in TSTR"),
         argument("--learner", metavar="VARIABLE", help="what learns in TSTR; a light student else"),
         argument("--task", default="", metavar="NAME", help="the question that was marked"),
-        argument("--metric", action="append", metavar="METRIC", help="compute these alone"),
-        argument("--without", action="append", metavar="METRIC", help="leave these out"),
+        argument(
+            "--metric",
+            action="append",
+            choices=METRICS,
+            metavar="METRIC",
+            help="compute only these: %(choices)s",
+        ),
+        argument(
+            "--without", action="append", choices=METRICS, metavar="METRIC", help="leave these out"
+        ),
         argument("--sample", type=int, default=10_000, help="most rows that are embedded"),
         argument("--seed", type=int, default=0, help="of what is drawn"),
         argument("--embedder", default="wordllama", metavar="NAME", help="or minilm, or none"),

@@ -29,7 +29,7 @@ def mark(magics: SynthMagics, options: Any) -> Any:
     given = {
         "name": name,
         "session": magics.session,
-        "text": options.text,
+        "column": options.text,
         "show": _words(options.show) or None,
         "labels": _words(options.labels),
         "order": options.order or ("uncertain" if options.score else "sequence"),
@@ -46,7 +46,7 @@ def mark(magics: SynthMagics, options: Any) -> Any:
     reasons, keys = _words(options.reasons), _keys(options.keys)
     module = need("synthkit.notebook.widgets.marker.widget", extra="notebook", why="to mark rows")
     if not interactive():
-        made = module.seat(held, **given)
+        made = module.open_queue(held, **given)
         module.bindings(keys, made.labels, pair=options.pair)
         magics.shell.user_ns[f"{name}_marker"] = made
         return made.summary()
@@ -87,13 +87,13 @@ def marks(magics: SynthMagics, options: Any) -> Any:
 def _preferences(magics: SynthMagics, name: str, judged: Any, said: Sequence[Mark]) -> Any:
     """The systems of a table of pairs, the best first, and whether people liked a side."""
     from synthkit.evaluate.raters.preferences import standings
-    from synthkit.notebook.widgets.marker.pairs import lines, position
+    from synthkit.notebook.widgets.marker.pairs import side_notes, standing_rows
 
     magics.shell.user_ns[f"{name}_judged"] = judged
     outcomes = [outcome for outcome in tables.column(judged, "outcome") if outcome in PREFERENCES]
     told = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
     note = f"{name}: {told}; bound {name}_marks, {name}_judged"
-    return grid(lines(standings(judged)), note=note, notes=position(said))
+    return grid(standing_rows(standings(judged)), note=note, notes=side_notes(said))
 
 
 def _words(text: str | None) -> list[str]:

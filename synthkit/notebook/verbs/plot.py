@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from synthkit.notebook.output.figures import Plotted
 from synthkit.notebook.output.tables import cell
 from synthkit.notebook.verbs.explore import LIVE
 from synthkit.notebook.verbs.verb import Verb
+from synthkit.plots.registry import PLOTS
 
 if TYPE_CHECKING:
     from synthkit.notebook.magics import SynthMagics
@@ -29,7 +31,8 @@ def plot(magics: SynthMagics, options: Any) -> Any:
 
     The figure is the result's ``figure``.
     """
-    made = Plotted(KINDS[options.kind](magics, options))
+    draw = ADAPTERS.get(options.kind, _of_table)
+    made = Plotted(draw(magics, options))
     if not options.live or not interactive():
         return made
     plotly = need("plotly.graph_objects", extra="notebook", why="to draw a live figure")
@@ -37,6 +40,22 @@ def plot(magics: SynthMagics, options: Any) -> Any:
     magics.show(plotly.FigureWidget(made.figure))
     display(made.static.twin)
     return None
+
+
+def _of_table(magics: SynthMagics, options: Any) -> Any:
+    """The registered plot of a table; its other parameters get the options of their names."""
+    function = PLOTS[options.kind]
+    _, *others = inspect.signature(function).parameters.values()
+    given = {
+        one.name: getattr(options, one.name)
+        for one in others
+        if getattr(options, one.name, None) is not None
+    }
+    for one in others:
+        named = one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+        if named and one.default is one.empty and one.name not in given:
+            _given(options, one.name)
+    return function(magics.names.table(_name(options)), **given)
 
 
 def _scores(magics: SynthMagics, options: Any) -> Any:
@@ -81,11 +100,6 @@ def _funnel(magics: SynthMagics, options: Any) -> Any:
         if isinstance(value, Curation):
             return plots.funnel(value)
     raise UsageError(f"no curation in {name} or {name}_curation; %synth filter {name} makes one.")
-
-
-def _learning_curve(magics: SynthMagics, options: Any) -> Any:
-    held = magics.names.table(_name(options))
-    return plots.learning_curve(held, metric=options.metric)
 
 
 def _tstr(magics: SynthMagics, options: Any) -> Any:
@@ -194,10 +208,6 @@ def _map(magics: SynthMagics, options: Any) -> Any:
     return drawing.figure(atlas)
 
 
-def _cost_quality(magics: SynthMagics, options: Any) -> Any:
-    return plots.cost_quality(magics.names.table(_name(options)))
-
-
 def _cartography(magics: SynthMagics, options: Any) -> Any:
     held = magics.names.table(_name(options))
     said, varied = (tables.column(held, name) for name in ("confidence", "variability"))
@@ -225,31 +235,30 @@ def _name(options: Any) -> str:
 
 
 def _given(options: Any, option: str) -> str:
-    value = getattr(options, option)
+    value = getattr(options, option, None)
     if value is None:
         raise UsageError(f"%synth plot {options.kind} needs --{option} COLUMN.")
     return str(value)
 
 
-KINDS: Mapping[str, Callable[[SynthMagics, Any], Any]] = {
+ADAPTERS: Mapping[str, Callable[[SynthMagics, Any], Any]] = {
     "scores": _scores,
     "funnel": _funnel,
-    "learning-curve": _learning_curve,
     "tstr": _tstr,
     "reliability": _reliability,
     "balance": _balance,
     "agreement": _agreement,
     "accept-rates": _accept_rates,
     "map": _map,
-    "cost-quality": _cost_quality,
     "cartography": _cartography,
     "confusion": _confusion,
 }
+"""The plots that are not of one whole table: kind -> what draws it from the line's options."""
 PLOT = Verb(
     "plot",
     plot,
     (
-        argument("kind", choices=list(KINDS), metavar="KIND", help=", ".join(KINDS)),
+        argument("kind", choices=PLOTS, metavar="KIND", help="%(choices)s"),
         argument(
             "data", nargs="*", metavar="TABLE", help="a table, or a variable; scores: several"
         ),

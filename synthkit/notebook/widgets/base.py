@@ -14,7 +14,7 @@ import traitlets
 from synthkit.core.errors import SynthkitError
 from synthkit.notebook.output.tables import cell, is_number
 
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
 SAFE_INTEGER = 2**53
 _UNREAD = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/\n|//[^\n]*\n)?", re.MULTILINE | re.DOTALL)
 
@@ -27,13 +27,13 @@ def source(*names: str) -> str:
     Lines of comment and indentation are left out, since each widget is saved with its module in
     the notebook; so no template literal may go over several lines.
     """
-    files = ((STATIC / name).read_text(encoding="utf-8") for name in ("common.js", *names))
+    files = ((HERE / name).read_text(encoding="utf-8") for name in ("shared/base.js", *names))
     return _UNREAD.sub("", "".join(files))
 
 
 def style(widget: str) -> str:
     """The stylesheet's common part and a widget's own, without comments and indentation."""
-    common, *parts = _SECTION.split((STATIC / "synthkit.css").read_text(encoding="utf-8"))
+    common, *parts = _SECTION.split((HERE / "shared" / "synthkit.css").read_text(encoding="utf-8"))
     own = dict(zip(parts[::2], parts[1::2], strict=True))[widget]
     return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", common + own, flags=re.DOTALL))
 

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 import pytest
 
-from synthkit.core.errors import TableError, UsageError
-from synthkit.curate import apply_filters, length, regex, rows_where, schema, stopwords, symbols
+from synthkit.core.errors import UsageError
+from synthkit.curate import apply_filters, length, regex, rows_where, stopwords, symbols
 from synthkit.curate.filters.base import Filter
 
 
@@ -59,10 +58,6 @@ def test_length_counts_what_it_is_told_to() -> None:
         (lambda: stopwords(least=9), "up to their number"),
         (lambda: stopwords(words="the"), "expected a list of words"),
         (lambda: stopwords(ratio=-1), "ratio must be from 0 to 1"),
-        (lambda: rows_where(" "), "expected an expression"),
-        (lambda: schema(3), "a schema is a JSON Schema"),
-        (lambda: schema({"type": "string"}), "needs properties, or column="),
-        (lambda: schema({"type": "no"}), "not valid"),
     ],
 )
 def test_a_bad_option_is_named(make: Any, said: str) -> None:
@@ -99,44 +94,3 @@ def test_stop_words_are_asked_of_long_texts_alone() -> None:
     assert why(stopwords(), lists + "the the the") == ["stop words: 1 different"]
     assert why(stopwords(), lists + "The bread, AND the wine") == [""]
     assert why(stopwords(ratio=0.1), lists + "the bread and wine") == ["stop words: 2 of 58"]
-
-
-class Review(pydantic.BaseModel):
-    stars: int = pydantic.Field(ge=1, le=5)
-    text: str
-
-
-def test_a_schema_holds_for_json_in_a_column() -> None:
-    cells = ['{"stars": 5, "text": "x"}', '{"stars": 9, "text": "x"}', "five", None, {"stars": 1}]
-    reasons = schema(Review, column="answer").judge({"answer": cells})
-    assert reasons[0] == ""
-    assert reasons[1].startswith("does not follow the schema at stars: ")
-    assert reasons[2].startswith("not JSON: ")
-    assert reasons[3] == "missing"
-    assert reasons[4] == "does not follow the schema at text: Field required"
-    assert schema({"type": "string"}, column="answer").judge({"answer": ['"does not matter"']}) == [
-        ""
-    ]
-    deep = '{"a":' * 100_000
-    assert schema(Review, column="answer").judge({"answer": [deep]})[0].startswith("not JSON")
-
-
-def test_a_schema_holds_for_rows() -> None:
-    rows = [{"id": "a", "stars": 5, "text": "x"}, {"id": "b", "stars": None, "text": "x"}]
-    assert schema(Review).judge(rows) == ["", "does not follow the schema at stars: Field required"]
-
-
-def test_an_expression_counts_the_words_of_the_text_given() -> None:
-    rows = [
-        {"id": "a", "said": "one two three", "stars": 1},
-        {"id": "b", "said": "one", "stars": 5},
-    ]
-    made = apply_filters(rows, rows_where("words > 2 or stars > 4", text="said"))
-    assert len(made.kept) == 2
-    made = apply_filters(rows, rows_where("words > 2", text="said"))
-    assert made.dropped["why"].tolist() == ["not so: words > 2"]
-    assert made.funnel[0].name == "words > 2"
-    with pytest.raises(UsageError, match="column 'words' not found"):
-        apply_filters(rows, rows_where("words > 2"))
-    with pytest.raises(TableError):
-        apply_filters(rows, length(least=1))

@@ -12,7 +12,7 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import cost_quality, from_marks, route, vote
 from synthkit.curate.labels.routing import entropy, pareto
 from synthkit.data import tables as tables
-from synthkit.notebook.widgets.marker.state import Desk
+from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 from synthkit.stats.intervals import wilson
 
 V = ["v1", "v2", "v3"]
@@ -131,15 +131,15 @@ def test_chance_routes_by_the_seed_alone() -> None:
 def test_what_goes_to_people_is_marked_the_least_certain_first(session: sk.Session) -> None:
     routed = route(pd.DataFrame(ROWS), V, budget=4)
     people = routed[routed["route"] == "person"]
-    desk = Desk(
+    queue = AnnotationQueue(
         people,
         session=session,
         labels=["+", "-"],
         order="uncertain",
         score="certainty",
-        text="text",
+        column="text",
     )
-    order = desk.ordered()
+    order = queue.order.ids
     sure = dict(zip(people["id"], people["certainty"], strict=True))
     assert set(order[:2]) == {"r2", "r6"}
     assert [sure[id] for id in order] == sorted(sure.values())

@@ -109,7 +109,7 @@ def test_preferences_of_a_judge_are_calibrated_by_criterion(session: sk.Session)
         rows=table, criteria={"long": "Longer?", "odd": "Odd?"}, reasons=False
     )
 
-    def answer(request: sk.types.Request) -> str:
+    def answer(request: sk.core.types.Request) -> str:
         shown = request.messages[0].content
         a, b = (len(shown.split(f"<{place}>")[1].split("</")[0]) for place in "AB")
         if shown.startswith("Odd"):

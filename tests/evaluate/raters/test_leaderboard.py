@@ -34,7 +34,7 @@ def answers(system: str, n: int) -> list[dict[str, Any]]:
 def test_answers_to_the_same_input_meet_and_each_system_is_first_in_half(kind: Any) -> None:
     found = pairs({name: kind(answers(name, 20)) for name in "abc"})
     assert isinstance(found, pd.DataFrame if kind is list else type(kind(answers("a", 1))))
-    rows = sk.table.records(found)
+    rows = sk.data.tables.records(found)
     columns = "id prompt first second first_system second_system first_id second_id"
     assert list(rows[0]) == columns.split()
     assert len(rows) == 60
@@ -90,7 +90,7 @@ def test_a_missing_or_strange_text_stays_for_the_judge_to_reject() -> None:
     odd = [None, "", " ", "é 東京 🙂 مرحبا"]
     a = [{"prompt": k, "text": text} for k, text in enumerate(odd)]
     b = [{"prompt": k, "text": "fine"} for k in range(4)]
-    rows = sk.table.records(pairs({"a": a, "b": b}))
+    rows = sk.data.tables.records(pairs({"a": a, "b": b}))
     assert [row["first" if row["first_system"] == "a" else "second"] for row in rows] == odd
 
 
@@ -156,7 +156,7 @@ def test_identical_systems_come_out_even_by_a_judge_that_likes_the_first_place(
 
 
 def test_a_sound_judge_is_consistent_and_finds_the_better(session: sk.Session) -> None:
-    def warm(request: sk.types.Request) -> str:
+    def warm(request: sk.core.types.Request) -> str:
         shown = request.messages[0].content
         inside = [shown.split(f"<{place}>")[1].split("</")[0] for place in "AB"]
         return "A" if "good" in inside[0] else "B" if "good" in inside[1] else "tie"

@@ -155,7 +155,7 @@ TWO = """
 import sys
 sys.path.insert(0, {tests!r})
 import test_catalog
-from synthkit.models import catalog
+from synthkit.models.hub import catalog
 catalog.CATALOG["small"] = test_catalog.small()
 print(catalog.fetch("small"))
 """
@@ -234,7 +234,7 @@ def test_the_hub_answers_where_the_registry_does_not_and_is_verified(
 ) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_catalog\n"
-        "from synthkit.models import catalog\n"
+        "from synthkit.models.hub import catalog\n"
         f"catalog.CATALOG['small'] = test_catalog.small({content!r}, hub='a/b')\n"
         "print(catalog.fetch('small', quiet=True))"
     )

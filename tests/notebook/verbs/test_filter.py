@@ -105,7 +105,7 @@ def test_each_option_is_a_filter(shell: Shell, reviews: Any, line: str, kept: st
     ("line", "told"),
     [
         ("", "expected a filter, such as"),
-        ("--length five", "--length five: expected a span such as 3-50"),
+        ("--length five", "--length five: expected a range such as 3-50"),
         ("--dedupe some", "--dedupe some: expected a number"),
         ("--where 'wrods > 5'", "wrods"),
         ("--no-contamination tset", "table 'tset' not found"),
@@ -195,6 +195,6 @@ def test_marks_in_another_order_teach_but_do_not_measure(shell: Shell) -> None:
 
 def test_too_few_marks_say_how_many_are_needed(shell: Shell) -> None:
     marked(shell, 6)
-    assert "too little yet: mark 14 more rows" in shell.run("%synth learn first")
+    assert "too few marks: mark 14 more rows" in shell.run("%synth learn first")
     with pytest.raises(UsageError, match=r"cannot be used yet\. Mark 14 more rows"):
         shell.run("%synth filter first --learned first")

@@ -15,7 +15,7 @@ from synthkit.core.types import Score
 from synthkit.evaluate import light, tstr
 from synthkit.notebook.output.figures import PLOTLY
 from synthkit.notebook.verbs import VERBS
-from synthkit.notebook.verbs.plot import KINDS
+from synthkit.plots.registry import PLOTS
 from tests.notebook.conftest import Shell
 from tests.notebook.test_completion import complete
 
@@ -246,5 +246,5 @@ def test_kinds_tables_and_columns_are_completed_and_explained(table: Shell) -> N
     assert complete(table, "%synth plot balance reviews --lab") == [
         "%synth plot balance reviews --label"
     ]
-    assert list(KINDS) == list(VERBS["plot"].arguments[0].kwds["choices"])  # type: ignore[index]
+    assert list(PLOTS) == list(VERBS["plot"].arguments[0].kwds["choices"])  # type: ignore[index]
     assert "accept-rates" in table.run("%synth plot --help")

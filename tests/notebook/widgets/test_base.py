@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.notebook.widgets.base import STATIC, Widget, clipped
+from synthkit.notebook.widgets.base import HERE, Widget, clipped
 
-MODULES = sorted(path.name for path in STATIC.glob("*.js"))
+MODULES = sorted(str(path.relative_to(HERE)) for path in HERE.rglob("*.js"))
 WIDGETS = (
-    *("preview.Preview", "view.TableView", "marker.Marker"),
-    *("lab.Lab", "explorer.Explorer", "sessions.SessionBrowser"),
+    *("grid.preview.Preview", "grid.widget.TableView", "marker.widget.Marker"),
+    *("lab.widget.Lab", "explorer.widget.Explorer", "sessions.widget.SessionBrowser"),
 )
 
 
@@ -36,8 +36,8 @@ def ask(widget: Widget, **content: Any) -> None:
 
 @pytest.mark.parametrize("name", WIDGETS)
 def test_a_widget_is_small_and_asks_no_network(name: str) -> None:
-    module, _, cls = name.partition(".")
-    widget = getattr(importlib.import_module(f"synthkit.notebook.{module}"), cls)
+    module, _, cls = name.rpartition(".")
+    widget = getattr(importlib.import_module(f"synthkit.notebook.widgets.{module}"), cls)
     script, style = widget._esm, widget._css
     assert len(script.encode()) < 50_000
     assert len((script + style).encode()) < 70_000
@@ -48,7 +48,7 @@ def test_a_widget_is_small_and_asks_no_network(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_no_template_literal_goes_over_lines_whose_indentation_is_left_out(name: str) -> None:
-    lines = (STATIC / name).read_text().splitlines()
+    lines = (HERE / name).read_text().splitlines()
     assert [line for line in lines if line.count("`") % 2] == []
 
 

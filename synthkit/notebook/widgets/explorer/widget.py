@@ -47,7 +47,7 @@ class Explorer(Widget):
     options : what else :class:`~synthkit.notebook.widgets.explorer.map.Atlas` takes.
     """
 
-    _esm = source("explorer.js")
+    _esm = source("explorer/widget.js")
     _css = style("explorer")
 
     stage = traitlets.Dict().tag(sync=True)

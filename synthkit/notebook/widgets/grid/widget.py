@@ -49,7 +49,7 @@ class RowsView(Widget):
     about : what else never changes.
     """
 
-    _esm = source("grid.js", "detail.js", "preview.js")
+    _esm = source("grid/table.js", "grid/detail.js", "grid/widget.js")
     _css = style("rows")
 
     view = traitlets.Dict().tag(sync=True)

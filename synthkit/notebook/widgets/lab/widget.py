@@ -44,7 +44,7 @@ class Lab(Widget):
     ['Yes.']
     """
 
-    _esm = source("lab.js")
+    _esm = source("lab/widget.js")
     _css = style("lab")
 
     state = traitlets.Dict().tag(sync=True)

@@ -1,4 +1,4 @@
-"""What the marker learns while rows are marked: which to ask for next, and what it is worth."""
+"""What is learned while rows are marked: which row to ask for next, and how good the filter is."""
 
 from __future__ import annotations
 
@@ -16,131 +16,141 @@ if TYPE_CHECKING:
     from synthkit.stats.classifier import Embed
 
 AHEAD = 32
-"""Rows that are proposed after each mark; the others follow in the order they are drawn in."""
-_ALONE = threading.Lock()
-"""Held while the number of threads is limited, so that it is put back as it was."""
-VERDICTS = {True: "✓ accepted", False: "✗ rejected"}
+"""Rows proposed by active learning after each fit; the other rows follow in random order."""
+_ONE_FIT = threading.Lock()
+"""Held while the number of BLAS threads is limited, so that two fits cannot restore it wrongly."""
+SIGNS = {True: "✓ accepted", False: "✗ rejected"}
 
 
 class Learner:
-    """Learns from the marks on a table, and orders its rows by what a mark would teach.
+    """Learns a filter from a table's marks, and orders its rows by active learning.
 
     Parameters
     ----------
     ids, texts : of the table's rows.
-    embed : texts -> (n, d) numbers; asked once.
-    seed : of the rows that are drawn at random.
+    embed : texts -> (n, d) numbers; called once. ``load_embedder("wordllama")`` by default.
+    seed : for the rows that are drawn at random.
+
+    Attributes
+    ----------
+    learned : the newest filter; ``None`` before :meth:`learn`.
     """
 
     def __init__(
-        self, ids: Sequence[str], texts: Sequence[str], *, embed: Embed, seed: int
+        self, ids: Sequence[str], texts: Sequence[str], *, embed: Embed | None, seed: int
     ) -> None:
         from synthkit.curate.marks.features import represent
+        from synthkit.models.embedders import load_embedder
 
+        embed = embed or load_embedder("wordllama").embed
         self.ids, self.texts, self.embed, self.seed = list(ids), list(texts), embed, seed
-        self._place = {id: at for at, id in enumerate(self.ids)}
+        self._positions = {id: n for n, id in enumerate(self.ids)}
         self._vectors = represent(self.texts, embed=embed)
-        self.found: LearnedFilter | None = None
-        """What was learned last; ``None`` before :meth:`learn`."""
+        self.learned: LearnedFilter | None = None
 
     def learn(self, marks: Mapping[str, Mark]) -> list[str]:
-        """Learn from the marks that stand, by row id; gives all ids in the order of asking.
+        """Learn from the current marks by row id; returns all ids in the order to mark them.
 
-        Rows that are marked come first, in the order in which they were.
+        Marked rows come first, in the order in which they were marked.
         """
         from synthkit.curate.marks.learning import learn
 
-        said = {id: mark.label for id, mark in marks.items() if mark.label and id in self._place}
-        skipped = [self._place[id] for id, label in said.items() if label == "skip"]
-        judged = {self._place[id]: said[id] != "reject" for id in said if said[id] != "skip"}
-        threads = need("threadpoolctl", extra="curate", why="to learn beside the marking")
-        # small matrices, which several threads would wait for longer than they reckon
-        with _ALONE, threads.threadpool_limits(1, user_api="blas"):
-            found = learn(
+        labels = {id: mark.label for id, mark in marks.items() if id in self._positions}
+        labels = {id: label for id, label in labels.items() if label}
+        skipped = [self._positions[id] for id, label in labels.items() if label == "skip"]
+        accepted = {
+            self._positions[id]: label != "reject"
+            for id, label in labels.items()
+            if label != "skip"
+        }
+        threads = need("threadpoolctl", extra="curate", why="to learn while rows are marked")
+        # the matrices are small: several threads would wait longer than they compute
+        with _ONE_FIT, threads.threadpool_limits(1, user_api="blas"):
+            learned = learn(
                 self.texts,
-                judged,
+                accepted,
                 embed=self.embed,
                 vectors=self._vectors,
                 skipped=skipped,
                 seed=self.seed,
             )
-        self.found = found
-        assert found.table is not None
-        asked = dict.fromkeys(said)
-        asked |= dict.fromkeys(self.ids[at] for at in found.propose(AHEAD))
-        asked |= dict.fromkeys(self.ids[at] for at in found.table.order)
-        return list(asked | dict.fromkeys(self.ids))
+        self.learned = learned
+        assert learned.table is not None
+        places = [*learned.propose(AHEAD), *learned.table.order]
+        return list(dict.fromkeys([*labels, *(self.ids[n] for n in places), *self.ids]))
 
     def why(self, id: str) -> list[tuple[str, str, str]]:
-        """Why a row has its score, in parts as a panel shows them: kind, label, value."""
-        if self.found is None or self.found.classifier is None:
+        """The reasons for a row's score, as (kind, label, value) parts of a panel."""
+        if self.learned is None or self.learned.classifier is None:
             return [("fact", "learned", "nothing yet")]
-        said = self.found.explain(self._place[id])
-        parts = [("head", "Learned", ""), ("fact", "P(accept)", f"{said.score:.2f}")]
-        words = ", ".join(f"{one.word} {one.change:+.2f}" for one in said.words)
-        parts.append(("fact", "log-odds", words.replace("-", "−") or "no word moves them"))
-        parts.append(("head", "Most like it, of the marked rows", ""))
-        for one in said.neighbours:
-            told = f"{one.text} (cosine {one.cosine:.2f})"
-            parts.append(("fact", VERDICTS[one.accepted], told))
-        return parts
+        explanation = self.learned.explain(self._positions[id])
+        words = ", ".join(f"{one.word} {one.change:+.2f}" for one in explanation.words)
+        parts = [
+            ("head", "Learned", ""),
+            ("fact", "P(accept)", f"{explanation.score:.2f}"),
+            ("fact", "log-odds", words.replace("-", "−") or "no word changes them"),
+            ("head", "Most similar marked rows", ""),
+        ]
+        return parts + [
+            ("fact", SIGNS[one.accepted], f"{one.text} (cosine {one.cosine:.2f})")
+            for one in explanation.neighbours
+        ]
 
 
-def line(report: Report, between: str = "   ") -> str:
-    """A report in the one line that the marker has for it, with ``between`` its parts.
+def report_line(report: Report, separator: str = "   ") -> str:
+    """A report on a learned filter in one line.
 
     Examples
     --------
     >>> from synthkit.curate import learn
-    >>> made = learn(["a", "b"], {0: True}, embed=lambda texts: [[1.0]] * len(texts))
-    >>> line(made.report)
-    'too little yet: mark 19 more rows, with 1 accepted and 2 rejected among them'
+    >>> learned = learn(["a", "b"], {0: True}, embed=lambda texts: [[1.0]] * len(texts))
+    >>> report_line(learned.report)
+    'too few marks: mark 19 more rows, with 1 accepted and 2 rejected among them'
     """
     if report.needs:
-        return _missing(report)
+        return _needed(report)
     further = ", ".join(f"{thousands(n)} for ±{width}" for width, n in report.more.items() if n)
     parts = [
         f"keeps {report.kept:.0%} of {thousands(report.rows)} rows",
-        f"precision {_told(report.precision)}",
-        f"recall {_told(report.recall)}",
+        f"precision {_interval(report.precision)}",
+        f"recall {_interval(report.recall)}",
         f"more marks: {further}" if further else "",
     ]
-    return between.join(part for part in parts if part)
+    return separator.join(filter(None, parts))
 
 
-def told(report: Report) -> list[dict[str, Any]]:
-    """A report as the rows of a table: what, and its value with a 95 % interval."""
-    rows = [
-        {"what": "marks", "value": f"{report.marks} of {thousands(report.rows)} rows"},
-        {"what": "accepted", "value": str(report.accepted)},
-        {"what": "drawn at random", "value": str(report.sample)},
-    ]
+def report_rows(report: Report) -> list[dict[str, Any]]:
+    """A report as the rows of a table: names, and values with 95 % intervals."""
+    values = {
+        "marks": f"{report.marks} of {thousands(report.rows)} rows",
+        "accepted": str(report.accepted),
+        "drawn at random": str(report.sample),
+    }
     if report.needs:
-        return [*rows, {"what": "needs", "value": _missing(report)}]
-    rows += [
-        {"what": "threshold", "value": f"P(accept) >= {report.threshold:.2f}"},
-        {"what": "keeps", "value": f"{report.kept:.0%}"},
-        {"what": "precision", "value": _told(report.precision)},
-        {"what": "recall", "value": _told(report.recall)},
-    ]
-    return rows + [
-        {"what": f"for ±{width}", "value": f"about {thousands(n)} more marks"}
-        for width, n in report.more.items()
-        if n
-    ]
+        values["needs"] = _needed(report)
+    else:
+        values |= {
+            "threshold": f"P(accept) >= {report.threshold:.2f}",
+            "keeps": f"{report.kept:.0%}",
+            "precision": _interval(report.precision),
+            "recall": _interval(report.recall),
+        }
+        more = {width: n for width, n in report.more.items() if n}
+        values |= {f"for ±{width}": f"about {thousands(n)} more marks" for width, n in more.items()}
+    return [{"what": name, "value": value} for name, value in values.items()]
 
 
-def _missing(report: Report) -> str:
+def _needed(report: Report) -> str:
     from synthkit.curate.marks.learning import LEAST, OF_EACH
 
     n = max(LEAST - report.marks, 0)
-    of = {"accepted": report.accepted, "rejected": report.marks - report.accepted}
-    each = [f"{OF_EACH - had} {verdict}" for verdict, had in of.items() if had < OF_EACH]
+    counts = {"accepted": report.accepted, "rejected": report.marks - report.accepted}
+    missing = [f"{OF_EACH - have} {name}" for name, have in counts.items() if have < OF_EACH]
     rows = f"mark {n or ''} more row{'' if n == 1 else 's'}".replace("  ", " ")
-    among = f", with {' and '.join(each)} among them" if each else ""
-    return f"too little yet: {rows}{among}"
+    among = f", with {' and '.join(missing)} among them" if missing else ""
+    return f"too few marks: {rows}{among}"
 
 
-def _told(estimate: Estimate) -> str:
+def _interval(estimate: Estimate) -> str:
     value = "–" if estimate.value is None else f"{estimate.value:.2f}"
     return f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"

@@ -1,7 +1,7 @@
-"""The desk for pairs: two texts side by side, and which is better, without knowing whose they are.
+"""Pairs of texts to compare blind: which text is better, without showing where it comes from.
 
-The browser is told of a left and a right text and of no column, so that nothing in it, and nothing
-that is saved with the notebook before the last pair is judged, says which system is ahead.
+The front end gets a left and a right text and no column names. Neither it nor the saved notebook
+shows which system is ahead before the last pair is judged.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import SHOWN_LEFT
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, drawn_left, other, preferred, sides
@@ -21,68 +22,81 @@ from synthkit.evaluate.raters.preferences import Standing, battles, left_wins, s
 from synthkit.evaluate.views.word_diff import changes
 from synthkit.notebook.output.tables import Static, cell, count, grid, thousands
 from synthkit.notebook.widgets.base import clipped
-from synthkit.notebook.widgets.marker.state import TEXT_LENGTH, Desk
+from synthkit.notebook.widgets.marker.queue import AnnotationQueue
+from synthkit.notebook.widgets.marker.table import check_columns
+from synthkit.notebook.widgets.marker.view import TEXT_LENGTH, QueueView
 
 PROMPT = "prompt"
-SEEN = ("left", "right", "tie", "skip")
-"""What can be said of a pair as it stands on the screen."""
+CHOICES = ("left", "right", "tie", "skip")
+"""The labels of a pair in the front end."""
 SIGNS = {"left": "◀ left", "right": "▶ right", "tie": "= tie", "skip": "– skip"}
 
 
-class PairDesk(Desk):
-    """A :class:`~synthkit.notebook.widgets.marker.state.Desk` before a table of pairs.
+class PairQueue(AnnotationQueue):
+    """An :class:`~synthkit.notebook.widgets.marker.queue.AnnotationQueue` of pairs of texts.
 
-    Marks are in the columns' terms: ``"first"``, ``"second"``, ``"tie"``. Which text stands on the
-    left is drawn for each row and each person by ``seed``, and kept with the mark in
-    ``shown_left``. A second look (``again``) shows each pair the other way round. Columns other
-    than the two texts and ``prompt`` are shown only where ``show`` asks for them.
+    Marks name the columns: ``"first"``, ``"second"``, ``"tie"``. Which text is on the left is drawn
+    for each row and annotator by ``seed``, and stored with the mark in ``shown_left``. Round 2
+    (``again``) shows each pair with the sides swapped. Columns other than the two texts and
+    ``prompt`` are shown only if ``show`` names them.
 
     Parameters
     ----------
-    table : of pairs, of any kind.
-    pair : the columns of the two texts. The systems, where they are known, are in the columns
-        ``<name>_system``.
-    options : those of :class:`~synthkit.notebook.widgets.marker.annotation.Marking`, but for ``text`` and ``labels``.
+    table : a table of pairs, of any kind.
+    pair : the columns of the two texts. The columns ``<name>_system`` name the systems, if known.
+    options : those of ``AnnotationQueue``, without ``column`` and ``labels``.
 
     Raises
     ------
     TableError
-        If a column is not there, or two rows have one id.
+        If a column is missing, or two rows have the same id.
     UsageError
-        If an option makes no sense.
+        If an option is invalid.
     """
 
-    def __init__(self, table: Any, *, pair: Sequence[str] = PAIR, **options: Any) -> None:
+    def __init__(
+        self,
+        table: Any,
+        *,
+        pair: Sequence[str] = PAIR,
+        show: Sequence[str] | None = None,
+        **options: Any,
+    ) -> None:
         if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1]:
             raise UsageError(f"expected two columns to compare; got {pair!r}.")
-        for name in ("text", "labels"):
+        for name in ("column", "labels"):
             if options.pop(name, None):
-                raise UsageError(f"pairs are judged as they are: leave {name} out.")
+                raise UsageError(f"pairs have fixed labels and two texts: leave {name} out.")
         if options.get("order") == "uncertain" and options.get("score") is None:
             raise UsageError(
-                "what is learned of single rows says nothing of pairs: give a score, such as the "
-                "column of a judge's P(first is better), or another order."
+                "no order is learned for pairs: give a score, such as the column of a judge's "
+                "P(first is better), or another order."
             )
         self.pair = (str(pair[0]), str(pair[1]))
-        self.compared = False
-        """Whether the words in which the two texts differ are shown."""
-        self._pieces: tuple[str, list[list[str]] | None] = ("", None)
-        super().__init__(table, labels=PREFERENCES, **options)
+        self.seed = int(options.get("seed", 0))
+        columns = _shown_columns(table, self.pair, show or [])
+        options |= {"labels": PREFERENCES, "column": self.pair[0], "show": columns}
+        super().__init__(table, **options)
 
     @property
     def choices(self) -> list[str]:
-        """What can be said of a pair."""
+        """The labels of a pair, as they are stored."""
         return [*PREFERENCES, "skip"]
 
     @property
     def filters(self) -> list[str]:
-        """As for single rows, in terms of the sides: a column's count would tell who is ahead."""
-        return ["all", "unmarked", *(f"={label}" for label in SEEN), "flagged"]
+        """The names of the filters, by side: counts by column would show which system is ahead."""
+        return ["all", "unmarked", *(f"={label}" for label in CHOICES), "flagged"]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every pair has a label."""
+        return 0 < len(self.scope) == self.marked
 
     @property
     def judged(self) -> Any:
         """The table with ``outcome``, by all annotators' marks of this task."""
-        return preferred(self.table, self._log())
+        return preferred(self.table.table, self._log())
 
     @property
     def battles(self) -> list[Battle]:
@@ -90,160 +104,179 @@ class PairDesk(Desk):
         return battles(self.judged, self.pair)
 
     def standings(self) -> Static:
-        """Each system's wins and win rate so far, with intervals: this lifts the blindfold."""
-        found = standings(self.judged, self.pair)
-        return grid(lines(found), note=f"{self.name}: {self._progress()}")
+        """Each system's wins and win rate so far, with intervals; this ends the blindness."""
+        return grid(standing_rows(standings(self.judged, self.pair)), note=self._progress())
 
     def summary(self) -> Static:
-        """How many are judged, and the last five; the systems only once all are."""
-        with self._lock:
-            recent = self.history.recent(5)
+        """The static output: progress and the last five pairs, or at the end the systems."""
+        if self.is_done:
+            notes = side_notes(self.history.current.values())
+            rows = standing_rows(standings(self.judged, self.pair))
+            return grid(rows, note=self._progress(), notes=notes)
+        with self.annotator.lock:
             rows = [
-                {"mark": SIGNS.get(self._seen(mark), "no label"), "text": self.shown(mark)}
-                for mark in recent
+                {"mark": SIGNS.get(self.side_label(mark), "no label"), "text": self.shown(mark)}
+                for mark in self.history.recent(5)
             ]
-            notes = position(self.history.current.values()) if self._is_done() else []
-            found = standings(self.judged, self.pair) if self._is_done() else []
-        return grid(lines(found) or rows, note=f"{self.name}: {self._progress()}", notes=notes)
+            return grid(rows, note=self._progress())
 
     def act(self, content: Mapping[str, Any]) -> None:
-        """Do what the browser asks for, which speaks of left and right."""
-        with self._lock:
+        """Carry out an action of the front end, which names the sides left and right."""
+        with self.annotator.lock:
             match content:
                 case {"do": "label", "id": str(id), "label": str(label)}:
                     (known,) = self.known([id])
-                    if label not in SEEN:
-                        raise UsageError(unknown("label", label, SEEN))
+                    if label not in CHOICES:
+                        raise UsageError(unknown("label", label, CHOICES))
                     left = self.left(known)
-                    side = {"left": left, "right": other(left)}.get(label, label)
-                    mark = self.labelled(known, side, str(content.get("reason", "")))
+                    stored = {"left": left, "right": other(left)}.get(label, label)
+                    mark = self.labelled(known, stored, str(content.get("reason", "")))
                     self.write([replace(mark, edit={SHOWN_LEFT: left})])
-                    self._judged(known)
-                case {"do": "compare"}:
-                    self.compared = not self.compared
+                    self._after_mark(known)
                 case {"do": "edit"}:
-                    raise UsageError("the texts of a pair are judged as they are, not edited.")
+                    raise UsageError("the texts of a pair cannot be edited.")
                 case _:
                     super().act(content)
 
     def left(self, id: str) -> str:
-        """Which text of a row stands on the left: the one that did when it was judged."""
-        drawn = drawn_left(id, by=self.by, seed=self.seed)
+        """Which text of a row is on the left; for a judged row, the one that was then."""
+        drawn = drawn_left(id, by=self.history.by, seed=self.seed)
         before = self.first.current.get(id)
         first = before.edit.get(SHOWN_LEFT, drawn) if before else drawn
-        now = self.history.current.get(id)
-        turned = other(first) if self.round == 2 else first
-        return now.edit.get(SHOWN_LEFT, turned) if now else turned
+        side = other(first) if self.history.round == 2 else first
+        mark = self.history.current.get(id)
+        return mark.edit.get(SHOWN_LEFT, side) if mark else side
 
-    def state(self) -> dict[str, Any]:
-        """What the browser shows; how often each side won, and who, only at the end."""
-        with self._lock:
-            made = super().state()
-            counts = made["counts"]
-            shown = {name: counts[name] for name in ("tie", "skip", "flagged")}
-            made |= {"counts": shown, "compared": self.compared, "result": None}
-            if self._is_done():
-                seen = Counter(self._seen(mark) for mark in self.history.current.values())
-                shown |= {side: seen[side] for side in ("left", "right")}
-                made["result"] = self._result()
-            return made
-
-    def shown(self, mark: Mark) -> str:
-        """The text that a mark prefers; of a tie the one on the left."""
-        side = mark.label if mark.label in PAIR else self.left(mark.id)
-        return cell(self._side(mark.id, side))
-
-    def _columns(self, text: str | None, show: Sequence[str] | None) -> tuple[str, list[str]]:
-        names = tables.columns(self.table)
-        for name in [*self.pair, *(show or [])]:
-            if name not in names:
-                raise TableError(unknown("column", name, names))
-        told = [name for name in show or [] if name in {f"{one}_system" for one in self.pair}]
-        if told:
-            raise UsageError(f"{told[0]} would tell whose text it is: pairs are judged blind.")
-        prompt = [PROMPT] if PROMPT in names and PROMPT not in self.pair else []
-        rest = [name for name in show or [] if name not in {*self.pair, PROMPT}]
-        return self.pair[0], [*prompt, *rest]
-
-    def _searched(self) -> list[str]:
-        return [*super()._searched(), self.pair[1]]
-
-    def _side(self, id: str, side: str) -> Any:
-        return self.column(self.pair[PAIR.index(side)])[self._place[id]]
-
-    def _seen(self, mark: Mark) -> str:
-        """A mark as it stood on the screen."""
+    def side_label(self, mark: Mark) -> str:
+        """The label of a mark in the front end: left, right, tie, skip, or empty."""
         if mark.label not in PAIR:
             return mark.label
         return "left" if mark.label == self.left(mark.id) else "right"
 
+    def side_text(self, id: str, side: str) -> Any:
+        """The text of a row in the first or second column."""
+        return self.table.cell(id, self.pair[PAIR.index(side)])
+
+    def shown(self, mark: Mark) -> str:
+        """The text that a mark prefers; for a tie, the text on the left."""
+        side = mark.label if mark.label in PAIR else self.left(mark.id)
+        return cell(self.side_text(mark.id, side))
+
+    def _searched(self) -> list[str]:
+        return [*super()._searched(), self.pair[1]]
+
     def _passes(self, id: str) -> bool:
-        if self.filter in ("=left", "=right"):
+        if self.filter.name in ("=left", "=right"):
             mark = self.history.current.get(id)
-            return mark is not None and self._seen(mark) == self.filter[1:]
+            return mark is not None and self.side_label(mark) == self.filter.name[1:]
         return super()._passes(id)
 
-    def _row(self, id: str) -> dict[str, Any]:
-        made = super()._row(id)
-        made["fields"] = [field for field in made["fields"] if field[0] != PROMPT]
-        mark = self.history.current.get(id)
-        made["label"] = self._seen(mark) if mark else ""
-        made["diff"] = self._differences(id) if self.compared else None
-        return made
-
-    def _texts(self, id: str, length: int) -> dict[str, Any]:
-        left = self.left(id)
-        shown = {"text": self._side(id, left), "right": self._side(id, other(left))}
-        if PROMPT in self.show:
-            shown[PROMPT] = self.column(PROMPT)[self._place[id]]
-        return {"original": None} | {name: clipped(text, length) for name, text in shown.items()}
-
-    def _entry(self, mark: Mark) -> dict[str, Any]:
-        return super()._entry(mark) | {"label": self._seen(mark)}
-
-    def _differences(self, id: str) -> list[list[str]] | None:
-        """The pieces of both texts, as a trait can hold them; ``None`` for what is too long."""
-        if self._pieces[0] != id:
-            left = self.left(id)
-            texts = [cell(self._side(id, side)) for side in (left, other(left))]
-            found = changes(*texts) if max(map(len, texts)) <= TEXT_LENGTH else None
-            wired = [[kind, clipped(text, TEXT_LENGTH)] for kind, text in found or []]
-            self._pieces = (id, None if found is None else wired)
-        return self._pieces[1]
-
-    def _is_done(self) -> bool:
-        return 0 < len(self.scope) == self.marked
-
     def _progress(self) -> str:
-        people = self._others + Counter({self.by: self.marked})
-        by = ", ".join(f"{name} {thousands(n)}" for name, n in sorted(people.items()))
         labels = ", ".join(f"{thousands(self.counts[name])} {name}" for name in ("tie", "skip"))
-        far = f"{thousands(self.marked)} of {count(len(self.scope), 'pair')} judged"
-        return f"{far}; {labels}; by {by or self.by}"
+        judged = f"{thousands(self.marked)} of {count(len(self.scope), 'pair')} judged"
+        return f"{self.name}: {judged}; {labels}; by {self.voices()}"
+
+
+class PairView(QueueView):
+    """The state of a queue of pairs; it has the result and counts by side only at the end."""
+
+    def __init__(self, queue: PairQueue) -> None:
+        self.queue: PairQueue = queue
+        self.compared = False
+        """Whether the words in which the two texts differ are shown."""
+
+    def act(self, content: Mapping[str, Any]) -> None:
+        """Carry out an action of the front end."""
+        if content.get("do") == "compare":
+            self.compared = not self.compared
+        else:
+            super().act(content)
+
+    def state(self) -> dict[str, Any]:
+        """What the front end shows, with ``compared`` and ``result``."""
+        queue = self.queue
+        with queue.annotator.lock:
+            state = super().state()
+            counts = {name: state["counts"][name] for name in ("tie", "skip", "flagged")}
+            state |= {"counts": counts, "compared": self.compared, "result": None}
+            if queue.is_done:
+                labels = Counter(map(queue.side_label, queue.history.current.values()))
+                counts |= {side: labels[side] for side in ("left", "right")}
+                state["result"] = self._result()
+            return state
+
+    def row(self, id: str) -> dict[str, Any]:
+        """One pair, with the pieces in which the texts differ if they are compared."""
+        row, mark = super().row(id), self.queue.history.current.get(id)
+        row["fields"] = [field for field in row["fields"] if field[0] != PROMPT]
+        row["label"] = self.queue.side_label(mark) if mark else ""
+        left = self.queue.left(id)
+        texts = [cell(self.queue.side_text(id, side)) for side in (left, other(left))]
+        row["diff"] = _differences(*texts) if self.compared else None
+        return row
+
+    def texts(self, id: str, length: int) -> dict[str, Any]:
+        """The text on each side, and the prompt if the table has one."""
+        queue, left = self.queue, self.queue.left(id)
+        texts = {"text": queue.side_text(id, left), "right": queue.side_text(id, other(left))}
+        if PROMPT in queue.table.shown:
+            texts[PROMPT] = queue.table.cell(id, PROMPT)
+        return {"original": None} | {name: clipped(text, length) for name, text in texts.items()}
+
+    def recent(self, mark: Mark) -> dict[str, Any]:
+        """One line of the history."""
+        return super().recent(mark) | {"label": self.queue.side_label(mark)}
 
     def _result(self) -> dict[str, Any] | None:
-        """Who won, for the browser; not in a second look, which asks for agreement."""
-        if self.round == 2:
+        """The standings; none in round 2, which measures agreement."""
+        queue = self.queue
+        if queue.history.round == 2:
             return None
-        found = standings(self.judged, self.pair, rated=False)
-        return {"rows": lines(found), "notes": position(self.history.current.values())}
+        found = standings(queue.judged, queue.pair, rated=False)
+        return {"rows": standing_rows(found), "notes": side_notes(queue.history.current.values())}
 
 
-def lines(found: Sequence[Standing]) -> list[dict[str, Any]]:
+def view_of(queue: AnnotationQueue) -> QueueView:
+    """The view of a queue of rows or pairs."""
+    return PairView(queue) if isinstance(queue, PairQueue) else QueueView(queue)
+
+
+def standing_rows(found: Sequence[Standing]) -> list[dict[str, Any]]:
     """Standings as the rows of a table."""
-    made = []
+    rows = []
     for one in found:
-        line = {"system": one.system, "wins": one.wins, "ties": one.ties, "losses": one.losses}
-        rate = f"{one.rate.value:.2f} [{one.rate.low:.2f}, {one.rate.high:.2f}]"
-        rated = one.rating
-        told = rated and f"{rated.value:.0f} [{rated.low:.0f}, {rated.high:.0f}]"
-        made.append(line | {"win rate": rate} | ({"rating": told} if told else {}))
-    return made
+        row = {"system": one.system, "wins": one.wins, "ties": one.ties, "losses": one.losses}
+        row["win rate"] = f"{one.rate.value:.2f} [{one.rate.low:.2f}, {one.rate.high:.2f}]"
+        if one.rating is not None:
+            row["rating"] = f"{one.rating.value:.0f} [{one.rating.low:.0f}, {one.rating.high:.0f}]"
+        rows.append(row)
+    return rows
 
 
-def position(marks: Iterable[Mark]) -> list[str]:
-    """In a line, whether those who judged liked a side; none where no side is known."""
+def side_notes(marks: Iterable[Mark]) -> list[str]:
+    """How often the left text was preferred, as one line; empty where no side is known."""
     score = left_wins(*sides(marks))
-    told = f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+    rate = f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
     decided = f"{thousands(score.n)} decided; 0.50 is no bias"
-    return [f"the left text (A) was better in {told} of {decided}"] if score.n else []
+    return [f"the left text (A) was better in {rate} of {decided}"] if score.n else []
+
+
+def _shown_columns(table: Any, pair: tuple[str, str], show: Sequence[str]) -> list[str]:
+    columns = tables.columns(table)
+    check_columns(columns, [*pair, *show])
+    systems = [name for name in show if name in {f"{column}_system" for column in pair}]
+    if systems:
+        raise UsageError(f"{systems[0]} would show which system wrote a text; leave it out.")
+    prompt = [PROMPT] if PROMPT in columns and PROMPT not in pair else []
+    return [*prompt, *(name for name in show if name not in {*pair, PROMPT})]
+
+
+@lru_cache(maxsize=8)
+def _differences(left: str, right: str) -> list[list[str]] | None:
+    """The pieces of both texts; ``None`` if they are too long for a trait."""
+    if max(len(left), len(right)) > TEXT_LENGTH:
+        return None
+    pieces = changes(left, right)
+    if pieces is None:
+        return None
+    return [[kind, clipped(text, TEXT_LENGTH)] for kind, text in pieces]

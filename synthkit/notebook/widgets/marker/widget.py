@@ -1,8 +1,8 @@
-"""The marker: one row at a time, judged by key or by mouse, and on disk before the next is shown.
+"""The marker: a widget that asks for one row at a time; each mark is stored before the next row.
 
-The browser sends one act at a time with its number. Here it is written and answered with the row
-that is next, all in the trait ``shown``: so an act that is sent again is known by its number, and
-a view opened while the kernel is busy has a row to show.
+The front end sends numbered actions, one at a time. The kernel stores the mark and answers with
+the next row in the trait ``shown``. An action that is sent again is recognized by its number, and
+a view that is opened while the kernel is busy has a row to show.
 """
 
 from __future__ import annotations
@@ -13,89 +13,56 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError
 from synthkit.core.types import Curation
+from synthkit.notebook.deferred import Deferred
 from synthkit.notebook.output.provenance import of_id
 from synthkit.notebook.output.tables import Static
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
-from synthkit.notebook.widgets.marker.pairs import PairDesk
-from synthkit.notebook.widgets.marker.state import Desk
+from synthkit.notebook.widgets.marker.keys import bindings, second_keys
+from synthkit.notebook.widgets.marker.pairs import PairQueue, view_of
+from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 
 if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
 
-KEYS = {
-    "accept": "a",
-    "reject": "x",
-    "skip": " ",
-    "edit": "e",
-    "reason": "c",
-    "flag": "f",
-    "prompt": "p",
-    "why": "w",
-    "back": "Backspace",
-    "undo": "u",
-    "redo": "U",
-    "search": "/",
-    "bulk": "b",
-    "previous": "ArrowLeft",
-    "next": "ArrowRight",
-    "help": "?",
-}
-"""What can be done, and the key that does it, as browsers name keys."""
-PAIR_KEYS = {
-    "left": "ArrowLeft",
-    "right": "ArrowRight",
-    "tie": "t",
-    "skip": " ",
-    "reason": "c",
-    "flag": "f",
-    "compare": "d",
-    "back": "Backspace",
-    "undo": "u",
-    "redo": "U",
-    "search": "/",
-    "bulk": "b",
-    "previous": "p",
-    "next": "n",
-    "help": "?",
-}
-"""The same where two texts are compared."""
-SECOND_KEYS = {"1": "left", "2": "right", "0": "tie"}
-"""Further keys of a comparison, where they are not taken."""
-_RESERVED = {"Tab", "Enter", "Escape", "Shift", "Control", "Alt", "Meta"}
 PART_LENGTH = 20_000
 UPDATE_SECONDS = 1.0
 """Seconds between two updates of the static output."""
 LEARN_SECONDS = 0.25
-"""Seconds from a mark until it is learned from, together with those that follow it meanwhile."""
+"""Seconds from a mark until it is learned from, together with the marks that follow it."""
+MOST_REASONS = 9
 
 
 class Marker(Widget):
-    """A widget to judge a table's rows with, one after another.
+    """A widget to mark a table's rows, one after another.
 
     Parameters
     ----------
-    table : of any kind; without an ``id`` column, ids are made from what the rows hold.
-    reasons : quick choices for why a row is rejected; at most nine.
-    keys : action -> key, in place of those in ``KEYS``, such as ``{"accept": "j"}``; for pairs of
-        those in ``PAIR_KEYS``.
-    pair : two columns of texts to compare, blind and side by side, in place of judging one: see
-        :class:`~synthkit.notebook.widgets.marker.pairs.PairDesk`.
-    options : those of :class:`~synthkit.notebook.widgets.marker.annotation.Marking`.
+    table : a table of any kind; rows without an id get one made from their cells.
+    reasons : quick choices for why a row is rejected, at most nine.
+    keys : action -> key, to change the defaults ``KEYS`` (for pairs ``PAIR_KEYS``) of
+        :mod:`synthkit.notebook.widgets.marker.keys`, such as ``{"accept": "j"}``.
+    pair : two columns of texts to compare blind, in place of judging one: see
+        :class:`~synthkit.notebook.widgets.marker.pairs.PairQueue`.
+    options : those of :class:`~synthkit.notebook.widgets.marker.queue.AnnotationQueue`.
 
     Raises
     ------
     TableError
-        If a column is not there, or two rows have one id.
+        If a column is missing, or two rows have the same id.
     UsageError
-        If an option makes no sense, or two actions have one key.
+        If an option is invalid, or two actions have the same key.
     """
 
-    _esm = source("marker.js")
+    _esm = source("marker/widget.js")
     _css = style("marker")
 
     shown = traitlets.Dict().tag(sync=True)
+
+    # set here too, since an instance whose constructor fails is closed as well
+    _learning: Deferred | None = None
+    _static: Deferred | None = None
 
     def __init__(
         self,
@@ -106,263 +73,193 @@ class Marker(Widget):
         pair: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
+        self.queue = open_queue(table, pair=pair, **options)
+        self._view = view_of(self.queue)
         self._acts = threading.RLock()
-        self._last: dict[str, int] = {}
-        self._turn = 0
-        self._place: Any = None
-        self._timer: threading.Timer | None = None
-        self._study: threading.Timer | None = None
-        self._more = False
+        self._numbers: dict[str, int] = {}
+        """View -> the number of its last action."""
         self._answered = ("", 0, True)
-        self.desk = seat(table, pair=pair, **options)
-        self.desk.live = True
-        bound = bindings(keys or {}, self.desk.labels, pair=pair is not None)
-        if self.desk.learner is None:
-            bound.pop("why", None)
-        chosen = _reasons(reasons)
-        super().__init__(
-            about={
-                "name": self.desk.name,
-                "labels": [] if pair else self.desk.labels,
-                "reasons": chosen,
-                "keys": bound,
-                "pair": pair is not None,
-                "also": {
-                    key: action
-                    for key, action in (SECOND_KEYS if pair else {}).items()
-                    if key not in bound.values()
-                },
-                "round": self.desk.round,
-                "by": self.desk.by,
-                "task": self.desk.task,
-                "column": "" if pair else self.desk.text,
-                "order": list(self.desk.filters),
-                "learns": self.desk.learner is not None,
-            },
-            shown=self._state(),
-        )
+        self._turn = 0
+        if self.queue.order.learner is not None:
+            self.queue.order.background = True
+            self._learning = Deferred(self._learn, LEARN_SECONDS)
+        super().__init__(about=self._about(keys or {}, _reasons(reasons)), shown=self._state())
 
     def __repr__(self) -> str:
-        return f"Marker({self.name!r}, {self.desk.marked}/{len(self.desk.scope)} marked)"
+        return f"Marker({self.name!r}, {self.queue.marked}/{len(self.queue.scope)} marked)"
 
     @property
     def name(self) -> str:
         """The table's name."""
-        return self.desk.name
+        return self.queue.name
 
     @property
     def marks(self) -> Any:
-        """See :attr:`Marking.marks`."""
-        return self.desk.marks
+        """See :attr:`.Annotation.marks`."""
+        return self.queue.marks
 
     @property
     def curation(self) -> Curation:
-        """See :attr:`Marking.curation`."""
-        return self.desk.curation
+        """See :attr:`.Annotation.curation`."""
+        return self.queue.curation
 
     @property
     def kept(self) -> Any:
         """The accepted rows, with their edits."""
-        return self.desk.kept
+        return self.queue.kept
 
     @property
     def dropped(self) -> Any:
-        """The rejected rows, and ``why``."""
-        return self.desk.dropped
+        """The rejected rows, with the reason in ``why``."""
+        return self.queue.dropped
 
     @property
-    def pairs(self) -> PairDesk:
-        """The desk of a marker of pairs, with ``judged``, ``battles`` and ``standings()``.
+    def pairs(self) -> PairQueue:
+        """The queue of a marker of pairs, with ``judged``, ``battles`` and ``standings()``.
 
         Raises
         ------
         UsageError
             If single rows are marked here.
         """
-        if not isinstance(self.desk, PairDesk):
-            raise UsageError(
-                "no pairs are marked here; ask for them with pair=('first', 'second')."
-            )
-        return self.desk
+        if not isinstance(self.queue, PairQueue):
+            raise UsageError("this marker has no pairs; open one with pair=('first', 'second').")
+        return self.queue
 
     @property
     def learned(self) -> LearnedFilter | None:
-        """See :attr:`Marking.learned`."""
-        return self.desk.learned
+        """See :attr:`.AnnotationQueue.learned`."""
+        return self.queue.learned
 
     def agreement(self) -> Any:
-        """See :meth:`Marking.agreement`."""
-        return self.desk.agreement()
+        """See :meth:`.Annotation.agreement`."""
+        return self.queue.agreement()
 
     def summary(self) -> Static:
-        """See :meth:`Marking.summary`."""
-        return self.desk.summary()
+        """See :meth:`.AnnotationQueue.summary`."""
+        return self.queue.summary()
 
     def mark(self, ids: str | Iterable[str], label: str, *, reason: str = "") -> int:
-        """Mark rows, as one step that one undo takes back; how many they are."""
+        """Mark rows in one step, which one undo takes back; returns the number of rows."""
         with self._acts:
-            done = self.desk.mark(ids, label, reason=reason)
+            n = self.queue.mark(ids, label, reason=reason)
             self._changed()
-        return done
+        return n
 
     def narrow(self, ids: Iterable[Any] | None) -> None:
-        """Show these rows only; ``None`` shows all again."""
+        """Show only these rows; ``None`` shows all again."""
         with self._acts:
-            self.desk.narrow(ids)
+            self.queue.narrow(ids)
             self._changed()
 
     def keep(self, place: Any) -> None:
-        """Keep the static output in ``place``, a display handle, up to date from now on."""
-        self._place = place
+        """Update the static output in ``place``, a display handle, from now on."""
+
+        def update() -> None:
+            try:
+                place.update(self.summary().twin)
+            except Exception as error:
+                self.fail(error)
+
+        self._static = Deferred(update, UPDATE_SECONDS)
 
     def close(self) -> None:
-        """Let go of the view; all marks are on disk."""
-        with self._acts:
-            if self._study is not None:
-                self._study.cancel()
-                self._study = None
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-                self._update()
-            self._place = None
+        """Close the view, and update the static output; all marks are stored."""
+        if self._learning is not None:
+            self._learning.close()
+        if self._static is not None:
+            self._static.close(flush=True)
         super().close()
+
+    def _about(self, keys: Mapping[str, str], reasons: Sequence[str]) -> dict[str, Any]:
+        queue, pair = self.queue, isinstance(self.queue, PairQueue)
+        bound = bindings(keys, queue.labels, pair=pair)
+        learns = queue.order.learner is not None
+        if not learns:
+            bound.pop("why", None)
+        return {
+            "name": queue.name,
+            "labels": [] if pair else queue.labels,
+            "reasons": reasons,
+            "keys": bound,
+            "pair": pair,
+            "also": second_keys(bound) if pair else {},
+            "round": queue.history.round,
+            "by": queue.history.by,
+            "task": queue.history.task,
+            "column": "" if pair else queue.table.column,
+            "order": list(queue.filters),
+            "learns": learns,
+        }
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         match content:
-            case {"type": "act", "client": str(client), "seq": int(seq)}:
-                self._act(client, seq, content)
+            case {"type": "act", "client": str(client), "seq": int(number)}:
+                self._act(client, number, content)
                 return None
             case {"type": "whole", "id": str(id)}:
-                return {"type": "whole", "id": id, **self.desk.whole(id)}
+                return {"type": "whole", "id": id, **self._view.whole(id)}
             case {"type": "why", "id": str(id)}:
-                return {"type": "why", "id": id, "parts": self._why(id)}
+                return {"type": "why", "id": id, "parts": _parts(self.queue.why(id))}
             case {"type": "origin", "id": str(id)}:
                 return {"type": "origin", "id": id, "parts": self._origin(id)}
-        raise UsageError(f"the marker got a message that it does not know: {content!r}.")
+        raise UsageError(f"unknown message to the marker: {content!r}.")
 
-    def _act(self, client: str, seq: int, content: Mapping[str, Any]) -> None:
-        """Do what was asked and answer, or answer that it could not be done and raise why."""
+    def _act(self, client: str, number: int, content: Mapping[str, Any]) -> None:
+        """Carry out an action once, and answer it; a failed action is answered, then raised."""
         with self._acts:
+            last = self._numbers.get(client, 0)
             try:
-                if seq > self._last.get(client, 0):
-                    before = self.desk.history.depth
-                    self.desk.act(content)
-                    if self.desk.history.depth != before:
-                        self._learn_soon()
+                if number > last:
+                    before = self.queue.history.depth
+                    self._view.act(content)
+                    if self._learning is not None and self.queue.history.depth != before:
+                        self._learning()
             except BaseException:
-                self._answered = (client, seq, False)
+                self._answered = (client, number, False)
                 self.shown = self._state()
                 raise
-            self._last[client] = max(seq, self._last.get(client, 0))
-            self._answered = (client, seq, True)
+            self._numbers[client] = max(number, last)
+            self._answered = (client, number, True)
             self._changed()
 
     def _changed(self) -> None:
         self.shown = self._state()
-        if self._place is not None and self._timer is None:
-            self._timer = threading.Timer(UPDATE_SECONDS, self._tick)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def _learn_soon(self) -> None:
-        """Learn from what was marked, beside the marking: no mark waits for it."""
-        self._more = True
-        if self.desk.learner is not None and self._study is None:
-            self._study = threading.Timer(LEARN_SECONDS, self._learn)
-            self._study.daemon = True
-            self._study.start()
+        if self._static is not None:
+            self._static()
 
     def _learn(self) -> None:
+        self.queue.learn()
         with self._acts:
-            self._more = False
-        self.desk.study()
-        with self._acts:
-            if self._study is None:  # closed meanwhile
-                return
-            self._study = None
-            if self._more:  # marks that came while it learned
-                self._learn_soon()
             self._changed()
-
-    def _tick(self) -> None:
-        with self._acts:
-            self._timer = None
-            self._update()
-
-    def _update(self) -> None:
-        try:
-            self._place.update(self.summary().twin)
-        except Exception as error:
-            self.fail(error)
 
     def _state(self) -> dict[str, Any]:
         self._turn += 1
-        return {**self.desk.state(), "answered": list(self._answered), "turn": self._turn}
-
-    def _why(self, id: str) -> list[list[Any]]:
-        return [
-            [kind, label, clipped(value, PART_LENGTH)] for kind, label, value in self.desk.why(id)
-        ]
+        return {**self._view.state(), "answered": list(self._answered), "turn": self._turn}
 
     def _origin(self, id: str) -> list[list[Any]]:
-        """Where a row comes from; without what filters and other people said of it."""
-        (known,) = self.desk.known([id])
-        parts = []
-        for part in of_id(self.desk.session, known, self.desk.row(known)):
-            if part.kind == "head" and part.label in ("Verdicts", "Marks"):
-                break
-            parts.append([part.kind, part.label, clipped(part.value, PART_LENGTH)])
-        return parts
+        """A row's provenance, without the verdicts of filters and the marks of other people."""
+        (known,) = self.queue.known([id])
+        parts = of_id(self.queue.session, known, self.queue.table.row(known))
+        heads = [(part.kind, part.label) for part in parts]
+        hidden = [("head", "Verdicts"), ("head", "Marks")]
+        end = next((n for n, head in enumerate(heads) if head in hidden), len(parts))
+        return _parts(parts[:end])
 
 
-def seat(table: Any, *, pair: Sequence[str] | None = None, **options: Any) -> Desk:
-    """The desk at which a table is marked: for its rows, or for its pairs of texts."""
-    return Desk(table, **options) if pair is None else PairDesk(table, pair=pair, **options)
+def open_queue(table: Any, *, pair: Sequence[str] | None = None, **options: Any) -> AnnotationQueue:
+    """The queue of a table's rows, or of its pairs of texts."""
+    if pair is None:
+        return AnnotationQueue(table, **options)
+    return PairQueue(table, pair=pair, **options)
 
 
-def bindings(
-    keys: Mapping[str, str], labels: Sequence[str] = (), *, pair: bool = False
-) -> dict[str, str]:
-    """Action -> key: the usual ones, those asked for, and the digits for labels.
-
-    ``space`` stands for the space bar. What two texts can be called has keys of its own.
-
-    Raises
-    ------
-    UsageError
-        If an action is not known, a key cannot be used, or two actions have one key.
-
-    Examples
-    --------
-    >>> bindings({"accept": "j"})["accept"]
-    'j'
-    """
-    usual, labels = (PAIR_KEYS, ()) if pair else (KEYS, labels)
-    usual = {action: key for action, key in usual.items() if not (labels and action == "accept")}
-    for action in keys:
-        if action not in usual:
-            raise UsageError(unknown("action", action, usual))
-    asked = {action: " " if key == "space" else key for action, key in keys.items()}
-    digits = {f"={label}": str(n) for n, label in enumerate(labels, 1)}
-    bound = {**usual, **asked, **digits}
-    for action, key in bound.items():
-        if not key or key in _RESERVED or (len(key) > 1 and not key[0].isupper()):
-            raise UsageError(
-                f"{key!r} cannot be the key of {action!r}: expected one character, 'space' or a "
-                "named key such as 'ArrowUp'."
-            )
-        others = [other for other, taken in bound.items() if taken == key and other != action]
-        if others:
-            raise UsageError(
-                f"the key {key!r} would mean both {action.lstrip('=')!r} and "
-                f"{others[0].lstrip('=')!r}; give one of them another key."
-            )
-    return bound
+def _parts(parts: Iterable[tuple[str, str, Any]]) -> list[list[Any]]:
+    return [[kind, label, clipped(value, PART_LENGTH)] for kind, label, value in parts]
 
 
 def _reasons(reasons: Sequence[str]) -> list[str]:
-    made = [str(reason).strip() for reason in reasons]
-    if isinstance(reasons, str) or len(made) > 9 or not all(made):
+    texts = [str(reason).strip() for reason in reasons]
+    if isinstance(reasons, str) or len(texts) > MOST_REASONS or not all(texts):
         raise UsageError(f"expected at most nine reasons, none empty; got {reasons!r}.")
-    return made
+    return texts

@@ -70,7 +70,7 @@ class SessionBrowser(Widget):
     label : what the session is called; its folder's name if not given.
     """
 
-    _esm = source("sessions.js")
+    _esm = source("sessions/widget.js")
     _css = style("sessions")
 
     overview = traitlets.Dict().tag(sync=True)

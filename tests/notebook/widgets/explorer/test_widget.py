@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import comm
 import numpy as np
 import pandas as pd
 import pytest
-from comm.base_comm import BaseComm
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.data import tables as tables
@@ -23,21 +21,6 @@ from tests.notebook.conftest import Shell
 SAVED = 100_000
 """Most bytes that a widget may add to a notebook."""
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m\u202egnp\u200b\ud800"
-
-
-class Wire(BaseComm):
-    """A connection whose browser only takes notes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.sent: list[dict[str, Any]] = []
-        super().__init__(*args, **kwargs)
-
-    def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
-        if msg_type == "comm_msg":
-            # what is no JSON, or no UTF-8, would not arrive
-            self.sent.append(
-                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
-            )
 
 
 class Words:
@@ -55,13 +38,6 @@ class Words:
             raise self.error("enough")
         self.seen += texts
         return np.array([[len(text.split()), text.count("e")] for text in texts], np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Explorer.close_all()
 
 
 def rows(n: int) -> dict[str, list[Any]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
-import comm
 import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Ledger
 from synthkit.notebook.widgets.grid.preview import Preview
-from tests.notebook.wire import Wire, ask, messages
+from tests.notebook.wire import ask, messages
 
 
 class Clock:
@@ -24,13 +22,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Preview.close_all()
 
 
 def preview(total: int = 10, clock: Clock | None = None, **options: Any) -> Preview:

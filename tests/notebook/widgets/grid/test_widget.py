@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import comm
-import pytest
-from tests.notebook.test_preview import Clock, feed, preview
 
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.prompt_job import plan
@@ -16,14 +11,8 @@ from synthkit.models.fake import Fake
 from synthkit.notebook.run_preview import carry_out, open_preview
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
-from tests.notebook.wire import Wire, ask, messages, numbers, query, trail
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Preview.close_all()
+from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
+from tests.notebook.wire import ask, messages, numbers, query, trail
 
 
 def mixed(n: int = 6) -> Preview:

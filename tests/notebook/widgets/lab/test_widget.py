@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import comm
 import pytest
-from comm.base_comm import BaseComm
 
 import synthkit as sk
 from synthkit.core.errors import UsageError
@@ -22,28 +20,6 @@ from tests.notebook.conftest import Shell
 A, B = "Write about {{ topic }}.", "Say {{ topic }}."
 TOPICS = [{"topic": topic} for topic in ("bread", "soup", "wine")]
 Make = Callable[..., Any]
-
-
-class Wire(BaseComm):
-    """A connection whose browser only takes notes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.sent: list[dict[str, Any]] = []
-        super().__init__(*args, **kwargs)
-
-    def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
-        if msg_type == "comm_msg":
-            # what is no JSON, or no UTF-8, would not arrive
-            self.sent.append(
-                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
-            )
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Lab.close_all()
 
 
 @pytest.fixture

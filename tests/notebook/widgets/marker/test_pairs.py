@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import comm
 import pandas as pd
 import pytest
-from tests.notebook.test_marker import Browser, Clock, Wire
 
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
@@ -20,18 +18,12 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.raters.bradley_terry import Battle
 from synthkit.evaluate.raters.preferences import battles, left_wins, standings, systems
 from synthkit.notebook import Marker
-from synthkit.notebook.widgets.marker.pairs import PairDesk
-from synthkit.notebook.widgets.marker.widget import bindings
+from synthkit.notebook.widgets.marker.keys import bindings
+from synthkit.notebook.widgets.marker.pairs import PairQueue, PairView
 from tests.notebook.conftest import Shell
+from tests.notebook.widgets.marker.test_widget import Browser, Clock
 
 PAIR = ("first", "second")
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Marker.close_all()
 
 
 def pairs(n: int = 6) -> pd.DataFrame:
@@ -96,8 +88,7 @@ def test_no_word_of_systems_or_columns_reaches_the_browser_before_the_end(mark: 
     for _ in range(3):
         browser.act("compare")
         browser.label("left")
-    # what was sent first holds the module, which has words of its own
-    sent = browser.marker.comm.sent[1:]
+    sent = browser.marker.comm.sent
     told = json.dumps([sent, browser.marker.get_state(["about", "shown"])])
     told += str(browser.marker.summary())
     for word in ("rival", "ours", "first", "second", "_system", "winner"):
@@ -204,7 +195,7 @@ def test_a_second_look_turns_each_pair_round(mark: Open) -> None:
         second.label("left")
     assert second.shown["agreement"]["share"] == 0.0
     assert second.shown["result"] is None
-    assert left_wins(*sides(second.marker.desk.session.marks())).value == 1.0
+    assert left_wins(*sides(second.marker.queue.session.marks())).value == 1.0
 
 
 def test_annotators_see_sides_of_their_own_and_not_each_others_marks(mark: Open) -> None:
@@ -246,18 +237,18 @@ def test_any_kind_of_table_gets_its_outcomes_and_battles(
     make: Callable[[dict[str, list[Any]]], Any], kind: str, session: sk.Session
 ) -> None:
     table = make({name: pairs(3)[name].tolist() for name in pairs().columns})
-    desk = PairDesk(table, session=session, by="ana")
-    desk.mark(["p0", "p1"], "first")
-    assert tables.kind(desk.judged) == kind
-    assert desk.battles == [Battle("ours", "rival", "first"), Battle("rival", "ours", "first")]
+    queue = PairQueue(table, session=session, by="ana")
+    queue.mark(["p0", "p1"], "first")
+    assert tables.kind(queue.judged) == kind
+    assert queue.battles == [Battle("ours", "rival", "first"), Battle("rival", "ours", "first")]
 
 
 def test_columns_of_other_names_are_compared_and_need_no_systems(session: sk.Session) -> None:
     table = pd.DataFrame({"id": ["a"], "short": ["Cold."], "long": ["It was cold."]})
-    desk = PairDesk(table, pair=("short", "long"), session=session, by="ana")
-    desk.mark("a", "second")
-    assert desk.battles == [Battle("short", "long", "second")]
-    assert "prompt" not in desk.state()["row"]
+    queue = PairQueue(table, pair=("short", "long"), session=session, by="ana")
+    queue.mark("a", "second")
+    assert queue.battles == [Battle("short", "long", "second")]
+    assert "prompt" not in PairView(queue).state()["row"]
     with pytest.raises(TableError, match="column 'rival_system' not found"):
         systems(table.assign(ours_system="x"), ("ours", "rival"))
 
@@ -334,10 +325,10 @@ def test_a_message_that_makes_no_sense_changes_nothing(
         ({"pair": ("first", "first")}, UsageError, "two columns"),
         ({"pair": ("first", "secnd")}, TableError, "column 'secnd' not found.*'second'"),
         ({"labels": ["a"]}, UsageError, "leave labels out"),
-        ({"text": "prompt"}, UsageError, "leave text out"),
-        ({"show": ["first_system"]}, UsageError, "would tell whose text it is"),
+        ({"column": "prompt"}, UsageError, "leave column out"),
+        ({"show": ["first_system"]}, UsageError, "would show which system wrote a text"),
         ({"show": ["nothing"]}, TableError, "column 'nothing' not found"),
-        ({"order": "uncertain"}, UsageError, "says nothing of pairs"),
+        ({"order": "uncertain"}, UsageError, "no order is learned for pairs"),
         ({"keys": {"accept": "j"}}, UsageError, "action 'accept' not found"),
         ({"keys": {"left": "t"}}, UsageError, "would mean both"),
     ],
@@ -374,7 +365,7 @@ def test_an_empty_table_of_pairs_has_nothing_to_judge(mark: Open) -> None:
 
 
 def test_only_a_marker_of_pairs_has_pairs(mark: Open) -> None:
-    with pytest.raises(UsageError, match="no pairs are marked here"):
+    with pytest.raises(UsageError, match="this marker has no pairs"):
         _ = mark(pair=None).marker.pairs
 
 
@@ -397,10 +388,10 @@ def test_the_verbs_judge_pairs_and_bind_outcomes(
 ) -> None:
     shell.ip.user_ns["pairs"] = pairs(4)
     assert "0 of 4 pairs judged" in shell.run("%synth mark --pair pairs --by ana")
-    desk = shell["pairs_marker"]
-    assert isinstance(desk, PairDesk)
-    desk.act({"do": "label", "id": "p0", "label": "left"})
-    desk.mark(["p1", "p2"], "tie")
+    queue = shell["pairs_marker"]
+    assert isinstance(queue, PairQueue)
+    queue.act({"do": "label", "id": "p0", "label": "left"})
+    queue.mark(["p1", "p2"], "tie")
     told = shell.run("%synth marks pairs")
     assert "3 of 4 pairs judged; bound pairs_marks, pairs_judged" in told
     left = drawn_left("p0", by="ana", seed=0)
@@ -409,7 +400,7 @@ def test_the_verbs_judge_pairs_and_bind_outcomes(
     assert battles(judged)[0] == Battle("ours", "rival", left)
     assert "0.67" in told
     assert "the left text (A) was better in 1.00" in told
-    assert [one.label for one in standing(desk.session.marks()).values()] == [left, "tie", "tie"]
+    assert [one.label for one in standing(queue.session.marks()).values()] == [left, "tie", "tie"]
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")
     shell.run("%synth mark pairs --pair --by ana --keys left=h")
     assert isinstance(shell["pairs_marker"], Marker)

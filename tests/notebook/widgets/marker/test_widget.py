@@ -6,45 +6,22 @@ import json
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import comm
 import pandas as pd
 import pytest
-from comm.base_comm import BaseComm
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.curate.marks.history import shuffled
 from synthkit.data import tables as tables
 from synthkit.notebook import Marker
-from synthkit.notebook.widgets.marker.state import Desk
-from synthkit.notebook.widgets.marker.widget import bindings
+from synthkit.notebook.widgets.marker.keys import bindings
+from synthkit.notebook.widgets.marker.queue import AnnotationQueue
+from synthkit.notebook.widgets.marker.view import QueueView
 from tests.notebook.conftest import Shell
-
-
-class Wire(BaseComm):
-    """A connection whose browser only takes notes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.sent: list[dict[str, Any]] = []
-        super().__init__(*args, **kwargs)
-
-    def publish_msg(self, msg_type: str, data: Any = None, **_: Any) -> None:
-        if msg_type in ("comm_msg", "comm_open"):
-            # what is no JSON, or no UTF-8, would not arrive
-            self.sent.append(
-                json.loads(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
-            )
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Marker.close_all()
 
 
 class Clock:
@@ -157,7 +134,7 @@ def test_a_message_that_comes_again_marks_once(mark: Open, seed: int) -> None:
                 type="act", client="page", seq=seq, do="label", id=row, label="accept"
             )
             assert again["answered"] == ["page", seq, True]
-    log = browser.marker.desk.session.store.marks()
+    log = browser.marker.queue.session.store.marks()
     assert [one.id for one in log] == [f"r{i}" for i in range(300)]
 
 
@@ -288,11 +265,11 @@ def test_a_locked_store_is_waited_for_and_then_said(mark: Open, session: sk.Sess
 
 
 def test_orders_are_kept_over_restarts(mark: Open) -> None:
-    first = mark(order="random", seed=3).marker.desk.order
-    assert first == mark(order="random", seed=3).marker.desk.order
+    first = mark(order="random", seed=3).marker.queue.order.ids
+    assert first == mark(order="random", seed=3).marker.queue.order.ids
     assert sorted(first) == sorted(rows(6)["id"]) != first
     scored = rows(3).assign(p=[0.9, 0.1, 0.52])
-    assert mark(scored, order="uncertain", score="p").marker.desk.order == ["r2", "r0", "r1"]
+    assert mark(scored, order="uncertain", score="p").marker.queue.order.ids == ["r2", "r0", "r1"]
 
 
 def test_others_decide_the_order_of_disagreement_and_are_never_shown(
@@ -302,8 +279,8 @@ def test_others_decide_the_order_of_disagreement_and_are_never_shown(
         session.mark(["r0", "r4"], label, by=by, reason="secret")
         session.mark(["r1"], "accept", by=by)
     browser = mark(order="disagreement")
-    assert browser.marker.desk.order[:2] == ["r0", "r4"]
-    assert "secret" not in json.dumps(browser.marker.comm.sent)
+    assert browser.marker.queue.order.ids[:2] == ["r0", "r4"]
+    assert "secret" not in json.dumps(browser.marker.comm.everything)
     assert browser.shown["marked"] == 0
     assert "secret" not in json.dumps(browser.marker._origin("r0"))
     columns = rows(3).assign(a=["x", "x", "x"], b=["x", "y", "x"])
@@ -342,7 +319,7 @@ def test_a_second_look_is_blind_and_says_how_far_it_agrees(mark: Open, session: 
     session.mark([f"r{i}" for i in range(10)], "accept", by="ana", reason="first look")
     session.mark([f"r{i}" for i in range(10, 20)], "reject", by="ana")
     browser = mark(rows(40), again=20)
-    assert "first look" not in json.dumps(browser.marker.comm.sent)
+    assert "first look" not in json.dumps(browser.marker.comm.everything)
     assert browser.shown["total"] == 20
     second = {f"r{i}": "accept" if i < 15 else "reject" for i in range(20)}
     while browser.shown["row"]:
@@ -361,13 +338,13 @@ def test_a_second_look_is_blind_and_says_how_far_it_agrees(mark: Open, session: 
 def test_a_second_look_goes_on_with_its_sample(mark: Open, session: sk.Session) -> None:
     session.mark([f"r{i}" for i in range(30)], "accept", by="ana")
     first = mark(rows(40), again=5)
-    sample = set(first.marker.desk.scope)
+    sample = set(first.marker.queue.scope)
     first.label("accept")
     session.mark([f"r{i}" for i in range(30, 40)], "accept", by="ana")
     again = mark(rows(40), again=5)
     assert again.shown["marked"] == 1
-    assert len(set(again.marker.desk.scope) & sample) >= 4
-    with pytest.raises(UsageError, match="bo has marked no row of reviews yet"):
+    assert len(set(again.marker.queue.scope) & sample) >= 4
+    with pytest.raises(UsageError, match="bo has not marked a row of reviews yet"):
         mark(again=5, by="bo")
 
 
@@ -379,7 +356,7 @@ def test_an_undone_second_look_can_be_redone_in_another_sample(
     first.label("reject")
     first.act("undo")
     other = mark(rows(40), again=1, seed=5)
-    assert other.marker.desk.scope != first.marker.desk.scope
+    assert other.marker.queue.scope != first.marker.queue.scope
     other.act("redo")
     assert (other.marker.error, other.shown["marked"]) == ("", 0)
     with pytest.raises(TableError, match="in the sample of reviews"):
@@ -438,9 +415,9 @@ def test_any_kind_of_table_with_or_without_ids(
 
 def test_the_longest_text_column_is_judged(mark: Open) -> None:
     browser = mark(rows(3))
-    assert browser.marker.desk.text == "text"
+    assert browser.marker.queue.table.column == "text"
     assert [name for name, _ in browser.shown["row"]["fields"]] == ["stars", "topic"]
-    chosen = mark(rows(3), text="topic", show=["text"])
+    chosen = mark(rows(3), column="topic", show=["text"])
     assert (chosen.shown["row"]["text"], chosen.shown["row"]["fields"][0][0]) == ("bread", "text")
     assert mark(pd.DataFrame({"id": ["a"], "n": [3]})).shown["row"]["text"] == 3
 
@@ -464,7 +441,7 @@ def test_hostile_rows_stay_small_and_lose_nothing(mark: Open) -> None:
     assert max(sizes) < 40_000
     assert browser.marker.error == ""
     assert browser.marker.kept["text"].tolist() == HOSTILE
-    id = browser.marker.desk.ids[3]
+    id = browser.marker.queue.table.ids[3]
     browser.send(type="whole", id=id)
     sent = browser.marker.comm.sent[-1]["content"]
     assert sent["text"] == ["x" * 100_000, 1_000_000]
@@ -518,7 +495,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"text": "txt"}, "column 'txt' not found.*Did you mean 'text'"),
+        ({"column": "txt"}, "column 'txt' not found.*Did you mean 'text'"),
         ({"labels": ["reject"]}, "none of 'accept', 'reject', 'skip'"),
         ({"labels": list("abcdefghij")}, "at most nine labels"),
         ({"order": "sideways"}, "order 'sideways' not found"),
@@ -573,14 +550,16 @@ def test_two_runs_leave_the_same_static_output(mark: Open, session: sk.Session) 
     browser = mark()
     browser.label("reject", "<b>no</b>")
     first = browser.marker.summary()
-    assert str(first) == str(Desk(rows(6), name="reviews", session=session, by="ana").summary())
+    assert str(first) == str(
+        AnnotationQueue(rows(6), name="reviews", session=session, by="ana").summary()
+    )
     assert "&lt;b&gt;no" in first.html
 
 
 def test_the_verbs_mark_and_bind(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.ip.user_ns["reviews"] = rows(4)
     assert "0 of 4 rows marked" in shell.run("%synth mark reviews --by ana --reasons a,b")
-    assert isinstance(shell["reviews_marker"], Desk)
+    assert isinstance(shell["reviews_marker"], AnnotationQueue)
     shell["reviews_marker"].mark("r0", "accept")
     shell["reviews_marker"].mark("r1", "reject", reason="off topic")
     told = shell.run("%synth marks reviews")
@@ -634,57 +613,57 @@ def counted(texts: Any) -> Any:
     return [[float(text.split().count(word)) for word in known] for text in texts]
 
 
-def judge(desk: Desk, n: int) -> None:
+def judge(queue: AnnotationQueue, n: int) -> None:
     for _ in range(n):
-        assert desk.current is not None
-        at = int(desk.current[1:])
-        desk.act({"do": "label", "id": desk.current, "label": "accept" if at % 2 else "reject"})
+        assert queue.current is not None
+        at = int(queue.current[1:])
+        queue.act({"do": "label", "id": queue.current, "label": "accept" if at % 2 else "reject"})
 
 
 def test_without_a_score_it_learns_from_the_marks(session: sk.Session) -> None:
-    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
-    assert desk.order == shuffled([f"r{at}" for at in range(120)], 0)
-    assert "mark 20 more rows, with 2 accepted" in desk.state()["learned"]
-    judge(desk, 30)
-    assert desk.learned is not None
-    report = desk.learned.report
+    queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    assert queue.order.ids == shuffled([f"r{at}" for at in range(120)], 0)
+    assert "mark 20 more rows, with 2 accepted" in QueueView(queue).state()["learned"]
+    judge(queue, 30)
+    assert queue.learned is not None
+    report = queue.learned.report
     assert (report.marks, report.needs) == (30, "")
     assert report.precision.value == report.recall.value == 1.0
-    assert "keeps 50% of 120 rows" in desk.state()["learned"]
-    assert "precision 1.00 [0." in str(desk.summary())
-    assert sorted(desk.order) == sorted(desk.ids)
-    assert set(desk.order[:30]) == {mark.id for mark in session.marks()}
+    assert "keeps 50% of 120 rows" in QueueView(queue).state()["learned"]
+    assert "precision 1.00 [0." in str(queue.summary())
+    assert sorted(queue.order.ids) == sorted(queue.table.ids)
+    assert set(queue.order.ids[:30]) == {mark.id for mark in session.marks()}
 
 
 def test_a_restart_learns_the_same_from_the_marks_on_disk(session: sk.Session) -> None:
     options: Any = {"session": session, "by": "ana", "order": "uncertain", "embed": counted}
-    desk = Desk(lively(), **options)
-    judge(desk, 24)
-    again = Desk(lively(), **options)
-    assert again.order == desk.order
-    assert again.current == desk.current
-    assert again.state()["learned"] == desk.state()["learned"]
+    queue = AnnotationQueue(lively(), **options)
+    judge(queue, 24)
+    again = AnnotationQueue(lively(), **options)
+    assert again.order.ids == queue.order.ids
+    assert again.current == queue.current
+    assert QueueView(again).state()["learned"] == QueueView(queue).state()["learned"]
 
 
 def test_what_was_learned_of_a_row_is_told_when_asked(session: sk.Session) -> None:
-    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
-    assert desk.why("r1") == [("fact", "learned", "nothing yet")]
-    judge(desk, 24)
-    told = {label: value for _, label, value in desk.why("r1")}
+    queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    assert queue.why("r1") == [("fact", "learned", "nothing yet")]
+    judge(queue, 24)
+    told = {label: value for _, label, value in queue.why("r1")}
     assert float(told["P(accept)"]) > 0.8
     assert "lovely +" in told["log-odds"] or "warm +" in told["log-odds"]
     assert any(label == "✓ accepted" for label in told)
 
 
 def test_skipped_rows_teach_nothing_and_are_not_asked_again(session: sk.Session) -> None:
-    desk = Desk(lively(40), session=session, by="ana", order="uncertain", embed=counted)
-    first = desk.current
+    queue = AnnotationQueue(lively(40), session=session, by="ana", order="uncertain", embed=counted)
+    first = queue.current
     assert first is not None
-    desk.act({"do": "label", "id": first, "label": "skip"})
-    judge(desk, 39)
-    assert desk.current is None
-    assert desk.learned is not None
-    assert desk.learned.report.marks == 39
+    queue.act({"do": "label", "id": first, "label": "skip"})
+    judge(queue, 39)
+    assert queue.current is None
+    assert queue.learned is not None
+    assert queue.learned.report.marks == 39
 
 
 def test_the_widget_learns_beside_the_marking(mark: Open) -> None:
@@ -719,34 +698,34 @@ def test_a_score_of_ones_own_needs_no_learning(mark: Open) -> None:
 
 
 def test_the_row_at_hand_stays_the_next_to_be_asked(session: sk.Session) -> None:
-    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
-    desk.live = True
-    judge(desk, 24)
-    before = desk.state()["row"]
-    desk.study()
-    assert desk.state()["row"] == before
-    assert (desk.order[24], before["at"]) == (desk.current, 25)
-    judge(desk, 1)
-    assert desk.current == desk.order[25]
+    queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    queue.order.background = True
+    judge(queue, 24)
+    before = QueueView(queue).state()["row"]
+    queue.learn()
+    assert QueueView(queue).state()["row"] == before
+    assert (queue.order.ids[24], before["at"]) == (queue.current, 25)
+    judge(queue, 1)
+    assert queue.current == queue.order.ids[25]
 
 
 def test_learning_that_fails_is_said_and_marking_goes_on(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk(lively(), session=session, by="ana", order="uncertain", embed=counted)
-    desk.live = True
-    judge(desk, 24)
-    assert desk.learner is not None
+    queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
+    queue.order.background = True
+    judge(queue, 24)
+    assert queue.order.learner is not None
     with monkeypatch.context() as broken:
-        broken.setattr(desk.learner, "_vectors", None)
-        broken.setattr(desk.learner, "embed", WORDS.index)
-        desk.study()
-    assert desk.state()["warning"].startswith("Nothing new was learned: ")
-    judge(desk, 1)
-    desk.study()
-    assert desk.state()["warning"] == ""
-    assert desk.learned is not None
-    assert desk.learned.report.marks == 25
+        broken.setattr(queue.order.learner, "_vectors", None)
+        broken.setattr(queue.order.learner, "embed", WORDS.index)
+        queue.learn()
+    assert QueueView(queue).state()["warning"].startswith("Nothing new was learned: ")
+    judge(queue, 1)
+    queue.learn()
+    assert QueueView(queue).state()["warning"] == ""
+    assert queue.learned is not None
+    assert queue.learned.report.marks == 25
 
 
 def test_what_is_learned_beside_answers_no_key_again(mark: Open) -> None:
@@ -759,9 +738,7 @@ def test_what_is_learned_beside_answers_no_key_again(mark: Open) -> None:
         if "mark more rows" in browser.shown["learned"]:
             break
         wait.wait(0.05)
-    assert browser.shown["learned"] == (
-        "too little yet: mark more rows, with 2 rejected among them"
-    )
+    assert browser.shown["learned"] == ("too few marks: mark more rows, with 2 rejected among them")
     assert browser.shown["answered"] == answered
     before = browser.shown["turn"]
     browser.act("next")

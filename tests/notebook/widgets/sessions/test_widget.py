@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import comm
 import pandas as pd
 import pytest
-from tests.notebook.test_preview import Wire
-from tests.sessions.test_bundle import fill
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
@@ -23,13 +19,7 @@ from synthkit.notebook.widgets.sessions import widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import, deletion
 from tests.notebook.conftest import Shell
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    SessionBrowser.close_all()
+from tests.sessions.test_bundle_export import fill
 
 
 @pytest.fixture

@@ -1,0 +1,115 @@
+"""The order in which the rows of a table are annotated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from synthkit.core.errors import UsageError, unknown
+from synthkit.core.types import Mark
+from synthkit.curate.marks.history import contested, shuffled, uncertain
+from synthkit.notebook.widgets.marker.learning import Learner
+from synthkit.notebook.widgets.marker.table import AnnotatedTable
+
+Order = Literal["sequence", "random", "uncertain", "disagreement"]
+Score = Callable[[Any, list[Mark]], Sequence[float]]
+"""Returns P(accept) of each row, from the table and the annotator's marks."""
+Sort = Callable[[Mapping[str, Mark]], list[str]]
+"""Returns row ids in order, from the current marks by row id."""
+
+SCORE_EVERY = 10
+"""Marks after which a score function is called again."""
+
+
+class RowOrder:
+    """The row ids in their current order, and when to sort them again.
+
+    They are sorted again after ``every`` marks, if it is given. ``background`` is set where
+    :meth:`.AnnotationQueue.learn` is called in the background, so that no mark waits for it.
+    ``warning`` says why the rows could not be sorted again.
+    """
+
+    def __init__(
+        self,
+        sort: Sort,
+        marks: Mapping[str, Mark],
+        *,
+        learner: Learner | None,
+        every: int | None,
+    ) -> None:
+        self.sort, self.learner = sort, learner
+        self._every, self._marks = every, 0
+        self.background, self.warning = False, ""
+        self.arrange(sort(marks))
+
+    def arrange(self, ids: Sequence[str]) -> None:
+        """Take a new order."""
+        self.ids = list(ids)
+        self.ranks = {id: rank for rank, id in enumerate(self.ids)}
+
+    def is_due(self) -> bool:
+        """Whether to sort again after this mark; call it once for each mark."""
+        self._marks += 1
+        if self._every is None or self.background or self._marks < self._every:
+            return False
+        self._marks = 0
+        return True
+
+
+def sorter(
+    order: Order,
+    table: AnnotatedTable,
+    scope: Sequence[str],
+    *,
+    score: str | Score | None,
+    disagree: Sequence[str],
+    judgements: Callable[[], Mapping[str, Sequence[Any]]],
+    learner: Learner | None,
+    seed: int,
+) -> Sort:
+    """A function that sorts the rows in ``scope``; ``judgements`` returns other people's labels.
+
+    Raises
+    ------
+    UsageError
+        If the order does not exist.
+    TableError
+        If a column is missing.
+    """
+    if order not in get_args(Order):
+        raise UsageError(unknown("order", str(order), get_args(Order)))
+    for name in [*([score] if isinstance(score, str) else []), *disagree]:
+        table.cells(name)
+
+    def sort(marks: Mapping[str, Mark]) -> list[str]:
+        if learner is not None:
+            return learner.learn(marks)
+        match order:
+            case "random":
+                return shuffled(scope, seed)
+            case "uncertain":
+                assert score is not None
+                return uncertain(scope, _scores(table, scope, score, marks))
+            case "disagreement":
+                found = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
+                return contested(scope, found or judgements())
+        return list(scope)
+
+    return sort
+
+
+def _scores(
+    table: AnnotatedTable, scope: Sequence[str], score: str | Score, marks: Mapping[str, Mark]
+) -> list[float | None]:
+    if isinstance(score, str):
+        values: Sequence[Any] = table.cells(score)
+    else:
+        values = list(score(table.table, list(marks.values())))
+    if len(values) != len(table.ids):
+        raise UsageError(f"expected {len(table.ids)} scores, one per row; got {len(values)}.")
+    try:
+        scores = [None if value is None else float(value) for value in values]
+    except (TypeError, ValueError):
+        raise UsageError(f"expected numbers as scores; {score!r} has other values.") from None
+    by_id = dict(zip(table.ids, scores, strict=True))
+    return [by_id[id] for id in scope]

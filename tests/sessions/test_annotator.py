@@ -1,0 +1,52 @@
+"""One annotator's marks: stored first, then part of the history."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+import synthkit as sk
+from synthkit.core.errors import StoreError
+from synthkit.sessions.annotator import Annotator
+
+
+def test_a_mark_gets_its_time_and_an_undone_mark_keeps_that_of_the_one_before(
+    session: sk.Session,
+) -> None:
+    times = iter([10.0, 20.0, 30.0])
+    annotator = Annotator(session.store, by="ana", clock=lambda: next(times))
+    annotator.write([replace(annotator.mark("a"), label="accept")])
+    annotator.change("a", lambda mark: replace(mark, label="reject"))
+    annotator.write(annotator.history.undo())
+    assert [(one.act, one.label, one.at) for one in session.store.marks()] == [
+        ("mark", "accept", 10.0),
+        ("mark", "reject", 20.0),
+        ("undo", "accept", 10.0),
+    ]
+
+
+def test_a_change_that_changes_nothing_is_not_written(session: sk.Session) -> None:
+    annotator = Annotator(session.store, by="ana")
+    annotator.change("a", lambda mark: replace(mark, label="accept"))
+    annotator.change("a", lambda mark: replace(mark, label="accept"))
+    assert len(session.store.marks()) == 1
+
+
+def test_marks_that_cannot_be_stored_do_not_count(
+    session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotator = Annotator(session.store, by="ana")
+    monkeypatch.setattr(session.store, "_db", sqlite3.connect(":memory:"))
+    with pytest.raises(StoreError):
+        annotator.change("a", lambda mark: replace(mark, label="accept"))
+    assert annotator.history.current == {}
+
+
+def test_a_refresh_reads_what_others_wrote(session: sk.Session) -> None:
+    annotator = Annotator(session.store, by="ana")
+    session.mark("a", "accept", by="ana")
+    assert annotator.mark("a").label == ""
+    annotator.refresh()
+    assert annotator.mark("a").label == "accept"
