@@ -44,6 +44,9 @@ CHROMIUM_FLAGS = [
 PATIENCE = 90.0
 """Seconds for anything that may be slow on two shared cores: a start, a cell, a page."""
 
+GONE = 15_000.0
+"""Milliseconds in which a widget says that its kernel is gone: it waits for four heartbeats."""
+
 AppName = Literal["lab", "notebook"]
 Theme = Literal["JupyterLab Light", "JupyterLab Dark"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
 from synthkit.notebook.output import map_image
 from synthkit.notebook.output.tables import Static, cell, count
-from synthkit.notebook.widgets.base import Widget, clipped, source, style
+from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.notebook.widgets.explorer.map import Atlas, How
 
 State = Literal["waiting", "embedding", "ready", "interrupted", "failed"]
@@ -47,8 +48,8 @@ class Explorer(Widget):
     options : what else :class:`~synthkit.notebook.widgets.explorer.map.Atlas` takes.
     """
 
-    _esm = source("explorer/widget.js")
-    _css = style("explorer")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     stage = traitlets.Dict().tag(sync=True)
     chart = traitlets.Dict().tag(sync=True)

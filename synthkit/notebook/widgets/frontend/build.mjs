@@ -1,5 +1,5 @@
-// Bundles each widget into one ES module and one stylesheet: `node build.mjs FOLDER`.
-// FOLDER gets grid/widget.js, grid/widget.css and so on.
+// Bundles each widget into one ES module and one stylesheet: `node build.mjs [FOLDER]`.
+// FOLDER, by default the one above, gets grid/widget.js, grid/widget.css and so on.
 import { readFile, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,10 +37,9 @@ async function style(name, [root, ...shared]) {
   return (await transform(`.synthkit.${root} {\n${parts.join("\n")}\n}`, options)).code;
 }
 
-const only = process.argv[3];
-const folder = resolve(process.argv[2]);
+const folder = resolve(process.argv[2] ?? join(here, ".."));
 await Promise.all(
-  Object.entries(widgets).filter(([n]) => !only || n === only).map(async ([name, parts]) => {
+  Object.entries(widgets).map(async ([name, parts]) => {
     await mkdir(join(folder, name), { recursive: true });
     await writeFile(join(folder, name, "widget.js"), await script(name));
     await writeFile(join(folder, name, "widget.css"), await style(name, parts));

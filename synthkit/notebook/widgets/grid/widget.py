@@ -21,7 +21,7 @@ from synthkit.data import tables
 from synthkit.data.expressions import text as plain
 from synthkit.notebook.output.provenance import Part, of_id
 from synthkit.notebook.output.tables import count, thousands
-from synthkit.notebook.widgets.base import Widget, clipped, source, style
+from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.notebook.widgets.grid.rows import Held, Query, Row, Source, kinds, ordered, places
 from synthkit.sessions.session import Session
 from synthkit.share import export
@@ -49,8 +49,8 @@ class RowsView(Widget):
     about : what else never changes.
     """
 
-    _esm = source("grid/table.js", "grid/detail.js", "grid/widget.js")
-    _css = style("rows")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     view = traitlets.Dict().tag(sync=True)
     first = traitlets.List().tag(sync=True)

@@ -2,7 +2,7 @@
 
 export const BEAT_MS = 2000;
 /** How many beats a kernel may stay silent. While it runs a cell, Python sends beats by itself. */
-export const PATIENCE = 5;
+export const PATIENCE = 4;
 
 export class Heartbeat {
   gone = false;
