@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import GONE, serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -269,9 +269,7 @@ def test_a_run_can_be_stopped_and_outlives_a_reload_and_a_kernel(
     expect(at(again, 0, 0)).to_contain_text("✓ accepted")
     expect(run_button(again)).to_have_text(left)
     sheet.command("notebook:shutdown-kernel")
-    expect(again.get_by_text("The kernel is gone: the results can be read")).to_be_visible(
-        timeout=GONE
-    )
+    expect_gone(again)
     expect(run_button(again)).to_have_attribute("aria-disabled", "true")
     expect(at(again, 0, 0)).to_contain_text("We waited an hour for the bread.")
 

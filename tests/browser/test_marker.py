@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import GONE, serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -334,9 +334,7 @@ def test_a_killed_kernel_loses_no_mark_whose_row_had_gone(open_notebook: Open) -
     made = marker.locator(".sk-made")
     wait_for(lambda: int(made.inner_text().split("/")[0]) >= 40, "a burst under way")
     os.kill(int(told.split()[1]), signal.SIGKILL)
-    expect(marker.get_by_text("The kernel is gone: the rows can be read")).to_be_visible(
-        timeout=GONE
-    )
+    expect_gone(marker)
     advanced = int(made.inner_text().split("/")[0])
     kept = stored(sheet)
     print(f"{advanced} rows had gone, {len(kept)} marks on disk")

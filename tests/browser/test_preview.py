@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import GONE
+from tests.browser.conftest import expect_gone
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -259,10 +259,8 @@ def test_a_dead_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
     preview = widget(sheet)
     expect(preview.get_by_role("button", name="Expand row 12")).to_be_attached()
     sheet.command("notebook:shutdown-kernel")
-    expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone", timeout=GONE)
-    expect(preview.get_by_text("The kernel is gone: the loaded rows can be read")).to_be_visible(
-        timeout=GONE
-    )
+    expect_gone(preview)
+    expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
     expect(preview.get_by_role("button", name="Stop")).to_be_hidden()
     expect(preview.get_by_text("Friendly staff.").first).to_be_attached()
 
@@ -273,7 +271,8 @@ def test_a_restarted_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
     expect(preview.get_by_role("button", name="Expand row 12")).to_be_attached()
     sheet.command("notebook:restart-kernel")
     sheet.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
-    expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone", timeout=GONE)
+    expect_gone(preview)
+    expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
 
 
 def test_an_error_of_the_stop_is_seen(open_notebook: Open) -> None:

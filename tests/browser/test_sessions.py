@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import GONE, serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -239,9 +239,7 @@ good = 7
     tab(widget, "Tables").click()
     expect(widget.locator(".sk-session-node")).to_have_count(4)
     sheet.command("notebook:shutdown-kernel")
-    expect(widget.get_by_text("The kernel is gone: the session can be read")).to_be_visible(
-        timeout=GONE
-    )
+    expect_gone(widget)
     expect(row(widget, "good").get_by_role("button", name="Delete")).to_have_attribute(
         "aria-disabled", "true"
     )

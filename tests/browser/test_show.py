@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import GONE, serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -208,10 +208,8 @@ def test_a_table_narrowed_from_python_reloaded_and_left_by_its_kernel(
     expect(view.locator(".sk-where")).to_have_value("topic = soup")
     assert set(column(view, "topic")) == {"soup"}
     sheet.command("notebook:shutdown-kernel")
-    expect(view.locator(".sk-pace")).to_have_text("■ kernel gone", timeout=GONE)
-    expect(view.get_by_text("The kernel is gone: the loaded rows can be read")).to_be_visible(
-        timeout=GONE
-    )
+    expect_gone(view)
+    expect(view.locator(".sk-pace")).to_have_text("■ kernel gone")
     view.locator("button.sk-trace").first.click()
     expect(view.locator(".sk-detail")).to_contain_text("provenance cannot be loaded")
 
