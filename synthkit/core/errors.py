@@ -27,7 +27,7 @@ from typing import Any
 class SynthkitError(Exception):
     """Root of every synthkit error.
 
-    ``run`` is the :class:`~synthkit.core.types.Run` with the rows made before the error, if the
+    ``run`` is the :class:`~synthkit.data.results.Run` with the rows made before the error, if the
     error ended a run; otherwise ``None``.
     """
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from synthkit.core.errors import UsageError
 
@@ -240,7 +240,7 @@ class Model(Protocol):
     """Anything that answers requests: local weights, an endpoint, a pool of either, a stand-in.
 
     A fingerprint that is a JSON object is explained part by part when a request misses. A model
-    may also have a ``budget`` (a :class:`Budget`), which its runs keep to unless told otherwise.
+    may also have a ``budget`` (a :class:`Budget`), which is the default of its runs.
     """
 
     @property
@@ -285,6 +285,20 @@ class Budget:
     max_cost: float | None = None
 
 
+@runtime_checkable
+class Budgeted(Protocol):
+    """A model that sends requests more than once, and counts its retries against a budget."""
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of each of its runs."""
+        ...
+
+    def with_budget(self, budget: Budget) -> Model:
+        """The same model with another budget."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What a run did and what it cost. Tokens, seconds and cost are those of this run alone.
@@ -305,56 +319,6 @@ class Ledger:
     seconds: float = 0.0
     cost: float | None = None
     stopped: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a verb made: three tables of one kind, and the ledger.
-
-    ``table`` has ``id``, the template fields and the output columns; ``rejects`` has ``id``, the
-    fields, ``raw`` and ``reason``; ``pending`` has ``id``, the fields and ``reason``.
-    """
-
-    table: Any
-    rejects: Any
-    pending: Any
-    ledger: Ledger
-
-    def __repr__(self) -> str:
-        parts = [f"{len(self.table)} rows", f"{len(self.rejects)} rejects"]
-        parts.append(f"{len(self.pending)} pending")
-        parts.append(f"{self.ledger.requests} requests, {self.ledger.hits} hits")
-        return f"Run({'; '.join(parts)})"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One filter at work: how many rows it was given and kept, and why it dropped the others.
-
-    ``reasons`` counts the dropped rows by the kind of the reason, the most frequent first.
-    """
-
-    name: str
-    rows: int
-    kept: int
-    reasons: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Curation:
-    """What a curation verb decided: two tables of the kind it was given.
-
-    ``kept`` has the columns of the table; ``dropped`` has those and ``why``, the reason in words,
-    and, where filters decided, ``filter``, the name of the one that did. ``funnel`` has a
-    :class:`Stage` for each filter, in the order in which they were applied.
-    """
-
-    kept: Any
-    dropped: Any
-    funnel: tuple[Stage, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Curation({len(self.kept)} kept, {len(self.dropped)} dropped)"
 
 
 def figure(value: float) -> str:

@@ -12,14 +12,13 @@ from traitlets import Float, Int, Unicode
 
 from synthkit.core.environment import interactive
 from synthkit.core.errors import SynthkitError, UsageError, unknown
-from synthkit.core.types import Curation, Model, Run, Sampling
-from synthkit.generation.job import Job, prepare
-from synthkit.generation.prompt_job import Plan, plan
+from synthkit.core.static_output import StaticOutput
+from synthkit.core.types import Model, Sampling
+from synthkit.data.results import Curation, Run, curation_summary, run_summary
+from synthkit.generation.job import Job, plan
 from synthkit.models import load_model
 from synthkit.notebook import arguments as opts
 from synthkit.notebook.completion import Completer
-from synthkit.notebook.output.funnel import funnel
-from synthkit.notebook.output.tables import Static, summary
 from synthkit.notebook.recipe_arguments import EMBEDDER, entry
 from synthkit.notebook.run_preview import Background, Feed, Interrupted, carry_out, open_preview
 from synthkit.notebook.verbs import VERBS, listing
@@ -149,7 +148,7 @@ class SynthMagics(Magics):
         self._bind(making, run)
         display(self._summary(making, run))
         if options.learned:
-            display(self._sifted(making, run, options.learned).twin)
+            display(self._sifted(making, run, options.learned).for_widget)
         if run.ledger.stopped == "interrupted":
             raise Interrupted(
                 f"Interrupted: {_kept(run, options.name)}; run the cell again to go on."
@@ -170,10 +169,10 @@ class SynthMagics(Magics):
 
     def _making(self, options: Any, cell: str) -> Job:
         if options.recipe is None:
-            return self._plan(options, cell).making
+            return self._plan(options, cell)
         names = self.names
         others = dict(opts.role(one) for one in options.others)
-        return prepare(
+        return plan(
             entry(options.recipe, names).build(options, names, cell, self._sampling),
             model=self.find_model(options.model or self.model),
             others={role: self.find_model(spec) for role, spec in others.items()},
@@ -193,7 +192,7 @@ class SynthMagics(Magics):
         self.show(feed.preview)
         return feed
 
-    def _plan(self, options: Any, cell: str) -> Plan:
+    def _plan(self, options: Any, cell: str) -> Job:
         names = self.names
         labels = names.values(options.labels) if options.labels else None
         return plan(
@@ -240,7 +239,7 @@ class SynthMagics(Magics):
         self.shell.user_ns[making.name] = run.table
         self.shell.user_ns[f"{making.name}_run"] = run
 
-    def _sifted(self, making: Job, run: Run, learned: str) -> Static:
+    def _sifted(self, making: Job, run: Run, learned: str) -> StaticOutput:
         """Keep the rows that a learned filter keeps in NAME, the others in NAME_dropped."""
         made = self.session.curate(
             run.table, learned_filter(self, learned, EMBEDDER), name=making.name
@@ -248,11 +247,11 @@ class SynthMagics(Magics):
         self.session.save(making.name, made.kept)
         bound = {making.name: made.kept, f"{making.name}_dropped": made.dropped}
         self.shell.user_ns |= bound
-        return funnel(made, name=making.name, bound=f"bound {', '.join(bound)}")
+        return curation_summary(made, name=making.name, bound=f"bound {', '.join(bound)}")
 
     def _summary(self, making: Job, run: Run) -> Any:
         label = making.model.name
-        return summary(run, name=making.name, model=label, rows=self.preview_rows).twin
+        return run_summary(run, name=making.name, model=label, rows=self.preview_rows).for_widget
 
 
 class _Running:
@@ -273,8 +272,8 @@ def _kept(run: Run, name: str) -> str:
 
 
 _FORMS = {
-    "text/html": lambda made: funnel(made).html,
-    "text/plain": lambda made, printer, cycle: printer.text(repr(funnel(made))),
+    "text/html": lambda made: curation_summary(made).html,
+    "text/plain": lambda made, printer, cycle: printer.text(repr(curation_summary(made))),
 }
 """How a curation is shown that is the value of a cell."""
 

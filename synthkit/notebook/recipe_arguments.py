@@ -63,8 +63,13 @@ class Entry:
     @cached_property
     def hints(self) -> Mapping[str, Any]:
         """The types of its parameters, as far as they can be told."""
+        shared = {
+            name: parameter.annotation
+            for name, parameter in self.parameters.items()
+            if not isinstance(parameter.annotation, str)
+        }
         try:
-            return typing.get_type_hints(self.function, include_extras=True)
+            return shared | typing.get_type_hints(self.function, include_extras=True)
         except (NameError, TypeError):  # a function of a notebook may be annotated with anything
             return {}
 

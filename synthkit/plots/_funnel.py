@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Curation, Stage
+from synthkit.data.results import Curation, Stage
 from synthkit.plots import theme
 from synthkit.plots.captions import counted
 from synthkit.plots.registry import plot

@@ -43,6 +43,7 @@ from ._likelihood import likelihood as likelihood
 from ._likelihood import perplexity as perplexity
 from ._pairwise import pairwise as pairwise
 from ._progen import progen as progen
+from ._prompt import prompt as prompt
 from ._rag import grounded as grounded
 from ._rag import rag as rag
 from ._roundtrip import roundtrip as roundtrip

@@ -145,7 +145,7 @@ def _narrow(db: sqlite3.Connection, chosen: Sequence[Shelved]) -> None:
 def _write(path: Path, members: Sequence[tuple[str, Path]], counts: dict[str, int]) -> None:
     told: dict[str, Any] = {
         "format": FORMAT,
-        "synthkit": version("synthkit"),
+        "synthkit": version("jupyter-synthkit"),
         "store": SCHEMA_VERSION,
         "counts": counts,
         "members": {},

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.types import Curation, canonical
+from synthkit.core.types import canonical
 from synthkit.data import tables as tables
+from synthkit.data.results import Curation
 from synthkit.store.store import Store
 
 VERDICTS = ["id", "curation", "name", "verdict", "filter", "why", "at"]

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation, Mark, Model, Request
+from synthkit.core.types import Mark, Model, Request
 from synthkit.curate.filters.base import Filter, apply_filters, texts
 from synthkit.curate.marks.history import accepted, skipped
 from synthkit.data import tables as tables
+from synthkit.data.results import Curation
 from synthkit.sessions import bundle_export, curations, deletion, evaluations, inventory
 from synthkit.sessions.bundle_import import Imported, take_in
 from synthkit.sessions.deletion import Removal

@@ -137,7 +137,7 @@ def test_the_main_path_by_keyboard_alone(open_notebook: Open, pictures: Path) ->
     )
     wait_for(lambda: sheet.sources()[1:] == [LAB, cell], "the winner's cell")
     sheet.run(2)
-    expect(sheet.cell(2)).to_contain_text("4 from the session, 0 new")
+    expect(sheet.cell(2)).to_contain_text("4 cached, 0 generated")
 
 
 def test_the_main_path_by_mouse_alone(open_notebook: Open, pictures: Path) -> None:

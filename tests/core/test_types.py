@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Message, Request, Run, Sampling, canonical, digest
+from synthkit.core.types import Message, Request, Sampling, canonical, digest
+from synthkit.data.results import Run
 
 ASKED = Request((Message("system", "Be brief."), Message("user", "Hi.")), Sampling())
 SAMPLED = Sampling()

@@ -21,9 +21,7 @@ pytestmark = pytest.mark.slow
 def _packages() -> None:
     """The packages of the lock file, installed once."""
     if shutil.which("npm") is None:
-        pytest.fail(
-            "the front end needs Node.js 20 or later with npm: install it, or run pytest -m 'not slow'"
-        )
+        pytest.fail("needs Node.js 20 or later with npm; else run pytest -m 'not slow'")
     if not (FRONTEND / "node_modules" / ".package-lock.json").exists():
         npm("ci", "--ignore-scripts")
 

@@ -92,7 +92,7 @@ def test_two_kernels_write_one_session_at_once(kernels: Start, tmp_path: Path) -
     under_way = [kernels().start(cell.format(name=name)) for name in names]
     for name, (finish, text) in zip(names, under_way, strict=True):
         assert finish(300) == "ok", text
-        assert f"{name}: 2\u202f000 rows, 0 from the session, 2\u202f000 new" in "".join(text)
+        assert f"{name}: 2\u202f000 rows, 0 cached, 2\u202f000 generated" in "".join(text)
     assert held(tmp_path) == 4000
 
 

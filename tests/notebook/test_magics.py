@@ -23,14 +23,14 @@ def test_a_cell_binds_a_table_and_its_run(shell: Shell) -> None:
     assert isinstance(shell["facts"], pd.DataFrame)
     assert list(shell["facts"].columns) == ["id", "text"]
     assert shell["facts_run"].ledger.requests == 10
-    assert "facts: 10 rows, 0 from the session, 10 new   fake" in shown
+    assert "facts: 10 rows, 0 cached, 10 generated   fake" in shown
 
 
 def test_the_second_run_of_a_cell_asks_nothing(shell: Shell) -> None:
     shell.run(TEN)
     first = shell["facts"]
     shown = shell.run(TEN)
-    assert "10 rows, 10 from the session, 0 new" in shown
+    assert "10 rows, 10 cached, 0 generated" in shown
     pd.testing.assert_frame_equal(first, shell["facts"])
 
 
@@ -121,7 +121,7 @@ def test_dry_run_asks_nothing_and_counts_hits_and_misses(shell: Shell) -> None:
     shown = shell.run(
         "%%synth facts --model fake --dry-run --vary topic=bread,coffee\nOn {{ topic }}."
     )
-    assert "2 requests: 1 from the session, 1 to ask" in shown
+    assert "2 requests: 1 cached, 1 to generate" in shown
     assert "differs in user: 'On soup.' there, 'On coffee.' asked" in shown
     assert "On coffee." in shown
     assert set(shell["facts"]["topic"]) == {"bread", "soup"}

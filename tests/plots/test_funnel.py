@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Curation, Stage
+from synthkit.data.results import Curation, Stage
 from synthkit.plots import HUES, caption, funnel, reading, rows, size
 
 STAGES = (Stage("length", 1200, 1100, {"short": 90, "long": 10}), Stage("<b>", 1100, 300))

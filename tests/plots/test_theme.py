@@ -11,7 +11,8 @@ import pytest
 
 from synthkit import plots
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Score, Stage
+from synthkit.core.types import Score
+from synthkit.data.results import Stage
 from synthkit.plots import theme
 
 

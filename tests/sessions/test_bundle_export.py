@@ -117,7 +117,7 @@ def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
         api_key_env="MY_KEY",
         default_query={"api-version": "1", "api-key": "sk-very-secret"},
     )
-    request = sk.plan("Hi.", model=model, session=session).requests[0]
+    request = sk.plan("Hi.", model=model, session=session).first_requests()[0]
     payload = request.payload(model.fingerprint)
     session.store.put(request.key(model.fingerprint), payload, sk.core.types.Completion("Ho."))
     session.store.add_model(model.fingerprint, model.name)
@@ -471,7 +471,7 @@ def test_rows_of_several_answers_come_with_all_of_them(
     session: sk.Session, other: sk.Session, tmp_path: Path, tables: list[str] | None
 ) -> None:
     fill(session)
-    run = sk.make(
+    run = sk.generate(
         drafted, rows=[{"i": 1}, {"i": 2}], model=sk.Fake(), session=session, name="drafts"
     )
     other.import_bundle(session.export(tmp_path / "drafts.zip", tables))
@@ -485,7 +485,7 @@ def test_rows_of_several_answers_come_with_all_of_them(
 def test_a_bundle_whose_origins_are_odd_is_refused(
     session: sk.Session, other: sk.Session, tmp_path: Path
 ) -> None:
-    sk.make(drafted, rows=[{"i": 1}], model=sk.Fake(), session=session, name="drafts")
+    sk.generate(drafted, rows=[{"i": 1}], model=sk.Fake(), session=session, name="drafts")
     with session.store.transaction() as db:
         db.execute("UPDATE origins SET keys = x'00'")
     with pytest.raises(StoreError, match="rests on cannot be read"):

@@ -56,7 +56,9 @@ def test_answers_that_anything_else_rests_on_stay(session: sk.Session, spared_by
         session.save("good", table)
     elif spared_by == "parent":
         asked(session, "Answer {{ text }}", rows=table, output="reply")
-        session.save("far", sk.plan("x {{ i }}", model="fake", rows=table, session=session).source)
+        session.save(
+            "far", sk.plan("x {{ i }}", model="fake", rows=table, session=session).recipe.source
+        )
     elif spared_by == "mark":
         session.store.add_marks([Mark(id=id, label="accept", by="ana") for id in table["id"]])
     else:
@@ -158,7 +160,7 @@ def test_all_the_answers_that_a_row_rests_on_go_with_it(session: sk.Session) -> 
 
     def run(*rows: int) -> None:
         recipe = sk.recipes.from_function(drafted, [{"i": i} for i in rows])
-        sk.make(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
+        sk.generate(recipe, model=sk.Fake(), session=session, name=f"run{rows[0]}")
 
     run(1, 2)
     run(3)

@@ -76,7 +76,7 @@ def test_the_cells_of_an_old_session_replay_without_requests(old: sk.Session) ->
     assert records(reviews.table) == VALUES["tables"]["reviews"]
     topics = [{"topic": "bread"}, {"topic": "tea"}]
     recipe = sk.recipes.self_refine("Write about {{ topic }}.", rows=topics)
-    drafts = sk.make(recipe, model=model, session=old)
+    drafts = sk.generate(recipe, model=model, session=old)
     assert records(drafts.table) == VALUES["tables"]["drafts"]
     moods = sk.generate(
         "Mood of: {{ text }}",

@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation
 from synthkit.curate.duplicates import minhash, nearest
 from synthkit.curate.duplicates.shingles import Kind, Positions, Shape, folded
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.curate.filters.registry import filter_option, number
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
+from synthkit.data.results import Curation
 
 Embed = Callable[[Sequence[str]], ArrayLike]
 """Texts -> (n, d) numbers."""
@@ -305,7 +305,7 @@ def check_duplicates(
 
     Parameters
     ----------
-    kept : a table, or a :class:`~synthkit.core.types.Curation`.
+    kept : a table, or a :class:`~synthkit.data.results.Curation`.
     rule : the filter, which says how texts are compared and what the threshold is.
 
     Raises

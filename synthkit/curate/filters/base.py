@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError
-from synthkit.core.types import Curation, Stage
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
+from synthkit.data.results import Curation, Stage
 
 MISSING = "missing"
 """The reason for which a filter of texts drops a row without a text."""
@@ -38,7 +38,7 @@ class Filter:
 def apply_filters(table: Any | Curation, *filters: Filter) -> Curation:
     """Rows that pass all filters, and the dropped rows with the columns ``filter`` and ``why``.
 
-    Each filter sees the rows that the previous one kept. A :class:`~synthkit.core.types.Curation`
+    Each filter sees the rows that the previous one kept. A :class:`~synthkit.data.results.Curation`
     can be filtered further: its funnel and its dropped rows stay part of the result.
 
     Parameters

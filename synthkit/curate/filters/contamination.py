@@ -1,10 +1,10 @@
-"""A filter of rows that hold a part of a test set, so that no score is of what was seen.
+"""A filter that drops rows which contain a part of a test set, so that scores are not inflated.
 
-Of T. Brown et al. (2020), arXiv 2005.14165, appendix C: a text that shares n words in a row with a
-test text, whatever the case and punctuation, is contaminated; n is the 5th percentile of the
-lengths of the test texts, but from 8 to 13. There, texts of fewer words are not looked at. Here
-they are, since synthetic rows are often sentences: a short text is contaminated if it is a test
-text after normalisation, or shares most of its bigrams with one.
+The rule is that of T. Brown et al. (2020), arXiv 2005.14165, appendix C: a text is contaminated if
+it shares n words in a row with a test text, regardless of case and punctuation; n is the 5th
+percentile of the lengths of the test texts, limited to 8..13. They do not check shorter texts. Here
+they are checked, because synthetic rows are often sentences: a short text is contaminated if it
+equals a test text after normalization, or shares most of its bigrams with one.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from synthkit.curate.filters.registry import filter_option
 from synthkit.data import tables as tables
 from synthkit.stats.rouge import tokens
 
-SPAN = (8, 13)
-"""The least and the most words that n is by itself."""
-COMMON = 200
-"""A bigram in more test texts than these finds no candidates, which keeps the work linear."""
+DEFAULT_N = (8, 13)
+"""The least and the largest n that is chosen by default."""
+MAX_TEXTS = 200
+"""A bigram that occurs in more test texts is not looked up, which keeps the time linear."""
 
 Gram = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """A test set to look texts up in. Positions are those of its rows."""
+    """A test set in which texts are looked up. Values are positions of its rows."""
 
     n: int
     ids: Sequence[str]
@@ -54,37 +54,36 @@ def no_contamination(
 ) -> Filter:
     """Drop rows that overlap a test table; the reason names the test row and the overlap.
 
-    Dropped is a text that equals a test text after normalisation (words alone, casefolded); that
-    has ``n`` words in a row in common with one; or, where both are of at most 2 ``n`` words, whose
-    bigrams are those of one but for a few: common bigrams / those of the longer >= ``share``. A
-    test text of fewer than ``n`` words within a longer row is not found: such phrases are
-    everyone's. Time and memory are linear in the sizes of both tables; bigrams in more than 200
-    test texts find nothing by themselves.
+    A text is dropped if it equals a test text after normalization (words only, casefolded); if it
+    has ``n`` words in a row in common with a test text; or, where both have at most 2 ``n`` words,
+    if the bigrams they share are at least ``share`` of the bigrams of the longer one. A test text
+    of fewer than ``n`` words inside a longer row is not found, because such phrases are common.
+    Time and memory are linear in the sizes of both tables.
 
-    With 500 Yelp sentences as the test set, of their copies all were found (also in upper case), of
-    copies with one word changed 72%, and of 496 other sentences one, "It was not good.", was
-    taken for a test text.
+    With 500 Yelp sentences as the test set, all of their copies were found (also in upper case),
+    and 72% of the copies with one word changed. One of 496 other sentences, "It was not good.", was
+    mistaken for a test text.
 
     Parameters
     ----------
-    test : a table of any kind; rows without a text are passed over. It is read when the filter is
+    test : a table of any kind; rows without a text are ignored. It is read when the filter is
         made, not when it is applied.
-    test_column : its column of texts, if named other than ``column``.
+    test_column : the column of its texts; the same as ``column`` if not given.
     n : words; if not given, the 5th percentile of the lengths of the test texts, from 8 to 13.
-    share : 0..1; 1 asks for the same bigrams.
+    share : 0..1; at 1 the bigrams must be the same.
 
     Raises
     ------
     UsageError
-        If ``n`` is less than 2, or ``share`` not above 0 and up to 1.
+        If ``n`` is less than 2, or ``share`` is not above 0 and at most 1.
     TableError
-        If the test table lacks the column.
+        If the test table does not have the column.
 
     Examples
     --------
     >>> test = [{"id": "t1", "text": "The soup was cold and the waiter was late."}]
-    >>> said = ["The soup was COLD, and the waiter was late!", "The soup was fine."]
-    >>> no_contamination(test).judge([{"text": text} for text in said])
+    >>> texts = ["The soup was COLD, and the waiter was late!", "The soup was fine."]
+    >>> no_contamination(test).judge([{"text": text} for text in texts])
     ['test text: row t1', '']
     >>> no_contamination(test).judge([{"text": "The soup was cold and the cook was late."}])
     ['most of a test text: row t1, 75% of bigrams']
@@ -93,7 +92,7 @@ def no_contamination(
         raise UsageError(f"n must be 2 words or more; got {n!r}.")
     check_share("share", share)
     if not share:
-        raise UsageError("share must be above 0, or every row is dropped.")
+        raise UsageError("share must be above 0; at 0 every row would be dropped.")
     index = _indexed(test, test_column or column, n)
 
     def judge(table: Any) -> list[str]:
@@ -108,14 +107,16 @@ def no_contamination(
 
 
 def _indexed(test: Any, column: str, n: int | None) -> _Index:
-    held = tables.identified(test)
-    read = [tokens(text) for text in texts(held, column)]
+    rows = tables.identified(test)
+    contents = texts(rows, column)
+    tokenized = list(map(tokens, contents))
     if n is None:
-        lengths = sorted(len(words) for words in read if words)
-        fifth = lengths[len(lengths) // 20] if lengths else SPAN[1]
-        n = min(max(fifth, SPAN[0]), SPAN[1])
-    index = _Index(n, [str(one) for one in tables.column(held, "id")], {}, {}, {}, {})
-    for at, (words, text) in enumerate(zip(read, texts(held, column), strict=True)):
+        least, most = DEFAULT_N
+        lengths = sorted(len(words) for words in tokenized if words)
+        fifth_percentile = lengths[len(lengths) // 20] if lengths else most
+        n = min(max(fifth_percentile, least), most)
+    index = _Index(n, [str(id) for id in tables.column(rows, "id")], {}, {}, {}, {})
+    for at, (words, text) in enumerate(zip(tokenized, contents, strict=True)):
         key = _normal(words, text)
         if not key or index.whole.setdefault(key, at) != at:
             continue
@@ -130,34 +131,34 @@ def _indexed(test: Any, column: str, n: int | None) -> _Index:
 
 
 def _overlap(text: str, index: _Index, share: float) -> str:
-    """Why a text is dropped, empty if it is not."""
+    """Why a text is dropped; empty to keep it."""
     words = tokens(text)
     at = index.whole.get(_normal(words, text))
     if at is not None:
         return f"test text: row {index.ids[at]}"
-    # of the rows that hold a part of it the one that holds most
+    # the test row with most n-grams of the text
     hits = Counter[int]()
     first: dict[int, Gram] = {}
     for gram in _ngrams(words, index.n):
-        if (found := index.grams.get(hash(gram))) is not None:
-            hits[found] += 1
-            first.setdefault(found, gram)
+        if (row := index.grams.get(hash(gram))) is not None:
+            hits[row] += 1
+            first.setdefault(row, gram)
     if hits:
-        (at, most) = hits.most_common(1)[0]
-        part = most / (len(words) - index.n + 1)
+        (at, n_grams) = hits.most_common(1)[0]
+        overlap = n_grams / (len(words) - index.n + 1)
         return (
-            f"part of a test text: row {index.ids[at]}, {part:.0%} of {index.n}-grams, "
+            f"part of a test text: row {index.ids[at]}, {overlap:.0%} of {index.n}-grams, "
             f"{' '.join(first[at])[:80]!r}"
         )
-    at, part = _nearest(words, index, share)
-    return f"most of a test text: row {index.ids[at]}, {part:.0%} of bigrams" if part else ""
+    at, overlap = _nearest(words, index, share)
+    return f"most of a test text: row {index.ids[at]}, {overlap:.0%} of bigrams" if overlap else ""
 
 
 def _nearest(words: Sequence[str], index: _Index, share: float) -> tuple[int, float]:
-    """The test text that shares most bigrams, and how many; 0 if fewer than ``share``.
+    """The test text with most bigrams in common, and their share; 0 if it is below ``share``.
 
-    Two sets that share at least s of their elements have one of the len - s + 1 rarest in common,
-    so these alone are looked up (the prefix filter of Chaudhuri et al. 2006).
+    Two sets with s elements in common share one of the len - s + 1 rarest elements of either, so
+    only these are looked up (the prefix filter of Chaudhuri et al. 2006).
     """
     pairs = set(_ngrams(words, 2))
     if not pairs or len(words) > 2 * index.n:
@@ -167,20 +168,20 @@ def _nearest(words: Sequence[str], index: _Index, share: float) -> tuple[int, fl
     candidates = {
         at
         for pair in rarest[: len(pairs) - need + 1]
-        if len(found := index.bigrams.get(pair, ())) <= COMMON
-        for at in found
+        if len(rows := index.bigrams.get(pair, ())) <= MAX_TEXTS
+        for at in rows
     }
-    best, most = 0, 0.0
+    best, highest = 0, 0.0
     for at in sorted(candidates):
         other = index.short[at]
-        part = len(pairs & other) / max(len(pairs), len(other))
-        if part >= share and part > most:
-            best, most = at, part
-    return best, most
+        overlap = len(pairs & other) / max(len(pairs), len(other))
+        if overlap >= share and overlap > highest:
+            best, highest = at, overlap
+    return best, highest
 
 
 def _normal(words: Sequence[str], text: str) -> str:
-    """The words of a text; of one without a word, such as emoji, the text without its blanks."""
+    """The words of a text; for a text without words, such as emoji, the text without blanks."""
     return " ".join(words) or "".join(unicodedata.normalize("NFC", text).split())
 
 

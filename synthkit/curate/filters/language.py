@@ -1,12 +1,14 @@
-"""Which language a text is in, and a filter by it.
+"""The language of a text, and a filter by language.
 
-By py3langid 0.4, which needs no download: naive Bayes on byte n-grams, 97 languages (M. Lui and
-T. Baldwin, langid.py: an off-the-shelf language identification tool, ACL 2012), with probabilities
-that grow with the length of the text. Of 5,000 sentences of up to 80 characters in 25 languages
-(200 each, those that Lingua is tested on) it named 97.1% rightly; at 80% or more it decided 80% of
-them, 0.2% of all wrongly. Beside it: fastText lid.176.ftz 96.3% (but CC BY-SA, and a package that
-downloads), Lingua 96.9% (94 MB, 20 times slower, 1.2 GB of memory), langdetect 96.3% (20 times
-slower, no release since 2021, sure of itself when wrong: 2.2% at 80%), ELD 94.2%.
+Languages are identified by py3langid 0.4, which needs no download: naive Bayes on byte n-grams for
+97 languages (M. Lui and T. Baldwin, langid.py: an off-the-shelf language identification tool, ACL
+2012). Its probabilities grow with the length of the text.
+
+On 5,000 sentences of up to 80 characters in 25 languages (200 each, from the test set of Lingua)
+its accuracy was 97.1%. At a probability of 80% or more it decided 80% of them, and was wrong for
+0.2% of all. The alternatives: fastText lid.176.ftz 96.3% (but its license is CC BY-SA and the
+package downloads the model), Lingua 96.9% (94 MB, 20 times slower, 1.2 GB of memory), langdetect
+96.3% (20 times slower, no release since 2021, overconfident: 2.2% wrong at 80%), ELD 94.2%.
 """
 
 from __future__ import annotations
@@ -22,71 +24,72 @@ from synthkit.curate.filters.ranges import check_share
 from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.data import tables as tables
 
-READ = 2_000
-"""Characters of a text that are looked at: more do not change what is found."""
-FLOOR = 0.4
-"""A text whose likeliest language has a smaller probability is too short to tell."""
+MAX_CHARS = 2_000
+"""Characters of a text that are read; more do not change the result."""
+MIN_PROBABILITY = 0.4
+"""If the likeliest language has a smaller probability, the text is too short to decide."""
 
 
 def language(
     *codes: str, column: str = "text", least: float = 0.9, undecided: str = "keep"
 ) -> Filter:
-    """A filter by language: texts that are surely in another one go.
+    """Keep texts in the given languages, and drop texts that are surely in another one.
 
-    Of the languages asked for together, p, and the likeliest other, q, a text is in the other if
-    q / (p + q) >= ``least``, and q itself is 0.4 or more. What is too short to tell (a name, "ok",
-    emoji) is undecided, and kept unless asked otherwise: nothing is dropped on a guess.
-    :func:`identify_languages` shows what was found. Of short sentences in 24 other languages
-    ``language("en")`` drops 96.9%, and 72% of pairs of words; none of 1,000 Yelp sentences and
-    none of 1,000 SMS.
+    Let p be the probability of the given languages together, and q that of the likeliest other
+    language. A text is in the other language if q / (p + q) >= ``least`` and q >= 0.4. Texts that
+    are too short to decide (a name, "ok", emoji) are undecided, and kept by default.
+    :func:`identify_languages` shows the language of each text.
+
+    ``language("en")`` drops 96.9% of short sentences in 24 other languages and 72% of pairs of
+    words in them; it drops none of 1,000 Yelp sentences and none of 1,000 SMS.
 
     Parameters
     ----------
     codes : ISO 639-1, such as ``"en"``.
-    least : 0.5..1, how sure to be before a text is taken to be in another language.
-    undecided : what becomes of texts neither surely in one of these languages nor surely in
-        another: ``"keep"`` or ``"drop"``.
+    least : 0.5..1, the probability from which on a text counts as being in another language.
+    undecided : ``"keep"`` or ``"drop"`` texts that are surely neither in one of the given languages
+        nor in another.
 
     Raises
     ------
     UsageError
-        If there is no code, one is unknown, or an option is none of these.
+        If there is no code, a code is unknown, or an option is out of range.
     MissingExtra
         If py3langid is not installed.
 
     Examples
     --------
-    >>> said = ["The soup was cold and late.", "La soupe était froide et en retard.", "ok"]
-    >>> language("en").judge([{"text": text} for text in said])
+    >>> texts = ["The soup was cold and late.", "La soupe était froide et en retard.", "ok"]
+    >>> language("en").judge([{"text": text} for text in texts])
     ['', 'other language: fr 99%', '']
     >>> language("en", undecided="drop").judge([{"text": "ok"}])[0].partition(":")[0]
     'undecided language'
     """
     known = _identifier().labels
     if not codes:
-        raise UsageError("say which languages to keep, by code, such as language('en').")
+        raise UsageError("expected the codes of the languages to keep, such as language('en').")
     for code in codes:
         if code not in known:
             raise UsageError(unknown("language", code, known))
     check_share("least", least)
     if least < 0.5:
-        raise UsageError(f"least must be 0.5 or more, to decide one way alone; got {least}.")
+        raise UsageError(f"least must be from 0.5 to 1; got {least}.")
     if undecided not in ("keep", "drop"):
         raise UsageError(f"undecided must be 'keep' or 'drop'; got {undecided!r}.")
 
     def test(text: str) -> str:
-        found = _probabilities(text)
-        wanted = sum(found.get(code, 0.0) for code in codes)
-        others = (item for item in found.items() if item[0] not in codes)
-        other, odds = max(others, key=lambda item: item[1], default=("", 0.0))
-        if odds >= FLOOR and odds >= least * (odds + wanted):
-            return f"other language: {other} {odds:.0%}"
-        if undecided == "keep" or (wanted >= FLOOR and wanted >= least * (odds + wanted)):
+        probabilities = _probabilities(text)
+        p = sum(probabilities.get(code, 0.0) for code in codes)
+        others = (item for item in probabilities.items() if item[0] not in codes)
+        other, q = max(others, key=lambda item: item[1], default=("", 0.0))
+        if q >= MIN_PROBABILITY and q >= least * (p + q):
+            return f"other language: {other} {q:.0%}"
+        if undecided == "keep" or (p >= MIN_PROBABILITY and p >= least * (p + q)):
             return ""
-        return f"undecided language: {f'{other} {odds:.0%}' if other else 'no letters'}"
+        return f"undecided language: {f'{other} {q:.0%}' if other else 'no letters'}"
 
-    asked = f"language {' or '.join(codes)}, {least:g} sure"
-    return text_filter(asked + ("" if undecided == "keep" else ", undecided dropped"), column, test)
+    name = f"language {' or '.join(codes)}, {least:g} sure"
+    return text_filter(name + ("" if undecided == "keep" else ", undecided dropped"), column, test)
 
 
 @filter_option("language", takes="CODE,CODE", cost=1)
@@ -98,7 +101,7 @@ def _language(codes: str, *, column: str) -> Filter:
 def identify_languages(table: Any, *, column: str = "text") -> Any:
     """The table with ``language``, an ISO 639-1 code, and ``language_probability``, 0..1.
 
-    Both are missing where a text is, or has no letter.
+    Both are missing for rows without a text, and for texts without a letter.
 
     Examples
     --------
@@ -107,8 +110,8 @@ def identify_languages(table: Any, *, column: str = "text") -> Any:
     ('de', True)
     """
     best = [
-        max(found.items(), key=lambda one: one[1], default=(None, None))
-        for found in map(_probabilities, texts(table, column))
+        max(probabilities.items(), key=lambda item: item[1], default=(None, None))
+        for probabilities in map(_probabilities, texts(table, column))
     ]
     cells: dict[str, Sequence[Any]] = {
         "language": [code for code, _ in best],
@@ -118,14 +121,14 @@ def identify_languages(table: Any, *, column: str = "text") -> Any:
 
 
 def _probabilities(text: str) -> dict[str, float]:
-    """Language -> its probability; none of a text without a letter."""
-    seen = text[:READ]
-    if not any(map(str.isalpha, seen)):
+    """Language -> its probability; empty for a text without a letter."""
+    head = text[:MAX_CHARS]
+    if not any(map(str.isalpha, head)):
         return {}
-    return dict(_identifier().rank(seen))
+    return dict(_identifier().rank(head))
 
 
 @functools.cache
 def _identifier() -> Any:
-    langid = need("py3langid.langid", extra="curate", why="to tell languages")
+    langid = need("py3langid.langid", extra="curate", why="to identify languages")
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

@@ -1,4 +1,4 @@
-"""Filters by what a model says of each text: how toxic, or how unexpected."""
+"""Filters by the score that a model gives each text: toxicity and perplexity."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.filters.base import MISSING, Filter, texts
+from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.curate.filters.ranges import check_share, describe_range
 from synthkit.data import tables as tables
+from synthkit.data.expressions import text as as_text
 
 Score = Callable[[Sequence[str]], ArrayLike]
 """n texts -> (n,) numbers."""
 
 
 def toxicity(score: Score, *, column: str = "text", most: float = 0.5) -> Filter:
-    """A filter by a model of toxicity: texts of probability ``most`` or less stay.
+    """Keep texts whose probability of being toxic is at most ``most``.
 
     Parameters
     ----------
-    score : n texts -> (n,) probabilities, 0..1, such as those of a classifier of yours. It is
-        called once, with the texts that are there.
+    score : n texts -> (n,) probabilities, 0..1, such as those of your own classifier. It is called
+        once, without the missing texts.
 
     Raises
     ------
     UsageError
-        If ``most`` is no share; when applied, if ``score`` gives something else.
+        If ``most`` is not from 0 to 1; when applied, if ``score`` does not return probabilities.
 
     Examples
     --------
@@ -37,27 +38,31 @@ def toxicity(score: Score, *, column: str = "text", most: float = 0.5) -> Filter
     ['toxic: 0.9', '']
     """
     check_share("most", most)
-    return _by_score("toxicity", score, column, _toxic(most), f"<= {most:g}", 1.0)
+
+    def test(value: float) -> str:
+        return f"toxic: {value:.4g}" if value > most else ""
+
+    return _score_filter("toxicity", score, column, test, limits=f"<= {most:g}", top=1.0)
 
 
 def perplexity(
     score: Score, *, column: str = "text", most: float | None = None, least: float | None = None
 ) -> Filter:
-    """A filter by a language model: texts of perplexity ``least`` to ``most`` stay.
+    """Keep texts whose perplexity under a language model is from ``least`` to ``most``.
 
     The perplexity of a text is exp of the mean negative log-probability of its tokens, 1 or more.
-    High ones are of garbled or foreign texts, very low ones of texts that repeat, or are known by
-    heart (G. Wenzek et al. 2020, CCNet, arXiv 1911.00359).
+    Garbled and foreign texts have a high perplexity; texts that repeat, or that the model has
+    memorized, have a very low one (G. Wenzek et al. 2020, CCNet, arXiv 1911.00359).
 
     Parameters
     ----------
-    score : n texts -> (n,) perplexities, of a model of yours; infinity is for a text without a
-        token. It is called once, with the texts that are there.
+    score : n texts -> (n,) perplexities, by your own model; infinity for a text without a token. It
+        is called once, without the missing texts.
 
     Raises
     ------
     UsageError
-        If there is no bound; when applied, if ``score`` gives something else.
+        If there is no bound; when applied, if ``score`` does not return perplexities.
 
     Examples
     --------
@@ -65,40 +70,40 @@ def perplexity(
     >>> odd.judge([{"text": "xq soup"}, {"text": "Good soup."}])
     ['perplexity too high: 900', '']
     """
-    span = describe_range("perplexity", least, most)
+    limits = describe_range("perplexity", least, most)
 
-    def said(value: float) -> str:
+    def test(value: float) -> str:
         if least is not None and value < least:
             return f"perplexity too low: {value:.4g}"
         return f"perplexity too high: {value:.4g}" if most is not None and value > most else ""
 
-    return _by_score("perplexity", score, column, said, span, np.inf)
+    return _score_filter("perplexity", score, column, test, limits=limits, top=np.inf)
 
 
-def _toxic(most: float) -> Callable[[float], str]:
-    return lambda value: f"toxic: {value:.4g}" if value > most else ""
-
-
-def _by_score(
-    what: str, score: Score, column: str, test: Callable[[float], str], span: str, top: float
+def _score_filter(
+    what: str,
+    score: Score,
+    column: str,
+    test: Callable[[float], str],
+    *,
+    limits: str,
+    top: float,
 ) -> Filter:
-    """A filter that asks for the scores of all texts at once, and checks that they are scores."""
+    """A filter that computes the scores of all texts at once, and checks them."""
     if not callable(score):
         raise UsageError(f"expected a function of texts for {what}; got {type(score).__name__}.")
 
     def judge(table: Any) -> list[str]:
-        there = [cell is not None for cell in tables.column(table, column)]
-        given = [
-            text for text, is_there in zip(texts(table, column), there, strict=True) if is_there
-        ]
-        values = np.asarray(score(given) if given else [], dtype=float)
-        if values.shape != (len(given),) or not np.all((values >= 0) & (values <= top)):
+        cells = tables.column(table, column)
+        present = [as_text(cell) for cell in cells if cell is not None]
+        scores = np.asarray(score(present) if present else [], dtype=float)
+        if scores.shape != (len(present),) or not np.all((scores >= 0) & (scores <= top)):
             raise UsageError(
-                f"the scores for {what} must be ({len(given)},) numbers from 0 to {top:g}; got "
-                f"{values.shape} from {values.min(initial=np.inf):g} to "
-                f"{values.max(initial=-np.inf):g}."
+                f"the scores for {what} must be ({len(present)},) numbers from 0 to {top:g}; got "
+                f"{scores.shape} from {scores.min(initial=np.inf):g} to "
+                f"{scores.max(initial=-np.inf):g}."
             )
-        left = iter(values.tolist())
-        return [test(next(left)) if is_there else MISSING for is_there in there]
+        remaining = iter(scores.tolist())
+        return [MISSING if cell is None else test(next(remaining)) for cell in cells]
 
-    return Filter(f"{what} {span}", judge)
+    return Filter(f"{what} {limits}", judge)

@@ -1,6 +1,6 @@
-"""A filter of texts that repeat themselves, as models do when they run in circles.
+"""A filter that drops texts which repeat themselves, as models do when they loop.
 
-The measures and thresholds are those of J. Rae et al. (2021), arXiv 2112.11446, table A1.
+The measures and thresholds are those of Gopher: J. Rae et al. (2021), arXiv 2112.11446, table A1.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from synthkit.curate.filters.registry import filter_option
 from synthkit.stats.rouge import tokens
 
 TOP: Mapping[int, float] = {2: 0.20, 3: 0.18, 4: 0.16}
-"""n -> the largest share of characters in the most frequent n-gram (Gopher)."""
+"""n -> the largest allowed share of characters in the most frequent n-gram (Gopher)."""
 DUPLICATE: Mapping[int, float] = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
-"""n -> the largest share of characters in n-grams that occur more than once (Gopher)."""
+"""n -> the largest allowed share of characters in n-grams that occur more than once (Gopher)."""
 
 
 @filter_option("no-repetition", cost=1)
@@ -37,21 +37,21 @@ def repetition(
     Words are :func:`synthkit.stats.rouge.tokens`; shares are of the characters in words. Where two
     occurrences of an n-gram overlap, each character counts once. Gopher does not judge texts of
     fewer than 50 words. Here the most frequent n-gram of such a text counts only if it occurs three
-    times, since 42% of the characters of "The soup was good and the bread was good" occur twice.
+    times, since 44% of the characters of "The soup was good and the bread was good" occur twice.
 
     Parameters
     ----------
-    lines, paragraphs : the largest share of them that repeat an earlier one, 0..1; blank ones do
-        not count, and paragraphs are parted by blank lines.
-    line_chars, paragraph_chars : the largest share of characters in those.
-    top, duplicate : n -> the largest share of characters in the most frequent n-gram, and in all
-        n-grams that occur more than once.
-    short : words from which Gopher's rule is followed to the letter.
+    lines, paragraphs : the largest allowed share of lines and paragraphs that repeat an earlier
+        one, 0..1. Blank lines do not count; they separate paragraphs.
+    line_chars, paragraph_chars : the largest allowed share of characters in these.
+    top, duplicate : n -> the largest allowed share of characters in the most frequent n-gram, and
+        in all n-grams that occur more than once.
+    short : number of words from which Gopher's rule applies without a change.
 
     Raises
     ------
     UsageError
-        If a share is not from 0 to 1, or an n is not 1 or more.
+        If a share is not from 0 to 1, or an ``n`` is below 1.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def repetition(
     for name, value in shares.items():
         check_share(name, value)
     if not all(isinstance(n, int) and n >= 1 for n in [*top, *duplicate]):
-        raise UsageError(f"n-grams are of 1 or more words; got {[*top, *duplicate]}.")
+        raise UsageError(f"n must be 1 or more words; got {[*top, *duplicate]}.")
 
     def test(text: str) -> str:
         return (
@@ -81,19 +81,19 @@ def repetition(
             or _grams(tokens(text), top, duplicate, short)
         )
 
-    asked = ", ".join(f"{name} {value:g}" for name, value in shares.items())
+    limits = ", ".join(f"{name} {value:g}" for name, value in shares.items())
     return text_filter(
-        f"repetition <= {'Gopher' if gopher else f'{asked}; short {short}'}", column, test
+        f"repetition <= {'Gopher' if gopher else f'{limits}; short {short}'}", column, test
     )
 
 
 def _parts(parts: Sequence[str], what: str, most: float, most_chars: float) -> str:
     """Why a text is dropped for its repeated lines or paragraphs."""
     parts = [part.strip() for part in parts if part.strip()]
-    again = [part for part, n in Counter(parts).items() for _ in range(n - 1)]
-    if len(again) > most * len(parts):
-        return f"repeated {what}: {len(again)} of {len(parts)}"
-    chars, total = sum(map(len, again)), sum(map(len, parts))
+    repeats = [part for part, n in Counter(parts).items() for _ in range(n - 1)]
+    if len(repeats) > most * len(parts):
+        return f"repeated {what}: {len(repeats)} of {len(parts)}"
+    chars, total = sum(map(len, repeats)), sum(map(len, parts))
     return f"repeated {what}: {chars} of {total} characters" if chars > most_chars * total else ""
 
 
@@ -104,36 +104,36 @@ def _grams(
     total = sum(map(len, words))
     least = 3 if len(words) < short else 2
     for n, most in top.items():
-        found, at = _most_frequent(words, n)
-        if len(at) >= least and (part := _covered(words, at, n)) > most * total:
-            return f"repeated {n}-gram: {part / total:.0%} of characters in {found!r}"
+        gram, starts = _most_frequent(words, n)
+        if len(starts) >= least and (chars := _covered(words, starts, n)) > most * total:
+            return f"repeated {n}-gram: {chars / total:.0%} of characters in {gram!r}"
     for n, most in duplicate.items():
-        places = _places(words, n)
-        at = sorted(start for starts in places.values() if len(starts) > 1 for start in starts)
-        if (part := _covered(words, at, n)) > most * total:
-            return f"repeated {n}-grams: {part / total:.0%} of characters"
+        repeated = [starts for starts in _starts(words, n).values() if len(starts) > 1]
+        starts = sorted(start for of_gram in repeated for start in of_gram)
+        if (chars := _covered(words, starts, n)) > most * total:
+            return f"repeated {n}-grams: {chars / total:.0%} of characters"
     return ""
 
 
 def _most_frequent(words: Sequence[str], n: int) -> tuple[str, list[int]]:
-    """The n-gram that occurs most often, of several the one of the most characters."""
-    places = _places(words, n)
-    if not places:
+    """The n-gram that occurs most often, the longest of several, and where it begins."""
+    starts = _starts(words, n)
+    if not starts:
         return "", []
-    found = max(places, key=lambda gram: (len(places[gram]), sum(map(len, gram))))
-    return " ".join(found), places[found]
+    gram = max(starts, key=lambda gram: (len(starts[gram]), sum(map(len, gram))))
+    return " ".join(gram), starts[gram]
 
 
-def _places(words: Sequence[str], n: int) -> dict[tuple[str, ...], list[int]]:
-    """Where each n-gram begins."""
-    places: dict[tuple[str, ...], list[int]] = {}
+def _starts(words: Sequence[str], n: int) -> dict[tuple[str, ...], list[int]]:
+    """The positions of the words at which each n-gram begins."""
+    starts: dict[tuple[str, ...], list[int]] = {}
     for at, gram in enumerate(zip(*(words[i:] for i in range(n)), strict=False)):
-        places.setdefault(gram, []).append(at)
-    return places
+        starts.setdefault(gram, []).append(at)
+    return starts
 
 
 def _covered(words: Sequence[str], starts: Sequence[int], n: int) -> int:
-    """The characters of the words within n-grams that begin at these places, each once."""
+    """The number of characters in the n-grams that begin at these words, each counted once."""
     chars, end = 0, 0
     for start in starts:
         chars += sum(map(len, words[max(start, end) : start + n]))

@@ -1,8 +1,8 @@
-"""Filters by what a text looks like: its length, its words and signs, a pattern, a schema.
+"""Filters by the surface of a text: its length, its words and symbols, a pattern.
 
 The thresholds named after Gopher are those of J. Rae et al. (2021), arXiv 2112.11446, table A1 and
-appendix A.1.1. They were set for web pages of 50 words and more. On one sentence a share is a
-matter of a word or two, so each filter here says what it does differently with short texts.
+appendix A.1.1. They were chosen for web pages of 50 words and more. In a single sentence one word
+changes a share a lot, so each filter here says how it treats short texts differently.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from synthkit.curate.filters.registry import filter_option, number
 from synthkit.stats.rouge import tokens
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-"""Gopher's: an English document has at least two of them."""
-SPARE = 3
-"""So many odd words are let pass in any text, whatever their share of it."""
+"""The stop words of Gopher: an English document contains at least two of them."""
+ALLOWED_ODD_WORDS = 3
+"""A text may have this many symbols or words without letters, whatever their share."""
 
 _UNITS: dict[str, Callable[[str], int]] = {
     "words": lambda text: len(text.split()),
@@ -37,18 +37,18 @@ def length(
     most: float | None = None,
     unit: str = "words",
 ) -> Filter:
-    """A filter by length: texts of ``least`` to ``most`` units stay.
+    """Keep texts of ``least`` to ``most`` words, or of another unit.
 
     Parameters
     ----------
-    unit : ``"words"``, parted by white space; ``"chars"``; ``"lines"`` that are not blank; or
-        ``"tokens"``, of which each character of Chinese or Japanese is one, since no space parts
-        their words.
+    unit : ``"words"``, separated by white space; ``"chars"``; ``"lines"`` that are not blank; or
+        ``"tokens"``, which are words too, except that each character of Chinese or Japanese is one
+        token, because no space separates their words.
 
     Raises
     ------
     UsageError
-        If there is no bound, the bounds leave nothing, or the unit is unknown.
+        If there is no bound, ``least`` is above ``most``, or the unit is unknown.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def regex(pattern: str, *, column: str = "text", keep: bool = True) -> Filter:
 
     Parameters
     ----------
-    pattern : of Python's :mod:`re`, searched anywhere in the text; ``(?i)`` ignores the case.
+    pattern : of Python's :mod:`re`, searched anywhere in the text; ``(?i)`` ignores case.
     keep : ``False`` to drop the texts in which it is found, and keep the others.
 
     Raises
@@ -108,10 +108,10 @@ def regex(pattern: str, *, column: str = "text", keep: bool = True) -> Filter:
         raise UsageError(f"the pattern {pattern!r} is no regular expression: {error}.") from None
 
     def test(text: str) -> str:
-        found = compiled.search(text)
+        match = compiled.search(text)
         if keep:
-            return "" if found else "pattern not found"
-        return f"pattern found: {found[0][:60]!r}" if found else ""
+            return "" if match else "pattern not found"
+        return f"pattern found: {match[0][:60]!r}" if match else ""
 
     return text_filter(f"{'matches' if keep else 'has no'} {pattern}", column, test)
 
@@ -126,14 +126,14 @@ def _no_match(pattern: str, *, column: str) -> Filter:
 def symbols(*, column: str = "text", most: float = 0.1, letters: float = 0.8) -> Filter:
     """Drop texts made of symbols: hashes, ellipses and words without a letter.
 
-    A text goes if it has more than ``most`` hashes or ellipses for each word, if fewer than
-    ``letters`` of its words have a letter (of any script), or if it has no letter at all. Where
-    Gopher's rule differs: the first three of each in a text are let pass, so that "Soup for $5..."
-    is not dropped for half of its words.
+    A text is dropped if it has more than ``most`` hashes or ellipses per word, if fewer than
+    ``letters`` of its words contain a letter of any script, or if it has no letter at all. Unlike
+    Gopher's rule, this allows three of each in any text, so that "Soup for $5..." is kept although
+    half of its words are odd.
 
     Parameters
     ----------
-    most, letters : shares of the words, 0..1; Gopher's are 0.1 and 0.8.
+    most, letters : shares of the words, 0..1; Gopher uses 0.1 and 0.8.
 
     Raises
     ------
@@ -151,14 +151,14 @@ def symbols(*, column: str = "text", most: float = 0.1, letters: float = 0.8) ->
 
     def test(text: str) -> str:
         words = text.split()
-        lettered = sum(any(map(str.isalpha, word)) for word in words)
-        if not lettered:
+        with_letters = sum(any(map(str.isalpha, word)) for word in words)
+        if not with_letters:
             return "no letters"
-        found = len(_SYMBOL.findall(text))
-        if found > max(SPARE, most * len(words)):
-            return f"symbols: {found} in {len(words)} words"
-        odd = len(words) - lettered
-        if odd > SPARE and lettered < letters * len(words):
+        n_symbols = len(_SYMBOL.findall(text))
+        if n_symbols > max(ALLOWED_ODD_WORDS, most * len(words)):
+            return f"symbols: {n_symbols} in {len(words)} words"
+        odd = len(words) - with_letters
+        if odd > ALLOWED_ODD_WORDS and with_letters < letters * len(words):
             return f"words without letters: {odd} of {len(words)}"
         return ""
 
@@ -173,12 +173,12 @@ def stopwords(
     words: Collection[str] = STOP_WORDS,
     short: int = 50,
 ) -> Filter:
-    """A filter of lists of keywords and the like: texts have common words of their language.
+    """Keep texts with common words of their language, and drop lists of keywords and the like.
 
-    A text has to have ``least`` different ones of ``words``, and of its words at least the share
-    ``ratio`` has to be among them. Gopher asks for two of eight, and judges no text of
-    fewer than 50 words; nor does this with fewer than ``short``, since a sentence such as "Loved
-    this place!" can do without: 8% of Yelp's sentences of 8 words and more have none of the eight.
+    A text must have ``least`` different ones of ``words``, and at least the share ``ratio`` of its
+    words must be among them. Gopher requires two of eight, and does not judge texts of fewer than
+    50 words; this filter does not judge texts of fewer than ``short``. Sentences such as "Loved
+    this place!" often have none: so do 8% of the Yelp sentences of 8 words and more.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def stopwords(
     Raises
     ------
     UsageError
-        If there are fewer than ``least`` words, or the ratio is not from 0 to 1.
+        If ``words`` has fewer than ``least`` words, or the ratio is not from 0 to 1.
 
     Examples
     --------
@@ -204,16 +204,17 @@ def stopwords(
     check_share("ratio", ratio)
 
     def test(text: str) -> str:
-        said = tokens(text)
-        if len(said) < short:
+        text_words = tokens(text)
+        n = len(text_words)
+        if n < short:
             return ""
-        found = [word for word in said if word in common]
+        found = [word for word in text_words if word in common]
         if len(set(found)) < least:
             return f"stop words: {len(set(found))} different"
-        return f"stop words: {len(found)} of {len(said)}" if len(found) < ratio * len(said) else ""
+        return f"stop words: {len(found)} of {n}" if len(found) < ratio * n else ""
 
-    asked = f"stop words >= {least}" + (f" and >= {ratio:g} of all words" if ratio else "")
-    return text_filter(f"{asked} in texts of {short} words", column, test)
+    rule = f"stop words >= {least}" + (f" and >= {ratio:g} of all words" if ratio else "")
+    return text_filter(f"{rule} in texts of {short} words", column, test)
 
 
 @filter_option("stopwords", takes="LEAST")

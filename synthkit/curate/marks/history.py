@@ -16,8 +16,9 @@ from statistics import median
 from typing import Any, TypeVar
 
 from synthkit.core.extras import need
-from synthkit.core.types import Curation, Mark
+from synthkit.core.types import Mark
 from synthkit.data import tables as tables
+from synthkit.data.results import Curation
 
 T = TypeVar("T")
 Key = tuple[str, int, str, str]

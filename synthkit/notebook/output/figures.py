@@ -17,7 +17,8 @@ from typing import Any
 from IPython.display import display
 
 from synthkit import plots
-from synthkit.notebook.output.tables import NO_MATHEMATICS, TWIN_CLASS, Static, count, grid
+from synthkit.core.formatting import count
+from synthkit.core.static_output import NO_MATHEMATICS, STATIC_CLASS, StaticOutput, static_table
 
 PLOTLY = "application/vnd.plotly.v1+json"
 MOST_ROWS = 20
@@ -51,15 +52,15 @@ class Plotted:
         return self.static.plain
 
     @property
-    def static(self) -> Static:
+    def static(self) -> StaticOutput:
         """The reading, and the table."""
         said = plots.reading(self.figure)
         rows = plots.rows(self.figure)
         more = plots.size(self.figure) - len(rows[:MOST_ROWS])
         rest = [count(more, "more row")] if more > 0 else []
-        table = grid(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
-        head = f'<p class="{TWIN_CLASS} {NO_MATHEMATICS}">{escape(said)}</p>'
-        return Static(f"{said}\n\n{table.plain}", f"{head}\n{table.html}")
+        table = static_table(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
+        head = f'<p class="{STATIC_CLASS} {NO_MATHEMATICS}">{escape(said)}</p>'
+        return StaticOutput(f"{said}\n\n{table.plain}", f"{head}\n{table.html}")
 
     @property
     def bundle(self) -> dict[str, Any]:

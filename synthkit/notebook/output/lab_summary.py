@@ -6,18 +6,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from synthkit.core.formatting import count, money
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.evaluate.raters.variant_ranking import Entry, reading
 from synthkit.lab.cells import Cell
 from synthkit.lab.lab import Laboratory
 from synthkit.lab.results import entries
-from synthkit.notebook.output.tables import Static, count, grid, money
 
 ROWS = 8
 SIGNS = {"accept": "✓ ", "reject": "✗ "}
 UPDATE_SECONDS = 1.0
 
 
-def static(lab: Laboratory) -> Static:
+def static(lab: Laboratory) -> StaticOutput:
     """The ranking, one sentence on it, and the first rows; no times, so that it does not change.
 
     >>> import tempfile, synthkit as sk
@@ -35,7 +36,7 @@ def static(lab: Laboratory) -> Static:
       lab: 1 row, 1 column, 1 cell not asked yet
     """
     found = entries(lab)
-    ranking = grid(
+    ranking = static_table(
         [_line(entry) for _, entry in found], note=reading([entry for _, entry in found])
     )
     columns = lab.columns
@@ -50,8 +51,8 @@ def static(lab: Laboratory) -> Static:
     parts = [more + count(len(lab.rows), "row"), count(len(columns), "column")]
     left = len(lab.missing())
     parts += [f"{count(left, 'cell')} not asked yet"] if left else []
-    matrix = grid(rows, note=f"{lab.name}: {', '.join(parts)}")
-    return Static(f"{ranking.plain}\n{matrix.plain}", f"{ranking.html}\n{matrix.html}")
+    matrix = static_table(rows, note=f"{lab.name}: {', '.join(parts)}")
+    return StaticOutput(f"{ranking.plain}\n{matrix.plain}", f"{ranking.html}\n{matrix.html}")
 
 
 class Kept:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from synthkit.core.errors import TableError
+from synthkit.core.formatting import cell, thousands
 from synthkit.core.types import Completion, Mark, Message, Request, Sampling
 from synthkit.curate.marks.history import is_edited, standing
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
-from synthkit.notebook.output.tables import cell, thousands
 from synthkit.sessions.curations import verdicts
 from synthkit.sessions.session import Session
 from synthkit.store.store import ID_DIGITS, Stored
@@ -29,9 +29,9 @@ class Part(NamedTuple):
 def of_made(making: Job, made: RowEvent) -> list[Part]:
     """The way of a row of a run: prompts, answers as they came, sampling, tokens, marks."""
     parts = [Part("fact", "id", made.id)]
-    held = making.session.store.get(list(made.of))
-    for key, request in made.of.items():
-        model = making.answering(request)
+    held = making.session.store.get(list(made.requests))
+    for key, request in made.requests.items():
+        model = making.model_of(request)
         parts += _told(request.payload(model.fingerprint), held.get(key), model.name)
         if key not in held:
             parts.append(Part("fact", "answer", "the session holds none: the request failed"))

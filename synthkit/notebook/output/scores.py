@@ -10,9 +10,10 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
+from synthkit.core.formatting import count
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import figure
 from synthkit.evaluate.results import Report
-from synthkit.notebook.output.tables import Static, count, grid
 
 BETTER = {"higher": "↑", "lower": "↓", "": ""}
 """Which way is better."""
@@ -20,7 +21,7 @@ PAUSE = 0.1
 """Seconds between two pictures of a progress bar."""
 
 
-def scores(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> Static:
+def scores(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> StaticOutput:
     """A report as it stays in a notebook.
 
     >>> from synthkit.evaluate import report
@@ -49,7 +50,7 @@ def scores(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> Stat
         for what, said in report.advice.items()
         for sentence in _SENTENCES.split(said)
     ]
-    return grid(rows, note=note, notes=[*notes, *advice, *left_out(report.left_out)])
+    return static_table(rows, note=note, notes=[*notes, *advice, *left_out(report.left_out)])
 
 
 def left_out(reasons: Mapping[str, str]) -> list[str]:
@@ -64,7 +65,7 @@ def left_out(reasons: Mapping[str, str]) -> list[str]:
     return [f"left out: {', '.join(names)} {_why(why)}" for why, names in by.items()]
 
 
-def evaluations(table: Any, *, note: str = "") -> Static:
+def evaluations(table: Any, *, note: str = "") -> StaticOutput:
     """The scores of a session, :meth:`Session.scores`, with a row for each metric.
 
     Columns are the evaluations, the last five of them.
@@ -76,10 +77,10 @@ def evaluations(table: Any, *, note: str = "") -> Static:
         cells = {_heading(table, n): _cell(own, n) for n in numbers}
         if any(cells.values()):
             rows.append({"metric": metric, **cells})
-    return grid(rows, note=note)
+    return static_table(rows, note=note)
 
 
-def apart(table: Any, *, a: str, b: str) -> Static:
+def apart(table: Any, *, a: str, b: str) -> StaticOutput:
     """Two evaluations side by side, as :meth:`Session.compare_scores` gives them."""
     rows = [
         {
@@ -96,7 +97,7 @@ def apart(table: Any, *, a: str, b: str) -> Static:
     paired = int(known["paired"].astype(bool).sum())
     told = f"{a} against {b}: {count(len(rows), 'metric')} in both"
     how = f"95 % intervals: {paired} paired by row, {len(known) - paired} of independent scores"
-    return grid(rows, note=told, notes=[how] if rows else [])
+    return static_table(rows, note=told, notes=[how] if rows else [])
 
 
 class Bar:
@@ -112,7 +113,7 @@ class Bar:
             self._last = time.monotonic()
             self._place.update(_bar(done, total, name))
 
-    def end(self, result: Static) -> Static | None:
+    def end(self, result: StaticOutput) -> StaticOutput | None:
         """The result, if it is still to be shown."""
         if self._place is None:
             return result
@@ -120,9 +121,9 @@ class Bar:
         return None
 
 
-def _bar(done: int, total: int, name: str) -> Static:
+def _bar(done: int, total: int, name: str) -> StaticOutput:
     html = f'<progress value="{done}" max="{total}"></progress> {done} of {total}'
-    return Static(f"{done} of {total} {name}".rstrip(), f"{html} {name}")
+    return StaticOutput(f"{done} of {total} {name}".rstrip(), f"{html} {name}")
 
 
 _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")

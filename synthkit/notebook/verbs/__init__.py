@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from synthkit.notebook.output.tables import Static, grid
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.notebook.verbs.evaluate import EVAL, SCORES
 from synthkit.notebook.verbs.explore import EXPLORE
 from synthkit.notebook.verbs.filter import FILTER
@@ -27,6 +27,8 @@ VERBS: Mapping[str, Verb] = {
 }
 
 
-def listing(verbs: Mapping[str, Verb]) -> Static:
+def listing(verbs: Mapping[str, Verb]) -> StaticOutput:
     """The verbs with a line each."""
-    return grid([{"verb": f"%synth {name}", "what": verb.what} for name, verb in verbs.items()])
+    return static_table(
+        [{"verb": f"%synth {name}", "what": verb.what} for name, verb in verbs.items()]
+    )

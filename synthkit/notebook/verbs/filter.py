@@ -13,7 +13,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_spec, number
 from synthkit.data import tables as tables
-from synthkit.notebook.output.funnel import funnel
+from synthkit.data.results import curation_summary
 from synthkit.notebook.verbs.verb import Verb
 from synthkit.sessions.curations import get_filter
 
@@ -37,7 +37,7 @@ def filter(magics: SynthMagics, options: Any) -> Any:
     magics.session.save(to, curation.kept)
     bound = {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation}
     magics.shell.user_ns |= bound
-    return funnel(curation, name=name, bound=f"bound {', '.join(bound)}")
+    return curation_summary(curation, name=name, bound=f"bound {', '.join(bound)}")
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ def lab(magics: SynthMagics, options: Any) -> None:
     widget = module.Lab(laboratory=laboratory)
     magics.shell.user_ns[variable] = widget
     magics.show(widget)
-    place = display(widget.static.twin, display_id=True)
-    widget.changed = standings.Kept(place, lambda: widget.static.twin)
+    place = display(widget.static.for_widget, display_id=True)
+    widget.changed = standings.Kept(place, lambda: widget.static.for_widget)
     if options.run:
         widget.start()
 

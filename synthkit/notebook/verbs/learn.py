@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic_arguments import argument
 
-from synthkit.notebook.output.tables import grid
+from synthkit.core.static_output import static_table
 from synthkit.notebook.verbs.verb import Verb
 from synthkit.notebook.widgets.marker.learning import report_rows
 
@@ -38,7 +38,7 @@ def learn(magics: SynthMagics, options: Any) -> Any:
     if report.sample < min(report.marks, LEAST):
         notes.append("only marks on random rows measure it: --order uncertain asks for them")
     kept = f"filter {name}, version {version}; bound {table}_filter"
-    return grid(report_rows(report), note=kept, notes=notes)
+    return static_table(report_rows(report), note=kept, notes=notes)
 
 
 LEARN = Verb(

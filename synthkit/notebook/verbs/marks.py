@@ -10,10 +10,11 @@ from IPython.display import display
 from synthkit.core.environment import interactive
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
+from synthkit.core.static_output import static_table
 from synthkit.curate.marks.history import frame, split, standing
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, preferred
 from synthkit.data import tables as tables
-from synthkit.notebook.output.tables import count, grid
 from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def mark(magics: SynthMagics, options: Any) -> Any:
         return made.summary()
     marker = module.Marker(held, reasons=reasons, keys=keys, **given)
     magics.shell.user_ns[f"{name}_marker"] = magics.show(marker)
-    marker.keep(display(marker.summary().twin, display_id=True))
+    marker.keep(display(marker.summary().for_widget, display_id=True))
     return None
 
 
@@ -81,7 +82,9 @@ def marks(magics: SynthMagics, options: Any) -> Any:
     kept, dropped = tables.size(made.kept), tables.size(made.dropped)
     rest = len(ids) - kept - dropped
     told = f"{count(len(ids), 'row')}: {kept} kept, {dropped} dropped, {rest} undecided"
-    return grid(rows, note=f"{name}: {told}; bound {name}_marks, {name}_kept, {name}_dropped")
+    return static_table(
+        rows, note=f"{name}: {told}; bound {name}_marks, {name}_kept, {name}_dropped"
+    )
 
 
 def _preferences(magics: SynthMagics, name: str, judged: Any, said: Sequence[Mark]) -> Any:
@@ -93,7 +96,7 @@ def _preferences(magics: SynthMagics, name: str, judged: Any, said: Sequence[Mar
     outcomes = [outcome for outcome in tables.column(judged, "outcome") if outcome in PREFERENCES]
     told = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
     note = f"{name}: {told}; bound {name}_marks, {name}_judged"
-    return grid(standing_rows(standings(judged)), note=note, notes=side_notes(said))
+    return static_table(standing_rows(standings(judged)), note=note, notes=side_notes(said))
 
 
 def _words(text: str | None) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import UsageError
+from synthkit.core.static_output import static_table
 from synthkit.models import load_model
 from synthkit.notebook.arguments import plain
-from synthkit.notebook.output.tables import grid
 from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def model(magics: SynthMagics, words: list[str]) -> Any:
     store = {"store": magics.session.store} if spec.startswith("replay") else {}
     loaded = load_model(spec, **store, **options)
     magics.shell.user_ns[name] = loaded
-    return grid([{"variable": name, "model": loaded.name}])
+    return static_table([{"variable": name, "model": loaded.name}])
 
 
 def models(magics: SynthMagics, options: Any) -> Any:
@@ -43,7 +43,7 @@ def models(magics: SynthMagics, options: Any) -> Any:
 
     rows = [{"model": name, "use": entry.use} for name, entry in CATALOG.items()]
     rows += [{"model": name, "use": "in a variable"} for name in magics.names.models()]
-    return grid(rows)
+    return static_table(rows)
 
 
 MODEL = Verb("model", model, arguments=None)

@@ -14,10 +14,11 @@ from synthkit import plots
 from synthkit.core.environment import interactive
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation, Score
+from synthkit.core.formatting import cell
+from synthkit.core.types import Score
 from synthkit.data import tables as tables
+from synthkit.data.results import Curation
 from synthkit.notebook.output.figures import Plotted
-from synthkit.notebook.output.tables import cell
 from synthkit.notebook.verbs.explore import LIVE
 from synthkit.notebook.verbs.verb import Verb
 from synthkit.plots.registry import PLOTS
@@ -38,7 +39,7 @@ def plot(magics: SynthMagics, options: Any) -> Any:
     plotly = need("plotly.graph_objects", extra="notebook", why="to draw a live figure")
     print(LIVE)
     magics.show(plotly.FigureWidget(made.figure))
-    display(made.static.twin)
+    display(made.static.for_widget)
     return None
 
 
@@ -196,16 +197,16 @@ def _map(magics: SynthMagics, options: Any) -> Any:
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     name = _name(options)
     own = magics.shell.user_ns.get(options.embedder)
-    atlas = module.Atlas(
+    text_map = module.TextMap(
         magics.names.table(name),
         name=name,
-        text=options.text,
+        column=options.text,
         embedder=own if hasattr(own, "embed") else magics.embedder(options.embedder),
         colour=options.label,
         seed=options.seed,
     )
-    atlas.embed()
-    return drawing.figure(atlas)
+    text_map.embed()
+    return drawing.figure(text_map)
 
 
 def _cartography(magics: SynthMagics, options: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic_arguments import argument
 
+from synthkit.core.static_output import static_table
 from synthkit.notebook import arguments as opts
-from synthkit.notebook.output.tables import grid
 from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def recipes(magics: SynthMagics, options: Any) -> Any:
 
     if options.recipe is None:
         found = entries(magics.names)
-        return grid(
+        return static_table(
             [{"recipe": one.name, "what": one.what, "paper": one.paper} for one in found.values()]
         )
     one = entry(options.recipe, magics.names)

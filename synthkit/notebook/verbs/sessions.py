@@ -11,8 +11,9 @@ from IPython.display import display
 from synthkit.core.environment import interactive
 from synthkit.core.errors import TableError
 from synthkit.core.extras import need
+from synthkit.core.formatting import count, money
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import standing
-from synthkit.notebook.output.tables import Static, count, grid, money
 from synthkit.notebook.verbs.verb import Verb
 from synthkit.sessions import inventory
 from synthkit.sessions.curations import verdicts
@@ -36,12 +37,12 @@ def session(magics: SynthMagics, options: Any) -> Any:
         "synthkit.notebook.widgets.sessions.widget", extra="notebook", why="to browse a session"
     )
     browser = magics.show(sessions.SessionBrowser(here, magics.shell.user_ns, label=label))
-    place = display(outline(here, label).twin, display_id=True)
-    browser.changed = lambda: place.update(outline(here, label).twin)
+    place = display(outline(here, label).for_widget, display_id=True)
+    browser.changed = lambda: place.update(outline(here, label).for_widget)
     return None
 
 
-def outline(here: Session, label: str) -> Static:
+def outline(here: Session, label: str) -> StaticOutput:
     """The newest runs as a table, and the kept tables with what they come from, in words."""
     runs = here.store.runs()
     rows = [
@@ -67,7 +68,7 @@ def outline(here: Session, label: str) -> Static:
         for row in inventory.marked(here.store)[:MOST]
     ]
     names = _first([one.name for one in tables]) or "none yet"
-    return grid(
+    return static_table(
         rows, note=f"session {label}: {here.store.count()} answers; tables: {names}", notes=told
     )
 
@@ -97,7 +98,7 @@ def trace(magics: SynthMagics, options: Any) -> Any:
         if not decided:
             raise
         behind = []
-    return grid([*(part for stored in behind for part in _told(stored)), *decided])
+    return static_table([*(part for stored in behind for part in _told(stored)), *decided])
 
 
 def _told(stored: Stored) -> list[dict[str, Any]]:

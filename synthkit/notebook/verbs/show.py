@@ -10,9 +10,11 @@ from IPython.display import display
 from synthkit.core.environment import interactive
 from synthkit.core.errors import TableError, unknown
 from synthkit.core.extras import need
+from synthkit.core.formatting import count, thousands
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
 from synthkit.data.expressions import matching
-from synthkit.notebook.output.tables import MAX_COLUMNS, Static, count, grid, thousands
+from synthkit.data.results import MAX_COLUMNS
 from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
@@ -33,13 +35,13 @@ def show(magics: SynthMagics, options: Any) -> Any:
         held, name=name, session=magics.session, columns=columns, where=options.where
     )
     magics.shell.user_ns[f"{name}_view"] = magics.show(view)
-    display(static.twin)
+    display(static.for_widget)
     return None
 
 
 def first_rows(
     held: Any, name: str, columns: list[str] | None = None, where: str = "", rows: int = 8
-) -> Static:
+) -> StaticOutput:
     """The first rows of a table for which ``where`` holds, and how many there are.
 
     >>> first_rows([{"id": "a", "stars": 5}, {"id": "b", "stars": 2}], "reviews", where="stars > 3")
@@ -69,7 +71,7 @@ def first_rows(
     told = f"{thousands(len(places))} of {count(size, 'row')} where {where}" if where else ""
     more = len(names) - MAX_COLUMNS
     hidden = f", {count(more, 'more column')}" if more > 0 else ""
-    return grid(first, note=f"{name}: {told or count(size, 'row')}{hidden}")
+    return static_table(first, note=f"{name}: {told or count(size, 'row')}{hidden}")
 
 
 SHOW = Verb(

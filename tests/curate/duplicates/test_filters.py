@@ -211,9 +211,9 @@ def test_vectors_are_told_apart_as_by_all_cosines() -> None:
 @pytest.mark.parametrize("kind", ["pandas", "arrow", "polars", "datasets"])
 def test_tables_keep_their_kind(kind: tables.Kind) -> None:
     table = tables.build({"id": ["x", "y", "z"], "text": ["a b", "A B", "c"]}, like=kind)
-    made = clusters(table, exact_duplicates())
-    assert tables.kind(made) == kind
-    assert tables.records(made) == [
+    result = clusters(table, exact_duplicates())
+    assert tables.kind(result) == kind
+    assert tables.records(result) == [
         {"id": "x", "cluster": 1, "representative": "x", "similarity": 1.0},
         {"id": "y", "cluster": 1, "representative": "x", "similarity": 1.0},
     ]
@@ -223,10 +223,10 @@ def test_tables_keep_their_kind(kind: tables.Kind) -> None:
 def test_clusters_and_drops_agree() -> None:
     table = rows(planted(500, seed=3))
     rule = near_duplicates(threshold=0.7)
-    found, made = clusters(table, rule), apply_filters(table, rule)
+    found, result = clusters(table, rule), apply_filters(table, rule)
     members = found[found["id"] != found["representative"]]
-    assert sorted(members["id"]) == sorted(made.dropped["id"])
-    assert set(found["representative"]) <= set(made.kept["id"])
+    assert sorted(members["id"]) == sorted(result.dropped["id"])
+    assert set(found["representative"]) <= set(result.kept["id"])
     assert (found.groupby("cluster")["representative"].nunique() == 1).all()
     assert found["cluster"].unique().tolist() == list(range(1, found["cluster"].nunique() + 1))
 
@@ -338,8 +338,8 @@ def test_the_check_finds_what_was_left_and_bounds_the_rest() -> None:
 @pytest.mark.parametrize("rule", EVERY, ids=lambda rule: rule.name)
 def test_what_a_filter_keeps_passes_its_check(rule: Duplicates) -> None:
     texts: list[Any] = [*planted(400, seed=5), None, *MIXED]
-    made = apply_filters(rows(texts), rule)
-    assert check_duplicates(made, rule, sample=500).alike == 0
+    curation = apply_filters(rows(texts), rule)
+    assert check_duplicates(curation, rule, sample=500).alike == 0
     assert check_duplicates(rows(texts + texts), rule, sample=500).alike > 100
     assert check_duplicates(rows([]), rule).rows == 0
 

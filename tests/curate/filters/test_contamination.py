@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
 
 import pandas as pd
 import pytest
@@ -18,8 +17,8 @@ TEST = [{"id": "long", "text": LONG}, {"id": "short", "text": "The soup was cold
 
 
 def why(*texts: object, **options: object) -> list[str]:
-    made = no_contamination(TEST, **{"n": 13, **options})  # type: ignore[arg-type]
-    return list(made.judge([{"text": text} for text in texts]))
+    filter = no_contamination(TEST, **{"n": 13, **options})  # type: ignore[arg-type]
+    return list(filter.judge([{"text": text} for text in texts]))
 
 
 def test_thirteen_words_in_a_row_are_an_overlap_and_twelve_are_not() -> None:
@@ -32,7 +31,7 @@ def test_thirteen_words_in_a_row_are_an_overlap_and_twelve_are_not() -> None:
     ]
 
 
-def test_short_texts_are_compared_whole() -> None:
+def test_short_texts_are_compared_as_a_whole() -> None:
     assert why(
         "the soup was COLD, and late",
         "The soup was cold and very late.",
@@ -47,7 +46,7 @@ def test_short_texts_are_compared_whole() -> None:
     ]
 
 
-def test_without_n_it_is_the_fifth_percentile_from_8_to_13() -> None:
+def test_n_is_the_fifth_percentile_of_lengths_from_8_to_13() -> None:
     rows = [{"id": str(i), "text": " ".join(f"w{j}" for j in range(10))} for i in range(20)]
     assert "10 words" in no_contamination(rows).name
     assert "8 words" in no_contamination(TEST).name
@@ -56,11 +55,11 @@ def test_without_n_it_is_the_fifth_percentile_from_8_to_13() -> None:
 
 
 def test_a_text_without_words_is_compared_as_it_is() -> None:
-    made = no_contamination([{"id": "e", "text": "🎉 🎉"}, {"id": "n", "text": None}])
-    assert made.judge([{"text": "🎉🎉"}, {"text": "🎉"}]) == ["test text: row e", ""]
+    filter = no_contamination([{"id": "e", "text": "🎉 🎉"}, {"id": "n", "text": None}])
+    assert filter.judge([{"text": "🎉🎉"}, {"text": "🎉"}]) == ["test text: row e", ""]
 
 
-def test_the_short_rule_equals_comparing_all_pairs() -> None:
+def test_the_rule_for_short_texts_agrees_with_comparing_all_pairs() -> None:
     draw = random.Random(1)
     texts = [" ".join(draw.choices("abcdefgh", k=draw.randint(2, 9))) for _ in range(300)]
     test = [{"id": f"t{i}", "text": text} for i, text in enumerate(texts[:100])]
@@ -87,28 +86,22 @@ def test_planted_test_rows_are_found_and_others_are_not() -> None:
     texts = [" ".join(draw.choices(vocabulary, k=draw.randint(4, 30))) for _ in range(400)]
     test = pd.DataFrame({"id": [f"t{i}" for i in range(200)], "question": texts[:200]})
     planted = [f"{text.upper()}!" for text in texts[:100]]
-    made = apply_filters(
+    curation = apply_filters(
         pd.DataFrame({"id": range(300), "text": planted + texts[200:]}),
         no_contamination(test, test_column="question"),
     )
-    assert made.dropped["why"].tolist() == [f"test text: row t{i}" for i in range(100)]
+    assert curation.dropped["why"].tolist() == [f"test text: row t{i}" for i in range(100)]
 
 
-def test_time_grows_as_the_tables_do() -> None:
-    def seconds(n: int) -> float:
-        rows = [
-            {"id": str(i), "text": f"write one review of a place called x{i}"} for i in range(n)
-        ]
-        other = [
-            {"id": str(i), "text": f"write one review of a place called y{i}"} for i in range(n)
-        ]
-        began = time.process_time()
-        # all texts share all their bigrams but one
-        assert sum(map(bool, no_contamination(rows, share=0.9).judge(other))) == 0
-        return time.process_time() - began
-
-    seconds(500)
-    assert seconds(8_000) < 8 * 4 * max(seconds(1_000), 0.02)
+def test_bigrams_in_many_test_texts_are_not_looked_up() -> None:
+    """Otherwise each row of tables with a common phrase would be compared with each test text."""
+    texts = [f"write one review of a place called x{i}" for i in range(201)]
+    test = [{"id": str(i), "text": text} for i, text in enumerate(texts)]
+    rows = [{"text": "write one review of a place called y"}]
+    assert no_contamination(test[:200], share=0.8).judge(rows) == [
+        "most of a test text: row 0, 86% of bigrams"
+    ]
+    assert no_contamination(test, share=0.8).judge(rows) == [""]
 
 
 def test_bad_options_and_tables_are_named() -> None:

@@ -34,44 +34,44 @@ sv Soppan var kall och servitören kom för sent.
 el Η σούπα ήταν κρύα και ο σερβιτόρος άργησε.""".split("\n")
 
 
-def test_english_stays_and_other_languages_go() -> None:
+def test_english_is_kept_and_other_languages_are_dropped() -> None:
     keep = language("en").judge([{"text": text} for text in ENGLISH])
-    gone = language("en").judge([{"text": line[3:]} for line in OTHERS])
+    reasons = language("en").judge([{"text": line[3:]} for line in OTHERS])
     assert keep == [""] * len(ENGLISH)
-    assert wilson(sum(map(bool, gone)), len(gone))[0] > 0.8
-    assert all(why.startswith("other language: ") for why in gone)
+    assert wilson(sum(map(bool, reasons)), len(reasons))[0] > 0.8
+    assert all(why.startswith("other language: ") for why in reasons)
 
 
-def test_each_language_is_named() -> None:
+def test_each_language_is_identified() -> None:
     table = identify_languages([{"text": line[3:]} for line in OTHERS])
     assert table["language"].tolist() == [line[:2] for line in OTHERS]
     assert table["language_probability"].between(0.4, 1).all()
 
 
 @pytest.mark.parametrize("text", ["ok", "Anna", "🎉🎉", "12:30", "", "Lol", "!!!"])
-def test_what_cannot_be_told_is_kept_or_said_to_be_undecided(text: str) -> None:
+def test_a_text_too_short_to_decide_is_undecided(text: str) -> None:
     assert language("en").judge([{"text": text}]) == [""]
     (why,) = language("en", undecided="drop").judge([{"text": text}])
     assert why.startswith("undecided language")
 
 
-def test_several_languages_stay_together() -> None:
+def test_several_languages_are_kept() -> None:
     rows = [{"id": line[:2], "text": line[3:]} for line in OTHERS]
     assert set(apply_filters(rows, language("fr", "de", "zh")).kept["id"]) == {"fr", "de", "zh"}
 
 
-def test_a_million_characters_and_a_missing_text() -> None:
+def test_a_million_characters_are_read_and_a_missing_text_is_dropped() -> None:
     rows = [{"text": "This is a long and dull sentence. " * 30_000}, {"text": None}]
     assert language("en").judge(rows) == ["", "missing"]
     assert identify_languages(rows)["language"].tolist()[0] == "en"
 
 
 def test_bad_options_are_named() -> None:
-    with pytest.raises(UsageError, match="which languages"):
+    with pytest.raises(UsageError, match="codes of the languages"):
         language()
     with pytest.raises(UsageError, match="language 'english' not found"):
         language("english")
-    with pytest.raises(UsageError, match=r"0\.5 or more"):
+    with pytest.raises(UsageError, match=r"from 0\.5 to 1"):
         language("en", least=0.2)
     with pytest.raises(UsageError, match="'keep' or 'drop'"):
         language("en", undecided="no")

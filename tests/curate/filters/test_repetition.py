@@ -46,7 +46,7 @@ def words(n: int, start: int = 0) -> str:
         ("東京は雨東京は雨東京は雨", "repeated 2-gram: 50% of characters in '東 京'"),
     ],
 )
-def test_hand_worked_texts(text: str, reason: str) -> None:
+def test_shares_agree_with_cases_worked_by_hand(text: str, reason: str) -> None:
     assert why(text) == reason
 
 
@@ -55,17 +55,17 @@ def test_a_repeated_word_is_covered_once() -> None:
     assert why("a a a a a a a b") == "repeated 2-gram: 88% of characters in 'a a'"
 
 
-def test_a_million_characters_take_no_time() -> None:
+def test_a_million_characters_are_read() -> None:
     assert why("the quick brown fox " * 50_000).startswith("repeated 2-gram")
     assert why("x" * 1_000_000) == ""
 
 
-def test_bad_options_are_named_and_settings_shown() -> None:
+def test_bad_options_are_named_and_the_name_shows_the_settings() -> None:
     assert repetition().name == "repetition <= Gopher"
     assert "lines 0.5" in repetition(lines=0.5).name
     with pytest.raises(UsageError, match="lines must be from 0 to 1; got 3"):
         repetition(lines=3)
     with pytest.raises(UsageError, match="top 2-gram must be from 0 to 1"):
         repetition(top={2: 20})
-    with pytest.raises(UsageError, match="n-grams are of 1 or more words"):
+    with pytest.raises(UsageError, match="n must be 1 or more words"):
         repetition(top={0: 0.2})

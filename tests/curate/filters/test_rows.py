@@ -34,9 +34,9 @@ def test_a_function_of_a_row_may_return_a_reason(result: Any, why: list[str]) ->
 
 def test_rows_are_kept_by_a_column_of_scores() -> None:
     rows = [*ROWS, {"id": "e"}]
-    made = apply_filters(rows, by_column("n", least=2, most=8))
-    assert made.kept["id"].tolist() == ["b", "d"]
-    assert made.dropped["why"].tolist() == ["n too low: 1", "n too high: 9", "n missing"]
+    curation = apply_filters(rows, by_column("n", least=2, most=8))
+    assert curation.kept["id"].tolist() == ["b", "d"]
+    assert curation.dropped["why"].tolist() == ["n too low: 1", "n too high: 9", "n missing"]
     assert len(apply_filters(rows, by_column("n", least=0, missing="keep")).kept) == 5
     with pytest.raises(UsageError, match="expected a number in 'text'; got 'x'"):
         apply_filters(ROWS, by_column("text", least=2))
@@ -88,11 +88,11 @@ def test_an_expression_counts_the_words_of_the_column_given() -> None:
         {"id": "a", "said": "one two three", "stars": 1},
         {"id": "b", "said": "one", "stars": 5},
     ]
-    made = apply_filters(rows, rows_where("words > 2 or stars > 4", column="said"))
-    assert len(made.kept) == 2
-    made = apply_filters(rows, rows_where("words > 2", column="said"))
-    assert made.dropped["why"].tolist() == ["not so: words > 2"]
-    assert made.funnel[0].name == "words > 2"
+    curation = apply_filters(rows, rows_where("words > 2 or stars > 4", column="said"))
+    assert len(curation.kept) == 2
+    curation = apply_filters(rows, rows_where("words > 2", column="said"))
+    assert curation.dropped["why"].tolist() == ["not so: words > 2"]
+    assert curation.funnel[0].name == "words > 2"
     with pytest.raises(UsageError, match="column 'words' not found"):
         apply_filters(rows, rows_where("words > 2"))
     with pytest.raises(TableError):

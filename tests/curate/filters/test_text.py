@@ -21,17 +21,19 @@ BAD = [None, "", "x" * 1_000_000, 12, "السلام عليكم ورحمة الل
     [length(least=1), regex("a"), symbols(), stopwords(short=1), rows_where("words > 1")],
     ids=lambda one: one.name,
 )
-def test_nothing_is_lost_of_odd_tables(filter: Filter) -> None:
+def test_no_row_of_an_odd_table_is_lost(filter: Filter) -> None:
     rows = [{"id": str(n), "text": text} for n, text in enumerate(BAD)]
-    made = apply_filters(rows, filter)
-    assert sorted([*made.kept["id"], *made.dropped["id"]]) == [str(n) for n in range(len(BAD))]
+    curation = apply_filters(rows, filter)
+    assert sorted([*curation.kept["id"], *curation.dropped["id"]]) == [
+        str(n) for n in range(len(BAD))
+    ]
     assert len(apply_filters({"id": [], "text": []}, filter).kept) == 0
     assert (
         len(apply_filters([{"id": "a", "text": "a word of that, and another"}], filter).kept) == 1
     )
 
 
-def test_length_counts_what_it_is_told_to() -> None:
+def test_length_is_counted_in_the_given_unit() -> None:
     text = "Good soup.\n\n東京 is far."
     assert why(length(least=99), text) == ["too short: 5 words"]
     assert why(length(least=99, unit="chars"), text) == ["too short: 22 chars"]
@@ -47,7 +49,7 @@ def test_length_counts_what_it_is_told_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: length(), "needs least=, most= or both"),
         (lambda: length(least=5, most=2), "expected least <= most.*got 5 and 2"),
@@ -60,8 +62,8 @@ def test_length_counts_what_it_is_told_to() -> None:
         (lambda: stopwords(ratio=-1), "ratio must be from 0 to 1"),
     ],
 )
-def test_a_bad_option_is_named(make: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_a_bad_option_is_named(make: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         make()
 
 
@@ -84,11 +86,11 @@ def test_a_pattern_keeps_or_drops() -> None:
         ("word " * 50 + "# " * 6, "symbols: 6 in 56 words"),
     ],
 )
-def test_symbols_are_a_share_of_words_with_three_to_spare(text: str, reason: str) -> None:
+def test_three_odd_words_are_allowed_in_any_text(text: str, reason: str) -> None:
     assert why(symbols(), text) == [reason]
 
 
-def test_stop_words_are_asked_of_long_texts_alone() -> None:
+def test_only_long_texts_need_stop_words() -> None:
     lists = "soup bread menu wine chef table " * 9
     assert why(stopwords(), "Loved this place!", lists) == ["", "stop words: 0 different"]
     assert why(stopwords(), lists + "the the the") == ["stop words: 1 different"]

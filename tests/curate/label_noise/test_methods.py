@@ -59,44 +59,46 @@ def seasons(n: int = 120, wrong: float = 0.15) -> tuple[pd.DataFrame, Any]:
 @pytest.mark.parametrize("method", METHODS)
 def test_wrong_labels_are_suspected_most(method: Any) -> None:
     table, turned = seasons()
-    made = suspicion(table, method=method, embed=embed)
-    assert made["suspicion"].between(0, 1).all()
-    assert roc_auc_score(turned, made["suspicion"]) > 0.97
-    assert made["id"].tolist() == table["id"].tolist()
-    assert list(made) == [
+    result = suspicion(table, method=method, embed=embed)
+    assert result["suspicion"].between(0, 1).all()
+    assert roc_auc_score(turned, result["suspicion"]) > 0.97
+    assert result["id"].tolist() == table["id"].tolist()
+    assert list(result) == [
         *("id", "text", "label", "suspicion", "suggested", "noisy"),
         *COLUMNS[method],
         "suspicion_by",
     ]
     true = ["summer", "winter"] * 60
-    assert (made["suggested"] == true).mean() > 0.95
-    assert made["suspicion_by"].unique().tolist() == [f"{method} by text (embed), folds=5, seed=0"]
+    assert (result["suggested"] == true).mean() > 0.95
+    assert result["suspicion_by"].unique().tolist() == [
+        f"{method} by text (embed), folds=5, seed=0"
+    ]
     assert list(table) == ["id", "text", "label"]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_filter_drops_what_is_noisy_and_says_what_it_looks_like(method: Any) -> None:
     table, turned = seasons()
-    made = apply_filters(table, no_label_noise(method=method, embed=embed))
+    curation = apply_filters(table, no_label_noise(method=method, embed=embed))
     noisy = suspicion(table, method=method, embed=embed)["noisy"]
-    assert made.dropped["id"].tolist() == table["id"][noisy].tolist()
-    assert len(made.kept) + len(made.dropped) == len(table)
-    kinds = made.funnel[0].reasons
+    assert curation.dropped["id"].tolist() == table["id"][noisy].tolist()
+    assert len(curation.kept) + len(curation.dropped) == len(table)
+    kinds = curation.funnel[0].reasons
     assert kinds == ({"label noise": int(noisy.sum())} if noisy.any() else {})
     if method in ("confident", "small_loss", "pvi"):
         # confident learning's own thresholds leave out 2 of the 13
         assert noisy[turned].mean() > (0.8 if method == "confident" else 0.9)
-        why = made.dropped["why"].iloc[0]
-        given = made.dropped["label"].iloc[0]
+        why = curation.dropped["why"].iloc[0]
+        given = curation.dropped["label"].iloc[0]
         looks = {"summer": "winter", "winter": "summer"}[given]
         assert why.startswith(f"label noise: given '{given}', looks '{looks}' (0.")
 
 
 def test_losses_that_are_surely_large_are_ranked_by_the_loss() -> None:
     table, _ = seasons(n=400)
-    made = suspicion(table, method="small_loss", embed=embed)
-    assert (made["small"] < 1e-16).sum() > 1  # whose 1 - small is 1
-    ranks = made[["loss", "suspicion"]].rank()
+    result = suspicion(table, method="small_loss", embed=embed)
+    assert (result["small"] < 1e-16).sum() > 1  # whose 1 - small is 1
+    ranks = result[["loss", "suspicion"]].rank()
     assert ranks["suspicion"].tolist() == ranks["loss"].tolist()
 
 
@@ -130,8 +132,8 @@ def test_influence_is_that_of_each_half_on_the_other() -> None:
     table, _ = seasons()
     rows = labelled(table, "label", column="text", embed=embed)
     phi, _ = halves(rows, seed=0)
-    made = suspicion(table, method="influence", embed=embed)["influence"]
-    assert made.tolist() == phi.tolist()
+    result = suspicion(table, method="influence", embed=embed)["influence"]
+    assert result.tolist() == phi.tolist()
     texts, labels = table["text"].tolist(), table["label"].tolist()
     real = table.iloc[:40]
     student = fit(texts, labels, embed=embed)
@@ -144,8 +146,8 @@ def test_influence_is_that_of_each_half_on_the_other() -> None:
 
 def test_a_threshold_takes_the_place_of_the_rule() -> None:
     table, _ = seasons()
-    made = suspicion(table, embed=embed, threshold=0.9)
-    assert made["noisy"].tolist() == (made["suspicion"] >= 0.9).tolist()
+    result = suspicion(table, embed=embed, threshold=0.9)
+    assert result["noisy"].tolist() == (result["suspicion"] >= 0.9).tolist()
     table, _ = seasons(wrong=0.45)
     lenient = suspicion(table, method="dynamics", embed=embed, threshold=0.4)
     ambiguous = lenient["aleatoric"] > 0.2
@@ -158,9 +160,9 @@ def test_a_threshold_takes_the_place_of_the_rule() -> None:
 def test_real_rows_find_what_most_rows_have_wrong(method: Any) -> None:
     table, turned = seasons(wrong=0.6)
     real, _ = seasons(wrong=0)
-    made = suspicion(table, method=method, embed=embed, real=real)
-    assert roc_auc_score(turned, made["suspicion"]) > 0.97
-    assert "real rows" in made["suspicion_by"].iloc[0]
+    result = suspicion(table, method=method, embed=embed, real=real)
+    assert roc_auc_score(turned, result["suspicion"]) > 0.97
+    assert "real rows" in result["suspicion_by"].iloc[0]
 
 
 def test_suspects_come_first() -> None:
@@ -178,11 +180,11 @@ def test_rows_without_a_text_or_a_label_are_told_apart(method: Any) -> None:
     table, _ = seasons(40)
     table = table.astype(object)
     table.loc[3, "label"], table.loc[7, "text"], table.loc[9, "label"] = None, None, float("nan")
-    made = suspicion(table, method=method, embed=embed, folds=2)
-    gone = made["suspicion"].isna()
+    result = suspicion(table, method=method, embed=embed, folds=2)
+    gone = result["suspicion"].isna()
     assert np.flatnonzero(gone).tolist() == [3, 7, 9]
-    assert made.loc[gone, ["suggested", "noisy"]].isna().all().all()
-    assert len(suspects(made)) == 37
+    assert result.loc[gone, ["suggested", "noisy"]].isna().all().all()
+    assert len(suspects(result)) == 37
     dropped = apply_filters(table, no_label_noise(method=method, embed=embed, folds=2)).dropped
     assert dropped["id"][dropped["why"] == "missing"].tolist() == ["r3", "r7", "r9"]
 
@@ -191,31 +193,31 @@ def test_rows_without_a_text_or_a_label_are_told_apart(method: Any) -> None:
 def test_tables_keep_their_kind(kind: tables.Kind) -> None:
     table, _ = seasons(40)
     given = tables.build(table.to_dict("list"), like=kind)
-    made = suspicion(given, embed=embed)
-    assert tables.kind(made) == tables.kind(suspects(made)) == kind
-    assert tables.column(made, "suspicion") == suspicion(table, embed=embed)["suspicion"].tolist()
+    result = suspicion(given, embed=embed)
+    assert tables.kind(result) == tables.kind(suspects(result)) == kind
+    assert tables.column(result, "suspicion") == suspicion(table, embed=embed)["suspicion"].tolist()
 
 
 def test_vectors_need_no_embedder_and_labels_may_be_numbers() -> None:
     rows = [{"vec": [float(n), 0.0], "stars": 1 if n > 5 else 5} for n in range(12)]
     rows[1]["stars"] = 1
-    made = suspicion(rows, "stars", column="vec", folds=2)
-    assert suspects(made, n=1)[["stars", "suggested"]].values.tolist() == [[1, 5]]
-    assert made["id"].is_unique
+    table = suspicion(rows, "stars", column="vec", folds=2)
+    assert suspects(table, n=1)[["stars", "suggested"]].values.tolist() == [[1, 5]]
+    assert table["id"].is_unique
 
 
 def test_mixed_scripts_and_a_very_long_text_are_judged_like_others() -> None:
     table, _ = seasons(40)
     table.loc[0, "text"] = "snow " * 200_000
     table.loc[1, "text"] = "雪 ثلج ❄️ ice"
-    made = suspicion(table, embed=embed)
-    assert made["suspicion"].notna().all()
+    result = suspicion(table, embed=embed)
+    assert result["suspicion"].notna().all()
 
 
 def test_an_empty_table_passes_the_filter() -> None:
     empty = pd.DataFrame({"id": [], "text": [], "label": []})
-    made = apply_filters(empty, no_label_noise(embed=embed))
-    assert (len(made.kept), len(made.dropped), made.funnel[0].rows) == (0, 0, 0)
+    curation = apply_filters(empty, no_label_noise(embed=embed))
+    assert (len(curation.kept), len(curation.dropped), curation.funnel[0].rows) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +257,9 @@ def test_real_rows_may_know_more_labels() -> None:
     real = {"text": [[0.0], [5.0], [10.0]] * 4, "label": ["a", "b", "c"] * 4}
     rows = {"text": [[0.0], [0.5], [9.0]], "label": ["a", "a", "a"]}
     for method in ("confident", "dynamics", "small_loss", "pvi"):
-        made = suspicion(rows, method=method, real=real)
-        assert made["suggested"].tolist()[2] == "c", method
-        assert made["suspicion"].idxmax() == 2, method
+        table = suspicion(rows, method=method, real=real)
+        assert table["suggested"].tolist()[2] == "c", method
+        assert table["suspicion"].idxmax() == 2, method
 
 
 def test_rows_are_taken_by_place() -> None:

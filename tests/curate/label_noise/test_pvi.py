@@ -47,10 +47,10 @@ def test_no_more_than_the_label_holds_can_be_told() -> None:
 
 def test_the_filter_says_how_many_bits() -> None:
     found = pvi(ROWS)["pvi"]
-    made = apply_filters(ROWS, by_pvi(least=0.2))
-    assert len(made.dropped) == (found < 0.2).sum() > 0
-    assert made.dropped["why"].iloc[0] == f"PVI too low: {found[found < 0.2].iloc[0]:.1f} bits"
-    assert made.funnel[0].reasons == {"PVI too low": len(made.dropped)}
+    curation = apply_filters(ROWS, by_pvi(least=0.2))
+    assert len(curation.dropped) == (found < 0.2).sum() > 0
+    assert curation.dropped["why"].iloc[0] == f"PVI too low: {found[found < 0.2].iloc[0]:.1f} bits"
+    assert curation.funnel[0].reasons == {"PVI too low": len(curation.dropped)}
     assert len(apply_filters(ROWS.iloc[:0], by_pvi()).kept) == 0
 
 
@@ -64,9 +64,9 @@ def test_rows_without_a_text_or_a_label_have_none_and_are_dropped_as_missing() -
 
 @pytest.mark.parametrize("kind", ["arrow", "polars", "datasets"])
 def test_tables_keep_their_kind(kind: tables.Kind) -> None:
-    made = pvi(tables.build(ROWS.to_dict("list"), like=kind))
-    assert tables.kind(made) == kind
-    assert tables.column(made, "pvi") == pvi(ROWS)["pvi"].tolist()
+    table = pvi(tables.build(ROWS.to_dict("list"), like=kind))
+    assert tables.kind(table) == kind
+    assert tables.column(table, "pvi") == pvi(ROWS)["pvi"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -49,23 +49,23 @@ def test_entropy_is_that_of_the_shares_of_the_answers() -> None:
 
 
 def test_the_least_certain_go_to_people_and_the_others_have_the_majority() -> None:
-    made = route(ROWS, V, budget=4)
-    assert cells(made, "route").count("person") == 4
-    by_id = dict(zip(cells(made, "id"), cells(made, "route"), strict=True))
+    table = route(ROWS, V, budget=4)
+    assert cells(table, "route").count("person") == 4
+    by_id = dict(zip(cells(table, "id"), cells(table, "route"), strict=True))
     # no vote, a tie, and two of the three rows of two answers against one
     assert by_id["r6"] == by_id["r2"] == "person"
     assert by_id["r0"] == by_id["r3"] == "model"
-    labels = dict(zip(cells(made, "id"), cells(made, "label"), strict=True))
+    labels = dict(zip(cells(table, "id"), cells(table, "label"), strict=True))
     assert (labels["r0"], labels["r3"], labels["r2"], labels["r6"]) == ("+", "-", None, None)
-    unsure = cells(made, "uncertainty")
+    unsure = cells(table, "uncertainty")
     assert unsure[:2] == [0, pytest.approx(0.6365, abs=1e-4)]
     assert unsure[2] == pytest.approx(math.log(3))
     assert unsure[5] == unsure[1]  # an answer that was not read is one of its own
     assert unsure[6] is None
-    assert cells(made, "certainty")[0] == 1
-    assert cells(made, "certainty")[2] == pytest.approx(0.5)
-    assert cells(made, "certainty")[6] == 0.5
-    assert set(cells(made, "routed_by")) == {"entropy, seed 0"}
+    assert cells(table, "certainty")[0] == 1
+    assert cells(table, "certainty")[2] == pytest.approx(0.5)
+    assert cells(table, "certainty")[6] == 0.5
+    assert set(cells(table, "routed_by")) == {"entropy, seed 0"}
 
 
 def test_a_budget_is_a_number_of_rows_or_a_share() -> None:
@@ -90,11 +90,11 @@ def test_more_budget_sends_more_of_the_same_rows() -> None:
 
 def test_rows_in_excess_of_the_budget_keep_the_label_that_they_had() -> None:
     rows = [row | {"label": "old"} for row in ROWS]
-    made = route(rows, V, budget=0)
-    assert cells(made, "label") == ["+", "+", "old", "-", "-", "+", "old"]
-    assert cells(made, "label_old") == ["old"] * 7
-    assert cells(made, "label_tie")[2] == "+ = - = ?"
-    again = route(made, V, budget=1.0)
+    table = route(rows, V, budget=0)
+    assert cells(table, "label") == ["+", "+", "old", "-", "-", "+", "old"]
+    assert cells(table, "label_old") == ["old"] * 7
+    assert cells(table, "label_tie")[2] == "+ = - = ?"
+    again = route(table, V, budget=1.0)
     assert cells(again, "label") == [None] * 7
     assert cells(again, "label_old") == ["old"] * 7
 
@@ -105,12 +105,14 @@ def test_the_models_own_confidence_routes_too() -> None:
         for row, c in zip(ROWS, np.linspace(0.2, 0.8, 7), strict=True)
     ]
     rows[3] |= {"c1": None, "c2": None}
-    made = route(rows, V, budget=3, by="confidence", confidences=["c1", "c2"])
-    assert cells(made, "uncertainty")[0] == pytest.approx(0.85)
-    assert cells(made, "certainty")[0] == pytest.approx(0.575)
+    table = route(rows, V, budget=3, by="confidence", confidences=["c1", "c2"])
+    assert cells(table, "uncertainty")[0] == pytest.approx(0.85)
+    assert cells(table, "certainty")[0] == pytest.approx(0.575)
     # without a label, then without a confidence
     sent = [
-        id for id, to in zip(cells(made, "id"), cells(made, "route"), strict=True) if to == "person"
+        id
+        for id, to in zip(cells(table, "id"), cells(table, "route"), strict=True)
+        if to == "person"
     ]
     assert sent == ["r2", "r3", "r6"]
 
@@ -119,8 +121,8 @@ def test_chance_routes_by_the_seed_alone() -> None:
     rows = annotated(2, n=60)
 
     def sent(given: Any, seed: int) -> set[str]:
-        made = route(given, VARIANTS, budget=20, by="random", seed=seed)
-        return {row["id"] for row in tables.records(made) if row["route"] == "person"}
+        table = route(given, VARIANTS, budget=20, by="random", seed=seed)
+        return {row["id"] for row in tables.records(table) if row["route"] == "person"}
 
     assert sent(rows, 3) == sent(rows[::-1], 3) != sent(rows, 4)
     assert set(route(rows, VARIANTS, budget=1, by="random", seed=3)["routed_by"]) == {
@@ -157,10 +159,10 @@ def test_cost_and_quality_by_hand() -> None:
         {"v1": "+", "v2": "-", "gold": "-"},
         {"v1": "-", "v2": "-", "gold": "-"},
     ]
-    made = cost_quality(
+    table = cost_quality(
         rows, ["v1", "v2"], gold="gold", model_price=0.5, human_price=3, shares=[0, 0.25, 1]
     )
-    records = tables.records(made)
+    records = tables.records(table)
     assert [(one["by"], one["people"], one["cost"]) for one in records] == [
         ("entropy", 0, 4),
         ("entropy", 1, 7),
@@ -177,15 +179,15 @@ def test_cost_and_quality_by_hand() -> None:
 
 def test_people_may_err() -> None:
     rows = [{"v1": "+", "gold": "-", "ann": said} for said in "--+-"]
-    made = cost_quality(
+    table = cost_quality(
         rows, ["v1"], gold="gold", people="ann", model_price=0, human_price=1, shares=[0, 1]
     )
-    assert cells(made, "accuracy") == [0, 0.75, 0, 0.75]
+    assert cells(table, "accuracy") == [0, 0.75, 0, 0.75]
 
 
 def test_uncertainty_beats_chance_where_the_answers_tell_what_is_hard() -> None:
     rows = annotated(3, n=1000)
-    made = cost_quality(
+    table = cost_quality(
         rows,
         VARIANTS,
         gold="gold",
@@ -194,7 +196,7 @@ def test_uncertainty_beats_chance_where_the_answers_tell_what_is_hard() -> None:
         by=["entropy", "confidence", "random"],
         confidences=["sure"],
     )
-    found = {(one["by"], round(one["share"], 1)): one["accuracy"] for one in tables.records(made)}
+    found = {(one["by"], round(one["share"], 1)): one["accuracy"] for one in tables.records(table)}
     for share in (0.2, 0.3, 0.4):
         assert found["entropy", share] > found["random", share] + 0.02
         assert found["confidence", share] > found["random", share] + 0.02
@@ -204,7 +206,7 @@ def test_uncertainty_beats_chance_where_the_answers_tell_what_is_hard() -> None:
 
 def test_chance_is_what_random_routes_come_to_on_average() -> None:
     rows = annotated(4, n=100)
-    made = cost_quality(
+    table = cost_quality(
         rows, VARIANTS, gold="gold", model_price=0, human_price=1, shares=[0.3], by=["random"]
     )
     drawn = []
@@ -215,7 +217,7 @@ def test_chance_is_what_random_routes_come_to_on_average() -> None:
             for label, row in zip(routed["label"].fillna(""), rows, strict=True)
         ]
         drawn.append(np.mean([a == row["gold"] for a, row in zip(labels, rows, strict=True)]))
-    assert cells(made, "accuracy")[0] == pytest.approx(np.mean(drawn), abs=0.015)
+    assert cells(table, "accuracy")[0] == pytest.approx(np.mean(drawn), abs=0.015)
 
 
 def test_the_front_has_what_no_other_beats() -> None:
@@ -227,8 +229,8 @@ def test_the_front_has_what_no_other_beats() -> None:
 @pytest.mark.parametrize("kind", ["arrow", "polars", "datasets"])
 def test_tables_keep_their_kind(kind: tables.Kind) -> None:
     table = tables.build({name: [row[name] for row in ROWS] for name in ["id", *V]}, like=kind)
-    made = route(table, V, budget=2)
-    assert tables.kind(made) == kind
+    result = route(table, V, budget=2)
+    assert tables.kind(result) == kind
     assert tables.columns(table) == ["id", *V]
     gold = tables.assign(table, {"gold": ["+"] * 7})
     points = cost_quality(gold, V, gold="gold", model_price=1, human_price=1)
@@ -236,9 +238,9 @@ def test_tables_keep_their_kind(kind: tables.Kind) -> None:
 
 
 def test_an_empty_table_has_no_one_to_send() -> None:
-    made = route(pd.DataFrame({"id": [], "v1": []}), ["v1"], budget=0.5)
-    assert len(made) == 0
-    assert {"route", "uncertainty", "certainty", "label"} <= set(made.columns)
+    table = route(pd.DataFrame({"id": [], "v1": []}), ["v1"], budget=0.5)
+    assert len(table) == 0
+    assert {"route", "uncertainty", "certainty", "label"} <= set(table.columns)
 
 
 @pytest.mark.parametrize(

@@ -37,36 +37,36 @@ def test_the_majority_wins_and_a_tie_keeps_the_label() -> None:
         {"id": "d", "label": "+", "x": None, "y": None, "z": None},
         {"id": "e", "label": "-", "x": "-", "y": "-", "z": "-"},
     ]
-    made = vote(rows, ["x", "y", "z"])
+    table = vote(rows, ["x", "y", "z"])
     names = ("label", "label_old", "relabelled", "label_count", "label_tie")
-    assert cells(made, *names) == [
+    assert cells(table, *names) == [
         ("+", "-", True, 3, ""),
         ("-", "-", False, 2, "+ = -"),
         (None, None, False, 3, "+ = - = ?"),
         ("+", "+", False, 0, ""),
         ("-", "-", False, 3, ""),
     ]
-    assert tables.column(made, "label_share") == [pytest.approx(2 / 3), 0.5, 1 / 3, None, 1]
+    assert tables.column(table, "label_share") == [pytest.approx(2 / 3), 0.5, 1 / 3, None, 1]
 
 
 def test_marks_vote_and_those_of_other_rows_do_not() -> None:
     marks = [Mark(id=id, by=by, label="-") for id in "abz" for by in ("ann", "bob")]
     marks.append(Mark(id="a", by="cy", label="+"))
-    made = vote(ROWS, from_marks(marks))
-    assert tables.column(made, "label") == ["-", "-", "-", "-"]
-    assert tables.column(made, "label_old") == ["+", "+", "-", "-"]
-    assert tables.column(made, "label_count") == [3, 2, 0, 0]
+    table = vote(ROWS, from_marks(marks))
+    assert tables.column(table, "label") == ["-", "-", "-", "-"]
+    assert tables.column(table, "label_old") == ["+", "+", "-", "-"]
+    assert tables.column(table, "label_count") == [3, 2, 0, 0]
 
 
 def test_one_labeller_is_a_majority_and_a_label_column_need_not_be() -> None:
-    made = vote([{"x": 3}, {"x": 4}], "x")
-    assert cells(made, "label", "label_old", "relabelled") == [(3, None, False), (4, None, False)]
+    table = vote([{"x": 3}, {"x": 4}], "x")
+    assert cells(table, "label", "label_old", "relabelled") == [(3, None, False), (4, None, False)]
 
 
 def test_it_relabels_only_where_the_model_is_surer_than_the_threshold() -> None:
-    made = relabel(ROWS, SURE, labels=["-", "+"], threshold=0.9)
+    table = relabel(ROWS, SURE, labels=["-", "+"], threshold=0.9)
     names = ("label", "label_old", "relabelled", "label_confidence")
-    assert cells(made, *names) == [
+    assert cells(table, *names) == [
         ("-", "+", True, 0.99),
         ("+", "+", False, 0.95),
         ("-", "-", False, 0.85),
@@ -78,15 +78,15 @@ def test_it_relabels_only_where_the_model_is_surer_than_the_threshold() -> None:
 
 def test_without_a_threshold_each_row_gets_the_likeliest_label() -> None:
     turned = [[0.4, 0.6], [0.6, 0.4], [0.5, 0.5], [0, 1]]
-    made = relabel(ROWS, turned, labels=["-", "+"], threshold=0)
-    assert tables.column(made, "label") == ["+", "-", "-", "+"]  # even odds change nothing
+    table = relabel(ROWS, turned, labels=["-", "+"], threshold=0)
+    assert tables.column(table, "label") == ["+", "-", "-", "+"]  # even odds change nothing
 
 
 def test_of_three_labels_a_doubtful_one_stays_if_it_is_the_likeliest() -> None:
     found = [[0.4, 0.3, 0.3], [0.1, 0.3, 0.6]]
     rows = [{"label": "x"}, {"label": "x"}]
-    made = relabel(rows, found, labels=["x", "y", "z"], threshold=0.5)
-    assert cells(made, "label", "label_confidence") == [("x", 0.4), ("z", 0.6)]
+    table = relabel(rows, found, labels=["x", "y", "z"], threshold=0.5)
+    assert cells(table, "label", "label_confidence") == [("x", 0.4), ("z", 0.6)]
 
 
 @pytest.mark.parametrize("like", ["pandas", "arrow", "polars", "datasets"])
@@ -108,9 +108,9 @@ def test_the_very_first_label_is_never_lost(like: tables.Kind) -> None:
 def test_a_student_of_real_rows_relabels_by_the_texts() -> None:
     real = ["good"] * 20 + ["bad"] * 20
     student = fit(real, ["+"] * 20 + ["-"] * 20, embed=embed, C=100)
-    made = relabel(ROWS, student, threshold=0.8)
-    assert tables.column(made, "label") == ["+", "-", "-", "-"]
-    assert tables.column(made, "label_confidence")[2:] == [pytest.approx(0.5, abs=0.01), None]
+    table = relabel(ROWS, student, threshold=0.8)
+    assert tables.column(table, "label") == ["+", "-", "-", "-"]
+    assert tables.column(table, "label_confidence")[2:] == [pytest.approx(0.5, abs=0.01), None]
 
 
 def test_a_function_sees_the_texts_alone_and_numbers_as_texts() -> None:
@@ -121,17 +121,17 @@ def test_a_function_sees_the_texts_alone_and_numbers_as_texts() -> None:
         return [[0.0, 1.0]] * len(texts)
 
     rows = [{"text": 7}, {"text": None}, {"text": "x" * 1_000_000}]
-    made = relabel(pd.DataFrame(rows, dtype=object), ask, labels=["-", "+"])
+    table = relabel(pd.DataFrame(rows, dtype=object), ask, labels=["-", "+"])
     assert (seen[0], len(seen[1]), len(seen)) == ("7", 1_000_000, 2)
-    assert tables.column(made, "label") == ["+", None, "+"]
-    assert not any(tables.column(made, "relabelled"))
+    assert tables.column(table, "label") == ["+", None, "+"]
+    assert not any(tables.column(table, "relabelled"))
 
 
 def test_a_consensus_relabels_the_rows_that_were_judged() -> None:
     said = [(id, who, "-") for id in "ab" for who in "xyz"] + [("c", who, "+") for who in "xyz"]
-    made = relabel(ROWS, dawid_skene(said), threshold=0.5)
-    assert tables.column(made, "label") == ["-", "-", "+", "-"]
-    assert tables.column(made, "label_confidence") == [*[pytest.approx(1)] * 3, None]
+    table = relabel(ROWS, dawid_skene(said), threshold=0.5)
+    assert tables.column(table, "label") == ["-", "-", "+", "-"]
+    assert tables.column(table, "label_confidence") == [*[pytest.approx(1)] * 3, None]
 
 
 def test_an_empty_table_gets_the_columns() -> None:

@@ -142,20 +142,22 @@ def test_split_keeps_the_kind_applies_edits_and_says_why(
         Mark(id="c", label="skip"),
         Mark(id="gone", label="accept"),
     ]
-    made = split(table, marks)
-    assert tables.kind(made.kept) == tables.kind(made.dropped) == kind
-    assert tables.records(made.kept) == [{"id": "a", "text": "A!", "n": 1}]
-    assert tables.records(made.dropped) == [{"id": "b", "text": "B", "n": 2, "why": "too short"}]
+    curation = split(table, marks)
+    assert tables.kind(curation.kept) == tables.kind(curation.dropped) == kind
+    assert tables.records(curation.kept) == [{"id": "a", "text": "A!", "n": 1}]
+    assert tables.records(curation.dropped) == [
+        {"id": "b", "text": "B", "n": 2, "why": "too short"}
+    ]
     assert tables.column(table, "text") == ["A", "B", "C", "D"]
 
 
 def test_split_without_marks_is_empty_and_has_its_columns(
     make: Callable[[dict[str, list[Any]]], Any],
 ) -> None:
-    made = split(make({"id": IDS, "text": IDS}), [])
-    assert tables.columns(made.kept) == ["id", "text"]
-    assert tables.columns(made.dropped) == ["id", "text", "why"]
-    assert tables.size(made.kept) == tables.size(made.dropped) == 0
+    curation = split(make({"id": IDS, "text": IDS}), [])
+    assert tables.columns(curation.kept) == ["id", "text"]
+    assert tables.columns(curation.dropped) == ["id", "text", "why"]
+    assert tables.size(curation.kept) == tables.size(curation.dropped) == 0
 
 
 def test_the_majority_decides_and_the_second_round_does_not() -> None:
@@ -167,21 +169,21 @@ def test_the_majority_decides_and_the_second_round_does_not() -> None:
         for id, votes in said.items()
         for n, one in enumerate(votes)
     ]
-    made = split(rows, [*marks, Mark(id="d", label="reject", by="person 0", round=2)])
-    assert made.kept["id"].tolist() == ["a", "d"]
-    assert made.dropped[["id", "why"]].to_numpy().tolist() == [["c", "rejected"]]
+    curation = split(rows, [*marks, Mark(id="d", label="reject", by="person 0", round=2)])
+    assert curation.kept["id"].tolist() == ["a", "d"]
+    assert curation.dropped[["id", "why"]].to_numpy().tolist() == [["c", "rejected"]]
 
 
 def test_a_label_of_the_task_keeps_the_row() -> None:
-    made = split([{"id": "a"}, {"id": "b"}], [Mark(id="a", label="praise")])
-    assert made.kept["id"].tolist() == ["a"]
+    curation = split([{"id": "a"}, {"id": "b"}], [Mark(id="a", label="praise")])
+    assert curation.kept["id"].tolist() == ["a"]
 
 
 def test_rows_without_ids_are_found_again_by_what_they_hold() -> None:
     rows = [{"text": "same"}, {"text": "same"}, {"text": "other"}]
     ids = tables.column(tables.identified(rows), "id")
-    made = split(rows, [Mark(id=ids[1], label="accept")])
-    assert made.kept["id"].tolist() == [ids[1]]
+    curation = split(rows, [Mark(id=ids[1], label="accept")])
+    assert curation.kept["id"].tolist() == [ids[1]]
 
 
 def test_two_rows_with_one_id_are_refused() -> None:

@@ -244,12 +244,12 @@ def test_another_embedder_than_it_was_learned_with_is_refused() -> None:
 
 def test_rows_are_dropped_with_their_probability(make: Any, kind: str) -> None:
     rows = make({"id": ["a", "b", "c"], "text": ["lovely soup", "awful soup", None]})
-    made = apply_filters(rows, learned(FOUND, embed=embed))
-    assert tables.column(made.kept, "id") == ["a"]
-    whys = tables.column(made.dropped, "why")
+    curation = apply_filters(rows, learned(FOUND, embed=embed))
+    assert tables.column(curation.kept, "id") == ["a"]
+    whys = tables.column(curation.dropped, "why")
     assert whys[0].startswith("learned: P(accept) 0.")
     assert whys[1] == "missing"
-    assert made.funnel[0].reasons == {"learned": 1, "missing": 1}
+    assert curation.funnel[0].reasons == {"learned": 1, "missing": 1}
 
 
 def test_filters_of_one_name_decide_alike() -> None:

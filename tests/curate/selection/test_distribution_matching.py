@@ -48,11 +48,11 @@ def test_one_bucket_knows_no_difference() -> None:
 def test_dsir_takes_the_rows_of_the_largest_keys() -> None:
     texts = [f"{a} {b}" for a in ("soup", "bread", "stocks", "bonds") for b in "xyzuvw"]
     target = ["soup x", "bread y", "soup z"] * 5
-    made = apply_filters(rows_of(texts), dsir(target, n=9, seed=4))
+    curation = apply_filters(rows_of(texts), dsir(target, n=9, seed=4))
     keys = log_importance(texts, target) + gumbel([f"r{i}" for i in range(24)], 4)
-    assert made.kept["id"].tolist() == [f"r{i}" for i in sorted(np.argsort(-keys)[:9].tolist())]
-    assert made.funnel[0].name.startswith("DSIR: 9 of text like 15 texts ")
-    assert made.funnel[0].name.endswith(" in 10000 buckets, seed 4")
+    assert curation.kept["id"].tolist() == [f"r{i}" for i in sorted(np.argsort(-keys)[:9].tolist())]
+    assert curation.funnel[0].name.startswith("DSIR: 9 of text like 15 texts ")
+    assert curation.funnel[0].name.endswith(" in 10000 buckets, seed 4")
 
 
 def test_dsir_moves_the_mixture_to_that_of_the_target() -> None:
@@ -63,17 +63,17 @@ def test_dsir_moves_the_mixture_to_that_of_the_target() -> None:
 
     rows = rows_of([text(0.5) for _ in range(2000)])
     target = pd.DataFrame({"said": [text(0.9) for _ in range(500)]})
-    made = apply_filters(rows, dsir(target, n=400, target_column="said"))
-    share = made.kept["text"].isin(SOUP).mean()
-    assert len(made.kept) == 400
+    curation = apply_filters(rows, dsir(target, n=400, target_column="said"))
+    share = curation.kept["text"].isin(SOUP).mean()
+    assert len(curation.kept) == 400
     assert share > 0.8
 
 
 def test_dsir_drops_rows_without_a_word() -> None:
     rows = rows_of([None, "", "!!!", "سلام", "你好", 7, "soup " * 200_000])
-    made = apply_filters(rows, dsir(SOUP, n=9))
-    assert tables.column(made.dropped, "why") == ["missing", "no words", "no words"]
-    assert len(made.kept) == 4
+    curation = apply_filters(rows, dsir(SOUP, n=9))
+    assert tables.column(curation.dropped, "why") == ["missing", "no words", "no words"]
+    assert len(curation.kept) == 4
     assert len(apply_filters(pd.DataFrame({"id": [], "text": []}), dsir(SOUP, n=2)).kept) == 0
 
 
@@ -100,27 +100,27 @@ def clusters(texts: Any) -> Any:
 def test_density_match_moves_the_mixture_to_that_of_the_target() -> None:
     rows = rows_of([["soup", "stocks"][i % 2] for i in range(2000)])
     target = ["soup"] * 360 + ["stocks"] * 40
-    made = apply_filters(rows, density_match(target, n=400, embed=clusters, C=100, seed=5))
-    assert len(made.kept) == 400
+    curation = apply_filters(rows, density_match(target, n=400, embed=clusters, C=100, seed=5))
+    assert len(curation.kept) == 400
     # the odds are 9 to 1 at first, and less as soup runs out
-    assert 0.8 < (made.kept["text"] == "soup").mean() < 0.93
-    assert made.funnel[0].name.endswith("(clusters, C 100), seed 5")
+    assert 0.8 < (curation.kept["text"] == "soup").mean() < 0.93
+    assert curation.funnel[0].name.endswith("(clusters, C 100), seed 5")
     again = apply_filters(rows, density_match(target, n=400, embed=clusters, C=100, seed=5))
-    assert again.kept["id"].tolist() == made.kept["id"].tolist()
+    assert again.kept["id"].tolist() == curation.kept["id"].tolist()
 
 
 def test_a_target_like_the_rows_prefers_none() -> None:
     rows = rows_of([["soup", "stocks"][i % 2] for i in range(1000)])
-    made = apply_filters(rows, density_match(["soup", "stocks"] * 100, n=300, embed=clusters))
-    assert 0.4 < (made.kept["text"] == "soup").mean() < 0.6
+    curation = apply_filters(rows, density_match(["soup", "stocks"] * 100, n=300, embed=clusters))
+    assert 0.4 < (curation.kept["text"] == "soup").mean() < 0.6
 
 
 def test_few_rows_all_stay_and_missing_ones_are_dropped() -> None:
-    made = apply_filters(
+    curation = apply_filters(
         rows_of(["soup", None]), density_match(["soup", "stocks"], n=5, embed=clusters)
     )
-    assert made.kept["id"].tolist() == ["r0"]
-    assert tables.column(made.dropped, "why") == ["missing"]
+    assert curation.kept["id"].tolist() == ["r0"]
+    assert tables.column(curation.dropped, "why") == ["missing"]
     empty = pd.DataFrame({"id": [], "text": []})
     assert (
         len(apply_filters(empty, density_match(["soup", "stocks"], n=5, embed=clusters)).kept) == 0

@@ -47,22 +47,24 @@ def test_deita_by_hand() -> None:
         complexity=[1, 3, 2, 2, 1],
         quality=[1, 3, 4, 2, 3],
     )
-    made = apply_filters(rows, deita(n=2, embed=flat, threshold=0.9))
-    assert made.kept["id"].tolist() == ["r1", "r2"]  # 9 and 8; then r3 (4), r4 (3), r0 (1)
-    assert drops(made) == {
+    curation = apply_filters(rows, deita(n=2, embed=flat, threshold=0.9))
+    assert curation.kept["id"].tolist() == ["r1", "r2"]  # 9 and 8; then r3 (4), r4 (3), r0 (1)
+    assert drops(curation) == {
         "r0": "not selected: rank 5 of 5",
         "r3": "not selected: rank 3 of 5",
         "r4": "not selected: rank 4 of 5",
     }
-    made = apply_filters(rows, deita(n=3, embed=flat, threshold=0.9))
-    assert made.kept["id"].tolist() == ["r1", "r2", "r3"]  # 0.894 like r1
-    made = apply_filters(rows, deita(n=9, embed=flat, threshold=0.8))
-    assert drops(made) == {
+    curation = apply_filters(rows, deita(n=3, embed=flat, threshold=0.9))
+    assert curation.kept["id"].tolist() == ["r1", "r2", "r3"]  # 0.894 like r1
+    curation = apply_filters(rows, deita(n=9, embed=flat, threshold=0.8))
+    assert drops(curation) == {
         "r0": "not selected: 0.95 like r1",
         "r3": "not selected: 0.89 like r1",
         "r4": "not selected: 0.95 like r2",
     }
-    assert made.funnel[0].name == "DEITA: 9 by complexity x quality, cosine <= 0.8 of text (flat)"
+    assert (
+        curation.funnel[0].name == "DEITA: 9 by complexity x quality, cosine <= 0.8 of text (flat)"
+    )
 
 
 @pytest.mark.parametrize(("n", "threshold"), [(900, 0.5), (900, 0.95), (40, 0.7), (600, 0.97)])
@@ -75,17 +77,17 @@ def test_deita_is_the_greedy_rule_and_no_kept_pair_is_above_the_threshold(
     for at in order:
         if len(kept) < n and all(vectors[at] @ vectors[one] <= threshold for one in kept):
             kept.append(at)
-    made = apply_filters(SCORED, deita(n=n, embed=embed, threshold=threshold))
-    assert made.kept["id"].tolist() == [f"r{at}" for at in sorted(kept)]
-    found = unit(embed(made.kept["text"]))
+    curation = apply_filters(SCORED, deita(n=n, embed=embed, threshold=threshold))
+    assert curation.kept["id"].tolist() == [f"r{at}" for at in sorted(kept)]
+    found = unit(embed(curation.kept["text"]))
     likeness = found @ found.T - 2 * np.eye(len(found))
     assert likeness.max() <= threshold + 1e-6
 
 
 def test_deita_drops_rows_without_a_score_and_refuses_those_below_0() -> None:
     rows = rows_of(["a", "b", None], complexity=[1, None, 1], quality=[1, 1, None])
-    made = apply_filters(rows, deita(n=3, embed=flat))
-    assert drops(made) == {"r1": "complexity missing", "r2": "missing"}
+    curation = apply_filters(rows, deita(n=3, embed=flat))
+    assert drops(curation) == {"r1": "complexity missing", "r2": "missing"}
     with pytest.raises(UsageError, match="row 0: expected 'quality' to be 0 or more; got -1"):
         apply_filters(rows_of(["a"], complexity=[1], quality=[-1]), deita(n=1, embed=flat))
     with pytest.raises(UsageError, match="threshold is a cosine"):
@@ -114,9 +116,11 @@ def test_k_center_takes_the_farthest_each_time() -> None:
 
 
 def test_k_center_says_what_a_row_is_like_and_records_its_seed() -> None:
-    made = apply_filters(rows_of(["aaa", "aab", "bbb", "bbbb"]), k_center(n=2, embed=flat, seed=2))
-    assert made.funnel[0].name == "k-center: 2 of text (flat), seed 2"
-    kept = made.kept["text"].tolist()
+    curation = apply_filters(
+        rows_of(["aaa", "aab", "bbb", "bbbb"]), k_center(n=2, embed=flat, seed=2)
+    )
+    assert curation.funnel[0].name == "k-center: 2 of text (flat), seed 2"
+    kept = curation.kept["text"].tolist()
     assert "bbb" in kept or "bbbb" in kept
     assert "aaa" in kept or "aab" in kept
     starts = {
@@ -170,9 +174,9 @@ COVERING = [
 
 @pytest.mark.parametrize("make", COVERING)
 def test_a_budget_is_met_exactly_even_by_duplicates(make: Any) -> None:
-    made = apply_filters(rows_of(["ab"] * 7), make(3))
-    assert (len(made.kept), len(made.dropped)) == (3, 4)
-    assert all(why.startswith("not selected: 1.00 like r") for why in drops(made).values())
+    curation = apply_filters(rows_of(["ab"] * 7), make(3))
+    assert (len(curation.kept), len(curation.dropped)) == (3, 4)
+    assert all(why.startswith("not selected: 1.00 like r") for why in drops(curation).values())
     assert len(apply_filters(rows_of(["ab"] * 7), make(7)).kept) == 7
     assert len(apply_filters(rows_of(["ab"] * 7), make(99)).kept) == 7
 
@@ -182,17 +186,17 @@ def test_odd_rows_and_tables(make: Any) -> None:
     assert len(apply_filters(pd.DataFrame({"id": [], "text": []}), make(2)).kept) == 0
     assert len(apply_filters(rows_of(["a"]), make(2)).kept) == 1
     rows = rows_of([None, float("nan"), 7, "a" * 1_000_000, "你好 😀 سلام", ""])
-    made = apply_filters(rows, make(3))
-    assert len(made.kept) == 3
-    assert [why for why in drops(made).values() if why == "missing"] == ["missing"] * 2
-    assert len(made.kept) + len(made.dropped) == 6
+    curation = apply_filters(rows, make(3))
+    assert len(curation.kept) == 3
+    assert [why for why in drops(curation).values() if why == "missing"] == ["missing"] * 2
+    assert len(curation.kept) + len(curation.dropped) == 6
 
 
 @pytest.mark.parametrize("kind", ["arrow", "polars", "datasets"])
 def test_tables_keep_their_kind(kind: tables.Kind) -> None:
     table = tables.build({"id": ["x", "y", "z"], "text": ["a", "b", "ab"]}, like=kind)
-    made = apply_filters(table, k_center(n=2, embed=flat))
-    assert tables.kind(made.kept) == tables.kind(made.dropped) == kind
+    curation = apply_filters(table, k_center(n=2, embed=flat))
+    assert tables.kind(curation.kept) == tables.kind(curation.dropped) == kind
 
 
 def test_vectors_that_are_none_are_refused() -> None:
@@ -204,11 +208,11 @@ def test_vectors_that_are_none_are_refused() -> None:
 
 def test_selections_chain_in_a_funnel() -> None:
     rows = [row | {"label": str(i % 3)} for i, row in enumerate(SCORED)]
-    made = apply_filters(
+    curation = apply_filters(
         rows,
         deita(n=300, embed=embed, threshold=0.98),
         facility_location(n=120, embed=embed),
         balanced("label", n=30),
     )
-    assert [stage.kept for stage in made.funnel] == [300, 120, 30]
-    assert len(made.kept) + len(made.dropped) == 900
+    assert [stage.kept for stage in curation.funnel] == [300, 120, 30]
+    assert len(curation.kept) + len(curation.dropped) == 900

@@ -26,11 +26,11 @@ def labelled(labels: Any) -> list[dict[str, Any]]:
 
 
 def test_at_temperature_0_the_best_stay() -> None:
-    made = apply_filters(ROWS, sample_by_score(n=3, temperature=0))
-    assert sorted(made.kept["score"]) == [5, 6, 9]
-    assert whys(made)[0] == "not selected: rank 5 of 8"
-    assert made.funnel[0].reasons == {"not selected": 5}
-    assert made.funnel[0].name == "sample 3 by score at temperature 0, seed 0"
+    curation = apply_filters(ROWS, sample_by_score(n=3, temperature=0))
+    assert sorted(curation.kept["score"]) == [5, 6, 9]
+    assert whys(curation)[0] == "not selected: rank 5 of 8"
+    assert curation.funnel[0].reasons == {"not selected": 5}
+    assert curation.funnel[0].name == "sample 3 by score at temperature 0, seed 0"
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
@@ -50,9 +50,9 @@ def test_rows_are_drawn_without_replacement_by_their_softmax(temperature: float)
 
 
 def test_the_filter_draws_by_those_keys() -> None:
-    made = apply_filters(ROWS, sample_by_score(n=4, temperature=2, seed=7))
+    curation = apply_filters(ROWS, sample_by_score(n=4, temperature=2, seed=7))
     keys = np.array([row["score"] for row in ROWS]) / 2 + gumbel([r["id"] for r in ROWS], 7)
-    assert made.kept["id"].tolist() == [str(i) for i in sorted(np.argsort(-keys)[:4].tolist())]
+    assert curation.kept["id"].tolist() == [str(i) for i in sorted(np.argsort(-keys)[:4].tolist())]
 
 
 def test_the_order_of_rows_changes_nothing_and_a_new_row_displaces_one() -> None:
@@ -75,9 +75,9 @@ def test_lots_are_uniform_and_no_lot_is_an_end() -> None:
 
 def test_a_row_without_a_score_is_dropped_and_a_small_table_stays() -> None:
     rows = [*ROWS[:2], {"id": "x", "score": float("nan")}, {"id": "y", "score": None}]
-    made = apply_filters(rows, sample_by_score(n=5))
-    assert made.kept["id"].tolist() == ["0", "1"]
-    assert whys(made) == ["score missing", "score missing"]
+    curation = apply_filters(rows, sample_by_score(n=5))
+    assert curation.kept["id"].tolist() == ["0", "1"]
+    assert whys(curation) == ["score missing", "score missing"]
     assert len(apply_filters(pd.DataFrame({"id": [], "score": []}), sample_by_score(n=5)).kept) == 0
 
 
@@ -98,21 +98,21 @@ def test_what_cannot_be_sampled_is_refused(options: Any, hint: str) -> None:
 
 
 def test_labels_are_balanced_as_far_as_the_smallest_goes() -> None:
-    made = apply_filters(labelled(LABELS), balanced("label"))
-    assert Counter(made.kept["label"]) == {"a": 10, "b": 10, "c": 10}
-    assert Counter(whys(made)) == {
+    curation = apply_filters(labelled(LABELS), balanced("label"))
+    assert Counter(curation.kept["label"]) == {"a": 10, "b": 10, "c": 10}
+    assert Counter(whys(curation)) == {
         "not selected: b has its 10": 10,
         "not selected: c has its 10": 23,
     }
-    assert made.funnel[0].name == "balance label: all that fit, seed 0"
+    assert curation.funnel[0].name == "balance label: all that fit, seed 0"
 
 
 def test_a_budget_and_shares_are_met_exactly() -> None:
-    made = apply_filters(labelled(LABELS), balanced("label", n=20))
-    assert Counter(made.kept["label"]) == {"a": 7, "b": 7, "c": 6}
+    curation = apply_filters(labelled(LABELS), balanced("label", n=20))
+    assert Counter(curation.kept["label"]) == {"a": 7, "b": 7, "c": 6}
     shares = {"label": {"a": 1, "b": 0, "c": 3}}
-    made = apply_filters(labelled(LABELS), balanced("label", n=40, targets=shares))
-    assert Counter(made.kept["label"]) == {"a": 10, "c": 30}
+    curation = apply_filters(labelled(LABELS), balanced("label", n=40, targets=shares))
+    assert Counter(curation.kept["label"]) == {"a": 10, "c": 30}
     assert len(apply_filters(labelled(LABELS), balanced("label", targets=shares)).kept) == 40
 
 
@@ -123,12 +123,12 @@ def test_no_table_keeps_a_group_off_its_quota() -> None:
         rows = labelled([str(one) for one in rng.integers(k, size=rng.integers(k, 80))])
         found = {row["label"] for row in rows}
         shares = {label: int(rng.integers(1, 9)) for label in found}
-        made = apply_filters(rows, balanced("label", targets={"label": shares}, seed=seed))
-        counts, total = Counter(made.kept["label"]), sum(shares.values())
+        curation = apply_filters(rows, balanced("label", targets={"label": shares}, seed=seed))
+        counts, total = Counter(curation.kept["label"]), sum(shares.values())
         for label, share in shares.items():
-            assert abs(counts[label] - len(made.kept) * share / total) < 1
-        assert len(made.kept) + len(made.dropped) == len(rows)
-        with pytest.raises(UsageError, match=rf"these shares n = {len(made.kept)} fits"):
+            assert abs(counts[label] - len(curation.kept) * share / total) < 1
+        assert len(curation.kept) + len(curation.dropped) == len(rows)
+        with pytest.raises(UsageError, match=rf"these shares n = {len(curation.kept)} fits"):
             apply_filters(rows, balanced("label", n=len(rows) + 1, targets={"label": shares}))
 
 
@@ -138,8 +138,8 @@ def test_two_columns_are_balanced_over_the_combinations_that_occur() -> None:
         for label, topic, n in [("x", 1, 9), ("x", 2, 5), ("y", 1, 7)]
         for i in range(n)
     ]
-    made = apply_filters(rows, balanced(["label", "topic"], n=12))
-    counts = Counter(zip(made.kept["label"], made.kept["topic"], strict=True))
+    curation = apply_filters(rows, balanced(["label", "topic"], n=12))
+    counts = Counter(zip(curation.kept["label"], curation.kept["topic"], strict=True))
     assert counts == {("x", 1): 3, ("x", 2): 3, ("y", 1): 6}
 
 
@@ -151,9 +151,9 @@ def test_which_rows_fill_a_quota_depends_on_the_seed_alone() -> None:
 
 
 def test_rows_without_a_label_are_dropped_and_no_row_is_no_error() -> None:
-    made = apply_filters(labelled(["a", None, "b", float("nan")]), balanced("label"))
-    assert made.kept["id"].tolist() == ["0", "2"]
-    assert whys(made) == ["label missing"] * 2
+    curation = apply_filters(labelled(["a", None, "b", float("nan")]), balanced("label"))
+    assert curation.kept["id"].tolist() == ["0", "2"]
+    assert whys(curation) == ["label missing"] * 2
     assert len(apply_filters(pd.DataFrame({"id": [], "label": []}), balanced("label")).kept) == 0
 
 

@@ -23,13 +23,13 @@ REAL = {"text": (np.eye(2, 5)[TRUE[:40]]).tolist(), "label": ["no", "yes"] * 20}
 @pytest.mark.parametrize("real", [None, REAL])
 @pytest.mark.parametrize("method", METHODS)
 def test_wrong_labels_weigh_less_and_the_mean_is_one(method: Any, real: Any) -> None:
-    made = weights(ROWS, method=method, real=real)
-    found = made["weight"].to_numpy()
+    table = weights(ROWS, method=method, real=real)
+    found = table["weight"].to_numpy()
     assert found.mean() == pytest.approx(1)
     assert found.min() >= 0
-    assert list(made) == ["id", "text", "label", "weight", "weight_by"]
+    assert list(table) == ["id", "text", "label", "weight", "weight_by"]
     among = "folds=5" if real is None else "real rows"
-    assert made["weight_by"][0] == f"{method} by text (vectors), {among}, seed=0"
+    assert table["weight_by"][0] == f"{method} by text (vectors), {among}, seed=0"
     ratio = found[TURNED].mean() / found[~TURNED].mean()
     assert (0.8 < ratio < 1.2) if method == "random" else ratio < 0.6
     assert found.tolist() == weights(ROWS, method=method, real=real)["weight"].tolist()
@@ -75,9 +75,9 @@ def test_rows_without_a_text_or_a_label_weigh_nothing(method: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["arrow", "polars", "datasets"])
 def test_tables_keep_their_kind(kind: tables.Kind) -> None:
-    made = weights(tables.build(ROWS, like=kind))
-    assert tables.kind(made) == kind
-    assert tables.column(made, "weight") == weights(ROWS)["weight"].tolist()
+    table = weights(tables.build(ROWS, like=kind))
+    assert tables.kind(table) == kind
+    assert tables.column(table, "weight") == weights(ROWS)["weight"].tolist()
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -13,7 +13,8 @@ import nbformat
 import pytest
 
 from synthkit import plots
-from synthkit.core.types import Score, Stage
+from synthkit.core.types import Score
+from synthkit.data.results import Stage
 from synthkit.notebook.output.figures import PLOTLY, Plotted
 from tests.notebook.conftest import Shell
 

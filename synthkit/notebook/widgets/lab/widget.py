@@ -17,10 +17,10 @@ from typing import Any
 import traitlets
 
 from synthkit.core.errors import UsageError
+from synthkit.core.static_output import StaticOutput
 from synthkit.lab.cells import Column
 from synthkit.lab.lab import SHOWS, Laboratory, Show
 from synthkit.notebook.output.lab_summary import static
-from synthkit.notebook.output.tables import Static
 from synthkit.notebook.widgets.base import Widget
 from synthkit.notebook.widgets.lab import state as matrix
 
@@ -120,7 +120,7 @@ class Lab(Widget):
         return self.laboratory.winner
 
     @property
-    def static(self) -> Static:
+    def static(self) -> StaticOutput:
         """What stays in the notebook: the ranking, and the first rows of the matrix."""
         return static(self.laboratory)
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Curation, Mark
+from synthkit.core.formatting import thousands
+from synthkit.core.types import Mark
 from synthkit.curate.marks import history as logs
+from synthkit.data.results import Curation
 from synthkit.evaluate.raters.agreement import cohen_kappa, confusion
-from synthkit.notebook.output.tables import thousands
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
 from synthkit.sessions import session as sessions
 from synthkit.sessions.annotator import Annotator, account_name

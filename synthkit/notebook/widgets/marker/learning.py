@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.extras import need
-from synthkit.notebook.output.tables import thousands
+from synthkit.core.formatting import thousands
 
 if TYPE_CHECKING:
     from synthkit.core.types import Mark

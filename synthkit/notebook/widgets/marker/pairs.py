@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
+from synthkit.core.formatting import cell, count, thousands
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import SHOWN_LEFT
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, drawn_left, other, preferred, sides
@@ -20,7 +22,6 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.raters.bradley_terry import Battle
 from synthkit.evaluate.raters.preferences import Standing, battles, left_wins, standings
 from synthkit.evaluate.views.word_diff import changes
-from synthkit.notebook.output.tables import Static, cell, count, grid, thousands
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 from synthkit.notebook.widgets.marker.table import check_columns
@@ -103,22 +104,22 @@ class PairQueue(AnnotationQueue):
         """The battle of each pair that has an outcome."""
         return battles(self.judged, self.pair)
 
-    def standings(self) -> Static:
+    def standings(self) -> StaticOutput:
         """Each system's wins and win rate so far, with intervals; this ends the blindness."""
-        return grid(standing_rows(standings(self.judged, self.pair)), note=self._progress())
+        return static_table(standing_rows(standings(self.judged, self.pair)), note=self._progress())
 
-    def summary(self) -> Static:
+    def summary(self) -> StaticOutput:
         """The static output: progress and the last five pairs, or at the end the systems."""
         if self.is_done:
             notes = side_notes(self.history.current.values())
             rows = standing_rows(standings(self.judged, self.pair))
-            return grid(rows, note=self._progress(), notes=notes)
+            return static_table(rows, note=self._progress(), notes=notes)
         with self.annotator.lock:
             rows = [
                 {"mark": SIGNS.get(self.side_label(mark), "no label"), "text": self.shown(mark)}
                 for mark in self.history.recent(5)
             ]
-            return grid(rows, note=self._progress())
+            return static_table(rows, note=self._progress())
 
     def act(self, content: Mapping[str, Any]) -> None:
         """Carry out an action of the front end, which names the sides left and right."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import UsageError, unknown
+from synthkit.core.formatting import cell, count, thousands
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
-from synthkit.notebook.output.tables import Static, cell, count, grid, thousands
 from synthkit.notebook.widgets.marker.annotation import BUILT_IN, Annotation, described
 from synthkit.notebook.widgets.marker.learning import Learner, report_line
 from synthkit.notebook.widgets.marker.order import (
@@ -262,7 +263,7 @@ class AnnotationQueue(Annotation):
         """The text of a marked row, as it was edited."""
         return mark.edit.get(self.table.column, self.table.text(mark.id))
 
-    def summary(self) -> Static:
+    def summary(self) -> StaticOutput:
         """The static output: how many rows are marked, as what, by whom, and the last five."""
         with self.annotator.lock:
             recent, voices = self.history.recent(5), self.voices()
@@ -277,7 +278,7 @@ class AnnotationQueue(Annotation):
         progress = f"{thousands(self.marked)} of {count(len(self.scope), 'row')} marked"
         note = f"{self.name}: {progress}; {', '.join(labels)}; by {voices}"
         learned = [f"learned: {report_line(self.learned.report, ', ')}"] if self.learned else []
-        return grid(rows, note=note, notes=learned)
+        return static_table(rows, note=note, notes=learned)
 
     def _change(self, id: str, change: Callable[[Mark], Mark]) -> None:
         (known,) = self.known([id])

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from synthkit.core.errors import TableError, unknown
+from synthkit.core.formatting import cell
 from synthkit.data import tables as tables
-from synthkit.notebook.output.tables import cell
 
 
 class AnnotatedTable:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Curation
+from synthkit.core.static_output import StaticOutput
+from synthkit.data.results import Curation
 from synthkit.notebook.deferred import Deferred
 from synthkit.notebook.output.provenance import of_id
-from synthkit.notebook.output.tables import Static
 from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.notebook.widgets.marker.keys import bindings, second_keys
 from synthkit.notebook.widgets.marker.pairs import PairQueue, view_of
@@ -136,7 +136,7 @@ class Marker(Widget):
         """See :meth:`.Annotation.agreement`."""
         return self.queue.agreement()
 
-    def summary(self) -> Static:
+    def summary(self) -> StaticOutput:
         """See :meth:`.AnnotationQueue.summary`."""
         return self.queue.summary()
 
@@ -158,7 +158,7 @@ class Marker(Widget):
 
         def update() -> None:
             try:
-                place.update(self.summary().twin)
+                place.update(self.summary().for_widget)
             except Exception as error:
                 self.fail(error)
 
@@ -204,7 +204,7 @@ class Marker(Widget):
                 return {"type": "why", "id": id, "parts": _parts(self.queue.why(id))}
             case {"type": "origin", "id": str(id)}:
                 return {"type": "origin", "id": id, "parts": self._origin(id)}
-        raise UsageError(f"unknown message to the marker: {content!r}.")
+        return super()._reply(content)
 
     def _act(self, client: str, number: int, content: Mapping[str, Any]) -> None:
         """Carry out an action once, and answer it; a failed action is answered, then raised."""

@@ -15,9 +15,9 @@ from typing import Any
 import traitlets
 
 from synthkit.core.errors import SynthkitError, TableError, UsageError
+from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import figure
 from synthkit.data import tables as table
-from synthkit.notebook.output.tables import count, money, thousands
 from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.sessions import inventory, lineage
 from synthkit.sessions.deletion import Removal

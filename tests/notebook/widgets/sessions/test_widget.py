@@ -224,7 +224,7 @@ def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
     reply = ask(SessionBrowser(here), type="cell", run=1)
     assert reply["text"] == "%%synth facts --model fake --vary t=a,b  --seed 3\nSay {{ t }}."
     shown = shell.run(reply["text"])
-    assert "2 rows, 2 from the session, 0 new" in shown
+    assert "2 rows, 2 cached, 0 generated" in shown
 
 
 def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> None:

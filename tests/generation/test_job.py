@@ -10,7 +10,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import ModelError, PromptError, TableError, UsageError
 from synthkit.data import tables
-from synthkit.generation.prompt_job import plan
+from synthkit.generation.job import plan
 
 Generate = Callable[..., sk.Run]
 Make = Callable[[dict[str, list[Any]]], Any]
@@ -296,16 +296,84 @@ def test_a_plan_knows_hits_misses_and_what_they_cost(session: sk.Session) -> Non
         sampling = sk.Sampling(max_tokens=50)
         return plan("x" * 40, n=n, model=fake, session=session, sampling=sampling)
 
-    first = planned(2)
-    assert (len(first.requests), len(first.misses())) == (2, 2)
-    assert (first.estimate().prompt_tokens, first.estimate().completion_tokens) == (20, 100)
-    assert first.estimate().cost == pytest.approx((20 + 1000) / 1e6)
-    assert first.estimate().seconds is None
-    first.run()
-    second = planned(5)
-    assert len(second.misses()) == 3
-    assert second.estimate().completion_tokens == 6
-    assert planned(2).estimate().seconds == 0.0
+    first = planned(2).dry_run()
+    assert len(first.next_requests) == 2
+    assert (first.estimate.prompt_tokens, first.estimate.completion_tokens) == (20, 100)
+    assert first.estimate.cost == pytest.approx((20 + 1000) / 1e6)
+    assert first.estimate.seconds is None
+    planned(2).run()
+    second = planned(5).dry_run()
+    assert (second.hits, len(second.next_requests)) == (2, 3)
+    assert second.estimate.completion_tokens == 6
+    assert planned(2).dry_run().estimate.seconds == 0.0
+
+
+def test_sampling_options_are_taken_by_name_or_whole(generate: Generate) -> None:
+    fake = sk.Fake()
+    by_name = {"temperature": 0, "top_p": 0.9, "max_tokens": 9, "seed": 4, "stop": "."}
+    generate("Hi.", model=fake, **by_name)
+    generate("Hi.", model=fake, sampling=sk.Sampling(top_p=0.9, seed=4, stop=(".",)),
+             temperature=0, max_tokens=9)  # fmt: skip
+    assert [request.sampling for request in fake.asked] == [sk.Sampling(**by_name)]
+
+
+def test_a_recipe_and_a_generator_function_run_as_prompts_do(session: sk.Session) -> None:
+    def shout(row: dict[str, Any], *, sampling: sk.Sampling = sk.Sampling()) -> Any:
+        (answer,) = yield [sk.recipes.user(f"Say {row['x']}.", sampling)]
+        return {"loud": answer.text.upper()}
+
+    fake = sk.Fake("oh")
+    run = sk.generate(shout, rows=[{"x": "a"}], temperature=0, model=fake, session=session)
+    assert run.table["loud"].tolist() == ["OH"]
+    assert fake.asked[0].sampling.temperature == 0
+    recipe = sk.recipes.prompt("Say {{ x }}.", rows=[{"x": "a"}], temperature=0)
+    again = sk.generate(recipe, model=fake, session=session)
+    assert (again.ledger.hits, again.table["text"].tolist()) == (1, ["oh"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperatur": 1}, "'temperatur' not found.*Did you mean 'temperature'"),
+        ({"temperature": 9}, "temperature must be from 0 to 2"),
+        ({"others": {"judge": "fake"}}, "role 'judge' not found"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_before_anything_is_asked(
+    generate: Generate, options: dict[str, Any], message: str
+) -> None:
+    fake = sk.Fake()
+    with pytest.raises(UsageError, match=message):
+        generate("Hi.", model=fake, **options)
+    assert fake.asked == []
+
+
+def test_options_of_a_prompt_are_refused_beside_a_recipe(session: sk.Session) -> None:
+    recipe = sk.recipes.prompt("Hi.")
+    with pytest.raises(UsageError, match="seed= is an option of prompts; give it to the recipe"):
+        sk.plan(recipe, seed=3, model="fake", session=session)
+
+    def own(row: dict[str, Any]) -> Any:
+        yield []
+
+    with pytest.raises(UsageError, match="labels= is an option of prompts"):
+        sk.plan(own, labels=["a"], model="fake", session=session)
+
+
+def test_a_notebook_completes_the_options_of_generate_and_plan() -> None:
+    from IPython.core.completer import provisionalcompleter
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.user_ns["sk"] = sk
+    shell.Completer.use_jedi = False
+    for call in ("sk.generate(", "sk.plan(", "sk.recipes.prompt("):
+        text = f"{call}'Hi.', temp"
+        with provisionalcompleter():
+            offered = [
+                completion.text for completion in shell.Completer.completions(text, len(text))
+            ]
+        assert "temperature=" in offered
 
 
 def test_a_model_error_keeps_rows_and_carries_the_run(generate: Generate) -> None:

@@ -1,4 +1,4 @@
-"""Several models as one: each request goes to the model of its role, and they work side by side."""
+"""The models of a run, by role, as one model: each request goes to the model of its role."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TICK_SECONDS = 0.04
 Item = tuple["_Worker", "tuple[int, Completion] | BaseException"]
 
 
-class Several:
-    """A ``types.Model`` made of models, which answer at the same time.
+class RoleModels:
+    """A ``types.Model`` that combines several models, which answer at the same time.
 
     Parameters
     ----------
-    models : role -> model. The role ``""`` answers what is asked of none in particular. One model
-        may have many roles; it still reads one list of requests.
+    models : role -> model. The role ``""`` answers requests without a role. A model may have
+        several roles; it still reads one list of requests.
 
     Raises
     ------
@@ -31,9 +31,9 @@ class Several:
     --------
     >>> from synthkit.models.fake import Fake
     >>> from synthkit.core.types import Message
-    >>> several = Several({"": Fake("A draft."), "judge": Fake("Good.", name="judge")})
+    >>> models = RoleModels({"": Fake("A draft."), "judge": Fake("Good.", name="judge")})
     >>> asked = [Request((Message("user", "?"),), to=role) for role in ("judge", "")]
-    >>> sorted((at, done.text) for at, done in filter(None, several.complete(asked)))
+    >>> sorted((at, done.text) for at, done in filter(None, models.complete(asked)))
     [(0, 'Good.'), (1, 'A draft.')]
     """
 
@@ -42,7 +42,7 @@ class Several:
     def __init__(self, models: Mapping[str, Model]) -> None:
         if "" not in models:
             raise UsageError(
-                "expected a model for the role '', which answers what is asked of no role; got "
+                "expected a model for the role '', which answers requests without a role; got "
                 f"{', '.join(map(repr, models)) or 'none'}."
             )
         self.models = dict(models)
@@ -68,40 +68,40 @@ class Several:
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs as any model finishes one; ``None`` every 0.04 s of waiting.
 
-        Each model works in a thread of its own, and goes on after each answer once the caller has
-        taken it and said what follows. An only model works in the caller's thread.
+        Each model works in its own thread. After each completion it waits until the caller has
+        taken it and appended any follow-up requests. A single model works in the caller's thread.
 
         Raises
         ------
         UsageError
             If no model has the role of a request.
         ModelError
-            If one of the models cannot go on; the others are closed first.
+            If one of the models cannot continue; the others are closed first.
         """
         models = list(self.models.values())
         if all(model == models[0] for model in models):
-            yield from self._alone(requests)
+            yield from self._single(requests)
             return
         out: queue.SimpleQueue[Item] = queue.SimpleQueue()
         workers: dict[int, _Worker] = {}
-        handed = answered = 0
-        taken: _Worker | None = None
+        submitted = answered = 0
+        answering: _Worker | None = None
         try:
             while answered < len(requests):
                 parts: dict[int, list[tuple[int, Request]]] = {}
-                for position, request in enumerate(requests[handed:], handed):
+                for position, request in enumerate(requests[submitted:], submitted):
                     at = models.index(self.of(request))
                     parts.setdefault(at, []).append((position, request))
-                handed = len(requests)
+                submitted = len(requests)
                 for at, part in parts.items():
                     if at not in workers:
                         workers[at] = _Worker(models[at], out)
                     workers[at].inbox.put(part)
-                if taken is not None:
-                    taken.resume.release()
-                    taken = None
+                if answering is not None:
+                    answering.resume.release()
+                    answering = None
                 try:
-                    taken, done = out.get(timeout=TICK_SECONDS)
+                    answering, done = out.get(timeout=TICK_SECONDS)
                 except queue.Empty:
                     yield None
                     continue
@@ -112,8 +112,8 @@ class Several:
         finally:
             _close(workers.values())
 
-    def _alone(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
-        """What an only model answers, here and now; the roles are looked at as they come."""
+    def _single(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+        """The completions of a single model, in this thread; checks the role of each request."""
         for request in requests:
             self.of(request)
         seen = len(requests)
@@ -129,12 +129,11 @@ class Several:
 
 
 class _Worker:
-    """A model at work in a thread on its share of the requests; its answers go to ``out``.
+    """A model that answers its share of the requests in a thread and puts completions in ``out``.
 
-    It is handed (position, request) pairs through ``inbox``, and waits for ``resume`` after each
-    answer: so what follows from an answer reaches the model before it could run out of requests,
-    as it does where a model works in the caller's thread. A model that has run out nevertheless is
-    asked anew.
+    It receives (position, request) pairs through ``inbox`` and waits for ``resume`` after each
+    completion, so that follow-up requests arrive before the model runs out of requests and ends
+    its stream. If the stream has ended, the next requests open a new one.
     """
 
     def __init__(self, model: Model, out: queue.SimpleQueue[Item]) -> None:
@@ -142,7 +141,7 @@ class _Worker:
         self.inbox: queue.SimpleQueue[list[tuple[int, Request]]] = queue.SimpleQueue()
         self.resume = threading.Semaphore(0)
         self.closing = False
-        self.thread = threading.Thread(target=self._main, name="synthkit-several", daemon=True)
+        self.thread = threading.Thread(target=self._main, name="synthkit-role-model", daemon=True)
         self.thread.start()
 
     def _main(self) -> None:
@@ -150,7 +149,7 @@ class _Worker:
             while not self.closing:
                 if part := self.inbox.get():
                     self._answer(part)
-        except BaseException as error:  # the caller's thread waits for it, and raises it
+        except BaseException as error:  # raised in the caller's thread
             self.out.put((self, error))
 
     def _answer(self, part: list[tuple[int, Request]]) -> None:
@@ -173,7 +172,7 @@ class _Worker:
 
 
 def _close(workers: Collection[_Worker]) -> None:
-    """End the workers, each of which closes its model's iterator in its own thread."""
+    """Stop the workers; each closes its model's iterator in its own thread."""
     for worker in workers:
         worker.closing = True
         worker.inbox.put([])
@@ -183,7 +182,7 @@ def _close(workers: Collection[_Worker]) -> None:
 
 
 def _end(answers: Iterator[object]) -> None:
-    """Close an iterator that can be closed."""
+    """Close an iterator if it has ``close``."""
     close = getattr(answers, "close", None)
     if close is not None:
         close()

@@ -12,13 +12,13 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.types import Completion, Message, Model, Request
-from synthkit.models.pool import Several
+from synthkit.generation.role_models import RoleModels
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     yield
-    assert [one.name for one in threading.enumerate() if one.name == "synthkit-several"] == []
+    assert [one.name for one in threading.enumerate() if one.name == "synthkit-role-model"] == []
 
 
 def ask(text: str, to: str = "") -> Request:
@@ -40,22 +40,22 @@ def answers(model: Model, requests: Sequence[Request]) -> dict[int, str]:
 def test_each_request_is_answered_by_the_model_of_its_role_whatever_finishes_first() -> None:
     draw = random.Random(3)
     roles = [draw.choice(["", "judge", "critic"]) for _ in range(60)]
-    several = Several(
+    models = RoleModels(
         {
             "": echo(""),
             "judge": echo("judge", seconds=0.002, stall=0.2),
             "critic": echo("critic", seconds=0.005),
         }
     )
-    found = answers(several, [ask(str(at), role) for at, role in enumerate(roles)])
+    found = answers(models, [ask(str(at), role) for at, role in enumerate(roles)])
     assert found == {at: f"{role}:{at}" for at, role in enumerate(roles)}
 
 
 def test_two_slow_models_overlap() -> None:
     def seconds(requests: Sequence[Request]) -> float:
-        several = Several({"": echo("", seconds=0.03), "b": echo("b", seconds=0.03)})
+        models = RoleModels({"": echo("", seconds=0.03), "b": echo("b", seconds=0.03)})
         began = time.perf_counter()
-        assert len(answers(several, requests)) == len(requests)
+        assert len(answers(models, requests)) == len(requests)
         return time.perf_counter() - began
 
     first, second = [ask(str(at)) for at in range(12)], [ask(str(at), "b") for at in range(12)]
@@ -65,8 +65,8 @@ def test_two_slow_models_overlap() -> None:
 
 def test_what_follows_from_an_answer_may_go_to_any_of_them() -> None:
     requests = [ask(f"{row}") for row in range(5)]
-    several = Several({"": echo("", seconds=0.003), "judge": echo("judge", seconds=0.001)})
-    for event in several.complete(requests):
+    models = RoleModels({"": echo("", seconds=0.003), "judge": echo("judge", seconds=0.001)})
+    for event in models.complete(requests):
         if event is not None and event[1].text.count(":") < 4:
             requests.append(ask(event[1].text, ["judge", ""][requests[event[0]].to == "judge"]))
     assert len(requests) == 20
@@ -96,7 +96,9 @@ class Slow:
 
 def test_a_closed_iterator_closes_every_model_in_its_own_thread() -> None:
     slow, other = Slow(), Slow()
-    stream = Several({"": slow, "a": other, "idle": sk.Fake()}).complete([ask("x"), ask("y", "a")])
+    stream = RoleModels({"": slow, "a": other, "idle": sk.Fake()}).complete(
+        [ask("x"), ask("y", "a")]
+    )
     assert isinstance(stream, Generator)
     while not (slow.opened and other.opened):
         assert next(stream) is None
@@ -112,12 +114,12 @@ def test_an_interrupt_of_the_caller_closes_them_too() -> None:
 
     slow = Slow()
     with pytest.raises(KeyboardInterrupt):
-        list(Several({"": slow, "a": sk.Fake(interrupt)}).complete([ask("x"), ask("y", "a")]))
+        list(RoleModels({"": slow, "a": sk.Fake(interrupt)}).complete([ask("x"), ask("y", "a")]))
     assert slow.closed == slow.opened
 
 
 def test_while_nothing_is_done_it_ticks() -> None:
-    stream = Several({"": Slow(), "a": sk.Fake()}).complete([ask("x")])
+    stream = RoleModels({"": Slow(), "a": sk.Fake()}).complete([ask("x")])
     began = time.monotonic()
     ticks = [next(stream) for _ in range(5)]
     assert ticks == [None] * 5
@@ -128,8 +130,8 @@ def test_while_nothing_is_done_it_ticks() -> None:
 
 def test_a_model_that_cannot_go_on_ends_it_after_the_others_are_closed() -> None:
     slow = Slow()
-    several = Several({"": slow, "a": echo("a", die_after=2)})
-    stream = several.complete([ask("x"), *(ask(str(at), "a") for at in range(4))])
+    models = RoleModels({"": slow, "a": echo("a", die_after=2)})
+    stream = models.complete([ask("x"), *(ask(str(at), "a") for at in range(4))])
     seen: list[str] = []
     with pytest.raises(ModelError, match="a was told to die after 2 answers"):
         seen.extend(done.text for _, done in filter(None, stream))
@@ -148,7 +150,7 @@ def test_a_model_is_asked_once_for_what_follows_from_its_own_answers() -> None:
             yield from super().complete(requests)
 
     requests = [ask("0")]
-    for event in Several({"": Counting(), "judge": sk.Fake()}).complete(requests):
+    for event in RoleModels({"": Counting(), "judge": sk.Fake()}).complete(requests):
         if event is not None and len(requests) < 20:
             requests.append(ask(str(len(requests))))
     assert opened == 1
@@ -162,7 +164,7 @@ def test_an_only_model_works_in_the_callers_thread() -> None:
         return request.messages[-1].content
 
     model = sk.Fake(told)
-    assert answers(Several({"": model, "judge": model}), [ask("a"), ask("b", "judge")]) == {
+    assert answers(RoleModels({"": model, "judge": model}), [ask("a"), ask("b", "judge")]) == {
         0: "a",
         1: "b",
     }
@@ -172,16 +174,16 @@ def test_an_only_model_works_in_the_callers_thread() -> None:
 @pytest.mark.parametrize("others", [{}, {"judge": sk.Fake("Good.", name="judge")}])
 def test_an_unknown_role_is_refused_before_anything_is_asked(others: dict[str, Model]) -> None:
     model = sk.Fake()
-    several = Several({"": model, **others})
+    models = RoleModels({"": model, **others})
     with pytest.raises(UsageError, match=r"role 'jugde' not found; have ''"):
-        list(several.complete([ask("a"), ask("b", "jugde")]))
+        list(models.complete([ask("a"), ask("b", "jugde")]))
     assert model.asked == []
 
 
 @pytest.mark.parametrize("others", [{}, {"judge": sk.Fake("Good.", name="judge")}])
 def test_an_unknown_role_that_comes_later_is_refused_too(others: dict[str, Model]) -> None:
     requests = [ask("a")]
-    stream = filter(None, Several({"": sk.Fake(), **others}).complete(requests))
+    stream = filter(None, RoleModels({"": sk.Fake(), **others}).complete(requests))
     assert next(stream)[0] == 0
     requests.append(ask("b", "jugde"))
     with pytest.raises(UsageError, match="role 'jugde' not found"):
@@ -189,17 +191,17 @@ def test_an_unknown_role_that_comes_later_is_refused_too(others: dict[str, Model
 
 
 def test_no_requests_need_no_thread() -> None:
-    assert list(Several({"": sk.Fake(), "a": sk.Fake(name="a")}).complete([])) == []
+    assert list(RoleModels({"": sk.Fake(), "a": sk.Fake(name="a")}).complete([])) == []
 
 
 def test_a_model_for_no_role_is_needed() -> None:
     with pytest.raises(UsageError, match=r"expected a model for the role ''.* got 'judge'"):
-        Several({"judge": sk.Fake()})
+        RoleModels({"judge": sk.Fake()})
 
 
 def test_its_name_and_fingerprint_are_made_of_theirs() -> None:
     one, two = sk.Fake(name="one"), sk.Fake(name="two")
-    several = Several({"": one, "judge": two, "critic": one})
-    assert several.name == "one + two"
-    assert several.fingerprint != Several({"": two, "judge": one, "critic": one}).fingerprint
-    assert several.of(ask("x", "judge")) is two
+    models = RoleModels({"": one, "judge": two, "critic": one})
+    assert models.name == "one + two"
+    assert models.fingerprint != RoleModels({"": two, "judge": one, "critic": one}).fingerprint
+    assert models.of(ask("x", "judge")) is two

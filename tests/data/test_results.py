@@ -1,29 +1,22 @@
-"""What a cell leaves in the notebook."""
+"""Runs and curations as static tables."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import datasets
-import nbformat
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from synthkit.core.environment import interactive
-from synthkit.core.errors import UsageError
-from synthkit.core.types import Ledger, Run
-from synthkit.notebook.output.tables import cell, reveal, summary
+from synthkit.core.formatting import reveal
+from synthkit.core.types import Ledger
+from synthkit.data.results import Curation, Run, Stage, run_summary
 
-ROOT = Path(__file__).parents[2]
 ROWS = [
     {"id": f"{n:032x}", "topic": topic, "stars": n, "text": f"About the {topic}."}
     for n, topic in enumerate(["bread", "service", "wine"] * 4)
@@ -64,7 +57,7 @@ def run(
 
 def one(text: Any) -> Any:
     """The two forms of the summary of a single row with one text."""
-    return summary(run([{"id": "1", "text": text}]), name="t", model="m")
+    return run_summary(run([{"id": "1", "text": text}]), name="t", model="m")
 
 
 class Shape(HTMLParser):
@@ -95,7 +88,7 @@ class Shape(HTMLParser):
 def test_every_kind_of_table_gives_the_same_summary(make: Callable[[Any], Any]) -> None:
     ledger = Ledger(requests=9, hits=6, completion_tokens=600, prompt_tokens=12, cost=0.0)
     ledger_of_stop = Ledger(hits=6, stopped="max_requests reached")
-    assert summary(run(ROWS, ledger=ledger, make=make), name="reviews", model="fake").plain == (
+    assert run_summary(run(ROWS, ledger=ledger, make=make), name="reviews", model="fake").plain == (
         "topic    stars  text\n"
         "bread        0  About the bread.\n"
         "service      1  About the service.\n"
@@ -107,11 +100,13 @@ def test_every_kind_of_table_gives_the_same_summary(make: Callable[[Any], Any]) 
         "service      7  About the service.\n"
         "4 more rows in reviews\n"
         "\n"
-        "reviews: 12 rows, 6 from the session, 6 new   fake   612 tokens   $0"
+        "reviews: 12 rows, 6 cached, 6 generated   fake   612 tokens   $0"
     )
-    full = summary(run(ROWS, REJECTS, PENDING, ledger_of_stop, make), name="reviews", model="fake")
+    full = run_summary(
+        run(ROWS, REJECTS, PENDING, ledger_of_stop, make), name="reviews", model="fake"
+    )
     assert full.plain.splitlines()[-4:] == [
-        "reviews: 12 rows, 3 rejects, 1 pending, 6 from the session, 9 new   fake   0 tokens",
+        "reviews: 12 rows, 3 rejects, 1 pending, 6 cached, 9 generated   fake   0 tokens",
         "  2 rejected: not JSON",
         "  1 rejected: refusal",
         "  1 pending: max_requests reached",
@@ -120,7 +115,9 @@ def test_every_kind_of_table_gives_the_same_summary(make: Callable[[Any], Any]) 
 
 def test_html_says_what_the_plain_text_says() -> None:
     ledger = Ledger(hits=6, stopped="interrupted")
-    static = summary(run(ROWS[:2], REJECTS, PENDING, ledger), name="reviews", model="fake", rows=1)
+    static = run_summary(
+        run(ROWS[:2], REJECTS, PENDING, ledger), name="reviews", model="fake", rows=1
+    )
     shape = Shape(static.html)
     assert shape.words.split("\n")[2:] == [
         "topicstarstext",
@@ -129,7 +126,7 @@ def test_html_says_what_the_plain_text_says() -> None:
         "",
         "",
         "1 more row in reviews",
-        "reviews: 2 rows, 3 rejects, 1 pending, 6 from the session, 0 new · fake · 0 tokens",
+        "reviews: 2 rows, 3 rejects, 1 pending, 6 cached, 0 generated · fake · 0 tokens",
         "2 rejected: not JSON1 rejected: refusal1 pending: interrupted",
         "",
     ]
@@ -144,13 +141,13 @@ def test_bundle_has_both_forms_and_repr_is_the_plain_one() -> None:
 
 
 def test_no_rows_leave_a_line_and_no_table() -> None:
-    static = summary(run([]), name="reviews", model="fake")
-    assert static.plain == "reviews: 0 rows, 0 from the session, 0 new   fake   0 tokens"
+    static = run_summary(run([]), name="reviews", model="fake")
+    assert static.plain == "reviews: 0 rows, 0 cached, 0 generated   fake   0 tokens"
     assert "<table>" not in static.html
 
 
 def test_a_table_of_ids_alone_is_shown() -> None:
-    static = summary(run([{"id": "8f3a"}]), name="t", model="m")
+    static = run_summary(run([{"id": "8f3a"}]), name="t", model="m")
     assert static.plain.splitlines()[:2] == ["id", "8f3a"]
 
 
@@ -158,7 +155,7 @@ def test_markup_in_a_cell_a_name_a_reason_or_a_model_is_text() -> None:
     evil = "<img src=x onerror=alert(1)></script>"
     table = [{"id": "1", evil: evil}]
     rejects = [{"id": "2", "reason": evil}]
-    static = summary(run(table, rejects, ledger=Ledger(stopped=evil)), name=evil, model=evil)
+    static = run_summary(run(table, rejects, ledger=Ledger(stopped=evil)), name=evil, model=evil)
     shape = Shape(static.html)
     assert not {"img", "script"} & set(shape.tags)
     assert shape.words.count(evil) == 6
@@ -169,12 +166,6 @@ def test_unseen_characters_are_written_as_code_points() -> None:
     assert "a<U+200B>b<U+001B>[31m<U+202E>gnp<U+E0041>" in static.plain
     assert "a<code>U+200B</code>b<code>U+001B</code>[31m<code>U+202E</code>gnp" in static.html
     assert reveal("half \ud800") == "half <U+D800>"
-
-
-def test_joiners_of_emoji_and_persian_are_left_alone() -> None:
-    for text in ["👨\u200d👩\u200d👧", "می\u200cخواهم"]:
-        assert reveal(text) == text
-    assert reveal("a\u200db\u200d") == "a<U+200D>b<U+200D>"
 
 
 def test_model_text_is_isolated_and_keeps_its_lines() -> None:
@@ -192,119 +183,39 @@ def test_long_text_is_folded_with_its_length() -> None:
 
 
 def test_columns_beyond_the_twelfth_are_counted() -> None:
-    static = summary(run([{f"c{n}": n for n in range(40)}]), name="t", model="m")
+    static = run_summary(run([{f"c{n}": n for n in range(40)}]), name="t", model="m")
     assert "28 more columns" in static.plain
     assert static.html.count("<td") == 12
 
 
 def test_reasons_beyond_the_eighth_are_summed_up() -> None:
     rejects = [{"id": str(n), "reason": f"reason {n:02}"} for n in range(20)]
-    lines = summary(run(ROWS, rejects), name="t", model="m").plain.splitlines()
+    lines = run_summary(run(ROWS, rejects), name="t", model="m").plain.splitlines()
     assert lines[-2:] == ["  1 rejected: reason 07", "  12 rejected: 12 other reasons"]
 
 
 def test_wide_characters_keep_the_columns_aligned() -> None:
     rows = [{"a": "日本", "b": "x"}, {"a": "abcd", "b": "y"}, {"a": "e\u0301", "b": "z"}]
-    lines = summary(run(rows), name="t", model="m").plain.splitlines()
+    lines = run_summary(run(rows), name="t", model="m").plain.splitlines()
     assert lines[:4] == ["a     b", "日本  x", "abcd  y", "e\u0301     z"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "null"),
-        (float("nan"), "NaN"),
-        (True, "true"),
-        (1.5, "1.5"),
-        ({"a": ["é"]}, '{"a": ["é"]}'),
-        ({(1, 2): 3}, "<dict>"),
-        ({"x": object()}, '{"x": "<object>"}'),
-        (b"\x00", "<bytes>"),
-    ],
-)
-def test_values_are_written_as_json_and_never_by_address(value: Any, text: str) -> None:
-    assert cell(value) == text
-
-
-def test_values_of_numpy_dates_and_decimals_are_written_plainly() -> None:
-    import datetime
-    from decimal import Decimal
-
-    import numpy as np
-
-    assert cell(np.array([1, 2])) == "[1, 2]"
-    assert cell(np.int64(7)) == "7"
-    assert cell(datetime.date(2024, 1, 2)) == "2024-01-02"
-    assert cell(Decimal("1.10")) == "1.10"
 
 
 def test_two_runs_of_the_same_rows_differ_in_nothing() -> None:
     slow = Ledger(requests=12, completion_tokens=9, seconds=31.4)
     fast = Ledger(requests=12, completion_tokens=9, seconds=0.2)
     first, second = (
-        summary(run(ROWS, ledger=ledger), name="t", model="m") for ledger in (slow, fast)
+        run_summary(run(ROWS, ledger=ledger), name="t", model="m") for ledger in (slow, fast)
     )
     assert first == second
     assert not re.search(r"0x[0-9a-f]+|\d+ s\b", first.plain + first.html)
 
 
-def test_display_imports_no_widget_and_no_table_library() -> None:
-    code = (
-        "import sys, synthkit.notebook.output.tables; "
-        "print([m for m in ('anywidget', 'ipywidgets', 'pandas', 'pyarrow', 'IPython') "
-        "if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
-
-
-def test_outside_a_kernel_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SYNTHKIT_LIVE", raising=False)
-    assert interactive() is False
-
-
-def test_the_environment_overrules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
-    assert interactive() is True
-    monkeypatch.setenv("SYNTHKIT_LIVE", "0")
-    assert interactive() is False
-    monkeypatch.setenv("SYNTHKIT_LIVE", "yes")
-    with pytest.raises(UsageError, match="SYNTHKIT_LIVE must be 0, 1 or unset; got 'yes'"):
-        interactive()
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["jupyter", "execute", "--output=out.ipynb"],
-        ["nbconvert", "--execute", "--to=notebook", "--output=out.ipynb"],
-        ["pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q"],
-    ],
-    ids=["execute", "nbconvert", "nbval"],
-)
-def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> None:
-    source = (
-        "from pathlib import Path\n"
-        "from synthkit.core.environment import interactive\n"
-        "Path('seen').write_text(str(interactive()));"
-    )
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "a.ipynb"
-    )
-    module, *options = command
-    done = subprocess.run(
-        [sys.executable, "-m", module, *options, "a.ipynb"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "seen").read_text() == "False"
-
-
-def environment(home: Path) -> dict[str, str]:
-    """This process's environment, with Jupyter's folders in a new home."""
-    kept = {key: value for key, value in os.environ.items() if key != "SYNTHKIT_LIVE"}
-    home_of = {"HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": str(home / "ipython")}
-    return {**kept, **home_of, "PYTHONPATH": str(ROOT)}
+@pytest.mark.parametrize("make", [pandas, arrow, polars, hugging_face])
+def test_a_run_and_a_curation_show_themselves_as_html(make: Callable[[Any], Any]) -> None:
+    html = run(ROWS, REJECTS, make=make)._repr_html_()
+    assert "<table>" in html
+    assert "12 rows, 3 rejects, 0 cached, 15 generated" in html
+    stages = (Stage("length", 12, 3, {"<too long>": 9}),)
+    html = Curation(make(ROWS[:3]), make(ROWS[3:]), stages)._repr_html_()
+    assert "9 × &lt;too long&gt;" in html
+    assert "12 rows: 3 kept, 9 dropped" in html

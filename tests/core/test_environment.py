@@ -1,0 +1,68 @@
+"""Whether a person watches the outputs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from synthkit.core.environment import interactive
+from synthkit.core.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_outside_a_kernel_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYNTHKIT_LIVE", raising=False)
+    assert interactive() is False
+
+
+def test_the_environment_overrules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
+    assert interactive() is True
+    monkeypatch.setenv("SYNTHKIT_LIVE", "0")
+    assert interactive() is False
+    monkeypatch.setenv("SYNTHKIT_LIVE", "yes")
+    with pytest.raises(UsageError, match="SYNTHKIT_LIVE must be 0, 1 or unset; got 'yes'"):
+        interactive()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["jupyter", "execute", "--output=out.ipynb"],
+        ["nbconvert", "--execute", "--to=notebook", "--output=out.ipynb"],
+        ["pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q"],
+    ],
+    ids=["execute", "nbconvert", "nbval"],
+)
+def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> None:
+    source = (
+        "from pathlib import Path\n"
+        "from synthkit.core.environment import interactive\n"
+        "Path('seen').write_text(str(interactive()));"
+    )
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "a.ipynb"
+    )
+    module, *options = command
+    done = subprocess.run(
+        [sys.executable, "-m", module, *options, "a.ipynb"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "seen").read_text() == "False"
+
+
+def environment(home: Path) -> dict[str, str]:
+    """This process's environment, with Jupyter's folders in a new home."""
+    kept = {key: value for key, value in os.environ.items() if key != "SYNTHKIT_LIVE"}
+    home_of = {"HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": str(home / "ipython")}
+    return {**kept, **home_of, "PYTHONPATH": str(ROOT)}
