@@ -19,7 +19,7 @@ from synthkit.generation.runner import RowEvent, run_recipe
 from synthkit.models.openai.model import Endpoint
 from synthkit.models.transformers.model import Local
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._likelihood import logprobs
+from synthkit.recipes._logprobs import token_logprobs
 from synthkit.store.store import Store
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
         return "" if own else str(tokenizer.bos_token or tokenizer.eos_token)
 
     def _values(self, one: Instance, found: Completion) -> list[float]:
-        values = logprobs(found)
+        values = token_logprobs(found)
         if isinstance(values, Reject):
             raise self._failed(one, values.reason)
         return values

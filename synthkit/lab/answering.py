@@ -15,7 +15,8 @@ from synthkit.core.types import Completion, Ledger, Model, Request
 from synthkit.generation.branches import Answer
 from synthkit.generation.runner import RowEvent, run_recipe
 from synthkit.recipes._ask import ask
-from synthkit.store.store import ID_DIGITS, Store
+from synthkit.store.ids import ID_DIGITS
+from synthkit.store.store import Store
 
 State = Literal["new", "asking", "error"]
 
@@ -46,7 +47,7 @@ class Inquiry:
     def look_up(self, keys: Sequence[str]) -> None:
         """Take from the store what it holds under these keys."""
         absent = [key for key in keys if key not in self.held]
-        self.held.update(self.store.get(absent) if absent else {})
+        self.held.update(self.store.completions.get(absent) if absent else {})
 
     def state(self, key: str) -> tuple[State, str]:
         """What is known of a question without an answer, and why there is none."""
@@ -112,8 +113,8 @@ class Inquiry:
             done = sum(completion.finish != "error" for completion in outcome.results.values())
             prompts = "\n\n".join(dict.fromkeys(question.prompt for question in questions))
             ledger = replace(outcome.ledger, rejects=len(outcome.results) - done)
-            made = [questions[n].key[:ID_DIGITS] for n in sorted(outcome.results)]
-            self.store.add_run("", model.name, prompts, done, ledger, made=made)
+            ids = [questions[n].key[:ID_DIGITS] for n in sorted(outcome.results)]
+            self.store.runs.add("", model.name, prompts, done, ledger, ids=ids)
             if outcome.ledger.stopped not in ("", "interrupted"):
                 self.failures[model.name] = outcome.ledger.stopped
         except Exception as error:  # of a model that breaks its promise; the others go on

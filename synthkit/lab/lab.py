@@ -23,7 +23,8 @@ from synthkit.lab.config import Checks, Models, resolve
 from synthkit.lab.marks import Marking
 from synthkit.lab.matrix import ColumnRequests, Matrix
 from synthkit.lab.variants import Variant, Version, from_body, next_key
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
 
 Show = Literal["all", "different", "failing", "unmarked"]
@@ -91,7 +92,7 @@ class Laboratory:
         self.sampling = sampling or Sampling()
         self._lock = threading.RLock()
         self._running = threading.Lock()
-        kept = self.session.store.lab(name) or {}
+        kept = self.session.store.labs.get(name) or {}
         reading = {"schema": schema, "labels": labels, "regex": regex, "output": output}
         self.setup = resolve(
             kept,
@@ -121,7 +122,7 @@ class Laboratory:
         """Keep the lab in its session: variants, their versions, and the setup."""
         body = {"variants": [one.body() for one in self.variants], "baseline": self.baseline}
         with self._lock:
-            self.session.store.put_lab(self.name, body | self.setup.body())
+            self.session.store.labs.put(self.name, body | self.setup.body())
 
     @property
     def rows(self) -> list[dict[str, Any]]:

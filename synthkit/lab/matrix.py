@@ -22,7 +22,7 @@ from synthkit.lab.variants import Version
 from synthkit.prompts.parsing import Decoder
 from synthkit.recipes._prompt import decoder_for
 from synthkit.sessions.session import Session
-from synthkit.store.store import ID_DIGITS
+from synthkit.store.ids import ID_DIGITS
 
 EMPTY = "This variant is empty: write its prompt."
 

@@ -18,7 +18,8 @@ from synthkit.data import tables
 from synthkit.data.expressions import rule
 from synthkit.notebook import arguments as opts
 from synthkit.prompts.conditions import Sampler, conditions
-from synthkit.recipes._base import RECIPES, Recipe, from_function
+from synthkit.recipes._base import RECIPES, Recipe
+from synthkit.recipes._from_function import from_function
 
 _PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
 _SHARED = frozenset(

@@ -132,4 +132,4 @@ def test_an_old_session_is_exported_and_imported_whole(old: sk.Session, tmp_path
         copy.import_bundle(bundle)
         check(copy)
         assert copy.marks() == old.marks()
-        assert str(copy.import_bundle(DATA / "bundle.zip")) == "nothing that was not here already"
+        assert str(copy.import_bundle(DATA / "bundle.zip")) == "nothing new"

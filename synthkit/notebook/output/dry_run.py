@@ -53,7 +53,7 @@ def _requests(making: Job, outlook: DryRun) -> str:
 
 def _why(making: Job, outlook: DryRun) -> str:
     """Why the first miss is one, where the session has something to compare it with."""
-    if not outlook.next_requests or not making.session.store.count():
+    if not outlook.next_requests or not making.session.store.completions.count():
         return ""
     request = outlook.next_requests[0]
     why = making.session.explain(request, making.model_of(request))

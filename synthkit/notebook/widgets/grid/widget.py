@@ -110,7 +110,7 @@ class RowsView(Widget):
         Raises
         ------
         UsageError
-            If there are no rows, or ``form`` is not one of :data:`synthkit.share.export.FORMS`.
+            If there are no rows, or ``form`` is not one of :data:`synthkit.share.export.FORMATS`.
         """
         places = self.window.places
         size = len(places)
@@ -129,7 +129,9 @@ class RowsView(Widget):
         message = f"Copied {count(len(rows), 'row')}"
         if index is None and len(rows) < size:
             message += f" of {thousands(size)}, the most that is copied at once. Save writes all"
-        return export.text(rows, columns, form), f"{message}.{_formula_note(form, rows, columns)}"
+        return export.to_text(
+            rows, columns, form
+        ), f"{message}.{_formula_note(form, rows, columns)}"
 
     def _send_view(self) -> None:
         with self.window.lock, self.hold_sync():
@@ -279,7 +281,7 @@ def _records(rows: Sequence[ViewRow]) -> list[dict[str, Any]]:
 
 def _formula_note(form: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """A warning about cells that a spreadsheet would read as formulas."""
-    found = export.formulas(rows, columns) if form in ("csv", "tsv") else 0
+    found = export.count_formulas(rows, columns) if form in ("csv", "tsv") else 0
     if not found:
         return ""
     cells = f"{count(found, 'cell')} start{'s' if found == 1 else ''} with =, +, - or @"

@@ -241,7 +241,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         feed = open_preview(planned, None)
         run, widget = carry_out(planned, feed), feed.preview
         (id,) = run.table["id"]
-        session.store.add_marks(
+        session.store.marks.add(
             [
                 Mark(id=id, label="reject", by="ana", at=0),
                 Mark(id=id, label="accept", reason="warm", by="ana", at=60),

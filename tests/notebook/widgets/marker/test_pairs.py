@@ -315,7 +315,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
     browser = mark()
     browser.act(**content)
     assert browser.marker.error
-    assert session.store.marks() == []
+    assert session.store.marks.all() == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.plots import caption, confusion, losses, reading, rows
+from synthkit.plots import losses, summary
 
 
 def test_losses_are_counted_in_bins_under_both_components() -> None:
@@ -22,7 +22,7 @@ def test_losses_are_counted_in_bins_under_both_components() -> None:
         "small losses, 60%",
         "large losses, 40%",
     ]
-    assert reading(figure).startswith("A share of 0.40 has large losses, 0.90 on average")
+    assert summary(figure).startswith("A share of 0.40 has large losses, 0.90 on average")
     many = losses(values * 20_000, means=[0, 1], deviations=[1, 1], shares=[1, 0])
     assert len(many.to_json()) < 1e5
 
@@ -30,30 +30,7 @@ def test_losses_are_counted_in_bins_under_both_components() -> None:
 def test_losses_that_do_not_differ_have_no_components() -> None:
     figure = losses([0.0] * 3, means=[0, 1], deviations=[0, 0], shares=[1, 0])
     assert [trace.type for trace in figure.data] == ["bar"]
-    assert reading(figure) == "The losses do not fall in two."
+    assert summary(figure) == "The losses form one group."
     assert losses([], means=[0, 1], deviations=[0, 0], shares=[1, 0]).data[0].y == (0,) * 40
     with pytest.raises(UsageError, match="loss 1"):
         losses([0, math.inf], means=[0, 1], deviations=[1, 1], shares=[1, 0])
-
-
-def test_a_confusion_colours_what_is_off_the_diagonal() -> None:
-    figure = confusion([[40, 3], [5, 1052]], ["<i>", "x" * 99], caption="seed 0")
-    (heat,) = figure.data
-    assert [list(row) for row in heat.z] == [[None, 3], [5, None]]
-    assert heat.x == heat.y == ("&lt;i&gt;", "x" * 19 + "…")
-    assert [note.text for note in figure.layout.annotations] == ["40", "3", "5", "1\u202f052"]
-    assert caption(figure) == "n = 1\u202f100, 8 of them off the diagonal; seed 0"
-    assert rows(figure)[0] == {"given": "x" * 99, "looks": "<i>", "rows": 5}
-
-
-def test_fifty_labels_are_a_small_figure_without_numbers_in_it() -> None:
-    figure = confusion([[n] * 50 for n in range(50)], ["a rather long label of one beginning"] * 50)
-    assert len(figure.to_json()) < 100_000
-    assert len(figure.layout.annotations) == 0
-    assert len(set(figure.data[0].x)) == 50
-
-
-def test_a_confusion_without_rows_or_noise_says_so() -> None:
-    assert caption(confusion([], [])) == "n = 0, 0 of them off the diagonal"
-    assert reading(confusion([], [])) == "No rows."
-    assert reading(confusion([[3]], ["a"])) == "All of 3 rows look as they are labelled."

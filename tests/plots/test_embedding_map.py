@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from synthkit.core.errors import MissingExtra, UsageError
-from synthkit.plots import HUES, SYMBOLS, caption, cartography, embedding_map, reading, rows
+from synthkit.plots import HUES, SYMBOLS, caption, embedding_map, rows, summary
 
 
 def test_each_group_has_a_colour_and_a_shape() -> None:
@@ -33,7 +33,7 @@ def test_texts_are_no_markup_and_cut() -> None:
 def test_no_points_make_an_empty_figure() -> None:
     figure = embedding_map([], texts=[], groups=[])
     assert figure.data == ()
-    assert reading(figure).startswith("0 points")
+    assert summary(figure).startswith("0 points")
 
 
 def test_without_plotly_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,8 +52,8 @@ def test_the_reading_of_a_map_counts_nearest_neighbours() -> None:
     spots = [[0, 0], [1, 0], [9, 0], [10, 0]]
     figure = embedding_map(spots, texts=["t"] * 4, groups=["a", "a", "a", "b"])
     # by chance: 3 x 2 of 4 x 3 ordered pairs
-    assert "a share of 0.50 [" in reading(figure)
-    assert reading(figure).endswith("0.50 would by chance.")
+    assert "of the same group for a share of 0.50 [" in summary(figure)
+    assert summary(figure).endswith("against 0.50 by chance.")
 
 
 def test_a_large_map_is_a_sample_and_small() -> None:
@@ -70,45 +70,3 @@ def test_a_large_map_is_a_sample_and_small() -> None:
         at = trace.customdata[0]
         assert trace.x[0] == pytest.approx(spots[at][0], rel=1e-3)
     assert rows(figure)[0] == {"group": "group 0", "points": 6000}
-
-
-def test_a_data_map_tells_noisy_rows_from_others_and_says_how_many() -> None:
-    figure = cartography(
-        [0.9, 0.1, 0.8], [0.1, 0.2, 0.3], noisy=[False, True, False], caption="<b>; seed 4"
-    )
-    kept, noisy = figure.data
-    assert (kept.x, kept.y, kept.customdata) == ((0.1, 0.3), (0.9, 0.8), (0, 2))
-    assert (noisy.x, noisy.y, noisy.customdata) == ((0.2,), (0.1,), (1,))
-    assert (kept.marker.color, noisy.marker.color) == HUES[:2]
-    assert kept.marker.symbol != noisy.marker.symbol
-    assert [note.text.split("</span> ")[1] for note in figure.layout.annotations] == [
-        "2 kept",
-        "1 noisy",
-    ]
-    assert caption(figure) == "n = 3; &lt;b&gt;; seed 4"
-    assert reading(figure) == (
-        "The student believes the given label of the 1 noisy row with 0.10 on average, "
-        "of the others with 0.85."
-    )
-
-
-def test_of_many_rows_two_thousand_are_drawn_by_the_seed() -> None:
-    values = [(n % 997) / 997 for n in range(12_345)]
-    marks = [n % 3 == 0 for n in range(12_345)]
-    figure = cartography(values, values, noisy=marks)
-    drawn = [row for trace in figure.data for row in trace.customdata]
-    assert len(set(drawn)) == 2000
-    assert [row["n"] for row in rows(figure)] == [8230, 4115]
-    assert caption(figure) == "n = 12\u202f345; 2\u202f000 of them drawn, seed 0"
-    assert len(figure.to_json()) < 100_000
-    other = cartography(values, values, noisy=marks, seed=1)
-    assert list(other.data[0].customdata) != list(figure.data[0].customdata)
-    again = cartography(values, values, noisy=marks)
-    assert list(again.data[0].customdata) == list(figure.data[0].customdata)
-
-
-def test_an_empty_data_map_says_so() -> None:
-    assert caption(cartography([], [])) == "n = 0"
-    assert reading(cartography([], [])) == "No rows."
-    with pytest.raises(UsageError, match="confidence, row 0"):
-        cartography([math.nan], [0.1])
