@@ -16,7 +16,7 @@ import traitlets
 from synthkit.core.errors import SynthkitError, TableError, UsageError
 from synthkit.core.formatting import count
 from synthkit.data.tables import size, to_arrow
-from synthkit.notebook.widgets.base import Widget, clipped, fitting, source, style
+from synthkit.notebook.widgets.base import Widget, clipped, fitting
 from synthkit.notebook.widgets.grid.rows import Query, RowLog, ViewRow, read_query
 from synthkit.notebook.widgets.grid.window import RowWindow
 from synthkit.notebook.widgets.sessions.comparison import TEXT_LENGTH, comparison
@@ -57,8 +57,8 @@ class SessionBrowser(Widget):
     changed : called after each refresh that found a change.
     """
 
-    _esm = source("sessions/widget.js")
-    _css = style("sessions")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     overview = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
@@ -146,7 +146,6 @@ class SessionBrowser(Widget):
         return [_ROWS[name](row.cells or {}) for row in rows]
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
-        self.error = ""  # so that the same error a second time is a change, and shown
         with self._lock:
             match content:
                 case {"type": "page", "of": "runs" | "tables" as name, "start": int(start)}:
