@@ -1,5 +1,5 @@
-from .duplicates.filters import check_duplicates as check_duplicates
-from .duplicates.filters import clusters as clusters
+from .duplicates.check import check_duplicates as check_duplicates
+from .duplicates.clusters import clusters as clusters
 from .duplicates.filters import exact_duplicates as exact_duplicates
 from .duplicates.filters import near_duplicates as near_duplicates
 from .duplicates.filters import semantic_duplicates as semantic_duplicates
