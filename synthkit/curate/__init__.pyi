@@ -33,10 +33,10 @@ from .filters.text import symbols as symbols
 from .label_noise.confident_learning import confident_joint as confident_joint
 from .label_noise.confident_learning import label_issues as label_issues
 from .label_noise.confident_learning import label_quality as label_quality
-from .label_noise.methods import no_label_noise as no_label_noise
-from .label_noise.methods import suspects as suspects
-from .label_noise.methods import suspicion as suspicion
-from .label_noise.out_of_fold import cross_fitted as cross_fitted
+from .label_noise.suspicion import no_label_noise as no_label_noise
+from .label_noise.suspicion import suspects as suspects
+from .label_noise.suspicion import suspicion as suspicion
+from .label_noise.cross_fitting import cross_fitted as cross_fitted
 from .label_noise.pvi import by_pvi as by_pvi
 from .label_noise.pvi import pvi as pvi
 from .label_noise.small_loss import small_loss as small_loss
