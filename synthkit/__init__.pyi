@@ -19,10 +19,8 @@ from . import (
 from .core.errors import SynthkitError as SynthkitError
 from .core.types import Sampling as Sampling
 from .data.results import Run as Run
-from .generation.job import make as make
-from .generation.job import prepare as prepare
-from .generation.prompt_job import generate as generate
-from .generation.prompt_job import plan as plan
+from .generation.job import generate as generate
+from .generation.job import plan as plan
 from .models import load_model as load_model
 from .models.embedders import load_embedder as load_embedder
 from .models.fake import Fake as Fake

@@ -42,10 +42,28 @@ def test_binder_start_hands_over_without_a_network() -> None:
     assert done.stdout.split() == ["1", "1"]
 
 
+def test_the_readme_installs_the_versions_that_were_tested() -> None:
+    readme = (ROOT / "README.md").read_text()
+    installs = re.findall(r"^pip install .*\.\[.*$", readme, re.MULTILINE)
+    assert len(installs) == 2
+    assert all(" -c binder/constraints.txt " in line for line in installs)
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "binder" / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    needed = {
+        re.split(r"[>=<\[;# ]", line)[0].lower().replace("_", "-")
+        for lines in [PROJECT["dependencies"], *EXTRAS.values()]
+        for line in lines
+    }
+    assert needed - {"jupyter-synthkit"} <= pinned
+
+
 def test_the_readme_installs_extras_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     named = {name for group in re.findall(r'"\.\[([\w,]+)\]"', readme) for name in group.split(",")}
-    assert named == {"local", "notebook", "data", "dev"}
+    assert named == {"local", "notebook", "data", "curate", "dev"}
     assert named <= set(EXTRAS)
 
 

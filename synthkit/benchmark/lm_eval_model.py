@@ -14,11 +14,12 @@ from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_tex
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.types import Completion, Ledger, Message, Model, Reject, Request, Sampling, Steps
 from synthkit.evaluate._report import Progress
-from synthkit.generation.runner import Answer, RowEvent, drive
+from synthkit.generation.branches import Answer
+from synthkit.generation.runner import RowEvent, run_recipe
 from synthkit.models.openai.model import Endpoint
 from synthkit.models.transformers.model import Local
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._likelihood import logprobs
+from synthkit.recipes._logprobs import token_logprobs
 from synthkit.store.store import Store
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
         return "" if own else str(tokenizer.bos_token or tokenizer.eos_token)
 
     def _values(self, one: Instance, found: Completion) -> list[float]:
-        values = logprobs(found)
+        values = token_logprobs(found)
         if isinstance(values, Reject):
             raise self._failed(one, values.reason)
         return values
@@ -188,26 +189,26 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
         """What the steps of each instance return; they run side by side."""
         self.asked = requests
         self.total = sum(one.repeats for task in self.tasks.values() for one in task.instances)
-        driven = drive(steps, model=self.model, store=self.store, watch=self)
-        self.ledgers.append(driven.ledger)
-        if driven.error is not None:
-            raise driven.error
-        if driven.ledger.stopped == "interrupted":
+        outcome = run_recipe(steps, models={"": self.model}, store=self.store, listener=self)
+        self.ledgers.append(outcome.ledger)
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.ledger.stopped == "interrupted":
             raise KeyboardInterrupt
-        if len(driven.outcomes) < len(requests):
+        if len(outcome.results) < len(requests):
             raise ModelError(
-                f"the benchmark stopped after {len(driven.outcomes)} of {len(requests)} answers: "
-                f"{driven.ledger.stopped}. They are kept: the same call goes on from there."
+                f"the benchmark stopped after {len(outcome.results)} of {len(requests)} answers: "
+                f"{outcome.ledger.stopped}. They are kept: the same call goes on from there."
             )
-        return [driven.outcomes[at] for at in range(len(requests))]
+        return [outcome.results[at] for at in range(len(requests))]
 
-    def made(self, made: RowEvent) -> None:
+    def row_made(self, event: RowEvent) -> None:
         """Nothing: no rows are made."""
 
     def tick(self, ledger: Ledger) -> None:
         """Nothing: what counts is what is done."""
 
-    def done(self, position: int, outcome: Any, answers: Sequence[Answer]) -> None:
+    def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
         """Tell who follows."""
         self.answered += 1
         if self.progress is not None:

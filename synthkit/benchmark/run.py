@@ -26,7 +26,8 @@ from synthkit.evaluate.results import Measured, Report
 from synthkit.models import load_model
 from synthkit.models.openai.model import Endpoint
 from synthkit.sessions import evaluations
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
 from synthkit.stats.bootstrap import Difference, jackknife, pseudo_values
 from synthkit.stats.intervals import check_level, wilson
@@ -142,9 +143,9 @@ def benchmark(
         )
     made = _benchmark(found, loaded, asking.ledger, chat=chat, seed=seed, level=level)
     what = f"benchmark: {', '.join(loaded)}"
-    chosen.store.add_run("", answering.name, what, 0, made.ledger)
+    chosen.store.runs.add("", answering.name, what, 0, made.ledger)
     if name:
-        evaluations.keep(chosen.store, name, made, {"model": answering.name, "tasks": [*loaded]})
+        evaluations.save(chosen.store, name, made, {"model": answering.name, "tasks": [*loaded]})
     return made
 
 

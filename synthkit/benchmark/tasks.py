@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from synthkit.core.errors import PromptError, SynthkitError, TableError, UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.data import tables as tables
-from synthkit.recipes._row_prompts import about
-from synthkit.recipes._zerogen import distinct
+from synthkit.recipes._arguments import distinct_names
+from synthkit.recipes._row_prompts import column_template
 
 Spec: TypeAlias = str | Path | Mapping[str, Any]
 """A task file, a folder of them, or a task as :func:`task` and lm-eval describe it."""
@@ -115,7 +115,7 @@ def _documents(
     records = tables.records(held)
     if not records:
         raise UsageError("expected a row or more to make a task of; got none.")
-    template = about(prompt, held, label=label)
+    template = column_template(prompt, held, label=label)
     if len(template.turns) > 1:
         raise UsageError("a task's prompt is one turn; lm-eval adds the turns of examples.")
     answered = _answers(records, label, choices, tables.columns(held))
@@ -180,7 +180,7 @@ def _answers(
         return written
     if isinstance(choices, str) and choices in columns:
         return own
-    names = distinct("choices", choices)
+    names = distinct_names("choices", choices)
     said = choices.values() if isinstance(choices, Mapping) else names
     words = [str(one).strip() for one in said]
     if len(names) < 2 or len(set(words)) < len(words) or "" in words:

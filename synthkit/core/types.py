@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from synthkit.core.errors import UsageError
 
@@ -240,7 +240,7 @@ class Model(Protocol):
     """Anything that answers requests: local weights, an endpoint, a pool of either, a stand-in.
 
     A fingerprint that is a JSON object is explained part by part when a request misses. A model
-    may also have a ``budget`` (a :class:`Budget`), which its runs keep to unless told otherwise.
+    may also have a ``budget`` (a :class:`Budget`), which is the default of its runs.
     """
 
     @property
@@ -283,6 +283,20 @@ class Budget:
     max_requests: int | None = None
     max_tokens_total: int | None = None
     max_cost: float | None = None
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A model that sends requests more than once, and counts its retries against a budget."""
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of each of its runs."""
+        ...
+
+    def with_budget(self, budget: Budget) -> Model:
+        """The same model with another budget."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

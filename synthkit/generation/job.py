@@ -1,6 +1,6 @@
-"""From a recipe to a run: what ``%%synth --recipe`` calls, and what a prompt's plan rests on.
+"""The job: a recipe with its models, its session and its budget, before anything is asked.
 
-:func:`prepare` says what a recipe would ask; :func:`make` also has it answered.
+:func:`plan` makes one; ``job.dry_run()`` says what it would ask; :func:`generate` runs it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,28 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
+from synthkit.core import keywords
 from synthkit.core.errors import EndpointError, UsageError, unknown
 from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
-from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, drive
+from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, run_recipe
 from synthkit.models import load_model
 from synthkit.prompts.conditions import with_parent
-from synthkit.recipes._base import Recipe, from_function
-from synthkit.sessions.session import Session, check_name
+from synthkit.recipes._base import Recipe
+from synthkit.recipes._from_function import from_function
+from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
-from synthkit.store.store import ID_DIGITS
+from synthkit.store.ids import ID_DIGITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What requests that are not held yet would take; ``None`` where not known."""
+class CostEstimate:
+    """Expected tokens, cost (US dollars) and seconds; ``None`` where unknown."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -35,311 +39,388 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """How far a recipe gets with what the session holds.
+class DryRun:
+    """How far a job gets with the completions that the session holds.
 
-    ``hits`` requests are held; ``ahead`` are the ones that would be sent next, before it is known
-    what follows from their answers.
+    Parameters
+    ----------
+    hits : requests whose completions are cached.
+    next_requests : the requests that would be sent first. A recipe of several steps asks more,
+        which depend on their answers.
+    estimate : what the rest would take.
     """
 
     hits: int
-    ahead: list[Request]
+    next_requests: list[Request]
+    estimate: CostEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A recipe with all that it takes to run it, before anything is asked.
+    """A recipe with all that it takes to run it.
 
-    ``line`` is what stood behind ``%%synth``, if a cell asked.
+    Parameters
+    ----------
+    models : role -> model; the role ``""`` is the one that answers requests without a role.
+    budget : the limits of this run; ``None`` for those of the model, if it has any.
+    name : the name under which the session keeps the table; empty to keep none.
+    line : the arguments of the ``%%synth`` cell that asked, if one did.
     """
 
     recipe: Recipe
-    model: Model
-    others: Mapping[str, Model]
+    models: Mapping[str, Model]
     session: Session
     budget: Budget | None
     name: str
     line: str = ""
 
-    def outlook(self) -> Outlook:
-        """How far the recipe gets with what the session holds; nothing is asked."""
-        driven = self._drive(Budget(max_requests=0), None, None)
-        return Outlook(hits=driven.ledger.hits, ahead=driven.left)
+    @property
+    def model(self) -> Model:
+        """The model that answers requests without a role."""
+        return self.models[""]
 
-    def estimate(self, outlook: Outlook) -> Estimate:
-        """What it would take to answer the rest of what the recipe asks.
-
-        It is reckoned at the most that the recipe says, and the requests that are not known yet
-        are taken to be like the known ones.
-        """
-        ahead, bounds = outlook.ahead, self.recipe.requests
-        most = bounds.least if bounds.most is None else bounds.most
-        n = max(most - outlook.hits, len(ahead)) if ahead else 0
-        letters = sum(len(m.content) for request in ahead for m in request.messages)
-        letters += sum(len(request.answer or "") for request in ahead)
-        tokens = sum(request.most_written for request in ahead)
-        share = n / max(1, len(ahead))
-        return estimate(self.session, self.model, n, round(letters * share), round(tokens * share))
-
-    def opening(self) -> list[Request | None]:
-        """What each branch of the recipe asks first; ``None`` where it begins otherwise."""
-        steps: Iterator[Any] = (next(branch, ()) for branch in self.recipe.branches())
-        found = (step[0] if step else None for step in steps)
-        return [one if isinstance(one, Request) else None for one in found]
-
-    def answering(self, request: Request) -> Model:
+    def model_of(self, request: Request) -> Model:
         """The model that answers a request."""
-        return self.others[request.to] if request.to else self.model
+        return self.models[request.to]
+
+    def key(self, request: Request) -> str:
+        """The key under which the session keeps the completion of a request."""
+        return request.key(self.model_of(request).fingerprint)
+
+    def first_requests(self) -> list[Request | None]:
+        """The first request of each branch of the recipe; ``None`` for one that starts otherwise.
+
+        A prompt asks nothing but these: one for each row.
+        """
+        steps: Iterator[Any] = (next(branch, ()) for branch in self.recipe.branches())
+        first = (step[0] if step else None for step in steps)
+        return [request if isinstance(request, Request) else None for request in first]
 
     def fields(self, position: int) -> dict[str, Any]:
-        """The fields of the row that a branch belongs to."""
+        """The fields of the row that the branch at ``position`` belongs to."""
         if self.recipe.source is None:
             return {}
         return tables.records(tables.take(self.recipe.source, [position]))[0]
 
-    def run(self, *, stop: threading.Event | None = None, watch: RunListener | None = None) -> Run:
-        """The recipe carried out, as far as it goes.
+    def dry_run(self) -> DryRun:
+        """What would be asked, and what it would take; nothing is asked."""
+        outcome = self._run(Budget(max_requests=0), None, None)
+        hits, following = outcome.ledger.hits, outcome.unsent
+        bounds = self.recipe.requests
+        most = bounds.least if bounds.most is None else bounds.most
+        n = max(most - hits, len(following)) if following else 0
+        # requests that are not known yet are assumed to be like the known ones
+        scale = n / max(1, len(following))
+        characters = sum(len(m.content) for request in following for m in request.messages)
+        characters += sum(len(request.answer or "") for request in following)
+        tokens = sum(request.most_written for request in following)
+        estimate = estimated(
+            self.session, self.model, n, round(characters * scale), round(tokens * scale)
+        )
+        return DryRun(hits=hits, next_requests=following, estimate=estimate)
+
+    def run(
+        self, *, cancel: threading.Event | None = None, listener: RunListener | None = None
+    ) -> Run:
+        """Run the recipe as far as the models, the budget and interrupts let it.
+
+        Parameters
+        ----------
+        cancel : set it from another thread to end the run with the rows made so far.
+        listener : is called with each row as it is made.
 
         Raises
         ------
         SynthkitError
-            If the model refuses or the recipe fails; ``error.run`` has what was done. A server
-            that does not answer leaves rows in ``pending``.
+            If a model refuses or the recipe fails; ``error.run`` has the rows made so far. A server
+            that does not answer is no error: its rows are in ``pending``.
         """
-        driven = self._drive(self.budget, stop, watch)
-        run = self._run(driven)
-        rows = [one for one in driven.made if isinstance(one.outcome, Row)]
-        self.session.store.add_run(
+        outcome = self._run(self.budget, cancel, listener)
+        run = self._tables(outcome)
+        row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
+        self.session.store.runs.add(
             self.name,
             self.model.name,
             self.recipe.prompt,
-            len(rows),
+            len(row_ids),
             run.ledger,
             line=self.line,
-            made=[one.id for one in rows],
-            rejected=[one.id for one in driven.made if isinstance(one.outcome, Reject)],
-            origins={one.id: tuple(one.of) for one in driven.made if one.of},
+            ids=row_ids,
+            reject_ids=[event.id for event in outcome.events if isinstance(event.outcome, Reject)],
+            origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},
         )
-        if self.name and rows:
+        if self.name and row_ids:
             self.session.save(self.name, run.table)
-        error = driven.error
-        if error is not None and not _unreachable(error):
+        error = outcome.error
+        unreachable = isinstance(error, EndpointError) and error.status is None
+        if error is not None and not unreachable:
             error.run = run
             raise error
         return run
 
-    def _drive(
-        self, budget: Budget | None, stop: threading.Event | None, watch: RunListener | None
+    def _run(
+        self, budget: Budget | None, cancel: threading.Event | None, listener: RunListener | None
     ) -> RunOutcome[None]:
         source, most = self.recipe.source, self.recipe.requests.most
         size = 0 if source is None else tables.size(source)
-        return drive(
+        return run_recipe(
             self.recipe.branches(),
-            model=self.model,
-            others=self.others,
+            models=self.models,
             store=self.session.store,
             budget=budget,
-            stop=stop,
-            watch=watch,
-            each=-(-most // size) if most and size else 1,
+            cancel=cancel,
+            listener=listener,
+            requests_each=-(-most // size) if most and size else 1,
         )
 
-    def _run(self, driven: RunOutcome[None]) -> Run:
-        rows = [one for one in driven.made if isinstance(one.outcome, Row)]
+    def _tables(self, outcome: RunOutcome[None]) -> Run:
+        rows = [event for event in outcome.events if isinstance(event.outcome, Row)]
         rejects = [
-            (replace(one, outcome=replace(one.outcome, cells=_told(one.outcome))))
-            for one in driven.made
-            if isinstance(one.outcome, Reject)
+            replace(event, outcome=replace(event.outcome, cells=_reject_cells(event.outcome)))
+            for event in outcome.events
+            if isinstance(event.outcome, Reject)
         ]
         return Run(
             table=self._table(rows, self.recipe.columns),
             rejects=self._table(rejects, (), last=("raw", "reason")),
-            pending=self._pending(driven),
-            ledger=replace(driven.ledger, rejects=len(rejects)),
+            pending=self._pending(outcome),
+            ledger=replace(outcome.ledger, rejects=len(rejects)),
         )
 
     def _table(
-        self, made: Sequence[RowEvent], columns: Sequence[str], last: Sequence[str] = ()
+        self, events: Sequence[RowEvent], columns: Sequence[str], last: Sequence[str] = ()
     ) -> Any:
-        """The table of what was made: the fields of its branch, and its own cells."""
+        """A table of rows or rejects: the fields of each one's branch, and its own cells."""
         source = self.recipe.source
-        found: dict[str, list[Any]] = {"id": [one.id for one in made]}
-        parents = [one.outcome.parent for one in made]
+        cells: dict[str, list[Any]] = {"id": [event.id for event in events]}
+        parents = [event.outcome.parent for event in events]
         has_parent = source is not None and {"id", "parent"} & set(tables.columns(source))
         if has_parent or any(parent is not None for parent in parents):
-            found["parent"] = parents
-        first = tuple(found)
+            cells["parent"] = parents
+        first = tuple(cells)
         names = dict.fromkeys(columns)
-        names |= dict.fromkeys(name for one in made for name in one.outcome.cells)
+        names |= dict.fromkeys(name for event in events for name in event.outcome.cells)
         names = {name: None for name in names if name not in last} | dict.fromkeys(last)
-        found |= {name: [one.outcome.cells.get(name) for one in made] for name in names}
+        cells |= {name: [event.outcome.cells.get(name) for event in events] for name in names}
         if source is None:
-            return tables.build(found, like=self.recipe.kind, n=len(made))
-        taken = tables.take(source, [one.position for one in made])
-        return tables.assign(taken, found, first=first)
+            return tables.build(cells, like=self.recipe.kind, n=len(events))
+        fields = tables.take(source, [event.position for event in events])
+        return tables.assign(fields, cells, first=first)
 
-    def _pending(self, driven: RunOutcome[None]) -> Any:
-        """The rows whose branch did not come to its end; their ids are those of what it asks."""
+    def _pending(self, outcome: RunOutcome[None]) -> Any:
+        """The rows whose branch did not end; their ids are those of its first request."""
         source = self.recipe.source
         if source is None:
             return tables.build({"id": [], "reason": []}, like=self.recipe.kind, n=0)
-        size = tables.size(source)
-        left = [i for i in range(size) if i not in driven.outcomes]
-        ids: list[str | None] = []
-        if left:
-            opening = self.opening()
-            ids = [self._id(opening[i]) for i in left]
-        taken = with_parent(tables.take(source, left))
+        unfinished = [i for i in range(tables.size(source)) if i not in outcome.results]
+        row_ids: list[str | None] = []
+        if unfinished:
+            first = self.first_requests()
+            asked = [first[i] for i in unfinished]
+            row_ids = [
+                None if request is None else self.key(request)[:ID_DIGITS] for request in asked
+            ]
+        fields = with_parent(tables.take(source, unfinished))
         cells: dict[str, Sequence[Any]] = {
-            "id": ids,
-            "reason": [driven.ledger.stopped or "not asked"] * len(left),
+            "id": row_ids,
+            "reason": [outcome.ledger.stopped or "not asked"] * len(unfinished),
         }
-        has_parent = "parent" in tables.columns(taken)
-        return tables.assign(taken, cells, first=("id", "parent") if has_parent else ("id",))
-
-    def _id(self, request: Request | None) -> str | None:
-        if request is None:
-            return None
-        return request.key(self.answering(request).fingerprint)[:ID_DIGITS]
+        has_parent = "parent" in tables.columns(fields)
+        return tables.assign(fields, cells, first=("id", "parent") if has_parent else ("id",))
 
 
-def prepare(
-    recipe: Recipe | Callable[..., Any],
-    *,
-    model: Model | str,
-    others: Mapping[str, Model | str] | None = None,
-    session: Session | None = None,
-    rows: Any = None,
-    name: str = "",
-    max_requests: int | None = None,
-    max_tokens_total: int | None = None,
-    max_cost: float | None = None,
+class JobOptions(PromptOptions, total=False):
+    """What :func:`generate` and :func:`plan` take besides a prompt or recipe, and a model."""
+
+    session: Session | None
+    others: Mapping[str, Model | str] | None
+    name: str
+    max_requests: int | None
+    max_tokens_total: int | None
+    max_cost: float | None
+
+
+@keywords.shows(JobOptions)
+def plan(
+    prompt: str | Recipe | Callable[..., Any], *, model: Model | str, **options: Unpack[JobOptions]
 ) -> Job:
-    """A recipe with its models and its session, before anything is asked.
+    """The job that :func:`generate` would run, rendered and checked; nothing is asked.
 
-    Takes what :func:`make` takes, and raises what it raises before it asks.
-    """
-    chosen = session or current_session()
-    if not isinstance(recipe, Recipe):
-        recipe = from_function(recipe, rows)
-    elif rows is not None:
-        raise UsageError(f"the recipe {recipe.name} has its rows already; give them to it alone.")
-    if name:
-        check_name(name)
-    given = dict(others or {})
-    for role in given:
-        if role not in recipe.roles:
-            raise UsageError(unknown("role", role, recipe.roles))
-    return Job(
-        recipe=recipe,
-        model=_loaded(model, chosen),
-        others={role: _loaded(given.get(role, model), chosen) for role in recipe.roles},
-        session=chosen,
-        budget=budgeted(max_requests, max_tokens_total, max_cost),
-        name=name,
-    )
-
-
-def make(
-    recipe: Recipe | Callable[..., Any],
-    *,
-    model: Model | str,
-    others: Mapping[str, Model | str] | None = None,
-    session: Session | None = None,
-    rows: Any = None,
-    name: str = "",
-    max_requests: int | None = None,
-    max_tokens_total: int | None = None,
-    max_cost: float | None = None,
-    stop: threading.Event | None = None,
-    watch: RunListener | None = None,
-) -> Run:
-    """The rows that a recipe makes with a model; nothing is asked twice.
-
-    Parameters
-    ----------
-    recipe : one of ``synthkit.recipes``, or a generator function of your own (see
-        :func:`synthkit.recipes._base.from_function`), which is begun with ``rows``.
-    model : a model, or the spec of one for :func:`~synthkit.models.load_model`.
-    others : role -> a further model, for recipes that ask several; a role that is not given is
-        played by ``model``.
-    session : where answers are kept; ``./.synthkit`` if not given.
-    name : keeps the table in the session under this name.
-    max_requests, max_tokens_total, max_cost : stop cleanly before more is spent (cost in US
-        dollars), with the rows that are done; the model's own budget if not given.
-    stop : set it from another thread to end the run with what is done.
-    watch : told of each row as it is made.
-
-    Raises
-    ------
-    UsageError
-        Before anything is asked: an option that makes no sense.
-    RecipeError
-        If a recipe's own code fails; ``error.run`` has what was done.
-    ModelError
-        If the model refuses; ``error.run`` has what was done. A server that does not answer gives
-        a warning, and leaves rows in ``pending``.
+    Takes what :func:`generate` takes, and raises what it raises before it asks. ``job.dry_run()``
+    counts cached and missing completions and estimates tokens, cost and time;
+    ``job.run(cancel=..., listener=...)`` runs it.
 
     Examples
     --------
     >>> import tempfile, synthkit as sk
+    >>> with tempfile.TemporaryDirectory() as folder, sk.Session(folder) as session:
+    ...     job = sk.plan("Name a fruit.", n=3, model=sk.Fake(), session=session)
+    ...     len(job.dry_run().next_requests)
+    3
+    """
+    keywords.check("generate", options, JobOptions.__annotations__)
+    session = options.get("session") or current_session()
+    name = options.get("name", "")
+    if name:
+        check_name(name)
+    recipe = _recipe(prompt, options)
+    others = options.get("others") or {}
+    for role in others:
+        if role not in recipe.roles:
+            raise UsageError(unknown("role", role, recipe.roles))
+    specs = {"": model} | {role: others.get(role, model) for role in recipe.roles}
+    return Job(
+        recipe=recipe,
+        models={
+            role: load_model(spec, store=session.store) if isinstance(spec, str) else spec
+            for role, spec in specs.items()
+        },
+        session=session,
+        budget=_budget(options),
+        name=name,
+    )
+
+
+@keywords.shows(JobOptions)
+def generate(
+    prompt: str | Recipe | Callable[..., Any], *, model: Model | str, **options: Unpack[JobOptions]
+) -> Run:
+    """A table made by a model from a prompt or a recipe. Nothing is asked twice.
+
+    Parameters
+    ----------
+    prompt : a prompt template (see :mod:`synthkit.prompts.templates`), whose fields come from
+        ``rows`` and ``vary``; or one of :mod:`synthkit.recipes`; or a generator function (see
+        :func:`synthkit.recipes.from_function`), which takes ``rows`` and, if it has such a
+        parameter, ``sampling``.
+    model : a model, or the spec of one for :func:`~synthkit.models.load_model`.
+    session : where completions are kept; ``./.synthkit`` by default.
+    others : role -> model, for recipes that ask several models; ``model`` plays the other roles.
+    name : keeps the table in the session under this name.
+    max_requests, max_tokens_total, max_cost : the run stops before more is spent (cost in US
+        dollars), with the rows made so far; by default the model's own budget.
+
+    rows : a table of any kind, with one request for each row; the results are of its kind. Its
+        ``id`` column, if it has one, becomes ``parent``.
+    vary : field -> values, which may depend on another field's (see
+        :func:`~synthkit.prompts.conditions.conditions`).
+    sampler : ``"product"`` (default) combines all values in turn, ``"independent"`` draws each
+        field uniformly by the seed, ``"joint"`` draws rows of the table ``like``, so that only
+        combinations occur that exist there.
+    where : which combinations are allowed: an expression such as ``not (tone = dry and topic =
+        soup)``, a function of a combination, or combinations to exclude.
+    n : with ``rows``, completions for each row (and combination); without, rows in total, at least
+        one for each combination of a product. 1 by default.
+    system : a template for the system turn.
+    examples : demonstrations to show: a table, or :class:`~synthkit.prompts.templates.Examples`.
+    schema, labels, regex : how a completion is parsed: as JSON that follows a JSON Schema or
+        pydantic model, as one of these labels, or by the named groups of a pattern; as text by
+        default.
+    output : the column for a text or a label; by default ``text`` or ``label``, with a number where
+        the rows have that column already.
+    repairs : how often a completion that cannot be parsed is asked for again, with the reason; by
+        default once with a ``schema``, never without.
+    temperature, top_p, max_tokens, seed, stop, logprobs, extra : how tokens are sampled, the same
+        for all rows; see :class:`~synthkit.core.types.Sampling`, which ``sampling`` takes whole.
+
+    The options from ``rows`` on are those of a prompt. A recipe takes its own when it is built.
+
+    Returns
+    -------
+    A :class:`~synthkit.data.results.Run` with ``table``, ``rejects``, ``pending`` and ``ledger``.
+
+    Raises
+    ------
+    UsageError
+        Before anything is asked: an unknown field or option, a bad schema, an option that makes no
+        sense.
+    RecipeError
+        If a recipe's own code fails; ``error.run`` has the rows made so far.
+    ModelError
+        If the model refuses; ``error.run`` has the rows made so far. A server that does not answer
+        gives a warning, and its rows are in ``pending``.
+
+    Examples
+    --------
+    >>> import tempfile, synthkit as sk
+    >>> with tempfile.TemporaryDirectory() as folder, sk.Session(folder) as session:
+    ...     run = sk.generate(
+    ...         "Name a {{ colour }} fruit.", vary={"colour": ["red", "green"]},
+    ...         model=sk.load_model("fake", answer="An apple."), session=session)
+    >>> run.table[["colour", "text"]].values.tolist()
+    [['red', 'An apple.'], ['green', 'An apple.']]
+
+    A generator function is a recipe as well:
+
     >>> def shout(row):
     ...     (answer,) = yield [sk.recipes.user(f"Name a {row['colour']} fruit.")]
     ...     return {"fruit": answer.text.upper()}
     >>> with tempfile.TemporaryDirectory() as folder, sk.Session(folder) as session:
-    ...     run = sk.make(shout, rows=[{"colour": "red"}], session=session,
-    ...                   model=sk.load_model("fake", answer="An apple."))
+    ...     run = sk.generate(shout, rows=[{"colour": "red"}], session=session,
+    ...                       model=sk.load_model("fake", answer="An apple."))
     >>> run.table["fruit"].tolist()
     ['AN APPLE.']
     """
-    making = prepare(
-        recipe,
-        model=model,
-        others=others,
-        session=session,
-        rows=rows,
-        name=name,
-        max_requests=max_requests,
-        max_tokens_total=max_tokens_total,
-        max_cost=max_cost,
-    )
-    run = making.run(stop=stop, watch=watch)
-    warn_of_pending(run)
+    run = plan(prompt, model=model, **options).run()
+    if run.ledger.stopped.startswith("http"):  # a server that does not answer
+        pending = tables.size(run.pending)
+        what = f"{pending} rows are pending" if pending else "the run is incomplete"
+        warnings.warn(f"{what}: {run.ledger.stopped}", RuntimeWarning, stacklevel=2)
     return run
 
 
-def warn_of_pending(run: Run) -> None:
-    """Warn if a server that does not answer left something unasked."""
-    if run.ledger.stopped.startswith("http"):
-        left = tables.size(run.pending)
-        what = f"{left} rows are pending" if left else "the run is not whole"
-        warnings.warn(f"{what}: {run.ledger.stopped}", RuntimeWarning, stacklevel=3)
+def _recipe(given: str | Recipe | Callable[..., Any], options: JobOptions) -> Recipe:
+    """The recipe that a prompt, a recipe or a generator function stands for."""
+    prompt_options = PromptOptions.__annotations__
+    own: Any = {name: value for name, value in options.items() if name in prompt_options}
+    if isinstance(given, str):
+        return prompt(given, **own)
+    if isinstance(given, Recipe):
+        for name in own:
+            raise UsageError(
+                f"{name}= is an option of prompts; give it to the recipe {given.name} when it is "
+                "built."
+            )
+        return given
+    taken = {name: own.pop(name) for name in ("sampling", *SAMPLING) if name in own}
+    rows = own.pop("rows", None)
+    for name in own:
+        raise UsageError(f"{name}= is an option of prompts; a generator function takes rows=.")
+    return from_function(given, rows, **({"sampling": sampled(taken)} if taken else {}))
 
 
-def budgeted(
-    max_requests: int | None, max_tokens_total: int | None, max_cost: float | None
-) -> Budget | None:
-    """The budget of these limits; ``None`` without any."""
-    limits = Budget(max_requests=max_requests, max_tokens_total=max_tokens_total, max_cost=max_cost)
+def _budget(options: JobOptions) -> Budget | None:
+    """The limits of a run; ``None`` without any."""
+    limits = Budget(
+        max_requests=options.get("max_requests"),
+        max_tokens_total=options.get("max_tokens_total"),
+        max_cost=options.get("max_cost"),
+    )
     return None if limits == Budget() else limits
 
 
-def estimate(session: Session, model: Model, n: int, letters: int, most_tokens: int) -> Estimate:
-    """What ``n`` requests would take, by the runs of this model in the session so far.
+def estimated(
+    session: Session, model: Model, n: int, characters: int, most_tokens: int
+) -> CostEstimate:
+    """What ``n`` requests would take, judged by the runs of this model in the session so far.
 
-    ``letters`` is the length of their prompts, ``most_tokens`` what they may answer.
+    Parameters
+    ----------
+    characters : the length of their prompts in total.
+    most_tokens : the most tokens that they may be answered with in total.
     """
-    past = [run for run in session.store.runs() if run["model"] == model.name and run["requests"]]
-    asked = sum(run["requests"] for run in past)
+    runs = session.store.runs.all()
+    past = [run for run in runs if run["model"] == model.name and run["requests"]]
+    requests = sum(run["requests"] for run in past)
     seconds, completion_tokens = None, most_tokens
-    if asked:
-        completion_tokens = round(sum(run["completion_tokens"] for run in past) / asked * n)
-        seconds = n * sum(run["seconds"] for run in past) / asked
-    price, prompt_tokens = model.price, letters // 4
+    if requests:
+        completion_tokens = round(sum(run["completion_tokens"] for run in past) / requests * n)
+        seconds = n * sum(run["seconds"] for run in past) / requests
+    price, prompt_tokens = model.price, characters // 4
     cost = None
     if price is not None:
         cost = (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
-    return Estimate(
+    return CostEstimate(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         cost=cost,
@@ -347,13 +428,5 @@ def estimate(session: Session, model: Model, n: int, letters: int, most_tokens: 
     )
 
 
-def _told(reject: Reject) -> dict[str, Any]:
+def _reject_cells(reject: Reject) -> dict[str, Any]:
     return {**reject.cells, "raw": reject.raw, "reason": reject.reason}
-
-
-def _loaded(model: Model | str, session: Session) -> Model:
-    return load_model(model, store=session.store) if isinstance(model, str) else model
-
-
-def _unreachable(error: Exception) -> bool:
-    return isinstance(error, EndpointError) and error.status is None

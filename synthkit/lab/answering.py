@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from synthkit.core.types import Completion, Ledger, Model, Request
-from synthkit.generation.runner import Answer, RowEvent, drive
+from synthkit.generation.branches import Answer
+from synthkit.generation.runner import RowEvent, run_recipe
 from synthkit.recipes._ask import ask
-from synthkit.store.store import ID_DIGITS, Store
+from synthkit.store.ids import ID_DIGITS
+from synthkit.store.store import Store
 
 State = Literal["new", "asking", "error"]
 
@@ -45,7 +47,7 @@ class Inquiry:
     def look_up(self, keys: Sequence[str]) -> None:
         """Take from the store what it holds under these keys."""
         absent = [key for key in keys if key not in self.held]
-        self.held.update(self.store.get(absent) if absent else {})
+        self.held.update(self.store.completions.get(absent) if absent else {})
 
     def state(self, key: str) -> tuple[State, str]:
         """What is known of a question without an answer, and why there is none."""
@@ -101,20 +103,20 @@ class Inquiry:
             self.failures.pop(model.name, None)
         changed()
         try:
-            driven = drive(
+            outcome = run_recipe(
                 (ask(question.request, lambda completion: completion) for question in questions),
-                model=model,
+                models={"": model},
                 store=self.store,
-                stop=stop,
-                watch=_Watch(self, questions, changed),
+                cancel=stop,
+                listener=_Watch(self, questions, changed),
             )
-            done = sum(completion.finish != "error" for completion in driven.outcomes.values())
+            done = sum(completion.finish != "error" for completion in outcome.results.values())
             prompts = "\n\n".join(dict.fromkeys(question.prompt for question in questions))
-            ledger = replace(driven.ledger, rejects=len(driven.outcomes) - done)
-            made = [questions[n].key[:ID_DIGITS] for n in sorted(driven.outcomes)]
-            self.store.add_run("", model.name, prompts, done, ledger, made=made)
-            if driven.ledger.stopped not in ("", "interrupted"):
-                self.failures[model.name] = driven.ledger.stopped
+            ledger = replace(outcome.ledger, rejects=len(outcome.results) - done)
+            ids = [questions[n].key[:ID_DIGITS] for n in sorted(outcome.results)]
+            self.store.runs.add("", model.name, prompts, done, ledger, ids=ids)
+            if outcome.ledger.stopped not in ("", "interrupted"):
+                self.failures[model.name] = outcome.ledger.stopped
         except Exception as error:  # of a model that breaks its promise; the others go on
             self.failures[model.name] = f"{type(error).__name__}: {error}"
         finally:
@@ -140,12 +142,12 @@ class _Watch:
     ) -> None:
         self.inquiry, self.questions, self.changed = inquiry, questions, changed
 
-    def made(self, made: RowEvent) -> None:
+    def row_made(self, event: RowEvent) -> None:
         """Questions make no rows."""
 
-    def done(self, position: int, outcome: Any, answers: Sequence[Answer]) -> None:
+    def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
         """Take one answer."""
-        self.inquiry.take(self.questions[position].key, outcome)
+        self.inquiry.take(self.questions[position].key, result)
         self.changed()
 
     def tick(self, ledger: Ledger) -> None:

@@ -1,7 +1,7 @@
 """The lab itself: what is compared, what is known of each cell, and where it is kept.
 
 ``%synth lab`` shows one; :class:`Laboratory` is the same in plain Python. Each cell is one request
-of a :func:`~synthkit.generation.prompt_job.plan`, so it is the very row that ``%%synth`` would make: it has the
+of a :func:`~synthkit.generation.job.plan`, so it is the very row that ``%%synth`` would make: it has the
 same id, is not asked twice, and its marks go with it.
 """
 
@@ -15,16 +15,16 @@ from typing import Any, Literal
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Model, Sampling
-from synthkit.generation.job import Estimate
-from synthkit.generation.prompt_job import Plan
+from synthkit.generation.job import CostEstimate
 from synthkit.lab import results as report
 from synthkit.lab.answering import Question
 from synthkit.lab.cells import Cell, Column
 from synthkit.lab.config import Checks, Models, resolve
 from synthkit.lab.marks import Marking
-from synthkit.lab.matrix import Matrix
+from synthkit.lab.matrix import ColumnRequests, Matrix
 from synthkit.lab.variants import Variant, Version, from_body, next_key
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
 
 Show = Literal["all", "different", "failing", "unmarked"]
@@ -42,7 +42,7 @@ class Laboratory:
         variants, all their versions, and whatever of the following is not given.
     inputs : a table; its columns are the template fields.
     limit : how many of its first rows are used.
-    vary : field -> values, as in :func:`~synthkit.generation.prompt_job.generate`.
+    vary : field -> values, as in :func:`~synthkit.generation.job.generate`.
     models : models or specs, or what to call each -> model.
     checks : those of :mod:`synthkit.evaluate.checks`, or lines for its ``parse``.
     judge_model : answers the judges' questions; the first model if not given.
@@ -92,7 +92,7 @@ class Laboratory:
         self.sampling = sampling or Sampling()
         self._lock = threading.RLock()
         self._running = threading.Lock()
-        kept = self.session.store.lab(name) or {}
+        kept = self.session.store.labs.get(name) or {}
         reading = {"schema": schema, "labels": labels, "regex": regex, "output": output}
         self.setup = resolve(
             kept,
@@ -122,7 +122,7 @@ class Laboratory:
         """Keep the lab in its session: variants, their versions, and the setup."""
         body = {"variants": [one.body() for one in self.variants], "baseline": self.baseline}
         with self._lock:
-            self.session.store.put_lab(self.name, body | self.setup.body())
+            self.session.store.labs.put(self.name, body | self.setup.body())
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -192,15 +192,16 @@ class Laboratory:
         asked = (self.matrix.unjudged(n, c) for n in range(len(self.rows)) for c in self.columns)
         return list({one.key: one for some in asked for one in some}.values())
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> CostEstimate:
         """What the missing cells would take; judges are not counted."""
-        plans = [one for one in map(self.matrix.plan, self.columns) if isinstance(one, Plan)]
-        made = [one.estimate() for one in plans if one.misses()]
-        costs = [one.cost for one in made]
-        seconds = [one.seconds for one in made]
-        return Estimate(
-            prompt_tokens=sum(one.prompt_tokens for one in made),
-            completion_tokens=sum(one.completion_tokens for one in made),
+        columns = [self.matrix.column(column) for column in self.columns]
+        dry_runs = [one.job.dry_run() for one in columns if isinstance(one, ColumnRequests)]
+        estimates = [dry_run.estimate for dry_run in dry_runs if dry_run.next_requests]
+        costs = [estimate.cost for estimate in estimates]
+        seconds = [estimate.seconds for estimate in estimates]
+        return CostEstimate(
+            prompt_tokens=sum(estimate.prompt_tokens for estimate in estimates),
+            completion_tokens=sum(estimate.completion_tokens for estimate in estimates),
             cost=None if None in costs else sum(cost or 0.0 for cost in costs),
             seconds=None if None in seconds else sum(one or 0.0 for one in seconds),
         )

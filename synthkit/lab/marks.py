@@ -34,7 +34,7 @@ class Marking:
 
     def refresh(self) -> None:
         """Read the marks anew: the marker, or another kernel, may have written some."""
-        history = History(self.store.marks(), by=self.by)
+        history = History(self.store.marks.all(), by=self.by)
         with self._lock:
             self._history = history
 
@@ -69,7 +69,7 @@ class Marking:
                     "the last mark is of a row that is not in this lab; take it back where it was "
                     "made, or choose the variant or version that it belongs to."
                 )
-            self._history.add(self.store.add_marks(back))
+            self._history.add(self.store.marks.add(back))
             return back[0].id
 
     def _write(self, id: str, **said: Any) -> None:
@@ -78,4 +78,4 @@ class Marking:
             after = replace(before, **said)
             if after != before:
                 fresh = replace(after, at=self._clock(), act="mark", step=0)
-                self._history.add(self.store.add_marks([fresh]))
+                self._history.add(self.store.marks.add([fresh]))

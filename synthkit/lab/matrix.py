@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Completion, Reject
+from synthkit.core.types import Completion, Reject, Request
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Verdict
-from synthkit.generation.prompt_job import Plan, plan
+from synthkit.generation.job import Job, plan
 from synthkit.lab.answering import Inquiry, Question
 from synthkit.lab.cells import Cell, Column, as_text, cost_of
 from synthkit.lab.check_runner import Jury
 from synthkit.lab.config import Setup
 from synthkit.lab.marks import Marking
 from synthkit.lab.variants import Version
+from synthkit.prompts.parsing import Decoder
+from synthkit.recipes._prompt import decoder_for
 from synthkit.sessions.session import Session
-from synthkit.store.store import ID_DIGITS
+from synthkit.store.ids import ID_DIGITS
 
 EMPTY = "This variant is empty: write its prompt."
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnRequests:
+    """The job of a column, with its requests and their keys, one for each row."""
+
+    job: Job
+    requests: list[Request]
+    keys: list[str]
+
+
 class Matrix:
-    """Rows by columns: the plans of all columns, and the cells that come of their answers.
+    """Rows by columns: the requests of all columns, and the cells made of their completions.
 
     A column that cannot be rendered has cells all the same; they say why.
     """
@@ -35,30 +47,30 @@ class Matrix:
         self.rows = tables.records(setup.inputs)
         self.inquiry = Inquiry(session.store)
         self.jury = Jury(setup.checks, setup.judge, self.inquiry)
-        self._plans: dict[tuple[str, str, str], Plan | UsageError] = {}
+        self._columns: dict[tuple[str, str, str], ColumnRequests | UsageError] = {}
         self._outcomes: dict[str, Mapping[str, Any] | Reject] = {}
         self._lock = threading.RLock()
 
-    def plan(self, column: Column) -> Plan | UsageError:
+    def column(self, column: Column) -> ColumnRequests | UsageError:
         """The requests of a column, one for each row; or why its variant cannot be rendered."""
         version = column.variant.versions[column.variant.at]
         at = (version.prompt, repr(version.sampling), column.model)
         with self._lock:
-            if at not in self._plans:
-                self._plans[at] = made = self._planned(version, column.model)
-                if isinstance(made, Plan):
-                    self.inquiry.look_up(made.keys)
-            return self._plans[at]
+            if at not in self._columns:
+                self._columns[at] = requests = self._requests(version, column.model)
+                if isinstance(requests, ColumnRequests):
+                    self.inquiry.look_up(requests.keys)
+            return self._columns[at]
 
     def refuse(self, version: Version) -> None:
         """Raise what keeps a version from being rendered for every row, if anything does."""
-        problem = self._planned(version, next(iter(self.setup.models)))
+        problem = self._requests(version, next(iter(self.setup.models)))
         if isinstance(problem, UsageError):
             raise problem
 
     def cell(self, row: int, column: Column) -> Cell:
         """What is known of one cell."""
-        planned = self.plan(column)
+        planned = self.column(column)
         if isinstance(planned, UsageError):
             return Cell(why=str(planned), output={}, verdicts={})
         key = planned.keys[row]
@@ -73,10 +85,10 @@ class Matrix:
             output={},
             verdicts={},
             completion=completion,
-            cost=cost_of(planned.model, completion),
+            cost=cost_of(planned.job.model, completion),
             mark=mark,
         )
-        outcome = self._outcome(key, planned, completion)
+        outcome = self._outcome(key, completion)
         if isinstance(outcome, Reject):
             failed = {name: Verdict(False, "no row") for name in self.jury.names}
             why = outcome.reason
@@ -93,10 +105,10 @@ class Matrix:
         UsageError
             If its variant cannot be rendered.
         """
-        planned = self.plan(column)
+        planned = self.column(column)
         if isinstance(planned, UsageError):
             raise planned
-        return Question(planned.keys[row], planned.requests[row], planned.prompt)
+        return Question(planned.keys[row], planned.requests[row], planned.job.recipe.prompt)
 
     def unjudged(self, row: int, column: Column) -> list[Question]:
         """What the judges still have to be asked about a cell."""
@@ -108,21 +120,23 @@ class Matrix:
 
     def ids(self, column: Column) -> list[str]:
         """The ids of a column's cells."""
-        planned = self.plan(column)
+        planned = self.column(column)
         return [] if isinstance(planned, UsageError) else [k[:ID_DIGITS] for k in planned.keys]
 
-    def _outcome(
-        self, key: str, planned: Plan, completion: Completion
-    ) -> Mapping[str, Any] | Reject:
+    def _outcome(self, key: str, completion: Completion) -> Mapping[str, Any] | Reject:
         if key not in self._outcomes:
-            self._outcomes[key] = planned.decoder(completion)
+            self._outcomes[key] = self._decoder(completion)
         return self._outcomes[key]
 
-    def _planned(self, version: Version, model: str) -> Plan | UsageError:
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return decoder_for(tables.columns(self.setup.inputs), **self.setup.reading)
+
+    def _requests(self, version: Version, model: str) -> ColumnRequests | UsageError:
         if not version.prompt.strip():
             return UsageError(EMPTY)
         try:
-            return plan(
+            job = plan(
                 version.prompt,
                 model=self.setup.models[model],
                 session=self.session,
@@ -132,3 +146,5 @@ class Matrix:
             )
         except UsageError as error:
             return error
+        requests = [request for request in job.first_requests() if request is not None]
+        return ColumnRequests(job, requests, [job.key(request) for request in requests])

@@ -26,7 +26,7 @@ class Replay:
     price = (0.0, 0.0)
 
     def __init__(self, store: Store, name: str | None = None) -> None:
-        used = store.models()
+        used = store.models.names()
         if not used:
             raise ModelNotFound(
                 f"{store.path} holds no answers to replay; expected a session in which something "
@@ -49,7 +49,7 @@ class Replay:
             On any request; says in which field it differs from the nearest recorded one.
         """
         if requests:
-            why = self._store.explain(requests[0].payload(self.fingerprint))
+            why = self._store.completions.explain(requests[0].payload(self.fingerprint))
             raise ReplayMiss(
                 f"{len(requests)} requests are not in this recording of {self.name}: {why}. "
                 "Change it back, or use the model itself."

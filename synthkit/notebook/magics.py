@@ -15,8 +15,7 @@ from synthkit.core.errors import SynthkitError, UsageError, unknown
 from synthkit.core.static_output import StaticOutput
 from synthkit.core.types import Model, Sampling
 from synthkit.data.results import Curation, Run, curation_summary, run_summary
-from synthkit.generation.job import Job, prepare
-from synthkit.generation.prompt_job import Plan, plan
+from synthkit.generation.job import Job, plan
 from synthkit.models import load_model
 from synthkit.notebook import arguments as opts
 from synthkit.notebook.completion import Completer
@@ -170,10 +169,10 @@ class SynthMagics(Magics):
 
     def _making(self, options: Any, cell: str) -> Job:
         if options.recipe is None:
-            return self._plan(options, cell).making
+            return self._plan(options, cell)
         names = self.names
         others = dict(opts.role(one) for one in options.others)
-        return prepare(
+        return plan(
             entry(options.recipe, names).build(options, names, cell, self._sampling),
             model=self.find_model(options.model or self.model),
             others={role: self.find_model(spec) for role, spec in others.items()},
@@ -193,7 +192,7 @@ class SynthMagics(Magics):
         self.show(feed.preview)
         return feed
 
-    def _plan(self, options: Any, cell: str) -> Plan:
+    def _plan(self, options: Any, cell: str) -> Job:
         names = self.names
         labels = names.values(options.labels) if options.labels else None
         return plan(

@@ -18,7 +18,8 @@ from synthkit.data import tables
 from synthkit.data.expressions import rule
 from synthkit.notebook import arguments as opts
 from synthkit.prompts.conditions import Sampler, conditions
-from synthkit.recipes._base import RECIPES, Recipe, from_function
+from synthkit.recipes._base import RECIPES, Recipe
+from synthkit.recipes._from_function import from_function
 
 _PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
 _SHARED = frozenset(
@@ -63,8 +64,13 @@ class Entry:
     @cached_property
     def hints(self) -> Mapping[str, Any]:
         """The types of its parameters, as far as they can be told."""
+        shared = {
+            name: parameter.annotation
+            for name, parameter in self.parameters.items()
+            if not isinstance(parameter.annotation, str)
+        }
         try:
-            return typing.get_type_hints(self.function, include_extras=True)
+            return shared | typing.get_type_hints(self.function, include_extras=True)
         except (NameError, TypeError):  # a function of a notebook may be annotated with anything
             return {}
 

@@ -11,8 +11,9 @@ from synthkit.core.extras import need
 from synthkit.core.types import Ledger, Reject
 from synthkit.data import tables
 from synthkit.data.results import Run
+from synthkit.generation.branches import Answer
 from synthkit.generation.job import Job
-from synthkit.generation.runner import Answer, RowEvent
+from synthkit.generation.runner import RowEvent
 from synthkit.notebook.output.provenance import Part, of_made
 from synthkit.recipes._base import Bounds
 
@@ -48,18 +49,20 @@ class Feed:
         """Where the row at a place comes from."""
         return of_made(self.making, self._seen[place])
 
-    def made(self, made: RowEvent) -> None:
+    def row_made(self, made: RowEvent) -> None:
         """Show one row or reject."""
         place = made.position if self.one_each else len(self._seen)
         self._seen[place] = made
         if isinstance(made.outcome, Reject):
             said = (made.outcome.raw, made.outcome.reason)
-            self.preview.add(place, None, said, made.tokens, made.hit)
+            self.preview.add(place, None, said, made.tokens, made.cached)
         else:
             fields = self._fields[made.position] if self._fields else {}
-            self.preview.add(place, {**fields, **made.outcome.cells}, None, made.tokens, made.hit)
+            self.preview.add(
+                place, {**fields, **made.outcome.cells}, None, made.tokens, made.cached
+            )
 
-    def done(self, position: int, outcome: Any, answers: Sequence[Answer]) -> None:
+    def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
         """A recipe's rows were shown as it made them."""
 
     def tick(self, ledger: Ledger) -> None:
@@ -100,10 +103,10 @@ def carry_out(making: Job, feed: Feed | None, stop: threading.Event | None = Non
         If the model refuses; ``error.run`` has what was done.
     """
     if feed is None:
-        return making.run(stop=stop)
+        return making.run(cancel=stop)
     preview = feed.preview
     try:
-        run = making.run(stop=stop, watch=feed)
+        run = making.run(cancel=stop, listener=feed)
     except SynthkitError as error:
         preview.finish("failed", str(error), ledger=error.run.ledger if error.run else None)
         raise

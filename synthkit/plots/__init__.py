@@ -1,14 +1,12 @@
-"""Figures, drawn by plotly: what is given, and nothing else, goes into them.
+"""Plotly figures of scores, tables and marks.
 
-Each function makes a plotly figure of a table or of scores. The figure brings with it what it says
-in one line, ``reading(figure)``, and the table it was drawn from, ``rows(figure)``: a bare figure
-is blank where there is no script.
+Each function returns a plotly figure in the template ``synthkit``, with one module for each kind of
+figure: ``_scores`` holds ``scores``. A figure carries a summary in a sentence or two,
+``summary(figure)``, and the table it was drawn from, ``rows(figure)``, since a figure alone is
+blank where no script runs. ``@plot`` registers a further kind for ``%synth plot``.
 
-- scores of several runs: ``panels``; what is learned from tables: ``teaching``
-- what filters kept: ``sieve``; labels against a target, and accept rates: ``shares``
-- whether probabilities can be believed: ``calibration``; people and judges: ``judges``
-- points in the plane: ``maps``; label noise: ``noise``; what labels cost: ``costs``
-- ``theme`` is the look of all of them, ``readings`` their words
+``theme`` holds the look of all figures, ``captions`` their texts, ``points`` checks and samples of
+values.
 """
 
 from synthkit.core.registry import public_names

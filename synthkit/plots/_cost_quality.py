@@ -1,4 +1,4 @@
-"""What labels cost, against how many are right."""
+"""The cost of labels against their accuracy."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
-from synthkit.plots.captions import interval
+from synthkit.plots.captions import label, score_text
+from synthkit.plots.points import finite, finite_score
 from synthkit.plots.registry import plot
-from synthkit.plots.theme import DIRECT, label, style
+
+COLUMNS = ("by", "share", "cost", "accuracy", "low", "high", "front", "n", "seed")
 
 
 @plot("cost-quality")
 def cost_quality(points: Any, *, currency: str = "$", caption: str | None = None) -> Any:
-    """A plotly figure of what labels cost and how many are right, a line for each way to route.
+    """A plotly figure of the cost of labels and their accuracy, with a line for each strategy.
 
-    Each point has its interval; those of the Pareto front are filled. Up to three ways are named at
-    their lines, more in a legend.
+    Each point has its interval; the points of the Pareto front are filled. Up to three strategies
+    are named at their lines, more in a legend.
 
     Parameters
     ----------
-    points : the table that :func:`synthkit.curate.cost_quality` gives.
+    points : the table that :func:`synthkit.curate.cost_quality` returns.
     currency : of the prices.
     caption : the number of rows, the intervals and the seed if not given.
 
@@ -30,6 +32,8 @@ def cost_quality(points: Any, *, currency: str = "$", caption: str | None = None
     ------
     TableError
         If the table lacks a column.
+    UsageError
+        If a number is not finite.
     MissingExtra
         If plotly is not installed.
 
@@ -41,70 +45,68 @@ def cost_quality(points: Any, *, currency: str = "$", caption: str | None = None
     >>> theme.caption(figure)
     'n = 90 rows; 95 % Wilson intervals; filled: the Pareto front; seed 0'
     """
-    plotly = theme.plotly()
-    figure = plotly.Figure()
-    names = ("by", "share", "cost", "accuracy", "low", "high", "front", "n", "seed")
-    cells = zip(*(tables.column(points, name) for name in names), strict=True)
-    rows = [dict(zip(names, row, strict=True)) for row in cells]
-    ways = list(dict.fromkeys(row["by"] for row in rows))
+    cells = zip(*(tables.column(points, name) for name in COLUMNS), strict=True)
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+    strategies = list(dict.fromkeys(row["by"] for row in rows))
+    figure = theme.new_figure()
     ends = []
-    for at, way in enumerate(ways):
-        own = sorted((row for row in rows if row["by"] == way), key=lambda row: row["cost"])
-        hue, symbol = style(at)
-        found = [_score(row) for row in own]
-        ends.append((way, at, found[-1].value))
-        figure.add_trace(
-            plotly.Scatter(
-                x=[theme.number(row["cost"], "cost") for row in own],
-                y=[one.value for one in found],
-                name=label(way),
-                mode="lines+markers",
-                line={"color": hue, "width": 1.5},
-                marker={
-                    "symbol": [symbol if row["front"] else f"{symbol}-open" for row in own],
-                    "size": 8,
-                },
-                error_y=theme.whiskers(found),
-                hovertext=[f"{row['share']:.0%} to people" for row in own],
-                hoverinfo="text+x+y",
-                showlegend=len(ways) > DIRECT,
-            )
+    for at, strategy in enumerate(strategies):
+        line = sorted((row for row in rows if row["by"] == strategy), key=lambda row: row["cost"])
+        scores = [_accuracy(row) for row in line]
+        ends.append((strategy, at, scores[-1].value))
+        hue, symbol = theme.style(at)
+        figure.add_scatter(
+            x=[finite(row["cost"], "cost") for row in line],
+            y=[score.value for score in scores],
+            name=label(strategy),
+            mode="lines+markers",
+            line={"color": hue, "width": 1.5},
+            marker={
+                "symbol": [symbol if row["front"] else f"{symbol}-open" for row in line],
+                "size": 8,
+            },
+            error_y=theme.whiskers(scores),
+            hovertext=[f"{row['share']:.0%} to people" for row in line],
+            hoverinfo="text+x+y",
+            showlegend=len(strategies) > theme.DIRECT,
         )
     options: dict[str, Any] = {}
     if rows:
-        span = theme.span([_score(row) for row in rows], 0, 1.01)
+        span = theme.axis_range([_accuracy(row) for row in rows], 0, 1.01)
         figure.update_yaxes(range=span)
-        if len(ways) <= DIRECT:
+        if len(strategies) <= theme.DIRECT:
             theme.name_lines(figure, ends, span)
             options["margin"] = {"r": theme.MARGIN}
     if caption is None and rows:
         n, seed = rows[0]["n"], rows[0]["seed"]
         caption = f"n = {n} rows; 95 % Wilson intervals; filled: the Pareto front; seed {seed}"
     axes = (f"cost ({currency})", "accuracy (0..1)")
-    told = [
-        {"way": row["by"], "to people": f"{row['share']:.0%}", "cost": round(row["cost"], 4),
-         "accuracy": interval(_score(row)), "front": "yes" if row["front"] else ""}
+    table = [
+        {"strategy": row["by"], "to people": f"{row['share']:.0%}", "cost": round(row["cost"], 4),
+         "accuracy": score_text(_accuracy(row)), "front": "yes" if row["front"] else ""}
         for row in rows
     ]  # fmt: skip
-    return theme.laid_out(figure, axes, [caption or ""], _worth(rows, currency), told, **options)
+    return theme.finish(figure, axes, [caption or ""], _summary(rows, currency), table, **options)
 
 
-def _score(row: Mapping[str, Any]) -> Score:
-    found = Score(
+def _accuracy(row: Mapping[str, Any]) -> Score:
+    score = Score(
         name="accuracy", value=row["accuracy"], low=row["low"], high=row["high"], n=int(row["n"]),
         better="higher",
     )  # fmt: skip
-    return theme.checked(found, str(row["by"]))
+    return finite_score(score, str(row["by"]))
 
 
-def _worth(rows: Sequence[Mapping[str, Any]], currency: str) -> str:
-    """What the dearest and the cheapest point of the front give."""
+def _summary(rows: Sequence[Mapping[str, Any]], currency: str) -> str:
+    """The cheapest and the most expensive point of the Pareto front."""
+    if not rows:
+        return "No points yet."
     front = sorted((row for row in rows if row["front"]), key=lambda row: row["cost"])
     if not front:
-        return "Nothing routed yet." if not rows else "No point is on the Pareto front."
-    said = [
-        f"{interval(_score(row))} right for {currency}{row['cost']:,.2f} by {row['by']}, "
-        f"{row['share']:.0%} to people"
+        return "No point is on the Pareto front."
+    texts = [
+        f"{score_text(_accuracy(row))} for {currency}{row['cost']:,.2f} "
+        f"({row['by']}, {row['share']:.0%} to people)"
         for row in (front[0], front[-1])
     ]
-    return f"From {said[0]}, to {said[1]}." if len(front) > 1 else f"At best {said[0]}."
+    return f"Accuracy {' up to '.join(texts if len(front) > 1 else texts[:1])}."

@@ -1,4 +1,4 @@
-"""Scores of several runs side by side, a panel for each metric, since each has its own unit."""
+"""Scores of several runs side by side, with a panel for each metric."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
-from synthkit.plots.captions import gap, interval, listed, versus
+from synthkit.plots.captions import (
+    comparison,
+    difference,
+    joined,
+    label,
+    percent,
+    score_text,
+    sentence,
+)
+from synthkit.plots.points import finite, finite_score
 from synthkit.plots.registry import plot
-from synthkit.plots.theme import label, style
 
-Groups: TypeAlias = dict[str, dict[str, Score]]
+ScoresByRun: TypeAlias = dict[str, dict[str, Score]]
 """Run -> metric -> score."""
 
 MOST_PANELS = 12
-MOST_GROUPS = 6
+MOST_RUNS = 6
 NAME_LENGTH = 22
 GAP = 14
 """Pixels between two panels side by side."""
@@ -33,18 +41,18 @@ ARROWS = {"higher": " ↑", "lower": " ↓"}
 def scores(
     groups: Mapping[str, Iterable[Score]] | Iterable[Score] | Any, *, caption: str = ""
 ) -> Any:
-    """A plotly figure of scores with their intervals, a panel for each metric.
+    """A plotly figure of scores with their intervals, with a panel for each metric.
 
-    Each run has a colour and a shape, the same in all panels; ↑ and ↓ say which way is better. Up
-    to 6 runs and 12 metrics are drawn, and the caption says what is not. The figure is higher than
-    others where it holds more than fits.
+    Each run has a colour and a symbol, the same in all panels; ↑ and ↓ say which direction is
+    better. Up to 6 runs and 12 metrics are drawn; the caption says if there are more. The figure
+    grows in height with the number of panels and runs.
 
     Parameters
     ----------
     groups : run -> its scores; the scores of one run; or a table with the columns ``metric``,
-        ``value``, ``low``, ``high`` and ``n``, as :meth:`synthkit.Session.scores` and
-        ``report(...).frame()`` give it. There a run is an ``evaluation`` of a ``name``.
-    caption : by what method, with which seed; the number of rows stands before it.
+        ``value``, ``low``, ``high`` and ``n``, as from :meth:`synthkit.Session.scores` or
+        ``report(...).frame()``. In such a table a run is an ``evaluation`` of a ``name``.
+    caption : method and seed, after the number of rows.
 
     Raises
     ------
@@ -57,9 +65,9 @@ def scores(
 
     Notes
     -----
-    The reading tells two runs apart by :func:`~.readings.gap`, which takes them as measured on
-    other rows; ``session.compare_scores`` pairs the rows that belong together, and tells more
-    apart.
+    The summary compares two runs as if they were measured on different rows
+    (:func:`~.captions.difference`). ``session.compare_scores`` pairs rows, and so finds smaller
+    differences significant.
 
     Examples
     --------
@@ -68,35 +76,28 @@ def scores(
     >>> figure = scores({"plain": [a], "varied": [b]})
     >>> [(trace.name, trace.x) for trace in figure.data]
     [('plain', (0.3,)), ('varied', (0.6,))]
-    >>> theme.reading(figure)
+    >>> theme.summary(figure)
     'varied beats plain by 0.30 [0.16, 0.44] in distinct-2.'
     """
-    held = _grouped(groups)
-    metrics = list(dict.fromkeys(name for own in held.values() for name in own))
-    drawn, names = metrics[:MOST_PANELS], list(held)[-MOST_GROUPS:]
-    figure = theme.plotly().Figure()
-    across = next(n for n in (1, 2, 2, 3) if n * n >= len(drawn) or n == 3)
-    down = math.ceil(len(drawn) / across)
-    high = max(22 * len(names), (theme.HEIGHT - EDGE) // max(down, 1) - HEAD - FOOT)
-    left = 20 + 7 * min(NAME_LENGTH, max(map(len, names), default=0))
-    places = _Places(across, down, high, theme.WIDTH - left - 16)
+    by_run = _by_run(groups)
+    metrics = list(dict.fromkeys(metric for run in by_run.values() for metric in run))
+    drawn, runs = metrics[:MOST_PANELS], list(by_run)[-MOST_RUNS:]
+    figure = theme.new_figure()
+    columns = next(n for n in (1, 2, 2, 3) if n * n >= len(drawn) or n == 3)
+    lines = math.ceil(len(drawn) / columns)
+    height = max(22 * len(runs), (theme.HEIGHT - EDGE) // max(lines, 1) - HEAD - FOOT)
+    left = 20 + 7 * min(NAME_LENGTH, max(map(len, runs), default=0))
+    grid = _PanelGrid(columns, lines, height, theme.WIDTH - left - 16)
     for at, metric in enumerate(drawn):
-        own = {name: held[name][metric] for name in names if metric in held[name]}
-        _panel(figure, places, at, own, names)
-    n = sorted({s.n for own in held.values() for s in own.values()})
-    runs, whole = len(held), len(metrics)
-    told = [
-        ("n = " + (f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}")) if n else "n = 0",
-        _levels(held),
-        "↑ higher is better, ↓ lower" if {s.better for o in held.values() for s in o.values()}
-        & set(ARROWS) else "",
-        caption,
-        f"{MOST_PANELS} of {whole} metrics drawn" if whole > MOST_PANELS else "",
-        f"the last {MOST_GROUPS} of {runs} runs drawn" if runs > MOST_GROUPS else "",
-    ]  # fmt: skip
-    figure = theme.laid_out(
-        *(figure, ("", ""), told, _told(held, metrics), _rows(held)),
-        height=max(theme.HEIGHT, EDGE + down * (high + HEAD + FOOT)),
+        panel = {run: by_run[run][metric] for run in runs if metric in by_run[run]}
+        _draw_panel(figure, grid, at, panel, runs)
+    figure = theme.finish(
+        figure,
+        ("", ""),
+        [*_caption(by_run), caption, *_left_out(len(metrics), len(by_run))],
+        _summary(by_run, metrics),
+        _rows(by_run),
+        height=max(theme.HEIGHT, EDGE + lines * (height + HEAD + FOOT)),
         showlegend=False,
         margin={"l": left, "b": 12 + 2 * theme.LINE},
     )
@@ -104,67 +105,63 @@ def scores(
     return figure
 
 
-class _Places:
-    """Where the panels stand, in shares of the plot's width and height."""
+class _PanelGrid:
+    """The domains of panels, as shares of the plot's width and height."""
 
-    def __init__(self, across: int, down: int, high: int, wide: int) -> None:
-        self.across = across
-        self.whole = max(1, down * (HEAD + high + FOOT))
-        self.high = high
-        self.width = (wide - GAP * (across - 1)) / across / wide
-        self.step = self.width + GAP / wide
+    def __init__(self, columns: int, lines: int, height: int, width: int) -> None:
+        self.columns = columns
+        self._total = max(1, lines * (HEAD + height + FOOT))
+        self._height = height
+        self._width = (width - GAP * (columns - 1)) / columns / width
+        self._step = self._width + GAP / width
 
     def __getitem__(self, at: int) -> tuple[list[float], list[float]]:
-        row, column = divmod(at, self.across)
-        top = 1 - (row * (HEAD + self.high + FOOT) + HEAD) / self.whole
-        left = column * self.step
-        wide = [left, min(1.0, left + self.width)]
-        return wide, [max(0.0, top - self.high / self.whole), min(1.0, top)]
+        line, column = divmod(at, self.columns)
+        top = 1 - (line * (HEAD + self._height + FOOT) + HEAD) / self._total
+        left = column * self._step
+        x = [left, min(1.0, left + self._width)]
+        return x, [max(0.0, top - self._height / self._total), min(1.0, top)]
 
 
-def _panel(
-    figure: Any, places: _Places, at: int, own: Mapping[str, Score], names: Sequence[str]
+def _draw_panel(
+    figure: Any, grid: _PanelGrid, at: int, panel: Mapping[str, Score], runs: Sequence[str]
 ) -> None:
-    """One metric: a line for each run that has it."""
+    """Draw the scores of one metric, on a line for each run."""
     number = "" if at == 0 else str(at + 1)
-    for name, score in own.items():
-        place = names.index(name)
-        hue, symbol = style(place)
-        figure.add_trace(
-            theme.plotly().Scatter(
-                x=[score.value],
-                y=[place],
-                error_x=theme.whiskers([score], color=hue),
-                name=label(name),
-                mode="markers",
-                marker={"color": hue, "symbol": symbol, "size": 9},
-                hovertext=label(f"{name}: {interval(score)}, n = {score.n}; {score.how}", 200),
-                hoverinfo="text",
-                xaxis=f"x{number}",
-                yaxis=f"y{number}",
-            )
+    for run, score in panel.items():
+        line = runs.index(run)
+        hue, symbol = theme.style(line)
+        figure.add_scatter(
+            x=[score.value],
+            y=[line],
+            error_x=theme.whiskers([score], color=hue),
+            name=label(run),
+            mode="markers",
+            marker={"color": hue, "symbol": symbol, "size": 9},
+            hovertext=label(f"{run}: {score_text(score)}, n = {score.n}; {score.how}", 200),
+            hoverinfo="text",
+            xaxis=f"x{number}",
+            yaxis=f"y{number}",
         )
-    wide, high = places[at]
-    first = next(iter(own.values()))
-    low, top = theme.span(list(own.values()))
+    x, y = grid[at]
+    first = next(iter(panel.values()))
     figure.update_layout({
         f"xaxis{number}": {
-            "domain": wide, "anchor": f"y{number}", "nticks": 4, "range": [low, top],
-            "tickfont": {"size": 11},
+            "domain": x, "anchor": f"y{number}", "nticks": 4,
+            "range": theme.axis_range(list(panel.values())), "tickfont": {"size": 11},
         },
         f"yaxis{number}": {
-            "domain": high, "anchor": f"x{number}", "range": [len(names) - 0.5, -0.5],
-            "tickvals": list(range(len(names))), "showticklabels": at % places.across == 0,
-            "ticktext": [one and theme.key(n, one, NAME_LENGTH) for n, one in enumerate(names)],
+            "domain": y, "anchor": f"x{number}", "range": [len(runs) - 0.5, -0.5],
+            "tickvals": list(range(len(runs))), "showticklabels": at % grid.columns == 0,
+            "ticktext": [run and theme.key(n, run, NAME_LENGTH) for n, run in enumerate(runs)],
         },
     })  # fmt: skip
     title = f"{label(first.name, 22)}{ARROWS.get(first.better, '')}"
     figure.add_annotation(
-        x=wide[0],
-        y=high[1],
+        x=x[0],
+        y=y[1],
         xref="paper",
         yref="paper",
-        showarrow=False,
         xanchor="left",
         yanchor="bottom",
         align="left",
@@ -173,23 +170,23 @@ def _panel(
     )
 
 
-def _grouped(groups: Any) -> Groups:
+def _by_run(groups: Any) -> ScoresByRun:
     if isinstance(groups, Mapping) and not {"metric", "value"} <= set(groups):
-        found = {str(name): list(own) for name, own in groups.items()}
+        lists = {str(run): list(scores) for run, scores in groups.items()}
     elif _is_table(groups):
-        found = _of_table(groups)
+        lists = _from_table(groups)
     else:
-        found = {"": list(groups)}
-    held: Groups = {}
-    for name, own in found.items():
-        held[name] = {}
-        for one in own:
-            if not isinstance(one, Score):
-                raise UsageError(f"expected scores; got {type(one).__name__} for {name!r}.")
-            if one.name in held[name]:
-                raise UsageError(f"{name or 'the run'} has two scores named {one.name!r}.")
-            held[name][one.name] = theme.checked(one, name or "the run")
-    return held
+        lists = {"": list(groups)}
+    by_run: ScoresByRun = {}
+    for run, scores in lists.items():
+        by_run[run] = {}
+        for score in scores:
+            if not isinstance(score, Score):
+                raise UsageError(f"expected scores; got {type(score).__name__} for {run!r}.")
+            if score.name in by_run[run]:
+                raise UsageError(f"{run or 'the run'} has two scores named {score.name!r}.")
+            by_run[run][score.name] = finite_score(score, run or "the run")
+    return by_run
 
 
 def _is_table(groups: Any) -> bool:
@@ -200,71 +197,87 @@ def _is_table(groups: Any) -> bool:
     return not (isinstance(groups, list) and not groups)
 
 
-def _of_table(table: Any) -> dict[str, list[Score]]:
-    """The scores of a table's rows, by run."""
-    known = tables.columns(table)
+def _from_table(table: Any) -> dict[str, list[Score]]:
+    """The scores in a table's rows, by run."""
+    columns = tables.columns(table)
     for name in ("metric", "value", "low", "high", "n"):
-        if name not in known:
-            raise TableError(unknown("column", name, known))
+        if name not in columns:
+            raise TableError(unknown("column", name, columns))
     rows = tables.records(table)
-    tags = {(row.get("name"), row.get("evaluation")) for row in rows}
-    twice = len(tags) > len({name for name, _ in tags})
-    found: dict[str, list[Score]] = {}
+    pairs = {(row.get("name"), row.get("evaluation")) for row in rows}
+    repeated = len(pairs) > len({name for name, _ in pairs})
+    by_run: dict[str, list[Score]] = {}
     for at, row in enumerate(rows):
-        name, tag = str(row.get("name") or ""), row.get("evaluation")
-        run = f"{name} {tag}".strip() if twice and tag is not None else name
-        value = theme.number(row["value"], f"'value' of row {at}")
-        found.setdefault(run, []).append(
+        name, evaluation = str(row.get("name") or ""), row.get("evaluation")
+        run = f"{name} {evaluation}".strip() if repeated and evaluation is not None else name
+        value = finite(row["value"], f"'value' of row {at}")
+        by_run.setdefault(run, []).append(
             Score(
                 name=str(row["metric"]), value=value, low=row["low"], high=row["high"],
                 n=int(row["n"]), unit=row.get("unit") or "", better=row.get("better") or "",
                 how=row.get("how") or "",
             )
         )  # fmt: skip
-    return found
+    return by_run
 
 
-def _levels(held: Groups) -> str:
-    every = [s for own in held.values() for s in own.values()]
-    bare = sum(s.low is None or s.high is None for s in every)
-    levels = sorted({s.level for s in every})
-    said = f"{' and '.join(map(theme.percent, levels))} intervals"
-    return f"{said}; {bare} without" if bare else said if every else ""
+def _caption(by_run: ScoresByRun) -> list[str]:
+    """Rows, intervals, and the meaning of the arrows."""
+    scores = [score for run in by_run.values() for score in run.values()]
+    if not scores:
+        return ["n = 0"]
+    n = sorted({score.n for score in scores})
+    bare = sum(score.low is None or score.high is None for score in scores)
+    levels = " and ".join(map(percent, sorted({score.level for score in scores})))
+    directed = {score.better for score in scores} & set(ARROWS)
+    return [
+        "n = " + (f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}"),
+        f"{levels} intervals" + (f"; {bare} without" if bare else ""),
+        "↑ higher is better, ↓ lower" if directed else "",
+    ]
 
 
-def _told(held: Groups, metrics: Sequence[str]) -> str:
-    """Of each metric of two runs or more, whether the best is told apart from the next."""
+def _left_out(metrics: int, runs: int) -> list[str]:
+    return [
+        f"{MOST_PANELS} of {metrics} metrics drawn" if metrics > MOST_PANELS else "",
+        f"the last {MOST_RUNS} of {runs} runs drawn" if runs > MOST_RUNS else "",
+    ]
+
+
+def _summary(by_run: ScoresByRun, metrics: Sequence[str]) -> str:
+    """For each metric of several runs, whether the best differs significantly from the next."""
     if not metrics:
         return "No scores yet."
-    apart, alike = [], []
+    significant, others, comparisons = [], [], []
     for metric in metrics:
-        own = [(name, scores[metric]) for name, scores in held.items() if metric in scores]
-        if len(own) < 2:
+        ranked = [(run, scores[metric]) for run, scores in by_run.items() if metric in scores]
+        if len(ranked) < 2:
             continue
-        own.sort(key=lambda one: one[1].value, reverse=own[0][1].better != "lower")
-        (name, one), (other_name, other) = own[:2]
-        found = gap(one, other)
-        if found is not None and found.told_apart:
-            apart.append(f"{versus(name, one, other_name, other)} in {metric}")
+        ranked.sort(key=lambda pair: pair[1].value, reverse=ranked[0][1].better != "lower")
+        (best_run, best), (next_run, second) = ranked[:2]
+        gap = difference(best, second)
+        comparisons.append(f"{comparison(best_run, best, next_run, second)} in {metric}")
+        if gap is not None and gap.told_apart:
+            significant.append(comparisons[-1])
         else:
-            alike.append(metric)
-    if not apart and not alike:
-        said = [f"{s.name} {interval(s)}" for own in held.values() for s in own.values()]
-        return listed(said) + "."
-    if not alike:
-        return listed(apart) + "."
+            others.append(metric)
+    if not comparisons:
+        texts = [f"{s.name} {score_text(s)}" for run in by_run.values() for s in run.values()]
+        return sentence(joined(texts))
+    if not others:
+        return sentence(joined(significant))
     if len(metrics) == 1:
-        return f"{versus(name, one, other_name, other)} in {alike[0]}."
-    between = "the two" if len(held) == 2 else "the best two"
-    rest = f"{between} are not told apart in {listed(alike)}"
-    return f"{listed(apart)}; {rest}." if apart else f"{rest[0].upper()}{rest[1:]}."
+        return sentence(comparisons[0])
+    between = "" if len(by_run) == 2 else " between the best two"
+    rest = f"no significant difference{between} in {joined(others)}"
+    return sentence(f"{joined(significant)}; {rest}" if significant else rest)
 
 
-def _rows(held: Groups) -> list[dict[str, Any]]:
-    named = any(held)
+def _rows(by_run: ScoresByRun) -> list[dict[str, Any]]:
+    named = any(by_run)
     return [
-        ({"run": name} if named else {})
-        | {"metric": s.name, "score": interval(s), "n": s.n, "unit": s.unit, "better": s.better}
-        for name, own in held.items()
-        for s in own.values()
+        ({"run": run} if named else {})
+        | {"metric": s.name, "score": score_text(s), "n": s.n, "unit": s.unit, "better": s.better}
+        for run, scores in by_run.items()
+        for s in scores.values()
     ]

@@ -1,20 +1,25 @@
-"""What figures say: numbers with their intervals, and whether two of them are told apart."""
+"""Texts of figures: numbers with intervals, comparisons of two scores, and labels that fit."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
+from typing import Any
 
 from synthkit.core.types import Score
 from synthkit.stats.bootstrap import Difference
 
+LABEL_LENGTH = 20
+"""Characters of a label, if not given."""
 
-def gap(one: Score, other: Score) -> Difference | None:
-    """What one score has over another that rests on other rows; ``None`` without both intervals.
 
-    Both ends come from those of the two: the lower is d - sqrt((v1 - l1)^2 + (h2 - v2)^2), the
-    upper d + sqrt((h1 - v1)^2 + (v2 - l2)^2). Of two Wilson intervals it is Newcombe's for the
-    difference of two shares. Where both scores are of the same rows it is rather too wide.
+def difference(a: Score, b: Score) -> Difference | None:
+    """The difference of two scores of different rows; ``None`` if one of them has no interval.
+
+    The lower end is d - sqrt((a - a_low)^2 + (b_high - b)^2), the upper end
+    d + sqrt((a_high - a)^2 + (b - b_low)^2). With two Wilson intervals it is Newcombe's interval of
+    the difference of two proportions. For scores of the same rows it is wider than necessary.
 
     References
     ----------
@@ -26,100 +31,108 @@ def gap(one: Score, other: Score) -> Difference | None:
     --------
     >>> from synthkit.stats.intervals import wilson
     >>> ends = [wilson(56, 70), wilson(48, 80)]  # Newcombe's example: 0.0524 to 0.3339
-    >>> found = gap(*(Score(name="", value=value, low=low, high=high, n=n)
-    ...               for value, n, (low, high) in zip((0.8, 0.6), (70, 80), ends)))
+    >>> found = difference(*(Score(name="", value=value, low=low, high=high, n=n)
+    ...                      for value, n, (low, high) in zip((0.8, 0.6), (70, 80), ends)))
     >>> f"{found.low:.4f} {found.high:.4f}"
     '0.0524 0.3339'
     """
-    if one.low is None or one.high is None or other.low is None or other.high is None:
+    if a.low is None or a.high is None or b.low is None or b.high is None:
         return None
-    value = one.value - other.value
-    below = math.hypot(one.value - one.low, other.high - other.value)
-    above = math.hypot(one.high - one.value, other.value - other.low)
+    value = a.value - b.value
+    below = math.hypot(a.value - a.low, b.high - b.value)
+    above = math.hypot(a.high - a.value, b.value - b.low)
     return Difference(
         value=value,
         low=value - below,
         high=value + above,
-        n=min(one.n, other.n),
-        level=one.level,
+        n=min(a.n, b.n),
+        level=a.level,
         paired=False,
     )
 
 
-def versus(
-    name: str, one: Score, other_name: str, other: Score, found: Difference | None = None
-) -> str:
-    """Which of two scores is better, by how much; or that they are not told apart.
+def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | None = None) -> str:
+    """Which of two scores is better and by how much, or that the difference is not significant.
 
     Parameters
     ----------
-    found : what ``one`` has over ``other``, if it is known better than :func:`gap` would have it.
+    gap : ``a - b``, if a better estimate than :func:`difference` is known.
 
     Examples
     --------
     >>> a, b = (Score(name="accuracy", value=v, low=v - 0.05, high=v + 0.05, n=99, better="higher")
     ...         for v in (0.7, 0.8))
-    >>> versus("A", a, "B", b)
+    >>> comparison("A", a, "B", b)
     'B beats A by 0.10 [0.03, 0.17]'
-    >>> versus("A", a, "A again", a)
-    'A and A again are not told apart: 0.00 [-0.07, 0.07] on 99 rows'
+    >>> comparison("A", a, "A again", a)
+    'no significant difference between A and A again: 0.00 [-0.07, 0.07] on 99 rows'
     """
-    found = found or gap(one, other)
-    value = one.value - other.value
-    if found is None:
-        (said,) = written(value)
-        return f"{name} has {said} over {other_name}, without an interval to tell them apart"
-    if not found.told_apart:
-        said = spanned(found.value, found.low, found.high)
-        rows = f" on {found.n} rows" if found.n else ""
-        return f"{name} and {other_name} are not told apart: {said}{rows}"
-    up = found.value > 0
-    said = spanned(*((found.value, found.low, found.high) if up else
-                     (-found.value, -found.high, -found.low)))  # fmt: skip
-    first, second = (name, other_name) if up else (other_name, name)
-    if one.better == "lower":
-        return f"{second} beats {first} by {said}"
-    return f"{first} {'beats' if one.better else 'is above'} {second} by {said}"
+    gap = gap or difference(a, b)
+    if gap is None:
+        (size,) = formatted(abs(a.value - b.value))
+        side = "above" if a.value >= b.value else "below"
+        return f"{a_name} is {size} {side} {b_name}, without an interval"
+    if not gap.told_apart:
+        size = with_interval(gap.value, gap.low, gap.high)
+        rows = f" on {gap.n} rows" if gap.n else ""
+        return f"no significant difference between {a_name} and {b_name}: {size}{rows}"
+    if gap.value > 0:
+        high, low = a_name, b_name
+        size = with_interval(gap.value, gap.low, gap.high)
+    else:
+        high, low = b_name, a_name
+        size = with_interval(-gap.value, -gap.high, -gap.low)
+    if a.better == "lower":
+        return f"{low} beats {high} by {size}"
+    return f"{high} {'beats' if a.better else 'is above'} {low} by {size}"
 
 
-def interval(score: Score) -> str:
+def sentence(text: str) -> str:
+    """A comparison as a sentence; a name at its start stays as it is.
+
+    >>> sentence("no significant difference"), sentence("b beats a")
+    ('No significant difference.', 'b beats a.')
+    """
+    return f"{'No' + text[2:] if text.startswith('no ') else text}."
+
+
+def score_text(score: Score) -> str:
     """A score's value and interval: ``0.88 [0.74, 0.95]``."""
     if score.low is None or score.high is None:
-        (said,) = written(score.value)
-        return said
-    return spanned(score.value, score.low, score.high)
+        return formatted(score.value)[0]
+    return with_interval(score.value, score.low, score.high)
 
 
-def spanned(value: float, low: float, high: float) -> str:
-    """A number and its interval, with as many digits each.
+def with_interval(value: float, low: float, high: float) -> str:
+    """A number and its interval, all with the same number of decimals.
 
-    >>> spanned(0.875, 0.739, 0.9453), spanned(0.0031, -0.001, 0.0072)
+    >>> with_interval(0.875, 0.739, 0.9453), with_interval(0.0031, -0.001, 0.0072)
     ('0.88 [0.74, 0.95]', '0.0031 [-0.0010, 0.0072]')
     """
-    said = written(value, low, high)
-    return f"{said[0]} [{said[1]}, {said[2]}]"
+    texts = formatted(value, low, high)
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def written(*numbers: float) -> list[str]:
-    """Numbers with as many decimals each: two where the largest is about 1.
+def formatted(*numbers: float) -> list[str]:
+    """Numbers with the same number of decimals: two where the largest is about 1.
 
-    >>> written(0.5), written(1234.5, 12), written(0.00123)
+    >>> formatted(0.5), formatted(1234.5, 12), formatted(0.00123)
     (['0.50'], ['1\u202f234', '12'], ['0.0012'])
     """
-    most = max(map(abs, numbers))
-    size = math.floor(math.log10(most)) if most else -1
-    places = min(1 - size, 12) if most < 0.05 else min(2, max(0, 2 - size))
-    # what is not 0 shall not read as 0
-    least = min((abs(one) for one in numbers if one), default=1.0)
-    places = next((n for n in range(places, places + 3) if round(least, n)), places)
-    said = [f"{0.0 if round(one, places) == 0 else one:,.{places}f}" for one in numbers]
-    return [one.replace(",", "\u202f") for one in said]
+    largest = max(map(abs, numbers))
+    magnitude = math.floor(math.log10(largest)) if largest else -1
+    places = min(1 - magnitude, 12) if largest < 0.05 else min(2, max(0, 2 - magnitude))
+    # a number other than 0 must not be shown as 0
+    smallest = min((abs(number) for number in numbers if number), default=1.0)
+    places = next((n for n in range(places, places + 3) if round(smallest, n)), places)
+    texts = [f"{0.0 if round(number, places) == 0 else number:,.{places}f}" for number in numbers]
+    return [text.replace(",", "\u202f") for text in texts]
 
 
-def listed(texts: Sequence[str], most: int = 3) -> str:
-    """The first of some texts, and how many more there are.
+def joined(texts: Sequence[str], most: int = 3) -> str:
+    """The first few texts of a list, and how many more there are.
 
-    >>> listed(["a", "b", "c"], 2), listed(["a", "b"]), listed(["a"])
+    >>> joined(["a", "b", "c"], 2), joined(["a", "b"]), joined(["a"])
     ('a, b and 1 more', 'a and b', 'a')
     """
     first, rest = list(texts[:most]), len(texts) - most
@@ -128,10 +141,32 @@ def listed(texts: Sequence[str], most: int = 3) -> str:
     return " and ".join([", ".join(first[:-1]), first[-1]] if len(first) > 1 else first)
 
 
-def counted(n: int, noun: str) -> str:
+def count(n: int, noun: str) -> str:
     """A number and its noun.
 
-    >>> counted(1, "row"), counted(2, "row")
+    >>> count(1, "row"), count(2, "row")
     ('1 row', '2 rows')
     """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}".replace(",", "\u202f")
+    return f"{thousands(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def thousands(number: int) -> str:
+    """A whole number with narrow no-break spaces between thousands."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def percent(share: float) -> str:
+    """A share in percent: ``95 %``."""
+    return f"{share * 100:g} %"
+
+
+def label(text: Any, length: int = LABEL_LENGTH) -> str:
+    """A text on one line, escaped for HTML, and cut with an ellipsis."""
+    line = " ".join(str(text).split())
+    return escape(line if len(line) <= length else line[: length - 1].rstrip() + "…")
+
+
+def labels(names: Sequence[Any], length: int = LABEL_LENGTH) -> list[str]:
+    """Labels of several texts; those that are equal once cut get a number."""
+    cut = [label(name, length) for name in names]
+    return [f"{text} ({at})" if text in cut[:at] else text for at, text in enumerate(cut)]

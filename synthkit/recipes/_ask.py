@@ -1,4 +1,4 @@
-"""The simplest steps: requests and their answers, asked again once if they cannot be read."""
+"""Requests whose completions are decoded, with one repair request where decoding fails."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ REPAIR = (
 
 
 def ask(request: Request, decode: Callable[[Completion], T], *, repairs: int = 0) -> Steps[T]:
-    """What ``decode`` makes of the answer to one request.
+    """Send one request and return its decoded completion.
 
-    An answer that cannot be read is shown to the model with the reason, and asked for again, up to
-    ``repairs`` times. One that never came is not: there is nothing to show.
+    If decoding fails, the model is shown its completion with the reason and asked again, up to
+    ``repairs`` times. A request that failed is not repaired: there is no completion to show.
 
     >>> steps = ask(Request(()), lambda completion: completion.text)
     >>> next(steps)[0].index
@@ -43,34 +43,36 @@ def ask(request: Request, decode: Callable[[Completion], T], *, repairs: int = 0
 def ask_and_parse_all(
     requests: Sequence[Request], decoders: Sequence[Callable[[Completion], T]]
 ) -> Steps[list[T]]:
-    """What each decoder makes of the answer to its request, all asked at once.
+    """Send requests together and return the completions, each decoded by its own decoder.
 
-    Those that cannot be read are asked for again once, together, as :func:`ask` does.
+    Those that cannot be decoded are repaired once, together, as in :func:`ask`.
     """
     if not requests:
         return []
     completions = yield requests
-    outcomes = [read(one) for read, one in zip(decoders, completions, strict=True)]
-    again = {
-        at: repair(requests[at], completions[at], outcome.reason)
-        for at, outcome in enumerate(outcomes)
-        if isinstance(outcome, Reject) and completions[at].finish in ("stop", "length")
+    outcomes = [
+        decode(completion) for decode, completion in zip(decoders, completions, strict=True)
+    ]
+    repairs = {
+        position: repair(requests[position], completions[position], outcome.reason)
+        for position, outcome in enumerate(outcomes)
+        if isinstance(outcome, Reject) and completions[position].finish in ("stop", "length")
     }
-    if again:
-        completions = yield list(again.values())
-        for at, completion in zip(again, completions, strict=True):
-            outcomes[at] = decoders[at](completion)
+    if repairs:
+        completions = yield list(repairs.values())
+        for position, completion in zip(repairs, completions, strict=True):
+            outcomes[position] = decoders[position](completion)
     return outcomes
 
 
 def repair(request: Request, completion: Completion, reason: str) -> Request:
-    """The request that shows an answer to its model with the reason why it cannot be read.
+    """A request that shows the model its completion, with the reason why it cannot be used.
 
-    >>> asked = Request((Message("user", "Yes or no?"),))
-    >>> again = repair(asked, Completion("perhaps"), "names none of the labels")
+    >>> request = Request((Message("user", "Yes or no?"),))
+    >>> again = repair(request, Completion("perhaps"), "names none of the labels")
     >>> [message.role for message in again.messages], again.purpose
     (['user', 'assistant', 'user'], 'repair')
     """
-    said = Message("assistant", completion.text)
-    told = Message("user", REPAIR.format(reason=reason))
-    return replace(request, messages=(*request.messages, said, told), purpose="repair")
+    answer = Message("assistant", completion.text)
+    complaint = Message("user", REPAIR.format(reason=reason))
+    return replace(request, messages=(*request.messages, answer, complaint), purpose="repair")

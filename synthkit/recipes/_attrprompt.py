@@ -1,7 +1,4 @@
-"""Attributed prompts: each text is asked for with attributes of its own.
-
-Large Language Model as Attributed Training Data Generator (AttrPrompt, arXiv 2306.15895).
-"""
+"""AttrPrompt: texts with attributes that are drawn anew for each text (arXiv 2306.15895)."""
 
 from __future__ import annotations
 
@@ -13,9 +10,10 @@ from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Band, Sampler, Where, conditions
+from synthkit.recipes._arguments import checked_template, positive
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._zerogen import balanced, by, positive, tried
+from synthkit.recipes._labels import balanced_labels, label_fields
 
 
 @recipe
@@ -31,12 +29,13 @@ def attrprompt(
     length: str | None = None,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Texts that are each asked for with attributes of their own, drawn anew every time.
+    """Texts written with attributes, such as topic and length, that are drawn anew for each text.
 
     This is AttrPrompt (arXiv 2306.15895): every attribute is drawn uniformly and independently of
-    the others, from the values for its class where they depend on it. The paper asks for lengths in
-    bands of 50 words and leaves it at that; here a text outside its band is asked for again once,
-    with its count, and then rejected. Constraints and joint draws are not in the paper.
+    the others, from the values of the text's class where they depend on it. The paper asks for
+    lengths in bands of 50 words without checking them; here a text outside its band is requested
+    again once, with its number of words, and is then rejected. Constraints and joint draws are not
+    in the paper.
 
     Parameters
     ----------
@@ -44,18 +43,19 @@ def attrprompt(
         ``{{ label }}`` and ``{{ description }}``.
     vary, sampler, like, where : the attributes and how they are drawn, as in
         :func:`~synthkit.prompts.conditions.conditions`.
-    n : texts in all, where a product has each combination at least once.
-    labels : classes, of which each has equally many texts (in a product, each combination has); or
-        class -> what it means.
+    n : how many texts; in a product, at least one for each combination.
+    labels : classes, each with the same number of texts (in a product, each combination); or
+        class -> its description.
     length : the attribute whose values are bands of words, such as ``50 to 100``. An attribute with
-        a :class:`~synthkit.prompts.conditions.Band` among its values is one without being named. The
-        column ``words`` then has the count of each text, by white space.
+        a :class:`~synthkit.prompts.conditions.Band` among its values need not be named. The column
+        ``words`` then has the number of words of each text, split at white space.
 
     Raises
     ------
     UsageError
-        If the labels or the values to vary cannot be used, or the prompt uses a field that is not
-        among them; if a value of ``length`` is no band.
+        If the labels or attributes are not valid, or a value of ``length`` is not a band.
+    PromptError
+        If the prompt uses a field that does not exist.
 
     Examples
     --------
@@ -67,22 +67,22 @@ def attrprompt(
     """
     draws: dict[str, Any] = {"sampler": sampler, "like": like, "where": where}
     draws["seed"] = sampling.seed or 0
-    classes = {} if labels is None else by(labels)
-    twice = [name for name in classes if name in vary]
-    if twice:
-        raise UsageError(f"{twice[0]!r} is in labels and in vary; give it in one of them.")
+    classes = {} if labels is None else label_fields(labels)
+    repeated = [name for name in classes if name in vary]
+    if repeated:
+        raise UsageError(f"{repeated[0]!r} is in labels and in vary; give it in one of them.")
     if labels is None or sampler == "product":
         fields = conditions(None, positive("n", n), {**classes, **vary}, **draws)
     else:
-        fields = conditions(balanced(labels, n), 1, vary, **draws)
+        fields = conditions(balanced_labels(labels, n), 1, vary, **draws)
     banded = _banded(fields, length)
     if banded is not None:  # as text, which any file can hold
-        told = [str(Band.of(cell)) for cell in tables.column(fields, banded)]
-        fields = tables.assign(fields, {banded: told})
-    template = tried(prompt, fields)
+        bands = [str(Band.of(cell)) for cell in tables.column(fields, banded)]
+        fields = tables.assign(fields, {banded: bands})
+    template = checked_template(prompt, fields)
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
-        decoder = parsing.text() if banded is None else counted(Band.of(row[banded]))
+        decoder = parsing.text() if banded is None else text_in_band(Band.of(row[banded]))
         outcome = yield from ask(Request(template.render(row), sampling), decoder, repairs=1)
         return outcome
 
@@ -96,10 +96,10 @@ def attrprompt(
     )
 
 
-def counted(band: Band) -> parsing.Decoder:
-    """A decoder for texts with so many words, by white space; it keeps the count.
+def text_in_band(band: Band) -> parsing.Decoder:
+    """A decoder of a text and its number of words, which must be in the band.
 
-    >>> decoder = counted(Band(2, 3))
+    >>> decoder = text_in_band(Band(2, 3))
     >>> decoder.read(" warm bread "), decoder.read("bread")
     ({'text': 'warm bread', 'words': 2}, 'has 1 words, and not 2 to 3')
     """
@@ -114,13 +114,17 @@ def counted(band: Band) -> parsing.Decoder:
 
 
 def _banded(fields: Any, length: str | None) -> str | None:
-    """The attribute whose values are bands."""
+    """The attribute whose values are bands, if there is one."""
     names = tables.columns(fields)
     if length is not None:
         if length not in names:
             raise UsageError(f"length: {unknown('attribute', length, names)}")
         return length
-    found = [n for n in names if any(isinstance(cell, Band) for cell in tables.column(fields, n))]
-    if len(found) > 1:
-        raise UsageError(f"{' and '.join(found)} are bands; say which is the length=.")
-    return found[0] if found else None
+    banded = [
+        name
+        for name in names
+        if any(isinstance(cell, Band) for cell in tables.column(fields, name))
+    ]
+    if len(banded) > 1:
+        raise UsageError(f"{' and '.join(banded)} are bands; give one of them as length=.")
+    return banded[0] if banded else None

@@ -1,40 +1,36 @@
-"""The shape of a recipe: named steps over the rows of a table, with what it expects to ask.
+"""What every recipe is built from: the ``Recipe`` class, its registry, and steps over rows.
 
-:func:`per_row` makes one of steps for a single row, and :func:`per_table` of steps for all rows at once.
+:func:`per_row` makes a recipe of steps for one row, :func:`per_table` of steps for a whole table.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.registry import Registry
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.prompts.templates import Turns
 
 T = TypeVar("T")
 
 Table = Annotated[Any, "TABLE"]
-"""A table of any kind; on a ``%%synth`` line its name."""
+"""A table of any kind; in a ``%%synth`` line the name of one."""
 Embed = Annotated[Callable[[Sequence[str]], Any], "EMBEDDER"]
-"""Texts -> (n, d) array, rows L2-normalised; on a ``%%synth`` line an embedder's name."""
-
-PROBES = 100
-"""Most steps of one's own recipe that are tried to learn its columns."""
+"""Texts -> (n, d) array, rows L2-normalised; in a ``%%synth`` line the name of an embedder."""
 
 Cells = Mapping[str, Any]
 Outcome = Cells | Row | Reject | Sequence[Cells | Row | Reject]
-"""What steps for one row return: a row's cells, a row, a reject, or several of these."""
+"""What the steps for one row return: the cells of a row, a row, a reject, or several of these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """At least and at most; ``most`` is ``None`` where only a budget ends it.
+    """A lower and an upper bound; ``most`` is ``None`` if there is no upper bound.
 
     >>> print(Bounds(40, 40)), print(Bounds(40, 80)), print(Bounds(40, None))
     40
@@ -57,19 +53,21 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A generation method, ready to be run: ``synthkit.make(recipe, model=...)``.
+    """A generation method with its arguments, ready for ``synthkit.generate(recipe, model=...)``.
 
     Parameters
     ----------
-    name : what it is called.
-    branches : begins it anew; gives the steps that run side by side, each of which yields its
-        rows. They see no model, file, clock or network.
-    columns : those of the rows besides the fields of ``source``, in order; any others follow.
-    source : a table with a row for each branch, whose fields its rows get; ``None`` if a branch
-        does not belong to a row. The result is of its kind.
-    requests, rows : how many requests it sends, without repairs, and how many rows it makes.
-    roles : the names of the further models it asks, which ``make(others=...)`` has to give.
-    prompt : the template it was given, as it is kept with the run.
+    name : the name of the method.
+    branches : starts the recipe. It returns the steps of each branch; branches run side by side,
+        and each yields its own rows. Steps see no model, file, clock or network.
+    columns : the columns that the recipe adds to those of ``source``, in order. Columns that are
+        not listed come after these.
+    source : a table with one row for each branch, whose columns the results keep; ``None`` if
+        branches do not belong to rows. The result is a table of the same kind.
+    kind : the kind of the result if there is no ``source``.
+    requests, rows : how many requests it sends, not counting repairs, and how many rows it makes.
+    roles : the names of further models it needs, given as ``generate(others=...)``.
+    prompt : the prompt template, stored with the run.
     """
 
     name: str
@@ -86,7 +84,7 @@ class Recipe:
 RECIPES: Registry[Callable[..., Any]] = Registry(
     "recipe", decorator="recipe", package="synthkit.recipes"
 )
-"""Every recipe by its name: those of synthkit, of installed packages and of the notebook."""
+"""Every recipe by name: those of synthkit, of installed packages and of the notebook."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -94,28 +92,28 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def recipe(function: Function) -> Function:
     """Register a recipe under the name of its function: a decorator.
 
-    The function returns a :class:`Recipe`, or it is a generator function as
-    :func:`from_function` takes it. Its docstring's first line is shown where recipes are listed.
+    The function returns a :class:`Recipe`, or it is a generator function for
+    :func:`~synthkit.recipes.from_function`. Lists of recipes show the first line of its docstring.
     """
     RECIPES.add(function.__name__, function, function)
     return function
 
 
 def gather(branches: Iterable[Steps[T]]) -> Steps[list[T]]:
-    """What each of several steps returns, in order; they run side by side, none waits for another.
+    """Run several steps side by side and return their results in order.
 
-    >>> def one(n):
+    >>> def step(n):
     ...     return n
     ...     yield
-    >>> next(gather([one(1), one(2)]))
-    [<generator object one at ...>, <generator object one at ...>]
+    >>> next(gather([step(1), step(2)]))
+    [<generator object step at ...>, <generator object step at ...>]
     """
     outcomes: list[T] = yield list(branches)
     return outcomes
 
 
 def ask_all(requests: Sequence[Request]) -> Steps[list[Completion]]:
-    """The answers to some requests, in order."""
+    """Send requests and return their completions in order."""
     completions: list[Completion] = yield list(requests)
     return completions
 
@@ -128,7 +126,7 @@ def user(
     index: int = 0,
     to: str = "",
 ) -> Request:
-    """A request with one turn, the user's.
+    """A request with a single user message.
 
     >>> user("Name a fruit.").messages[0].content
     'Name a fruit.'
@@ -147,39 +145,44 @@ def per_row(
     roles: Sequence[str] = (),
     prompt: str = "",
 ) -> Recipe:
-    """A recipe whose steps are begun for each row of a table, side by side.
+    """A recipe that starts the same steps for each row of a table, side by side.
 
-    What the steps return for a row is added to its fields; the row's ``id`` becomes ``parent``.
-    Steps that fail with an error of their own make a reject of that row, and nothing else is lost.
+    The cells that the steps return are added to the row; the row's ``id`` becomes ``parent``. Steps
+    that raise an error of their own reject that row only.
 
     Parameters
     ----------
-    steps : a row's fields -> its steps.
-    rows : a table of any kind; ``None`` is one row without fields.
-    requests, makes : for each row.
+    steps : takes the cells of a row and returns its steps.
+    rows : a table of any kind; ``None`` stands for one row without columns.
+    requests, makes : how many requests are sent for each row, and how many rows it becomes.
+
+    Raises
+    ------
+    UsageError
+        If the recipe would make a column that the rows have, or ``id`` or ``parent``.
     """
     source = tables.build({}, n=1) if rows is None else tables.native(rows)
     if "parent" in columns or "id" in columns:
         raise UsageError(f"a recipe's columns cannot be 'id' or 'parent'; got {list(columns)}.")
-    clash = [one for one in columns if one in tables.columns(source)]
+    clash = [column for column in columns if column in tables.columns(source)]
     if clash:
         raise UsageError(
-            f"{name} makes a column {clash[0]!r}, and the rows have one already; rename it."
+            f"{name} makes a column {clash[0]!r}, which the rows have already; rename it."
         )
 
     def branch(row: dict[str, Any]) -> Steps[None]:
         parent = row.get("id", row.get("parent"))
         try:
             outcome = yield from steps(row)
-            made = [_complete(one, parent) for one in _listed(outcome)]
+            outcomes = [_as_row(item, parent) for item in as_list(outcome)]
         except SynthkitError:
             raise
         except Exception as error:
-            made = [Reject("", f"the recipe failed: {type(error).__name__}: {error}")]
-        yield made
+            outcomes = [Reject("", f"the recipe failed: {type(error).__name__}: {error}")]
+        yield outcomes
 
     def branches() -> Iterator[Steps[None]]:
-        yield from apart(map(branch, tables.records(source)))
+        yield from resample_equal(map(branch, tables.records(source)))
 
     size = tables.size(source)
     return Recipe(
@@ -206,15 +209,15 @@ def per_table(
     roles: Sequence[str] = (),
     prompt: str = "",
 ) -> Recipe:
-    """A recipe of one branch, which works on a whole dataset, and yields its rows as it goes.
+    """A recipe with one branch, for a whole dataset. It yields rows as they are finished.
 
-    Rows that it returns at the end are taken too. ``like`` is a table of the kind that the result
-    is to be.
+    Rows that the steps return at the end are added to the result. ``like`` is a table whose kind
+    the result has.
     """
 
     def branch() -> Steps[None]:
         outcome = yield from steps()
-        yield [_complete(one, None) for one in _listed(outcome)]
+        yield [_as_row(item, None) for item in as_list(outcome)]
 
     def branches() -> Iterator[Steps[None]]:
         yield branch()
@@ -231,129 +234,10 @@ def per_table(
     )
 
 
-def from_function(function: Callable[..., Any], rows: Any = None, **options: Any) -> Recipe:
-    """A recipe of your own, from a generator function.
+def resample_equal(branches: Iterable[Steps[None]]) -> Iterator[Steps[None]]:
+    """The branches, with a different sample index where several start with the same request.
 
-    If its first parameter is ``row``, it is begun for each row of the table, with the row's fields
-    as a dict, and returns the cells to add. If it is ``rows``, it gets all of them, as a list of
-    dicts, and yields lists of :class:`~synthkit.core.types.Row` as it goes. Its docstring's first line
-    is shown where recipes are listed.
-
-    Parameters
-    ----------
-    options : for its keyword-only parameters.
-
-    Examples
-    --------
-    >>> def haiku(row, *, sampling=Sampling()):
-    ...     (draft,) = yield [user(f"Write a haiku about {row['topic']}.", sampling)]
-    ...     (final,) = yield [user(f"Make it plainer:\\n{draft.text}", sampling)]
-    ...     return {"draft": draft.text, "haiku": final.text}
-    >>> print(from_function(haiku, [{"topic": "rain"}, {"topic": "bread"}]).requests)
-    2 or more
-
-    Raises
-    ------
-    UsageError
-        If the function is not of that form, or has no parameter of an option's name.
-    """
-    name = getattr(function, "__name__", "recipe")
-    if not inspect.isgeneratorfunction(function):
-        raise UsageError(
-            f"a recipe is a generator function: it yields lists of requests; {name} does not yield."
-        )
-    parameters = inspect.signature(function).parameters
-    first = next(iter(parameters), "")
-    known = [one.name for one in parameters.values() if one.kind is one.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            have = ", ".join(known) or "none"
-            raise UsageError(f"{name} takes no {option!r}; its keyword-only parameters: {have}.")
-    if first == "row":
-        taken = tables.columns(rows) if rows is not None else []
-        blank = (tables.head(rows, 1) or [{}])[0] if taken else {}
-        columns = _probed(_formed(function(blank, **options)))
-        return per_row(
-            lambda row: _formed(function(row, **options)),
-            rows,
-            name=name,
-            columns=[one for one in columns if one not in taken],
-            requests=Bounds(1, None),
-            makes=Bounds(0, None),
-        )
-    if first == "rows":
-        given = [] if rows is None else tables.records(rows)
-        return per_table(
-            lambda: _formed(function([dict(row) for row in given], **options)),
-            name=name,
-            requests=Bounds(1, None),
-            rows=Bounds(0, None),
-            like=rows,
-        )
-    raise UsageError(
-        f"the first parameter of a recipe is 'row' (begun for each row) or 'rows' (begun once); "
-        f"that of {name} is {first or 'missing'!r}."
-    )
-
-
-def _formed(steps: Steps[T]) -> Steps[T]:
-    """The same steps, which fail where they yield something else than steps do.
-
-    >>> steps = _formed(request for request in [user("Hi.")])
-    >>> next(steps)
-    Traceback (most recent call last):
-    TypeError: a recipe yields a list of requests, rows or steps; got a Request. Write yield [...].
-    """
-    reply: Any = None
-    wrong = ""
-    while True:
-        try:  # thrown into them, the error tells the line
-            step: Any = steps.throw(TypeError(wrong)) if wrong else steps.send(reply)
-        except StopIteration as end:
-            outcome: T = end.value
-            return outcome
-        wrong = _malformed(step)
-        if not wrong:
-            reply = yield step
-
-
-def _malformed(step: Any) -> str:
-    """What is wrong with a step, in words; empty if nothing is."""
-    said = "a recipe yields a list of requests, rows or steps; got"
-    if not isinstance(step, list | tuple):
-        return f"{said} a {type(step).__name__}. Write yield [...]."
-    odd = [one for one in step if not isinstance(one, Request | Row | Reject | Generator)]
-    return f"{said} one with {odd[0]!r:.80}." if odd else ""
-
-
-def _probed(steps: Steps[Any]) -> list[str]:
-    """The columns that steps make, as far as they tell when every answer is a blank one.
-
-    Recipes do nothing but decide, so a try costs nothing; it only serves a table that shows its
-    columns before its first row is there.
-    """
-    reply: Any = None
-    try:
-        for _ in range(PROBES):
-            step: Any = steps.send(reply)
-            blank = step and isinstance(step[0], Request)
-            reply = [Completion("") for _ in step] if blank else []
-    except StopIteration as end:
-        listed = _listed(end.value)
-        first = listed[0] if listed else {}
-        cells = first.cells if isinstance(first, Row | Reject) else first
-        return list(cells) if isinstance(cells, Mapping) else []
-    except Exception:  # it cannot do with blank answers; it will say so itself when it is run
-        return []
-    finally:
-        steps.close()
-    return []
-
-
-def apart(branches: Iterable[Steps[None]]) -> Iterator[Steps[None]]:
-    """The branches, so that those that begin with the same request draw samples of their own.
-
-    Without that, two equal rows would get one answer between them.
+    Without it, two equal rows would share one completion.
     """
     seen: Counter[Any] = Counter()
     for branch in branches:
@@ -366,7 +250,7 @@ def apart(branches: Iterable[Steps[None]]) -> Iterator[Steps[None]]:
 
 
 def _resampled(steps: Steps[T], copy: int, first: Any = None) -> Steps[T]:
-    """The same steps, which may have yielded ``first`` already, with other samples."""
+    """The same steps with shifted sample indices; ``first`` is a step taken from them already."""
     reply: Any = None
     while True:
         if first is not None:
@@ -377,31 +261,32 @@ def _resampled(steps: Steps[T], copy: int, first: Any = None) -> Steps[T]:
             except StopIteration as end:
                 outcome: T = end.value
                 return outcome
-        reply = yield [_shift(one, copy) for one in step] if copy else step
+        reply = yield [_shifted(item, copy) for item in step] if copy else step
 
 
 def signature(request: Request) -> tuple[Turns, str, str, str | None]:
-    """What two requests have in common that ask the same of the same model."""
+    """What two requests have in common if they ask the same question of the same model."""
     return request.messages, request.turn, request.to, request.answer
 
 
-def _shift(one: Any, copy: int) -> Any:
-    if isinstance(one, Request):
-        return replace(one, index=one.index + (copy << 20))
-    if isinstance(one, Row | Reject):
-        return replace(one, of=tuple(_shift(request, copy) for request in one.of))
-    return _resampled(one, copy)
+def _shifted(item: Any, copy: int) -> Any:
+    if isinstance(item, Request):
+        return replace(item, index=item.index + (copy << 20))
+    if isinstance(item, Row | Reject):
+        return replace(item, of=tuple(_shifted(request, copy) for request in item.of))
+    return _resampled(item, copy)
 
 
-def _listed(outcome: Any) -> list[Any]:
+def as_list(outcome: Any) -> list[Any]:
+    """What steps returned, as a list: empty for ``None``, one item for a single row or reject."""
     if outcome is None:
         return []
     return list(outcome) if isinstance(outcome, list | tuple) else [outcome]
 
 
-def _complete(one: Cells | Row | Reject, parent: str | None) -> Row | Reject:
-    if isinstance(one, Mapping):
-        return Row(dict(one), parent=parent)
-    if not isinstance(one, Row | Reject):
-        raise TypeError(f"a recipe returns cells as a dict, rows or rejects; got {one!r:.200}")
-    return one if one.parent is not None or parent is None else replace(one, parent=parent)
+def _as_row(item: Cells | Row | Reject, parent: str | None) -> Row | Reject:
+    if isinstance(item, Mapping):
+        return Row(dict(item), parent=parent)
+    if not isinstance(item, Row | Reject):
+        raise TypeError(f"a recipe returns cells as a dict, rows or rejects; got {item!r:.200}")
+    return item if item.parent is not None or parent is None else replace(item, parent=parent)

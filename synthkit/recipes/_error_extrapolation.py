@@ -1,4 +1,4 @@
-"""Texts near those that a small student gets wrong, round by round.
+"""Error extrapolation: texts similar to those that a small classifier gets wrong.
 
 S3: Let's Synthesize Step by Step (arXiv 2310.13671), and its active form, PGKD: Performance-Guided
 LLM Knowledge Distillation (arXiv 2411.05045).
@@ -11,15 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Prompt
+from synthkit.recipes._arguments import checked_template, column_texts, distinct_names, positive
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
-from synthkit.recipes._rounds import Distinct, Learned, Samples, Student, batches, texts, traced
-from synthkit.recipes._zerogen import balanced, distinct, positive, tried
+from synthkit.recipes._distinct_texts import DistinctTexts
+from synthkit.recipes._labels import balanced_labels
+from synthkit.recipes._rounds import Samples, batches, traced
+from synthkit.recipes._student import Student, TextClassifier
 
 S3 = """\
 {{ ask }}
@@ -47,8 +50,8 @@ Write another text that is {{ label }} and might be mistaken for {{ rival }}, in
 own. Write the text alone."""
 FORMS = {"s3": S3, "pgkd": PGKD}
 FIELDS = ("ask", "text", "label", "rival", "contrast", "report")
-UNSURE = 0.2
-"""A text is near the boundary if its two likeliest labels are not further apart than this."""
+BOUNDARY = 0.2
+"""A text is near the boundary if its two most probable labels differ by at most this much."""
 
 
 @recipe
@@ -70,33 +73,33 @@ def error_extrapolation(
     label_column: str = "label",
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Labelled texts near the real ones that a student of earlier texts gets wrong.
+    """Labelled texts that resemble the real texts a small classifier gets wrong.
 
-    This is S3 (arXiv 2310.13671, algorithm 2). D_seed is written, equally many texts of each
-    label, or given. In each round the student learns D_seed and all that was added, labels the
-    real rows, and near each of its errors, the surest first, texts are written that have the
-    error's label. The form ``"pgkd"`` (arXiv 2411.05045) also writes near texts that it is unsure
-    of, in turn with the errors, and tells the model how many of each label the student gets right,
-    and a text of the label that it takes this one for.
+    This is S3 (arXiv 2310.13671, algorithm 2). Seed texts are generated, the same number for each
+    label, or given. In each round the student is trained on the seed texts and all texts added so
+    far, and classifies the real rows. For each of its errors, the most confident first, texts with
+    the error's label are generated. The form ``"pgkd"`` (arXiv 2411.05045) alternates errors with
+    correct but uncertain rows. It also shows the model how many rows of each label the student gets
+    right, and a real text of the label that the student confuses with the right one.
 
-    A text that is too like a real one, or one written before, is a reject; that is not in the
-    papers. The student here learns less than their DistilBERT and BERT, and needs no GPU.
+    A text that is too similar to a real one or an earlier one is a reject; this is not in the
+    papers. The student here is weaker than their DistilBERT and BERT, and needs no GPU.
 
     Parameters
     ----------
-    prompt : asks for a text of ``{{ label }}``.
-    rows : real, labelled validation rows. Never give it those that a result is tested on: what is
-        written is made after them. A column ``split`` that says ``test`` is refused.
-    student : (texts, labels) -> what has learned them.
-    n, seeds : how many seed texts to write, or a table of them with the same two columns as
+    prompt : asks for a text with ``{{ label }}``.
+    rows : real, labelled validation rows. Never use the rows that a result is tested on: texts are
+        generated from them. A column ``split`` with the value ``test`` is an error.
+    student : (texts, labels) -> a classifier trained on them.
+    n, seeds : how many seed texts to generate, or a table of them with the same two columns as
         ``rows``.
-    labels : what seeds are written for; those of ``rows`` if not given.
-    near : a template that asks for a text near another. It may use ``{{ text }}`` and
+    labels : the labels of the seed texts; by default those of ``rows``.
+    near : a template that asks for a text similar to another. It may use ``{{ text }}`` and
         ``{{ label }}``, ``{{ ask }}`` (the prompt for that label), ``{{ rival }}`` (the label
         that the student confuses it with), ``{{ contrast }}`` (a real text of the rival, or
-        nothing) and ``{{ report }}``.
-    most_errors, per_error : real rows to write near in a round, at most, and texts for each.
-    likeness : of a text whose ROUGE-L F1 with another is above this.
+        empty) and ``{{ report }}``.
+    most_errors, per_error : most real rows per round, and how many texts for each.
+    likeness : a text whose ROUGE-L F1 with another is above this is rejected.
 
     Returns
     -------
@@ -107,8 +110,12 @@ def error_extrapolation(
     Raises
     ------
     UsageError
-        If neither or both of ``n`` and ``seeds`` are given; if a row has no text or label, is a
-        test row, or has a label that is not among ``labels``; if a template uses other fields.
+        If neither or both of ``n`` and ``seeds`` are given; if a row is a test row, or has a label
+        that is not among ``labels``.
+    TableError
+        If a row has no text or label.
+    PromptError
+        If a template uses other fields.
 
     Examples
     --------
@@ -117,30 +124,32 @@ def error_extrapolation(
     >>> print(recipe.requests)
     8 to 12
     """
-    for name, least in (("rounds", rounds), ("most_errors", most_errors), ("per_error", per_error)):
-        positive(name, least)
+    for name, count in (("rounds", rounds), ("most_errors", most_errors), ("per_error", per_error)):
+        positive(name, count)
     if form not in ("s3", "pgkd"):
         raise UsageError(unknown("form", form, ("s3", "pgkd")))
     if (n is None) == (seeds is None):
         raise UsageError("give n, how many seed texts to write, or seeds, a table of them.")
-    real = _Real.of(rows, column, label_column)
-    given = _Real([], []) if seeds is None else _Real.of(seeds, column, label_column)
-    _refuse_tests(rows)
-    wanted = distinct("labels", list(dict.fromkeys(real.labels)) if labels is None else labels)
-    for label in (*real.labels, *given.labels):
-        if label not in wanted:
-            raise UsageError(unknown("label", str(label), wanted))
-    begins = [] if n is None else tables.column(balanced(wanted, n), "label")
-    template = tried(prompt, [{"label": label} for label in wanted], uses=("label",))
-    nearby = tried(near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",))
-    Distinct(likeness)  # refuses what is no likeness
+    real = _LabelledTexts.of(rows, column, label_column)
+    seeded = (
+        _LabelledTexts([], []) if seeds is None else _LabelledTexts.of(seeds, column, label_column)
+    )
+    _refuse_test_rows(rows)
+    names = distinct_names("labels", list(dict.fromkeys(real.labels)) if labels is None else labels)
+    for label in (*real.labels, *seeded.labels):
+        if label not in names:
+            raise UsageError(unknown("label", str(label), names))
+    seed_labels = [] if n is None else tables.column(balanced_labels(names, n), "label")
+    template = checked_template(prompt, [{"label": label} for label in names], uses=("label",))
+    nearby = checked_template(near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",))
+    DistinctTexts(likeness)  # fails if likeness is out of range
 
-    def planned(number: int, learned: Learned, sample: Samples) -> list[_Planned]:
-        """What a round asks for, near the rows that the student finds hard."""
-        hard = _hard(learned, real, unsure=form == "pgkd")
+    def planned(number: int, classifier: TextClassifier, sample: Samples) -> list[_PlannedText]:
+        """The texts of a round, for the rows that the student finds hard."""
+        hard = _hard_rows(classifier, real, unsure=form == "pgkd")
         return [
-            _Planned(
-                sample(Request(_turns(template, nearby, fields), sampling)),
+            _PlannedText(
+                sample(Request(_messages(template, nearby, fields), sampling)),
                 {"label": fields["label"], "round": number, "near": real.name(at)},
                 real.ids[at] if real.ids else None,
             )
@@ -149,36 +158,37 @@ def error_extrapolation(
         ]
 
     def steps() -> Steps[None]:
-        unlike, sample = Distinct(likeness, [*real.texts, *given.texts]), Samples()
-        known, named = list(given.texts), list(given.labels)
+        pool, sample = DistinctTexts(likeness, [*real.texts, *seeded.texts]), Samples()
+        texts, text_labels = list(seeded.texts), list(seeded.labels)
         plan = [
-            _Planned(
+            _PlannedText(
                 sample(Request(template.render({"label": label}), sampling)),
                 {"label": label, "round": 0, "near": None},
             )
-            for label in begins
+            for label in seed_labels
         ]
         for number in range(1, rounds + 2):
-            for part in batches(plan):
-                made = yield from _written(part, unlike)
-                yield made
-                known += [one.cells["text"] for one in made if isinstance(one, Row)]
-                named += [one.cells["label"] for one in made if isinstance(one, Row)]
+            for batch in batches(plan):
+                outcomes = yield from _generated(batch, pool)
+                yield outcomes
+                accepted = [outcome.cells for outcome in outcomes if isinstance(outcome, Row)]
+                texts += [cells["text"] for cells in accepted]
+                text_labels += [cells["label"] for cells in accepted]
             if number > rounds:
                 return
-            if len(set(named)) < 2:
+            if len(set(text_labels)) < 2:
                 yield [Reject("", f"stopped: before round {number} there are not two labels")]
                 return
-            plan = planned(number, student(known, named), sample)
+            plan = planned(number, student(texts, text_labels), sample)
             if not plan:
                 yield [Reject("", f"stopped: before round {number} the student has no error left")]
                 return
 
-    least = len(begins)
+    least = len(seed_labels)
     most = least + rounds * min(most_errors, len(real.texts)) * per_error
     return per_table(
         steps,
-        name="extrapolate",
+        name="error_extrapolation",
         columns=("label", "text", "round", "near"),
         requests=Bounds(least, most),
         rows=Bounds(0, most),
@@ -188,24 +198,26 @@ def error_extrapolation(
 
 
 @dataclass(frozen=True, slots=True)
-class _Real:
-    """Labelled texts, and the ids of their rows if they have some."""
+class _LabelledTexts:
+    """Texts with their labels, and the ids of their rows if they have any."""
 
     texts: Sequence[str]
     labels: Sequence[Any]
     ids: Sequence[str] = ()
 
     @classmethod
-    def of(cls, rows: Any, column: str, label_column: str) -> _Real:
-        """Those of a table.
+    def of(cls, rows: Any, column: str, label_column: str) -> _LabelledTexts:
+        """The texts and labels of a table.
 
         Raises
         ------
         TableError
-            If a row lacks a text or a label.
+            If there is no row, or a row lacks a text or a label.
         """
+        if not tables.size(rows):
+            raise TableError(f"expected one row or more with a {column!r}; got none.")
         ids = tables.column(rows, "id") if "id" in tables.columns(rows) else ()
-        return cls(texts(rows, column), texts(rows, label_column), ids)
+        return cls(column_texts(rows, column), column_texts(rows, label_column), ids)
 
     def name(self, at: int) -> str:
         """The id of a row, or its position."""
@@ -213,70 +225,66 @@ class _Real:
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
-    """A text to be written: the request, and the row's other cells."""
+class _PlannedText:
+    """A text to generate: the request, and the other cells of its row."""
 
     request: Request
     cells: Mapping[str, Any]
     parent: str | None = None
 
 
-def _written(plan: Sequence[_Planned], unlike: Distinct) -> Steps[list[Row | Reject]]:
-    """The rows that were planned, or why they are none."""
-    found = yield from gather(traced(ask(one.request, parsing.text())) for one in plan)
+def _generated(plan: Sequence[_PlannedText], pool: DistinctTexts) -> Steps[list[Row | Reject]]:
+    """The row of each planned text, or the reject."""
+    written = yield from gather(traced(ask(each.request, parsing.text())) for each in plan)
     return [
-        unlike.outcome(outcome, of=of, cells=one.cells, parent=one.parent)
-        for one, (of, outcome) in zip(plan, found, strict=True)
+        pool.outcome(parsed, of=of, cells=each.cells, parent=each.parent)
+        for each, (of, parsed) in zip(plan, written, strict=True)
     ]
 
 
-def _turns(template: Prompt, nearby: Prompt, fields: Mapping[str, Any]) -> tuple[Message, ...]:
-    """What asks for a text near another; the prompt's turns before its last one stand first."""
+def _messages(template: Prompt, nearby: Prompt, fields: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The messages that ask for a similar text, after the earlier turns of the prompt."""
     *before, last = template.render(fields)
     return (*before, *nearby.render({**fields, "ask": last.content}))
 
 
-def _hard(learned: Learned, real: _Real, *, unsure: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows that a student finds hard, by position, with the fields of a prompt about them.
+def _hard_rows(
+    classifier: TextClassifier, real: _LabelledTexts, *, unsure: bool
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows that a classifier finds hard: (position, fields of a prompt about the row).
 
-    They are its errors, the surest first; if ``unsure``, in turn with the rows that it gets right
-    and is least sure of.
+    These are its errors, the most confident first; if ``unsure``, in turn with the rows that it
+    gets right, the least certain first.
     """
-    found = learned.probabilities(real.texts)
-    orders = [
-        sorted(zip(map(float, row), learned.labels, strict=True), key=_likelier) for row in found
+    rankings = [
+        sorted(zip(map(float, row), classifier.labels, strict=True), key=lambda pair: -pair[0])
+        for row in classifier.probabilities(real.texts)
     ]
-    margin = [order[0][0] - order[1][0] for order in orders]
-    right = [order[0][1] == label for order, label in zip(orders, real.labels, strict=True)]
-    everywhere = range(len(right))
-    errors = sorted((i for i in everywhere if not right[i]), key=lambda i: -orders[i][0][0])
-    near = sorted((i for i in everywhere if margin[i] <= UNSURE), key=lambda i: margin[i])
+    margin = [ranking[0][0] - ranking[1][0] for ranking in rankings]
+    right = [ranking[0][1] == label for ranking, label in zip(rankings, real.labels, strict=True)]
+    positions = range(len(right))
+    errors = sorted((i for i in positions if not right[i]), key=lambda i: -rankings[i][0][0])
+    near = sorted((i for i in positions if margin[i] <= BOUNDARY), key=lambda i: margin[i])
     report = _report(right, real.labels)
     turns = [errors, [i for i in near if right[i]] if unsure else []]
     for at in itertools.chain.from_iterable(itertools.zip_longest(*turns)):
         if at is None:
             continue
         label = real.labels[at]
-        rival = orders[at][right[at]][1]
+        rival = rankings[at][right[at]][1]
         contrast = next((i for i in near if real.labels[i] == rival), None)
-        yield (
-            at,
-            {
-                "text": real.texts[at],
-                "label": label,
-                "rival": rival,
-                "contrast": "" if contrast is None else real.texts[contrast],
-                "report": report,
-            },
-        )
-
-
-def _likelier(pair: tuple[float, Any]) -> float:
-    return -pair[0]
+        fields = {
+            "text": real.texts[at],
+            "label": label,
+            "rival": rival,
+            "contrast": "" if contrast is None else real.texts[contrast],
+            "report": report,
+        }
+        yield at, fields
 
 
 def _report(right: Sequence[bool], labels: Sequence[Any]) -> str:
-    """How many rows of each label a student gets right, in lines.
+    """One line for each label: how many of its rows a classifier gets right.
 
     >>> print(_report([True, False, True], ["good", "bad", "good"]))
     good: 2 of 2 right
@@ -284,18 +292,18 @@ def _report(right: Sequence[bool], labels: Sequence[Any]) -> str:
     """
     lines = []
     for label in dict.fromkeys(labels):
-        of = [ok for ok, one in zip(right, labels, strict=True) if one == label]
-        lines.append(f"{label}: {sum(of)} of {len(of)} right")
+        flags = [flag for flag, each in zip(right, labels, strict=True) if each == label]
+        lines.append(f"{label}: {sum(flags)} of {len(flags)} right")
     return "\n".join(lines)
 
 
-def _refuse_tests(rows: Any) -> None:
-    """Refuse rows that say they are for testing."""
+def _refuse_test_rows(rows: Any) -> None:
+    """Raise if a row belongs to a test split."""
     if "split" not in tables.columns(rows):
         return
-    for i, cell in enumerate(tables.column(rows, "split")):
+    for position, cell in enumerate(tables.column(rows, "split")):
         if isinstance(cell, str) and cell.strip().casefold().startswith("test"):
             raise UsageError(
-                f"row {i} is of the split {cell!r}: what is written after its errors would be "
-                "tested on them. Give validation rows."
+                f"row {position} is of the split {cell!r}: texts generated from its errors would "
+                "be tested on them. Give validation rows."
             )

@@ -1,7 +1,4 @@
-"""Instructions that grow harder round by round, and are eliminated where they fail to.
-
-WizardLM: Empowering Large Language Models to Follow Complex Instructions (arXiv 2304.12244).
-"""
+"""Evol-Instruct: instructions that become harder round by round (WizardLM, arXiv 2304.12244)."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps, digest
 from synthkit.data import tables
 from synthkit.prompts import parsing
+from synthkit.recipes._arguments import checked_template, distinct_names, positive
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe, user
 from synthkit.recipes._rounds import traced
-from synthkit.recipes._zerogen import distinct, positive, tried
 from synthkit.stats.rouge import tokens
 
 IN_DEPTH = """\
@@ -53,9 +50,9 @@ Second prompt:
 OPERATIONS = (*METHODS, "breadth")
 COPIED = ("given prompt", "new prompt", "rewritten prompt", "created prompt")
 SORRY_WORDS = 80
-"""An answer that says it is sorry, and has fewer words than this, is none."""
+"""An answer that contains "sorry" and has fewer words than this is a refusal."""
 GROWTH = 60
-"""Most words that an instruction may grow by in a round: three times what it is asked to."""
+"""Most words that a round may add: three times as many as the prompt asks for."""
 STOP_WORDS = frozenset(
     "a about all also am an and any are as at be been but by can could did do does for from had "
     "has have he her him his how i if in into is it its just me more my no nor not of off on or "
@@ -80,35 +77,37 @@ def evol_instruct(
     """Instructions evolved from seeds, in depth and breadth, round by round.
 
     This is Evol-Instruct (arXiv 2304.12244). In each round an operation is drawn uniformly, and the
-    instruction is rewritten by it. One that fails is a reject that says why, and the instruction
-    it came from goes into the next round again. It fails if
+    model rewrites the instruction by it. If that fails, the new instruction is a reject with the
+    reason, and the next round starts from the old one again. It fails if
 
-    - it is the same, or the model judges that nothing was gained;
-    - its answer says sorry, and has fewer than 80 words;
-    - it, or its answer, has nothing but stop words and punctuation (English ones);
-    - it copies the words of the prompt it was made by, such as "given prompt".
+    - the instruction is the same, or the model judges that it gained nothing;
+    - its answer contains "sorry", and has fewer than 80 words;
+    - it, or its answer, consists of stop words and punctuation (English ones);
+    - it copies the words of the prompt that asks for it, such as "given prompt".
 
-    Beside the paper's rules, it may not grow by more than 60 words. Prompts are shorter than the
-    paper's; the rules that need no model come first; seeds do not wait for each other's rounds.
+    In addition to the paper's rules, it may not grow by more than 60 words. Prompts are shorter
+    than the paper's; rules that need no model are checked first; seeds evolve independently of each
+    other.
 
     Parameters
     ----------
-    prompt : gives the seed instruction from the fields of its row. Turns before its last one stand
-        before all that is asked of the model, but for the judgement.
-    rows : the seeds. A column ``instruction`` that they have is replaced; ``parent`` tells the
-        seed.
+    prompt : gives the seed instruction from the columns of its row. Its turns before the last one
+        start every request, except those to the judge.
+    rows : the seeds. Their column ``instruction``, if any, is replaced; ``parent`` is the seed's
+        id.
     operations : of ``"constraint"``, ``"deepen"``, ``"concretise"``, ``"steps"``,
-        ``"complicate"`` (these rewrite in depth) and ``"breadth"`` (a new one of the same field).
-    eliminate : whether the rules above hold. The model that judges is the role ``judge``.
-    answers : whether each instruction is answered too, in the column ``answer``.
-    keep : ``"all"``, a row for what survives each round, or ``"last"``, one for each seed; a seed
-        of which nothing survives has none.
+        ``"complicate"`` (rewrite in depth) and ``"breadth"`` (a new one in the same field).
+    eliminate : whether to apply the rules above. The model that judges is the role ``judge``.
+    answers : whether to answer each instruction, in the column ``answer``.
+    keep : ``"all"``, a row for each instruction that passes, or ``"last"``, only the last one of
+        each seed; a seed without any has no row.
 
     Raises
     ------
     UsageError
-        If ``rounds`` is below 1, or an operation is none of these; if the prompt uses a field that
-        the rows lack.
+        If ``rounds`` is below 1, or an operation is unknown.
+    PromptError
+        If the prompt uses a field that the rows lack.
 
     Examples
     --------
@@ -117,13 +116,13 @@ def evol_instruct(
     6 to 12
     """
     positive("rounds", rounds)
-    operations = distinct("operations", operations)
+    operations = distinct_names("operations", operations)
     for operation in operations:
         if operation not in OPERATIONS:
             raise UsageError(unknown("operation", operation, OPERATIONS))
     if keep not in ("all", "last"):
         raise UsageError(unknown("keep", keep, ("all", "last")))
-    template = tried(prompt, rows)
+    template = checked_template(prompt, rows)
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
         *before, last = template.render(row)
@@ -134,24 +133,23 @@ def evol_instruct(
         rejects: list[Reject] = []
         for number in range(rounds):
             operation = draw.choice(operations)
-            asked = Request((*before, _turn(operation, parent)), sampling, index=number)
-            of, outcome = yield from traced(_evolved(asked, parent, eliminate, answers))
-            told = {"round": number + 1, "operation": operation}
+            request = Request((*before, _message(operation, parent)), sampling, index=number)
+            of, outcome = yield from traced(_evolved(request, parent, eliminate, answers))
+            origin = {"round": number + 1, "operation": operation}
             if isinstance(outcome, Reject):
-                cells = {**outcome.cells, **told}
+                cells = {**outcome.cells, **origin}
                 rejects.append(replace(outcome, cells=cells, of=(*lineage, *of)))
             else:
                 parent, lineage = outcome["instruction"], (*lineage, *of)
-                survivors.append(Row({**outcome, **told}, of=lineage))
+                survivors.append(Row({**outcome, **origin}, of=lineage))
         return [*(survivors if keep == "all" else survivors[-1:]), *rejects]
 
-    has = "instruction" in tables.columns(rows)
-    made = ("round", "operation", *(["answer"] if answers else []))
+    added = ("round", "operation", *(["answer"] if answers else []))
     return per_row(
         steps,
         rows,
-        name="evolve",
-        columns=made if has else ("instruction", *made),
+        name="evol_instruct",
+        columns=added if "instruction" in tables.columns(rows) else ("instruction", *added),
         requests=Bounds(rounds, rounds * (1 + eliminate + answers)),
         makes=Bounds(0, rounds if keep == "all" else 1),
         roles=["judge"] if eliminate else [],
@@ -159,8 +157,8 @@ def evol_instruct(
     )
 
 
-def _turn(operation: str, parent: str) -> Message:
-    """What asks for an instruction to be evolved."""
+def _message(operation: str, parent: str) -> Message:
+    """The message that asks the model to evolve an instruction."""
     if operation == "breadth":
         return Message("user", IN_BREADTH.format(instruction=parent))
     return Message("user", IN_DEPTH.format(method=METHODS[operation], instruction=parent))
@@ -169,52 +167,52 @@ def _turn(operation: str, parent: str) -> Message:
 def _evolved(
     request: Request, parent: str, eliminate: bool, answers: bool
 ) -> Steps[parsing.Cells | Reject]:
-    """The instruction that a request asks for, with its answer; or why it is eliminated."""
-    found = yield from ask(request, parsing.text("instruction"))
-    if isinstance(found, Reject):
-        return found
-    evolved = found["instruction"]
+    """The new instruction, with its answer if wanted; a reject if it is eliminated."""
+    cells = yield from ask(request, parsing.text("instruction"))
+    if isinstance(cells, Reject):
+        return cells
+    evolved = cells["instruction"]
     if eliminate:
         reason = flaw(evolved, parent) or (yield from _no_gain(evolved, parent, request))
         if reason:
-            return Reject(evolved, reason, found)
+            return Reject(evolved, reason, cells)
     if not answers:
-        return found
+        return cells
     turns = (*request.messages[:-1], Message("user", evolved))
     answered = yield from ask(replace(request, messages=turns), parsing.text("answer"))
     if isinstance(answered, Reject):
-        return replace(answered, reason=f"its answer: {answered.reason}", cells=found)
+        return replace(answered, reason=f"its answer: {answered.reason}", cells=cells)
     reason = refusal(answered["answer"]) if eliminate else ""
-    return Reject(answered["answer"], reason, found) if reason else found | answered
+    return Reject(answered["answer"], reason, cells) if reason else cells | answered
 
 
 def _no_gain(evolved: str, parent: str, request: Request) -> Steps[str]:
-    """Why an instruction gains nothing over its parent, as a model judges; empty if it does."""
+    """Why the model judges that an instruction gains nothing over its parent; empty if it does."""
     decoder = parsing.label(["equal", "not equal"])
     greedy = replace(request.sampling, temperature=0)
     content = EQUAL.format(first=parent, second=evolved)
-    asked = user(content, greedy, schema=decoder.schema, to="judge")
-    verdict = yield from ask(asked, decoder, repairs=1)
+    question = user(content, greedy, schema=decoder.schema, to="judge")
+    verdict = yield from ask(question, decoder, repairs=1)
     if isinstance(verdict, Reject):
         return f"no verdict on what it gains: {verdict.reason}"
     return "no gain over the instruction it came from" if verdict["label"] == "equal" else ""
 
 
 def flaw(evolved: str, parent: str) -> str:
-    """Why an instruction is eliminated without a model being asked; empty if it is not.
+    """Why an instruction is eliminated by the rules that need no model; empty if it is not.
 
     >>> flaw("What is it?", "Name a soup.")
     'nothing but stop words and punctuation'
     """
-    if not _says_something(evolved):
+    if not _has_content(evolved):
         return "nothing but stop words and punctuation"
     copied = [words for words in COPIED if words in evolved.casefold()]
     if copied:
         return f"copies {copied[0]!r} from the prompt it was made by"
     if tokens(evolved) == tokens(parent):
         return "no gain: it is the instruction it came from"
-    grown = len(evolved.split()) - len(parent.split())
-    return f"{grown} words longer; at most {GROWTH} may be added" if grown > GROWTH else ""
+    growth = len(evolved.split()) - len(parent.split())
+    return f"{growth} words longer; at most {GROWTH} may be added" if growth > GROWTH else ""
 
 
 def refusal(answer: str) -> str:
@@ -226,8 +224,9 @@ def refusal(answer: str) -> str:
     n = len(answer.split())
     if "sorry" in answer.casefold() and n < SORRY_WORDS:
         return f"its answer says sorry, in {n} words"
-    return "" if _says_something(answer) else "its answer: nothing but stop words and punctuation"
+    return "" if _has_content(answer) else "its answer: nothing but stop words and punctuation"
 
 
-def _says_something(text: str) -> bool:
+def _has_content(text: str) -> bool:
+    """Whether a text has words other than stop words."""
     return not STOP_WORDS.issuperset(tokens(text))

@@ -1,7 +1,4 @@
-"""Labels by a large and a small model in turn: the small one finds the doubtful among them.
-
-FreeAL: Towards Human-Free Active Learning in the Era of Large Language Models (arXiv 2311.15614).
-"""
+"""FreeAL: labels by a language model and a small classifier that checks them (arXiv 2311.15614)."""
 
 from __future__ import annotations
 
@@ -11,19 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import TableError, UsageError
 from synthkit.core.extras import need
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration
+from synthkit.recipes._arguments import checked_template, column_texts, distinct_names, positive
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Recipe, Table, gather, per_table, recipe
-from synthkit.recipes._rounds import Samples, Student, texts, traced
-from synthkit.recipes._zerogen import distinct, positive, tried
+from synthkit.recipes._rounds import Samples, traced
+from synthkit.recipes._student import Student
 
-WHY = "to find the labels that are clean"
-COLUMNS = ("label", "first_label", "confidence", "clean", "round")
+ADDED = ("label", "first_label", "confidence", "clean", "round")
 
 
 @recipe
@@ -40,45 +37,48 @@ def freeal(
     threshold: float = 0.7,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Labels for texts, given anew where a student that learned them doubts them.
+    """Labels for texts, revised where a classifier trained on them disagrees.
 
-    This is FreeAL (arXiv 2311.15614). The model labels all rows. A student learns the labels, then
-    those alone that have a small loss (:func:`small_losses`), and says once more which are clean.
-    Of the clean texts of each label, representatives (:func:`representatives`) are shown as
-    demonstrations when the model labels the others again; and so on.
+    This is FreeAL (arXiv 2311.15614). The model labels all rows. A student is trained on the
+    labels, then again on those with a small loss (:func:`small_losses`), and determines which
+    labels are clean. For each label, representatives of its clean texts (:func:`representatives`)
+    become demonstrations, with which the model labels the other rows again; and so on.
 
-    A row that was found clean keeps its label, and is a row of the result at once; in the paper it
-    may become doubtful again. Clean are all small losses, by which the paper trains its student;
-    the authors' code hands back less, of each label the fifth that the student is surest of among
-    those where it agrees. The student, which there is RoBERTa trained with small-loss selection
-    in every epoch, is fitted twice. There are no demonstrations in the first labelling, and later
-    ones are the same for all rows; the paper writes the first ones with the model, and then shows
-    the nearest.
+    A row that was found clean keeps its label and is a row of the result at once; in the paper it
+    may become doubtful again. All small losses are clean, as in the paper's training of the
+    student; the authors' code returns fewer, of each label the fifth with the highest confidence
+    among those where the student agrees. The student is trained twice per round; the paper's is
+    RoBERTa, trained with small-loss selection in every epoch. There are no demonstrations in the
+    first labelling, and later ones are the same for all rows; in the paper the model writes the
+    first ones, and later the nearest are shown.
 
     Parameters
     ----------
     prompt : asks for the label of a row; it must use the ``column``.
     rows : texts without labels.
     labels : two or more.
-    student : (texts, labels) -> what has learned them.
-    embed : of the texts, to find representatives.
-    rounds : how often the doubtful ones are labelled again, at most.
-    demos : demonstrations for each label, at most.
-    threshold : a label is clean if its loss is a small one with more than this probability.
+    student : (texts, labels) -> a classifier trained on them.
+    embed : embeds the texts, to find representatives.
+    rounds : at most how often the doubtful rows are labelled again.
+    demos : most demonstrations for each label.
+    threshold : a label is clean if its loss is small with a probability above this.
 
     Returns
     -------
     Recipe
-        Rows with ``label``; ``first_label``, before it was ever labelled again; ``confidence``, the
-        student's probability of the label, 0..1; ``clean``; and ``round``, in which it was labelled
-        (0 at first). An answer that cannot be read is a reject, and its row keeps the label that
-        it had; one that never had any is no row.
+        Rows with ``label``; ``first_label``, the first one given; ``confidence``, the student's
+        probability of the label, 0..1; ``clean``; and ``round``, in which the row was labelled (0
+        at first). A completion that cannot be parsed is a reject, and its row keeps its label; a
+        row that never got a label is not in the result.
 
     Raises
     ------
     UsageError
-        If there are not two labels; if a row has no text, or has one of these columns already; if
-        the prompt uses another field.
+        If there are not two labels, or the rows have one of these columns already.
+    TableError
+        If there are no rows, or one has no text.
+    PromptError
+        If the prompt uses another field.
 
     Examples
     --------
@@ -88,55 +88,55 @@ def freeal(
     >>> print(recipe.requests)
     2 to 6
     """
-    for name, least in (("rounds", rounds), ("demos", demos)):
-        positive(name, least)
+    for name, value in (("rounds", rounds), ("demos", demos)):
+        positive(name, value)
     if not 0 <= threshold < 1:
         raise UsageError(f"threshold must be from 0 to below 1; got {threshold}.")
-    names = distinct("labels", labels)
+    names = distinct_names("labels", labels)
     decoder = parsing.label(names)
-    contents = texts(rows, column)
-    clash = [name for name in COLUMNS if name in tables.columns(rows)]
+    texts = column_texts(rows, column)
+    if not texts:
+        raise TableError(f"expected one row or more with a {column!r}; got none.")
+    clash = [name for name in ADDED if name in tables.columns(rows)]
     if clash:
         raise UsageError(
-            f"freeal makes a column {clash[0]!r}, and the rows have one already; rename it."
+            f"freeal makes a column {clash[0]!r}, which the rows have already; rename it."
         )
-    template = tried(prompt, rows, uses=(column,))
+    template = checked_template(prompt, rows, uses=(column,))
 
     def steps() -> Steps[None]:
         sample = Samples()
-        items = [_Item(row, text) for row, text in zip(tables.records(rows), contents, strict=True)]
-        left = items
+        items = [_Item(row, text) for row, text in zip(tables.records(rows), texts, strict=True)]
+        doubtful = items
         shown: list[Demonstration] = []
         for number in range(rounds + 1):
-            turns = (template.render(one.row, shown) for one in left)
-            requests = [sample(Request(one, sampling, decoder.schema)) for one in turns]
+            messages = (template.render(item.row, shown) for item in doubtful)
+            requests = [sample(Request(each, sampling, decoder.schema)) for each in messages]
             answers = yield from gather(
                 traced(ask(request, decoder, repairs=1)) for request in requests
             )
-            yield list(_take(left, answers, number))
-            named = [one for one in items if one.label is not None]
-            if len({one.label for one in named}) < 2:
+            yield list(_set_labels(doubtful, answers, number))
+            labelled = [item for item in items if item.label is not None]
+            if len({item.label for item in labelled}) < 2:
                 yield [Reject("", "stopped: a student needs two labels among the answers")]
                 break
-            _doubt(named, student, threshold)
-            yield [one.made() for one in left if one.clean]
-            left = [one for one in left if not one.clean]
-            if not left:
+            _find_clean(labelled, student, threshold)
+            yield [item.result() for item in doubtful if item.clean]
+            doubtful = [item for item in doubtful if not item.clean]
+            if not doubtful:
                 return
             shown = [
-                (template.ask(one.row), str(one.label))
-                for one in _demonstrations(named, names, embed, demos)
+                (template.ask(item.row), str(item.label))
+                for item in _demonstrations(labelled, names, embed, demos)
             ]
-        yield [one.made() for one in left if one.label is not None]
+        yield [item.result() for item in doubtful if item.label is not None]
 
-    size = len(contents)
+    size = len(texts)
+    columns = [name for name in tables.columns(rows) if name not in ("id", "parent")]
     return per_table(
         steps,
         name="freeal",
-        columns=(
-            *(name for name in tables.columns(rows) if name not in ("id", "parent")),
-            *COLUMNS,
-        ),
+        columns=(*columns, *ADDED),
         requests=Bounds(size, size * (1 + rounds)),
         rows=Bounds(0, size),
         like=rows,
@@ -146,15 +146,12 @@ def freeal(
 
 @dataclass(slots=True)
 class _Item:
-    """A row on its way: its label so far, and what is thought of it.
-
-    Once ``clean`` it stays so: its row is out.
-    """
+    """A row with its current label. A clean row is part of the result and does not change."""
 
     row: dict[str, Any]
     text: str
     label: str | None = None
-    first: str | None = None
+    first_label: str | None = None
     round: int = 0
     confidence: float | None = None
     clean: bool = False
@@ -166,66 +163,66 @@ class _Item:
         return self.row.get("id", self.row.get("parent"))
 
     @property
-    def own(self) -> dict[str, Any]:
-        """The cells that it came with."""
+    def cells(self) -> dict[str, Any]:
+        """The cells of its row."""
         return {name: cell for name, cell in self.row.items() if name not in ("id", "parent")}
 
-    def made(self) -> Row:
-        """The row of the result."""
-        found = (self.label, self.first, self.confidence, self.clean, self.round)
-        return Row(self.own | dict(zip(COLUMNS, found, strict=True)), self.of, self.parent)
+    def result(self) -> Row:
+        """Its row of the result."""
+        added = (self.label, self.first_label, self.confidence, self.clean, self.round)
+        return Row(self.cells | dict(zip(ADDED, added, strict=True)), self.of, self.parent)
 
 
-def _take(
+def _set_labels(
     items: Sequence[_Item],
     answers: Iterable[tuple[tuple[Request, ...], parsing.Cells | Reject]],
     number: int,
 ) -> Iterable[Reject]:
-    """Give each row the label that the model names, and say which answers name none."""
+    """Set each item's label to the model's answer; yield the answers without a label."""
     for item, (of, answer) in zip(items, answers, strict=True):
         item.of += of
         if isinstance(answer, Reject):
-            cells = item.own | {"label": item.label, "round": number}
+            cells = item.cells | {"label": item.label, "round": number}
             yield Reject(answer.raw, f"round {number}: {answer.reason}", cells, of, item.parent)
             continue
         item.label, item.round = answer["label"], number
-        item.first = item.first or item.label
+        item.first_label = item.first_label or item.label
 
 
-def _doubt(items: Sequence[_Item], student: Student, threshold: float) -> None:
-    """Find out whose labels are clean, and how probable a student holds them."""
-    contents, labels = [one.text for one in items], [str(one.label) for one in items]
-    found = _probable(student, contents, labels, range(len(items)))
-    trusted = [at for at, small in enumerate(small_losses(_losses(found), threshold)) if small]
+def _find_clean(items: Sequence[_Item], student: Student, threshold: float) -> None:
+    """Set the confidence of each item that is not clean yet, and whether its label is clean."""
+    texts, labels = [item.text for item in items], [str(item.label) for item in items]
+    confidences = _confidences(student, texts, labels, range(len(items)))
+    small = small_losses(_losses(confidences), threshold)
+    trusted = [at for at, is_small in enumerate(small) if is_small]
     if {labels[at] for at in trusted} == set(labels):
-        found = _probable(student, contents, labels, trusted)
-    for item, probable, clean in zip(
-        items, found, small_losses(_losses(found), threshold), strict=True
-    ):
+        confidences = _confidences(student, texts, labels, trusted)
+    clean = small_losses(_losses(confidences), threshold)
+    for item, confidence, is_clean in zip(items, confidences, clean, strict=True):
         if not item.clean:
-            item.confidence, item.clean = probable, clean
+            item.confidence, item.clean = confidence, is_clean
 
 
-def _probable(
-    student: Student, contents: Sequence[str], labels: Sequence[str], among: Iterable[int]
+def _confidences(
+    student: Student, texts: Sequence[str], labels: Sequence[str], training: Iterable[int]
 ) -> list[float]:
-    """The probability of each label by a student that learned some of them."""
-    pairs = [(contents[at], labels[at]) for at in among]
-    learned = student([text for text, _ in pairs], [label for _, label in pairs])
-    place = {label: at for at, label in enumerate(learned.labels)}
-    found = learned.probabilities(contents)
-    return [float(row[place[label]]) for row, label in zip(found, labels, strict=True)]
+    """The probability of each label under a student trained on the rows at some positions."""
+    pairs = [(texts[at], labels[at]) for at in training]
+    classifier = student([text for text, _ in pairs], [label for _, label in pairs])
+    column = {label: at for at, label in enumerate(classifier.labels)}
+    probabilities = classifier.probabilities(texts)
+    return [float(row[column[label]]) for row, label in zip(probabilities, labels, strict=True)]
 
 
-def _losses(probable: Sequence[float]) -> list[float]:
-    return [-math.log(max(one, 1e-12)) for one in probable]
+def _losses(probabilities: Sequence[float]) -> list[float]:
+    return [-math.log(max(value, 1e-12)) for value in probabilities]
 
 
 def small_losses(losses: Sequence[float], threshold: float = 0.7) -> list[bool]:
-    """Which losses are small: a mixture of two Gaussians tells them from the large ones.
+    """Which losses are small: a mixture of two Gaussians separates them from the large ones.
 
-    It is fitted to the losses scaled to 0..1; a loss is small if it is of the component with the
-    smaller mean with a probability above ``threshold``. Where all are alike, all are small.
+    It is fitted to the losses scaled to 0..1; a loss is small if its probability of belonging to
+    the component with the smaller mean is above ``threshold``. If all are equal, all are small.
 
     Raises
     ------
@@ -243,19 +240,19 @@ def small_losses(losses: Sequence[float], threshold: float = 0.7) -> list[bool]:
     """
     import numpy as np
 
-    mixture = need("sklearn.mixture", extra="curate", why=WHY)
-    found = np.asarray(losses, float)[:, None]
-    spread = np.ptp(found) if len(found) else 0.0
+    mixture = need("sklearn.mixture", extra="curate", why="to find the labels that are clean")
+    column = np.asarray(losses, float)[:, None]
+    spread = np.ptp(column) if len(column) else 0.0
     if spread < 1e-6:
         return [True] * len(losses)
-    scaled = (found - found.min()) / spread
+    scaled = (column - column.min()) / spread
     model = mixture.GaussianMixture(2, random_state=0, reg_covar=5e-4, max_iter=1000).fit(scaled)
-    small = model.predict_proba(scaled)[:, model.means_[:, 0].argmin()]
-    return [bool(one) for one in small > threshold]
+    probabilities = model.predict_proba(scaled)[:, model.means_[:, 0].argmin()]
+    return [bool(is_small) for is_small in probabilities > threshold]
 
 
 def representatives(vectors: Any, k: int) -> list[int]:
-    """Positions of at most ``k`` vectors that stand for all: the nearest to each k-means centre.
+    """Positions of at most ``k`` vectors that represent all: the nearest to each k-means centre.
 
     >>> representatives([[0, 0], [0, 1], [0, 2], [9, 0], [9, 1], [9, 2]], 2)
     [1, 4]
@@ -263,22 +260,22 @@ def representatives(vectors: Any, k: int) -> list[int]:
     import numpy as np
 
     cluster = need("sklearn.cluster", extra="curate", why="to find representatives")
-    given = np.asarray(vectors, float)
-    k = min(k, len(np.unique(given, axis=0)))
-    means = cluster.KMeans(k, random_state=0).fit(given)
-    nearest = means.transform(given).argmin(axis=0)
+    points = np.asarray(vectors, float)
+    k = min(k, len(np.unique(points, axis=0)))
+    means = cluster.KMeans(k, random_state=0).fit(points)
+    nearest = means.transform(points).argmin(axis=0)
     return sorted({int(at) for at in nearest})
 
 
 def _demonstrations(
     items: Sequence[_Item], labels: Sequence[str], embed: Embed, k: int
 ) -> list[_Item]:
-    """Representatives of the clean rows of each label, the labels in turn."""
+    """Representatives of the clean rows of each label, with the labels in turn."""
     chosen = []
     for label in labels:
-        clean = [one for one in items if one.clean and one.label == label]
+        clean = [item for item in items if item.clean and item.label == label]
         if clean:
-            found = representatives(embed([one.text for one in clean]), k)
+            found = representatives(embed([item.text for item in clean]), k)
             chosen.append([clean[at] for at in found])
     turns = itertools.chain.from_iterable(itertools.zip_longest(*chosen))
-    return [one for one in turns if one is not None]
+    return [item for item in turns if item is not None]

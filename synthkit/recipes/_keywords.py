@@ -1,7 +1,4 @@
-"""Required words: each text has to use a few words that are drawn for it.
-
-TinyStories (arXiv 2305.07759) gets stories that differ by asking each for three words.
-"""
+"""Keywords: texts that must use a few words drawn at random (TinyStories, arXiv 2305.07759)."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ from synthkit.core.types import Request, Sampling, Steps, digest
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
+from synthkit.recipes._arguments import checked_template, positive
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._zerogen import positive, tried
 
 
 @recipe
@@ -31,28 +28,31 @@ def keywords(
     prefix: bool = False,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Texts that each use some required words, drawn anew for every text.
+    """Texts that must use some words, which are drawn anew for every text.
 
     TinyStories (arXiv 2305.07759) draws a noun, a verb and an adjective for each story; here ``k``
-    different words come from one list, uniformly. Each text is searched for its words: one that
-    lacks some is asked for again once, with their names, and then rejected, which is not in the
-    paper.
+    different words are drawn uniformly from one list. Each text is searched for its words. One that
+    lacks some is requested again once, with the missing words, and is then rejected; the paper does
+    not check its texts.
 
     Parameters
     ----------
     prompt : asks for a text; it uses ``{{ words }}``, such as ``moss, run, quiet``, and may use the
-        columns of ``rows``. The column ``words`` keeps that text.
+        columns of ``rows``. The column ``words`` keeps that list.
     words : words or phrases to draw from.
-    k : how many each text has to use.
-    n : texts in all; with ``rows``, for each row.
-    prefix : whether ``walk`` is also found in ``walked``. If not, a word is found whole alone;
-        case never matters.
+    k : how many words each text must use.
+    n : how many texts; with ``rows``, how many for each row.
+    prefix : whether ``walk`` is also found in ``walked``; otherwise only whole words are found.
+        Case never matters.
 
     Raises
     ------
     UsageError
-        If the words are fewer than ``k``, not distinct, or have a comma; if the prompt does not use
-        ``{{ words }}``, or uses a field that is not there.
+        If there are fewer than ``k`` words, or they are not distinct or contain a comma.
+    PromptError
+        If the prompt does not use ``{{ words }}``, or uses a field that does not exist.
+    TableError
+        If the rows have a column ``words``.
 
     Examples
     --------
@@ -62,17 +62,17 @@ def keywords(
     """
     pool = _pool(words, positive("k", k))
     if rows is not None and "words" in tables.columns(rows):
-        raise TableError("keywords makes a column 'words', and the rows have one; rename it.")
+        raise TableError("keywords makes a column 'words', which the rows have; rename it.")
     source = conditions(rows, positive("n", n), {})
     drawn = [
         ", ".join(random.Random(digest([sampling.seed or 0, *divmod(i, n)])).sample(pool, k))
         for i in range(tables.size(source))
     ]
     fields = tables.assign(source, {"words": drawn})
-    template = tried(prompt, fields, uses=("words",))
+    template = checked_template(prompt, fields, uses=("words",))
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
-        decoder = using(row["words"].split(", "), prefix=prefix)
+        decoder = text_with_words(row["words"].split(", "), prefix=prefix)
         outcome = yield from ask(Request(template.render(row), sampling), decoder, repairs=1)
         return outcome
 
@@ -86,34 +86,34 @@ def keywords(
     )
 
 
-def using(words: Sequence[str], *, prefix: bool = False) -> parsing.Decoder:
-    """A decoder for texts that have all of these words, or else names those they lack.
+def text_with_words(words: Sequence[str], *, prefix: bool = False) -> parsing.Decoder:
+    """A decoder of a text that must contain all of these words.
 
-    >>> using(["moss", "run"]).read("The MOSS, running wild.")
+    >>> text_with_words(["moss", "run"]).read("The MOSS, running wild.")
     "lacks 'run'"
-    >>> using(["moss", "run"], prefix=True).read("The MOSS, running wild.")
+    >>> text_with_words(["moss", "run"], prefix=True).read("The MOSS, running wild.")
     {'text': 'The MOSS, running wild.'}
     """
     end = "" if prefix else r"(?!\w)"
     patterns = {word: re.compile(rf"(?<!\w){re.escape(word.casefold())}{end}") for word in words}
 
     def read(raw: str) -> parsing.Cells | str:
-        said = " ".join(raw.casefold().split())
-        lacking = [word for word, pattern in patterns.items() if not pattern.search(said)]
-        return f"lacks {', '.join(map(repr, lacking))}" if lacking else {"text": raw.strip()}
+        folded = " ".join(raw.casefold().split())
+        missing = [word for word, pattern in patterns.items() if not pattern.search(folded)]
+        return f"lacks {', '.join(map(repr, missing))}" if missing else {"text": raw.strip()}
 
     return parsing.Decoder(("text",), read)
 
 
 def _pool(words: Sequence[str], k: int) -> list[str]:
-    """The words to draw from, checked, without white space at their ends."""
+    """The words to draw from, after checking them and removing surplus white space."""
     pool = words.split(",") if isinstance(words, str) else list(words)
     pool = [" ".join(word.split()) if isinstance(word, str) else word for word in pool]
-    odd = [word for word in pool if not isinstance(word, str) or not word or "," in word]
-    if odd:
-        raise UsageError(f"words are texts without a comma; got {odd[0]!r}.")
+    invalid = [word for word in pool if not isinstance(word, str) or not word or "," in word]
+    if invalid:
+        raise UsageError(f"words are texts without a comma; got {invalid[0]!r}.")
     if len({word.casefold() for word in pool}) < len(pool):
-        raise UsageError("words must be distinct, whatever their case; one of them occurs twice.")
+        raise UsageError("words must differ in more than case; one of them occurs twice.")
     if len(pool) < k:
         raise UsageError(f"each text needs {k} different words; got {len(pool)} in all.")
     return pool

@@ -1,7 +1,4 @@
-"""Texts for labels, with those that help a student most as the next round's demonstrations.
-
-ProGen: Progressive Zero-shot Dataset Generation via In-context Feedback (arXiv 2210.12329).
-"""
+"""ProGen: texts for labels, with the most helpful earlier texts shown (arXiv 2210.12329)."""
 
 from __future__ import annotations
 
@@ -16,17 +13,19 @@ from synthkit.core.types import Request, Row, Sampling, Steps, digest
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration, Prompt
+from synthkit.recipes._arguments import checked_template, distinct_names, positive
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe
-from synthkit.recipes._rounds import Distinct, Samples, portions, traced
-from synthkit.recipes._zerogen import balanced, distinct, positive, tried
+from synthkit.recipes._distinct_texts import DistinctTexts
+from synthkit.recipes._labels import balanced_labels
+from synthkit.recipes._rounds import Samples, portions, traced
 
 Helpful = Annotated[
     Callable[[Sequence[str], Sequence[Any], Sequence[str], Sequence[Any]], Any], "HELPFULNESS"
 ]
-"""(texts, labels, validation texts, validation labels) -> how much each of the texts helps, more
-being better, such as ``synthkit.curate.label_noise.influence.helpfulness(embed)``; on a ``%%synth`` line an
-embedder's name."""
+"""(texts, labels, validation texts, validation labels) -> how much each text helps, higher is
+better, such as ``synthkit.curate.label_noise.influence.helpfulness(embed)``; in a ``%%synth`` line
+the name of an embedder."""
 
 
 @recipe
@@ -41,33 +40,35 @@ def progen(
     validation: float = 0.1,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Texts for labels, in rounds shown the earlier texts that helped a student most.
+    """Texts for labels, in rounds that show the earlier texts most helpful to a classifier.
 
-    This is ProGen (arXiv 2210.12329). After each round a share of all texts so far stands as a
-    synthetic validation set, and each other text is scored by how much it helps on it: by its
-    influence phi on the noise-tolerant loss of a student. Before a text of the next round its
-    label's ``k`` best are shown, the best last. The paper draws ``k`` from a larger pool of helpful
-    ones, and at times shows none; it prompts a base model.
+    This is ProGen (arXiv 2210.12329). After each round a share of all texts so far becomes a
+    synthetic validation set, and each other text is scored by how much it helps there: by its
+    influence phi on the noise-tolerant loss of a small classifier. A text of the next round is
+    requested with the ``k`` best texts of its label as demonstrations, the best last. The paper
+    draws ``k`` from a larger pool of helpful texts, sometimes shows none, and prompts a base model.
 
-    The column ``influence`` is a text's score after its own round; it is missing where the text
-    stood as validation, and where a label had less than two texts. A text of the same words as an
+    The column ``influence`` is a text's score after its own round. It is missing for texts of the
+    validation set, and if a label has fewer than two texts. A text with the same words as an
     earlier one is rejected.
 
     Parameters
     ----------
     prompt : asks for a text; it uses ``{{ label }}`` or ``{{ description }}``.
-    labels : two or more; or label -> what it means, which is ``{{ description }}``.
-    n : texts in all, with the labels in turn; each round asks for an equal part of them.
-    helpful : scores the texts by a validation set; its result must follow from these alone.
-    k : how many demonstrations a text is written after, at most.
-    validation : share of each label's texts, above 0 and below 1, drawn anew after each round; at
-        least one.
+    labels : two or more; or label -> its description, the field ``{{ description }}``.
+    n : how many texts, with the labels in turn; each round requests an equal part of them.
+    helpful : scores the texts by a validation set; it must be deterministic.
+    k : most demonstrations for a text.
+    validation : the share of each label's texts in the validation set, above 0 and below 1, drawn
+        again after each round; at least one text.
 
     Raises
     ------
     UsageError
-        If there are less than two labels, they are not distinct, or an option is out of range; if
-        the prompt uses no label; while it runs, if ``helpful`` gives no finite score for each text.
+        If there are fewer than two distinct labels, or an option is out of range; during the run,
+        if ``helpful`` gives no finite score for each text.
+    PromptError
+        If the prompt uses no label.
 
     Examples
     --------
@@ -79,37 +80,37 @@ def progen(
     positive("k", k)
     if not 0 < validation < 1:
         raise UsageError(f"validation must be above 0 and below 1; got {validation}.")
-    names = distinct("labels", labels)
+    names = distinct_names("labels", labels)
     if len(names) < 2:
-        raise UsageError(f"progen needs two labels or more, to tell apart; got {names}.")
-    fields = tables.records(balanced(labels, n))
-    template = tried(prompt, fields, uses=("label", "description"))
+        raise UsageError(f"progen needs two or more labels; got {names}.")
+    fields = tables.records(balanced_labels(labels, n))
+    template = checked_template(prompt, fields, uses=("label", "description"))
 
     def steps() -> Steps[None]:
-        unlike, sample = Distinct(1), Samples()
-        known: list[Row] = []
+        pool, sample = DistinctTexts(1), Samples()
+        accepted: list[Row] = []
         demos: Mapping[str, Sequence[Demonstration]] = {}
         for number, part in enumerate(portions(n, rounds), 1):
             requests = [
                 sample(Request(template.render(row, demos.get(row["label"], ())), sampling))
                 for row in fields[part]
             ]
-            written = yield from gather(traced(ask(one, parsing.text())) for one in requests)
-            made = [
-                unlike.outcome(found, of=of, cells={**row, "round": number})
-                for row, (of, found) in zip(fields[part], written, strict=True)
+            written = yield from gather(traced(ask(each, parsing.text())) for each in requests)
+            outcomes = [
+                pool.outcome(parsed, of=of, cells={**row, "round": number})
+                for row, (of, parsed) in zip(fields[part], written, strict=True)
             ]
-            before = len(known)
-            known += [one for one in made if isinstance(one, Row)]
-            scores = _scores(known, names, helpful, validation, sampling.seed)
+            before = len(accepted)
+            accepted += [outcome for outcome in outcomes if isinstance(outcome, Row)]
+            scores = _scores(accepted, names, helpful, validation, sampling.seed)
             influence = iter(scores[before:])
             yield [
-                replace(one, cells={**one.cells, "influence": next(influence)})
-                if isinstance(one, Row)
-                else one
-                for one in made
+                replace(outcome, cells={**outcome.cells, "influence": next(influence)})
+                if isinstance(outcome, Row)
+                else outcome
+                for outcome in outcomes
             ]
-            demos = _best(known, scores, k, template)
+            demos = _best(accepted, scores, k, template)
 
     return per_table(
         steps,
@@ -128,28 +129,30 @@ def _scores(
     share: float,
     seed: int | None,
 ) -> list[float | None]:
-    """How much each row helps; ``None`` for those of the validation set, or where there is none."""
-    places: defaultdict[str, list[int]] = defaultdict(list)
+    """How much each row helps; ``None`` for rows of the validation set, and if there is none."""
+    by_label: defaultdict[str, list[int]] = defaultdict(list)
     for at, row in enumerate(rows):
-        places[row.cells["label"]].append(at)
-    if any(len(places[label]) < 2 for label in labels):
+        by_label[row.cells["label"]].append(at)
+    if any(len(by_label[label]) < 2 for label in labels):
         return [None] * len(rows)
-    held: set[int] = set()
-    for found in places.values():
-        drawn = sorted(found, key=lambda at: digest([seed, rows[at].cells["text"]]))
-        held |= set(drawn[: min(max(1, round(share * len(drawn))), len(drawn) - 1)])
-    learned = [at for at in range(len(rows)) if at not in held]
-    texts, named = ([row.cells[name] for row in rows] for name in ("text", "label"))
+    validation: set[int] = set()
+    for positions in by_label.values():
+        drawn = sorted(positions, key=lambda at: digest([seed, rows[at].cells["text"]]))
+        validation |= set(drawn[: min(max(1, round(share * len(drawn))), len(drawn) - 1)])
+    training = [at for at in range(len(rows)) if at not in validation]
+    texts, row_labels = ([row.cells[name] for row in rows] for name in ("text", "label"))
     split = [
-        [cells[at] for at in part] for part in (learned, sorted(held)) for cells in (texts, named)
+        [cells[at] for at in part]
+        for part in (training, sorted(validation))
+        for cells in (texts, row_labels)
     ]
-    given = [float(score) for score in helpful(*split)]
-    if len(given) != len(learned) or not all(map(math.isfinite, given)):
+    influence = [float(score) for score in helpful(*split)]
+    if len(influence) != len(training) or not all(map(math.isfinite, influence)):
         raise UsageError(
-            f"helpful must give a finite score for each of {len(learned)} texts; got {given}."
+            f"helpful must give a finite score for each of {len(training)} texts; got {influence}."
         )
     scores: list[float | None] = [None] * len(rows)
-    for at, score in zip(learned, given, strict=True):
+    for at, score in zip(training, influence, strict=True):
         scores[at] = score
     return scores
 
@@ -157,13 +160,13 @@ def _scores(
 def _best(
     rows: Sequence[Row], scores: Sequence[float | None], k: int, template: Prompt
 ) -> dict[str, list[Demonstration]]:
-    """Each label's ``k`` rows of the highest scores as demonstrations, the highest last."""
+    """Label -> its ``k`` rows with the highest scores as demonstrations, the highest last."""
     scored = [
         (score, row.cells) for row, score in zip(rows, scores, strict=True) if score is not None
     ]
-    found: dict[str, list[Demonstration]] = {}
+    best: dict[str, list[Demonstration]] = {}
     for _, cells in sorted(scored, key=lambda pair: -pair[0]):
-        shown = found.setdefault(cells["label"], [])
-        if len(shown) < k:
-            shown.insert(0, (template.ask(cells), cells["text"]))
-    return found
+        demos = best.setdefault(cells["label"], [])
+        if len(demos) < k:
+            demos.insert(0, (template.ask(cells), cells["text"]))
+    return best

@@ -1,4 +1,4 @@
-"""Round trips: an independent prompt recovers from a text what the text was written for."""
+"""Round trips: a second prompt recovers the label or instruction that a text was written for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
+from synthkit.recipes._arguments import distinct_names
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
-from synthkit.recipes._row_prompts import about, each_given, posed
-from synthkit.recipes._zerogen import distinct
+from synthkit.recipes._row_prompts import column_template, per_rendered_row, render_row
 from synthkit.stats.rouge import rouge_l
 
 WHICH = "<text>\n{{{{ text }}}}\n</text>\n\nWhich of these labels fits the text: {labels}? {form}"
@@ -36,16 +36,16 @@ def roundtrip(
     threshold: float = 0.5,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Whether the label, or the instruction, that a text was written for is recovered from it.
+    """Whether a model recovers from a text the label or instruction that it was written for.
 
-    The round-trip check of the survey (arXiv 2406.15126, section 3.2): the model is shown the text
-    and not the prompt that it was written by. Keep what agrees:
-    ``curate.row_filter(lambda row: row["agrees"])``. A model that labels well and did not write the
-    texts makes the check worth most.
+    The round-trip check of the survey (arXiv 2406.15126, section 3.2): the model sees the text but
+    not the prompt that generated it. ``curate.row_filter(lambda row: row["agrees"])`` keeps the
+    rows that agree. The check is worth most with a model that labels well and did not write the
+    texts.
 
-    The columns are ``recovered`` and ``agrees``. A label agrees if it is the row's own; an
-    instruction if its ROUGE-L F1 with the row's own, the column ``likeness``, is at least
-    ``threshold``. An answer that names no label, or several, is asked for again once, and is then a
+    The columns are ``recovered`` and ``agrees``. A label agrees if it equals the row's label; an
+    instruction if its ROUGE-L F1 with the row's instruction, the column ``likeness``, is at least
+    ``threshold``. A completion that names no label, or several, is repaired once, and is then a
     reject: it neither agrees nor disagrees.
 
     Parameters
@@ -54,9 +54,9 @@ def roundtrip(
         ``rows``. It should not show what is to be recovered.
     label : the column of the labels.
     labels : the labels to choose from; by default those in the column.
-    instruction : the column of the instructions; they are then recovered, and no label.
+    instruction : the column of the instructions, to recover them instead of labels.
     column : the column of the texts.
-    threshold : the least likeness, 0..1, of instructions that agree.
+    threshold : the lowest likeness of an instruction that agrees, 0..1.
 
     Raises
     ------
@@ -73,31 +73,31 @@ def roundtrip(
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold is a likeness, from 0 to 1; got {threshold}.")
     target = label if instruction is None else instruction
-    about("{{ target }}", rows, target=target)
+    column_template("{{ target }}", rows, target=target)
     if instruction is None:
-        names = distinct("labels", _held(rows, label) if labels is None else labels)
+        names = distinct_names("labels", _labels_in(rows, label) if labels is None else labels)
         decoder = parsing.label(names, "recovered")
-        asked = WHICH.format(labels=", ".join(names), form=FORM)
+        question = WHICH.format(labels=", ".join(names), form=FORM)
     else:
-        decoder, asked = parsing.text("recovered"), ASKED
-    template = about(prompt if prompt.strip() else asked, rows, text=column)
+        decoder, question = parsing.text("recovered"), ASKED
+    template = column_template(prompt if prompt.strip() else question, rows, text=column)
 
-    def ready(row: dict[str, Any]) -> Turns | Reject:
-        return posed(template, row, text=column, target=target)
+    def render(row: dict[str, Any]) -> Turns | Reject:
+        return render_row(template, row, text=column, target=target)
 
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         request = Request(turns, sampling, decoder.schema)
-        found = yield from ask(request, decoder, repairs=1)
-        if isinstance(found, Reject):
-            return found
+        parsed = yield from ask(request, decoder, repairs=1)
+        if isinstance(parsed, Reject):
+            return parsed
         if instruction is None:
-            return {**found, "agrees": _folded(found["recovered"]) == _folded(row[target])}
-        likeness = rouge_l(found["recovered"], str(row[target]))
-        return {**found, "agrees": likeness >= threshold, "likeness": likeness}
+            return {**parsed, "agrees": _folded(parsed["recovered"]) == _folded(row[target])}
+        likeness = rouge_l(parsed["recovered"], str(row[target]))
+        return {**parsed, "agrees": likeness >= threshold, "likeness": likeness}
 
     own = () if instruction is None else ("likeness",)
-    return each_given(
-        ready,
+    return per_rendered_row(
+        render,
         steps,
         rows,
         name="roundtrip",
@@ -107,10 +107,12 @@ def roundtrip(
     )
 
 
-def _held(rows: Any, column: str) -> list[str]:
-    """The labels in a column, each once, in order of their first appearance."""
+def _labels_in(rows: Any, column: str) -> list[str]:
+    """The distinct labels in a column, in the order in which they first occur."""
     cells = tables.column(tables.native(rows), column)
-    return list(dict.fromkeys(str(one) for one in cells if one is not None and str(one).strip()))
+    return list(
+        dict.fromkeys(str(cell) for cell in cells if cell is not None and str(cell).strip())
+    )
 
 
 def _folded(label: Any) -> str:

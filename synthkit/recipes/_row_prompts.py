@@ -1,4 +1,4 @@
-"""Prompts about texts that are there: what is asked of a row, or why nothing can be."""
+"""Prompts about the texts of a table: which rows they can be rendered for."""
 
 from __future__ import annotations
 
@@ -15,59 +15,59 @@ from synthkit.recipes._base import Bounds, Outcome, Recipe, per_row
 T = TypeVar("T")
 
 
-def about(prompt: str, rows: Any, **named: str) -> Prompt:
-    """The prompt, once it is seen that its fields are columns of the rows.
+def column_template(prompt: str, rows: Any, **fields: str) -> Prompt:
+    """The parsed prompt template, after checking that its fields are columns of the rows.
 
-    ``named`` are further fields: name -> the column that it stands for.
+    ``fields`` are further field names, each with the column it stands for.
 
-    >>> about("Who wrote {{ text }}?", [{"poem": "Roses"}], text="poem").fields
+    >>> column_template("Who wrote {{ text }}?", [{"poem": "Roses"}], text="poem").fields
     ('text',)
 
     Raises
     ------
     TableError
-        If a column is not there.
+        If there is no such column.
     PromptError
-        If the prompt uses another field, or cannot be read.
+        If the template uses another field, or cannot be parsed.
     """
     have = tables.columns(tables.native(rows))
-    for column in named.values():
+    for column in fields.values():
         if column not in have:
             raise TableError(unknown("column", column, have))
     template = parse(prompt)
     for field in template.fields:
-        if field not in have and field not in named:
-            raise PromptError(unknown("field", field, dict.fromkeys([*have, *named])))
+        if field not in have and field not in fields:
+            raise PromptError(unknown("field", field, dict.fromkeys([*have, *fields])))
     return template
 
 
-def posed(template: Prompt, row: Mapping[str, Any], **named: str) -> Turns | Reject:
-    """The messages for one row; a reject if it lacks what they are about."""
-    for column in named.values():
-        if lacks(row, column):
+def render_row(template: Prompt, row: Mapping[str, Any], **fields: str) -> Turns | Reject:
+    """The messages for one row; a reject if a cell that they need is missing or blank."""
+    for column in fields.values():
+        if is_blank(row, column):
             return Reject("", f"{column!r} is missing or blank")
     try:
-        return template.render({**row, **{name: row[column] for name, column in named.items()}})
+        return template.render({**row, **{name: row[column] for name, column in fields.items()}})
     except PromptError as error:
         return Reject("", str(error))
 
 
-def first_reject(asked: Sequence[Turns | Reject]) -> Reject | None:
-    """The first of them that is a reject."""
-    return next((one for one in asked if isinstance(one, Reject)), None)
+def first_reject(items: Sequence[Turns | Reject]) -> Reject | None:
+    """The first item that is a reject, if there is one."""
+    return next((item for item in items if isinstance(item, Reject)), None)
 
 
-def lacks(row: Mapping[str, Any], column: str) -> bool:
-    """Whether a row's cell is missing or blank.
+def is_blank(row: Mapping[str, Any], column: str) -> bool:
+    """Whether a cell is missing or blank.
 
-    >>> lacks({"text": " "}, "text")
+    >>> is_blank({"text": " "}, "text")
     True
     """
     return row[column] is None or not str(row[column]).strip()
 
 
-def each_given(
-    ready: Callable[[dict[str, Any]], T | Reject],
+def per_rendered_row(
+    render: Callable[[dict[str, Any]], T | Reject],
     steps: Callable[[dict[str, Any], T], Steps[Outcome]],
     rows: Any,
     *,
@@ -77,25 +77,25 @@ def each_given(
     most: int = 1,
     prompt: str = "",
 ) -> Recipe:
-    """:func:`~synthkit.recipes._base.per_row`, of steps that begin with what is asked of a row.
+    """:func:`~synthkit.recipes._base.per_row`, with messages that are rendered before the steps.
 
-    Rows of which nothing can be asked are rejects, and do not count among the requests.
+    Rows whose messages cannot be rendered are rejects, and are not counted among the requests.
 
     Parameters
     ----------
-    ready : a row's fields -> what the steps get besides them, or the reject.
-    requests : for each row of which something is asked.
-    most : rows that come of one, at most.
+    render : a row's cells -> the messages that the steps get too, or a reject.
+    requests : for each row that can be rendered.
+    most : most rows that a row can become.
     """
 
-    def begun(row: dict[str, Any]) -> Steps[Outcome]:
-        found = ready(row)
-        if isinstance(found, Reject):
-            return found
-        return (yield from steps(row, found))
+    def rendered_steps(row: dict[str, Any]) -> Steps[Outcome]:
+        messages = render(row)
+        if isinstance(messages, Reject):
+            return messages
+        return (yield from steps(row, messages))
 
     recipe = per_row(
-        begun,
+        rendered_steps,
         rows,
         name=name,
         columns=columns,
@@ -103,5 +103,5 @@ def each_given(
         makes=Bounds(0, most),
         prompt=prompt,
     )
-    asking = sum(not isinstance(ready(row), Reject) for row in tables.records(recipe.source))
+    asking = sum(not isinstance(render(row), Reject) for row in tables.records(recipe.source))
     return replace(recipe, requests=requests * asking)

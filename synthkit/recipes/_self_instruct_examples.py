@@ -1,6 +1,6 @@
-"""Examples of a task: inputs and outputs that a model makes up for an instruction.
+"""Examples of tasks: inputs and outputs that a model writes for an instruction.
 
-The second half of Self-Instruct (arXiv 2212.10560): classification tasks get the label first.
+This is the second half of Self-Instruct (arXiv 2212.10560).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ Answer in this form and write nothing else:
 Label: ...
 Input: ..."""
 
-EXAMPLE = ("is_classification", "input", "output")
+COLUMNS = ("is_classification", "input", "output")
 MOST = 5
-"""How many examples of a task are kept."""
+"""Most examples of a task that are kept."""
 
 First = Literal["input", "output"]
 Example = tuple[str, str]
@@ -55,109 +55,110 @@ _PART = re.compile(
 )
 
 
-def exemplified(row: Row, before: Turns, sampling: Sampling) -> Steps[list[Row | Reject]]:
-    """Rows with examples of the ``instruction`` in a row, and what was wrong with the others.
+def with_examples(row: Row, before: Turns, sampling: Sampling) -> Steps[list[Row | Reject]]:
+    """One row for each example of a row's ``instruction``; a reject for each invalid example.
 
     Parameters
     ----------
-    before : turns that stand before the request for examples.
+    before : turns before the message that asks for examples.
     """
     instruction = row.cells["instruction"]
     greedy = replace(sampling, temperature=0)
     kind = user(KIND.format(instruction=instruction), greedy, schema=_CLASSIFIES.schema)
-    of, said = yield from traced(ask(kind, _CLASSIFIES, repairs=1))
-    of = (*row.of, *of)
-    if isinstance(said, Reject):
-        reason = f"not known whether it is a classification task: {said.reason}"
-        return [replace(said, reason=reason, cells=row.cells, of=of)]
-    sorts = said["classifies"] == "yes"
-    first: First = "output" if sorts else "input"
-    content = (OUTPUT_FIRST if sorts else INPUT_FIRST).format(instruction=instruction)
+    kind_requests, answer = yield from traced(ask(kind, _CLASSIFIES, repairs=1))
+    of = (*row.of, *kind_requests)
+    if isinstance(answer, Reject):
+        reason = f"not known whether it is a classification task: {answer.reason}"
+        return [replace(answer, reason=reason, cells=row.cells, of=of)]
+    classifies = answer["classifies"] == "yes"
+    first: First = "output" if classifies else "input"
+    content = (OUTPUT_FIRST if classifies else INPUT_FIRST).format(instruction=instruction)
     request = Request((*before, Message("user", content)), greedy)
-    own, found = yield from traced(ask(request, examples(first), repairs=1))
-    of, cells = (*of, *own), {**row.cells, "is_classification": sorts}
-    if isinstance(found, Reject):
-        return [replace(found, cells=cells, of=of)]
+    requests, examples = yield from traced(ask(request, example_decoder(first), repairs=1))
+    of, cells = (*of, *requests), {**row.cells, "is_classification": classifies}
+    if isinstance(examples, Reject):
+        return [replace(examples, cells=cells, of=of)]
     return [
-        replace(one, cells=cells, of=of)
-        if isinstance(one, Reject)
-        else Row({**cells, "input": one[0], "output": one[1]}, of)
-        for one in sifted(found)
+        replace(example, cells=cells, of=of)
+        if isinstance(example, Reject)
+        else Row({**cells, "input": example[0], "output": example[1]}, of)
+        for example in checked_examples(examples)
     ]
 
 
-def examples(first: First) -> Callable[[Completion], list[Example | Reject] | Reject]:
-    r"""A decoder for examples, of which ``first`` is written first; what a label is is the output.
+def example_decoder(first: First) -> Callable[[Completion], list[Example | Reject] | Reject]:
+    r"""A decoder of examples whose ``first`` part is written first; a label is an output.
 
-    An input ``none`` is empty. What stands behind a further task is of that task, and left out.
+    The input ``none`` is empty. Text after the heading of a further task is ignored.
 
-    >>> decode = examples("input")
+    >>> decode = example_decoder("input")
     >>> decode(Completion("Input: 2 + 2\nOutput: 4\n\nInput: none\nOutput: 5"))
     [('2 + 2', '4'), ('', '5')]
     >>> decode(Completion("A haiku.")).reason
     "has no 'Output:'"
     """
 
-    def entered(raw: str) -> parsing.Cells | str:
+    def parse(raw: str) -> parsing.Cells | str:
         parts = _parts(raw, first)
-        if not any("output" in one for one in parts):
+        if not any("output" in part for part in parts):
             return "has no 'Output:'" if first == "input" else "has no 'Label:'"
-        if any("input" in one for one in parts) and not all(first in one for one in parts):
+        if any("input" in part for part in parts) and not all(first in part for part in parts):
             return f"has an example that does not begin with its {first}"
-        return {"found": [_example(one) for one in parts]}
+        return {"examples": [_example(part) for part in parts]}
 
-    decoder = parsing.Decoder(("found",), entered)
+    decoder = parsing.Decoder(("examples",), parse)
 
     def read(completion: Completion) -> list[Example | Reject] | Reject:
         outcome = decoder(completion)
         if isinstance(outcome, Reject):
             return outcome
-        found: list[Example | Reject] = [
-            Reject(_told(*one), "the label has several lines")
-            if first == "output" and "\n" in one[1]
-            else one
-            for one in outcome["found"]
+        examples: list[Example | Reject] = [
+            Reject(_as_text(*example), "the label has several lines")
+            if first == "output" and "\n" in example[1]
+            else example
+            for example in outcome["examples"]
         ]
         if completion.finish == "length":
-            found[-1] = Reject(_told(*outcome["found"][-1]), "the answer was cut at max_tokens")
-        return found
+            last = _as_text(*outcome["examples"][-1])
+            examples[-1] = Reject(last, "the answer was cut at max_tokens")
+        return examples
 
     return read
 
 
-def sifted(found: Sequence[Example | Reject]) -> list[Example | Reject]:
-    """The examples, with a reject in the place of each that is not kept.
+def checked_examples(examples: Sequence[Example | Reject]) -> list[Example | Reject]:
+    """The examples of a task, with a reject in place of each that is not kept.
 
-    >>> kept, copy, again = sifted([("2 + 2", "4"), ("1", "1"), ("2 + 2", "4")])
-    >>> kept, copy.reason, again.reason
+    >>> kept, copy, repeat = checked_examples([("2 + 2", "4"), ("1", "1"), ("2 + 2", "4")])
+    >>> kept, copy.reason, repeat.reason
     (('2 + 2', '4'), 'the output is the same as the input', 'the same as an earlier example')
     """
     outputs: dict[str, set[str]] = {}
-    for one in found:
-        if not isinstance(one, Reject) and one[0] and not _fault(*one):
-            outputs.setdefault(one[0], set()).add(one[1])
-    torn = any(len(several) > 1 for several in outputs.values())
+    for example in examples:
+        if not isinstance(example, Reject) and example[0] and not _fault(*example):
+            outputs.setdefault(example[0], set()).add(example[1])
+    ambiguous = any(len(several) > 1 for several in outputs.values())
     kept: set[Example] = set()
-    made: list[Example | Reject] = []
-    for one in found:
-        if isinstance(one, Reject):
-            made.append(one)
+    checked: list[Example | Reject] = []
+    for example in examples:
+        if isinstance(example, Reject):
+            checked.append(example)
             continue
-        reason = _fault(*one)
-        if not reason and torn:
+        reason = _fault(*example)
+        if not reason and ambiguous:
             reason = "an input of this task has two outputs"
-        elif not reason and one in kept:
+        elif not reason and example in kept:
             reason = "the same as an earlier example"
         elif not reason and len(kept) == MOST:
             reason = f"beyond the {MOST} examples that are kept"
         if not reason:
-            kept.add(one)
-        made.append(Reject(_told(*one), reason) if reason else one)
-    return made
+            kept.add(example)
+        checked.append(Reject(_as_text(*example), reason) if reason else example)
+    return checked
 
 
 def _fault(input: str, output: str) -> str:
-    """What is wrong with an example, in words; empty if nothing is."""
+    """Why an example is not valid by itself; empty if it is."""
     if not output:
         return "the output is empty"
     if input == output:
@@ -169,22 +170,22 @@ def _fault(input: str, output: str) -> str:
 
 
 def _parts(raw: str, first: First) -> list[dict[str, str]]:
-    """The input and the output of each example in an answer, as far as they are there."""
-    marks = [*_PART.finditer(raw)]
-    ends = [*(mark.start() for mark in marks), len(raw)][1:]
-    found: list[dict[str, str]] = [{}]
-    for mark, end in zip(marks, ends, strict=True):
-        name = (mark[1] or "").casefold()
-        if name == "task" and any(found):
+    """The input and the output of each example in a completion, where present."""
+    headings = [*_PART.finditer(raw)]
+    ends = [*(heading.start() for heading in headings), len(raw)][1:]
+    examples: list[dict[str, str]] = [{}]
+    for heading, end in zip(headings, ends, strict=True):
+        name = (heading[1] or "").casefold()
+        if name == "task" and any(examples):
             break
         part = "output" if name.endswith("label") else name
         if part not in ("input", "output"):
-            found.append({})
+            examples.append({})
             continue
-        if part == first or part in found[-1]:
-            found.append({})
-        found[-1][part] = raw[mark.end() : end].strip()
-    return [one for one in found if one]
+        if part == first or part in examples[-1]:
+            examples.append({})
+        examples[-1][part] = raw[heading.end() : end].strip()
+    return [example for example in examples if example]
 
 
 def _example(parts: Mapping[str, str]) -> Example:
@@ -193,5 +194,5 @@ def _example(parts: Mapping[str, str]) -> Example:
     return "" if input.casefold().strip(" .<>()[]") == "none" else input, output
 
 
-def _told(input: str, output: str) -> str:
+def _as_text(input: str, output: str) -> str:
     return f"Input: {input}\nOutput: {output}"

@@ -1,8 +1,4 @@
-"""Labels by several wordings of one question, and how far the answers differ.
-
-CoAnnotating: Uncertainty-Guided Work Allocation between Human and Large Language Models for Data
-Annotation (arXiv 2310.15638).
-"""
+"""Prompt variants: labels by several wordings of a question (CoAnnotating, arXiv 2310.15638)."""
 
 from __future__ import annotations
 
@@ -15,11 +11,16 @@ from synthkit.core.errors import PromptError, UsageError
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
+from synthkit.recipes._arguments import distinct_names
 from synthkit.recipes._ask import ask_and_parse_all
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._cell_sections import sections
-from synthkit.recipes._row_prompts import about, each_given, first_reject, posed
-from synthkit.recipes._zerogen import distinct
+from synthkit.recipes._row_prompts import (
+    column_template,
+    first_reject,
+    per_rendered_row,
+    render_row,
+)
 
 WORDINGS: Sequence[str] = (
     "Label the text as one of: {labels}.\n\nText: {{{{ text }}}}",
@@ -32,8 +33,8 @@ WORDINGS: Sequence[str] = (
     "{{{{ text }}}}\n\nChoose the one of these options that describes it best:\n{listed}",
     "Among {backwards}, one describes this text. Say which.\n\n{{{{ text }}}}",
 )
-"""Wordings of one question: as an instruction, as a question, in the other order, as a choice."""
-ALONE = "\n\nAnswer with the label alone."
+"""Wordings of one question: an instruction, a question, the labels in reverse, a choice."""
+LABEL_ONLY = "\n\nAnswer with the label alone."
 
 
 @recipe
@@ -47,24 +48,24 @@ def variants(
     column: str = "text",
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    r"""Labels by k wordings of a question, with how unsure the model is among them.
+    r"""Labels by k wordings of a question, with the entropy of the answers.
 
-    This is CoAnnotating (arXiv 2310.15638, section 3.2): u = -sum_c p_c ln p_c, with p_c the share
-    of each answer among the k; ``curate.route(table, ["answer_1", ...], budget=...)`` then gives
-    rows of high u to people. As there, an answer that cannot be read is an answer of its own in u,
-    and no vote. A row of which no answer can be read is a reject.
+    This is CoAnnotating (arXiv 2310.15638, section 3.2): u = -sum_c p_c ln p_c, where p_c is the
+    share of each answer among the k; ``curate.route(table, ["answer_1", ...], budget=...)`` then
+    gives rows of high u to people. As in the paper, a completion that cannot be parsed is an answer
+    of its own in u, and no vote. A row without any parsed answer is a reject.
 
-    The columns are ``answer_1`` to ``answer_k`` (missing where it cannot be read), ``uncertainty``
-    (u in nats, 0..ln k), ``majority`` (missing where several labels have the most votes) and
-    ``share`` (of the most frequent label among the k, 0..1).
+    The columns are ``answer_1`` to ``answer_k`` (missing if it cannot be parsed), ``uncertainty``
+    (u in nats, 0..ln k), ``majority`` (missing if several labels have the most votes) and ``share``
+    (of the most frequent label among the k, 0..1).
 
     Parameters
     ----------
     prompt : wordings of your own, each below a line ``--- variant NAME``; they may use ``{{ text
         }}`` and the columns of ``rows``.
     labels : the labels.
-    prompts : wordings of your own, in place of those; at least two in all.
-    k : how many of the wordings that come with synthkit are used, 2 to 7; not with your own.
+    prompts : wordings of your own as a list, instead of ``prompt``; at least two.
+    k : how many of synthkit's wordings to use, 2 to 7; ignored with wordings of your own.
     column : the column of the texts.
 
     Raises
@@ -78,26 +79,28 @@ def variants(
     >>> recipe.columns[:4], str(recipe.requests)
     (('answer_1', 'answer_2', 'answer_3', 'uncertainty'), '3')
     """
-    names = distinct("labels", labels)
+    names = distinct_names("labels", labels)
     wordings = _wordings(prompt, prompts, names, k)
-    templates = [about(one + ALONE, rows, text=column) for one in wordings]
+    templates = [column_template(each + LABEL_ONLY, rows, text=column) for each in wordings]
     decoder = parsing.label(names, "label")
     columns = [f"answer_{i}" for i in range(1, len(templates) + 1)]
 
-    def ready(row: dict[str, Any]) -> list[Turns] | Reject:
-        asked = [posed(one, row, text=column) for one in templates]
-        return first_reject(asked) or [one for one in asked if not isinstance(one, Reject)]
+    def render(row: dict[str, Any]) -> list[Turns] | Reject:
+        rendered = [render_row(template, row, text=column) for template in templates]
+        return first_reject(rendered) or [
+            turns for turns in rendered if not isinstance(turns, Reject)
+        ]
 
-    def steps(_: dict[str, Any], turns: list[Turns]) -> Steps[Outcome]:
-        asked = [Request(one, sampling, decoder.schema) for one in turns]
-        found = yield from ask_and_parse_all(asked, [decoder] * len(asked))
-        said = [None if isinstance(one, Reject) else one["label"] for one in found]
-        if not any(one is not None for one in said):
-            return cast("Reject", found[0])
-        return dict(zip(columns, said, strict=True)) | agreement(said)
+    def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
+        requests = [Request(turns, sampling, decoder.schema) for turns in rendered]
+        parsed = yield from ask_and_parse_all(requests, [decoder] * len(requests))
+        answers = [None if isinstance(each, Reject) else each["label"] for each in parsed]
+        if not any(answer is not None for answer in answers):
+            return cast("Reject", parsed[0])
+        return dict(zip(columns, answers, strict=True)) | agreement(answers)
 
-    return each_given(
-        ready,
+    return per_rendered_row(
+        render,
         steps,
         rows,
         name="variants",
@@ -108,18 +111,17 @@ def variants(
 
 
 def agreement(answers: Sequence[str | None]) -> dict[str, Any]:
-    """The entropy of answers in nats, the one most of them give, and its share.
+    """The entropy of answers in nats, the most frequent answer, and its share.
 
     >>> agreement(["yes", "no", "yes", None])
     {'uncertainty': 1.0397207708399179, 'majority': 'yes', 'share': 0.5}
     """
     k = len(answers)
-    counts = Counter(answers)
-    shares = [n / k for n in counts.values()]
-    votes = Counter(one for one in answers if one is not None).most_common()
+    shares = [count / k for count in Counter(answers).values()]
+    votes = Counter(answer for answer in answers if answer is not None).most_common()
     tied = len(votes) > 1 and votes[0][1] == votes[1][1]
     return {
-        # a sum of one term is -0.0
+        # abs, because a sum of one term is -0.0
         "uncertainty": abs(math.fsum(p * math.log(p) for p in shares)),
         "majority": None if tied or not votes else votes[0][0],
         "share": votes[0][1] / k if votes else 0.0,
@@ -129,15 +131,15 @@ def agreement(answers: Sequence[str | None]) -> dict[str, Any]:
 def _wordings(
     prompt: str, prompts: Sequence[str] | None, names: Sequence[str], k: int
 ) -> list[str]:
-    """The templates of the question."""
+    """The templates of the question, one for each wording."""
     if prompt.strip():
-        before, written = sections(prompt, "variant")
+        before, in_prompt = sections(prompt, "variant")
         if before.strip() or prompts is not None:
             raise PromptError(
                 "expected '--- variant NAME' lines with a wording below each, or prompts=, and "
                 f"nothing before them; got {(before.strip() or prompt)[:80]!r}."
             )
-        prompts = [text.strip() for _, text in written.values()]
+        prompts = [text.strip() for _, text in in_prompt.values()]
     if prompts is not None:
         own = [prompts] if isinstance(prompts, str) else list(prompts)
         if len(own) < 2 or len(set(own)) < len(own):
@@ -145,10 +147,10 @@ def _wordings(
         return own
     if not 2 <= k <= len(WORDINGS):
         raise UsageError(f"k must be from 2 to {len(WORDINGS)}, or give prompts=; got {k}.")
-    parts: Mapping[str, str] = {
+    words: Mapping[str, str] = {
         "labels": ", ".join(names),
         "backwards": ", ".join(reversed(names)),
         "either": " or ".join(names),
         "listed": "\n".join(f"- {name}" for name in names),
     }
-    return [one.format(**parts) for one in WORDINGS[:k]]
+    return [wording.format(**words) for wording in WORDINGS[:k]]

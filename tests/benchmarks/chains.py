@@ -61,7 +61,7 @@ def ideal(chains: int, places: int) -> float:
 
 def by_recipe(model: sk.core.types.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
     fields = {"a": PROMPTS[0], "b": f"{PROMPTS[1]} {{{{ a }}}}", "c": f"{PROMPTS[2]} {{{{ b }}}}"}
-    return sk.make(chain("", rows=rows, fields=fields), model=model, session=session)
+    return sk.generate(chain("", rows=rows, fields=fields), model=model, session=session)
 
 
 def by_passes(model: sk.core.types.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:

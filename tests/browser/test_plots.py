@@ -104,5 +104,5 @@ def test_figures_are_drawn_uncut_in_the_colours_of_the_theme_and_their_tables_ne
     where = "lab/tree/{}?reset" if server.app == "lab" else "notebooks/{}"
     sheet.page.goto(server.url + where.format(other.name))
     expect(tables).to_have_count(FIGURES + 1)
-    said = "None of 3 labels is told apart from its target."
+    said = "None of 3 labels differs significantly from its target."
     expect(sheet.page.locator("p.synthkit-static").nth(1)).to_have_text(said)

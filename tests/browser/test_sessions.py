@@ -34,7 +34,7 @@ replies = sk.generate("Answer {{{{ text }}}} in {{{{ tone }}}} words.", rows=see
                       session=here, name="replies").table
 here.save("good", replies.iloc[:4])
 here.save("few", replies.iloc[:2])
-here.store.add_marks([Mark(id=id, label="accept", by="ana") for id in replies["id"][:6]]
+here.store.marks.add([Mark(id=id, label="accept", by="ana") for id in replies["id"][:6]]
                      + [Mark(id=replies["id"][7], label="reject", by="ana")])
 """
 RUN = """%%synth replies2 --model fake --from seeds --temperature 1
@@ -188,8 +188,8 @@ def test_by_mouse_alone_and_after_a_reload_and_without_a_kernel(
 ) -> None:
     evil = "<img src=x onerror='document.title=1'></script>\\u202e\\u200b\\x1b[31m"
     hostile = f"""
-here.store.add_run("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
-here.store.add_marks([Mark(id="z", label="<i>label</i>", by="{evil}")])
+here.store.runs.add("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
+here.store.marks.add([Mark(id="z", label="<i>label</i>", by="{evil}")])
 good = 7
 """
     sheet = opened(open_notebook, "mouse", hostile, "here.names(), type(good).__name__")
@@ -226,10 +226,10 @@ good = 7
     widget.get_by_role("button", name="Export", exact=True).click()
     expect(widget.get_by_text(re.compile("✓ Written: .*mouse.zip"))).to_be_visible()
     widget.get_by_role("button", name="Export", exact=True).click()
-    expect(widget.get_by_role("alert")).to_contain_text("mouse.zip is there already")
+    expect(widget.get_by_role("alert")).to_contain_text("mouse.zip exists already")
     widget.get_by_label("file to read").fill("mouse.zip")
     widget.get_by_role("button", name="Import", exact=True).click()
-    expect(widget.get_by_text("✓ Imported: nothing that was not here already.")).to_be_visible()
+    expect(widget.get_by_text("✓ Imported: nothing new.")).to_be_visible()
     expect(sheet.cell(2).locator(".synthkit-static")).to_contain_text("tables: good, replies,")
 
     sheet.save()
@@ -253,10 +253,12 @@ def test_ten_thousand_runs_are_leafed_through_and_leave_the_notebook_small(
 ) -> None:
     source = """
 %load_ext synthkit
-import json, synthkit as sk
+import json, sqlite3, synthkit as sk
+from contextlib import closing
 from dataclasses import asdict
 %config SynthMagics.folder = "many"
-with sk.session("many").store.transaction() as db:
+sk.session("many")
+with closing(sqlite3.connect("many/store.sqlite")) as db, db:
     book = json.dumps(asdict(sk.core.types.Ledger(requests=3, cost=0.01)))
     db.executemany("INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)",
                    [("some", "m", "p", 1e9 + n, 3, book) for n in range(10_000)])

@@ -132,7 +132,7 @@ def test_the_keyboard_alone_finds_sorts_traces_copies_and_saves(open_notebook: O
     expect(view.locator(".sk-told")).to_contain_text(f"Saved {len(rows)} rows with ids to ")
     press("Enter")
     expect(view.get_by_role("button", name="Write over it")).to_be_visible()
-    expect(view.locator(".sk-told")).to_contain_text("kept.csv is there already")
+    expect(view.locator(".sk-told")).to_contain_text("kept.csv exists already")
     press("Tab")
     press("Enter")
     expect(view.locator(".sk-told")).to_contain_text(f"Saved {len(rows)} rows")

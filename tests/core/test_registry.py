@@ -48,6 +48,11 @@ def test_every_recipe_is_found_with_the_first_line_of_its_docstring() -> None:
         assert listed.summary
 
 
+def test_each_recipe_is_in_a_private_module_of_its_name() -> None:
+    for name, listed in recipes._base.RECIPES.listed().items():
+        assert listed.module == f"synthkit.recipes._{name}"
+
+
 def test_a_users_function_is_listed_with_its_summary(registry: Registry[Any]) -> None:
     registry.add("haiku", haiku, haiku)
     assert registry["haiku"] is haiku

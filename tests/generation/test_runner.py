@@ -13,7 +13,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.types import Budget, Completion, Ledger, Message, Reject, Request, Row, Sampling
-from synthkit.generation.runner import AHEAD, RunOutcome, drive
+from synthkit.generation.runner import AHEAD, RunOutcome, run_recipe
 from synthkit.recipes._ask import ask
 from synthkit.store.store import Store
 
@@ -42,23 +42,24 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def go(store: Store) -> Callable[..., RunOutcome[Any]]:
     def run(recipes: Sequence[Recipe], model: Any = None, **options: Any) -> RunOutcome[Any]:
-        return drive(recipes, model=model or sk.Fake(), store=store, **options)
+        models = {"": model or sk.Fake(), **options.pop("others", {})}
+        return run_recipe(recipes, models=models, store=store, **options)
 
     return run
 
 
 @dataclass
 class Looking:
-    """A watch that does something at each outcome, and remembers them."""
+    """A listener that does something at each end of a branch, and remembers them."""
 
     act: Callable[[int], None] = lambda position: None
     tock: Callable[[], None] = lambda: None
     order: list[int] = field(default_factory=list)
     hits: list[bool] = field(default_factory=list)
 
-    def done(self, position: int, outcome: Any, answers: Sequence[Any]) -> None:
+    def branch_ended(self, position: int, result: Any, answers: Sequence[Any]) -> None:
         self.order.append(position)
-        self.hits += [answer.hit for answer in answers]
+        self.hits += [answer.cached for answer in answers]
         self.act(position)
 
     def tick(self, ledger: Ledger) -> None:
@@ -88,8 +89,8 @@ def chain(name: str, steps: int) -> Recipe:
 def test_the_second_run_makes_no_calls(go: Callable[..., RunOutcome[Any]]) -> None:
     first, fake = go(asks(5)), sk.Fake()
     second = go(asks(5), fake)
-    assert second.outcomes == first.outcomes
-    assert list(first.outcomes) == [0, 1, 2, 3, 4]
+    assert second.results == first.results
+    assert list(first.results) == [0, 1, 2, 3, 4]
     assert fake.asked == []
     assert (first.ledger.requests, first.ledger.hits) == (5, 0)
     assert (second.ledger.requests, second.ledger.hits) == (0, 5)
@@ -103,17 +104,17 @@ def test_an_answer_is_committed_before_its_recipe_sees_it(store: Store) -> None:
         other.close()
 
     counts: list[int] = []
-    drive(asks(4), model=sk.Fake(), store=store, watch=Looking(look))
+    run_recipe(asks(4), models={"": sk.Fake()}, store=store, listener=Looking(look))
     assert counts == [1, 2, 3, 4]
 
 
 def test_no_recipe_waits_for_another(go: Callable[..., RunOutcome[Any]]) -> None:
-    watch = Looking()
-    driven = go([chain("a", 3), chain("b", 3), chain("c", 3)], Newest(), watch=watch)
-    assert watch.order == [2, 1, 0]
-    assert driven.outcomes == {2: "c012", 1: "b012", 0: "a012"}
-    assert driven.ledger.requests == 9
-    assert driven.ledger.cost == pytest.approx(9 * (10 * 1 + 5 * 2) / 1e6)
+    listener = Looking()
+    outcome = go([chain("a", 3), chain("b", 3), chain("c", 3)], Newest(), listener=listener)
+    assert listener.order == [2, 1, 0]
+    assert outcome.results == {2: "c012", 1: "b012", 0: "a012"}
+    assert outcome.ledger.requests == 9
+    assert outcome.ledger.cost == pytest.approx(9 * (10 * 1 + 5 * 2) / 1e6)
 
 
 def test_recipes_that_began_first_end_before_the_last_begin(
@@ -123,7 +124,7 @@ def test_recipes_that_began_first_end_before_the_last_begin(
     go(
         [chain(str(i), 3) for i in range(4 * AHEAD)],
         fake,
-        watch=Looking(lambda position: ends.append(len(fake.asked))),
+        listener=Looking(lambda position: ends.append(len(fake.asked))),
     )
     assert len(ends) == 4 * AHEAD
     assert ends[0] < 3 * AHEAD
@@ -132,18 +133,18 @@ def test_recipes_that_began_first_end_before_the_last_begin(
 
 def test_a_chain_resumes_in_the_middle(go: Callable[..., RunOutcome[Any]]) -> None:
     go([chain("a", 2)], Newest())
-    driven = go([chain("a", 5)], Newest())
-    assert driven.outcomes == {0: "a01234"}
-    assert (driven.ledger.hits, driven.ledger.requests) == (2, 3)
+    outcome = go([chain("a", 5)], Newest())
+    assert outcome.results == {0: "a01234"}
+    assert (outcome.ledger.hits, outcome.ledger.requests) == (2, 3)
 
 
 def test_the_same_request_is_asked_once(go: Callable[..., RunOutcome[Any]]) -> None:
     fake = sk.Fake()
-    driven = go([ask(question("same"), text_of) for _ in range(3)], fake)
+    outcome = go([ask(question("same"), text_of) for _ in range(3)], fake)
     assert len(fake.asked) == 1
-    assert len(set(driven.outcomes.values())) == 1
-    assert len(driven.outcomes) == 3
-    assert driven.ledger.requests == 1
+    assert len(set(outcome.results.values())) == 1
+    assert len(outcome.results) == 3
+    assert outcome.ledger.requests == 1
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -159,9 +160,9 @@ def test_a_recipe_may_ask_the_same_twice_in_one_step(
     if cached:
         go([twice()])
     fake = sk.Fake()
-    driven = go([twice()], fake)
+    outcome = go([twice()], fake)
     assert len(fake.asked) == (0 if cached else 2)
-    assert [len(texts) for texts in driven.outcomes.values()] == [2]
+    assert [len(texts) for texts in outcome.results.values()] == [2]
 
 
 def test_answers_come_in_the_order_they_were_asked(go: Callable[..., RunOutcome[Any]]) -> None:
@@ -170,7 +171,7 @@ def test_answers_come_in_the_order_they_were_asked(go: Callable[..., RunOutcome[
         return "".join(c.text for c in completions)
 
     go([ask(question("b"), text_of)], Newest())
-    assert go([several()], Newest()).outcomes == {0: "abcd"}
+    assert go([several()], Newest()).results == {0: "abcd"}
 
 
 def test_recipes_may_ask_for_nothing(go: Callable[..., RunOutcome[Any]]) -> None:
@@ -184,18 +185,18 @@ def test_recipes_may_ask_for_nothing(go: Callable[..., RunOutcome[Any]]) -> None
         return "now"
 
     fake = sk.Fake()
-    assert go([nothing(), at_once()], fake).outcomes == {0: "done", 1: "now"}
+    assert go([nothing(), at_once()], fake).results == {0: "done", 1: "now"}
     assert fake.asked == []
-    assert go([]).outcomes == {}
+    assert go([]).results == {}
 
 
 def test_errors_are_told_not_stored_and_asked_again(
     go: Callable[..., RunOutcome[Any]], store: Store
 ) -> None:
-    driven = go(asks(20), sk.Fake(fail=0.5))
-    failed = [i for i, text in driven.outcomes.items() if text == "fake was told to fail"]
+    outcome = go(asks(20), sk.Fake(fail=0.5))
+    failed = [i for i, text in outcome.results.items() if text == "fake was told to fail"]
     assert 0 < len(failed) < 20
-    assert store.count() == 20 - len(failed)
+    assert store.completions.count() == 20 - len(failed)
     again = go(asks(20))
     assert (again.ledger.requests, again.ledger.hits) == (len(failed), 20 - len(failed))
 
@@ -206,17 +207,17 @@ def test_an_interrupt_keeps_what_is_done(
     go: Callable[..., RunOutcome[Any]], interrupt: type[BaseException], where: str
 ) -> None:
     def act(*_: Any) -> None:
-        if len(watch.order) == 3:
+        if len(listener.order) == 3:
             raise interrupt
 
-    watch = Looking()
-    setattr(watch, where, act)
-    driven = go(asks(10), watch=watch)
-    assert driven.ledger.stopped == "interrupted"
-    assert list(driven.outcomes) == [0, 1, 2]
+    listener = Looking()
+    setattr(listener, where, act)
+    outcome = go(asks(10), listener=listener)
+    assert outcome.ledger.stopped == "interrupted"
+    assert list(outcome.results) == [0, 1, 2]
     fake = sk.Fake()
     again = go(asks(10), fake)
-    assert (len(fake.asked), again.ledger.stopped, len(again.outcomes)) == (7, "", 10)
+    assert (len(fake.asked), again.ledger.stopped, len(again.results)) == (7, "", 10)
 
 
 def test_a_stop_from_another_thread_ends_the_run(go: Callable[..., RunOutcome[Any]]) -> None:
@@ -224,10 +225,10 @@ def test_a_stop_from_another_thread_ends_the_run(go: Callable[..., RunOutcome[An
     timer = threading.Timer(0.2, stop.set)
     timer.start()
     slow = sk.Fake(seconds=0.02, concurrency=1)
-    driven = go(asks(500), slow, stop=stop)
+    outcome = go(asks(500), slow, cancel=stop)
     timer.join()
-    assert driven.ledger.stopped == "interrupted"
-    assert 0 < len(driven.outcomes) < 500
+    assert outcome.ledger.stopped == "interrupted"
+    assert 0 < len(outcome.results) < 500
 
 
 def test_a_stop_before_the_start_gives_what_is_held_and_asks_nothing(
@@ -236,50 +237,54 @@ def test_a_stop_before_the_start_gives_what_is_held_and_asks_nothing(
     go(asks(3))
     stop, fake = threading.Event(), sk.Fake()
     stop.set()
-    driven = go(asks(5), fake, stop=stop)
-    assert (list(driven.outcomes), fake.asked) == ([0, 1, 2], [])
-    assert driven.ledger.stopped == "interrupted"
-    assert go(asks(3), fake, stop=stop).ledger.stopped == ""
+    outcome = go(asks(5), fake, cancel=stop)
+    assert (list(outcome.results), fake.asked) == ([0, 1, 2], [])
+    assert outcome.ledger.stopped == "interrupted"
+    assert go(asks(3), fake, cancel=stop).ledger.stopped == ""
 
 
 def test_a_model_that_dies_keeps_what_is_done(go: Callable[..., RunOutcome[Any]]) -> None:
-    driven = go(asks(10), sk.Fake(die_after=4))
-    assert isinstance(driven.error, ModelError)
-    assert driven.ledger.stopped == "fake was told to die after 4 answers."
-    assert len(driven.outcomes) == 4
+    outcome = go(asks(10), sk.Fake(die_after=4))
+    assert isinstance(outcome.error, ModelError)
+    assert outcome.ledger.stopped == "fake was told to die after 4 answers."
+    assert len(outcome.results) == 4
 
 
 @pytest.mark.parametrize("most", [0, 1, 7, 20])
 def test_max_requests_is_never_exceeded(go: Callable[..., RunOutcome[Any]], most: int) -> None:
     fake = sk.Fake()
     go(asks(3))
-    driven = go(asks(20), fake, budget=Budget(max_requests=most))
+    outcome = go(asks(20), fake, budget=Budget(max_requests=most))
     assert len(fake.asked) == min(most, 17)
-    assert len(driven.outcomes) == 3 + min(most, 17)
-    assert driven.ledger.stopped == (
+    assert len(outcome.results) == 3 + min(most, 17)
+    assert outcome.ledger.stopped == (
         "" if most == 20 else f"the budget is used up (max_requests={most})"
     )
 
 
 def test_follow_ups_are_counted_too(go: Callable[..., RunOutcome[Any]]) -> None:
-    driven = go([chain(c, 3) for c in "abc"], Newest(), budget=Budget(max_requests=5))
-    assert driven.ledger.requests == 5
-    assert len(driven.outcomes) == 1
+    outcome = go([chain(c, 3) for c in "abc"], Newest(), budget=Budget(max_requests=5))
+    assert outcome.ledger.requests == 5
+    assert len(outcome.results) == 1
 
 
 @pytest.mark.parametrize("most", [30, 32])
 def test_a_budget_begins_no_more_recipes_than_it_lets_end(
     go: Callable[..., RunOutcome[Any]], most: int
 ) -> None:
-    driven = go([chain(str(i), 3) for i in range(30)], budget=Budget(max_requests=most), each=3)
-    assert driven.ledger.requests == most  # what is over begins one more
-    assert sorted(driven.outcomes) == list(range(10))
-    assert driven.ledger.stopped
+    outcome = go(
+        [chain(str(i), 3) for i in range(30)], budget=Budget(max_requests=most), requests_each=3
+    )
+    assert outcome.ledger.requests == most  # what is over begins one more
+    assert sorted(outcome.results) == list(range(10))
+    assert outcome.ledger.stopped
 
 
 def test_what_a_recipe_does_not_need_begins_others(go: Callable[..., RunOutcome[Any]]) -> None:
-    driven = go([chain(str(i), 2) for i in range(30)], budget=Budget(max_requests=30), each=3)
-    assert sorted(driven.outcomes) == list(range(15))
+    outcome = go(
+        [chain(str(i), 2) for i in range(30)], budget=Budget(max_requests=30), requests_each=3
+    )
+    assert sorted(outcome.results) == list(range(15))
 
 
 @dataclass
@@ -353,16 +358,16 @@ def test_a_model_is_closed_when_a_run_is_interrupted(go: Callable[..., RunOutcom
     def interrupt(position: int) -> None:
         raise KeyboardInterrupt
 
-    go(asks(3), Closing(), watch=Looking(interrupt))
+    go(asks(3), Closing(), listener=Looking(interrupt))
     assert closed == [True]
 
 
 def test_a_watch_is_told_which_answers_were_held(go: Callable[..., RunOutcome[Any]]) -> None:
     go(asks(2))
-    watch = Looking()
-    go(asks(4), watch=watch)
-    assert watch.order == [0, 1, 2, 3]
-    assert watch.hits == [True, True, False, False]
+    listener = Looking()
+    go(asks(4), listener=listener)
+    assert listener.order == [0, 1, 2, 3]
+    assert listener.hits == [True, True, False, False]
 
 
 def test_an_answer_that_another_kernel_stored_first_is_the_one_used(store: Store) -> None:
@@ -371,11 +376,11 @@ def test_an_answer_that_another_kernel_stored_first_is_the_one_used(store: Store
     class Late(Newest):
         def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
             key = request.key("newest")
-            store.put(key, request.payload("newest"), Completion("first"))
+            store.completions.put(key, request.payload("newest"), Completion("first"))
             yield from super().complete(requests)
 
-    driven = drive([ask(request, text_of)], model=Late(), store=store)
-    assert driven.outcomes == {0: "first"}
+    outcome = run_recipe([ask(request, text_of)], models={"": Late()}, store=store)
+    assert outcome.results == {0: "first"}
     assert model.name == "newest"
 
 
@@ -395,14 +400,14 @@ def test_what_steps_within_steps_return_comes_in_their_order(
         (found,) = yield [chain("d", 2)]
         return [found]
 
-    driven = go([forked()], Newest())
-    (outer, inner) = driven.outcomes[0]
-    assert outer == [driven_alone(go, "a", 3), driven_alone(go, "b", 1), "c"]
-    assert inner == [[driven_alone(go, "d", 2)]]
+    outcome = go([forked()], Newest())
+    (outer, inner) = outcome.results[0]
+    assert outer == [result_alone(go, "a", 3), result_alone(go, "b", 1), "c"]
+    assert inner == [[result_alone(go, "d", 2)]]
 
 
-def driven_alone(go: Callable[..., RunOutcome[Any]], name: str, steps: int) -> Any:
-    return go([chain(name, steps)], Newest()).outcomes[0]
+def result_alone(go: Callable[..., RunOutcome[Any]], name: str, steps: int) -> Any:
+    return go([chain(name, steps)], Newest()).results[0]
 
 
 def test_rows_have_ids_of_what_they_rest_on(go: Callable[..., RunOutcome[Any]]) -> None:
@@ -414,14 +419,19 @@ def test_rows_have_ids_of_what_they_rest_on(go: Callable[..., RunOutcome[Any]]) 
 
     first = go([rows()])
     one, two = (question(text).key(sk.Fake().fingerprint) for text in ("one", "two"))
-    assert [tuple(made.of) for made in first.made] == [(one,), (one,), (two, one), (one, two)]
-    ids = [made.id for made in first.made]
+    assert [tuple(event.requests) for event in first.events] == [
+        (one,),
+        (one,),
+        (two, one),
+        (one, two),
+    ]
+    ids = [event.id for event in first.events]
     assert ids[0] == one[:16]
     assert len(set(ids)) == 4
-    assert [made.hit for made in first.made] == [False, True, False, True]
+    assert [event.cached for event in first.events] == [False, True, False, True]
     again = go([rows()])
-    assert [made.id for made in again.made] == ids
-    assert all(made.hit for made in again.made)
+    assert [event.id for event in again.events] == ids
+    assert all(event.cached for event in again.events)
 
 
 def test_steps_within_steps_yield_no_rows(go: Callable[..., RunOutcome[Any]]) -> None:
@@ -431,9 +441,9 @@ def test_steps_within_steps_yield_no_rows(go: Callable[..., RunOutcome[Any]]) ->
     def outer() -> Any:
         yield [inner()]
 
-    driven = go([outer()])
-    assert isinstance(driven.error, UsageError)
-    assert "outermost" in str(driven.error)
+    outcome = go([outer()])
+    assert isinstance(outcome.error, UsageError)
+    assert "outermost" in str(outcome.error)
 
 
 def test_each_role_is_answered_by_its_model_and_priced_so(
@@ -444,10 +454,10 @@ def test_each_role_is_answered_by_its_model_and_priced_so(
         return [answer.text for answer in answers]
 
     judge = sk.Fake("fine", name="judge", price=(3e6, 0))
-    driven = go([both()], sk.Fake("hello", price=(1e6, 0)), others={"judge": judge})
-    assert driven.outcomes[0] == ["hello", "fine"]
-    assert driven.ledger.cost == 1 + 3
-    assert set(store.models().values()) == {"fake", "judge"}
+    outcome = go([both()], sk.Fake("hello", price=(1e6, 0)), others={"judge": judge})
+    assert outcome.results[0] == ["hello", "fine"]
+    assert outcome.ledger.cost == 1 + 3
+    assert set(store.models.names().values()) == {"fake", "judge"}
     assert go([both()], sk.Fake("hello"), others={"judge": judge}).ledger.hits == 2
     with pytest.raises(UsageError, match="max_cost needs the price of unpriced"):
         go([both()], others={"judge": sk.Fake(name="unpriced", price=None)},
@@ -455,8 +465,8 @@ def test_each_role_is_answered_by_its_model_and_priced_so(
 
 
 def test_a_role_without_a_model_is_said(go: Callable[..., RunOutcome[Any]]) -> None:
-    driven = go([ask(replace(question("hi"), to="jury"), text_of)])
-    assert "role 'jury' not found" in str(driven.error)
+    outcome = go([ask(replace(question("hi"), to="jury"), text_of)])
+    assert "role 'jury' not found" in str(outcome.error)
 
 
 def test_repairs_are_counted_held_or_not(go: Callable[..., RunOutcome[Any]]) -> None:
@@ -468,4 +478,4 @@ def test_repairs_are_counted_held_or_not(go: Callable[..., RunOutcome[Any]]) -> 
     fake = sk.Fake(lambda request: "ok" if request.purpose else "x")
     assert go([picky()], fake).ledger.repairs == 1
     again = go([picky()], fake)
-    assert (again.ledger.repairs, again.ledger.hits, again.outcomes) == (1, 2, {0: 1})
+    assert (again.ledger.repairs, again.ledger.hits, again.results) == (1, 2, {0: 1})

@@ -100,7 +100,7 @@ def test_rows_of_the_lab_are_those_of_synth_and_take_their_marks_along(
     assert len(fake.asked) == asked
     assert run.ledger.hits == 3
     assert run.table["id"].tolist() == [lab.cell(n, lab.columns[0]).id for n in range(3)]
-    marks = session.store.marks(run.table["id"].tolist())
+    marks = session.store.marks.for_rows(run.table["id"].tolist())
     assert [(mark.id, mark.label, mark.task) for mark in marks] == [
         (run.table["id"][1], "accept", "")
     ]
@@ -131,7 +131,7 @@ def test_a_lab_is_opened_again_with_all_it_had(
         "too loud",
         "done",
     )
-    assert session.store.labs() == ["lab"]
+    assert session.store.labs.names() == ["lab"]
 
 
 def test_prompts_given_again_are_not_added_twice(make: Make) -> None:
@@ -363,7 +363,7 @@ def test_the_last_variant_stays(make: Make) -> None:
         ({"models": [sk.Fake(), sk.Fake()]}, "two models are named 'fake'"),
         ({"inputs": TOPICS[:0]}, "the table of inputs is empty"),
         ({"limit": 0}, "limit must be at least 1"),
-        ({"name": "a/b"}, "a table's name has letters"),
+        ({"name": "a/b"}, "a table name has letters"),
         ({"checks": ["@missing"]}, None),
     ],
 )

@@ -123,7 +123,7 @@ def test_each_recipe_of_synthkit_can_be_said_on_a_line(name: str) -> None:
     one = entries()[name]
     assert one.what.endswith(".") or len(one.what) > 10
     assert len(one.what) <= 90
-    assert one.paper
+    assert one.paper or name == "prompt"  # every other one is a published method
     assert next(iter(one.parameters)) == "prompt"
     for parameter in list(one.parameters.values())[1:]:
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY

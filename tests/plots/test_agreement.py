@@ -7,7 +7,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.plots import agreement, caption, reading, rows
+from synthkit.plots import agreement, caption, rows, summary
 
 
 def kappa(value: float, half: float = 0.1, n: int = 40) -> Score:
@@ -26,16 +26,16 @@ def test_the_matrix_holds_each_pair_both_ways_and_oneself_on_the_diagonal() -> N
     assert notes["ana", "bob"] == "<b>0.70</b><br>[0.60, 0.80]<br>n = 40"
     assert notes["bob", "&lt;c&gt;"] == notes["&lt;c&gt;", "bob"] == "–"
     assert ("ana", "&lt;c&gt;") not in notes
-    assert reading(figure) == "ana and bob agree with 0.70 [0.60, 0.80] on 40 rows."
+    assert summary(figure) == "Agreement of ana and bob: 0.70 [0.60, 0.80] on 40 rows."
     assert caption(figure) == "3 annotators; –: not defined"
     assert rows(figure)[1] == {"first": "bob", "second": "<c>", "Cohen's kappa": "–", "n": 0}
 
 
 def test_the_least_and_the_most_are_read_and_chance_is_named() -> None:
     figure = agreement({("a", "b"): kappa(0.05), ("a", "c"): kappa(0.6), ("b", "c"): kappa(0.8)})
-    assert reading(figure) == (
-        "a and b agree with 0.05 [-0.05, 0.15] on 40 rows (not above chance), the least; "
-        "b and c agree with 0.80 [0.70, 0.90] on 40 rows, the most."
+    assert summary(figure) == (
+        "Lowest agreement: a and b: 0.05 [-0.05, 0.15] on 40 rows (not above chance); "
+        "highest: b and c: 0.80 [0.70, 0.90] on 40 rows."
     )
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.plots import HUES, caption, cost_quality, reading, rows
+from synthkit.plots import HUES, caption, cost_quality, rows, summary
 
 
 def points(*ways: str) -> list[dict[str, object]]:
@@ -30,7 +30,8 @@ def test_each_way_to_route_is_a_line_with_intervals_from_cheap_to_dear() -> None
     titles = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
     assert titles == ("cost ($)", "accuracy (0..1)")
     assert len(rows(figure)) == 6
-    assert reading(figure).startswith("From 0.60 [0.50, 0.65] right for $1.00 by entropy")
+    cheapest = "Accuracy 0.60 [0.50, 0.65] for $1.00 (entropy, 0% to people) up to"
+    assert summary(figure).startswith(cheapest)
 
 
 def test_up_to_three_ways_are_named_at_their_lines_and_more_in_a_legend() -> None:

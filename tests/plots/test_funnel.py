@@ -4,7 +4,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.data.results import Curation, Stage
-from synthkit.plots import HUES, caption, funnel, reading, rows, size
+from synthkit.plots import HUES, caption, funnel, rows, size, summary
 
 STAGES = (Stage("length", 1200, 1100, {"short": 90, "long": 10}), Stage("<b>", 1100, 300))
 
@@ -20,7 +20,7 @@ def test_a_bar_is_what_a_filter_was_given_in_two_parts() -> None:
     told = [note.text for note in figure.layout.annotations]
     assert told == ["<b>1\u202f100</b> −100", "<b>300</b> −800"]
     assert caption(figure) == "n = 1\u202f200; filled: kept, hollow: dropped"
-    assert reading(figure) == "300 of 1\u202f200 rows are kept (25 %); <b> drops most, 800."
+    assert summary(figure) == "300 of 1\u202f200 rows kept (25 %); <b> dropped the most, 800."
     assert rows(figure)[0]["why"] == "90 × short, 10 × long"
 
 
@@ -37,6 +37,6 @@ def test_many_filters_are_cut_and_said_so() -> None:
 
 
 def test_a_funnel_of_no_rows_or_too_many_kept() -> None:
-    assert reading(funnel([Stage("a", 0, 0)])) == "No rows."
+    assert summary(funnel([Stage("a", 0, 0)])) == "No rows."
     with pytest.raises(UsageError, match="'a' kept 3 of 2 rows"):
         funnel([Stage("a", 2, 3)])

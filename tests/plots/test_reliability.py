@@ -9,7 +9,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.plots import binned, caption, reading, reliability, rows
+from synthkit.plots import binned, caption, reliability, rows, summary
 from synthkit.stats.intervals import wilson
 
 
@@ -58,11 +58,11 @@ def test_points_lie_where_they_came_true_and_the_error_is_the_mean_distance() ->
     assert (diagonal.x0, diagonal.y0, diagonal.x1, diagonal.y1) == (0, 0, 1, 1)
     assert [note.text for note in figure.layout.annotations] == ["60", "40"]
     assert figure.layout.xaxis.title.text == "predicted probability of accept (0..1)"
-    assert reading(figure) == (
-        "1 of 2 bins is off the diagonal: 0.90 is too high, 0.50 [0.35, 0.65] came true; "
+    assert summary(figure) == (
+        "1 of 2 bins is off the diagonal: predicted 0.90, observed 0.50 [0.35, 0.65] (too high); "
         "expected calibration error 0.16."
     )
-    assert rows(figure)[0] == {"said": 0.1, "came true": "0.10 [0.05, 0.20]", "n": 60}
+    assert rows(figure)[0] == {"predicted": 0.1, "observed": "0.10 [0.05, 0.20]", "n": 60}
     assert caption(figure).startswith("n = 100 rows in 2 bins")
 
 
@@ -74,6 +74,7 @@ def test_five_hundred_bins_are_small_and_without_numbers() -> None:
 
 
 def test_one_bin_and_a_table_without_the_columns() -> None:
-    assert reading(reliability(binned([0.5], [True]))).startswith("The one bin has the diagonal")
+    figure = reliability(binned([0.5], [True]))
+    assert summary(figure).startswith("The one bin includes the diagonal")
     with pytest.raises(TableError, match="column 'predicted' not found"):
         reliability([{"p": 1}])

@@ -9,7 +9,7 @@ import pytest
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.results import Measured, Report
-from synthkit.plots import HUES, SYMBOLS, caption, reading, rows, scores, size
+from synthkit.plots import HUES, SYMBOLS, caption, rows, scores, size, summary, theme
 
 
 def made(name: str, value: float, half: float | None = 0.05, **options: Any) -> Score:
@@ -38,9 +38,8 @@ def test_each_metric_has_a_panel_with_its_unit_and_each_run_its_colour_in_all() 
     titles = [note.text for note in figure.layout.annotations]
     assert titles == ["<b>distinct-2 ↑</b><br>0..1", "<b>Vendi ↑</b><br>rows"]
     assert caption(figure) == "n = 40; 95 % intervals; ↑ higher is better, ↓ lower"
-    assert reading(figure) == (
-        "varied beats plain by 0.30 [0.23, 0.37] in distinct-2; "
-        "the two are not told apart in Vendi."
+    assert summary(figure) == (
+        "varied beats plain by 0.30 [0.23, 0.37] in distinct-2; no significant difference in Vendi."
     )
     assert rows(figure)[1] == {
         "run": "plain", "metric": "Vendi", "score": "12.0 [10.0, 14.0]", "n": 40, "unit": "rows",
@@ -62,13 +61,13 @@ def test_panels_do_not_overlap_however_many_there_are() -> None:
         for n, a in enumerate(boxes):
             for b in boxes[:n]:
                 assert a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2], (k, a, b)
-        height = layout.height - layout.margin.t - layout.margin.b
+        height = layout.height - theme.TEMPLATE["layout"]["margin"]["t"] - layout.margin.b
         assert (boxes[0][3] - boxes[0][2]) * height >= 20 * 3
 
 
 def test_one_run_is_read_by_its_values_and_a_list_is_one_run() -> None:
     figure = scores(RUNS["plain"])
-    assert reading(figure) == "distinct-2 0.30 [0.25, 0.35] and Vendi 12.0 [10.0, 14.0]."
+    assert summary(figure) == "distinct-2 0.30 [0.25, 0.35] and Vendi 12.0 [10.0, 14.0]."
     assert "run" not in rows(figure)[0]
     report = Report(tuple(Measured("diversity", one) for one in RUNS["plain"]), {})
     assert scores(report).to_json() == figure.to_json()
@@ -97,7 +96,7 @@ def test_a_table_of_kept_scores_has_a_run_for_each_evaluation() -> None:
 def test_where_fewer_is_better_the_lower_run_wins() -> None:
     low, high = made("self-BLEU", 0.2, better="lower"), made("self-BLEU", 0.7, better="lower")
     figure = scores({"a": [high], "b": [low]})
-    assert reading(figure) == "b beats a by 0.50 [0.43, 0.57] in self-BLEU."
+    assert summary(figure) == "b beats a by 0.50 [0.43, 0.57] in self-BLEU."
     assert "↓" in figure.layout.annotations[0].text
 
 

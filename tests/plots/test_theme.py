@@ -8,12 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from plotly.io import templates
 
 from synthkit import plots
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.data.results import Stage
 from synthkit.plots import theme
+from synthkit.plots.points import finite
 
 
 def score(value: float, half: float | None = 0.1, n: int = 50, **options: Any) -> Score:
@@ -58,20 +60,20 @@ EMPTY: dict[str, Callable[[], Any]] = {
 
 
 def test_every_figure_is_tried() -> None:
-    others = {"HUES", "SYMBOLS", "binned", "caption", "plot", "reading", "rows", "size"}
+    others = {"HUES", "SYMBOLS", "binned", "caption", "plot", "rows", "size", "summary"}
     assert set(plots.__all__) - others == set(FIGURES)
     with pytest.raises(AttributeError, match="no attribute 'pie'"):
         plots.pie  # noqa: B018
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_has_the_common_look_a_reading_and_a_table(name: str) -> None:
+def test_a_figure_has_the_common_look_a_summary_and_a_table(name: str) -> None:
     figure = FIGURES[name]()
     layout = figure.layout
     assert (layout.width, layout.height) == (640, 360)
-    assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert plots.reading(figure).endswith(".")
-    assert "\n" not in plots.reading(figure)
+    assert layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    assert plots.summary(figure).endswith(".")
+    assert "\n" not in plots.summary(figure)
     assert plots.rows(figure)
     assert plots.caption(figure)
     assert FIGURES[name]().to_json() == figure.to_json()
@@ -81,7 +83,7 @@ def test_a_figure_has_the_common_look_a_reading_and_a_table(name: str) -> None:
 def test_a_figure_of_nothing_says_so_in_its_middle(name: str) -> None:
     figure = EMPTY[name]()
     assert plots.rows(figure) == []
-    assert figure.layout.annotations[-1].text == plots.reading(figure)
+    assert figure.layout.annotations[-1].text == plots.summary(figure)
     assert (figure.layout.xaxis.visible, figure.layout.yaxis.visible) == (False, False)
 
 
@@ -114,10 +116,11 @@ def test_colours_are_never_alone() -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None, "0.5"])
 def test_what_is_no_finite_number_is_refused_by_name(bad: Any) -> None:
     with pytest.raises(UsageError, match=r"finite number for a cell; got"):
-        theme.number(bad, "a cell")
+        finite(bad, "a cell")
 
 
-def test_the_font_is_in_the_json_but_no_template() -> None:
-    whole = json.loads(plots.balance({"a": 1}).to_json())
-    assert len(json.dumps(whole["layout"]["template"])) < 100
-    assert whole["layout"]["font"]["color"] == theme.INK
+def test_the_template_is_registered_and_small_in_the_json_of_a_figure() -> None:
+    layout = json.loads(plots.balance({"a": 1}).to_json())["layout"]
+    assert len(json.dumps(layout["template"])) < 1000
+    assert layout["template"]["layout"]["font"]["color"] == theme.INK
+    assert templates["synthkit"].to_plotly_json() == layout["template"]

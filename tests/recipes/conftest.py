@@ -19,10 +19,10 @@ Answer = Callable[[Request], str]
 
 @pytest.fixture
 def make(session: sk.Session) -> Callable[..., sk.Run]:
-    """``sk.make`` in a session of its own, with a Fake unless another model is given."""
+    """``sk.generate`` in a session of its own, with a Fake unless another model is given."""
 
     def run(recipe: Any, model: Any = None, **options: Any) -> sk.Run:
-        return sk.make(recipe, model=model or sk.Fake(), session=session, **options)
+        return sk.generate(recipe, model=model or sk.Fake(), session=session, **options)
 
     return run
 
@@ -44,7 +44,7 @@ def survives(tmp_path: Path) -> Callable[..., sk.Run]:
     def check(build: Callable[[], Any], answer: Answer | None = None, **options: Any) -> sk.Run:
         whole = sk.Fake(answer)
         with sk.Session(tmp_path / "whole") as session:
-            run = sk.make(build(), model=whole, session=session, **options)
+            run = sk.generate(build(), model=whole, session=session, **options)
         asked = Counter(request.key("") for request in whole.asked)
         assert set(asked.values()) <= {1}, "a request was asked twice in one run"
         n = len(whole.asked)
@@ -53,9 +53,9 @@ def survives(tmp_path: Path) -> Callable[..., sk.Run]:
             with sk.Session(tmp_path / f"killed-{dies}") as session:
                 first = sk.Fake(answer, die_after=dies)
                 with pytest.raises(ModelError, match="told to die"):
-                    sk.make(build(), model=first, session=session, **options)
+                    sk.generate(build(), model=first, session=session, **options)
                 second = sk.Fake(answer)
-                again = sk.make(build(), model=second, session=session, **options)
+                again = sk.generate(build(), model=second, session=session, **options)
             both = Counter(request.key("") for request in [*first.asked, *second.asked])
             assert both == asked
             assert tables.records(again.table) == tables.records(run.table)

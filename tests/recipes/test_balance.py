@@ -61,27 +61,24 @@ def test_each_round_asks_exactly_for_what_is_lacking(make: Make) -> None:
     assert Counter(run.table.label) == {"positive": 3, "negative": 3}
 
 
-def test_no_condition_ever_passes_its_quota(make: Make) -> None:
-    class Watch:
+def test_no_condition_ever_passes_its_quota(session: sk.Session) -> None:
+    class Counts:
         def __init__(self) -> None:
-            self.seen: Counter[Any] = Counter()
+            self.rows: Counter[Any] = Counter()
 
-        def made(self, made: Any) -> None:
-            if type(made.outcome) is sk.core.types.Row:
-                self.seen[made.outcome.cells["label"]] += 1
-                assert max(self.seen.values()) <= 5
+        def row_made(self, event: Any) -> None:
+            if type(event.outcome) is sk.core.types.Row:
+                self.rows[event.outcome.cells["label"]] += 1
+                assert max(self.rows.values()) <= 5
 
-        def done(self, position: int, outcome: Any, answers: Any) -> None: ...
+        def branch_ended(self, position: int, outcome: Any, answers: Any) -> None: ...
 
         def tick(self, ledger: Any) -> None: ...
 
-    watch = Watch()
-    make(
-        balance("{{ label }}", n=10, labels=LABELS, rounds=9, stall=9),
-        sk.Fake(often_bad),
-        watch=watch,
-    )
-    assert watch.seen == {"positive": 5, "negative": 5}
+    counts = Counts()
+    recipe = balance("{{ label }}", n=10, labels=LABELS, rounds=9, stall=9)
+    sk.plan(recipe, model=sk.Fake(often_bad), session=session).run(listener=counts)
+    assert counts.rows == {"positive": 5, "negative": 5}
 
 
 def test_it_stops_without_a_gain_and_says_what_is_short(make: Make) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-import polars as pl
 import pytest
 
 import synthkit as sk
@@ -15,6 +14,7 @@ from synthkit.recipes import Field, augment, chain
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
+
 
 QUIZ = """--- system
 You write for children.
@@ -27,6 +27,8 @@ Is {{ question }} easy or hard?
 --- field note
 {{ question }} / {{ answer }} / {{ level }}
 """
+
+
 TOPICS = pd.DataFrame({"id": ["a1", "a2"], "topic": ["rain", "bread"]})
 
 
@@ -161,53 +163,6 @@ def test_a_template_that_cannot_be_filled_in_later_rejects_its_row(make: Make) -
     assert run.rejects.reason[0].startswith("line: a field is missing")
 
 
-BLANKS = {
-    "question": ["Why?", None, "Who?", "Who?"],
-    "answer": ["Because.", "Here.", " ", float("nan")],
-}
-FILL = "--- field answer\nAnswer: {{ question }}\n--- field question\nAsk about {{ topic }}."
-
-
-def test_what_is_there_stays_and_the_blanks_are_filled(make: Make) -> None:
-    fake = sk.Fake(lambda r: r.messages[-1].content)
-    recipe = augment(FILL, rows=pd.DataFrame(BLANKS).assign(topic=["a", "b", "c", "c"]))
-    run = make(recipe, fake)
-    assert list(run.table) == ["id", "question", "answer", "topic"]
-    assert run.table.question.tolist() == ["Why?", "Ask about b.", "Who?", "Who?"]
-    assert run.table.answer.tolist() == ["Because.", "Here.", "Answer: Who?", "Answer: Who?"]
-    assert str(recipe.requests) == "3"
-    assert run.ledger.requests == 3
-    expects(recipe, run)
-
-
-def test_what_a_schema_makes_does_not_overwrite_the_half_that_is_there(make: Make) -> None:
-    pair = Field(prompt="Who?", schema={"properties": {"name": {}, "age": {}}})
-    rows = [{"name": "Ann", "age": None}, {"name": "", "age": 3}, {"name": "Bob", "age": 4}]
-    run = make(augment("", rows=rows, fields={"pair": pair}), sk.Fake('{"name": "X", "age": 9}'))
-    assert run.table[["name", "age"]].values.tolist() == [["Ann", 9], ["X", 3], ["Bob", 4]]
-
-
-def test_whole_rows_stay_and_have_ids_of_their_own(make: Make) -> None:
-    rows = [{"topic": "x", "question": "Why?", "answer": "So."}] * 2
-    run = make(augment(FILL, rows=rows))
-    assert run.table[["topic", "question", "answer"]].to_dict("records") == rows
-    assert run.table.id.is_unique
-    assert run.ledger.requests == 0
-
-
-def test_a_reject_keeps_what_was_there(make: Make) -> None:
-    run = make(augment(FILL, rows=[{"topic": "x", "question": "Why?", "answer": ""}]), sk.Fake(""))
-    assert run.rejects.question.tolist() == ["Why?"]
-    assert run.rejects.reason.tolist() == ["answer: empty answer"]
-
-
-def test_the_table_is_of_the_kind_that_was_given(make: Make) -> None:
-    rows = pl.DataFrame({"topic": ["rain"], "question": ["Wet?"]})
-    run = make(augment(FILL, rows=rows), sk.Fake("Yes."))
-    assert isinstance(run.table, pl.DataFrame)
-    assert run.table.select("question", "answer").row(0) == ("Wet?", "Yes.")
-
-
 def test_a_chain_without_rows_is_one_row(make: Make) -> None:
     assert len(make(chain("--- field a\nSay a."), sk.Fake("a")).table) == 1
 
@@ -240,10 +195,10 @@ def test_a_killed_chain_goes_on(survives: Callable[..., sk.Run]) -> None:
         ("--- field a\n", {}, "field 'a': the prompt is empty"),
         ("--- field a\n{{ topik }}", {}, r"field 'a': field 'topik' not found; have .*'topic'\?"),
         ("--- field a: one\nA", {}, "two or more distinct"),
-        ("--- field a\nA", {"fields": {"a": "A"}}, "'a' is given twice"),
+        ("--- field a\nA", {"fields": {"a": "A"}}, "'a' is both in the prompt and in fields="),
         ("--- field a\nA", {"fields": {"b": 3}}, "a template or a Field; got 3"),
         ("--- field id\nA", {}, "cannot make the column 'id'"),
-        ("--- field topic\nA", {}, "the rows have one already"),
+        ("--- field topic\nA", {}, "the rows have already"),
         (
             "",
             {"fields": {"b": Field(prompt="B", labels=["a", "b"], regex="x")}},
@@ -262,18 +217,6 @@ def test_what_cannot_work_is_refused_at_once(
 def test_a_cell_that_is_missing_is_found_before_anything_is_asked() -> None:
     with pytest.raises(PromptError, match="field 'b', row 1: a field is missing"):
         chain("--- field a\nA\n--- field b\n{{ x }} {{ a }}", rows={"x": ["x", None]})
-
-
-def test_a_killed_augmentation_goes_on(survives: Callable[..., sk.Run]) -> None:
-    rows = [
-        {"topic": "rye", "question": "Is rye dark?", "answer": None},
-        {"topic": "soup", "question": "", "answer": "Salt."},
-        {"topic": "tea", "question": None, "answer": None},
-    ]
-    run = survives(lambda: augment(FILL, rows=rows))
-    assert run.table.question[0] == "Is rye dark?"
-    assert run.table.answer[1] == "Salt."
-    assert run.ledger.requests == 4
 
 
 @pytest.mark.model

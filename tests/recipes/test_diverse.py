@@ -96,7 +96,7 @@ def test_without_suppression_any_model_will_do(make: Make) -> None:
     assert {(one.sampling.logprobs, str(one.sampling.extra)) for one in model.asked} == {
         (False, "{}")
     }
-    with pytest.raises(UsageError, match=r"does not tell its tokens .* take strength=0"):
+    with pytest.raises(UsageError, match=r"does not return its tokens .* use strength=0"):
         make(diverse("Write.", n=4), Mute(name="m"))
 
 
@@ -153,7 +153,7 @@ def test_more_rounds_than_texts_are_one_text_each(make: Make) -> None:
         (
             {"sampling": sk.Sampling(extra={"token_bias": {"a": 1}})},
             UsageError,
-            "diverse makes the token_bias itself",
+            "diverse sets token_bias itself",
         ),
         ({"prompt": "{{ dsh }}"}, PromptError, "Did you mean 'dish'"),
         ({"rows": [{"text": "a"}], "prompt": "{{ text }}"}, TableError, "'text', which the rows"),

@@ -195,7 +195,10 @@ def test_test_rows_are_refused() -> None:
     rows = REAL.assign(split=["validation"] * 7 + ["Test"])
     with pytest.raises(UsageError, match=r"row 7 is of the split 'Test'.*validation rows"):
         error_extrapolation(PROMPT, rows=rows, student=student, n=4)
-    assert error_extrapolation(PROMPT, rows=rows[:7], student=student, n=4).name == "extrapolate"
+    assert (
+        error_extrapolation(PROMPT, rows=rows[:7], student=student, n=4).name
+        == "error_extrapolation"
+    )
 
 
 @pytest.mark.parametrize(

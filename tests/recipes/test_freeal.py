@@ -13,7 +13,7 @@ import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Request
 from synthkit.recipes import freeal
-from synthkit.recipes._freeal import COLUMNS, representatives, small_losses
+from synthkit.recipes._freeal import ADDED, representatives, small_losses
 from synthkit.stats.classifier import fit
 from tests.recipes.conftest import expects
 
@@ -71,7 +71,7 @@ def test_demonstrations_of_clean_rows_reduce_the_noise(make: Make, session: sk.S
     run = make(recipe, sk.Fake(label))
     expects(recipe, run)
     rows = run.table.set_index("parent").loc[NEWS.id]
-    assert list(run.table) == ["id", "parent", "text", "topic", *COLUMNS]
+    assert list(run.table) == ["id", "parent", "text", "topic", *ADDED]
     before = (rows.first_label != rows.topic).mean()
     after = (rows.label != rows.topic).mean()
     assert before > 0.15

@@ -198,7 +198,7 @@ def test_equal_rows_and_no_rows_are_judged_too(make: Make) -> None:
     [
         ("", {"rubrics": "qualty"}, UsageError, "rubric 'qualty' not found.*Did you mean"),
         ("", {"rubrics": {}}, UsageError, "one or more rubrics"),
-        ("", {"rubrics": {"a": "x", "a_reason": "y"}}, UsageError, "would make one column"),
+        ("", {"rubrics": {"a": "x", "a_reason": "y"}}, UsageError, "would make the same column"),
         ("", {"rubrics": "faithful"}, UsageError, "needs sources="),
         ("", {"sources": "passage"}, TableError, "column 'passage' not found"),
         ("", {"column": "body"}, TableError, "column 'body' not found"),
@@ -206,9 +206,9 @@ def test_equal_rows_and_no_rows_are_judged_too(make: Make) -> None:
         ("Is it {{ labl }}?", {}, PromptError, "field 'labl' not found"),
         ("", {"low": 5, "high": 5}, UsageError, "from low up to high"),
         ("", {"k": 0}, UsageError, "k must be at least 1"),
-        ("", {"k": 2, "weighted": True}, UsageError, "has k=1"),
+        ("", {"k": 2, "weighted": True}, UsageError, "needs k=1"),
         ("", {"k": 2, "sampling": sk.Sampling(temperature=0)}, UsageError, "at temperature 0"),
-        ("", {"rows": [{"text": "x", "judge": 1}]}, UsageError, "rows have one already"),
+        ("", {"rows": [{"text": "x", "judge": 1}]}, UsageError, "the rows have already"),
     ],
 )
 def test_a_judge_that_cannot_work_is_refused(

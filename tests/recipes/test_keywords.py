@@ -106,7 +106,7 @@ def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
     [
         ({"words": []}, UsageError, "needs 2 different words; got 0"),
         ({"words": ["a"]}, UsageError, "needs 2 different words; got 1"),
-        ({"words": ["a", "A"]}, UsageError, "must be distinct"),
+        ({"words": ["a", "A"]}, UsageError, "must differ in more than case"),
         ({"words": ["a", "b, c"]}, UsageError, "without a comma; got 'b, c'"),
         ({"words": ["a", None]}, UsageError, "texts without a comma; got None"),
         ({"words": ["a", " "]}, UsageError, "texts without a comma; got ''"),

@@ -280,13 +280,13 @@ def test_equal_texts_and_equal_pairs_and_no_pairs_are_judged_too(make: Make) -> 
         ("", {"rows": [{"first": "x"}]}, TableError, "column 'second' not found"),
         ("", {"instruction": "ask"}, TableError, "column 'ask' not found"),
         ("Is it {{ labl }}?", {}, PromptError, "field 'labl' not found"),
-        ("Is {{ first_system }} better?", {}, PromptError, "tells whose text the judge reads"),
-        ("Is {{ first }} better?", {}, PromptError, "in which order"),
+        ("Is {{ first_system }} better?", {}, PromptError, "reveals whose text the judge reads"),
+        ("Is {{ first }} better?", {}, PromptError, "or the order of the texts"),
         ("Is {{ A }} good?", {}, PromptError, "shows one text"),
         ("", {"k": 0}, UsageError, "k must be at least 1"),
         ("", {"k": 2, "sampling": sk.Sampling(temperature=0)}, UsageError, "at temperature 0"),
-        ("", {"k": 2, "weighted": True}, UsageError, "has k=1"),
-        ("", {"rows": [PAIRS[0] | {"outcome": "tie"}]}, UsageError, "rows have one already"),
+        ("", {"k": 2, "weighted": True}, UsageError, "needs k=1"),
+        ("", {"rows": [PAIRS[0] | {"outcome": "tie"}]}, UsageError, "the rows have already"),
     ],
 )
 def test_a_judge_of_pairs_that_cannot_work_is_refused(

@@ -13,13 +13,16 @@ import synthkit as sk
 from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.types import Request
 from synthkit.data import tables
-from synthkit.data.chunking import chunks
-from synthkit.recipes._rag import NOT_THERE, grounded, rag, span
+from synthkit.recipes import grounded, rag
 from tests.conftest import MAKERS
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
+
+
 ASK = "Ask about this passage.\n{{ passage }}"
+
+
 BREAD = pd.DataFrame(
     {
         "id": ["p1", "p2", "p3", "p4"],
@@ -51,113 +54,6 @@ def honest(request: Request) -> str:
     )
 
 
-def test_each_row_has_the_words_it_rests_on_and_others_are_rejects(
-    make: Make, session: sk.Session
-) -> None:
-    recipe = grounded(ASK, rows=BREAD, pairs=2)
-    run = make(recipe, sk.Fake(honest))
-    expects(recipe, run)
-    assert list(run.table) == [
-        *("id", "parent", "source", "text"),
-        *("question", "answer", "quote", "quote_start", "quote_end"),
-    ]
-    assert run.table.parent.tolist() == BREAD.id.tolist()
-    assert run.table.source.tolist() == BREAD.source.tolist()
-    for row in tables.records(run.table):
-        assert row["quote"] == row["text"][row["quote_start"] : row["quote_end"]]
-        assert len(session.trace(row["id"])) == 1
-    assert run.rejects.parent.tolist() == BREAD.id.tolist()
-    assert set(run.rejects.reason) == {NOT_THERE}
-    assert set(run.rejects.quote) == {"words of mine"}
-    assert json.loads(run.rejects.raw[0])["question"] == "Why?"
-    assert {*run.table.id}.isdisjoint(run.rejects.id)
-
-
-def test_a_chunk_s_quote_is_found_in_its_document(make: Make) -> None:
-    documents = BREAD.assign(text=BREAD.text + "\n\n" + BREAD.text.str.upper())
-    pieces = chunks(documents, words=8, overlap=2)
-    run = make(grounded(ASK, rows=pieces, pairs=2), sk.Fake(honest))
-    assert len(run.table) == len(pieces)
-    whole = dict(zip(documents.id, documents.text, strict=True))
-    document_of = dict(zip(pieces.id, pieces.parent, strict=True))
-    for row in tables.records(run.table):
-        begin = row["start"] + row["quote_start"]
-        document = whole[document_of[row["parent"]]]
-        assert document[begin : begin + len(row["quote"])] == row["quote"]
-
-
-@pytest.mark.parametrize(
-    ("quote", "found"),
-    [
-        ("Crêpes", "Crêpes"),
-        ("  aren’t bread\n", "aren’t bread"),
-        ("AREN'T   BREAD", "aren’t bread"),
-        ('"Crêpes" aren\'t', "Crêpes” aren’t"),
-        ("bread - 東京 agrees", "bread — 東京 agrees"),
-        ("“bread”", "bread"),
-        ("東京", "東京"),
-        (".*", None),
-        ("bread agrees", None),
-        ("crepes", None),
-        ("", None),
-        (' " ', None),
-        ("aren’t bread — 東京 agrees. And more", None),
-    ],
-)
-def test_a_quote_is_found_by_its_words_alone(quote: str, found: str | None) -> None:
-    text = BREAD.text[3]
-    place = span(quote, text)
-    assert (place and text[slice(*place)]) == found
-
-
-def test_a_quote_over_a_line_s_end_is_found() -> None:
-    text = "Rye bread\n   is dark."
-    assert span("bread is dark.", text) == (4, len(text))
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        ("", "empty answer"),
-        ("no JSON at all", "is not JSON"),
-        ("<html><body>502</body></html>", "is not JSON"),
-        ('{"pairs": []}', "does not follow the schema at pairs"),
-        ('{"pairs": [{"question": "q", "answer": "a"}]}', "'quote' is a required property"),
-        (written(*[("q", "a", "Rye")] * 3), "does not follow the schema at pairs"),
-        (written(("q", "a", "\\s+")), NOT_THERE),
-        (written(("q", " ", "Rye")), "the answer is empty"),
-        (written(("\n", "a", "Rye")), "the question is empty"),
-    ],
-)
-def test_an_answer_that_is_no_pair_is_a_reject(make: Make, answer: str, reason: str) -> None:
-    run = make(grounded(ASK, rows=BREAD[:1], pairs=2), sk.Fake(lambda request: answer))
-    assert run.table.empty
-    assert reason in run.rejects.reason[0]
-    assert run.rejects.parent.tolist() == ["p1"]
-
-
-def test_an_answer_that_cannot_be_read_is_asked_for_again_once(make: Make) -> None:
-    def late(request: Request) -> str:
-        return written(("q", "a", "Rye")) if len(request.messages) > 1 else "Well,"
-
-    run = make(grounded(ASK, rows=BREAD[:1]), sk.Fake(late))
-    assert (len(run.table), run.ledger.repairs) == (1, 1)
-
-
-def test_the_nearest_other_passages_are_shown_and_their_ids_kept(make: Make) -> None:
-    fake = sk.Fake(honest)
-    prompt = ASK + "\nOthers:\n{{ passages }}"
-    run = make(grounded(prompt, rows=BREAD, pairs=2, retrieve=1), fake)
-    assert dict(zip(run.table.parent, run.table.passages, strict=True)) == {
-        "p1": ["p2"],
-        "p2": ["p1"],
-        "p3": [],
-        "p4": ["p1"],
-    }
-    assert run.rejects.passages.tolist() == run.table.passages.tolist()
-    assert f"Others:\n[1] {BREAD.text[1]}" in fake.asked[0].messages[-1].content
-
-
 def embed(texts: Sequence[str]) -> Any:
     """By the share of hot things and of dark things."""
     found = np.array([[len(re.findall(w, t.lower())) for w in ("hot|oven", "rye")] for t in texts])
@@ -166,6 +62,8 @@ def embed(texts: Sequence[str]) -> Any:
 
 
 QUESTIONS = pd.DataFrame({"id": ["q1", "q2"], "question": ["Is rye dark?", "Who? Nobody!"]})
+
+
 SHOW = "{{ passages }}\n\n{{ question }}"
 
 
@@ -208,11 +106,6 @@ def test_every_kind_of_table_gives_its_own_back(make: Make, session: sk.Session,
     assert tables.column(run.table, "passages") == [["p1"]]
 
 
-def test_it_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None:
-    run = survives(lambda: grounded(ASK, rows=BREAD, pairs=2), honest)
-    assert (len(run.table), len(run.rejects)) == (4, 4)
-
-
 def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None:
     rows = [{"question": f"Is rye dark in {month}?"} for month in ("May", "June", "July", "May")]
     run = survives(lambda: rag(SHOW, rows=rows, passages=BREAD))
@@ -229,8 +122,16 @@ def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None
         (lambda: grounded(ASK, rows=BREAD, pairs=0), UsageError, "pairs must be at least 1"),
         (lambda: grounded(ASK, rows=BREAD, retrieve=-1), UsageError, "retrieve must be at least 1"),
         (lambda: grounded(ASK, rows=BREAD, column="body"), TableError, "column 'body' not found"),
-        (lambda: grounded(ASK, rows=[{"text": None}]), TableError, "in row 0 it is None"),
-        (lambda: grounded(ASK, rows=[{"text": " "}]), TableError, "in row 0 it is ' '"),
+        (
+            lambda: grounded(ASK, rows=[{"text": None}]),
+            TableError,
+            "row 0: expected a text in 'text'; got None",
+        ),
+        (
+            lambda: grounded(ASK, rows=[{"text": " "}]),
+            TableError,
+            "row 0: expected a text in 'text'; got ' '",
+        ),
         (lambda: grounded(ASK, rows=[{"text": "x", "quote": 1}]), UsageError, "a column 'quote'"),
         (lambda: rag("Why?", rows=QUESTIONS, passages=BREAD), PromptError, "use {{ passages }}"),
         (lambda: rag(SHOW, rows=QUESTIONS, passages=BREAD, k=0), UsageError, "k must be at least"),
@@ -238,7 +139,7 @@ def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None
         (
             lambda: rag(SHOW, rows=QUESTIONS.assign(passages=1), passages=BREAD),
             UsageError,
-            "column 'passages' already",
+            "a column 'passages', which the recipe makes",
         ),
         (
             lambda: rag(SHOW, rows=QUESTIONS, passages=BREAD, by="embedding"),

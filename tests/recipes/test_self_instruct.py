@@ -15,8 +15,8 @@ from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.types import Completion, Reject, Request
 from synthkit.data import tables
 from synthkit.recipes import self_instruct
-from synthkit.recipes._self_instruct import numbered
-from synthkit.recipes._self_instruct_examples import examples, sifted
+from synthkit.recipes._self_instruct import numbered_tasks
+from synthkit.recipes._self_instruct_examples import checked_examples, example_decoder
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
@@ -198,12 +198,15 @@ def test_what_is_no_list_is_rejected(make: Make, text: str, reason: str) -> None
     ],
 )
 def test_a_numbered_list_is_read(text: str, found: list[str]) -> None:
-    assert numbered(Completion(text)) == found
+    assert numbered_tasks(Completion(text)) == found
 
 
 def test_the_last_task_of_an_answer_that_was_cut_is_rejected() -> None:
     cut = Reject("Name a", "the answer was cut at max_tokens")
-    assert numbered(Completion("8. Name a soup.\n9. Name a", "length")) == ["Name a soup.", cut]
+    assert numbered_tasks(Completion("8. Name a soup.\n9. Name a", "length")) == [
+        "Name a soup.",
+        cut,
+    ]
 
 
 def test_labels_come_first_for_classification_and_inputs_for_all_others(
@@ -262,7 +265,7 @@ def test_an_instruction_without_an_example_is_a_reject(make: Make) -> None:
     ],
 )
 def test_examples_are_read_in_pairs(first: Any, text: str, found: list[Any]) -> None:
-    assert examples(first)(Completion(text)) == found
+    assert example_decoder(first)(Completion(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -276,13 +279,15 @@ def test_examples_are_read_in_pairs(first: Any, text: str, found: list[Any]) -> 
     ],
 )
 def test_what_may_be_paired_wrongly_is_refused(first: Any, text: str, reason: str) -> None:
-    found = examples(first)(Completion(text))
+    found = example_decoder(first)(Completion(text))
     assert isinstance(found, Reject)
     assert found.reason.endswith(reason)
 
 
 def test_the_last_example_of_an_answer_that_was_cut_is_rejected() -> None:
-    found = examples("input")(Completion("Input: a\nOutput: b\nInput: c\nOutput: d", "length"))
+    found = example_decoder("input")(
+        Completion("Input: a\nOutput: b\nInput: c\nOutput: d", "length")
+    )
     assert found == [
         ("a", "b"),
         Reject("Input: c\nOutput: d", "the answer was cut at max_tokens"),
@@ -290,14 +295,14 @@ def test_the_last_example_of_an_answer_that_was_cut_is_rejected() -> None:
 
 
 def test_a_label_is_one_line() -> None:
-    found = examples("output")(Completion("Label: x\n\nIt is x.\nLabel: y\nInput: a"))
+    found = example_decoder("output")(Completion("Label: x\n\nIt is x.\nLabel: y\nInput: a"))
     told = "Input: \nOutput: x\n\nIt is x."
     assert found == [Reject(told, "the label has several lines"), ("a", "y")]
 
 
 def test_examples_are_sifted_as_in_the_paper() -> None:
     def reasons(*found: tuple[str, str]) -> list[str]:
-        return [one.reason if isinstance(one, Reject) else "" for one in sifted(found)]
+        return [one.reason if isinstance(one, Reject) else "" for one in checked_examples(found)]
 
     assert reasons(("a", ""), ("a", "a"), ("a", "b:"), ("a:", "b"), ("a", "b")) == [
         "the output is empty",

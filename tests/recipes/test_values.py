@@ -8,23 +8,31 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import PromptError, TableError, UsageError
-from synthkit.core.types import Completion, Request
+from synthkit.core.errors import PromptError, UsageError
+from synthkit.core.types import Request
 from synthkit.data import tables
-from synthkit.prompts.conditions import conditions
-from synthkit.recipes import as_vary, personas, values
-from synthkit.recipes._list_parsing import entries
+from synthkit.recipes import personas, values
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
+
+
 PROMPT = "Name a {{ field }} of {{ label }}."
+
+
 LABELS = ["sports", "science", "art"]
+
+
 LISTS = {
     "sports": ["golf", "chess", "doping"],
     "science": ["physics", "chess"],
     "art": ["dance", "light"],
 }
+
+
 FITS = {("chess", "science"), ("chess", "sports"), ("doping", "science"), ("light", "science")}
+
+
 REVIEWERS = "People who review restaurants."
 
 
@@ -45,66 +53,6 @@ def drawn_up(request: Request) -> str:
         f"a cook {i}" if i % 2 else f"a nurse {i}{request.row_seed}" for i in range(int(n or 1))
     ]
     return "\n".join(f"- {name}" for name in names)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("1. Golf\n2. Chess", ["Golf", "Chess"]),
-        ("Sure! Here they are:\n\n1) golf\n2) chess\n\nAsk for more.", ["golf", "chess"]),
-        ("1. **Golf**\n2. *Chess*\n3. `Go`", ["Golf", "Chess", "Go"]),
-        ("- golf\n* chess\n• go\n– judo\n+ polo", ["golf", "chess", "go", "judo", "polo"]),
-        ("(1) golf\n(2) chess", ["golf", "chess"]),
-        ("a) golf\nb) chess", ["golf", "chess"]),
-        ("1: golf\n2: chess", ["golf", "chess"]),
-        ("1.golf\n2.chess", ["golf", "chess"]),
-        ("1. 3.5 mm\n2. 2.5 mm", ["3.5 mm", "2.5 mm"]),
-        ("1. 1. Golf. 2. 2. Chess.", ["Golf", "Chess"]),
-        ("- 1. golf\n- 2. chess", ["golf", "chess"]),
-        ("golf, chess,judo, and go", ["golf", "chess", "judo", "go"]),
-        ("Topics: golf; chess", ["golf", "chess"]),
-        ("golf\nchess", ["golf", "chess"]),
-        ("Topics:\ngolf\nchess", ["golf", "chess"]),
-        ('```json\n["golf", "chess, blitz"]\n```', ["golf", "chess, blitz"]),
-        ('1. "golf"\n2. “chess”', ["golf", "chess"]),
-        ("1. サッカー\n2. 将棋", ["サッカー", "将棋"]),
-        ("囲碁、将棋", ["囲碁", "将棋"]),
-        ("1. U.S. politics\n2. the U.S.", ["U.S. politics", "the U.S."]),
-        ("1. \n2. golf\n3. ***", ["golf"]),
-        ("- A nurse, 40, who bakes.", ["A nurse, 40, who bakes"]),
-    ],
-)
-def test_entries_of_every_kind_of_list(text: str, found: list[str]) -> None:
-    assert entries(10)(Completion(text)) == found
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I cannot help with that.",
-        "Well, there are many kinds of topics that one could think of, such as golf.",
-        "<ul><li>golf</li>,<li>chess</li></ul>",
-        '{"topics": 3}',
-        "[]",
-        "1.\n2.",
-        "...",
-        "[" * 20000 + "]",
-    ],
-)
-def test_what_is_no_list_says_so(text: str) -> None:
-    assert entries(10)(Completion(text)).reason == "is no list"
-
-
-def test_a_list_of_one_may_be_a_line_alone() -> None:
-    assert entries(1)(Completion("A nurse who bakes.")) == ["A nurse who bakes"]
-    assert entries(1)(Completion("One.\nTwo, and more words than an entry of a list has.")).reason
-
-
-def test_entries_that_were_cut_or_not_asked_for_are_rejects() -> None:
-    golf, chess = entries(1)(Completion("1. golf\n2. chess"))
-    assert (golf, chess.raw, chess.reason) == ("golf", "chess", "beyond the 1 that were asked for")
-    golf, cut = entries(5)(Completion("1. golf\n2. che", finish="length"))
-    assert (golf, cut.raw, cut.reason) == ("golf", "che", "the answer was cut at max_tokens")
 
 
 def test_each_field_and_class_has_its_values(make: Make) -> None:
@@ -189,33 +137,6 @@ def test_what_is_no_list_is_asked_for_again_and_rejected(make: Make, text: str) 
     assert run.ledger.repairs == 2
 
 
-def test_the_values_are_what_vary_takes(make: Make) -> None:
-    run = make(values(PROMPT, fields=["topic"], labels=LABELS, k=3, filter=True), sk.Fake(lists))
-    made = conditions(None, 3, {"label": LABELS} | as_vary(run.table))
-    assert made[["label", "topic"]].values.tolist() == [
-        ["sports", "golf"],
-        ["science", "physics"],
-        ["art", "dance"],
-    ]
-
-
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ([{"field": "a"}], "column 'value' not found"),
-        ([{"field": "a", "value": None}], "row 0 has no value"),
-        ([{"field": None, "value": "x"}], "row 0 has no field"),
-        (
-            [{"field": "a", "value": "x", "label": "l"}, {"field": "a", "value": "y"}],
-            "'a' has values with a label and without",
-        ),
-    ],
-)
-def test_a_table_that_is_none_of_values_is_refused(rows: Any, said: str) -> None:
-    with pytest.raises(TableError, match=said):
-        as_vary(rows)
-
-
 def test_values_survive_a_kill(survives: Callable[..., sk.Run]) -> None:
     run = survives(lambda: values(PROMPT, fields=["topic"], labels=LABELS, k=3, filter=True), lists)
     assert (len(run.table), len(run.rejects)) == (3, 4)
@@ -244,17 +165,6 @@ def test_values_that_cannot_be_asked_for_are_refused(
         values(given.pop("prompt"), **given)
 
 
-def test_personas_are_distinct_and_as_many_as_are_wanted(make: Make) -> None:
-    recipe = personas(REVIEWERS, n=12, k=6)
-    model = sk.Fake(drawn_up)
-    run = make(recipe, model)
-    expects(recipe, run)
-    assert len(run.table) == run.table.persona.nunique() == 12
-    assert run.table["round"].is_monotonic_increasing
-    assert all("the same words as 'a cook" in reason for reason in run.rejects.reason)
-    assert len(run.rejects) > 0
-
-
 def test_each_round_asks_for_what_is_missing_and_shows_what_is_there(make: Make) -> None:
     model = sk.Fake(drawn_up)
     run = make(personas(REVIEWERS, n=8, k=6), model)
@@ -266,67 +176,6 @@ def test_each_round_asks_for_what_is_missing_and_shows_what_is_there(make: Make)
     assert second.endswith("None of these again:\n" + "\n".join(f"- {one}" for one in there))
     assert "with one," in third
     assert run.table["round"].tolist() == [1] * 6 + [2, 3]
-
-
-def test_personas_of_texts_name_the_text_they_come_from(make: Make, session: Any) -> None:
-    rows = [{"id": f"t{i}", "text": text} for i, text in enumerate(["cold soup", "東京", "naïve"])]
-    recipe = personas("Who writes this? {{ text }}", n=6, rows=rows)
-    run = make(recipe, sk.Fake(drawn_up))
-    expects(recipe, run)
-    assert len(run.table) == 6
-    for row in tables.records(run.table):
-        text = rows[int(row["parent"][1:])]["text"]
-        (made,) = session.trace(row["id"])
-        assert made.request["messages"][0][1].startswith(f"Who writes this? {text}\n")
-        assert row["persona"] in made.completion.text
-    assert run.ledger.requests == 3 + 2  # two were missing after the first round
-    first = run.table[run.table["round"] == 1]
-    assert Counter(first.parent) == {"t0": 2, "t1": 1, "t2": 1}
-
-
-def test_no_progress_ends_and_says_what_is_missing(make: Make) -> None:
-    recipe = personas(REVIEWERS, n=6, k=2)
-    run = make(recipe, sk.Fake("- a cook\n- A cook!"))
-    expects(recipe, run)
-    assert run.table.persona.tolist() == ["a cook"]
-    assert run.ledger.requests == recipe.requests.most == 9
-    assert run.rejects.reason.tolist()[-1] == "stopped: 1 of 6 personas after 9 rounds"
-    assert len(run.rejects) == 18
-
-
-@pytest.mark.parametrize("text", ["", "No.", "<p>None</p>", '{"a": 1}'])
-def test_hostile_answers_give_no_personas(make: Make, text: str) -> None:
-    recipe = personas(REVIEWERS, n=4, k=2, rounds=2)
-    run = make(recipe, sk.Fake(text))
-    expects(recipe, run)
-    assert len(run.table) == 0
-    assert run.rejects.raw.tolist() == [text, text, ""]
-
-
-@pytest.mark.parametrize("rows", [None, [{"text": "a"}, {"text": "a"}, {"text": "b"}]])
-def test_personas_survive_a_kill(survives: Callable[..., sk.Run], rows: Any) -> None:
-    prompt = REVIEWERS if rows is None else "Who writes {{ text }}?"
-    run = survives(lambda: personas(prompt, n=14, k=4, rows=rows), drawn_up)
-    assert len(run.table) == 14
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "said"),
-    [
-        ({"n": 0}, UsageError, "n must be at least 1"),
-        ({"k": 0}, UsageError, "k must be at least 1"),
-        ({"rounds": 0}, UsageError, "rounds must be at least 1"),
-        ({"prompt": "{{ text }}"}, PromptError, "field 'text' not found"),
-        ({"rows": {"text": []}}, TableError, "has no rows"),
-        ({"prompt": "{{ x }}", "rows": [{"x": None}]}, PromptError, "row 0: .*'x' has no value"),
-    ],
-)
-def test_personas_that_cannot_be_asked_for_are_refused(
-    options: Any, error: type[Exception], said: str
-) -> None:
-    given = {"prompt": REVIEWERS, "n": 3} | options
-    with pytest.raises(error, match=said):
-        personas(given.pop("prompt"), **given)
 
 
 @pytest.mark.model

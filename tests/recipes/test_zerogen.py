@@ -122,7 +122,7 @@ def test_whatever_a_model_writes_is_the_text(make: Make, text: str) -> None:
         ({"title": "Name {{ x }}."}, PromptError, "field 'x' not found"),
         ({"title": "Name one."}, PromptError, "does not use {{ title }}"),
         ({"rows": [{"label": "a"}]}, TableError, "'label' is in the rows and in vary"),
-        ({"rows": [{"text": "a"}]}, UsageError, "'text', and the rows have one"),
+        ({"rows": [{"text": "a"}]}, UsageError, "'text', which the rows have already"),
         (
             {"prompt": "{{ label }} {{ x }}", "rows": [{"x": "a"}, {"x": None}]},
             PromptError,

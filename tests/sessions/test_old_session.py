@@ -76,7 +76,7 @@ def test_the_cells_of_an_old_session_replay_without_requests(old: sk.Session) ->
     assert records(reviews.table) == VALUES["tables"]["reviews"]
     topics = [{"topic": "bread"}, {"topic": "tea"}]
     recipe = sk.recipes.self_refine("Write about {{ topic }}.", rows=topics)
-    drafts = sk.make(recipe, model=model, session=old)
+    drafts = sk.generate(recipe, model=model, session=old)
     assert records(drafts.table) == VALUES["tables"]["drafts"]
     moods = sk.generate(
         "Mood of: {{ text }}",
@@ -132,4 +132,4 @@ def test_an_old_session_is_exported_and_imported_whole(old: sk.Session, tmp_path
         copy.import_bundle(bundle)
         check(copy)
         assert copy.marks() == old.marks()
-        assert str(copy.import_bundle(DATA / "bundle.zip")) == "nothing that was not here already"
+        assert str(copy.import_bundle(DATA / "bundle.zip")) == "nothing new"

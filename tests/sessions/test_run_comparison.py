@@ -66,7 +66,7 @@ def test_the_share_of_accepted_rows_has_its_interval(session: sk.Session) -> Non
     marks += [Mark(id=ids[0], label="reject", by="bo"), Mark(id=ids[3], label="reject", by="ana")]
     marks += [Mark(id=ids[1], label="skip", by="bo"), Mark(id="far", label="accept", by="ana")]
     marks += [Mark(id=ids[3], label="accept", by="ana", round=2)]
-    session.store.add_marks(marks)
+    session.store.marks.add(marks)
     side = session.compare(1, "a").a
     assert (side.accepted, side.judged) == (2, 3)  # the first row is a draw
     assert side.rate == pytest.approx(2 / 3)

@@ -15,7 +15,7 @@ import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Message, Request
 from synthkit.data.tables import records
-from synthkit.sessions import session as workspace
+from synthkit.sessions import session as session_module
 
 ROWS = {"i": [1, 2, 3]}
 
@@ -56,7 +56,7 @@ def test_a_closed_folder_holds_the_store_and_no_log(tmp_path: Path) -> None:
 
 
 def test_sessions_left_open_are_closed_at_exit(tmp_path: Path) -> None:
-    code = "import synthkit as sk; s = sk.session(); s.store.add_model('f', 'm')"
+    code = "import synthkit as sk; s = sk.session(); s.store.models.add('f', 'm')"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert [path.name for path in (tmp_path / ".synthkit").glob("store*")] == ["store.sqlite"]
 
@@ -79,7 +79,7 @@ def test_session_gives_one_object_for_each_folder(
     for opened in (again, other, fresh):
         opened.close()
         opened.close()
-    assert workspace._OPEN == []
+    assert session_module._OPEN == []
 
 
 @pytest.mark.parametrize("broken", ["file", "garbage", "under a file"])
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_is_a_store_error(tmp_path: Path, broken: str) -
         sk.Session(folder)
 
 
-def test_a_table_is_kept_whole_in_place_of_the_last(
+def test_a_saved_table_replaces_the_last_one_completely(
     session: sk.Session, make: Callable[..., Any]
 ) -> None:
     session.save("facts", make({"t": ["x"]}))
@@ -108,7 +108,7 @@ def test_a_table_is_kept_whole_in_place_of_the_last(
     assert len(list((session.folder / "tables").iterdir())) == 2
 
 
-def test_a_table_that_cannot_be_kept_leaves_the_last_one(
+def test_a_table_that_cannot_be_saved_leaves_the_last_one(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_table_that_cannot_be_kept_leaves_the_last_one(
 
     session.save("facts", [{"t": "x"}])
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(StoreError, match=r"'facts' cannot be kept.*No space"):
+    with pytest.raises(StoreError, match=r"'facts' cannot be saved.*No space"):
         session.save("facts", [{"t": "y"}])
     assert session.load("facts")["t"].tolist() == ["x"]
     assert len(list((session.folder / "tables").iterdir())) == 1
@@ -124,7 +124,7 @@ def test_a_table_that_cannot_be_kept_leaves_the_last_one(
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".x", "a b", "x" * 101, "-x", "a\n"])
 def test_names_that_are_no_file_names_are_refused(session: sk.Session, name: str) -> None:
-    with pytest.raises(UsageError, match="a table's name has"):
+    with pytest.raises(UsageError, match="a table name has"):
         session.save(name, [{"t": "x"}])
 
 

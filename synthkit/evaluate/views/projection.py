@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from synthkit.core.errors import MissingExtra, UsageError
-from synthkit.core.extras import need
+from synthkit.core.errors import UsageError
 
 FIT = 20_000
 """Most rows that a map is fitted on; the others are placed on it."""
@@ -32,16 +30,15 @@ class Projection:
     Parameters
     ----------
     points : (n, 2) float32; not finite where the vector is not.
-    method : ``"PCA"`` or ``"UMAP"``.
-    explained : the shares of the variance along the two axes, 0..1; ``None`` where they mean
-        nothing.
+    method : ``"PCA"``.
+    explained : the shares of the variance along the two axes, 0..1.
     fitted : how many rows the map was fitted on.
-    seed : of the rows it was fitted on, and of UMAP's layout.
+    seed : for the rows it was fitted on.
     """
 
     points: Floats
     method: str
-    explained: tuple[float, float] | None
+    explained: tuple[float, float]
     fitted: int
     seed: int
 
@@ -101,49 +98,6 @@ def pca(vectors: ArrayLike, *, fit: int = FIT, seed: int = 0) -> Projection:
         part = np.flatnonzero(finite[start : start + BLOCK]) + start
         points[part] = (whole[part] - middle) @ axes.T
     return Projection(points, "PCA", explained, len(chosen), seed)
-
-
-def umap(vectors: ArrayLike, *, fit: int = FIT, seed: int = 0) -> Projection:
-    """A layout that keeps near vectors near, by the package umap-learn.
-
-    Distances between far groups say little, and the axes mean nothing. Fewer than four vectors are
-    laid out by :func:`pca`, which then is the method.
-
-    Parameters
-    ----------
-    vectors : (n, d) numbers.
-    fit : most rows to fit on, drawn by the seed.
-
-    Raises
-    ------
-    MissingExtra
-        If umap-learn is not installed.
-    UsageError
-        If the vectors are not an (n, d) array.
-
-    References
-    ----------
-    L. McInnes, J. Healy, J. Melville (2018), UMAP, arXiv 1802.03426; cosine distances.
-    """
-    try:
-        package: Any = need("umap", extra="notebook", why="to lay a map out by UMAP")
-    except MissingExtra as error:
-        raise MissingExtra(
-            "umap-learn is needed for --map umap, and is in no extra. Install it with: "
-            "pip install umap-learn; or leave the option out, for a map by PCA."
-        ) from error
-    whole = _matrix(vectors)
-    chosen = _fitting(whole, fit, seed)
-    if len(chosen) < 4:
-        return pca(whole, fit=fit, seed=seed)
-    near = min(15, len(chosen) - 1)
-    model = package.UMAP(n_components=2, n_neighbors=near, metric="cosine", random_state=seed)
-    points = np.full((len(whole), 2), np.nan, np.float32)
-    points[chosen] = model.fit_transform(whole[chosen])
-    rest = np.setdiff1d(np.flatnonzero(_finite(whole)), chosen)
-    if len(rest):
-        points[rest] = model.transform(whole[rest])
-    return Projection(points, "UMAP", None, len(chosen), seed)
 
 
 def neighbours(vectors: ArrayLike, row: int, k: int = 10) -> list[tuple[int, float]]:

@@ -13,7 +13,7 @@ import os
 import queue
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,6 +60,10 @@ class Endpoint:
         if self.raw:
             parts["raw"] = True
         return canonical(parts).decode()
+
+    def with_budget(self, budget: Budget) -> Endpoint:
+        """The same endpoint with another budget, which counts retries as well."""
+        return replace(self, budget=budget)
 
     @property
     def url(self) -> str:

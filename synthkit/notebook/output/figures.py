@@ -37,13 +37,13 @@ class Plotted:
     Examples
     --------
     >>> Plotted(plots.balance({"yes": 30, "no": 30}))
-    None of 2 labels is told apart from its target.
+    None of 2 labels differs significantly from its target.
     <BLANKLINE>
     label   n  share              target
     yes    30  0.50 [0.38, 0.62]     0.5
     no     30  0.50 [0.38, 0.62]     0.5
     <BLANKLINE>
-    n = 60 rows; 95 % Wilson intervals; upright mark: the target, the same for all
+    n = 60 rows; 95 % Wilson intervals; vertical mark: target, equal for all labels
     """
 
     figure: Any
@@ -54,7 +54,7 @@ class Plotted:
     @property
     def static(self) -> StaticOutput:
         """The reading, and the table."""
-        said = plots.reading(self.figure)
+        said = plots.summary(self.figure)
         rows = plots.rows(self.figure)
         more = plots.size(self.figure) - len(rows[:MOST_ROWS])
         rest = [count(more, "more row")] if more > 0 else []

@@ -16,7 +16,7 @@ from synthkit import plots
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.evaluate.views.group_contrast import MISSING
-from synthkit.notebook.widgets.explorer.map import Atlas
+from synthkit.notebook.widgets.explorer.map import TextMap
 from synthkit.plots import HUES
 
 WIDTH, HEIGHT, MARGIN = 1280, 720, 24
@@ -34,88 +34,83 @@ SHAPES = (
 )
 
 
-def static(atlas: Atlas) -> StaticOutput:
+def static(text_map: TextMap) -> StaticOutput:
     """The map in a form that needs neither kernel nor script; equal for equal maps."""
-    groups = atlas.groups
+    groups = text_map.groups
     counts = groups.counts()
     rows = [
-        {"mark": _mark(atlas, code), "group": label, "rows": counts[code]}
+        {"mark": _mark(text_map, code), "group": label, "rows": counts[code]}
         for code, label in enumerate(groups.labels)
-        if atlas.colour
+        if text_map.colour
     ]
-    table = static_table(rows, note=caption(atlas))
-    where = "data:image/svg+xml," + quote(_svg(atlas), safe=",='/:;() ")
+    table = static_table(rows, note=caption(text_map))
+    where = "data:image/svg+xml," + quote(_svg(text_map), safe=",='/:;() ")
     size = f'width="{WIDTH // 2}" height="{HEIGHT // 2}"'
     picture = (
-        f'<p><img {size} alt="A map of {count(len(atlas.drawn), "point")}." src="{where}"></p>'
+        f'<p><img {size} alt="A map of {count(len(text_map.drawn), "point")}." src="{where}"></p>'
     )
-    return StaticOutput(table.plain, (picture if len(atlas.drawn) else "") + table.html)
+    return StaticOutput(table.plain, (picture if len(text_map.drawn) else "") + table.html)
 
 
-def figure(atlas: Atlas, hover: int | None = None) -> Any:
+def figure(text_map: TextMap, hover: int | None = None) -> Any:
     """The map as a plotly figure; ``hover`` as in :func:`synthkit.plots.embedding_map`."""
-    drawn, labels = atlas.drawn, atlas.groups.labels
+    drawn, labels = text_map.drawn, text_map.groups.labels
     return plots.embedding_map(
-        atlas.map.points[drawn].astype(float).tolist(),
-        texts=[atlas.texts[at] for at in drawn],
-        groups=[labels[code] or atlas.name for code in atlas.groups.codes[drawn]],
-        axes=(f"{atlas.map.method} 1", f"{atlas.map.method} 2"),
-        caption=caption(atlas),
+        text_map.map.points[drawn].astype(float).tolist(),
+        texts=[text_map.texts[at] for at in drawn],
+        groups=[labels[code] or text_map.name for code in text_map.groups.codes[drawn]],
+        axes=(f"{text_map.map.method} 1", f"{text_map.map.method} 2"),
+        caption=caption(text_map),
         hover=hover,
-        seed=atlas.seed,
+        seed=text_map.map.seed,
     )
 
 
-def caption(atlas: Atlas) -> str:
-    """How many points, coloured by what, embedded, laid out and drawn how; one line."""
-    shown, of, made, placed = len(atlas.drawn), len(atlas.scope), atlas.map, _placed(atlas)
-    points = count(of, "point")
-    parts = [
-        f"{atlas.name}: " + (f"{thousands(shown)} of {points} shown" if shown < of else points)
-    ]
-    if of < placed:
+def caption(text_map: TextMap) -> str:
+    """One line: the number of points, their colour, the embedder, the projection and the seed."""
+    shown, total, placed = len(text_map.drawn), len(text_map.scope), text_map.placed
+    vectors, projected = text_map.vectors, text_map.map
+    points = count(total, "point")
+    parts = [f"{text_map.name}: {points}"]
+    if shown < total:
+        parts = [f"{text_map.name}: {thousands(shown)} of {points} shown"]
+    if total < placed:
         parts.append(f"narrowed from {thousands(placed)}")
-    if atlas.done < atlas.size:
-        parts.append(f"{thousands(atlas.done)} of {count(atlas.size, 'text')} embedded")
-    elif apart := atlas.size - placed:
-        parts.append(f"{count(apart, 'row')} without a vector")
-    if atlas.colour:
-        parts.append(f"coloured by {atlas.colour}")
-    if atlas.text is not None and atlas.embedder is not None:
-        parts.append(f"{atlas.text} embedded by {atlas.source}")
+    if vectors.done < text_map.size:
+        parts.append(f"{thousands(vectors.done)} of {count(text_map.size, 'text')} embedded")
+    elif missing := text_map.size - placed:
+        parts.append(f"{count(missing, 'row')} without a vector")
+    if text_map.colour:
+        parts.append(f"coloured by {text_map.colour}")
+    if text_map.column is not None and vectors.embedder is not None:
+        parts.append(f"{text_map.column} embedded by {vectors.source}")
     else:
-        parts.append(f"vectors from {atlas.source}")
-    parts.append(made.method)
-    if made.explained is not None:
-        across, up = made.explained
-        parts[-1] += f", {across:.0%} of the variance across, {up:.0%} up".replace("%", "\u202f%")
-    if made.fitted < placed:
-        parts.append(f"fitted on {thousands(made.fitted)}")
-    return ", ".join([*parts, f"seed {made.seed}"])
+        parts.append(f"vectors from {vectors.source}")
+    across, up = (f"{share:.0%}".replace("%", "\u202f%") for share in projected.explained)
+    parts.append(f"{projected.method}, {across} of the variance across, {up} up")
+    if projected.fitted < placed:
+        parts.append(f"fitted on {thousands(projected.fitted)}")
+    return ", ".join([*parts, f"seed {projected.seed}"])
 
 
-def _placed(atlas: Atlas) -> int:
-    return int(np.isfinite(atlas.map.points).all(axis=1).sum())
-
-
-def _mark(atlas: Atlas, code: int) -> str:
-    groups = atlas.groups
+def _mark(text_map: TextMap, code: int) -> str:
+    groups = text_map.groups
     if not groups.numeric:
         return GLYPHS[code % len(GLYPHS)]
     return GLYPHS[-1] if groups.labels[code] == MISSING else f"size {code + 1}"
 
 
-def _svg(atlas: Atlas) -> str:
-    at = np.searchsorted(atlas.scope, atlas.drawn)
-    x = np.rint(MARGIN + atlas.frame[at, 0] * (WIDTH - 2 * MARGIN)).astype(int)
-    y = np.rint(HEIGHT - MARGIN - atlas.frame[at, 1] * (HEIGHT - 2 * MARGIN)).astype(int)
-    codes = atlas.groups.codes[atlas.drawn]
+def _svg(text_map: TextMap) -> str:
+    at = np.searchsorted(text_map.scope, text_map.drawn)
+    x = np.rint(MARGIN + text_map.frame[at, 0] * (WIDTH - 2 * MARGIN)).astype(int)
+    y = np.rint(HEIGHT - MARGIN - text_map.frame[at, 1] * (HEIGHT - 2 * MARGIN)).astype(int)
+    codes = text_map.groups.codes[text_map.drawn]
     parts = []
-    for code in range(len(atlas.groups.labels)):
+    for code in range(len(text_map.groups.labels)):
         if len(own := np.flatnonzero(codes == code)):
             # the corners of an unseen line bear the marks: the fewest letters for each point
             line = "L".join(f"{x[n]},{y[n]}" for n in own)
-            paint, shape = _style(atlas, code)
+            paint, shape = _style(text_map, code)
             parts.append(
                 f"<marker id='m{code}' markerUnits='userSpaceOnUse' markerWidth='32' "
                 f"markerHeight='32' viewBox='-16 -16 32 32'><path {paint} d='{shape}'/></marker>"
@@ -129,11 +124,11 @@ def _svg(atlas: Atlas) -> str:
     )
 
 
-def _style(atlas: Atlas, code: int) -> tuple[str, str]:
+def _style(text_map: TextMap, code: int) -> tuple[str, str]:
     """How a group is painted, and the shape of its points, drawn from their middle."""
-    groups = atlas.groups
+    groups = text_map.groups
     if not groups.numeric:
-        fill = HUES[code % len(HUES)] if atlas.colour else HUES[0]
+        fill = HUES[code % len(HUES)] if text_map.colour else HUES[0]
         return f"fill='{fill}'", SHAPES[code % len(SHAPES)]
     if groups.labels[code] == MISSING:
         return f"fill='{HUES[-1]}'", SHAPES[-1]

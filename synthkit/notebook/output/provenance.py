@@ -13,9 +13,9 @@ from synthkit.core.types import Completion, Mark, Message, Request, Sampling
 from synthkit.curate.marks.history import is_edited, standing
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
-from synthkit.sessions.curations import verdicts
 from synthkit.sessions.session import Session
-from synthkit.store.store import ID_DIGITS, Stored
+from synthkit.store.completions import StoredCompletion
+from synthkit.store.ids import ID_DIGITS
 
 
 class Part(NamedTuple):
@@ -29,9 +29,9 @@ class Part(NamedTuple):
 def of_made(making: Job, made: RowEvent) -> list[Part]:
     """The way of a row of a run: prompts, answers as they came, sampling, tokens, marks."""
     parts = [Part("fact", "id", made.id)]
-    held = making.session.store.get(list(made.of))
-    for key, request in made.of.items():
-        model = making.answering(request)
+    held = making.session.store.completions.get(list(made.requests))
+    for key, request in made.requests.items():
+        model = making.model_of(request)
         parts += _told(request.payload(model.fingerprint), held.get(key), model.name)
         if key not in held:
             parts.append(Part("fact", "answer", "the session holds none: the request failed"))
@@ -42,7 +42,7 @@ def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:
     """The way of a row of any table, as far as the session knows it."""
     parts = [Part("fact", "id", id)]
     parts += [Part("fact", "dropped", cell(row["why"]))] if row.get("why") else []
-    names = session.store.models()
+    names = session.store.models.names()
     stored = _behind(session, id)
     for one in stored:
         model = one.request["model"]
@@ -55,7 +55,7 @@ def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:
     return [*parts, *_judged(session, id), *_marked(session, id)]
 
 
-def _behind(session: Session, id: str) -> Sequence[Stored]:
+def _behind(session: Session, id: str) -> Sequence[StoredCompletion]:
     # shorter ids can be a table's own, and would find a request by chance
     if not re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}|[0-9a-f]{{32}}", id):
         return []
@@ -103,7 +103,7 @@ def _row_seed(request: Mapping[str, Any]) -> int:
 
 def _judged(session: Session, id: str) -> list[Part]:
     """What filters decided of a row, the latest last; nothing where none looked at it."""
-    found = verdicts(session.store, [id])
+    found = session.store.curations.verdicts([id])
     if not found:
         return []
     said = [Part("fact", one["verdict"], _decided(one)) for one in found]
@@ -117,7 +117,7 @@ def _decided(verdict: Mapping[str, Any]) -> str:
 
 
 def _marked(session: Session, id: str) -> list[Part]:
-    marks = standing(session.store.marks([id])).values()
+    marks = standing(session.store.marks.for_rows([id])).values()
     if not marks:
         return [Part("head", "Marks"), Part("fact", "marks", "none yet")]
     return [Part("head", "Marks"), *(Part("fact", _label(mark), _said(mark)) for mark in marks)]

@@ -14,7 +14,7 @@ from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
     from synthkit.notebook.magics import SynthMagics
-    from synthkit.notebook.widgets.explorer.map import Atlas
+    from synthkit.notebook.widgets.explorer.map import TextMap
     from synthkit.notebook.widgets.explorer.widget import Explorer
 
 SHOWN_BY = {"mark": {"Marker"}, "show": {"Preview", "TableView"}}
@@ -25,17 +25,17 @@ LIVE = (
 
 def explore(magics: SynthMagics, options: Any) -> None:
     """A map of a table's texts; what is selected on it is TABLE_explorer.selected."""
-    atlas = _atlas(magics, options)
+    text_map = _text_map(magics, options)
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     if not interactive():
-        atlas.embed()
-        display(drawing.static(atlas))
+        text_map.embed()
+        display(drawing.static(text_map))
         return
     module = need(
         "synthkit.notebook.widgets.explorer.widget", extra="notebook", why="to explore a table"
     )
-    explorer: Explorer = module.Explorer(atlas, hand=lambda one, verb: _hand(magics, one, verb))
-    magics.shell.user_ns[f"{atlas.name}_explorer"] = explorer
+    explorer: Explorer = module.Explorer(text_map, hand=lambda one, verb: _hand(magics, one, verb))
+    magics.shell.user_ns[f"{text_map.name}_explorer"] = explorer
     if not options.live:
         magics.show(explorer)
     try:
@@ -43,8 +43,8 @@ def explore(magics: SynthMagics, options: Any) -> None:
     except KeyboardInterrupt:
         display(explorer.static.for_widget)
         raise Interrupted(
-            f"Interrupted: {atlas.done} of {atlas.size} texts are embedded and drawn; "
-            f"{atlas.name}_explorer.embed() goes on, and so does Go on in the widget."
+            f"Interrupted: {explorer.map.vectors.done} of {text_map.size} texts are embedded and "
+            f"drawn; {text_map.name}_explorer.embed() or Go on in the widget continues."
         ) from None
     if options.live:
         print(LIVE)
@@ -52,7 +52,7 @@ def explore(magics: SynthMagics, options: Any) -> None:
     display(explorer.static.for_widget)
 
 
-def _atlas(magics: SynthMagics, options: Any) -> Atlas:
+def _text_map(magics: SynthMagics, options: Any) -> TextMap:
     module = need(
         "synthkit.notebook.widgets.explorer.map", extra="notebook", why="to explore a table"
     )
@@ -63,17 +63,16 @@ def _atlas(magics: SynthMagics, options: Any) -> Atlas:
             from synthkit.models.embedders import load_embedder
 
             embedder = load_embedder(options.embedder)
-    atlas: Atlas = module.Atlas(
+    text_map: TextMap = module.TextMap(
         magics.names.table(options.table),
         name=options.table.removeprefix("@"),
-        text=options.text,
+        column=options.text,
         embedder=embedder,
         vectors=options.vectors,
-        method=options.map,
         colour=options.colour,
         seed=magics.seed if options.seed is None else options.seed,
     )
-    return atlas
+    return text_map
 
 
 def _hand(magics: SynthMagics, explorer: Explorer, verb: str) -> str:
@@ -96,7 +95,6 @@ EXPLORE = Verb(
         argument("--text", metavar="COLUMN", help="what to embed; the longest text if not given"),
         argument("--embedder", default="wordllama", help="wordllama, minilm, or a variable"),
         argument("--vectors", metavar="COLUMN", help="a column that holds vectors already"),
-        argument("--map", choices=["pca", "umap"], default="pca", help="how they are laid out"),
         argument("--colour", metavar="COLUMN", help="what colours the points"),
         argument("--seed", type=int, help="of the points that are drawn"),
         argument("--live", action="store_true", help="a plotly figure, which takes 5 MB"),

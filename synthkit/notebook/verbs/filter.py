@@ -15,7 +15,7 @@ from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_
 from synthkit.data import tables as tables
 from synthkit.data.results import curation_summary
 from synthkit.notebook.verbs.verb import Verb
-from synthkit.sessions.curations import get_filter
+from synthkit.sessions.learned_filters import load_body
 
 if TYPE_CHECKING:
     from synthkit.notebook.magics import SynthMagics
@@ -80,7 +80,7 @@ class FilterLine:
 def learned_filter(magics: SynthMagics, spec: str, embedder: str) -> Filter:
     """The filter ``name`` or ``name:version`` of this session, on the column it was learned on."""
     name = spec.partition(":")[0]
-    column = get_filter(magics.session.store, name, _version(spec))["column"]
+    column = load_body(magics.session.store, name, _version(spec))["column"]
     return FilterLine(magics, column, embedder).filter("learned", spec)
 
 

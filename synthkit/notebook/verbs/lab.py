@@ -52,7 +52,7 @@ def _laboratory(magics: SynthMagics, options: Any) -> Laboratory:
     from synthkit.lab.lab import Laboratory
 
     names, store = magics.names, magics.session.store
-    kept = store.lab(options.name) or {}
+    kept = store.labs.get(options.name) or {}
     prompts = [names.text(prompt) or "" for prompt in options.prompt]
     if not prompts and not kept:
         prompts = _from_run(magics, options)
@@ -92,10 +92,10 @@ def _laboratory(magics: SynthMagics, options: Any) -> Laboratory:
 def _from_run(magics: SynthMagics, options: Any) -> list[str]:
     """The prompt of the newest run of that name; its inputs and model too, if none are given."""
     store = magics.session.store
-    runs = [run for run in store.runs() if run["name"] == options.name]
+    runs = [run for run in store.runs.all() if run["name"] == options.name]
     if not runs:
         return []
-    rows = store.run_rows(runs[-1]["run"])
+    rows = store.runs.rows(runs[-1]["run"])
     if rows is not None and rows.line and not (options.inputs or options.vary):
         asked = opts.parse(magics.synth.parser, opts.split(rows.line), opts.ARGUMENTS, "")
         options.inputs, options.vary = asked.source, asked.vary

@@ -197,16 +197,16 @@ def _map(magics: SynthMagics, options: Any) -> Any:
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     name = _name(options)
     own = magics.shell.user_ns.get(options.embedder)
-    atlas = module.Atlas(
+    text_map = module.TextMap(
         magics.names.table(name),
         name=name,
-        text=options.text,
+        column=options.text,
         embedder=own if hasattr(own, "embed") else magics.embedder(options.embedder),
         colour=options.label,
         seed=options.seed,
     )
-    atlas.embed()
-    return drawing.figure(atlas)
+    text_map.embed()
+    return drawing.figure(text_map)
 
 
 def _cartography(magics: SynthMagics, options: Any) -> Any:

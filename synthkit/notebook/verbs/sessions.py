@@ -15,10 +15,9 @@ from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import standing
 from synthkit.notebook.verbs.verb import Verb
-from synthkit.sessions import inventory
-from synthkit.sessions.curations import verdicts
+from synthkit.sessions import inventory, lineage, named_tables
 from synthkit.sessions.session import Session
-from synthkit.store.store import Stored
+from synthkit.store.completions import StoredCompletion
 
 if TYPE_CHECKING:
     from synthkit.notebook.magics import SynthMagics
@@ -44,7 +43,7 @@ def session(magics: SynthMagics, options: Any) -> Any:
 
 def outline(here: Session, label: str) -> StaticOutput:
     """The newest runs as a table, and the kept tables with what they come from, in words."""
-    runs = here.store.runs()
+    runs = here.store.runs.all()
     rows = [
         {
             "run": run["name"] or "-",
@@ -58,18 +57,20 @@ def outline(here: Session, label: str) -> StaticOutput:
         }
         for run in runs[-MOST:]
     ]
-    tables = inventory.shelved(here.store, here.folder / "tables")
+    tables = named_tables.read_all(here.store, here.table_folder)
     tables.sort(key=lambda one: one.name)
     told = [f"{count(len(runs) - MOST, 'older run')} not shown"] if len(runs) > MOST else []
     told += [f"{one.name}: {count(one.rows, 'row')}" for one in tables[:MOST]]
-    told += sorted(map(str, inventory.lineage(tables)))[:MOST]
+    told += sorted(map(str, lineage.edges(tables)))[:MOST]
     told += [
         f"{count(row['marks'], 'mark')} by {row['by'] or 'no one'}: {row['label']}"
-        for row in inventory.marked(here.store)[:MOST]
+        for row in inventory.mark_counts(here.store)[:MOST]
     ]
     names = _first([one.name for one in tables]) or "none yet"
     return static_table(
-        rows, note=f"session {label}: {here.store.count()} answers; tables: {names}", notes=told
+        rows,
+        note=f"session {label}: {here.store.completions.count()} answers; tables: {names}",
+        notes=told,
     )
 
 
@@ -101,7 +102,7 @@ def trace(magics: SynthMagics, options: Any) -> Any:
     return static_table([*(part for stored in behind for part in _told(stored)), *decided])
 
 
-def _told(stored: Stored) -> list[dict[str, Any]]:
+def _told(stored: StoredCompletion) -> list[dict[str, Any]]:
     request, completion = stored.request, stored.completion
     rows = [{"part": role, "value": content} for role, content in request["messages"]]
     rows += [
@@ -121,10 +122,10 @@ def _told(stored: Stored) -> list[dict[str, Any]]:
 def _decided(here: Session, id: str) -> list[dict[str, Any]]:
     """What filters decided of a row, then the marks on it that stand."""
     said: list[tuple[str, tuple[str, ...]]] = []
-    for one in verdicts(here.store, [id]):
+    for one in here.store.curations.verdicts([id]):
         by, of = one["filter"], one["name"]
         said.append((one["verdict"], (one["why"], by and f"by {by}", of and f"of {of}")))
-    for mark in standing(here.store.marks([id])).values():
+    for mark in standing(here.store.marks.for_rows([id])).values():
         told = (mark.label, mark.reason, mark.by and f"by {mark.by}", mark.task)
         said.append(("mark", told))
     return [{"part": part, "value": ", ".join(filter(None, told))} for part, told in said]

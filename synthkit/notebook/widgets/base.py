@@ -1,18 +1,21 @@
-"""What all widgets share: one stylesheet, one way to ask, and errors where people see them."""
+"""The base of all widgets: front-end files, messages, errors, and what is sent of long cells."""
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anywidget
 import traitlets
 
-from synthkit.core.errors import SynthkitError
+from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.formatting import cell, is_number
+
+T = TypeVar("T")
 
 HERE = Path(__file__).parent
 SAFE_INTEGER = 2**53
@@ -39,10 +42,10 @@ def style(widget: str) -> str:
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget that keeps its data here and answers the browser's messages.
+    """A widget whose data stays in the kernel, which answers the messages of the front end.
 
-    ``about`` holds what never changes, and the widget's id, by which the browser asks its manager
-    whether the kernel is still there. The ``error`` of a message is shown in the widget, since
+    ``about`` holds what never changes, and the widget's id, by which the front end asks its manager
+    whether the kernel is still there. The ``error`` of a message is shown in the widget, because
     ipywidgets would log it where nobody looks; the next message that succeeds clears it.
     """
 
@@ -55,7 +58,7 @@ class Widget(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The view; where none can be made, its static twin stands beside it, and this is empty."""
+        """The view; empty where there can be none, since the static output is shown beside it."""
         bundle = super()._repr_mimebundle_(**options)
         if bundle:
             data = bundle[0] if isinstance(bundle, tuple) else bundle
@@ -74,25 +77,38 @@ class Widget(anywidget.AnyWidget):
             self.send(reply)
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a message from the browser is answered with; ``None`` for nothing.
+        """The answer to a message of the front end, if there is one; errors are shown there.
 
-        Whatever it raises is shown in the widget.
+        Subclasses handle their own messages, and call this for any other.
         """
-        raise NotImplementedError
+        raise UsageError(f"unknown message to {type(self).__name__}: {content!r}.")
 
     def fail(self, error: BaseException) -> None:
-        """Show an error in the widget: in its own words if it is ours, else with its type."""
-        told = (
-            str(error) if isinstance(error, SynthkitError) else f"{type(error).__name__}: {error}"
-        )
-        self.error = told
+        """Show an error in the widget, with its type unless it is a synthkit error."""
+        name = "" if isinstance(error, SynthkitError) else f"{type(error).__name__}: "
+        self.error = f"{name}{error}"
 
 
 def clipped(value: Any, length: int) -> Any:
-    """A cell for the browser: number, text, ``None``, or ``[start of the text, whole length]``."""
+    """A cell to send: a number, text, ``None``, or ``[start of the text, its length]``."""
     if value is None or (is_number(value) and abs(value) < SAFE_INTEGER):
         return value
-    # halves of surrogate pairs cannot be sent as UTF-8
     text = cell(value)
-    start = text[:length].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    start = sendable(text[:length])
     return start if len(text) <= length else [start, len(text)]
+
+
+def sendable(text: str) -> str:
+    """Text that can be sent as UTF-8: half surrogate pairs become U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def fitting(rows: Iterable[T], size: int) -> list[T]:
+    """The first rows whose JSON fits into ``size`` bytes, for a trait: a notebook saves it."""
+    kept = []
+    for row in rows:
+        size -= len(json.dumps(row, ensure_ascii=False).encode())
+        if size < 0:
+            break
+        kept.append(row)
+    return kept

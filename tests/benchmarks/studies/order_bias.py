@@ -21,7 +21,7 @@ from synthkit.core.types import Sampling
 from synthkit.data.tables import concat
 from synthkit.evaluate.raters.judge_calibration import calibrate
 from synthkit.evaluate.raters.leaderboard import leaderboard, pairs
-from synthkit.generation.job import make
+from synthkit.generation.job import generate
 from synthkit.models import load_model
 from synthkit.models.hub import catalog
 from synthkit.recipes import likelihood, pairwise
@@ -61,7 +61,7 @@ def main():
             for seed in range(options.seeds):
                 rows = drawn(kind, seed, n)
                 recipe = pairwise(ASKED, rows=rows, sampling=SAMPLING, **how)
-                runs.append(make(recipe, model=model, session=session))
+                runs.append(generate(recipe, model=model, session=session))
             lines.append([way, kind, *cells(runs, kind)])
             if kind == BETTER:
                 judged = concat([run.table for run in runs])
@@ -129,7 +129,7 @@ def alone(seeds, session):
         texts = [{"text": text} for text in [*rows["first"], *rows["second"]]]
         labels = {"positive": " positive", "negative": " negative"}
         recipe = likelihood("Review: {{ text }}\nSentiment:", rows=texts, labels=labels)
-        run = make(recipe, model=raw, session=session)
+        run = generate(recipe, model=raw, session=session)
         said = zip(run.table["text"], run.table["likelihoods"], strict=True)
         chance = {text: json.loads(each)["positive"] for text, each in said}
         # both labels equally likely is a reject, and neither

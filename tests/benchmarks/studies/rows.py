@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.core.types import Sampling
 from synthkit.evaluate.metrics.learners import held_out
-from synthkit.generation.job import make
+from synthkit.generation.job import generate
 from synthkit.recipes._attrprompt import attrprompt
 from synthkit.recipes._zerogen import zerogen
 from synthkit.stats.classifier import Classifier, fit
@@ -35,7 +35,7 @@ def written(name, condition, seed, model, session, *, temperature=USUAL):
         recipe = attrprompt(
             task.attributed, vary=task.vary, labels=task.labels, n=ROWS, sampling=sampling
         )
-    return make(recipe, model=model, session=session)
+    return generate(recipe, model=model, session=session)
 
 
 def gathered(name, seeds, model, session, tools):

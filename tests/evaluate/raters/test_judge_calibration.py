@@ -116,7 +116,7 @@ def test_preferences_of_a_judge_are_calibrated_by_criterion(session: sk.Session)
             return "A"
         return "A" if a > b else "B" if b > a else "tie"
 
-    judged = sk.make(judge, model=sk.Fake(answer), session=session).table
+    judged = sk.generate(judge, model=sk.Fake(answer), session=session).table
     marks = {
         row["id"]: "first"
         if len(row["first"]) > 3

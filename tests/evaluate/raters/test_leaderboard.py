@@ -145,7 +145,7 @@ def test_identical_systems_come_out_even_by_a_judge_that_likes_the_first_place(
 ) -> None:
     table = pairs({name: [row | {"text": "Same."} for row in answers("x", 40)] for name in "ab"})
     judge = sk.recipes.pairwise(rows=table, reasons=False)
-    judged = sk.make(judge, model=sk.Fake("A"), session=session).table
+    judged = sk.generate(judge, model=sk.Fake("A"), session=session).table
     found = leaderboard(judged)
     assert {score.value for score in found.ratings.values()} == {1000}
     assert {score.value for score in found.win_rates.values()} == {0.5}
@@ -163,7 +163,7 @@ def test_a_sound_judge_is_consistent_and_finds_the_better(session: sk.Session) -
 
     good = [row | {"text": "good, long and kind"} for row in answers("g", 30)]
     table = pairs({"good": good, "bad": answers("bad", 30), "worse": answers("worse", 30)})
-    made = sk.make(
+    made = sk.generate(
         sk.recipes.pairwise(rows=table, reasons=False), model=sk.Fake(warm), session=session
     )
     found = leaderboard(made.table, resamples=50)

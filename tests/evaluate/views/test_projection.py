@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import sys
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from synthkit.core.errors import MissingExtra, UsageError
+from synthkit.core.errors import UsageError
 from synthkit.evaluate.views import projection
-from synthkit.evaluate.views.projection import inside, neighbours, pca, sample, umap, unit
+from synthkit.evaluate.views.projection import inside, neighbours, pca, sample, unit
 
 
 def vectors(n: int, d: int = 5, seed: int = 0) -> Any:
@@ -69,34 +67,6 @@ def test_degenerate_vectors_have_a_map(given: Any, points: Any, explained: Any) 
 def test_what_is_no_matrix_is_refused(given: Any) -> None:
     with pytest.raises(UsageError, match=r"expected .*vector"):
         pca(given)
-
-
-def test_umap_that_is_absent_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(MissingExtra, match="pip install umap-learn"):
-        umap(vectors(10))
-
-
-def test_umap_is_fitted_on_a_sample_and_places_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-
-    class Layout:
-        def __init__(self, **options: Any) -> None:
-            asked.append(options)
-
-        def fit_transform(self, rows: Any) -> Any:
-            return rows[:, :2]
-
-        transform = fit_transform
-
-    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Layout))
-    given = vectors(40)
-    given[7] = np.nan
-    made = umap(given, fit=30, seed=5)
-    assert asked == [{"n_components": 2, "n_neighbors": 15, "metric": "cosine", "random_state": 5}]
-    assert np.allclose(made.points, given[:, :2], equal_nan=True, atol=1e-6)
-    assert (made.method, made.explained, made.fitted) == ("UMAP", None, 30)
-    assert umap(given[:3]).method == "PCA"
 
 
 def test_neighbours_are_those_of_the_whole_matrix_of_cosines() -> None:

@@ -175,18 +175,18 @@ def test_scores_are_kept_found_again_replayed_and_carried_by_a_bundle(
 ) -> None:
     rows = [{"text": "a b c"}, {"text": "d e f"}, {"text": "a b c"}]
     model = sk.Fake()
-    run = sk.make(scored, rows=rows, model=model, session=session)
+    run = sk.generate(scored, rows=rows, model=model, session=session)
     assert run.table.nll[0] != run.table.nll[1]
     assert run.table.id.is_unique
     assert run.ledger.completion_tokens == 0
-    again = sk.make(scored, rows=rows, model=sk.Fake(), session=session)
+    again = sk.generate(scored, rows=rows, model=sk.Fake(), session=session)
     assert (again.ledger.requests, again.ledger.hits) == (0, 3)
-    replayed = sk.make(scored, rows=rows, model="replay", session=session)
+    replayed = sk.generate(scored, rows=rows, model="replay", session=session)
     assert replayed.table.to_dict() == run.table.to_dict()
     with pytest.raises(ReplayMiss, match="differs in answer: 'd e f' there, 'd e g' asked"):
-        sk.make(scored, rows=[{"text": "d e g"}], model="replay", session=session)
+        sk.generate(scored, rows=[{"text": "d e g"}], model="replay", session=session)
     session.export(tmp_path / "held.synthkit")
     with sk.Session(tmp_path / "other") as other:
         other.import_bundle(tmp_path / "held.synthkit")
-        there = sk.make(scored, rows=rows, model=sk.Fake(), session=other)
+        there = sk.generate(scored, rows=rows, model=sk.Fake(), session=other)
         assert (there.ledger.requests, there.table.to_dict()) == (0, run.table.to_dict())

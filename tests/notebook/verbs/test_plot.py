@@ -67,7 +67,7 @@ def test_balance_is_of_a_column_against_all_alike(table: Shell) -> None:
     shown = table.run("%synth plot balance reviews --label mood")
     assert drawn(table)["data"][0]["x"] == pytest.approx([29 / 39, 10 / 39], abs=1e-5)
     assert drawn(table)["data"][1]["x"] == [0.5, 0.5]
-    assert "2 of 2 labels are off their target; good most" in shown
+    assert "2 of 2 labels differ significantly from their target; the most: good" in shown
     assert "1 without mood left out" in shown
 
 
@@ -84,7 +84,7 @@ def test_a_funnel_is_of_a_curation_or_of_the_table_it_was_made_of(table: Shell) 
     table.run("%synth filter reviews --length 4-")
     shown = table.run("%synth plot funnel reviews")
     assert drawn(table)["data"][0]["x"] == [20]
-    assert "20 of 40 rows are kept (50 %)." in shown
+    assert "20 of 40 rows kept (50 %)." in shown
     first = drawn(table)
     table.run("%synth plot funnel reviews_curation")
     assert drawn(table) == first
@@ -106,7 +106,7 @@ def test_tstr_is_of_what_evaluate_gives_one_or_several(table: Shell) -> None:
     )
     shown = table.run("%synth plot tstr worth")
     assert drawn(table)["data"][0]["x"] == [worth.synthetic.value]
-    assert "Real rows and worth are not told apart: 0.00" in shown
+    assert "No significant difference between real rows and worth: 0.00" in shown
     assert "most frequent label" in shown
     table.ip.user_ns["both"] = {"plain": worth, "varied": worth.synthetic}
     table.run("%synth plot tstr both --metric macro-F1")
@@ -152,13 +152,13 @@ def test_agreement_and_accept_rates_are_of_the_marks(shell: Shell) -> None:
     shown = shell.run("%synth plot agreement reviews")
     # agreed on 3 of 4, by chance (2 x 3 + 2 x 1) / 16
     assert drawn(shell)["data"][0]["z"] == [[None, 0.5], [0.5, None]]
-    assert "ana and bob agree with 0.50" in shown
+    assert "Agreement of ana and bob: 0.50" in shown
     shell.run("%%synth reviews --model model --vary i=1,2,3,4\nDo say {{ i }}.")
     here.mark([str(id) for id in shell["reviews"]["id"]], "accept", by="ana")
     shown = shell.run("%synth plot accept-rates reviews")
     # of the first version ids[2] is even, and so decided by no one
     assert [trace["y"] for trace in drawn(shell)["data"]] == [[pytest.approx(2 / 3, abs=1e-5)], [1]]
-    assert "v2 and v1 are not told apart" in shown
+    assert "No significant difference between v2 and v1" in shown
     assert "Do say {{ i }}." in shown
 
 
@@ -214,7 +214,7 @@ def test_mistakes_are_named(table: Shell, line: str, told: str) -> None:
 
 
 def test_nothing_marked_is_said(table: Shell) -> None:
-    assert "No two annotators have judged the same rows" in table.run(
+    assert "No two annotators marked the same rows" in table.run(
         "%synth plot agreement reviews"
     )
     table.ip.user_ns["model"] = sk.Fake("Soup.")
@@ -232,7 +232,7 @@ def test_a_figure_is_live_only_on_request_and_where_someone_looks(
     told = table.run("%synth plot balance reviews --label mood --live")
     assert "about 5 MB" in told
     assert any("application/vnd.jupyter.widget-view+json" in one.data for one in table.shown)
-    assert "labels are off their target" in told
+    assert "labels differ significantly from their target" in told
 
 
 def test_the_value_of_the_line_holds_the_figure(table: Shell) -> None:

@@ -1,7 +1,7 @@
-"""The explorer: a map of a table's texts, on which rows are found, selected and handed on.
+"""The explorer: a map of a table's texts, on which rows are found, selected and passed on.
 
-The table, the vectors and the selection stay here. The browser gets at most 2,000 points, and of a
-selection its first rows and the counts of its groups, each when it asks; nothing of them is saved.
+The table, the vectors and the selection stay in the kernel. The front end gets at most 2,000
+points, and of a selection the first rows and the counts of its groups. None of them is saved.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ import numpy as np
 import traitlets
 
 from synthkit.core.errors import UsageError
+from synthkit.core.extras import need
 from synthkit.core.formatting import cell, count
 from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables as tables
+from synthkit.evaluate.views.group_contrast import Grouping
 from synthkit.notebook.output import map_image
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
-from synthkit.notebook.widgets.explorer.map import Atlas, How
+from synthkit.notebook.widgets.explorer.map import How, TextMap
 
 State = Literal["waiting", "embedding", "ready", "interrupted", "failed"]
 
 PERIOD = 0.2
+"""Least seconds between two messages about progress."""
 ROWS = 50
 NEAREST = 10
 LABEL_LENGTH = 60
@@ -35,17 +38,19 @@ MOST_CORNERS = 1000
 
 
 class Explorer(Widget):
-    """A map of the texts of a table, with a selection. Methods may be called from any thread.
+    """A widget with a map of a table's texts, and a selection of its rows.
 
-    It is embedded and laid out when it is first looked at, or by :meth:`embed`.
+    The texts are embedded and laid out when the widget is first shown, or by :meth:`embed`. All
+    methods may be called from any thread.
 
     Parameters
     ----------
-    table : a table of any kind, or an :class:`~synthkit.notebook.widgets.explorer.map.Atlas`.
-    embedder : ``"wordllama"``, ``"minilm"``, or anything with ``embed(texts)``.
-    hand : called with this explorer and ``"mark"`` or ``"show"`` to hand the selection on; gives
-        the text of a cell to be offered, or ``""`` if it is done. Without it there are no buttons.
-    options : what else :class:`~synthkit.notebook.widgets.explorer.map.Atlas` takes.
+    table : a table of any kind, or a :class:`~synthkit.notebook.widgets.explorer.map.TextMap`.
+    embedder : the name of an embedder, or anything with ``embed(texts)``.
+    hand : called with this explorer and ``"mark"`` or ``"show"`` to pass the selection on; returns
+        the text of a cell to offer, or ``""`` if nothing is left to do. Without it there are no
+        buttons for it.
+    options : the other options of ``TextMap``.
     """
 
     _esm = source("explorer/widget.js")
@@ -62,17 +67,15 @@ class Explorer(Widget):
         hand: Callable[[Explorer, str], str] | None = None,
         **options: Any,
     ) -> None:
-        self.atlas = table if isinstance(table, Atlas) else _atlas(table, embedder, options)
-        self.name = self.atlas.name
-        self._hand = hand
+        self.map = table if isinstance(table, TextMap) else _text_map(table, embedder, options)
+        self.name, self._hand = self.map.name, hand
         self._lock = threading.RLock()
-        self._told = self._version = 0.0
-        self._state: State = "waiting"
+        self._reported, self._version = 0.0, 0
         super().__init__(
             about={
                 "name": self.name,
-                "text": self.atlas.text or "id",
-                "columns": self.atlas.colours[:MOST_COLUMNS],
+                "text": self.map.column or "id",
+                "columns": self.map.colours[:MOST_COLUMNS],
                 "hands": hand is not None,
             },
             stage=self._stage("waiting"),
@@ -80,25 +83,25 @@ class Explorer(Widget):
         )
 
     def __repr__(self) -> str:
-        return f"Explorer({self.name!r}, {count(self.atlas.size, 'row')})"
+        return f"Explorer({self.name!r}, {count(self.map.size, 'row')})"
 
     @property
     def selected(self) -> Any:
         """The selected rows, as a table of the kind that was given."""
         with self._lock:
-            return self.atlas.selected
+            return self.map.selected
 
     @property
     def selected_ids(self) -> list[Any]:
         """The ids of the selected rows, in the order of the table."""
         with self._lock:
-            return self.atlas.selected_ids
+            return self.map.selected_ids
 
     @property
     def static(self) -> StaticOutput:
-        """The map as it stays in a notebook, without a widget."""
+        """The static output: the map without a widget."""
         with self._lock:
-            return map_image.static(self.atlas)
+            return map_image.static(self.map)
 
     def select(self, ids: Collection[Any], how: How = "replace") -> None:
         """Select the rows with these ids, here and in the browser.
@@ -109,29 +112,28 @@ class Explorer(Widget):
             If the table has no such row.
         """
         with self._lock:
-            self._choose(self.atlas.positions(ids), how, "")
+            self._select(self.map.positions(ids), how, "")
 
     def narrow(self, ids: Collection[Any] | None) -> None:
-        """Draw the rows with these ids alone; ``None`` draws all again."""
+        """Draw only the rows with these ids; ``None`` draws all again."""
         with self._lock:
-            self.atlas.narrow(None if ids is None else self.atlas.positions(ids))
+            self.map.narrow(None if ids is None else self.map.positions(ids))
             self._redraw()
 
     def neighbours(self, id: Any, k: int = NEAREST) -> list[tuple[Any, float]]:
-        """The ids of the ``k`` rows nearest to a row by cosine, with the cosine."""
-        (position,) = self.atlas.positions([id])
-        found = self.atlas.neighbours(position, k)
-        return [(self.atlas.ids[at], likeness) for at, likeness in found]
+        """The ids of the ``k`` nearest rows by cosine, and the cosines."""
+        (position,) = self.map.positions([id])
+        found = self.map.neighbours(position, k)
+        return [(self.map.ids[at], likeness) for at, likeness in found]
 
     def embed(self) -> None:
-        """Embed what is not embedded yet, and draw the map.
+        """Embed the rest of the texts, and draw the map.
 
-        Interrupted, it draws what is done, and goes on when it is called again.
+        After an interrupt, it draws what is done; the next call continues.
         """
-        self._state = "embedding"
         self.stage = self._stage("embedding")
         try:
-            self.atlas.embed(self._tick)
+            self.map.embed(self._tick)
         except KeyboardInterrupt:
             self._end("interrupted")
             raise
@@ -141,123 +143,115 @@ class Explorer(Widget):
         self._end("ready")
 
     def live(self) -> Any:
-        """A plotly FigureWidget of the points drawn; what is selected in it is selected here.
+        """A plotly FigureWidget of the drawn points; a selection in it is a selection here.
 
-        It adds about 5 MB to a notebook that is saved with it.
+        It adds about 5 MB to the notebook.
         """
-        from synthkit.core.extras import need
-
         plotly = need("plotly.graph_objects", extra="notebook", why="to draw a live figure")
-        drawn = self.atlas.drawn
-        figure = plotly.FigureWidget(map_image.figure(self.atlas, hover=TEXT_LENGTH))
-        parts: dict[str, list[int]] = {}
+        drawn = self.map.drawn
+        figure = plotly.FigureWidget(map_image.figure(self.map, hover=TEXT_LENGTH))
+        by_trace: dict[str, list[int]] = {}
 
-        def chosen(trace: Any, points: Any, _: Any = None) -> None:
-            parts[trace.uid] = [int(drawn[trace.customdata[at]]) for at in points.point_inds]
+        def select(trace: Any, points: Any, _: Any = None) -> None:
+            by_trace[trace.uid] = [int(drawn[trace.customdata[n]]) for n in points.point_inds]
             with self._lock:
-                self._choose([at for part in parts.values() for at in part], "replace", "")
+                self._select([n for part in by_trace.values() for n in part], "replace", "")
 
         for trace in figure.data:
-            trace.on_selection(chosen)
-            trace.on_deselect(chosen)
+            trace.on_selection(select)
+            trace.on_deselect(select)
         return figure
 
     def _end(self, state: State, message: str = "") -> None:
         with self._lock:
             if state != "ready":
-                self.atlas.lay_out()
-            self._state = state
+                self.map.lay_out()
             self.stage = self._stage(state, message)
             self._redraw()
 
     def _tick(self) -> None:
         now = time.monotonic()
-        if now - self._told >= PERIOD:
-            self._told = now
+        if now - self._reported >= PERIOD:
+            self._reported = now
             self.stage = self._stage("embedding")
 
     def _stage(self, state: State, message: str = "") -> dict[str, Any]:
-        return {
-            "state": state,
-            "message": message,
-            "done": self.atlas.done,
-            "total": self.atlas.size,
-        }
+        done, total = self.map.vectors.done, self.map.size
+        return {"state": state, "message": message, "done": done, "total": total}
 
     def _chart(self) -> dict[str, Any]:
-        atlas = self.atlas
-        labels = atlas.groups.labels
+        text_map = self.map
+        labels = text_map.groups.labels
         return {
             "version": self._version,
-            "shown": len(atlas.drawn),
-            "scope": len(atlas.scope),
-            "of": atlas.size,
-            "narrowed": len(atlas.scope) < int(np.isfinite(atlas.map.points).all(axis=1).sum()),
-            "colour": atlas.colour,
-            "hidden": [code for code, label in enumerate(labels) if label in atlas.hidden],
-            "selected": int(atlas.chosen.sum()),
-            "caption": map_image.caption(atlas),
+            "shown": len(text_map.drawn),
+            "scope": len(text_map.scope),
+            "of": text_map.size,
+            "narrowed": len(text_map.scope) < text_map.placed,
+            "colour": text_map.colour,
+            "hidden": [code for code, label in enumerate(labels) if label in text_map.hidden],
+            "selected": int(text_map.chosen.sum()),
+            "caption": map_image.caption(text_map),
         }
 
     def _redraw(self) -> None:
-        """Send the points anew, and what else changed with them."""
+        """Send the points again, and the state that changes with them."""
         self._version += 1
         self.chart = self._chart()
         self.send(self._points())
 
     def _points(self) -> dict[str, Any]:
-        atlas = self.atlas
-        at = np.searchsorted(atlas.scope, atlas.drawn)
-        spots = atlas.frame[at].astype(float).round(4)
-        groups = atlas.groups
+        text_map = self.map
+        at = np.searchsorted(text_map.scope, text_map.drawn)
+        points = text_map.frame[at].astype(float).round(4)
+        groups = text_map.groups
         return {
             "type": "points",
             "version": self._version,
-            "at": atlas.drawn.tolist(),
-            "x": spots[:, 0].tolist(),
-            "y": spots[:, 1].tolist(),
-            "codes": groups.codes[atlas.drawn].tolist(),
-            "texts": [clipped(atlas.texts[at], TEXT_LENGTH) for at in atlas.drawn],
+            "at": text_map.drawn.tolist(),
+            "x": points[:, 0].tolist(),
+            "y": points[:, 1].tolist(),
+            "codes": groups.codes[text_map.drawn].tolist(),
+            "texts": [clipped(text_map.texts[at], TEXT_LENGTH) for at in text_map.drawn],
             "groups": _wire(groups),
-            "contrasts": [_wire(one) for one in atlas.contrasts],
+            "contrasts": [_wire(one) for one in text_map.contrasts],
             "selection": self._selection(""),
         }
 
-    def _selection(self, said: str) -> dict[str, Any]:
-        atlas = self.atlas
-        places = atlas.places
+    def _selection(self, note: str) -> dict[str, Any]:
+        text_map = self.map
+        places = text_map.places
         return {
             "type": "selection",
             "count": len(places),
-            "drawn": np.flatnonzero(atlas.chosen[atlas.drawn]).tolist(),
+            "drawn": np.flatnonzero(text_map.chosen[text_map.drawn]).tolist(),
             "rows": [self._line(at) for at in places[:ROWS].tolist()],
-            "counts": [one.counts(atlas.chosen) for one in atlas.contrasts],
-            "said": said,
+            "counts": [one.counts(text_map.chosen) for one in text_map.contrasts],
+            "said": note,
         }
 
     def _line(self, at: int) -> dict[str, Any]:
-        return {"at": at, "text": clipped(self.atlas.texts[at], TEXT_LENGTH)}
+        return {"at": at, "text": clipped(self.map.texts[at], TEXT_LENGTH)}
 
-    def _choose(self, positions: Collection[int], how: How, said: str) -> None:
-        self.atlas.select(positions, how)
+    def _select(self, positions: Collection[int], how: How, note: str) -> None:
+        self.map.select(positions, how)
         self.chart = self._chart()
-        self.send(self._selection(said))
+        self.send(self._selection(note))
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         match content:
-            case {"type": "points"} if self._state != "waiting":
+            case {"type": "points"} if self.stage["state"] != "waiting":
                 with self._lock:
                     return self._points()
             case {"type": "points" | "resume"}:
                 self._resume()
                 return None
             case {"type": "hand", "to": "mark" | "show" as verb} if self._hand is not None:
-                cell = self._hand(self, verb)
-                return {"type": "handed", "to": verb, "cell": cell}
-            case {"type": "row", "at": int(at)} if 0 <= at < self.atlas.size:
+                return {"type": "handed", "to": verb, "cell": self._hand(self, verb)}
+            case {"type": "row", "at": int(at)} if 0 <= at < self.map.size:
                 return self._row(at)
-            case {"type": "near", "at": int(at)} if 0 <= at < self.atlas.size:
-                near = self.atlas.neighbours(at, NEAREST)
+            case {"type": "near", "at": int(at)} if 0 <= at < self.map.size:
+                near = self.map.neighbours(at, NEAREST)
                 rows = [{**self._line(row), "likeness": likeness} for row, likeness in near]
                 return {"type": "near", "at": at, "rows": rows}
         with self._lock:
@@ -268,60 +262,62 @@ class Explorer(Widget):
         try:
             self.embed()
         except KeyboardInterrupt:
-            return  # the widget says so
+            return  # the widget shows it
 
     def _change(self, content: Mapping[str, Any]) -> None:
-        atlas = self.atlas
+        text_map = self.map
         match content:
             case {"type": "colour", "column": str(column)}:
-                atlas.paint(column)
+                text_map.paint(column)
                 self._redraw()
-            case {"type": "hide", "group": int(code)} if 0 <= code < len(atlas.groups.labels):
-                atlas.hidden ^= {atlas.groups.labels[code]}
+            case {"type": "hide", "group": int(code)} if 0 <= code < len(text_map.groups.labels):
+                text_map.hidden ^= {text_map.groups.labels[code]}
                 self.chart = self._chart()
             case {"type": "narrow", "on": bool(on)}:
-                atlas.narrow(atlas.places.tolist() if on else None)
+                text_map.narrow(text_map.places.tolist() if on else None)
                 self._redraw()
             case {"type": "select", "how": "replace" | "add" | "toggle" as how, **what}:
-                self._choose(*self._wanted(what, how))
+                self._select(*self._wanted(what, how))
             case _:
-                raise UsageError(f"the explorer got a message that it does not know: {content!r}.")
+                super()._reply(content)
 
     def _wanted(self, what: Mapping[str, Any], how: How) -> tuple[Collection[int], How, str]:
-        """Which rows a message asks for, how, and what is said of it."""
-        atlas = self.atlas
+        """The rows that a message selects, how, and a note about them."""
+        text_map = self.map
         match what:
             case {"line": [_, _, _, *_] as line} if len(line) <= MOST_CORNERS:
-                return atlas.around(_corners(line)), how, ""
-            case {"rows": list(rows)} if all(_is_place(at, atlas.size) for at in rows):
+                return text_map.around(_corners(line)), how, ""
+            case {"rows": list(rows)} if all(_is_place(at, text_map.size) for at in rows):
                 return rows, how, ""
             case {"group": int(code)}:
-                return np.flatnonzero(atlas.groups.codes == code).tolist(), how, ""
+                return np.flatnonzero(text_map.groups.codes == code).tolist(), how, ""
             case {"where": str(text)} if text.strip():
-                found = atlas.matching(text)
+                found = text_map.matching(text)
                 return found, how, f"{count(len(found), 'row')} of {self.name} found"
         raise UsageError(f"the explorer cannot select {what!r}.")
 
     def _row(self, at: int) -> dict[str, Any]:
-        (row,) = tables.records(tables.take(self.atlas.table, [at]))
+        (row,) = tables.records(tables.take(self.map.table, [at]))
         cells = [
             [name, clipped(row[name], TEXT_LENGTH * 4)]
-            for name in ["id", *self.atlas.colours]
-            if name != self.atlas.text
+            for name in ["id", *self.map.colours]
+            if name != self.map.column
         ]
-        text = clipped(self.atlas.texts[at], FULL_LENGTH)
+        text = clipped(self.map.texts[at], FULL_LENGTH)
         return {"type": "row", "at": at, "text": text, "cells": cells[:MOST_COLUMNS]}
 
 
-def _atlas(table: Any, embedder: Any, options: Mapping[str, Any]) -> Atlas:
-    if isinstance(embedder, str) and "vectors" not in options:
+def _text_map(table: Any, embedder: Any, options: Mapping[str, Any]) -> TextMap:
+    if "vectors" in options:
+        return TextMap(table, **options)
+    if isinstance(embedder, str):
         from synthkit.models.embedders import load_embedder
 
         embedder = load_embedder(embedder)
-    return Atlas(table, embedder=None if isinstance(embedder, str) else embedder, **options)
+    return TextMap(table, embedder=embedder, **options)
 
 
-def _wire(groups: Any) -> dict[str, Any]:
+def _wire(groups: Grouping) -> dict[str, Any]:
     labels = [clipped(label, LABEL_LENGTH) for label in groups.labels]
     return {
         "name": groups.name,

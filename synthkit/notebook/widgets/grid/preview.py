@@ -1,60 +1,32 @@
-"""The live preview of a run: rows as they arrive, rate, what is left, and a way to stop."""
+"""The live preview of a run: rows as they arrive, rate, time left, and a Stop button."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import traitlets
 
 from synthkit.core.errors import UsageError
-from synthkit.core.formatting import money
 from synthkit.core.types import Ledger
-from synthkit.data.results import run_totals
 from synthkit.notebook.output.provenance import Part
-from synthkit.notebook.widgets.grid.rows import Log, Row
+from synthkit.notebook.widgets.grid.progress import Pace, RunProgress
+from synthkit.notebook.widgets.grid.rows import OutcomeLog, ViewRow
 from synthkit.notebook.widgets.grid.widget import FIRST_ROWS, RowsView
 
-State = Literal["running", "stopping", "done", "interrupted", "stopped", "failed"]
-
 PERIOD = 0.1
-"""Seconds between two messages to the browser, at least."""
-RATE_PERIOD = 1.0
-"""Seconds between two readings of the rate: a number that changes faster cannot be read."""
-RATE_READINGS = 30
+"""Least seconds between two messages to the front end."""
 BATCH = 50
 
 
-class _Pace:
-    """How fast fresh answers come; what the session held costs no time and does not count."""
-
-    def __init__(self, now: float) -> None:
-        self._start = (now, 0, 0)
-        self._readings = deque([self._start], maxlen=RATE_READINGS)
-        self.answers = 0
-        self.tokens = 0
-
-    def read(self, now: float, remaining: int) -> tuple[float | None, float | None]:
-        """Tokens a second, and seconds left; ``None`` while nothing fresh has come."""
-        # a slow model may need longer for one answer than the readings go back
-        past = self._readings[0] if self._readings[0][1] < self.answers else self._start
-        then, answers, tokens = past
-        self._readings.append((now, self.answers, self.tokens))
-        seconds, fresh = now - then, self.answers - answers
-        if seconds <= 0 or not fresh:
-            return None, None
-        return (self.tokens - tokens) / seconds, remaining * seconds / fresh
-
-
-def _unknown(_: int) -> Sequence[Part]:
-    return [Part("fact", "prompt", "this preview was made without a plan")]
+def _no_trail(_: int) -> Sequence[Part]:
+    return [Part("fact", "prompt", "this preview was opened without provenance")]
 
 
 class Preview(RowsView):
-    """A widget that shows a run while it goes on, and its rows afterwards.
+    """A widget that shows a run in progress, and its rows afterwards.
 
     All methods may be called from any thread.
 
@@ -64,12 +36,12 @@ class Preview(RowsView):
     total : how many outcomes are expected.
     columns : the columns to show, in order.
     model : the model's label.
-    stop : called when the Stop button is pressed. ``None`` where the cell blocks the kernel: a
-        click would only arrive after it, so no button is drawn, and the hint says to interrupt.
+    stop : called when the Stop button is pressed. Without it there is no button, and a hint says to
+        interrupt the kernel: while a cell blocks the kernel, a click would arrive too late.
     id_of : the id of the row at a position.
-    trail : where the row at a position comes from.
-    exact : whether ``total`` is certain; if not, it grows with what comes, and ends as that.
-    clock : seconds that never go back.
+    trail : the provenance of the row at a position.
+    exact : whether ``total`` is certain; if not, it grows with the outcomes.
+    clock : returns seconds that never go back.
     """
 
     progress = traitlets.Dict().tag(sync=True)
@@ -83,32 +55,24 @@ class Preview(RowsView):
         stop: Callable[[], None] | None = None,
         *,
         id_of: Callable[[int], str] = str,
-        trail: Callable[[int], Sequence[Part]] = _unknown,
+        trail: Callable[[int], Sequence[Part]] = _no_trail,
         exact: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total, self._model, self._stop, self._clock = total, model, stop, clock
-        self._exact = exact
-        self._log = Log(list(columns), id_of)
-        self._state: State = "running"
-        self._message = ""
-        self._rejects = self._hits = 0
-        self._cost: float | None = None
-        self._ledger: Ledger | None = None
-        now = clock()
-        self._flushed, self._read = -math.inf, now
-        self._pace = _Pace(now)
-        self._rate: tuple[float | None, float | None] = (None, None)
+        self._stop, self._clock = stop, clock
+        self._log = OutcomeLog(list(columns), id_of)
+        self._run = RunProgress(total, model, Pace(clock()), exact)
+        self._flushed = -math.inf
         super().__init__(
             name,
             self._log,
             lambda row: trail(row.position),
             about={"total": total, "stop": stop is not None, "tokens": True},
-            progress=self._progress(),
+            progress=self._run.wire(),
         )
 
     def __repr__(self) -> str:
-        return f"Preview({self.name!r}, total={self._total})"
+        return f"Preview({self.name!r}, total={self._run.total})"
 
     def add(
         self,
@@ -118,33 +82,29 @@ class Preview(RowsView):
         tokens: int,
         hit: bool,
     ) -> None:
-        """Take one outcome; it is shown with the next batch.
+        """Add one outcome; it is shown with the next batch.
 
         Parameters
         ----------
         position : its place among the requests, from 0.
-        row : the decoded row, or ``None``.
-        reject : the raw text and the reason, if it did not decode.
-        tokens : how many it took.
-        hit : whether the session held the answer already.
+        row : the parsed cells, or ``None``.
+        reject : the raw text and the reason, if it could not be parsed.
+        tokens : the number of tokens.
+        hit : whether the completion was cached.
         """
         if (row is None) == (reject is None):
-            raise UsageError("an outcome is a row or a reject: give one of them, not both.")
-        with self._lock:
-            self._log.append(Row(position, row, reject, tokens))
-            self._rejects += reject is not None
-            self._hits += hit
-            if not hit:
-                self._pace.answers += 1
-                self._pace.tokens += tokens
-        self.tick(self._cost)
+            raise UsageError("an outcome is a row or a reject: give exactly one of them.")
+        with self.window.lock:
+            self._log.append(ViewRow(position, row, reject, tokens))
+            self._run.add(rejected=reject is not None, hit=hit, tokens=tokens)
+            self.tick(self._run.cost)
 
     def tick(self, cost: float | None = None) -> None:
-        """Send what is new, if the last message is long enough ago; ``cost`` so far in dollars."""
-        with self._lock:
-            self._cost = cost
+        """Send what is new if the last message is old enough; ``cost`` so far in dollars."""
+        with self.window.lock:
+            self._run.cost = cost
             if self._clock() - self._flushed >= PERIOD:
-                self._flush()
+                self.flush()
 
     def finish(
         self,
@@ -158,77 +118,45 @@ class Preview(RowsView):
         Parameters
         ----------
         state : how it ended.
-        message : why, and what to do; shown as text.
-        ledger : the run's own counts for the last line; without it, the preview's.
+        message : why, and what to do.
+        ledger : the run's own counts for the last line; the preview's if not given.
         """
-        with self._lock:
-            self._state, self._message, self._ledger = state, message, ledger
+        with self.window.lock:
+            self._run.state, self._run.message, self._run.ledger = state, message, ledger
             self._stop = None
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        now = self._clock()
-        self._flushed = now
-        if now - self._read >= RATE_PERIOD:
-            self._read = now
-            self._rate = self._pace.read(now, max(0, self._total - len(self._log)))
-        before = len(self._places)
-        self._grow()
-        size = len(self._places)
-        with self.hold_sync():
-            if before < size and len(self.first) < FIRST_ROWS and before < FIRST_ROWS:
-                self.first = self._first()
-            self.view, self.progress = self._view(), self._progress()
-        # of a burst from the session only the end is sent; the browser asks for what it scrolls to
-        start = max(before, size - BATCH)
-        if start < size:
-            rows = self._page(start, BATCH)
-            self.send({"type": "rows", "query": self._number, "start": start, "rows": rows})
-
-    def _progress(self) -> dict[str, Any]:
-        seen = len(self._log)
-        total = self._total
-        if not self._exact:
-            total = max(total, seen) if self._state in ("running", "stopping") else seen
-        rows, pending = seen - self._rejects, total - seen
-        ledger = self._ledger or Ledger(
-            hits=self._hits, completion_tokens=self._pace.tokens, cost=self._cost
-        )
-        rate, left = self._rate
-        return {
-            "state": self._state,
-            "message": self._message,
-            "total": total,
-            "seen": seen,
-            "rows": rows,
-            "rejects": self._rejects,
-            "pending": pending,
-            "rate": rate,
-            "left": left,
-            "cost": "" if self._cost is None else money(self._cost),
-            "totals": run_totals(
-                ledger, rows=rows, rejects=self._rejects, pending=pending, model=self._model
-            ),
-        }
+    def flush(self) -> None:
+        """Send what is new now."""
+        with self.window.lock:
+            self._flushed = self._clock()
+            self._run.update(self._flushed)
+            before = len(self.window)
+            self.window.grow()
+            size = len(self.window)
+            with self.hold_sync():
+                if before < min(size, FIRST_ROWS) and len(self.first) < FIRST_ROWS:
+                    self.first = self._first()
+                self.view, self.progress = self.window.state(), self._run.wire()
+            # of a burst of cached rows only the end is sent; the front end asks for other pages
+            start = max(before, size - BATCH)
+            if start < size:
+                self.send(self._rows(start, BATCH))
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
-        if content.get("type") == "stop":
-            self._press()
-            return None
-        return super()._reply(content)
-
-    def _press(self) -> None:
-        with self._lock:
+        if content.get("type") != "stop":
+            return super()._reply(content)
+        with self.window.lock:
             stop, self._stop = self._stop, None
             if stop is None:
-                return
-            self._state = "stopping"
-            self.progress = self._progress()
+                return None
+            self._run.state = "stopping"
+            self.progress = self._run.wire()
         try:
             stop()
         except BaseException:
-            with self._lock:
-                self._stop = stop
-                self._state = "running"
-                self.progress = self._progress()
+            with self.window.lock:
+                self._stop, self._run.state = stop, "running"
+                self.progress = self._run.wire()
             raise
+        return None

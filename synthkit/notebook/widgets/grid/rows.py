@@ -1,7 +1,7 @@
-"""The rows behind a view, and which of them it shows in what order.
+"""The rows behind a view, and which of them a query finds.
 
-A source holds references to rows, never copies: the outcomes of a run as they come, or a table of
-any kind. What a view shows are places in it. Nothing here knows of the browser.
+A source refers to rows and never copies them: the outcomes of a run as they arrive, or a table of
+any kind. A place is the index of a row in its source.
 """
 
 from __future__ import annotations
@@ -17,151 +17,157 @@ from synthkit.data import expressions, tables
 Which = Literal["all", "rows", "rejects"]
 WHICH: tuple[Which, ...] = ("all", "rows", "rejects")
 POSITION, TOKENS = "#", "tok"
-"""What a view can be sorted by beside columns, whose names have a ``:`` in front."""
+"""Sort keys other than columns, whose names start with ``:``."""
 MOST_LABELS = 20
 
 
-class Row(NamedTuple):
-    """A row, or the raw text and the reason of a reject; ``position`` counts from 0."""
+class ViewRow(NamedTuple):
+    """The cells of a row, or the raw text and the reason of a reject.
+
+    ``position`` counts from 0.
+    """
 
     position: int
-    row: Mapping[str, Any] | None
+    cells: Mapping[str, Any] | None
     reject: tuple[str, str] | None = None
     tokens: int | None = None
 
 
-class Source(Protocol):
-    """Rows that are there to stay: more may come at the end."""
+class RowSource(Protocol):
+    """Rows by place; more rows may arrive at the end. Ranges are ``start`` to before ``stop``."""
 
     @property
     def columns(self) -> Sequence[str]:
-        """The names of those to show."""
+        """The columns to show."""
 
     @property
     def fields(self) -> Sequence[str]:
-        """The names that an expression may use."""
+        """The columns that an expression can use."""
 
     def __len__(self) -> int:
-        """How many there are now."""
+        """How many rows have arrived."""
 
-    def rows(self, places: Sequence[int]) -> list[Row]:
-        """Those at some places."""
+    def rows(self, places: Sequence[int]) -> list[ViewRow]:
+        """The rows at some places."""
 
     def cells(self, name: str, start: int, stop: int) -> Sequence[Any]:
-        """The cells of a column from one place to before another; ``None`` for a reject."""
+        """The cells of a column in a range; ``None`` for a reject."""
 
     def rejects(self, start: int, stop: int) -> Sequence[tuple[str, str] | None]:
-        """For each place, raw text and reason if a reject is there."""
+        """The raw text and the reason of each reject in a range; ``None`` for a row."""
 
     def measures(self, by: str, start: int, stop: int) -> Sequence[Any]:
-        """For each place its position among the requests, or its tokens."""
+        """The values of the sort key ``POSITION`` or ``TOKENS`` in a range."""
 
     def ids(self, start: int, stop: int) -> Sequence[str]:
-        """The ids of the rows."""
+        """The ids of the rows in a range."""
 
     def table(self, places: Sequence[int]) -> Any:
-        """The rows at some places as a table, with their ids."""
+        """The rows at some places as a table with ids."""
 
 
-class Log:
-    """The outcomes of a run, in the order they came. ``id_of`` gives the id for a position."""
+class OutcomeLog:
+    """The outcomes of a run in the order of their arrival; ``id_of`` gives the id of a position."""
 
     def __init__(self, columns: Sequence[str], id_of: Callable[[int], str]) -> None:
         self.columns = self.fields = columns
         self._id_of = id_of
-        self._held: list[Row] = []
+        self._rows: list[ViewRow] = []
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._rows)
 
-    def append(self, row: Row) -> None:
-        """Take one more."""
-        self._held.append(row)
+    def append(self, row: ViewRow) -> None:
+        """Add an outcome."""
+        self._rows.append(row)
 
-    def rows(self, places: Sequence[int]) -> list[Row]:
-        """Those at some places."""
-        return [self._held[place] for place in places]
+    def rows(self, places: Sequence[int]) -> list[ViewRow]:
+        """The outcomes at some places."""
+        return [self._rows[place] for place in places]
 
     def cells(self, name: str, start: int, stop: int) -> Sequence[Any]:
-        """The cells of a column, as they are."""
-        return [held.row.get(name) if held.row else None for held in self._held[start:stop]]
+        """The cells of a column in a range; ``None`` for a reject."""
+        return [row.cells.get(name) if row.cells else None for row in self._rows[start:stop]]
 
     def rejects(self, start: int, stop: int) -> Sequence[tuple[str, str] | None]:
-        """For each place, raw text and reason if a reject is there."""
-        return [held.reject for held in self._held[start:stop]]
+        """The raw text and the reason of each reject in a range."""
+        return [row.reject for row in self._rows[start:stop]]
 
     def measures(self, by: str, start: int, stop: int) -> Sequence[Any]:
-        """For each place its position among the requests, or its tokens."""
-        if by == POSITION:
-            return [held.position for held in self._held[start:stop]]
-        return [held.tokens for held in self._held[start:stop]]
+        """The positions among the requests, or the token counts, in a range."""
+        rows = self._rows[start:stop]
+        return [row.position if by == POSITION else row.tokens for row in rows]
 
     def ids(self, start: int, stop: int) -> Sequence[str]:
-        """The ids of the rows."""
-        return [self._id_of(held.position) for held in self._held[start:stop]]
+        """The ids of the rows in a range."""
+        return [self._id_of(row.position) for row in self._rows[start:stop]]
 
     def table(self, places: Sequence[int]) -> Any:
-        """A DataFrame; rejects have their raw text and the reason in columns of their own."""
-        held = self.rows(places)
-        cells: dict[str, list[Any]] = {"id": [self._id_of(one.position) for one in held]}
+        """A DataFrame; if there are rejects, with their columns ``raw`` and ``reason``."""
+        rows = self.rows(places)
+        cells: dict[str, list[Any]] = {"id": [self._id_of(row.position) for row in rows]}
         for name in self.columns:
-            cells[name] = [one.row.get(name) if one.row else None for one in held]
-        if any(one.reject for one in held):
-            cells["raw"] = [one.reject[0] if one.reject else None for one in held]
-            cells["reason"] = [one.reject[1] if one.reject else None for one in held]
+            cells[name] = [row.cells.get(name) if row.cells else None for row in rows]
+        if any(row.reject for row in rows):
+            cells["raw"] = [row.reject[0] if row.reject else None for row in rows]
+            cells["reason"] = [row.reject[1] if row.reject else None for row in rows]
         return tables.build(cells)
 
 
-class Held:
-    """A table of any kind as it is now. ``columns`` are those to show, all but ids if not given."""
+class TableSource:
+    """A table of any kind as it is now.
 
-    def __init__(self, held: Any, columns: Sequence[str] | None = None) -> None:
-        held = tables.native(held)
-        if tables.kind(held) == "pandas":
-            held = held.copy(deep=False)
-        names = tables.columns(held)
+    ``columns`` are the columns to show, all except ids if not given.
+    """
+
+    def __init__(self, table: Any, columns: Sequence[str] | None = None) -> None:
+        table = tables.native(table)
+        if tables.kind(table) == "pandas":
+            table = table.copy(deep=False)
+        names = tables.columns(table)
         shown = [name for name in names if name not in ("id", "parent")] or names
         for name in columns or ():
             if name not in names:
                 raise TableError(unknown("column", name, names))
         self.fields: Sequence[str] = names
         self.columns: Sequence[str] = list(columns) if columns else shown
-        # a Hugging Face table is read from its file at each look
-        self._rows = tables.to_arrow(held) if tables.kind(held) == "datasets" else held
-        self._given, self._size = held, tables.size(held)
+        # a Hugging Face table would be read from its file at each access
+        self._rows = tables.to_arrow(table) if tables.kind(table) == "datasets" else table
+        self._table, self._size = table, tables.size(table)
         self._ids: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return self._size
 
-    def rows(self, places: Sequence[int]) -> list[Row]:
-        """Those at some places."""
-        found = tables.records(tables.take(self._rows, places))
-        return [Row(place, row) for place, row in zip(places, found, strict=True)]
+    def rows(self, places: Sequence[int]) -> list[ViewRow]:
+        """The rows at some places."""
+        records = tables.records(tables.take(self._rows, places))
+        return [ViewRow(place, cells) for place, cells in zip(places, records, strict=True)]
 
     def cells(self, name: str, start: int, stop: int) -> Sequence[Any]:
-        """The cells of a column, made from it for as long as they are needed."""
-        found = tables.column(self._rows, name)
-        return found if (start, stop) == (0, self._size) else found[start:stop]
+        """The cells of a column in a range."""
+        cells = tables.column(self._rows, name)
+        return cells if (start, stop) == (0, self._size) else cells[start:stop]
 
     def rejects(self, start: int, stop: int) -> Sequence[tuple[str, str] | None]:
-        """A table has none."""
+        """A table has no rejects."""
         return [None] * (stop - start)
 
     def measures(self, by: str, start: int, stop: int) -> Sequence[Any]:
-        """For each place, the place."""
+        """The places in a range: a table has no token counts."""
         return range(start, stop)
 
     def ids(self, start: int, stop: int) -> Sequence[str]:
         """The table's ids, or those that :func:`synthkit.data.tables.identified` makes."""
         if self._ids is None:
-            own = "id" in tables.columns(self._rows)
-            self._ids = tables.column(self._rows if own else tables.identified(self._rows), "id")
+            has_ids = "id" in tables.columns(self._rows)
+            table = self._rows if has_ids else tables.identified(self._rows)
+            self._ids = tables.column(table, "id")
         return self._ids[start:stop]
 
     def table(self, places: Sequence[int]) -> Any:
-        """A table of the kind that was given, with the ids in front."""
-        taken = tables.take(self._given, places)
+        """A table of the same kind, with the ids as its first column."""
+        taken = tables.take(self._table, places)
         if "id" in tables.columns(taken):
             return taken
         ids = self.ids(0, self._size)
@@ -170,15 +176,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What a view is asked to show.
+    """Which rows a view shows, and in what order.
 
     Parameters
     ----------
-    where : an expression of :mod:`synthkit.data.expressions`; rejects have no cells for it.
-    search : text to be found in any column, whatever the case; in rejects in the raw text too.
+    where : an expression of :mod:`synthkit.data.expressions`; it never holds for a reject.
+    search : a text to find in any column, ignoring case; in rejects also in the raw text.
     which : rows, rejects or both.
-    by : ``"#"``, ``"tok"``, or a column's name after a ``:``; empty to leave them as they came.
-    down : the greatest first.
+    by : the sort key: ``"#"``, ``"tok"``, or ``:`` and a column's name; empty for no sorting.
+    down : sort in descending order.
     """
 
     where: str = ""
@@ -187,14 +193,8 @@ class Query:
     by: str = ""
     down: bool = False
 
-    def check(self, source: Source) -> None:
-        """Refuse what cannot be shown.
-
-        Raises
-        ------
-        UsageError
-            If the expression cannot be read, or a name is not known.
-        """
+    def check(self, source: RowSource) -> None:
+        """Raise a :class:`UsageError` if the expression cannot be read or a name is unknown."""
         if self.where.strip():
             expressions.parse(self.where, source.fields)
         if self.which not in WHICH:
@@ -203,12 +203,12 @@ class Query:
             raise UsageError(f"the rows cannot be sorted by {self.by!r}: no such column.")
 
 
-def places(
-    source: Source, query: Query, start: int, stop: int, ids: Collection[str] | None = None
+def matching(
+    source: RowSource, query: Query, start: int, stop: int, ids: Collection[str] | None = None
 ) -> Sequence[int]:
-    """The places from ``start`` to before ``stop`` that a query finds, in their order.
+    """The places from ``start`` to before ``stop`` that a query finds, in their own order.
 
-    ``ids``, where given, are the only rows that are shown.
+    If ``ids`` are given, only rows with these ids are found.
     """
     checks: list[Sequence[bool]] = []
     if ids is not None:
@@ -220,27 +220,29 @@ def places(
         condition = expressions.parse(query.where, source.fields)
         checks.append([reject is None for reject in source.rejects(start, stop)])
         checks.append(condition.mask(lambda name: source.cells(name, start, stop)))
-    found: Sequence[int] = range(start, stop)
+    places: Sequence[int] = range(start, stop)
     if checks:
         passed = zip(*checks, strict=True)
-        found = [place for place, each in enumerate(passed, start) if all(each)]
-    return _having(source, query.search.lower(), found, start, stop) if query.search else found
+        places = [place for place, each in enumerate(passed, start) if all(each)]
+    if not query.search:
+        return places
+    return _containing(source, query.search.lower(), places, start, stop)
 
 
-def ordered(source: Source, query: Query, found: Sequence[int]) -> Sequence[int]:
-    """Places in the order that a query asks for; missing cells last, either way.
+def ordered(source: RowSource, query: Query, places: Sequence[int]) -> Sequence[int]:
+    """Places in the order of a query; missing cells come last in both directions.
 
-    Numbers come before texts, which are ordered whatever their case; equals keep their order.
+    Numbers come before texts, texts are sorted ignoring case, and equal cells keep their order.
     """
-    if not query.by or not found:
-        return found
-    size = max(found) + 1
+    if not query.by or not places:
+        return places
+    size = max(places) + 1
     if query.by.startswith(":"):
         cells = source.cells(query.by[1:], 0, size)
     else:
         cells = source.measures(query.by, 0, size)
     numbers, texts, missing = [], [], []
-    for place in found:
+    for place in places:
         cell = cells[place]
         if expressions.empty(cell):
             missing.append(place)
@@ -254,54 +256,51 @@ def ordered(source: Source, query: Query, found: Sequence[int]) -> Sequence[int]
     return [*texts, *numbers, *missing] if query.down else [*numbers, *texts, *missing]
 
 
-def kinds(source: Source, size: int) -> list[dict[str, Any]]:
-    """For each column what its first ``size`` cells are, how many are empty, how many differ.
+def column_kinds(source: RowSource, size: int) -> list[dict[str, Any]]:
+    """What each column holds in the first ``size`` rows: ``kind``, ``empty`` and ``values``.
 
-    ``kind`` is ``"number"``, ``"label"`` (few values that come again), ``"list"`` (or an object),
-    ``"text"``, or ``""`` where all are empty. ``values`` counts those of a label, else it is 0.
+    ``kind`` is ``"number"``, ``"label"`` (few values that repeat), ``"list"`` (or an object),
+    ``"text"``, or ``""`` if all cells are empty. ``empty`` counts empty cells, ``values`` the
+    different values of a label; for other kinds it is 0.
     """
     rejects = source.rejects(0, size)
     return [_kind(source.cells(name, 0, size), rejects) for name in source.columns]
 
 
 def _kind(cells: Sequence[Any], rejects: Sequence[Any]) -> dict[str, Any]:
-    held = [
-        cell
-        for cell, reject in zip(cells, rejects, strict=True)
-        if reject is None and not expressions.empty(cell)
-    ]
-    rows = len(cells) - sum(reject is not None for reject in rejects)
-    about = {"kind": "", "empty": rows - len(held), "values": 0}
-    types = Counter(map(type, held))
-    if not held:
+    rows = [cell for cell, reject in zip(cells, rejects, strict=True) if reject is None]
+    filled = [cell for cell in rows if not expressions.empty(cell)]
+    about = {"kind": "", "empty": len(rows) - len(filled), "values": 0}
+    types = Counter(map(type, filled))
+    if not filled:
         return about
     if all(issubclass(one, int | float) and one is not bool for one in types):
         return about | {"kind": "number"}
     if any(issubclass(one, list | tuple | dict) for one in types):
         return about | {"kind": "list"}
-    different: set[str] = set()
-    for cell in held:
-        different.add(expressions.text(cell))
-        if len(different) > min(MOST_LABELS, len(held) // 2):
+    values: set[str] = set()
+    for cell in filled:
+        values.add(expressions.text(cell))
+        if len(values) > min(MOST_LABELS, len(filled) // 2):
             return about | {"kind": "text"}
-    return about | {"kind": "label", "values": len(different)}
+    return about | {"kind": "label", "values": len(values)}
 
 
-def _having(
-    source: Source, part: str, found: Sequence[int], start: int, stop: int
+def _containing(
+    source: RowSource, text: str, places: Sequence[int], start: int, stop: int
 ) -> Sequence[int]:
-    """Those of the places where a text is in one of the cells, or in a reject."""
+    """The places with a text in one of the cells, or in a reject."""
     rejects = source.rejects(start, stop)
-    seen = {
+    found = {
         place
-        for place in found
-        if (reject := rejects[place - start]) and any(part in text.lower() for text in reject)
+        for place in places
+        if (reject := rejects[place - start]) and any(text in part.lower() for part in reject)
     }
     for name in source.columns:
         cells = source.cells(name, start, stop)
-        seen.update(
+        found.update(
             place
-            for place in found
-            if place not in seen and part in expressions.text(cells[place - start]).lower()
+            for place in places
+            if place not in found and text in expressions.text(cells[place - start]).lower()
         )
-    return [place for place in found if place in seen]
+    return [place for place in places if place in found]

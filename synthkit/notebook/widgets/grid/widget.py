@@ -1,16 +1,13 @@
-"""A table on the screen: sorted, filtered, searched, each row with where it comes from.
+"""A table on the screen: sorted, filtered and searched, each row with its provenance.
 
-The rows stay here. The browser gets the first of those in view in a trait, so that a view opened
-while the kernel is busy has something to show, and the pages it asks for. Whatever is about a place
-in the view carries the number of the query that made it, so that what is late is ignored.
+The rows stay in the kernel. The front end gets the first rows in view in a trait, so that a view
+opened while the kernel is busy has something to show, and asks for further pages. A message about a
+place in the view has the number of its query, so that late messages are ignored.
 """
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,15 @@ from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
 from synthkit.data.expressions import text as plain
 from synthkit.notebook.output.provenance import Part, of_id
-from synthkit.notebook.widgets.base import Widget, clipped, source, style
-from synthkit.notebook.widgets.grid.rows import Held, Query, Row, Source, kinds, ordered, places
+from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable, source, style
+from synthkit.notebook.widgets.grid.rows import (
+    Query,
+    RowSource,
+    TableSource,
+    ViewRow,
+    column_kinds,
+)
+from synthkit.notebook.widgets.grid.window import RowWindow
 from synthkit.sessions.session import Session
 from synthkit.share import export
 
@@ -33,20 +37,21 @@ FIRST_ROWS = 20
 FIRST_BYTES = 12_000
 COPY_ROWS, COPY_LENGTH = 1000, 1_000_000
 KIND_CELLS = 2_000_000
-"""Most cells that are looked at to say what kinds the columns are."""
+"""Most cells that are read to tell what the columns hold."""
 
 
 class RowsView(Widget):
-    """What the preview of a run and the view of a table have in common.
+    """The common part of a run's preview and a table's view.
 
     All methods may be called from any thread.
 
     Parameters
     ----------
-    name : the table's.
-    rows : where they come from.
-    trail : gives the way of a row, by its position and its cells.
+    name : the table's name.
+    rows : where the rows come from.
+    trail : returns the provenance of a row.
     about : what else never changes.
+    query : the first query.
     """
 
     _esm = source("grid/table.js", "grid/detail.js", "grid/widget.js")
@@ -59,156 +64,108 @@ class RowsView(Widget):
     def __init__(
         self,
         name: str,
-        rows: Source,
-        trail: Callable[[Row], Sequence[Part]],
+        rows: RowSource,
+        trail: Callable[[ViewRow], Sequence[Part]],
         *,
         about: Mapping[str, Any],
         query: Query | None = None,
         **states: Any,
     ) -> None:
-        self.name = name
-        self._rows, self._trail = rows, trail
-        self._lock = threading.RLock()
-        self._asked = self._number = 0
-        self._query = query or Query()
-        self._ids: Collection[str] | None = None
-        self._seen = self._fresh = 0
-        self._places: Sequence[int] = range(0)
-        self._grow()
+        self.name, self._trail = name, trail
+        self.window = RowWindow(rows, query)
         shown = {"name": name, "columns": list(rows.columns), "file": f"{name}.csv"}
-        super().__init__(about={**shown, **about}, view=self._view(), first=self._first(), **states)
+        view = self.window.state()
+        super().__init__(about={**shown, **about}, view=view, first=self._first(), **states)
 
     @property
     def shown(self) -> Any:
-        """The rows in view, in their order, as a table with ids."""
-        with self._lock:
-            found = self._places
-        return self._rows.table(found)
+        """The rows in view, in order, as a table with ids."""
+        return self.window.source.table(self.window.places)
 
     def show(self, query: Query) -> None:
-        """Show what a query finds, in its order.
+        """Show the rows that a query finds, in its order.
 
         Raises
         ------
         UsageError
-            If it cannot be read; what is shown stays as it is.
+            If the query is invalid; the view is unchanged then.
         """
-        query.check(self._rows)
-        self._set(query, self._ids)
+        if self.window.find(query):
+            self._send_view()
 
     def narrow(self, ids: Iterable[Any] | None) -> None:
-        """Show the rows with these ids only, of those that the query finds; ``None`` for all."""
-        self._set(self._query, None if ids is None else frozenset(map(str, ids)))
+        """Show only rows with these ids, as far as the query finds them; ``None`` for all."""
+        if self.window.narrow(None if ids is None else list(ids)):
+            self._send_view()
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
         """Write the rows in view to a file; see :func:`synthkit.share.export.save`."""
         return export.save(self.shown, path, overwrite=overwrite)
 
     def copied(self, form: str, index: int | None = None) -> tuple[str, str]:
-        """Rows in view, or one of them, as text; and what it is, in words.
+        """Rows in view, or one of them, as text for the clipboard; and a message for the user.
 
-        At most 1,000 rows and about 1 MB, since it goes through the clipboard.
+        At most 1,000 rows and about 1 MB.
 
         Raises
         ------
         UsageError
-            If there are none, or the form is not one of :data:`synthkit.share.export.FORMS`.
+            If there are no rows, or ``form`` is not one of :data:`synthkit.share.export.FORMATS`.
         """
-        with self._lock:
-            size, found = len(self._places), self._places
+        places = self.window.places
+        size = len(places)
         if not size:
             raise UsageError("there are no rows to copy.")
-        found = found[:COPY_ROWS] if index is None else [found[index]]
-        held = self._records(found)
-        columns = [*self._rows.columns, *(name for name in ("raw", "reason") if name in held[0])]
+        places = places[:COPY_ROWS] if index is None else [places[index]]
+        records = _records(self.window.source.rows(places))
+        columns = [*self.window.source.columns]
+        columns += [name for name in ("raw", "reason") if name in records[0]]
         room, rows = COPY_LENGTH, list[dict[str, Any]]()
-        for row in held:
-            room -= sum(len(plain(row.get(name))) for name in columns)
+        for record in records:
+            room -= sum(len(plain(record.get(name))) for name in columns)
             if rows and room < 0:
                 break
-            rows.append(row)
-        told = f"Copied {count(len(rows), 'row')}"
+            rows.append(record)
+        message = f"Copied {count(len(rows), 'row')}"
         if index is None and len(rows) < size:
-            told += f" of {thousands(size)}: the clipboard takes no more. Save takes all"
-        return export.text(rows, columns, form), f"{told}.{_warning(form, rows, columns)}"
+            message += f" of {thousands(size)}, the most that is copied at once. Save writes all"
+        return export.to_text(
+            rows, columns, form
+        ), f"{message}.{_formula_note(form, rows, columns)}"
 
-    def _records(self, found: Sequence[int]) -> list[dict[str, Any]]:
-        rows = self._rows.rows(found)
-        if not any(one.reject for one in rows):
-            return [dict(one.row or {}) for one in rows]
-        none = (None, None)
-        return [
-            {**(one.row or {}), **dict(zip(("raw", "reason"), one.reject or none, strict=True))}
-            for one in rows
-        ]
-
-    def _set(self, query: Query, ids: Collection[str] | None) -> None:
-        """Find what a query asks for without stopping those who add rows, then show it."""
-        with self._lock:
-            self._asked += 1
-            asked = self._asked
-        size = len(self._rows)
-        found = ordered(self._rows, query, places(self._rows, query, 0, size, ids))
-        with self._lock:
-            if asked != self._asked:
-                return
-            self._number, self._query, self._ids = asked, query, ids
-            self._places, self._seen, self._fresh = found, size, 0
-            self._grow()
-            with self.hold_sync():
-                self.first, self.view = self._first(), self._view()
-
-    def _grow(self) -> None:
-        """Take what came since: at the end, or to be sorted in when that is asked for."""
-        size = len(self._rows)
-        if size == self._seen:
-            return
-        found = places(self._rows, self._query, self._seen, size, self._ids)
-        if self._query.by and self._seen:
-            self._fresh += len(found)
-        else:
-            whole = range(size) if isinstance(found, range) else [*self._places, *found]
-            self._places = ordered(self._rows, self._query, whole)
-        self._seen = size
-
-    def _view(self) -> dict[str, Any]:
-        narrowed = None if self._ids is None else len(self._ids)
-        state = {"query": self._number, "size": len(self._places), "of": self._seen}
-        return state | {"fresh": self._fresh, "narrowed": narrowed, **asdict(self._query)}
+    def _send_view(self) -> None:
+        with self.window.lock, self.hold_sync():
+            self.first, self.view = self._first(), self.window.state()
 
     def _first(self) -> list[dict[str, Any]]:
-        """The first rows, as many as a trait may hold: it is saved with the notebook."""
-        rows, room = self._page(0, FIRST_ROWS), FIRST_BYTES
-        for n, row in enumerate(rows):
-            room -= len(json.dumps(row, ensure_ascii=False).encode())
-            if room < 0:
-                return rows[:n]
-        return rows
+        """The first rows, as many as fit into a trait."""
+        rows = self.window.page(0, FIRST_ROWS)
+        return fitting((self._wire(row, CELL_LENGTH) for row in rows), FIRST_BYTES)
 
-    def _page(self, start: int, rows: int) -> list[dict[str, Any]]:
-        found = self._rows.rows(self._places[start : start + rows])
-        return [self._wire(row, CELL_LENGTH) for row in found]
+    def _rows(self, start: int, size: int) -> dict[str, Any]:
+        """The message with a page of rows."""
+        with self.window.lock:
+            rows = [self._wire(row, CELL_LENGTH) for row in self.window.page(start, size)]
+            return {"type": "rows", "query": self.window.number, "start": start, "rows": rows}
 
-    def _wire(self, row: Row, length: int) -> dict[str, Any]:
-        """A row as the browser takes it: cells as text, number, or clipped text and length."""
+    def _wire(self, row: ViewRow, length: int) -> dict[str, Any]:
+        """A row for the front end: its cells, or the reject's reason and raw text, clipped."""
         wire: dict[str, Any] = {"at": row.position + 1, "tokens": row.tokens}
         if row.reject:
             raw, reason = row.reject
             return {**wire, "reason": clipped(reason, length), "raw": clipped(raw, length)}
-        cells = row.row or {}
-        return {**wire, "cells": [clipped(cells.get(name), length) for name in self._rows.columns]}
+        cells = row.cells or {}
+        names = self.window.source.columns
+        return {**wire, "cells": [clipped(cells.get(name), length) for name in names]}
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        window = self.window
         match content:
-            case {"query": int(number)} if number != self._number:
-                return None  # about a view that has gone
+            case {"query": int(number)} if number != window.number:
+                return None  # about an older query
             case {"type": "page", "start": int(start)} if start >= 0:
-                with self._lock:
-                    rows, number = self._page(start, PAGE), self._number
-                return {"type": "rows", "query": number, "start": start, "rows": rows}
-            case {"type": "row" | "trail" as kind, "index": int(index)} if (
-                0 <= index < len(self._places)
-            ):
+                return self._rows(start, PAGE)
+            case {"type": "row" | "trail" as kind, "index": int(index)} if 0 <= index < len(window):
                 return self._one(kind, index)
             case {"type": "show", "where": str(), "search": str(), "by": str(), "which": str()}:
                 return self._show(content)
@@ -216,25 +173,25 @@ class RowsView(Widget):
                 self.narrow(None)
                 return None
             case {"type": "kinds"}:
-                size = min(self._seen, KIND_CELLS // max(1, len(self._rows.columns)))
-                self.kinds = [kind | {"rows": size} for kind in kinds(self._rows, size)]
+                size = min(window.read, KIND_CELLS // max(1, len(window.source.columns)))
+                self.kinds = [kind | {"rows": size} for kind in column_kinds(window.source, size)]
                 return None
             case {"type": "copy", "form": str(form)}:
                 return self._copy(form, content.get("index"))
             case {"type": "save", "path": str(path), "overwrite": bool(overwrite)}:
                 return self._save(path, overwrite)
-        raise UsageError(f"the preview got a message that it does not know: {content!r}.")
+        return super()._reply(content)
 
     def _one(self, kind: str, index: int) -> dict[str, Any]:
-        with self._lock:
-            (row,), number = self._rows.rows([self._places[index]]), self._number
-        reply = {"type": kind, "query": number, "index": index}
+        with self.window.lock:
+            (row,) = self.window.page(index, 1)
+            reply = {"type": kind, "query": self.window.number, "index": index}
         if kind == "row":
             return {**reply, "row": self._wire(row, FULL_LENGTH)}
         parts = [Part("fact", "rejected", row.reject[1])] if row.reject else []
         parts += self._trail(row)
-        told = [[part.kind, part.label, clipped(part.value, FULL_LENGTH)] for part in parts]
-        return {**reply, "parts": told}
+        wired = [[part.kind, part.label, clipped(part.value, FULL_LENGTH)] for part in parts]
+        return {**reply, "parts": wired}
 
     def _show(self, content: Mapping[str, Any]) -> dict[str, Any]:
         names = ("where", "search", "which", "by", "down")
@@ -247,76 +204,85 @@ class RowsView(Widget):
 
     def _copy(self, form: str, index: Any) -> dict[str, Any]:
         try:
-            text, told = self.copied(form, index if isinstance(index, int) else None)
+            text, message = self.copied(form, index if isinstance(index, int) else None)
         except UsageError as error:
             return {"type": "told", "text": str(error), "failed": True}
-        # halves of surrogate pairs cannot be sent as UTF-8
-        sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return {"type": "copied", "text": sound, "told": told}
+        return {"type": "copied", "text": sendable(text), "told": message}
 
     def _save(self, path: str, overwrite: bool) -> dict[str, Any]:
         try:
             exists = Path(path).expanduser().exists()
             if exists and not overwrite:
-                told = f"{path} is there already: press Save again to write over it."
-                return {"type": "told", "text": told, "failed": True, "again": path}
+                message = f"{path} exists already; press Save again to overwrite it."
+                return {"type": "told", "text": message, "failed": True, "again": path}
             shown = self.shown
             saved = export.save(shown, path, overwrite=overwrite)
         except (SynthkitError, OSError, ValueError) as error:
             return {"type": "told", "text": str(error), "failed": True}
-        told = f"Saved {count(len(shown), 'row')} with ids to {saved}."
+        message = f"Saved {count(len(shown), 'row')} with ids to {saved}."
         if saved.suffix == ".csv":
-            told += _warning("csv", tables.records(shown), tables.columns(shown))
-        return {"type": "told", "text": told, "failed": False}
+            message += _formula_note("csv", tables.records(shown), tables.columns(shown))
+        return {"type": "told", "text": message, "failed": False}
 
 
 class TableView(RowsView):
-    """A table of any kind on the screen: what ``%synth show`` shows.
+    """The widget of ``%synth show``: a table of any kind.
 
     Parameters
     ----------
-    held : the table; later changes of it are not seen.
+    table : the table; later changes of it are not shown.
     name : its name.
-    session : where the way of a row is looked up.
-    columns : those to show; all but ids if not given.
-    where : an expression of :mod:`synthkit.data.expressions` to begin with.
+    session : where the provenance of its rows is looked up.
+    columns : the columns to show; all except ids if not given.
+    where : an expression of :mod:`synthkit.data.expressions` to start with.
 
     Raises
     ------
     UsageError
         If the expression cannot be read.
     TableError
-        If it is no table, or has no such column.
+        If ``table`` is not a table, or lacks a column.
     """
 
     def __init__(
         self,
-        held: Any,
+        table: Any,
         *,
         name: str,
         session: Session,
         columns: Sequence[str] | None = None,
         where: str = "",
     ) -> None:
-        rows = Held(held, columns)
+        rows = TableSource(table, columns)
         query = Query(where=where)
         query.check(rows)
 
-        def trail(row: Row) -> Sequence[Part]:
+        def trail(row: ViewRow) -> Sequence[Part]:
             (id,) = rows.ids(row.position, row.position + 1)
-            return of_id(session, str(id), row.row or {})
+            return of_id(session, str(id), row.cells or {})
 
         about = {"total": None, "stop": False, "tokens": False}
         super().__init__(name, rows, trail, about=about, query=query)
 
     def __repr__(self) -> str:
-        return f"TableView({self.name!r}, rows={len(self._rows)})"
+        return f"TableView({self.name!r}, rows={len(self.window.source)})"
 
 
-def _warning(form: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """What to know before a spreadsheet opens it."""
-    found = export.formulas(rows, columns) if form in ("csv", "tsv") else 0
+def _records(rows: Sequence[ViewRow]) -> list[dict[str, Any]]:
+    """The cells of rows; if there are rejects, with ``raw`` and ``reason``."""
+    if not any(row.reject for row in rows):
+        return [dict(row.cells or {}) for row in rows]
+    return [
+        {**(row.cells or {}), "raw": raw, "reason": reason}
+        for row in rows
+        for raw, reason in [row.reject or (None, None)]
+    ]
+
+
+def _formula_note(form: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """A warning about cells that a spreadsheet would read as formulas."""
+    found = export.count_formulas(rows, columns) if form in ("csv", "tsv") else 0
     if not found:
         return ""
-    said = f"{count(found, 'cell')} begin{'s' if found == 1 else ''} with =, +, - or @"
-    return f" {said}: a spreadsheet may take {'it' if found == 1 else 'them'} for formulas."
+    cells = f"{count(found, 'cell')} start{'s' if found == 1 else ''} with =, +, - or @"
+    return f" {cells}: a spreadsheet may read {'it' if found == 1 else 'them'} as formulas."

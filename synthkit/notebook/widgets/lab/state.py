@@ -15,7 +15,7 @@ from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import Sampling
 from synthkit.evaluate.raters.variant_ranking import Entry, reading
 from synthkit.evaluate.views.word_diff import Change, changes, cut
-from synthkit.generation.job import Estimate
+from synthkit.generation.job import CostEstimate
 from synthkit.lab.cells import Cell, Column
 from synthkit.lab.lab import Laboratory, Show
 from synthkit.lab.results import entries
@@ -202,7 +202,7 @@ def _took(cell: Cell) -> list[str]:
     return [f"{thousands(done.completion_tokens)} tok", f"{done.seconds:.1f} s", *cost]
 
 
-def told(estimate: Estimate) -> list[str]:
+def told(estimate: CostEstimate) -> list[str]:
     """Seconds and dollars, as far as they are known."""
     parts = []
     if estimate.seconds is not None:

@@ -55,7 +55,7 @@ class Annotation:
         self.session = session or sessions.session()
         self.labels = _labels(labels)
         store, by = self.session.store, by or account_name()
-        log = store.marks(table.ids)
+        log = store.marks.for_rows(table.ids)
         self.annotator = Annotator(
             store, log, by=by, task=task, round=2 if again else 1, clock=clock
         )
@@ -212,7 +212,7 @@ class Annotation:
             return [mark.id for mark in marks]
 
     def _log(self) -> list[Mark]:
-        log = self.session.store.marks(self.table.ids)
+        log = self.session.store.marks.for_rows(self.table.ids)
         return [mark for mark in log if mark.task == self.history.task]
 
     def _labels_of_others(self, log: Iterable[Mark]) -> list[Mark]:

@@ -203,7 +203,7 @@ class Marker(Widget):
                 return {"type": "why", "id": id, "parts": _parts(self.queue.why(id))}
             case {"type": "origin", "id": str(id)}:
                 return {"type": "origin", "id": id, "parts": self._origin(id)}
-        raise UsageError(f"unknown message to the marker: {content!r}.")
+        return super()._reply(content)
 
     def _act(self, client: str, number: int, content: Mapping[str, Any]) -> None:
         """Carry out an action once, and answer it; a failed action is answered, then raised."""

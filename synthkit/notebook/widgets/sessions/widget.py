@@ -19,11 +19,10 @@ from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import figure
 from synthkit.data import tables as table
 from synthkit.notebook.widgets.base import Widget, clipped, source, style
-from synthkit.sessions import inventory, lineage
-from synthkit.sessions.deletion import Removal
-from synthkit.sessions.evaluations import APART
-from synthkit.sessions.inventory import Shelved
-from synthkit.sessions.run_comparison import Comparison, Side
+from synthkit.sessions import inventory, lineage, named_tables, score_comparison
+from synthkit.sessions.deletion import Deletion
+from synthkit.sessions.named_tables import NamedTable
+from synthkit.sessions.run_comparison import Comparison, ComparisonSide
 from synthkit.sessions.session import Session
 
 PAGE = 20
@@ -91,7 +90,7 @@ class SessionBrowser(Widget):
         self._runs: list[dict[str, Any]] = []
         self._tables: list[dict[str, Any]] = []
         self._stamp: Any = None
-        self._said: tuple[Any, Removal] | None = None
+        self._said: tuple[Any, Deletion] | None = None
         about = {"name": label or session.folder.name, "page": PAGE}
         super().__init__(about={**about, "runs": RUN_HEADS, "tables": TABLE_HEADS})
         self.refresh()
@@ -105,9 +104,9 @@ class SessionBrowser(Widget):
             stamp = self._now()
             if stamp == self._stamp:
                 return
-            tables = inventory.shelved(self.session.store, self.session.folder / "tables")
-            edges = inventory.lineage(tables)
-            runs = self.session.store.runs()
+            tables = named_tables.read_all(self.session.store, self.session.table_folder)
+            edges = lineage.edges(tables)
+            runs = self.session.store.runs.all()
             self._runs = [_run(run, tables) for run in reversed(runs)]
             self._tables = self._shelf(tables, edges)
             with self.hold_trait_notifications():
@@ -126,19 +125,25 @@ class SessionBrowser(Widget):
         store = self.session.store
         files = [
             (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-            for path in sorted((self.session.folder / "tables").glob("*.parquet"))
+            for path in sorted(self.session.table_folder.glob("*.parquet"))
         ]
-        return files, store.sizes(), store.count(), store.labs(), len(store.runs())
+        return (
+            files,
+            store.sizes(),
+            store.completions.count(),
+            store.labs.names(),
+            len(store.runs.all()),
+        )
 
     def _overview(self, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         store = self.session.store
         sizes = self.session.sizes()
-        marks = inventory.marked(store)
-        labs = store.labs()[::-1]
+        marks = inventory.mark_counts(store)
+        labs = store.labs.names()[::-1]
         counts = [
             count(len(runs), "run"),
             count(len(self._tables), "table"),
-            count(store.count(), "answer"),
+            count(store.completions.count(), "answer"),
             count(sum(row["marks"] for row in marks), "mark"),
             _size(sum(sizes.values())),
         ]
@@ -148,14 +153,14 @@ class SessionBrowser(Widget):
             "marks": [_marked(row) for row in marks[:SHOWN]],
             "labs": [clipped(name, NAME_LENGTH) for name in labs[:SHOWN]],
             "more": max(0, len(marks) - SHOWN) + max(0, len(labs) - SHOWN),
-            "chart": _chart(inventory.cost(runs)),
+            "chart": _chart(inventory.costs(runs)),
         }
 
     def _shelf(
-        self, tables: Sequence[Shelved], edges: Sequence[lineage.Edge]
+        self, tables: Sequence[NamedTable], edges: Sequence[lineage.Edge]
     ) -> list[dict[str, Any]]:
-        made = inventory.makers(self.session.store, tables)
-        marks = inventory.labels(self.session.store, tables)
+        made = inventory.run_counts(self.session.store, tables)
+        marks = inventory.label_counts(self.session.store, tables)
         rows = []
         for one in tables:
             words = [f"run {run}" for run in sorted(made[one.name])]
@@ -271,7 +276,7 @@ def _path(path: str) -> Path:
     return Path(path.strip())
 
 
-def _run(run: Mapping[str, Any], tables: Sequence[Shelved]) -> dict[str, Any]:
+def _run(run: Mapping[str, Any], tables: Sequence[NamedTable]) -> dict[str, Any]:
     """A run as the browser takes it; ``table`` is the kept table that it made, if there is one."""
     name, model = (_start(run[key]) for key in ("name", "model"))
     tokens = thousands(run["prompt_tokens"] + run["completion_tokens"])
@@ -295,7 +300,7 @@ def _marked(row: Mapping[str, Any]) -> list[Any]:
     return [texts[0] or "–", *texts[1:], look, thousands(row["marks"])]
 
 
-def _graph(tables: Sequence[Shelved], edges: Sequence[lineage.Edge]) -> dict[str, Any]:
+def _graph(tables: Sequence[NamedTable], edges: Sequence[lineage.Edge]) -> dict[str, Any]:
     """The newest tables and their edges, as many as a trait may hold."""
     for most in range(min(GRAPH_TABLES, len(tables)), -1, -1):
         drawn = sorted(tables[:most], key=lambda one: (one.born, one.name))
@@ -337,7 +342,7 @@ def _asked(what: Mapping[str, Any]) -> dict[str, Any]:
     raise UsageError(f"expected a run or a table to delete; got {what!r}.")
 
 
-def _told(removal: Removal) -> dict[str, Any]:
+def _told(removal: Deletion) -> dict[str, Any]:
     return {
         "goes": f"Would go: {removal}: {_size(removal.bytes)}. This cannot be undone.",
         "stays": [clipped(text, TEXT_LENGTH) for text in removal.stays],
@@ -385,7 +390,7 @@ def _scores_apart(found: Comparison) -> list[str]:
     """The metrics in which two sides differ, and how many they do not."""
     if not found.scores:
         return []
-    rows = [dict(zip(APART, one, strict=True)) for one in found.scores]
+    rows = [dict(zip(score_comparison.COLUMNS, one, strict=True)) for one in found.scores]
     known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
     told = [
         f"{row['metric']}: {figure(row['a'])} against {figure(row['b'])}, {row['verdict']}."
@@ -396,7 +401,7 @@ def _scores_apart(found: Comparison) -> list[str]:
     return [*told, f"Not told apart in {len(rows) - len(known)} of {count(len(rows), 'metric')}."]
 
 
-def _accepted(side: Side) -> str:
+def _accepted(side: ComparisonSide) -> str:
     if side.rate is None:
         return "no marks"
     low, high = side.interval
@@ -407,11 +412,11 @@ def _tokens(run: Mapping[str, Any]) -> str:
     return thousands(run["prompt_tokens"] + run["completion_tokens"])
 
 
-def _of_run(read: Callable[[Mapping[str, Any]], str]) -> Callable[[Side], str]:
+def _of_run(read: Callable[[Mapping[str, Any]], str]) -> Callable[[ComparisonSide], str]:
     return lambda side: read(side.run) if side.run else "–"
 
 
-_FACTS: Mapping[str, Callable[[Side], str]] = {
+_FACTS: Mapping[str, Callable[[ComparisonSide], str]] = {
     "model": _of_run(lambda run: _start(run["model"])),
     "rows": lambda side: thousands(len(side.ids)) if side.ids is not None else "not known",
     "rejects": _of_run(lambda run: thousands(run["rejects"])),

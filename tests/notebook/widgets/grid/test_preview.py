@@ -241,7 +241,7 @@ def test_an_error_of_the_stop_is_shown_and_the_button_comes_back() -> None:
 def test_a_message_that_makes_no_sense_is_shown(content: dict[str, Any]) -> None:
     widget = preview()
     ask(widget, **content)
-    assert widget.error.startswith("the preview got a message that it does not know")
+    assert widget.error.startswith("unknown message to Preview")
     assert messages(widget, "rows") == []
 
 

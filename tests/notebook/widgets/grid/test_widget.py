@@ -5,31 +5,14 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-<<<<<<< HEAD
-import comm
-import pytest
-
-=======
->>>>>>> house
 from synthkit.core.types import Mark, Sampling
-from synthkit.generation.prompt_job import plan
+from synthkit.generation.job import plan
 from synthkit.models.fake import Fake
 from synthkit.notebook.run_preview import carry_out, open_preview
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
 from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
-<<<<<<< HEAD
-from tests.notebook.wire import Wire, ask, messages, numbers, query, trail
-
-
-@pytest.fixture(autouse=True)
-def _wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(comm, "create_comm", Wire)
-    yield
-    Preview.close_all()
-=======
 from tests.notebook.wire import ask, messages, numbers, query, trail
->>>>>>> house
 
 
 def mixed(n: int = 6) -> Preview:
@@ -45,7 +28,7 @@ def more(widget: Preview, start: int, n: int) -> None:
             widget.add(i, None, (f"raw {i}", "not JSON"), 1, False)
         else:
             widget.add(i, {"text": f"Row {i}", "stars": i % 4 or None}, None, 50 - i, False)
-    widget._flush()
+    widget.flush()
 
 
 def test_rows_are_sorted_with_the_missing_last_either_way() -> None:
@@ -188,7 +171,7 @@ def test_rows_in_view_are_copied_up_to_a_limit_that_is_told() -> None:
     lines = copied["text"].splitlines()
     assert (lines[0], lines[1], len(lines)) == ("text\tstars", "row 2499\t2499", 1001)
     assert copied["told"] == (
-        "Copied 1\u202f000 rows of 2\u202f400: the clipboard takes no more. Save takes all."
+        "Copied 1\u202f000 rows of 2\u202f400, the most that is copied at once. Save writes all."
     )
     ask(widget, type="copy", form="jsonl", query=widget.view["query"], index=2)
     assert messages(widget, "copied")[-1] == {
@@ -206,8 +189,8 @@ def test_a_copy_is_at_most_about_a_megabyte() -> None:
     text, told = widget.copied("csv")
     assert len(text) < 1_000_000
     assert told == (
-        "Copied 2 rows of 9: the clipboard takes no more. Save takes all. "
-        "2 cells begin with =, +, - or @: a spreadsheet may take them for formulas."
+        "Copied 2 rows of 9, the most that is copied at once. Save writes all. "
+        "2 cells start with =, +, - or @: a spreadsheet may read them as formulas."
     )
 
 
@@ -255,10 +238,10 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
             sampling=Sampling(temperature=0, seed=3),
             name="moods",
         )
-        feed = open_preview(planned.making, None)
-        run, widget = carry_out(planned.making, feed), feed.preview
+        feed = open_preview(planned, None)
+        run, widget = carry_out(planned, feed), feed.preview
         (id,) = run.table["id"]
-        session.store.add_marks(
+        session.store.marks.add(
             [
                 Mark(id=id, label="reject", by="ana", at=0),
                 Mark(id=id, label="accept", reason="warm", by="ana", at=60),
@@ -269,7 +252,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         assert (told["system"], told["user"]) == ("Be brief.", "On bread.")
         assert (told["as it came"], told["model"], told["finish"]) == ("good", "fake", "stop")
         assert told["sampling"] == "temperature 0.0, max_tokens 256"
-        assert told["seed"] == f"{planned.requests[0].row_seed}, made from 3"
+        assert told["seed"] == f"{planned.first_requests()[0].row_seed}, made from 3"
         assert (told["sample index"], told["time"]) == ("0", "0.00 s")
         assert (told["tokens in"], told["tokens out"]) == ("4", "1")
         assert told["accept"] == "warm, by ana, 1970-01-01 00:01 UTC"

@@ -82,7 +82,7 @@ def test_marks_comments_and_undo(make: Make, session: sk.Session) -> None:
     assert page["rows"][0]["cells"][1]["mark"] == "accept"
     ask(widget, type="comment", row=0, slot=1, text=" good ", view=1)
     assert cells(widget)[0][1]["comment"] == "good"
-    assert [mark.reason for mark in session.store.marks()] == ["", "good"]
+    assert [mark.reason for mark in session.store.marks.all()] == ["", "good"]
     ask(widget, type="undo")
     ask(widget, type="undo")
     assert cells(widget)[0][1] | {"mark": "", "comment": ""} == cells(widget)[0][1]

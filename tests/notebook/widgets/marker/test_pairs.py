@@ -21,11 +21,7 @@ from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.keys import bindings
 from synthkit.notebook.widgets.marker.pairs import PairQueue, PairView
 from tests.notebook.conftest import Shell
-<<<<<<< HEAD
-from tests.notebook.widgets.marker.test_widget import Browser, Clock, Wire
-=======
 from tests.notebook.widgets.marker.test_widget import Browser, Clock
->>>>>>> house
 
 PAIR = ("first", "second")
 
@@ -319,7 +315,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
     browser = mark()
     browser.act(**content)
     assert browser.marker.error
-    assert session.store.marks() == []
+    assert session.store.marks.all() == []
 
 
 @pytest.mark.parametrize(

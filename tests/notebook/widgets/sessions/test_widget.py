@@ -17,9 +17,10 @@ from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Ledger, Mark
 from synthkit.notebook.widgets.sessions import widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
-from synthkit.sessions import bundle_import, deletion
+from synthkit.sessions import bundle_import
+from synthkit.store import store as store_module
 from tests.notebook.conftest import Shell
-from tests.sessions.test_bundle_export import fill
+from tests.sessions.contents import fill
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_the_graph_has_places_and_edges(full: sk.Session) -> None:
 
 
 def test_ten_thousand_runs_go_in_pages(session: sk.Session) -> None:
-    with session.store.transaction() as db:
+    with closing(sqlite3.connect(session.store.path)) as db, db:
         row = ("a name", "m", "p" * 1000, 1.0, 5, json.dumps({"requests": 5, "hits": 0,
                "rejects": 0, "prompt_tokens": 1, "completion_tokens": 1, "seconds": 1.0,
                "cost": 0.25, "stopped": ""}))  # fmt: skip
@@ -96,9 +97,9 @@ def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session
     ids = [f"{n:016x}" for n in range(50)]
     for n in range(60):
         session.save(f"{long[:97]}{n:03}", pd.DataFrame({"id": ids[: 50 - n // 2]}))
-        session.store.add_run(f"{n}" + "ä" * 500, "m" * 5000, "p" * 50_000, 1, Ledger())
-        session.store.put_lab(f"{n} " + "l" * 500, {})
-        session.store.add_marks([Mark(id="a", label=f"{n}" + "y" * 500, by="b" * 500)])
+        session.store.runs.add(f"{n}" + "ä" * 500, "m" * 5000, "p" * 50_000, 1, Ledger())
+        session.store.labs.put(f"{n} " + "l" * 500, {})
+        session.store.marks.add([Mark(id="a", label=f"{n}" + "y" * 500, by="b" * 500)])
     browser = SessionBrowser(session)
     state = {name: browser.get_state()[name] for name in ("overview", "first", "graph", "about")}
     assert len(json.dumps(state)) < 30_000
@@ -128,7 +129,7 @@ def test_a_refresh_shows_what_another_kernel_did_and_is_silent_otherwise(full: s
     ask(browser, type="refresh")
     assert browser.first["runs"]["total"] == 3
     assert changes == [1]
-    full.store.add_marks([Mark(id="z", label="reject", by="bo")])
+    full.store.marks.add([Mark(id="z", label="reject", by="bo")])
     ask(browser, type="refresh")
     assert browser.overview["counts"][3] == "4 marks"
 
@@ -168,14 +169,14 @@ def test_nothing_is_deleted_that_was_not_said(full: sk.Session) -> None:
     ask(browser, type="delete", what=what)
     assert "was not said before" in browser.error
     said = ask(browser, type="would", what=what)
-    assert said["goes"].startswith("Would go: run 2, table replies with 3 rows, 3 answers: ")
+    assert said["goes"].startswith("Would go: run 2, table replies with 3 rows, 3 completions: ")
     assert said["goes"].endswith("This cannot be undone.")
     ask(browser, type="delete", what={"run": 1, "completions": True})
     assert "was not said before" in browser.error
     assert len(full.runs()) == 2
     ask(browser, type="would", what=what)
     done = ask(browser, type="delete", what=what)
-    assert done["told"].startswith("Deleted: run 2, table replies with 3 rows, 3 answers.")
+    assert done["told"].startswith("Deleted: run 2, table replies with 3 rows, 3 completions.")
     assert browser.first["runs"]["total"] == 1
     assert full.names() == ["good", "said"]
 
@@ -184,17 +185,17 @@ def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> No
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="would", what=what)
-    full.store.add_marks([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
+    full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
     again = ask(browser, type="delete", what=what)
     assert again["goes"].startswith("This has changed meanwhile. Would go: run 2")
-    assert "2 answers" in again["goes"]
+    assert "2 completions" in again["goes"]
     assert len(full.runs()) == 2
     assert ask(browser, type="delete", what=what)["type"] == "done"
     assert len(full.runs()) == 1
 
 
 def test_two_runs_are_compared(full: sk.Session) -> None:
-    full.store.add_marks([Mark(id=full.load("replies")["id"][0], label="reject", by="ana")])
+    full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="reject", by="ana")])
     found = ask(SessionBrowser(full), type="compare", a=1, b="replies")
     facts = {row[0]: row[1:] for row in found["facts"]}
     assert facts[""] == ["run 1", "run 2"]
@@ -224,7 +225,7 @@ def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
     reply = ask(SessionBrowser(here), type="cell", run=1)
     assert reply["text"] == "%%synth facts --model fake --vary t=a,b  --seed 3\nSay {{ t }}."
     shown = shell.run(reply["text"])
-    assert "2 rows, 2 from the session, 0 new" in shown
+    assert "2 rows, 2 cached, 0 generated" in shown
 
 
 def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> None:
@@ -233,10 +234,10 @@ def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> No
     told = ask(browser, type="export", path=f" {path} ", tables="said, good")["told"]
     assert told.startswith(f"Written: {path}, ")
     ask(browser, type="export", path=str(path), tables="")
-    assert "is there already" in browser.error
+    assert "exists already" in browser.error
     with sk.Session(tmp_path / "empty") as other:
         taker = SessionBrowser(other)
-        assert "3 answers, 1 run" in ask(taker, type="import", path=str(path))["told"]
+        assert "3 completions, 1 run" in ask(taker, type="import", path=str(path))["told"]
         assert taker.first["tables"]["total"] == 2
         ask(taker, type="import", path="")
         assert "expected the path of a file" in taker.error
@@ -272,15 +273,14 @@ def test_a_message_that_makes_no_sense_is_shown(full: sk.Session, content: dict[
 def test_a_locked_store_is_told_and_left_alone(
     full: sk.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (deletion, bundle_import):
-        monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": False}
     ask(browser, type="would", what=what)
     with closing(sqlite3.connect(full.store.path, isolation_level=None)) as busy:
         busy.execute("BEGIN IMMEDIATE")
         ask(browser, type="delete", what=what)
-        assert "store.sqlite is held by another program" in browser.error
+        assert "store.sqlite has been locked by another process" in browser.error
         busy.execute("ROLLBACK")
     assert full.names() == ["good", "replies", "said"]
 
@@ -301,7 +301,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 
 def test_hostile_names_stay_text(session: sk.Session) -> None:
     evil = "<img src=x onerror=alert(1)>\u202e\u200b\x1b[31m\ud800"
-    session.store.add_marks([Mark(id="a", label="<b>", by=evil.replace("\ud800", ""))])
+    session.store.marks.add([Mark(id="a", label="<b>", by=evil.replace("\ud800", ""))])
     (session.folder / "tables" / "<script>.parquet").write_bytes(b"no")
     browser = SessionBrowser(session)
     assert browser.overview["marks"][0][1] == evil.replace("\ud800", "")
@@ -346,11 +346,11 @@ def test_the_static_twin_says_runs_tables_and_lineage(
 def test_export_and_import_verbs_move_a_session(shell: Shell) -> None:
     shell.run("%%synth facts --model fake --n 3\nA fact.")
     assert shell.run("%synth export out facts") == "written: out.zip\n"
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         shell.run("%synth export out")
     shell.run("%synth export out --over")
     shell.run("%synth session elsewhere")
-    assert shell.run("%synth import out.zip") == "imported: 3 answers, 1 run, 1 table\n"
-    assert "nothing that was not here" in shell.run("%synth import out.zip")
+    assert shell.run("%synth import out.zip") == "imported: 3 completions, 1 run, 1 table\n"
+    assert "nothing new" in shell.run("%synth import out.zip")
     with pytest.raises(StoreError, match="no bundle at"):
         shell.run("%synth import gone.zip")

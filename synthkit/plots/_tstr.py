@@ -1,0 +1,174 @@
+"""TSTR scores of several sources against the score of real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from synthkit.core.types import Score
+from synthkit.plots import theme
+from synthkit.plots.captions import (
+    comparison,
+    label,
+    labels,
+    percent,
+    score_text,
+    sentence,
+    thousands,
+)
+from synthkit.plots.points import finite_score
+from synthkit.plots.registry import plot
+from synthkit.stats.bootstrap import Difference, Floats, paired_bootstrap
+
+MOST_BARS = 12
+
+
+@plot("tstr")
+def tstr(
+    sources: Mapping[str, Score],
+    *,
+    real: Score | None = None,
+    majority: Score | None = None,
+    metric: str = "accuracy",
+    caption: str = "",
+) -> Any:
+    """A plotly figure of scores on real test rows after learning from several sources.
+
+    Bars begin at zero. The gold line is the score of learning from as many real rows, with its
+    interval as a band; the dotted grey line is the score of the most frequent label. Up to 12
+    sources are drawn.
+
+    Parameters
+    ----------
+    sources : name -> TSTR score, 0..1.
+    real : the score of learning from real rows.
+    majority : the score of predicting the most frequent label.
+    metric : name of the score, for the axis.
+    caption : learner and seed, after the number of test rows.
+
+    Raises
+    ------
+    UsageError
+        If a score is not finite.
+    MissingExtra
+        If plotly is not installed.
+
+    Notes
+    -----
+    The summary compares the best source with ``real``, otherwise with the next best source: paired
+    on the test rows if both scores have parts of these rows, otherwise by
+    :func:`~.captions.difference`.
+
+    Examples
+    --------
+    >>> one = Score(name="TSTR accuracy", value=0.7, low=0.65, high=0.75, n=300, better="higher")
+    >>> gold = Score(name="TRTR accuracy", value=0.8, low=0.75, high=0.84, n=300, better="higher")
+    >>> figure = tstr({"plain": one}, real=gold)
+    >>> figure.data[0].x, figure.layout.shapes[1].x0
+    ((0.7,), 0.8)
+    >>> theme.summary(figure)
+    'Real rows beat plain by 0.10 [0.03, 0.16].'
+    """
+    bars = {str(name): finite_score(score, name) for name, score in sources.items()}
+    lines = {
+        name: finite_score(score, name)
+        for name, score in (("real → real", real), ("most frequent label", majority))
+        if score is not None
+    }
+    drawn = dict(list(bars.items())[:MOST_BARS])
+    figure = theme.new_figure()
+    figure.add_bar(
+        x=[score.value for score in drawn.values()],
+        y=labels(list(drawn), 24),
+        orientation="h",
+        marker=theme.BAR,
+        error_x=theme.whiskers(list(drawn.values()), color=theme.HUES[0]),
+        hovertext=[f"{label(name)}: {score_text(score)}" for name, score in drawn.items()],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    for at, (name, score) in enumerate(lines.items()):
+        _draw_line(figure, name, score, gold=score is real, at=at)
+    scores = [*bars.values(), *lines.values()]
+    figure.update_xaxes(range=[0, max([1.0, *(score.high or score.value for score in scores)])])
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+    parts = [
+        f"n = {thousands(scores[0].n)} test rows" if scores else "n = 0",
+        f"{percent(scores[0].level)} intervals" if scores else "",
+        f"{MOST_BARS} of {len(bars)} sources drawn" if len(bars) > MOST_BARS else "",
+        caption,
+    ]
+    rows = [
+        {"learned from": name, metric: score_text(score), "n": score.n}
+        | ({"how": score.how} if any(other.how for other in scores) else {})
+        for name, score in [*bars.items(), *lines.items()]
+    ]
+    return theme.finish(
+        figure,
+        (f"{metric} on real test rows (0..1)", ""),
+        parts,
+        _summary(bars, real),
+        rows,
+        margin={"t": 16 + 18 * len(lines)},
+        bargap=0.4,
+    )
+
+
+def _draw_line(figure: Any, name: str, score: Score, *, gold: bool, at: int) -> None:
+    hue, dash = (theme.HUES[theme.GOLD], "solid") if gold else (theme.INK, "dot")
+    full_height = {"yref": "paper", "y0": 0, "y1": 1}
+    if gold and score.low is not None and score.high is not None:
+        figure.add_shape(
+            type="rect", x0=score.low, x1=score.high, **full_height, layer="below",
+            fillcolor=hue, opacity=0.18, line_width=0,
+        )  # fmt: skip
+    line = {"color": hue, "width": 2, "dash": dash}
+    figure.add_shape(type="line", x0=score.value, x1=score.value, **full_height, line=line)
+    mark = f'<span style="color:{hue}">{"━" if gold else "┅"}</span>'
+    figure.add_annotation(
+        x=score.value,
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        yshift=2 + 17 * at,
+        xanchor="right" if score.value > 0.5 else "left",
+        text=f"{mark} {name} {score_text(score)}",
+    )
+
+
+def _summary(bars: Mapping[str, Score], real: Score | None) -> str:
+    ranked = sorted(bars.items(), key=lambda bar: -bar[1].value)
+    if not ranked:
+        return "No scores yet."
+    name, best = ranked[0]
+    if real is not None:
+        text = comparison("real rows", real, name, best, _paired(real, best))
+        text = text.replace("real rows beats", "real rows beat")
+        return f"{text[0].upper()}{text[1:]}."
+    if len(ranked) == 1:
+        return f"{name} {score_text(best)}."
+    next_name, second = ranked[1]
+    return sentence(comparison(name, best, next_name, second, _paired(best, second)))
+
+
+def _paired(a: Score, b: Score) -> Difference | None:
+    """The difference of two scores of the same test rows, if both have parts of them."""
+    if a.parts is None or b.parts is None or len(a.parts) != len(b.parts) or len(a.parts) < 2:
+        return None
+    first, second = (_centred(score) for score in (a, b))
+    return paired_bootstrap(
+        lambda rows: first[rows].mean(axis=1),
+        lambda rows: second[rows].mean(axis=1),
+        len(first),
+        method="percentile",
+        vectorised=True,
+        level=a.level,
+    )
+
+
+def _centred(score: Score) -> Floats:
+    """(n,) parts whose mean is the value; that of pseudo-values can differ from it a little."""
+    parts = np.asarray(score.parts, np.float64)
+    return np.asarray(parts + (score.value - parts.mean()))

@@ -1,0 +1,166 @@
+"""Grounded questions and answers, each with a quote found in the passage (after PAQ)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from synthkit.core.errors import PromptError
+from synthkit.core.types import Reject, Request, Row, Sampling, Steps
+from synthkit.data import tables
+from synthkit.data.retrieval import By
+from synthkit.prompts import parsing
+from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._ask import ask
+from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
+from synthkit.recipes._passages import nearest_ids, numbered_passages, texts_by_id, with_passages
+
+FORM = (
+    "Write at most {pairs} of them as JSON, under the key pairs: each with a question, its answer, "
+    "and a quote, the words of the passage that show the answer, copied exactly."
+)
+NOT_THERE = "the quote is not in the passage"
+
+# characters that have several forms
+_QUOTES = "\"'“”„‟‘’‚‛«»‹›`´"
+_DASHES = "-‐‑‒–—−"
+_FORMS = {sign: f"[{re.escape(signs)}]" for signs in (_QUOTES, _DASHES) for sign in signs}
+
+
+@recipe
+def grounded(
+    prompt: str,
+    *,
+    rows: Table,
+    pairs: int = 3,
+    column: str = "text",
+    retrieve: int = 0,
+    by: By | None = None,
+    embed: Embed | None = None,
+    sampling: Sampling = Sampling(),
+) -> Recipe:
+    r"""Questions and answers about passages, each with a quote that was found in its passage.
+
+    This follows PAQ (arXiv 2102.07033), which selects an answer in a passage, generates a question
+    for it, and drops pairs that a reader of many passages answers differently. Here one request
+    generates whole pairs, and instead of the reader there is a quote: each pair must quote the
+    words that show its answer. A pair whose quote is not in the passage is a reject. White space,
+    case, and the forms of quotation marks and dashes may differ.
+
+    The columns are ``question``, ``answer``, ``quote`` as written in the passage, and
+    ``quote_start`` and ``quote_end``, in characters; ``parent`` is the passage's id.
+
+    Parameters
+    ----------
+    prompt : asks for questions about ``{{ passage }}``; it may use the columns of ``rows``. The
+        form of the pairs is added below it.
+    rows : passages, such as those of :func:`synthkit.data.chunking.chunks`.
+    pairs : most pairs of a passage.
+    column : the column of the passages' text.
+    retrieve : how many of the nearest other passages to show too, as ``{{ passages }}``; their ids
+        are the column ``passages``. The quote must be in the passage itself.
+    by, embed : how passages are found, see :meth:`synthkit.data.retrieval.Index.search`; ``"both"``
+        if there is an embedder, else ``"bm25"``.
+
+    Raises
+    ------
+    UsageError
+        If a number is too low.
+    TableError
+        If a passage has no text.
+    PromptError
+        If the prompt does not use ``{{ passage }}``, or ``{{ passages }}`` if they are retrieved.
+
+    Examples
+    --------
+    >>> recipe = grounded("Ask about this passage:\n{{ passage }}", rows=[{"text": "Rye is dark."}])
+    >>> recipe.columns, str(recipe.rows)
+    (('question', 'answer', 'quote', 'quote_start', 'quote_end'), '0 to 3')
+    """
+    positive("pairs", pairs)
+    source = tables.identified(rows)
+    texts = texts_by_id(source, column)
+    later = ["passage"]
+    if retrieve:
+        positive("retrieve", retrieve)
+        itself = [[position] for position in range(len(texts))]
+        queries = list(texts.values())
+        ids = nearest_ids(queries, texts, retrieve, by, embed, exclude=itself)
+        source = with_passages(source, ids)
+        later.append("passages")
+    template = checked_template(prompt, source, uses=("passage",), later=later)
+    if retrieve and "passages" not in template.fields:
+        raise PromptError("passages are retrieved, and the prompt does not use {{ passages }}.")
+    decoder = parsing.structured(_schema(pairs))
+
+    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+        shown = {"passages": numbered_passages(row["passages"], texts)} if retrieve else {}
+        *before, last = template.render(row | {"passage": row[column]} | shown)
+        message = replace(last, content=f"{last.content}\n\n{FORM.format(pairs=pairs)}")
+        request = Request((*before, message), sampling, decoder.schema)
+        parsed = yield from ask(request, decoder, repairs=1)
+        if isinstance(parsed, Reject):
+            return parsed
+        return [_checked(pair, row[column]) for pair in parsed["pairs"]]
+
+    return per_row(
+        steps,
+        source,
+        name="grounded",
+        columns=("question", "answer", "quote", "quote_start", "quote_end"),
+        requests=Bounds(1, 1),
+        makes=Bounds(0, pairs),
+        prompt=prompt,
+    )
+
+
+def span(quote: str, passage: str) -> tuple[int, int] | None:
+    """The (start, end) of a quote in a passage; ``None`` if it is not there.
+
+    The exact text is searched first, then the text with any white space, case, forms of quotation
+    marks and dashes, and without quotation marks around it.
+
+    >>> passage = "She said: “Rye  is dark”."
+    >>> span('said: "rye is', passage), span("rye was dark", passage)
+    ((4, 18), None)
+    """
+    if quote.strip():
+        start = passage.find(quote.strip())
+        if start >= 0:
+            return start, start + len(quote.strip())
+    words = quote.strip().strip(_QUOTES).split()
+    patterns = ("".join(_FORMS.get(sign, re.escape(sign)) for sign in word) for word in words)
+    match = re.search(r"\s+".join(patterns), passage, re.IGNORECASE) if words else None
+    return match.span() if match else None
+
+
+def _checked(pair: Mapping[str, str], passage: str) -> Row | Reject:
+    """The row of a pair, with the place of its quote; a reject if the pair is not valid."""
+    place = span(pair["quote"], passage)
+    if place is None:
+        return Reject(json.dumps(pair, ensure_ascii=False), NOT_THERE, cells=pair)
+    empty = [name for name in ("question", "answer") if not pair[name].strip()]
+    if empty:
+        return Reject(json.dumps(pair, ensure_ascii=False), f"the {empty[0]} is empty", cells=pair)
+    start, end = place
+    return Row({**pair, "quote": passage[start:end], "quote_start": start, "quote_end": end})
+
+
+def _schema(pairs: int) -> dict[str, Any]:
+    names = ("question", "answer", "quote")
+    pair = {
+        "type": "object",
+        "properties": {name: {"type": "string", "minLength": 1} for name in names},
+        "required": list(names),
+        "additionalProperties": False,
+    }
+    several = {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}
+    return {
+        "type": "object",
+        "properties": {"pairs": several},
+        "required": ["pairs"],
+        "additionalProperties": False,
+    }

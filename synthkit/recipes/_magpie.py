@@ -1,0 +1,144 @@
+"""Magpie: instructions that a model writes in the place of its user (arXiv 2406.08464)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
+from synthkit.data import tables
+from synthkit.prompts import parsing
+from synthkit.prompts.conditions import conditions
+from synthkit.prompts.templates import Prompt
+from synthkit.recipes._arguments import positive
+from synthkit.recipes._ask import ask
+from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._conversations import alternating, conversation_cells, single_turn
+
+CHUNK = 64
+"""Rows that are generated together: finished chunks are kept if a run is stopped."""
+
+_NEXT_TURN = re.compile(
+    r"<\|[^|<>]*\|>|^[ \t]*(?:user|human|assistant|ai|model)[ \t]*:", re.I | re.M
+)
+"""The start of a further turn, where the model did not stop after its own."""
+
+
+@recipe
+def magpie(
+    prompt: str,
+    *,
+    n: int,
+    rows: Table = None,
+    turns: int = 1,
+    sampling: Sampling = Sampling(),
+) -> Recipe:
+    """Instructions that a local model writes as its own user, and its answers to them.
+
+    This is Magpie (arXiv 2406.08464): the model gets only the start of a user turn and writes that
+    turn; then it answers it. An instruction that differs from an earlier one only in case and white
+    space is rejected. The paper then filters by length, quality and similarity, which is curation
+    here; it also answers without the system prompt of the first step.
+
+    The columns are ``instruction`` and ``response``, the first two turns; with more turns also
+    ``messages``, dicts of ``role`` and ``content``.
+
+    Parameters
+    ----------
+    prompt : a template of the system prompt, which sets the subject of the instructions; it may use
+        the columns of ``rows``. ``none``, or an empty prompt, keeps the model's own.
+    n : how many conversations; with ``rows``, how many for each row.
+    turns : how many pairs of turns each conversation has.
+
+    Examples
+    --------
+    >>> str(magpie("You help people who cook.", n=10).requests)
+    '10 to 20'
+    """
+    positive("turns", turns)
+    source = conditions(rows, positive("n", n), {})
+    no_system = prompt.strip().lower() in ("", "none")
+    system = None if no_system else single_turn("the system prompt", prompt, source)
+    records = tables.records(source)
+    size = len(records)
+    fields = [name for name in tables.columns(source) if name not in ("id", "parent")]
+    columns = ("instruction", "response", *(("messages",) if turns > 1 else ()))
+    clash = [name for name in columns if name in fields]
+    if clash:
+        raise UsageError(f"magpie makes a column {clash[0]!r}, which the rows have; rename it.")
+
+    def talk(opening: Request) -> Steps[tuple[list[Request], list[str], Reject | None]]:
+        """The requests and texts of one conversation, and a reject if a turn failed."""
+        requests: list[Request] = []
+        texts: list[str] = []
+        while len(texts) < 2 * turns:
+            answers = len(texts) % 2 == 1
+            messages = (*opening.messages, *alternating(texts))
+            # equal instructions may share an answer: all but one of them are rejected
+            request = replace(opening, messages=messages, index=0) if texts else opening
+            requests.append(replace(request, turn="assistant" if answers else "user"))
+            spoken = yield from ask(requests[-1], parsing.text() if answers else _USER_TURN)
+            if isinstance(spoken, Reject):
+                return requests, texts, spoken
+            texts.append(spoken["text"])
+        return requests, texts, None
+
+    def steps() -> Steps[None]:
+        openings = _openings(system, records, sampling)
+        seen: set[str] = set()
+        for start in range(0, size, CHUNK):
+            chunk = slice(start, start + CHUNK)
+            talks = yield from gather(map(talk, openings[chunk]))
+            outcomes: list[Row | Reject] = []
+            for row, (requests, texts, reject) in zip(records[chunk], talks, strict=True):
+                if texts:
+                    folded = " ".join(texts[0].casefold().split())
+                    if folded in seen:
+                        reject = Reject(texts[0], "an earlier row has the same instruction")
+                    seen.add(folded)
+                cells = {name: row[name] for name in fields}
+                cells |= dict(zip(("instruction", "response"), texts, strict=False))
+                if turns > 1:
+                    cells["messages"] = conversation_cells(texts)["messages"]
+                of, parent = tuple(requests), row.get("id", row.get("parent"))
+                if reject is None:
+                    outcomes.append(Row(cells, of, parent))
+                else:
+                    outcomes.append(replace(reject, cells=cells, of=of, parent=parent))
+            yield outcomes
+
+    return per_table(
+        steps,
+        name="magpie",
+        columns=(*fields, *columns),
+        requests=Bounds(size, 2 * turns * size),
+        rows=Bounds(0, size),
+        like=rows,
+        prompt=prompt,
+    )
+
+
+def _user_turn(raw: str) -> parsing.Cells | str:
+    text = _NEXT_TURN.split(raw, maxsplit=1)[0].strip()
+    return {"text": text} if text else "the user's turn is empty"
+
+
+_USER_TURN = parsing.Decoder(("text",), _user_turn)
+"""Keeps the first turn of what a model writes as its user."""
+
+
+def _openings(
+    system: Prompt | None, rows: Sequence[Mapping[str, Any]], sampling: Sampling
+) -> list[Request]:
+    """The request for each row's first instruction; equal system prompts get sample indices."""
+    counts: Counter[Any] = Counter()
+    requests = []
+    for row in rows:
+        messages = () if system is None else (Message("system", system.ask(row)),)
+        requests.append(Request(messages, sampling, index=counts[messages], turn="user"))
+        counts[messages] += 1
+    return requests

@@ -1,0 +1,226 @@
+"""The recipe of a prompt: one request for each row of fields, one row for each completion."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+from synthkit.core import keywords
+from synthkit.core.errors import PromptError, TableError, UsageError, unknown
+from synthkit.core.types import Reject, Request, Row, Sampling, Steps
+from synthkit.data import tables
+from synthkit.data.expressions import rule
+from synthkit.prompts import parsing
+from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
+from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
+from synthkit.recipes._ask import ask
+from synthkit.recipes._base import Bounds, Recipe, recipe
+
+
+class PromptOptions(TypedDict, total=False):
+    """What a prompt takes besides its text; :func:`synthkit.generate` explains each option."""
+
+    rows: Any
+    n: int
+    vary: Mapping[str, Any]
+    sampler: Sampler
+    like: Any
+    where: Where | str | None
+    system: str | None
+    examples: Any
+    schema: Any
+    labels: Sequence[str] | None
+    regex: str | None
+    output: str | None
+    repairs: int | None
+    sampling: Sampling
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    seed: int | None
+    stop: str | Sequence[str]
+    logprobs: bool
+    extra: Mapping[str, Any]
+
+
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "stop", "logprobs", "extra")
+"""The options that are parameters of :class:`~synthkit.core.types.Sampling`."""
+
+
+@recipe
+@keywords.shows(PromptOptions)
+def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
+    """One row for each completion of a prompt template.
+
+    This is what ``%%synth`` and :func:`synthkit.generate` run for a prompt;
+    :func:`synthkit.generate` explains the options.
+
+    Parameters
+    ----------
+    prompt : a Jinja2 template (see :mod:`synthkit.prompts.templates`).
+
+    Raises
+    ------
+    UsageError
+        If a field is unknown, a schema is invalid or an option makes no sense.
+
+    Examples
+    --------
+    >>> str(prompt("Name a {{ colour }} fruit.", vary={"colour": ["red", "green"]}).requests)
+    '2'
+    """
+    keywords.check("a prompt", options, PromptOptions.__annotations__)
+    n, repairs, schema = options.get("n", 1), options.get("repairs"), options.get("schema")
+    if n < 1:
+        raise UsageError(f"n must be at least 1; got {n}.")
+    if repairs is None:
+        repairs = 0 if schema is None else 1
+    elif repairs < 0:
+        raise UsageError(f"repairs must be 0 or more; got {repairs}.")
+    sampling = sampled(options)
+    template = parse(prompt, system=options.get("system"))
+    fields = _fields(options, n, sampling.seed or 0)
+    decoder = decoder_for(
+        tables.columns(fields),
+        schema=schema,
+        labels=options.get("labels"),
+        regex=options.get("regex"),
+        output=options.get("output"),
+    )
+    records = tables.records(fields)
+    requests = _requests(template, records, sampling, decoder, options.get("examples"))
+    source = with_parent(fields)
+    parents: Sequence[str | None] = [None] * len(requests)
+    if "parent" in tables.columns(source):
+        parents = tables.column(source, "parent")
+
+    def branch(request: Request, parent: str | None) -> Steps[None]:
+        outcome = yield from ask(request, decoder, repairs=repairs)
+        if isinstance(outcome, Reject):
+            yield [replace(outcome, parent=parent)]
+        else:
+            yield [Row(outcome, parent=parent)]
+
+    def branches() -> Iterator[Steps[None]]:
+        return map(branch, requests, parents)
+
+    size = Bounds(len(requests), len(requests))
+    return Recipe(
+        name="prompt",
+        branches=branches,
+        columns=decoder.columns,
+        source=source,
+        kind=tables.kind(source),
+        requests=size,
+        rows=size,
+        prompt=prompt,
+    )
+
+
+def sampled(options: Mapping[str, Any]) -> Sampling:
+    """The sampling that options ask for: ``sampling``, with those given by name in its place.
+
+    >>> sampled({"sampling": Sampling(max_tokens=9), "temperature": 0}).payload()["max_tokens"]
+    9
+    """
+    by_name = {name: options[name] for name in SAMPLING if name in options}
+    return replace(options.get("sampling") or Sampling(), **by_name)
+
+
+def decoder_for(
+    fields: Sequence[str],
+    *,
+    schema: Any = None,
+    labels: Sequence[str] | None = None,
+    regex: str | None = None,
+    output: str | None = None,
+) -> parsing.Decoder:
+    """How completions are parsed, and into which columns, beside the columns ``fields``.
+
+    Raises
+    ------
+    UsageError
+        If more than one way is asked for, or a column has the name of a field.
+    """
+    ways = [
+        way for way, value in (("schema", schema), ("labels", labels), ("regex", regex)) if value
+    ]
+    if len(ways) > 1:
+        raise UsageError(f"an answer is read in one way; got {' and '.join(ways)}.")
+    if output is not None and ways in (["schema"], ["regex"]):
+        raise UsageError(f"output names the one column of a text; {ways[0]} names its own columns.")
+    taken = {*fields, "id", "parent"}
+    if output is not None and output in taken:
+        raise UsageError(f"output={output!r} is a column of the rows already; choose another.")
+    if schema is not None:
+        decoder = parsing.structured(schema)
+    elif regex is not None:
+        decoder = parsing.regex(regex)
+    elif labels is not None:
+        return parsing.label(labels, output or _free("label", taken))
+    else:
+        return parsing.text(output or _free("text", taken))
+    clash = [name for name in decoder.columns if name in taken]
+    if clash:
+        raise UsageError(
+            f"the {ways[0]} has a column {clash[0]!r}, and so have the rows; rename one of them."
+        )
+    return decoder
+
+
+def _free(name: str, taken: set[str]) -> str:
+    numbered = (f"{name}_{i}" for i in range(2, len(taken) + 3))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
+
+
+def _fields(options: PromptOptions, n: int, seed: int) -> Any:
+    """The table with the fields of each request."""
+    rows, like, vary = options.get("rows"), options.get("like"), options.get("vary") or {}
+    where = options.get("where")
+    if isinstance(where, str):
+        columns = [tables.columns(table) for table in (rows, like) if table is not None]
+        where = rule(where, [*(name for names in columns for name in names), *vary])
+    sampler = options.get("sampler", "product")
+    return conditions(rows, n, vary, sampler, seed, like=like, where=where)
+
+
+def _requests(
+    template: Prompt,
+    rows: Sequence[Mapping[str, Any]],
+    sampling: Sampling,
+    decoder: parsing.Decoder,
+    examples: Any,
+) -> list[Request]:
+    """One request for each row. Rows with the same messages get different sample indices."""
+    demonstrations: Sequence[Any] = [()] * len(rows)
+    if examples is not None:
+        shown = examples if isinstance(examples, Examples) else Examples(table=examples)
+        demonstrations = demonstrate(template, rows, shown, _answer(decoder))
+    samples: Counter[Any] = Counter()
+    requests = []
+    for i, row in enumerate(rows):
+        try:
+            messages = template.render(row, demonstrations[i])
+        except PromptError as error:
+            raise located(error, template, row, f"row {i}") from None
+        requests.append(Request(messages, sampling, decoder.schema, samples[messages], row))
+        samples[messages] += 1
+    return requests
+
+
+def _answer(decoder: parsing.Decoder) -> Callable[[Mapping[str, Any]], str]:
+    """A function that writes an example's columns as the answer a model should give."""
+    names = decoder.columns
+
+    def write(example: Mapping[str, Any]) -> str:
+        for name in names:
+            if name not in example:
+                raise TableError("in the examples, " + unknown("column", name, example))
+        if len(names) == 1 and (decoder.schema is None or "enum" in decoder.schema):
+            return str(example[names[0]])
+        return json.dumps({name: example[name] for name in names}, ensure_ascii=False)
+
+    return write
