@@ -18,7 +18,7 @@ from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
 from synthkit.data.expressions import text as plain
 from synthkit.notebook.output.provenance import Part, of_id
-from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable, source, style
+from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
     Query,
     RowSource,
@@ -54,8 +54,8 @@ class RowsView(Widget):
     query : the first query.
     """
 
-    _esm = source("grid/table.js", "grid/detail.js", "grid/widget.js")
-    _css = style("rows")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     view = traitlets.Dict().tag(sync=True)
     first = traitlets.List().tag(sync=True)

@@ -18,7 +18,7 @@ from synthkit.core.errors import SynthkitError, TableError, UsageError
 from synthkit.core.formatting import count, money, thousands
 from synthkit.core.types import figure
 from synthkit.data import tables as table
-from synthkit.notebook.widgets.base import Widget, clipped, source, style
+from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.sessions import inventory, lineage, named_tables, score_comparison
 from synthkit.sessions.deletion import Deletion
 from synthkit.sessions.named_tables import NamedTable
@@ -69,8 +69,8 @@ class SessionBrowser(Widget):
     label : what the session is called; its folder's name if not given.
     """
 
-    _esm = source("sessions/widget.js")
-    _css = style("sessions")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     overview = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
