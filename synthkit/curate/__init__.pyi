@@ -1,5 +1,5 @@
-from .duplicates.filters import check_duplicates as check_duplicates
-from .duplicates.filters import clusters as clusters
+from .duplicates.check import check_duplicates as check_duplicates
+from .duplicates.clusters import clusters as clusters
 from .duplicates.filters import exact_duplicates as exact_duplicates
 from .duplicates.filters import near_duplicates as near_duplicates
 from .duplicates.filters import semantic_duplicates as semantic_duplicates
@@ -33,13 +33,13 @@ from .filters.text import symbols as symbols
 from .label_noise.confident_learning import confident_joint as confident_joint
 from .label_noise.confident_learning import label_issues as label_issues
 from .label_noise.confident_learning import label_quality as label_quality
-from .label_noise.methods import no_label_noise as no_label_noise
-from .label_noise.methods import suspects as suspects
-from .label_noise.methods import suspicion as suspicion
-from .label_noise.out_of_fold import cross_fitted as cross_fitted
+from .label_noise.cross_fitting import cross_fitted as cross_fitted
 from .label_noise.pvi import by_pvi as by_pvi
 from .label_noise.pvi import pvi as pvi
 from .label_noise.small_loss import small_loss as small_loss
+from .label_noise.suspicion import no_label_noise as no_label_noise
+from .label_noise.suspicion import suspects as suspects
+from .label_noise.suspicion import suspicion as suspicion
 from .labels.dawid_skene import Consensus as Consensus
 from .labels.dawid_skene import dawid_skene as dawid_skene
 from .labels.dawid_skene import from_marks as from_marks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -156,9 +156,9 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     keyboard.press("ArrowDown")
     expect(row(widget, 2).get_by_role("button").first).to_be_focused()
     keyboard.press("d")
-    sure = widget.get_by_role("button", name="Delete for good")
+    sure = widget.get_by_role("button", name="Delete permanently")
     expect(sure).to_be_focused()
-    expect(widget.get_by_text("Would go: run 2, table replies with 10 rows")).to_be_visible()
+    expect(widget.get_by_text("This deletes run 2, table replies with 10 rows")).to_be_visible()
     for key in "axzm":
         keyboard.press(key)
     keyboard.press("Escape")
@@ -214,7 +214,7 @@ good = 7
     wait_for(lambda: "%synth show good" in sheet.sources(), "the cell")
     assert len(sheet.sources()) == count + 1
     row(widget, "few").get_by_role("button", name="Delete").click()
-    widget.get_by_role("button", name="Delete for good").click()
+    widget.get_by_role("button", name="Delete permanently").click()
     expect(row(widget, "few")).to_have_count(0)
     sheet.run(5)
     expect(sheet.cell(5).locator(".jp-OutputArea-output")).to_have_text(
@@ -239,12 +239,12 @@ good = 7
     tab(widget, "Tables").click()
     expect(widget.locator(".sk-session-node")).to_have_count(4)
     sheet.command("notebook:shutdown-kernel")
-    expect(widget.get_by_text("The kernel is gone: what is here can be read.")).to_be_visible()
+    expect_gone(widget)
     expect(row(widget, "good").get_by_role("button", name="Delete")).to_have_attribute(
         "aria-disabled", "true"
     )
     row(widget, "good").get_by_role("button", name="Delete").click(force=True)
-    expect(widget.get_by_role("button", name="Delete for good")).to_be_hidden()
+    expect(widget.get_by_role("button", name="Delete permanently")).to_be_hidden()
     sheet.screenshot(pictures, "session-gone", widget)
 
 

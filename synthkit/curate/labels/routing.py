@@ -21,7 +21,7 @@ import numpy as np
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.voting import labelled, vote
-from synthkit.curate.selection.sampling import Floats, lots, numbers
+from synthkit.curate.selection.sampling import Floats, numbers, uniform
 from synthkit.data import tables as tables
 from synthkit.stats.intervals import wilson
 
@@ -242,7 +242,7 @@ def _unsure(table: Any, answers: Sequence[str], by: By, confidences: Sequence[st
 
 def _order(table: Any, unsure: Floats, by: By, column: str, seed: int) -> list[int]:
     """Positions of the rows, those first that go to people first."""
-    drawn = lots([str(id) for id in tables.column(table, "id")], seed)
+    drawn = uniform([str(id) for id in tables.column(table, "id")], seed)
     if by == "random":
         return [int(at) for at in np.argsort(drawn)]
     counts, ties = (tables.column(table, f"{column}_{name}") for name in ("count", "tie"))

@@ -18,13 +18,14 @@ from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
 from synthkit.data.expressions import text as plain
 from synthkit.notebook.output.provenance import Part, of_id
-from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable, source, style
+from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
     Query,
     RowSource,
     TableSource,
     ViewRow,
     column_kinds,
+    read_query,
 )
 from synthkit.notebook.widgets.grid.window import RowWindow
 from synthkit.sessions.session import Session
@@ -54,8 +55,8 @@ class RowsView(Widget):
     query : the first query.
     """
 
-    _esm = source("grid/table.js", "grid/detail.js", "grid/widget.js")
-    _css = style("rows")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     view = traitlets.Dict().tag(sync=True)
     first = traitlets.List().tag(sync=True)
@@ -194,10 +195,9 @@ class RowsView(Widget):
         return {**reply, "parts": wired}
 
     def _show(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        names = ("where", "search", "which", "by", "down")
         refused = ""
         try:
-            self.show(Query(**{name: content[name] for name in names}))
+            self.show(read_query(content))
         except UsageError as error:
             refused = str(error)
         return {"type": "shown", "turn": content.get("turn"), "refused": refused}

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -20,7 +21,7 @@ from synthkit.core.static_output import StaticOutput
 from synthkit.lab.cells import Column
 from synthkit.lab.lab import SHOWS, Laboratory, Show
 from synthkit.notebook.output.lab_summary import static
-from synthkit.notebook.widgets.base import Widget, source, style
+from synthkit.notebook.widgets.base import Widget
 from synthkit.notebook.widgets.lab import state as matrix
 
 PERIOD = 0.15
@@ -44,8 +45,8 @@ class Lab(Widget):
     ['Yes.']
     """
 
-    _esm = source("lab/widget.js")
-    _css = style("lab")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     state = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
