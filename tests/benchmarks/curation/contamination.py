@@ -27,15 +27,16 @@ LONG = 8
 KINDS = ("exact", "one word", "paraphrase-like", "within, 8+ words", "within, 4-7 words")
 
 NOTE = """
-350 test rows; 600 other rows of the source with up to 50 copies of each kind. "Within" is a test
-text between two Yelp sentences. `no_contamination` finds all that is whole, in other letters or
-within a longer text from 8 words on, and seven to eight in ten of those with one word changed,
-with hardly a wrong one: those it takes among SMS are chain messages that are in the test set but
-for a number. That is why a share of 0.7 is the default: 0.5 finds nine in ten or more, but in TREC
-a fifth of what it takes are other questions. By 13 words in a row alone, as for GPT-3, most
-sentences with one word changed are missed, and half of those within a longer text. Short test
-texts within longer rows are not found, by design, and few paraphrases are: MiniLM at 0.8 finds
-these, and in turn misses what is within other text, so that the two belong together.
+The table has 600 other rows of the source and up to 50 copies of each kind of the 350 test rows.
+"Within" is a test text between two Yelp sentences. `no_contamination` finds all exact copies, in
+other letter case too, and all copies within a longer text from 8 words on. It finds seven to eight
+in ten of the copies with one word changed. It has hardly any false positives: those among SMS are
+chain messages that differ from a test text only in a number. The default share is therefore 0.7:
+0.5 finds nine in ten or more, but in TREC a fifth of the rows that it flags are other questions. A
+match of 13 consecutive words alone, as for GPT-3, misses most sentences with one word changed, and
+half of those within a longer text. Short test texts within longer rows are not found, by design,
+and few paraphrases are: MiniLM at 0.8 finds these, but misses test texts within other text, so use
+both.
 """
 
 

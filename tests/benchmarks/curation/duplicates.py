@@ -19,19 +19,20 @@ EACH = 60
 KINDS = ("exact", "one word", "paraphrase-like")
 
 NOTE = """
-1,000 rows of distinct texts, and 60 copies of each kind after them; found is a row that goes for
-its own source. Paraphrase-like rows are made without a model: three edits or more from a small
-list of synonyms, contractions written out, function words dropped or added, clauses swapped. They
-are nearer to their sources than what people or models write, so that recall is too high for these.
+The table has 1,000 rows with distinct texts, followed by 60 copies of each kind. A copy is found
+if it is dropped as a duplicate of its own source. Paraphrase-like rows are made without a model,
+by three or more edits: synonyms from a small list, contractions written out, function words
+dropped or added, clauses swapped. They are nearer to their sources than paraphrases by people or
+models, so recall is too high for this kind.
 
-One word changed is what tells thresholds apart: in sentences a Jaccard of 0.9 finds few more than
-the exact copies, which is why 0.8 is now the default of `near_duplicates`. At 0.7 questions go
-that have only their form in common ("What is a fear of stings ?"). What counts against 0.8 are
-real near-duplicates: chain messages, "Great service and food." beside "Awesome service and food.".
-Shared shingles do not find paraphrases; MiniLM at 0.8 finds most, and takes "The food is good."
-for "The food was excellent and service was very good." too, so that 0.9 stays the default there.
-WordLlama heeds case: it misses half or more of the copies in capitals or small letters, and needs
-`exact_duplicates` before it.
+Copies with one word changed show the effect of the threshold: in sentences a Jaccard threshold of
+0.9 finds few more than the exact copies, so the default of `near_duplicates` is now 0.8. At 0.7 it
+also drops questions that have only their form in common ("What is a fear of stings ?"). The false
+positives at 0.8 are real near-duplicates: chain messages, "Great service and food." beside
+"Awesome service and food.". Shared shingles do not find paraphrases. MiniLM at 0.8 finds most of
+them, but also takes "The food is good." for a duplicate of "The food was excellent and service was
+very good.", so the default stays at 0.9 there. WordLlama is case-sensitive: it misses half or more
+of the copies in upper or lower case, and needs `exact_duplicates` before it.
 """
 
 

@@ -21,35 +21,36 @@ TRUSTED = 300
 """Rows with right labels, for the methods that learn from these alone."""
 
 NOTE = """
-Labels are turned to another one drawn at random; "300 right rows" means that the method learns
-from 300 rows with right labels (`real=`), and judges the others. `weights(method="confidence")`
-ranks as small_loss does, by the probability of the label. Cartography's suspicion is that of
-dynamics.
+A flipped label is replaced by another label drawn at random. "300 right rows" means that the
+method learns from 300 rows with right labels (`real=`) and judges the others.
+`weights(method="confidence")` ranks rows as small_loss does, by the probability of the label. The
+suspicion of cartography is that of dynamics.
 
-- The default is `"confident"`: it alone has a rule that works throughout. With MiniLM and 10% of
-  flips .35 to .96 of what it takes is wrong, where random has .10, and it finds .63 to .84.
-- `"dynamics"` ranks as well or better (TREC: .71 at k, not .59), but the bounds of its own rule,
-  CLLM's, are for two labels never met where many labels are wrong: at 20% it finds a sixth or
-  less, at 40% nothing. Take the first of `suspects`, or give a threshold. `"forgetting"` shares
-  this.
-- `"small_loss"` finds most on two labels, and half or more of what it takes at 10% is right; with
-  six labels and WordLlama it finds a fifth. `"pvi"` learns with too little restraint to find 40%
-  of flips: on SMS its AUROC is .63 there, that of confident .97.
-- `"influence"` and SunGen's weights rank better than confident on SMS with 20% of flips at most,
-  and influence on TREC up to there; no better than small_loss elsewhere. At 40% SunGen is at .47
-  to .48 on Yelp and Amazon, where random is at .40. Variability alone is no sign of a wrong label:
-  as random on two labels, and worse on TREC, where right labels vary and wrong ones stay
-  improbable.
-- The embedder matters more than the method, and right rows more than either where 40% are wrong:
-  300 of them raise AUROC on Yelp from .86 to .95. At 10 and 20% they add nothing to many noisy
-  ones.
+- The default is `"confident"`, the only method whose own rule works at every rate. With MiniLM and
+  10% of flips its precision is .35 to .96, against .10 at random, and its recall .63 to .84.
+- `"dynamics"` ranks as well or better (TREC: .71 at k, against .59). With two labels, however, few
+  or no rows reach the bounds of its own rule, those of CLLM, where many labels are wrong: at 20%
+  it finds a sixth or less, at 40% nothing. Take the first rows of `suspects`, or set a threshold.
+  The same holds for `"forgetting"`.
+- `"small_loss"` finds most with two labels, and half or more of the rows that it flags at 10% have
+  right labels; with six labels and WordLlama it finds a fifth. `"pvi"` is regularized too weakly
+  to find 40% of flips: on SMS its AUROC is .63 there, that of confident .97.
+- `"influence"` and the weights of SunGen rank better than confident on SMS with at most 20% of
+  flips, and influence also on TREC at these rates. Elsewhere they are no better than small_loss.
+  At 40% SunGen is at .47 to .48 on Yelp and Amazon, where random is at .40. Variability alone does
+  not indicate a wrong label: it ranks like random with two labels, and worse on TREC, where right
+  labels vary and wrong ones stay improbable.
+- The embedder matters more than the method. Where 40% of the labels are wrong, rows with right
+  labels matter more than either: 300 of them raise AUROC on Yelp from .86 to .95. At 10 and 20%
+  they add nothing to many noisy rows.
 """
 NATURAL = """
-The label of a text is the sign of one of its ratings, drawn at random, and wrong if it is not that
-of the mean; texts rated 0 by that person are left out. These mistakes are few, and of texts that
-are hard to tell, unlike flips. On tweets the methods rank them well above random (.21 to .46 at k,
-not .06); on Amazon six of seven rows that the default takes are right, so that dropping them costs
-more than it mends: look at `suspects`, or ask more people, where few labels are wrong.
+The label of a text is the sign of one of its ratings, drawn at random. It is wrong if it differs
+from the sign of the mean rating. Texts that this person rated 0 are left out. Unlike flips, these
+mistakes are few and concern texts that are hard to label. On tweets the methods rank them well
+above random (.21 to .46 at k, against .06). On Amazon six of seven rows that the default flags
+have right labels, so dropping them costs more than it gains. Where few labels are wrong, inspect
+`suspects`, or ask more people.
 """
 
 
@@ -148,19 +149,19 @@ def flips(seeds, embedders):
                     by_rank.append([*line, *(cell for _, rank in parts for cell in rank)])
             print(name, embedder, flush=True)
         by_rule.append(
-            [name, "random", "", *(c for rate in RATES for c in (short(rate), "as taken"))]
+            [name, "random", "", *(c for rate in RATES for c in (short(rate), "as flagged"))]
         )
         by_rank.append([name, "random", "", *(c for rate in RATES for c in (short(rate), ".50"))])
     head = ["data", "method", "embedder"]
     lines = [
-        "At each method's own rule.",
+        "Rows flagged by each method's own rule.",
         "",
         *table(
             [*head, *(f"{what}, {rate:.0%}" for rate in RATES for what in ("precision", "recall"))],
             by_rule,
         ),
-        "As a ranking: precision, which is also recall, of the k rows of most suspicion, where k "
-        "labels were flipped; and AUROC.",
+        "As a ranking: precision, equal to recall, of the k most suspicious rows, where k is the "
+        "number of flipped labels; and AUROC.",
         "",
         *table(
             [*head, *(f"{what}, {rate:.0%}" for rate in RATES for what in ("at k", "AUROC"))],
@@ -185,7 +186,7 @@ def natural(seeds, embedders):
                 rule, rank = cells(one)
                 lines.append([name, method, embedder, *rule, *rank])
             print(name, embedder, flush=True)
-        lines.append([name, "random", "", short(bad / n), "as taken", short(bad / n), ".50"])
+        lines.append([name, "random", "", short(bad / n), "as flagged", short(bad / n), ".50"])
     head = ["data", "method", "embedder", "precision", "recall", "at k", "AUROC"]
     return Part("Labels of one rater", table(head, lines), NATURAL)
 

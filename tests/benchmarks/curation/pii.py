@@ -27,12 +27,13 @@ FILTERS = ("no_pii()", "no_secrets()")
 BRITISH = "phone, GB, no prefix"
 
 NOTE = """
-What has a form is found, whole, and nothing in 1,000 Yelp sentences is taken for it. One parcel
-number of twelve is, if its check digit happens to be that of a card. Not found: names and streets,
-which are not looked for; "ann at example dot org"; British numbers without +44, unless
-`region="GB"` says so; a password given in words, and a key without any prefix, such as the secret
-half of an AWS key. Numbers with +44 that are missed are of ranges that are not given out; one with
-+49 took the first digit of the next sentence along.
+Data with a fixed form are found, with their exact span, and nothing in 1,000 Yelp sentences is
+flagged by mistake. One parcel number in twelve is flagged, because its check digit happens to be
+that of a card. Not found are names and streets, which the filter does not look for; "ann at
+example dot org"; British numbers without +44, unless `region="GB"` is set; a password given in
+words; and a key without any prefix, such as the secret half of an AWS key. The numbers with +44
+that are missed are in ranges that are not allocated. The span of one number with +49 includes the
+first digit of the next sentence.
 """
 
 
@@ -104,15 +105,14 @@ def run(seeds, embedders):
         if any(hits for what in FILTERS for hits, _ in like[what, kind])
     ]
     never = ", ".join(kind for kind in LIKE if kind not in [line[0] for line in counts])
-    head = ["filter", "planted", "precision", "recall", "whole and alone", "random"]
+    head = ["filter", "planted", "precision", "recall", "exact span", "random"]
     out = [
-        f"{EACH} of each kind in 1,000 Yelp sentences; one table of personal data, one of secrets. "
-        '"Whole and alone": how often a span that was found is what was planted, to the letter, as '
-        "`redact` needs it.",
+        f"{EACH} phrases of each kind are planted in 1,000 Yelp sentences: one table of personal "
+        'data, one of secrets. "Exact span" is the share of planted phrases that are found with '
+        "exactly their own characters, as `redact` needs them.",
         "",
         *table(head, lines),
-        f"What only looks like it, {EACH} each, and the share that is taken for it. Never taken: "
-        f"{never}.",
+        f"Look-alikes, {EACH} of each kind, and the share that is flagged. Never flagged: {never}.",
         "",
         *table(["planted", *FILTERS], counts),
     ]

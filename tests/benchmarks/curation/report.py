@@ -104,10 +104,11 @@ def write(parts: Sequence[Part], made: str) -> None:
 
 
 LEAD = """
-Faults are planted in real rows, and each method is asked to find them:
+Faults are planted in real rows, and each method has to find them:
 `python -m tests.benchmarks.curation --write` (by hand; `--only noise` and so on for a part).
-Precision is the share of the rows taken that have the planted fault, recall the share of these that
-were taken, over the seeds. In brackets: the 95 % interval of Wilson for the rows of one seed, since
-seeds share rows. Real rows have faults of their own, which count against a method here: true
-precision is higher. "Random" is what as many rows taken at random would give: precision / recall.
+Precision is the share of the flagged rows that have the planted fault. Recall is the share of the
+rows with the fault that are flagged. Both are pooled over the seeds. Brackets give the 95 % Wilson
+interval for the rows of one seed, because seeds share rows. Real rows have faults of their own,
+which count against a method here, so the true precision is higher. "Random" is the expected
+precision / recall if as many rows are flagged at random.
 """

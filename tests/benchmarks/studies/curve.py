@@ -13,16 +13,17 @@ WAYS = ("plain", "attributed")
 SOURCES = ("real", *WAYS, *(f"real + {way}" for way in WAYS))
 
 NOTE = """
-"n real + all plain" has n real rows and all 150 plain ones. Expected: more synthetic rows teach
-more (ZeroGen, arXiv 2202.07922), real ones teach more than as many synthetic, and synthetic rows
-add to real ones (AttrPrompt).
+"n real + all plain" has n real rows and all 150 plain ones. Expected: accuracy rises with the
+number of synthetic rows (ZeroGen, arXiv 2202.07922), real rows give a higher accuracy than as many
+synthetic ones, and synthetic rows add to real ones (AttrPrompt).
 
-- More rows: holds on Yelp. On TREC 24 to 28 points are not told apart from nothing by three seeds,
-  since draws of 9 rows for 6 labels differ so much.
-- Real above synthetic: holds but for attributed reviews, 4 points below and not told apart. 150
-  synthetic reviews teach what 37 to 75 real ones do, 150 questions what 18 to 37 do.
-- Beside few real rows: holds throughout, 27 and 28 points on Yelp and 18 to 21 on TREC with 9 real
-  rows. Beside 150 it is not told apart: +1 on Yelp, -1 and -2 on TREC.
+- More rows: holds on Yelp. On TREC gains of 24 to 28 points are not significant with three seeds,
+  because draws of 9 rows for 6 labels differ so much.
+- Real above synthetic: holds except for attributed reviews, which are 4 points below with no
+  significant difference. 150 synthetic reviews are worth 37 to 75 real ones, 150 questions 18 to
+  37.
+- Added to few real rows: holds throughout, 27 and 28 points on Yelp and 18 to 21 on TREC with 9
+  real rows. Added to 150 there is no significant difference: +1 on Yelp, -1 and -2 on TREC.
 """
 
 

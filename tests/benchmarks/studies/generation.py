@@ -30,22 +30,24 @@ from tests.benchmarks.studies.rows import gathered
 MARKS = "<!-- studies of generation -->", "<!-- end of the studies of generation -->"
 PACKAGES = ("numpy", "scikit-learn", "torch", "transformers")
 
-HEADING = "## Studies: what generation gives"
+HEADING = "## Studies: generation"
 LEAD = """
-`python -m tests.benchmarks.studies.generation --write` (by hand; the session folder keeps the rows,
-so that a second run asks nothing). SmolLM2-135M-Instruct writes restaurant reviews by sentiment and
-questions by TREC's six labels, equally many of each label, 40 tokens at most. The prompts, in
-`studies/prompts.py`, were settled by a look at some answers, before anything was measured; those
-for questions show one of each label. Real rows beside them are as many of each label, drawn from
-those that are not in the test, which has the shares of the source. The student is logistic
-regression on MiniLM; texts are taken as they came, with nothing filtered.
+`python -m tests.benchmarks.studies.generation --write` (by hand; the session folder keeps the
+completions, so a second run sends no requests). SmolLM2-135M-Instruct writes restaurant reviews by
+sentiment and questions with the six labels of TREC, the same number for each label, with at most
+40 tokens each. The prompts, in `studies/prompts.py`, were fixed after a look at some completions,
+before anything was measured; those for questions show one example of each label. Real rows for
+comparison, the same number for each label, are drawn from those outside the test set, which has
+the label shares of the source. The classifier is logistic regression on MiniLM. Texts are not
+filtered.
 
-Cells are means over seeds with Student's 95 % interval over seeds. A seed draws attributes, samples
-and the division of real rows anew, but two divisions have rows in common. Differences are paired by
-seed: "holds" or "does not hold" where their interval leaves out 0, else "not told apart", which
-three seeds often come to (Student's factor is 4.3). Of lines without any effect one in twenty would
-be told apart all the same. "Label accuracy" is by an oracle, the student of all real rows outside
-the test; beside real rows stands its own accuracy on the test.
+Cells are means over seeds with the 95 % interval of Student's t. A seed draws attributes, samples
+and the split of real rows anew, but two splits have rows in common. Differences are paired by
+seed: "holds" or "does not hold" where their interval leaves out 0, else "no significant
+difference", which is frequent with three seeds (the factor of Student's t is 4.3). One in twenty
+comparisons without any effect would still be significant. "Label accuracy" is measured by an
+oracle, the classifier trained on all real rows outside the test set; for real rows it is the
+oracle's own accuracy on the test set.
 """
 
 
@@ -82,9 +84,9 @@ def conditions(seeds, rows, model, asked, seconds):
     )
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return (
-        f"{date.today():%d %B %Y}, {seeds} seeds; {sizes}. {model.name} wrote "
-        f"{asked['completion_tokens']:,.0f} tokens in answer to {asked['requests']:,.0f} requests "
-        f"in {asked['seconds']:,.0f} s, runs that were broken off left out; measuring took "
+        f"{date.today():%d %B %Y}, {seeds} seeds; {sizes}. {model.name} generated "
+        f"{asked['completion_tokens']:,.0f} tokens for {asked['requests']:,.0f} requests "
+        f"in {asked['seconds']:,.0f} s, without interrupted runs; measuring took "
         f"{seconds:.0f} s of CPU, on {os.cpu_count()} cores shared with other work. "
         f"Python {platform.python_version()}, {versions}."
     )

@@ -17,7 +17,7 @@ def measured(table, real, test, oracle, tools):
     vectors = tools.embed(texts)
     right = dict(zip(table["id"], oracle.predict(texts), strict=True))
     return {
-        "words a text": mean(len(text.split()) for text in texts),
+        "words per text": mean(len(text.split()) for text in texts),
         "intra-label APS": aps(vectors, labels=labels, pairs="intra").value,
         "inter-label APS": aps(vectors, labels=labels, pairs="inter").value,
         "Vendi": vendi(vectors).value,

@@ -30,7 +30,7 @@ from synthkit.stats.intervals import wilson
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.report import README, short, table
 
-HEADING = "## Studies: which place a judge likes"
+HEADING = "## Studies: position bias of a judge"
 MARKS = "<!-- study of order bias -->", "<!-- end of the study of order bias -->"
 PACKAGES = ("torch", "transformers", "llguidance")
 PAIRS = 60
@@ -73,14 +73,14 @@ def main():
         asked = session.runs()[["requests", "seconds"]].sum()
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     made = (
-        f"{date.today():%d %B %Y}, {options.seeds} seeds, greedy; {model.name} was asked "
-        f"{asked['requests']:,.0f} times in {asked['seconds']:,.0f} s on {os.cpu_count()} cores "
+        f"{date.today():%d %B %Y}, {options.seeds} seeds, greedy; {model.name} answered "
+        f"{asked['requests']:,.0f} requests in {asked['seconds']:,.0f} s on {os.cpu_count()} cores "
         f"shared with other work. Python {platform.python_version()}, {versions}."
     )
-    head = ["asked for", "pairs of", "read", "ties", "A of A and B", "same in both orders"]
+    head = ["prompt", "pairs of", "parsed", "ties", "A of A and B", "same text in both orders"]
     head += ["right, one order", "right, both orders", "by seed"]
     said = "\n".join(f"- {note}" for note in notes)
-    body = "\n".join([f"{made}\n", *table(head, lines), f"`calibrate` says of it:\n\n{said}"])
+    body = "\n".join([f"{made}\n", *table(head, lines), f"The advice of `calibrate`:\n\n{said}"])
     parts = (MARKS[0], HEADING, LEAD.strip(), body, NOTE.strip(), MARKS[1])
     section = "\n\n".join(parts)
     print(section)
@@ -154,24 +154,26 @@ def of(score):
 
 LEAD = """
 `python -m tests.benchmarks.studies.order_bias --write` (by hand, six minutes of CPU) asks a model
-of 135 M parameters by the recipe `pairwise` which of two real Yelp sentences is more positive, one
-of them positive by its label and the other negative, each in half of the pairs first; as a control,
-also of a sentence and itself. No two seeds share a text. Shares are of all pairs, with the 95 %
-interval of Wilson that takes a pair for one observation. "A of A and B" is how often the text that
-was shown first won, over both orders; "right, one order" takes the verdict of the pair's own order,
-"right, both orders" a winner in both, or half where they differ. With "probabilities" nothing is
-written: p(A) and p(B) are compared, and their mean over both orders decides. "Each text alone" is
-the recipe `likelihood` of `Review: ...\\nSentiment:` for each text; the more positive one wins.
+of 135 M parameters, with the recipe `pairwise`, which of two real Yelp sentences is more positive.
+One of them is labelled positive and the other negative; each comes first in half of the pairs. As
+a control, the model also compares a sentence with itself. No two seeds share a text. Shares are of
+all pairs, with 95 % Wilson intervals that count a pair as one observation. "A of A and B" is how
+often the text that was shown first won, over both orders. "Right, one order" uses the verdict of
+the pair's own order. "Right, both orders" counts a win in both orders, and half a win where the
+orders differ. With "probabilities" the model writes nothing: p(A) and p(B) are compared, and their
+mean over both orders decides. "Each text alone" is the recipe `likelihood` with the prompt
+`Review: ...\\nSentiment:` for each text; the more positive one wins.
 """
 NOTE = """
-Asked for the verdict alone this model says A, of every pair in either order, and of a text and
-itself. So half its verdicts are right in one order, which looks like chance and is none: only the
-other order shows that it never looked. A reason first does not help: in its place it writes "A",
-and then A or B by the pair, mostly the same letter in both orders, and right no more often than a
-coin. By probabilities A is likelier always too; their mean over both orders, which takes out what
-is the same for all texts, is not told from chance on 180 pairs either. Yet the model can tell the
-texts apart: asked of each alone, it finds the better one of nearly all pairs. So a judge of this
-size is to be asked of one text at a time, and any judge in both orders and held against some marks.
+If asked for the verdict alone, this model answers A for every pair in either order, and for a text
+and itself. So half of its verdicts are right in one order, which looks like chance but is not:
+only the other order shows that it ignores the texts. A reason first does not help: in place of a
+reason the model writes "A", and then A or B depending on the pair, mostly the same letter in both
+orders, and right no more often than chance. By probabilities A is also always more likely. The
+mean over both orders removes what is the same for all texts, but does not differ significantly
+from chance on 180 pairs either. Yet the model can distinguish the texts: asked about each alone,
+it finds the better one of nearly all pairs. So ask a judge of this size about one text at a time;
+ask any judge in both orders, and calibrate it against some marks.
 """
 
 

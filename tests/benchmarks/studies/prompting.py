@@ -7,7 +7,7 @@ from tests.benchmarks.studies.rows import USUAL
 from tests.benchmarks.studies.seeds import cell, verdict
 
 EXPECTED = {
-    "words a text": "",
+    "words per text": "",
     "intra-label APS": "lower",
     "inter-label APS": "",
     "vocabulary": "higher",
@@ -19,19 +19,21 @@ EXPECTED = {
 """Where the attributed rows should be; "by us" is not in the paper."""
 
 NOTE = """
-Expected is what AttrPrompt (arXiv 2306.15895) found with ChatGPT on sets of many labels; "by us" is
-the same thought for measures that are not in that paper.
+"Expected" is what AttrPrompt (arXiv 2306.15895) found with ChatGPT on sets with many labels; "by
+us" extends the expectation to measures that are not in that paper.
 
-- Words: holds on both. Part of it on Yelp is length, as attributed reviews are a tenth longer.
+- Words: holds on both sets. On Yelp part of it is length, because attributed reviews are a tenth
+  longer.
 - Embeddings: holds on Yelp, where APS falls within labels and between them, within them two thirds
-  of the way to real rows. On TREC it is not told apart: plain questions are as far apart as real
-  ones already.
-- What a student learns: a gain is not told apart on either, +1 point on Yelp and -2 on TREC. Rows
-  that are more diverse did not teach more here. The labels may be why: by the oracle fewer
-  attributed rows are what they should be, though that is not told apart either.
+  of the way to real rows. On TREC there is no significant difference: plain questions are already
+  as far apart as real ones.
+- Accuracy of a classifier: no significant gain on either set, +1 point on Yelp and -2 on TREC.
+  Rows that are more diverse did not train a better classifier here. The labels may be the reason:
+  by the oracle, fewer attributed rows have the label that was asked for, though that difference is
+  not significant either.
 
-On TREC the oracle, right on .84 of real questions, gives only .43 of the written ones the label
-that was asked for: this model often does not write what it is told to.
+On TREC the oracle, right on .84 of real questions, gives only .43 of the generated ones the label
+that was asked for: this model often does not follow the prompt.
 """
 
 
@@ -53,4 +55,4 @@ def study(gathered, tools):
                  verdict(apart, expected.partition(",")[0]), cell(there)]
             )  # fmt: skip
     head = ["data", "measure", "plain", "attributed", "attributed - plain", "expected", "found"]
-    return Part("A plain prompt and attributed ones", table([*head, "real rows"], lines), NOTE)
+    return Part("Plain and attributed prompts", table([*head, "real rows"], lines), NOTE)

@@ -34,11 +34,11 @@ def verdict(differences, expected):
     """What became of an expected direction, by the interval of paired differences.
 
     >>> verdict([0.2, 0.3, 0.25], "higher"), verdict([0.2, -0.3, 0.1], "higher")
-    ('holds', 'not told apart')
+    ('holds', 'no significant difference')
     """
     _, low, high = interval(differences)
     if low is None or low <= 0 <= high:
-        return "not told apart"
+        return "no significant difference"
     found = "higher" if low > 0 else "lower"
     if expected not in ("higher", "lower"):
         return found

@@ -10,7 +10,7 @@ EXPECTED = {
     "Vendi": "higher",
     "distinct-2": "higher",
     "self-BLEU": "lower",
-    "words a text": "",
+    "words per text": "",
     "label accuracy": "lower",
     "TSTR accuracy": "",
 }
@@ -18,12 +18,13 @@ EXPECTED = {
 
 NOTE = """
 Expected by Chung et al. (arXiv 2306.04140): a higher temperature gives more diversity and fewer
-right labels. Both hold on both sets. The student's mean is highest in between, at 0.7 and 1.0 on
-Yelp and at 0.7 on TREC; the ends are not told apart from each other.
+right labels. Both hold on both sets. The mean accuracy of the classifier is highest in between, at
+0.7 and 1.0 on Yelp and at 0.7 on TREC; there is no significant difference between the lowest and
+the highest temperature.
 
 At 1.3 rows are more diverse than real ones by each measure, and many are hardly English: read
-diversity beside faithfulness. The oracle learned from real rows, so that its verdicts at 1.3 are
-on texts unlike those, too.
+diversity together with faithfulness. The oracle was trained on real rows, so its verdicts at 1.3
+are also about texts that are unlike its training rows.
 """
 
 
