@@ -15,7 +15,15 @@ from synthkit.curate import cross_fitted, dawid_skene, judgements, relabel, vote
 from synthkit.stats.classifier import fit
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.noise import TRUSTED, flipped, rated
-from tests.benchmarks.curation.report import Found, Part, chance, precision, recall, share, table
+from tests.benchmarks.curation.report import (
+    Counts,
+    Section,
+    chance,
+    precision,
+    recall,
+    share,
+    table,
+)
 
 SIGNS = {1: "positive", -1: "negative"}
 KNOWN = ("negative", "positive")
@@ -71,7 +79,7 @@ def judged(made, before, truth):
     """What was changed among the rows whose label was wrong, and how many are right after."""
     before, truth, after = (np.asarray(one, object) for one in (before, truth, made["label"]))
     wrong = before != truth
-    found = Found.of(wrong, after != before)
+    found = Counts.of(wrong, after != before)
     return found, int((before == truth).sum()), int((after == truth).sum())
 
 
@@ -117,7 +125,7 @@ def people(seeds):
         "precision",
         "recall",
     ]
-    return Part("Several raters", table([*head, "random", "random ones found"], lines), NOTE)
+    return Section("Several raters", table([*head, "random", "random ones found"], lines), NOTE)
 
 
 def tool(texts):
@@ -163,6 +171,6 @@ def auxiliary(seeds, embedders):
             lines.append([name, fault, model, f"{threshold}", *line(one, seeds)])
             print(*lines[-1], flush=True)
     head = ["data", "wrong labels", "model", "threshold", "right before", "right after"]
-    return Part(
+    return Section(
         "An auxiliary labeller", table([*head, "precision", "recall", "random"], lines), AUXILIARY
     )

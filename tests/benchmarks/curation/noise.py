@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from synthkit.curate import cross_fitted, label_issues, suspicion, weights
 from tests.benchmarks.curation.data import distinct_rows, one_rater
-from tests.benchmarks.curation.report import Found, Part, precision, recall, short, table
+from tests.benchmarks.curation.report import Counts, Section, precision, recall, short, table
 
 DATA = {"yelp": 1000, "sms_spam": 1500, "trec": 1500, "vader_amazon": 1500}
 RATES = (0.1, 0.2, 0.4)
@@ -87,9 +87,9 @@ def findings(rows, embed, seed, methods):
 def ranked(wrong, doubt, seed):
     """Those of most suspicion, as many as there are wrong labels; ties at random; and AUROC."""
     order = np.lexsort((np.random.default_rng(seed).uniform(size=len(wrong)), -doubt))
-    taken = np.zeros(len(wrong), bool)
-    taken[order[: wrong.sum()]] = True
-    return Found.of(wrong, taken), float(roc_auc_score(wrong, doubt))
+    flagged = np.zeros(len(wrong), bool)
+    flagged[order[: wrong.sum()]] = True
+    return Counts.of(wrong, flagged), float(roc_auc_score(wrong, doubt))
 
 
 def measured(rows, given, wrong, embed, seed, methods, into):
@@ -104,10 +104,10 @@ def measured(rows, given, wrong, embed, seed, methods, into):
         added(into[f"{method}, {TRUSTED} right rows"], wrong[TRUSTED:], *columns, seed)
 
 
-def added(into, wrong, taken, doubt, seed):
+def added(into, wrong, flagged, doubt, seed):
     by_rule, at_k, areas = into
-    if taken is not None:
-        by_rule.append(Found.of(wrong, taken))
+    if flagged is not None:
+        by_rule.append(Counts.of(wrong, flagged))
     if doubt is not None:
         found, area = ranked(wrong, doubt, seed)
         at_k.append(found)
@@ -168,7 +168,7 @@ def flips(seeds, embedders):
             by_rank,
         ),
     ]
-    return Part("Flipped labels", lines, NOTE)
+    return Section("Flipped labels", lines, NOTE)
 
 
 def natural(seeds, embedders):
@@ -188,7 +188,7 @@ def natural(seeds, embedders):
             print(name, embedder, flush=True)
         lines.append([name, "random", "", short(bad / n), "as flagged", short(bad / n), ".50"])
     head = ["data", "method", "embedder", "precision", "recall", "at k", "AUROC"]
-    return Part("Labels of one rater", table(head, lines), NATURAL)
+    return Section("Labels of one rater", table(head, lines), NATURAL)
 
 
 def rated(name, seed, most=1500):

@@ -1,4 +1,4 @@
-"""Planted personal data and secrets: what is found, by kind, and what is taken for them."""
+"""Planted personal data and secrets: what is found, by kind, and what is flagged for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from synthkit.curate import find_pii, find_secrets, no_pii, no_secrets
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.private import LIKE, PERSONAL, SECRETS
 from tests.benchmarks.curation.report import (
-    Found,
-    Part,
+    Counts,
+    Section,
     chance,
     precision,
     recall,
@@ -65,15 +65,15 @@ def run(seeds, embedders):
         found, spans = defaultdict(list), defaultdict(lambda: [0, 0])
         for seed in range(seeds):
             texts, kinds, said = planted(sources, seed)
-            taken = np.array([bool(why) for why in rule.judge([{"text": t} for t in texts])])
+            flagged = np.array([bool(why) for why in rule.judge([{"text": t} for t in texts])])
             kinds = np.array(kinds)
-            found[""].append(Found.of(kinds != "", taken))
+            found[""].append(Counts.of(kinds != "", flagged))
             if what == FILTERS[0]:
                 formed = (kinds != "") & ~np.isin(kinds, UNSEEN)
-                found["formed"].append(Found.of(formed, taken))
+                found["formed"].append(Counts.of(formed, flagged))
             for kind in sources:
                 there = kinds == kind
-                found[kind].append(Found.of(there, taken & there))
+                found[kind].append(Counts.of(there, flagged & there))
                 for at in np.flatnonzero(there):
                     spans[kind][0] += any(said[at] == one.text for one in find(texts[at]))
                     spans[kind][1] += 1
@@ -81,11 +81,11 @@ def run(seeds, embedders):
                 there = kinds == BRITISH
                 rows = [{"text": text} for text, one in zip(texts, there, strict=True) if one]
                 there[there] = [bool(why) for why in no_pii(region="GB").judge(rows)]
-                found["region"].append(Found.of(kinds == BRITISH, there))
+                found["region"].append(Counts.of(kinds == BRITISH, there))
             texts, kinds, _ = planted(LIKE, seed)
-            taken = [bool(why) for why in rule.judge([{"text": t} for t in texts])]
+            flagged = [bool(why) for why in rule.judge([{"text": t} for t in texts])]
             for kind in LIKE:
-                hits = [t for t, k in zip(taken, kinds, strict=True) if k == kind]
+                hits = [t for t, k in zip(flagged, kinds, strict=True) if k == kind]
                 like[what, kind].append((sum(hits), len(hits)))
         lines.append([what, "all", precision(found[""]), recall(found[""]), "", chance(found[""])])
         if found["formed"]:
@@ -93,10 +93,10 @@ def run(seeds, embedders):
             lines.append(
                 [what, "all but names and streets", precision(one), recall(one), "", chance(one)]
             )
-        taken = chance(found[""]).partition(" / ")[2]
+        flagged = chance(found[""]).partition(" / ")[2]
         for kind in sources:
             whole = share(*spans[kind], seeds)
-            lines.append([what, kind, "", recall(found[kind]), whole, taken])
+            lines.append([what, kind, "", recall(found[kind]), whole, flagged])
         if found["region"]:
             lines.append(['no_pii(region="GB")', BRITISH, "", recall(found["region"]), "", ""])
     counts = [
@@ -116,4 +116,4 @@ def run(seeds, embedders):
         "",
         *table(["planted", *FILTERS], counts),
     ]
-    return [Part("Planted personal data and secrets", out, NOTE)]
+    return [Section("Planted personal data and secrets", out, NOTE)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from synthkit.evaluate.metrics.tstr import learning_curve
-from tests.benchmarks.curation.report import Part, table
+from tests.benchmarks.curation.report import Section, table
 from tests.benchmarks.studies.rows import USUAL
 from tests.benchmarks.studies.seeds import cell, verdict
 
@@ -63,4 +63,4 @@ def study(gathered, tools):
             said.append([name, claim, expected, cell(apart, signed=True), verdict(apart, expected)])
     head = ["data", "n", "real", "plain", "attributed", *(f"n real + all {way}" for way in WAYS)]
     found = table(["data", "difference in accuracy", "expected", "difference", "found"], said)
-    return Part("Accuracy against the number of rows", [*table(head, lines), *found], NOTE)
+    return Section("Accuracy against the number of rows", [*table(head, lines), *found], NOTE)

@@ -21,7 +21,7 @@ from synthkit.evaluate.metrics.learners import light
 from synthkit.models import load_model
 from synthkit.models.hub import catalog
 from synthkit.sessions.session import Session
-from tests.benchmarks.curation.data import Remembered
+from tests.benchmarks.curation.data import CachedEmbedder
 from tests.benchmarks.curation.report import README
 from tests.benchmarks.studies import curve, prompting, temperature
 from tests.benchmarks.studies.prompts import TASKS
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--session", type=Path, default=catalog.cache() / "studies")
     parser.add_argument("--write", action="store_true", help="into the README")
     options = parser.parse_args()
-    embed = Remembered("minilm").embed
+    embed = CachedEmbedder("minilm").embed
     tools = SimpleNamespace(embed=embed, learner=light(embed))
     with Session(options.session) as session:
         model = load_model("smollm2")

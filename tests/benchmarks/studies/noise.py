@@ -20,7 +20,7 @@ import numpy as np
 from synthkit.curate import cross_fitted, label_issues, label_quality, suspicion
 from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded
 from synthkit.evaluate.metrics.learners import answers, held_out, labelled, light
-from tests.benchmarks.curation.data import Remembered, distinct_rows
+from tests.benchmarks.curation.data import CachedEmbedder, distinct_rows
 from tests.benchmarks.curation.noise import METHODS, RATES, flipped
 from tests.benchmarks.curation.report import README, short, table
 
@@ -124,11 +124,11 @@ def gathered(name, rate, seeds, embed):
         given, wrong = flipped(drawn["label"].tolist(), rate, rng)
         noisy = drawn.assign(label=given)
         whole = labelled(noisy, "label", column="text", name="noisy")
-        for way, taken in drops(findings(noisy, embed, seed), wrong, seed).items():
-            left = whole.at(np.flatnonzero(~taken))
+        for way, flagged in drops(findings(noisy, embed, seed), wrong, seed).items():
+            left = whole.at(np.flatnonzero(~flagged))
             run = answers(left, test["text"].tolist(), learner, n=len(left), draws=1, seed=0)
             said[way] += run
-            gone[way].append(taken.mean())
+            gone[way].append(flagged.mean())
             most[way].append(Counter(left.labels).most_common(1)[0][1] / len(left))
     found = dict(zip(said, coded(test["label"].tolist(), *said.values()), strict=True))
     return found, *({way: np.mean(one) for way, one in shares.items()} for shares in (gone, most))
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into the README")
     options = parser.parse_args()
     start = time.process_time()
-    embed = Remembered(EMBEDDER).embed
+    embed = CachedEmbedder(EMBEDDER).embed
     at_k, own = [], []
     for name in DATA:
         by_rate = {rate: gathered(name, rate, options.seeds, embed) for rate in RATES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.curation.report import Part, table
+from tests.benchmarks.curation.report import Section, table
 from tests.benchmarks.studies.rows import USUAL
 from tests.benchmarks.studies.seeds import cell, verdict
 
@@ -55,4 +55,4 @@ def study(gathered, tools):
                  verdict(apart, expected.partition(",")[0]), cell(there)]
             )  # fmt: skip
     head = ["data", "measure", "plain", "attributed", "attributed - plain", "expected", "found"]
-    return Part("Plain and attributed prompts", table([*head, "real rows"], lines), NOTE)
+    return Section("Plain and attributed prompts", table([*head, "real rows"], lines), NOTE)

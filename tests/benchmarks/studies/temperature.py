@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.curation.report import Part, table
+from tests.benchmarks.curation.report import Section, table
 from tests.benchmarks.studies.rows import TEMPERATURES
 from tests.benchmarks.studies.seeds import cell, verdict
 
@@ -46,4 +46,4 @@ def study(gathered, tools):
             what = f"{measure}, {warmest} - {coldest}"
             said.append([name, what, expected, cell(apart, signed=True), verdict(apart, expected)])
     found = table(["data", "measure", "expected", "difference", "found"], said)
-    return Part("Temperature", [*table(["data", "temperature", *EXPECTED], lines), *found], NOTE)
+    return Section("Temperature", [*table(["data", "temperature", *EXPECTED], lines), *found], NOTE)
