@@ -1,4 +1,4 @@
-"""Flipped labels: what each method finds at its own rule, and how it ranks."""
+"""Flipped labels: precision and recall of each method's own rule and of its ranking."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DATA = {"yelp": 1000, "sms_spam": 1500, "trec": 1500, "vader_amazon": 1500}
 RATES = (0.1, 0.2, 0.4)
 METHODS = ("confident", "dynamics", "forgetting", "small_loss", "pvi", "influence")
 BEST = ("confident", "dynamics", "small_loss", "pvi")
-"""Those that are tried with MiniLM too."""
+"""Methods that are run with MiniLM too."""
 RULES = ("both", "predicted_neq_given")
 TRUSTED = 300
-"""Rows with right labels, for the methods that learn from these alone."""
+"""Rows with right labels, for runs that learn only from such rows."""
 
 NOTE = """
 A flipped label is replaced by another label drawn at random. "300 right rows" means that the
@@ -55,7 +55,7 @@ have right labels, so dropping them costs more than it gains. Where few labels a
 
 
 def flipped(labels, rate, rng):
-    """The labels with a share of them, drawn at random, turned to another, and which were."""
+    """The labels, a share of them replaced by other labels at random, and which were replaced."""
     known = sorted(set(labels))
     wrong = np.zeros(len(labels), bool)
     wrong[rng.choice(len(labels), round(rate * len(labels)), replace=False)] = True
@@ -66,45 +66,49 @@ def flipped(labels, rate, rng):
 
 
 def findings(rows, embed, seed, methods):
-    """Method -> what it takes by its own rule, if it has one, and its suspicion of each row."""
-    made = {}
+    """Method -> rows flagged by its own rule, if it has one, and its suspicion of each row."""
+    results = {}
     for method in methods:
         found = suspicion(rows, method=method, embed=embed, seed=seed)
-        made[method] = found["noisy"].to_numpy(bool), found["suspicion"].to_numpy(float)
+        results[method] = found["noisy"].to_numpy(bool), found["suspicion"].to_numpy(float)
         if method == "dynamics" and "forgetting" in methods:
-            made["cartography: variability"] = None, found["variability"].to_numpy(float)
+            results["cartography: variability"] = None, found["variability"].to_numpy(float)
     if "forgetting" in methods:
         known = sorted(set(rows["label"]))
         targets = np.array([known.index(label) for label in rows["label"]])
         likely = cross_fitted(rows["text"].tolist(), rows["label"].tolist(), embed=embed, seed=seed)
         for rule in RULES:
-            made[f"confident: {rule}"] = label_issues(likely, targets, rule=rule), None
+            results[f"confident: {rule}"] = label_issues(likely, targets, rule=rule), None
         found = weights(rows, method="sungen", embed=embed, seed=seed)
-        made["weights: sungen"] = None, -found["weight"].to_numpy(float)
-    return made
+        results["weights: sungen"] = None, -found["weight"].to_numpy(float)
+    return results
 
 
 def ranked(wrong, doubt, seed):
-    """Those of most suspicion, as many as there are wrong labels; ties at random; and AUROC."""
+    """Counts for the most suspicious rows, as many as there are wrong labels, and AUROC.
+
+    Ties are broken at random.
+    """
     order = np.lexsort((np.random.default_rng(seed).uniform(size=len(wrong)), -doubt))
     flagged = np.zeros(len(wrong), bool)
     flagged[order[: wrong.sum()]] = True
     return Counts.of(wrong, flagged), float(roc_auc_score(wrong, doubt))
 
 
-def measured(rows, given, wrong, embed, seed, methods, into):
-    """Add what each method finds of these wrong labels to ``into``: method -> three lists."""
-    noisy = rows.assign(label=given)
+def measured(rows, labels, wrong, embed, seed, methods, into):
+    """Add the results of each method on these wrong labels to ``into``: method -> three lists."""
+    noisy = rows.assign(label=labels)
     for method, found in findings(noisy, embed, seed, methods).items():
-        added(into[method], wrong, *found, seed)
+        add_result(into[method], wrong, *found, seed)
     real, rest = rows[:TRUSTED], noisy[TRUSTED:].reset_index(drop=True)
     for method in ("confident", "dynamics"):
         found = suspicion(rest, method=method, embed=embed, seed=seed, real=real)
         columns = found["noisy"].to_numpy(bool), found["suspicion"].to_numpy(float)
-        added(into[f"{method}, {TRUSTED} right rows"], wrong[TRUSTED:], *columns, seed)
+        add_result(into[f"{method}, {TRUSTED} right rows"], wrong[TRUSTED:], *columns, seed)
 
 
-def added(into, wrong, flagged, doubt, seed):
+def add_result(into, wrong, flagged, doubt, seed):
+    """Add the counts by rule, the counts at k and the AUROC of one method to three lists."""
     by_rule, at_k, areas = into
     if flagged is not None:
         by_rule.append(Counts.of(wrong, flagged))
@@ -125,7 +129,7 @@ def run(seeds, embedders):
     return [flips(seeds, embedders), natural(seeds, embedders)]
 
 
-def asked(embedder):
+def methods_for(embedder):
     return METHODS if embedder == "wordllama" else BEST
 
 
@@ -138,8 +142,8 @@ def flips(seeds, embedders):
                 rows = distinct_rows(name, most, seed)
                 for rate in RATES:
                     rng = np.random.default_rng([seed, round(100 * rate)])
-                    given, wrong = flipped(rows["label"].tolist(), rate, rng)
-                    measured(rows, given, wrong, embed, seed, asked(embedder), found[rate])
+                    labels, wrong = flipped(rows["label"].tolist(), rate, rng)
+                    measured(rows, labels, wrong, embed, seed, methods_for(embedder), found[rate])
             for method in found[RATES[0]]:
                 parts = [cells(found[rate][method]) for rate in RATES]
                 line = [name, method, embedder]
@@ -178,12 +182,12 @@ def natural(seeds, embedders):
         for embedder, embed in embedders.items():
             found = defaultdict(lambda: ([], [], []))
             for seed in range(seeds):
-                rows, given = rated(name, seed)
-                wrong = np.array(given) != rows["label"].to_numpy()
+                rows, labels = rated(name, seed)
+                wrong = np.array(labels) != rows["label"].to_numpy()
                 bad, n = bad + wrong.sum(), n + len(wrong)
-                measured(rows, given, wrong, embed, seed, asked(embedder), found)
-            for method, one in found.items():
-                rule, rank = cells(one)
+                measured(rows, labels, wrong, embed, seed, methods_for(embedder), found)
+            for method, results in found.items():
+                rule, rank = cells(results)
                 lines.append([name, method, embedder, *rule, *rank])
             print(name, embedder, flush=True)
         lines.append([name, "random", "", short(bad / n), "as flagged", short(bad / n), ".50"])
@@ -192,8 +196,8 @@ def natural(seeds, embedders):
 
 
 def rated(name, seed, most=1500):
-    """Rows, and the label that one rater of each gives; without those who rate it 0."""
+    """Rows, and the label of each by one of its raters; without rows that the rater rated 0."""
     rows = distinct_rows(name, most, seed)
-    given = one_rater(rows, np.random.default_rng([seed, 1]))
-    rows = rows[[bool(label) for label in given]].reset_index(drop=True)
-    return rows, [label for label in given if label]
+    labels = one_rater(rows, np.random.default_rng([seed, 1]))
+    rows = rows[[bool(label) for label in labels]].reset_index(drop=True)
+    return rows, [label for label in labels if label]

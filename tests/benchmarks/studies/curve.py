@@ -1,4 +1,4 @@
-"""What a student learns from synthetic rows, real ones and both, against how many there are."""
+"""Accuracy of a classifier against the number of synthetic rows, real rows, and both."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ synthetic ones, and synthetic rows add to real ones (AttrPrompt).
 
 
 def curves(seeds, tools):
-    """(source, n) -> accuracy on the test rows, one for each seed."""
+    """(source, n) -> accuracies on the test rows, one for each seed."""
     found = defaultdict(list)
-    for one in seeds:
+    for seed in seeds:
         for way in WAYS:
             points = learning_curve(
-                one.made[way, USUAL], one.real, one.test,
-                learner=tools.learner, seeds=1, seed=one.seed,
+                seed.tables[way, USUAL], seed.real, seed.test,
+                learner=tools.learner, seeds=1, seed=seed.seed,
             )  # fmt: skip
             for source, n, value in points[["source", "n", "value"]].itertuples(index=False):
-                if source != "real" or way == WAYS[0]:  # the real rows are the same for both
+                if source != "real" or way == WAYS[0]:  # the real rows are the same for both ways
                     found[source.replace("synthetic", way), n].append(value)
     return found
 
 
 def claims(found, few, most):
-    """What papers lead to expect: in words, and the differences by seed."""
+    """The expectations of the papers: a name, a direction, and the two sources that differ."""
     for way in WAYS:
         yield f"{way}: {most} rows - {few} rows", "higher", (way, most), (way, few)
         yield f"{most} {way} rows - as many real", "lower", (way, most), ("real", most)
@@ -53,14 +53,18 @@ def claims(found, few, most):
 
 
 def study(gathered, tools):
-    lines, said = [], []
+    lines, differences = [], []
     for name, seeds in gathered.items():
         found = curves(seeds, tools)
         sizes = sorted({n for _, n in found})
         lines += [[name, str(n), *(cell(found[source, n]) for source in SOURCES)] for n in sizes]
         for claim, expected, a, b in claims(found, sizes[0], sizes[-1]):
-            apart = [x - y for x, y in zip(found[a], found[b], strict=True)]
-            said.append([name, claim, expected, cell(apart, signed=True), verdict(apart, expected)])
+            gaps = [x - y for x, y in zip(found[a], found[b], strict=True)]
+            differences.append(
+                [name, claim, expected, cell(gaps, signed=True), verdict(gaps, expected)]
+            )
     head = ["data", "n", "real", "plain", "attributed", *(f"n real + all {way}" for way in WAYS)]
-    found = table(["data", "difference in accuracy", "expected", "difference", "found"], said)
+    found = table(
+        ["data", "difference in accuracy", "expected", "difference", "found"], differences
+    )
     return Section("Accuracy against the number of rows", [*table(head, lines), *found], NOTE)

@@ -1,9 +1,9 @@
-"""Studies of generation in miniature: a plain prompt and attributed ones, size, temperature.
+"""Small studies of generation: plain and attributed prompts, number of rows, temperature.
 
     python -m tests.benchmarks.studies.generation [--seeds 3] [--session FOLDER] [--write]
 
-A model of 135 M parameters writes the rows; what the session holds is not asked again. ``--write``
-puts the tables into tests/benchmarks/README.md, with what is to be said of them.
+A model of 135 M parameters writes the rows; completions of the session are reused. ``--write`` puts
+the tables and their notes into tests/benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -55,45 +55,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--session", type=Path, default=catalog.cache() / "studies")
-    parser.add_argument("--write", action="store_true", help="into the README")
+    parser.add_argument("--write", action="store_true", help="update the README")
     options = parser.parse_args()
     embed = CachedEmbedder("minilm").embed
     tools = SimpleNamespace(embed=embed, learner=light(embed))
     with Session(options.session) as session:
         model = load_model("smollm2")
         rows = {name: gathered(name, options.seeds, model, session, tools) for name in TASKS}
-        asked = session.runs()[["requests", "completion_tokens", "seconds"]].sum()
+        usage = session.runs()[["requests", "completion_tokens", "seconds"]].sum()
     start = time.process_time()
-    parts = [study.study(rows, tools) for study in (prompting, curve, temperature)]
-    made = conditions(options.seeds, rows, model, asked, time.process_time() - start)
+    sections = [study.study(rows, tools) for study in (prompting, curve, temperature)]
+    run = conditions(options.seeds, rows, model, usage, time.process_time() - start)
     body = "\n\n".join(
-        "\n".join([f"### {part.title}\n", *part.lines, part.note.strip()]) for part in parts
+        "\n".join([f"### {section.title}\n", *section.lines, section.note.strip()])
+        for section in sections
     )
-    section = f"{MARKS[0]}\n{HEADING}\n\n{LEAD.strip()}\n\n{made}\n\n{body}\n{MARKS[1]}"
-    print(section)
+    page = f"{MARKS[0]}\n{HEADING}\n\n{LEAD.strip()}\n\n{run}\n\n{body}\n{MARKS[1]}"
+    print(page)
     if options.write:
-        write(section)
+        write(page)
 
 
-def conditions(seeds, rows, model, asked, seconds):
-    """What the numbers rest on, and what they cost."""
+def conditions(seeds, rows, model, usage, seconds):
+    """Date, sizes, versions and costs of the run."""
     sizes = "; ".join(
-        f"{name} n = {len(one.real)}, {len(one.train)} real rows for the oracle, "
-        f"{len(one.test)} for the test"
-        for name, (one, *_) in rows.items()
+        f"{name} n = {len(first.real)}, {len(first.train)} real rows for the oracle, "
+        f"{len(first.test)} for the test"
+        for name, (first, *_) in rows.items()
     )
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return (
         f"{date.today():%d %B %Y}, {seeds} seeds; {sizes}. {model.name} generated "
-        f"{asked['completion_tokens']:,.0f} tokens for {asked['requests']:,.0f} requests "
-        f"in {asked['seconds']:,.0f} s, without interrupted runs; measuring took "
+        f"{usage['completion_tokens']:,.0f} tokens for {usage['requests']:,.0f} requests "
+        f"in {usage['seconds']:,.0f} s, without interrupted runs; measuring took "
         f"{seconds:.0f} s of CPU, on {os.cpu_count()} cores shared with other work. "
         f"Python {platform.python_version()}, {versions}."
     )
 
 
 def write(section):
-    """Put the section where the one before stood, or at the end."""
+    """Replace the section in the README, or add it at the end."""
     page = README.read_text("utf-8")
     before, _, rest = page.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2] or "\n"

@@ -1,4 +1,4 @@
-"""What is measured of one table of a study."""
+"""The measures of one table of a study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synthkit.evaluate.metrics.tstr import tstr
 
 
 def measured(table, real, test, oracle, tools):
-    """Name -> value, of a table of the size of ``real``; ``oracle`` gives texts their labels."""
+    """Measure -> value, for a table as large as ``real``; ``oracle`` predicts the labels."""
     texts, labels = table["text"].tolist(), table["label"].tolist()
     vectors = tools.embed(texts)
     right = dict(zip(table["id"], oracle.predict(texts), strict=True))

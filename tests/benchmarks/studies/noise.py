@@ -1,8 +1,8 @@
-"""Flipped labels: what dropping suspected rows does to a student, on real rows without flips.
+"""Flipped labels: accuracy of a classifier after suspected rows are dropped, on right labels.
 
     python -m tests.benchmarks.studies.noise [--seeds 10] [--write]
 
-``--write`` puts the tables into tests/benchmarks/README.md, with what is to be said of them.
+``--write`` puts the tables and their notes into tests/benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from tests.benchmarks.curation.report import README, short, table
 
 EMBEDDER = "minilm"
 DATA = {"yelp": (400, 500), "trec": (600, 1000)}
-"""Rows to learn from, drawn anew by each seed, and rows to test on, which stay the same."""
+"""Number of training rows, drawn anew by each seed, and of test rows, which stay the same."""
 
-HELD = "confident, C = 0.1"
-"""As ``confident`` with a student that is held back as suits 1,000 rows and more."""
-WAYS = ("confident", HELD, *METHODS[1:])
+STRONG = "confident, C = 0.1"
+"""``confident`` with the strong regularization that suits 1,000 rows and more."""
+WAYS = ("confident", STRONG, *METHODS[1:])
 
 HEADING = "## Studies: dropping suspected labels"
 MARKS = "<!-- study of noise -->", "<!-- end of the study of noise -->"
@@ -72,30 +72,30 @@ NOTE = """
 
 
 def findings(noisy, embed, seed):
-    """Method -> which rows it takes by its own rule, and how much it suspects each."""
-    made = {}
+    """Method -> rows flagged by its own rule, and its suspicion of each row."""
+    results = {}
     for method in METHODS:
         found = suspicion(noisy, method=method, embed=embed, seed=seed)
-        made[method] = found["noisy"].to_numpy(bool), found["suspicion"].to_numpy(float)
+        results[method] = found["noisy"].to_numpy(bool), found["suspicion"].to_numpy(float)
     texts, labels = noisy["text"].tolist(), noisy["label"].tolist()
     known = sorted(set(labels))
     targets = np.array([known.index(label) for label in labels])
     likely = cross_fitted(texts, labels, embed=embed, seed=seed, C=0.1)
-    made[HELD] = label_issues(likely, targets), 1 - label_quality(likely, targets)
-    return made
+    results[STRONG] = label_issues(likely, targets), 1 - label_quality(likely, targets)
+    return results
 
 
 def drops(found, wrong, seed):
-    """(rule, way) -> which rows go; by a method's own rule, or the k it suspects most."""
+    """(rule, way) -> rows to drop: by a method's own rule, or the k that it suspects most."""
     rng = np.random.default_rng([seed, 2])
     n, k = len(wrong), int(wrong.sum())
 
     def at_random(count):
-        gone = np.zeros(n, bool)
-        gone[rng.choice(n, count, replace=False)] = True
-        return gone
+        dropped = np.zeros(n, bool)
+        dropped[rng.choice(n, count, replace=False)] = True
+        return dropped
 
-    made = {
+    ways = {
         ("", "no filter"): np.zeros(n, bool),
         ("k", "oracle"): wrong,
         ("k", "random"): at_random(k),
@@ -103,46 +103,48 @@ def drops(found, wrong, seed):
     for method, (noisy_rows, doubt) in found.items():
         most = np.zeros(n, bool)
         most[np.lexsort((rng.uniform(size=n), -doubt))[:k]] = True
-        made["k", method] = most
-        made["own", method] = noisy_rows
-        made["own", f"random: {method}"] = at_random(int(noisy_rows.sum()))
-    return made
+        ways["k", method] = most
+        ways["own", method] = noisy_rows
+        ways["own", f"random: {method}"] = at_random(int(noisy_rows.sum()))
+    return ways
 
 
 def gathered(name, rate, seeds, embed):
-    """(rule, way) -> what was said of the test rows, one draw for each seed; and of the rows, the
-    share that was dropped, and of those left the share of the most frequent label.
+    """Three mappings of (rule, way): predictions of the test rows, one draw for each seed; the mean
+    share of rows dropped; and the mean share of the most frequent label in the remaining rows.
     """
     size, test_size = DATA[name]
     rows = distinct_rows(name, 10_000, 0)
     pool, test = held_out(rows, test_size / len(rows))
     learner = light(embed)
-    said, gone, most = defaultdict(list), defaultdict(list), defaultdict(list)
+    predicted, dropped, most = defaultdict(list), defaultdict(list), defaultdict(list)
     for seed in range(seeds):
         drawn = pool.sample(size, random_state=seed).reset_index(drop=True)
         rng = np.random.default_rng([seed, round(100 * rate)])
-        given, wrong = flipped(drawn["label"].tolist(), rate, rng)
-        noisy = drawn.assign(label=given)
+        labels, wrong = flipped(drawn["label"].tolist(), rate, rng)
+        noisy = drawn.assign(label=labels)
         whole = labelled(noisy, "label", column="text", name="noisy")
         for way, flagged in drops(findings(noisy, embed, seed), wrong, seed).items():
             left = whole.at(np.flatnonzero(~flagged))
             run = answers(left, test["text"].tolist(), learner, n=len(left), draws=1, seed=0)
-            said[way] += run
-            gone[way].append(flagged.mean())
+            predicted[way] += run
+            dropped[way].append(flagged.mean())
             most[way].append(Counter(left.labels).most_common(1)[0][1] / len(left))
-    found = dict(zip(said, coded(test["label"].tolist(), *said.values()), strict=True))
-    return found, *({way: np.mean(one) for way, one in shares.items()} for shares in (gone, most))
+    found = dict(zip(predicted, coded(test["label"].tolist(), *predicted.values()), strict=True))
+    return found, *(
+        {way: np.mean(values) for way, values in shares.items()} for shares in (dropped, most)
+    )
 
 
 def gain(found, way, against=("", "no filter")):
-    """``+3.1 [+0.5, +5.8]`` points of accuracy, in bold where told apart from 0."""
-    one = apart(found[way], found[against])
-    cell = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (one.value, one.low, one.high)))
-    return f"**{cell}**" if one.told_apart else cell
+    """``+3.1 [+0.5, +5.8]`` points of accuracy, in bold where the interval leaves out 0."""
+    gap = apart(found[way], found[against])
+    cell = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (gap.value, gap.low, gap.high)))
+    return f"**{cell}**" if gap.told_apart else cell
 
 
 def lines(name, by_rate):
-    """The lines of one set: at the k most suspected rows, and at each method's own rule."""
+    """The lines of one data set: for the k most suspicious rows, and by each method's own rule."""
     at_k, own = [], []
     for way in (("", "no filter"), *(("k", way) for way in ("oracle", *WAYS, "random"))):
         cells = []
@@ -151,8 +153,8 @@ def lines(name, by_rate):
         at_k.append([name, way[1], *cells])
     for method in WAYS:
         cells = []
-        for found, gone, _ in by_rate.values():
-            cells += [short(gone["own", method]), gain(found, ("own", method))]
+        for found, dropped, _ in by_rate.values():
+            cells += [short(dropped["own", method]), gain(found, ("own", method))]
             cells.append(gain(found, ("own", method), ("own", f"random: {method}")))
         own.append([name, method, *cells])
     return at_k, own
@@ -165,7 +167,7 @@ def head(what, *cells):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--write", action="store_true", help="into the README")
+    parser.add_argument("--write", action="store_true", help="update the README")
     options = parser.parse_args()
     start = time.process_time()
     embed = CachedEmbedder(EMBEDDER).embed
@@ -174,15 +176,17 @@ def main() -> None:
         by_rate = {rate: gathered(name, rate, options.seeds, embed) for rate in RATES}
         for into, some in zip((at_k, own), lines(name, by_rate), strict=True):
             into += some
-    versions = ", ".join(f"{one} {version(one)}" for one in ("numpy", "scikit-learn", "torch"))
+    versions = ", ".join(
+        f"{package} {version(package)}" for package in ("numpy", "scikit-learn", "torch")
+    )
     sizes = "; ".join(f"{name} {n} rows, {test} for the test" for name, (n, test) in DATA.items())
-    made = (
+    conditions = (
         f"{date.today():%d %B %Y}, {options.seeds} seeds; {sizes}. "
         f"{time.process_time() - start:.0f} s of CPU, {os.cpu_count()} cores shared with other "
         f"work, Python {platform.python_version()}, {versions}."
     )
     body = [
-        made,
+        conditions,
         "",
         "Dropping the k most suspicious rows, where k is the number of flipped labels. Beside the "
         "gain is the share of the most frequent label in the remaining rows.",
@@ -201,7 +205,7 @@ def main() -> None:
 
 
 def write(section):
-    """Put the section where the one before stood, or under its heading at the end."""
+    """Replace the section in the README, or add it under its heading at the end."""
     page = README.read_text("utf-8")
     if MARKS[0] not in page:
         page = f"{page.rstrip()}\n\n{HEADING}\n\n{MARKS[0]}{MARKS[1]}\n"

@@ -1,4 +1,4 @@
-"""One plain prompt beside attributed ones, on the measures of AttrPrompt (arXiv 2306.15895)."""
+"""Plain and attributed prompts, compared on the measures of AttrPrompt (arXiv 2306.15895)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPECTED = {
     "label accuracy": "",
     "TSTR accuracy": "higher",
 }
-"""Where the attributed rows should be; "by us" is not in the paper."""
+"""Expected direction of the attributed rows; "by us" is not in the paper."""
 
 NOTE = """
 "Expected" is what AttrPrompt (arXiv 2306.15895) found with ChatGPT on sets with many labels; "by
@@ -41,18 +41,18 @@ def study(gathered, tools):
     lines = []
     for name, seeds in gathered.items():
         plain, attributed = (
-            [one.measures(one.made[way, USUAL], tools) for one in seeds]
+            [seed.measures(seed.tables[way, USUAL], tools) for seed in seeds]
             for way in ("plain", "attributed")
         )
-        real = [one.measures_of_real(tools) for one in seeds]
+        real = [seed.measures_of_real(tools) for seed in seeds]
         for measure, expected in EXPECTED.items():
-            before, after, there = (
-                [found[measure] for found in side] for side in (plain, attributed, real)
+            before, after, reference = (
+                [found[measure] for found in results] for results in (plain, attributed, real)
             )
-            apart = [b - a for a, b in zip(before, after, strict=True)]
+            gaps = [b - a for a, b in zip(before, after, strict=True)]
             lines.append(
-                [name, measure, cell(before), cell(after), cell(apart, signed=True), expected,
-                 verdict(apart, expected.partition(",")[0]), cell(there)]
+                [name, measure, cell(before), cell(after), cell(gaps, signed=True), expected,
+                 verdict(gaps, expected.partition(",")[0]), cell(reference)]
             )  # fmt: skip
     head = ["data", "measure", "plain", "attributed", "attributed - plain", "expected", "found"]
     return Section("Plain and attributed prompts", table([*head, "real rows"], lines), NOTE)

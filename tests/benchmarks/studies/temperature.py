@@ -14,7 +14,7 @@ EXPECTED = {
     "label accuracy": "lower",
     "TSTR accuracy": "",
 }
-"""Where the rows of a higher temperature should be."""
+"""Expected direction at a higher temperature."""
 
 NOTE = """
 Expected by Chung et al. (arXiv 2306.04140): a higher temperature gives more diversity and fewer
@@ -29,21 +29,23 @@ are also about texts that are unlike its training rows.
 
 
 def study(gathered, tools):
-    lines, said = [], []
+    lines, differences = [], []
     coldest, *_, warmest = TEMPERATURES
     for name, seeds in gathered.items():
         found = {
-            warmth: [one.measures(one.made["plain", warmth], tools) for one in seeds]
+            warmth: [seed.measures(seed.tables["plain", warmth], tools) for seed in seeds]
             for warmth in TEMPERATURES
         }
-        found["real rows"] = [one.measures_of_real(tools) for one in seeds]
+        found["real rows"] = [seed.measures_of_real(tools) for seed in seeds]
         for warmth, by_seed in found.items():
-            cells = [cell([one[measure] for one in by_seed]) for measure in EXPECTED]
+            cells = [cell([values[measure] for values in by_seed]) for measure in EXPECTED]
             lines.append([name, str(warmth), *cells])
         for measure, expected in EXPECTED.items():
             pairs = zip(found[coldest], found[warmest], strict=True)
-            apart = [b[measure] - a[measure] for a, b in pairs]
+            gaps = [b[measure] - a[measure] for a, b in pairs]
             what = f"{measure}, {warmest} - {coldest}"
-            said.append([name, what, expected, cell(apart, signed=True), verdict(apart, expected)])
-    found = table(["data", "measure", "expected", "difference", "found"], said)
+            differences.append(
+                [name, what, expected, cell(gaps, signed=True), verdict(gaps, expected)]
+            )
+    found = table(["data", "measure", "expected", "difference", "found"], differences)
     return Section("Temperature", [*table(["data", "temperature", *EXPECTED], lines), *found], NOTE)
