@@ -1,4 +1,4 @@
-"""How likely a person accepts a row: logistic regression with leave-one-out and Platt's scaling."""
+"""P(accept) of a row: logistic regression, calibrated by Platt scaling on left-out rows."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from synthkit.core.extras import need
 from synthkit.stats.classifier import Floats
 
 CHOICES = (1.0, 3.0, 10.0)
-"""C of the regression, from which the marks choose."""
+"""The values of C that are tried."""
 CHOICE = 10.0
-"""C where there are too few marks to choose by."""
+"""The value of C with too few marks to choose it."""
 ENOUGH = 40
-"""Marks from which on C is chosen by them."""
+"""The number of marks from which on C is chosen."""
 TOLERANCE = 1e-8
 PRIOR = 0.3
-"""Precision of the prior of Platt's slope, which is normal around 1: the regression as it is."""
+"""The precision of the normal prior of Platt's slope; its mean is 1, which is no scaling."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classifier:
+class CalibratedRegression:
     """P(accept) of a vector: sigmoid(slope (vector @ coefficients + intercept) + offset).
 
     Parameters
     ----------
     coefficients, intercept : (d,) and a number, of the regression.
-    slope, offset : Platt's scaling of its logits, at least 0 and any number.
-    C : of the regression; the larger, the closer it follows the marks.
+    slope, offset : of Platt scaling; the slope is 0 or more.
+    C : the inverse regularization strength; the larger, the closer the fit.
     """
 
     coefficients: Floats
@@ -38,51 +38,50 @@ class Classifier:
     C: float
 
     def logits(self, vectors: Floats) -> Floats:
-        """(n,), the calibrated log-odds of accept for vectors of shape (n, d)."""
+        """(n,) the calibrated log-odds of accept for vectors of shape (n, d)."""
         logits: Floats = (vectors @ self.coefficients + self.intercept) * self.slope + self.offset
         return logits
 
     def probabilities(self, vectors: Floats) -> Floats:
-        """(n,), P(accept) for vectors of shape (n, d)."""
+        """(n,) P(accept) for vectors of shape (n, d)."""
         return sigmoid(self.logits(vectors))
 
 
-def calibrated(vectors: Floats, accepted: Floats) -> tuple[Classifier, Floats]:
-    """The classifier of marked rows, and (n,) P(accept) of each as if it had not been marked.
+def calibrated(vectors: Floats, accepted: Floats) -> tuple[CalibratedRegression, Floats]:
+    """The regression of marked rows, and (n,) the leave-one-out P(accept) of each.
 
-    A row's own probability comes from a regression and from a scaling that were fitted without it.
-    Both are left out to second order, from one fit to all rows (see :func:`left_out`). C is the one
-    of :data:`CHOICES` with the least cross-entropy of these probabilities, where there are
-    :data:`ENOUGH` marks.
+    The probability of a row comes from a regression and a scaling without that row, both computed
+    to second order from one fit to all rows (see :func:`left_out`). With :data:`ENOUGH` marks, C is
+    the one of :data:`CHOICES` with the lowest cross-entropy of these probabilities.
 
     Parameters
     ----------
     vectors : (n, d).
-    accepted : (n,), 1 for accept and 0 for reject, two of each at least.
+    accepted : (n,) 1 for accept and 0 for reject, at least two of each.
 
     References
     ----------
-    J. Platt (1999), Probabilistic outputs for support vector machines; the targets that keep it
-    from being too sure of few marks, (N+ + 1) / (N+ + 2) and 1 / (N- + 2), are his.
+    J. Platt (1999), Probabilistic outputs for support vector machines, also for the targets
+    (N+ + 1) / (N+ + 2) and 1 / (N- + 2), which avoid overconfidence with few marks.
     """
-    choices = CHOICES if len(accepted) >= ENOUGH else (CHOICE,)
-    basis, small = _reduced(vectors)
-    found = []
-    for C in choices:
-        weights, intercept = _regression(small, accepted, C)
-        logits = left_out(small, accepted, weights, intercept, C)
-        slope, offset, own = scaled(logits, accepted)
-        found.append((_loss(own, accepted), C, weights, intercept, slope, offset, own))
-    _, C, weights, intercept, slope, offset, own = min(found, key=lambda one: one[0])
-    return Classifier(basis @ weights, intercept, slope, offset, C), own
+    basis, reduced = _reduced(vectors)
+    fits = []
+    for C in CHOICES if len(accepted) >= ENOUGH else (CHOICE,):
+        weights, intercept = _regression(reduced, accepted, C)
+        logits = left_out(reduced, accepted, weights, intercept, C)
+        slope, offset, probabilities = platt_scaled(logits, accepted)
+        fit = CalibratedRegression(basis @ weights, intercept, slope, offset, C)
+        fits.append((_loss(probabilities, accepted), fit, probabilities))
+    _, fit, probabilities = min(fits, key=lambda entry: entry[0])
+    return fit, probabilities
 
 
 def left_out(
     vectors: Floats, accepted: Floats, weights: Floats, intercept: float, C: float
 ) -> Floats:
-    """(n,), each row's logit under the regression that was fitted without it, to second order.
+    """(n,) each row's logit under a regression without that row, to second order.
 
-    With one Newton step from the fit to all rows: f_i + (p_i - y_i) h_i / (1 - p_i (1 - p_i) h_i),
+    It is one Newton step from the fit to all rows: f_i + (p_i - y_i) h_i / (1 - p_i (1 - p_i) h_i),
     where h_i = x_i^T H^-1 x_i, and H is the Hessian of the objective with all rows.
 
     References
@@ -96,18 +95,19 @@ def left_out(
     spread = p * (1 - p)
     hessian = (rows * spread[:, None]).T @ rows
     hessian[np.arange(len(weights)), np.arange(len(weights))] += 1 / C
-    reach = np.einsum("ij,ji->i", rows, np.linalg.solve(hessian, rows.T))
-    moved: Floats = logits + (p - accepted) * reach / (1 - spread * reach)
-    return moved
+    leverage = np.einsum("ij,ji->i", rows, np.linalg.solve(hessian, rows.T))
+    without: Floats = logits + (p - accepted) * leverage / (1 - spread * leverage)
+    return without
 
 
-def scaled(logits: Floats, accepted: Floats) -> tuple[float, float, Floats]:
-    """Slope and offset of Platt's scaling, and (n,) the probabilities with each row left out.
+def platt_scaled(logits: Floats, accepted: Floats) -> tuple[float, float, Floats]:
+    """Slope and offset of Platt scaling, and (n,) the leave-one-out probabilities.
 
-    Logits that order the rows the wrong way round say nothing: the slope is then 0.
+    If the slope would be negative, the logits carry no information, and it is set to 0.
     """
-    for_, against = accepted.sum(), len(accepted) - accepted.sum()
-    targets = np.where(accepted > 0, (for_ + 1) / (for_ + 2), 1 / (against + 2))
+    n_accepted = accepted.sum()
+    n_rejected = len(accepted) - n_accepted
+    targets = np.where(accepted > 0, (n_accepted + 1) / (n_accepted + 2), 1 / (n_rejected + 2))
     rows = np.column_stack([logits, np.ones(len(logits))])
     fitted = _newton(rows, targets)
     if fitted[0] < 0:
@@ -115,9 +115,9 @@ def scaled(logits: Floats, accepted: Floats) -> tuple[float, float, Floats]:
         fitted = _newton(rows, targets) * [0, 1]
     p = sigmoid(rows @ fitted)
     spread = p * (1 - p)
-    reach = np.einsum("ij,ji->i", rows, np.linalg.solve(_curvature(rows, spread), rows.T))
-    own = sigmoid(rows @ fitted + (p - targets) * reach / (1 - spread * reach))
-    return float(fitted[0]), float(fitted[1]), own
+    leverage = np.einsum("ij,ji->i", rows, np.linalg.solve(_hessian(rows, spread), rows.T))
+    without = sigmoid(rows @ fitted + (p - targets) * leverage / (1 - spread * leverage))
+    return float(fitted[0]), float(fitted[1]), without
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -127,7 +127,7 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def _newton(rows: Floats, targets: Floats) -> Floats:
-    """The two coefficients at the least cross-entropy, from a constant on; steps are halved."""
+    """The two coefficients of lowest cross-entropy, by Newton's method with halved steps."""
     at = np.array([0.0, np.log(targets.mean() / (1 - targets.mean()))])
 
     def objective(x: Floats) -> float:
@@ -138,10 +138,10 @@ def _newton(rows: Floats, targets: Floats) -> Floats:
 
     for _ in range(100):
         p = sigmoid(rows @ at)
-        slope = rows.T @ (p - targets) + [PRIOR * (at[0] - 1), 0]
-        if np.abs(slope).max() < TOLERANCE:
+        gradient = rows.T @ (p - targets) + [PRIOR * (at[0] - 1), 0]
+        if np.abs(gradient).max() < TOLERANCE:
             break
-        step = np.linalg.solve(_curvature(rows, p * (1 - p)), slope)
+        step = np.linalg.solve(_hessian(rows, p * (1 - p)), gradient)
         before = objective(at)
         while objective(at - step) > before and np.abs(step).max() > TOLERANCE:
             step /= 2
@@ -149,7 +149,7 @@ def _newton(rows: Floats, targets: Floats) -> Floats:
     return at
 
 
-def _curvature(rows: Floats, spread: Floats) -> Floats:
+def _hessian(rows: Floats, spread: Floats) -> Floats:
     hessian: Floats = (rows * spread[:, None]).T @ rows + np.diag([PRIOR, 1e-12])
     return hessian
 
@@ -162,10 +162,9 @@ def _regression(vectors: Floats, accepted: Floats, C: float) -> tuple[Floats, fl
 
 
 def _reduced(vectors: Floats) -> tuple[Floats, Floats]:
-    """A basis (d, r) of what the rows span, and the rows in it, (n, r).
+    """A basis (d, r) of the span of the rows, and (n, r) the rows in it.
 
-    With fewer marks than dimensions the coefficients lie in that span, and the fit is as much
-    quicker.
+    With fewer marks than dimensions the coefficients are in that span, and the fit is faster.
     """
     if len(vectors) >= vectors.shape[1]:
         return np.eye(vectors.shape[1]), vectors
@@ -174,5 +173,5 @@ def _reduced(vectors: Floats) -> tuple[Floats, Floats]:
 
 
 def _loss(p: Floats, accepted: Floats) -> float:
-    likely = np.where(accepted > 0, p, 1 - p)
-    return float(-np.log(np.maximum(likely, 1e-12)).mean())
+    of_verdict = np.where(accepted > 0, p, 1 - p)
+    return float(-np.log(np.maximum(of_verdict, 1e-12)).mean())

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from synthkit.core.errors import TableError
 from synthkit.core.formatting import cell, thousands
 from synthkit.core.types import Completion, Mark, Message, Request, Sampling
-from synthkit.curate.marks.history import is_edited, standing
+from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
 from synthkit.sessions.session import Session
@@ -117,7 +117,7 @@ def _decided(verdict: Mapping[str, Any]) -> str:
 
 
 def _marked(session: Session, id: str) -> list[Part]:
-    marks = standing(session.store.marks.for_rows([id])).values()
+    marks = current_marks(session.store.marks.for_rows([id])).values()
     if not marks:
         return [Part("head", "Marks"), Part("fact", "marks", "none yet")]
     return [Part("head", "Marks"), *(Part("fact", _label(mark), _said(mark)) for mark in marks)]

@@ -12,8 +12,9 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import static_table
-from synthkit.curate.marks.history import frame, split, standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, preferred
+from synthkit.curate.marks.tables import marks_frame, split_by_marks
 from synthkit.data import tables as tables
 from synthkit.notebook.verbs.verb import Verb
 
@@ -63,12 +64,12 @@ def marks(magics: SynthMagics, options: Any) -> Any:
     held = tables.identified(magics.names.table(name))
     ids = [str(id) for id in tables.column(held, "id")]
     said = magics.session.marks(task=options.task, rows=ids)
-    stands = [one for one in standing(said).values() if one.label]
-    magics.shell.user_ns[f"{name}_marks"] = frame(standing(said).values())
+    stands = [one for one in current_marks(said).values() if one.label]
+    magics.shell.user_ns[f"{name}_marks"] = marks_frame(current_marks(said).values())
     labels = dict.fromkeys(one.label for one in stands)
     if set(PAIR) <= set(tables.columns(held)) and set(PREFERENCES) & set(labels):
         return _preferences(magics, name, preferred(held, said), said)
-    made = split(held, said)
+    made = split_by_marks(held, said)
     magics.shell.user_ns |= {f"{name}_kept": made.kept, f"{name}_dropped": made.dropped}
     people = list(dict.fromkeys((one.by, one.round) for one in stands))
     rows = [

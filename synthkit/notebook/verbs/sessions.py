@@ -13,7 +13,7 @@ from synthkit.core.errors import TableError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.notebook.verbs.verb import Verb
 from synthkit.sessions import inventory, lineage, named_tables
 from synthkit.sessions.session import Session
@@ -125,7 +125,7 @@ def _decided(here: Session, id: str) -> list[dict[str, Any]]:
     for one in here.store.curations.verdicts([id]):
         by, of = one["filter"], one["name"]
         said.append((one["verdict"], (one["why"], by and f"by {by}", of and f"of {of}")))
-    for mark in standing(here.store.marks.for_rows([id])).values():
+    for mark in current_marks(here.store.marks.for_rows([id])).values():
         told = (mark.label, mark.reason, mark.by and f"by {mark.by}", mark.task)
         said.append(("mark", told))
     return [{"part": part, "value": ", ".join(filter(None, told))} for part, told in said]

@@ -10,7 +10,7 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import by_column
-from synthkit.curate.marks.history import shuffled
+from synthkit.curate.marks.orders import shuffled
 from synthkit.models.fake import Fake
 from synthkit.notebook.output.provenance import of_id
 from tests.notebook.conftest import Shell
