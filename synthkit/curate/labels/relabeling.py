@@ -16,7 +16,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.dawid_skene import Consensus
 from synthkit.curate.labels.voting import current_labels, with_labels
 from synthkit.data import tables as tables
-from synthkit.data.expressions import text as as_text
+from synthkit.data.expressions import as_text
 
 Floats = NDArray[np.float64]
 Probabilities = Callable[[Sequence[str]], Any]
