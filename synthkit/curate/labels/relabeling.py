@@ -40,7 +40,7 @@ def relabel(
 
     Parameters
     ----------
-    by : a :class:`~synthkit.stats.classifier.Classifier`, preferably fitted on real rows; the
+    by : a :class:`~synthkit.stats.classifier.EmbeddingClassifier`, preferably fitted on real rows; the
         :class:`~synthkit.curate.Consensus` of several labellers; a function of texts that returns
         (n, k) probabilities; or such an array, with a row for each row of the table and NaN for
         unknown rows.
