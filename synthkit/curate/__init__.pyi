@@ -42,11 +42,11 @@ from .label_noise.suspicion import suspects as suspects
 from .label_noise.suspicion import suspicion as suspicion
 from .labels.dawid_skene import Consensus as Consensus
 from .labels.dawid_skene import dawid_skene as dawid_skene
-from .labels.dawid_skene import from_marks as from_marks
-from .labels.dawid_skene import judgements as judgements
+from .labels.judgements import from_marks as from_marks
+from .labels.judgements import judgements as judgements
+from .labels.relabeling import relabel as relabel
 from .labels.routing import cost_quality as cost_quality
 from .labels.routing import route as route
-from .labels.voting import relabel as relabel
 from .labels.voting import vote as vote
 from .marks.features import represent as represent
 from .marks.learned_filter import LearnedFilter as LearnedFilter
