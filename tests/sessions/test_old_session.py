@@ -13,7 +13,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.types import Request
 from synthkit.curate.marks.history import current_marks
-from synthkit.lab.lab import Laboratory
+from synthkit.lab.lab import PromptLab
 
 DATA = Path(__file__).parent / "data"
 VALUES = json.loads((DATA / "values.json").read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ def test_the_marks_of_an_old_session_are_read_back_with_their_undo_and_edit(
 
 
 def test_an_old_lab_opens_with_its_variants_and_answers(old: sk.Session) -> None:
-    lab = Laboratory(name="tone", models=sk.Fake(refuse), session=old, by="ana")
+    lab = PromptLab(name="tone", models=sk.Fake(refuse), session=old, by="ana")
     lab.run()
     assert lab.results[["variant", "x", "text"]].to_dict("records") == VALUES["lab"]
     assert [(one.name, len(one.versions)) for one in lab.variants] == [("base", 1), ("loud", 2)]

@@ -138,11 +138,11 @@ def test_no_text_has_no_answer(bert: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"labels": ["+"] * 16}, "two labels or more"),
+        ({"labels": ["+"] * 16}, "two or more labels"),
         ({"labels": ["+", "-"]}, "a label for each of 16 texts; got 2"),
         ({"labels": [None, *LABELS[1:]]}, "row 0: expected a label"),
         ({"texts": [5, *TEXTS[1:]]}, "row 0: expected a text; got 5"),
-        ({"texts": [], "labels": []}, "two labels or more"),
+        ({"texts": [], "labels": []}, "two or more labels"),
         ({"weights": [1.0]}, "expected 16 weights"),
         ({"weights": [-1.0] * 16}, "weights of 0 or more"),
         ({"weights": [1.0] * 4 + [0.0] * 4 + [1.0] * 4 + [0.0] * 4}, "no row of the label '-'"),

@@ -13,12 +13,15 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.types import Sampling
 from synthkit.notebook import arguments as opts
+from synthkit.notebook.deferred import Deferred
 from synthkit.notebook.verbs.verb import Verb
 
 if TYPE_CHECKING:
-    from synthkit.lab.lab import Laboratory
+    from synthkit.lab.lab import PromptLab
     from synthkit.notebook.magics import SynthMagics
 
+UPDATE_SECONDS = 1.0
+"""Seconds between two updates of the static output."""
 SHARED = {
     *("--vary", "--schema", "--labels", "--regex", "--output", "--temperature", "--top-p"),
     *("--max-tokens", "--seed", "--stop", "--extra"),
@@ -29,40 +32,40 @@ def lab(magics: SynthMagics, options: Any) -> None:
     """Prompts side by side over rows and models: diffs, checks, marks and a ranking; NAME_lab."""
     if not options.name.isidentifier():
         raise UsageError(f"expected a lab's name first, such as: tone; got {options.name!r}.")
-    laboratory = _laboratory(magics, options)
-    standings = need("synthkit.notebook.output.lab_summary", extra="notebook", why="to show a lab")
+    prompt_lab = _prompt_lab(magics, options)
+    summary = need("synthkit.notebook.output.lab_summary", extra="notebook", why="to show a lab")
     variable = f"{options.name}_lab"
     if not interactive():
-        magics.shell.user_ns[variable] = laboratory
+        magics.shell.user_ns[variable] = prompt_lab
         if options.run:
-            laboratory.run()
-        display(standings.static(laboratory))
+            prompt_lab.run()
+        display(summary.static(prompt_lab))
         return
     module = need("synthkit.notebook.widgets.lab.widget", extra="notebook", why="to show a lab")
-    widget = module.Lab(laboratory=laboratory)
+    widget = module.Lab(lab=prompt_lab)
     magics.shell.user_ns[variable] = widget
     magics.show(widget)
     place = display(widget.static.for_widget, display_id=True)
-    widget.changed = standings.Kept(place, lambda: widget.static.for_widget)
+    widget.changed = Deferred(lambda: place.update(widget.static.for_widget), UPDATE_SECONDS)
     if options.run:
         widget.start()
 
 
-def _laboratory(magics: SynthMagics, options: Any) -> Laboratory:
-    from synthkit.lab.lab import Laboratory
+def _prompt_lab(magics: SynthMagics, options: Any) -> PromptLab:
+    from synthkit.lab.lab import PromptLab
 
     names, store = magics.names, magics.session.store
     kept = store.labs.get(options.name) or {}
     prompts = [names.text(prompt) or "" for prompt in options.prompt]
     if not prompts and not kept:
         prompts = _from_run(magics, options)
-    words = [("--from", options.inputs)] if options.inputs else []
-    words += [("--vary", pair) for pair in options.vary]
-    words += [("--schema", options.schema)] if options.schema else []
+    line_options = [("--from", options.inputs)] if options.inputs else []
+    line_options += [("--vary", pair) for pair in options.vary]
+    line_options += [("--schema", options.schema)] if options.schema else []
     models = options.models.split(",") if options.models else []
     if not models and not kept:
         models = [magics.model]
-    return Laboratory(
+    return PromptLab(
         prompts,
         name=options.name,
         inputs=names.table(options.inputs) if options.inputs else None,
@@ -83,7 +86,7 @@ def _laboratory(magics: SynthMagics, options: Any) -> Laboratory:
         ),
         session=magics.session,
         by=options.by,
-        words=words,
+        line_options=line_options,
         find=magics.find_model,
         named=names.value,
     )

@@ -16,7 +16,7 @@ import traitlets
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
-from synthkit.data.expressions import text as plain
+from synthkit.data.expressions import as_text
 from synthkit.notebook.output.provenance import Part, of_id
 from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
@@ -123,7 +123,7 @@ class RowsView(Widget):
         columns += [name for name in ("raw", "reason") if name in records[0]]
         room, rows = COPY_LENGTH, list[dict[str, Any]]()
         for record in records:
-            room -= sum(len(plain(record.get(name))) for name in columns)
+            room -= sum(len(as_text(record.get(name))) for name in columns)
             if rows and room < 0:
                 break
             rows.append(record)
