@@ -32,7 +32,9 @@ def test_a_figure_is_plotlys_json_and_beneath_it_reading_and_table(shell: Shell)
     assert set(told) == {"text/plain", "text/html"}
     assert drawn[PLOTLY]["data"][0]["x"] == [0.75, 0.25]
     assert "meta" not in drawn[PLOTLY]["layout"]
-    assert told["text/plain"].startswith("2 of 2 labels differ significantly from their target; the most: <b>yes</b>")
+    assert told["text/plain"].startswith(
+        "2 of 2 labels differ significantly from their target; the most: <b>yes</b>"
+    )
     assert "&lt;b&gt;yes" in told["text/html"]
     assert "<b>yes" not in told["text/html"]
     assert "<table>" in told["text/html"]

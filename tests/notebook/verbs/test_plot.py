@@ -214,9 +214,7 @@ def test_mistakes_are_named(table: Shell, line: str, told: str) -> None:
 
 
 def test_nothing_marked_is_said(table: Shell) -> None:
-    assert "No two annotators marked the same rows" in table.run(
-        "%synth plot agreement reviews"
-    )
+    assert "No two annotators marked the same rows" in table.run("%synth plot agreement reviews")
     table.ip.user_ns["model"] = sk.Fake("Soup.")
     table.run("%%synth soups --model model\nSay.")
     with pytest.raises(UsageError, match="no row of soups is marked; %synth mark soups"):
