@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from synthkit.notebook.verbs import VERBS
+from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
 
 
@@ -26,7 +26,7 @@ def complete(shell: Shell, text: str) -> list[str]:
     ("text", "expected"),
     [
         ("%synth mod", ["%synth model", "%synth models"]),
-        ("%synth ", [f"%synth {verb}" for verb in VERBS]),
+        ("%synth ", [f"%synth {verb}" for verb in sorted(VERBS)]),
         ("%synth mark see", ["%synth mark seeds"]),
         ("%synth mark seeds --order un", ["%synth mark seeds --order uncertain"]),
         ("%synth mark seeds --ag", ["%synth mark seeds --again"]),
