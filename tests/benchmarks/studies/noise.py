@@ -140,7 +140,7 @@ def gain(found, way, against=("", "no filter")):
     """``+3.1 [+0.5, +5.8]`` points of accuracy, in bold where the interval leaves out 0."""
     gap = apart(found[way], found[against])
     cell = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (gap.value, gap.low, gap.high)))
-    return f"**{cell}**" if gap.told_apart else cell
+    return f"**{cell}**" if gap.significant else cell
 
 
 def lines(name, by_rate):
