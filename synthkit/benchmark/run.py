@@ -26,10 +26,12 @@ from synthkit.evaluate.results import Measured, Report
 from synthkit.models import load_model
 from synthkit.models.openai.model import Endpoint
 from synthkit.sessions import evaluations
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
-from synthkit.stats.bootstrap import Difference, jackknife, pseudo_values
+from synthkit.stats.bootstrap import Difference
 from synthkit.stats.intervals import check_level, wilson
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 __all__ = ["Benchmark", "benchmark", "compare", "task"]
 
@@ -142,9 +144,9 @@ def benchmark(
         )
     made = _benchmark(found, loaded, asking.ledger, chat=chat, seed=seed, level=level)
     what = f"benchmark: {', '.join(loaded)}"
-    chosen.store.add_run("", answering.name, what, 0, made.ledger)
+    chosen.store.runs.add("", answering.name, what, 0, made.ledger)
     if name:
-        evaluations.keep(chosen.store, name, made, {"model": answering.name, "tasks": [*loaded]})
+        evaluations.save(chosen.store, name, made, {"model": answering.name, "tasks": [*loaded]})
     return made
 
 

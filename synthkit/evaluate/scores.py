@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import bootstrap, jackknife, pseudo_values
+from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import wilson
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 Better: TypeAlias = Literal["higher", "lower", ""]
 Floats: TypeAlias = NDArray[np.float64]

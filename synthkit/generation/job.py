@@ -22,9 +22,10 @@ from synthkit.prompts.conditions import with_parent
 from synthkit.recipes._base import Recipe
 from synthkit.recipes._from_function import from_function
 from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
-from synthkit.sessions.session import Session, check_name
+from synthkit.sessions.named_tables import check_name
+from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
-from synthkit.store.store import ID_DIGITS
+from synthkit.store.ids import ID_DIGITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,15 +138,15 @@ class Job:
         outcome = self._run(self.budget, cancel, listener)
         run = self._tables(outcome)
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
-        self.session.store.add_run(
+        self.session.store.runs.add(
             self.name,
             self.model.name,
             self.recipe.prompt,
             len(row_ids),
             run.ledger,
             line=self.line,
-            made=row_ids,
-            rejected=[event.id for event in outcome.events if isinstance(event.outcome, Reject)],
+            ids=row_ids,
+            reject_ids=[event.id for event in outcome.events if isinstance(event.outcome, Reject)],
             origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},
         )
         if self.name and row_ids:
@@ -408,7 +409,8 @@ def estimated(
     characters : the length of their prompts in total.
     most_tokens : the most tokens that they may be answered with in total.
     """
-    past = [run for run in session.store.runs() if run["model"] == model.name and run["requests"]]
+    runs = session.store.runs.all()
+    past = [run for run in runs if run["model"] == model.name and run["requests"]]
     requests = sum(run["requests"] for run in past)
     seconds, completion_tokens = None, most_tokens
     if requests:

@@ -36,7 +36,8 @@ from synthkit.core.types import (
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.role_models import RoleModels
 from synthkit.generation.spending import Spending
-from synthkit.store.store import ID_DIGITS, Store
+from synthkit.store.ids import ID_DIGITS
+from synthkit.store.store import Store
 
 T = TypeVar("T")
 
@@ -195,7 +196,7 @@ class Runner(Generic[T]):
         if not self.queue.sent:
             return
         for role, model in self.models.models.items():
-            self.store.add_model(self.fingerprints[role], model.name)
+            self.store.models.add(self.fingerprints[role], model.name)
         completions = self.models.complete(self.queue.sent)
         try:
             for completed in completions:
@@ -215,7 +216,7 @@ class Runner(Generic[T]):
         queue = self.queue
         while queue.new:
             part = [queue.new.popleft() for _ in range(min(LOOK_UP, len(queue.new)))]
-            cached = self.store.get(list({key: None for _, key, _ in part}))
+            cached = self.store.completions.get(list({key: None for _, key, _ in part}))
             for branch, key, request in part:
                 if key in cached:
                     self.hits += 1
@@ -241,7 +242,7 @@ class Runner(Generic[T]):
         self.spending.charge(place, completion, self.models.of(request).price)
         if completion.finish != "error":
             payload = request.payload(self.fingerprints[request.to])
-            completion = self.store.put(key, payload, completion)
+            completion = self.store.completions.put(key, payload, completion)
         for branch in self.queue.waiting.pop(key):
             self.deliver(branch, Answer(key, completion, False))
         self.look_up()

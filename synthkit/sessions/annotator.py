@@ -39,14 +39,14 @@ class Annotator:
     ) -> None:
         self.store = store
         self.lock = threading.RLock()
-        marks = store.marks() if log is None else log
+        marks = store.marks.all() if log is None else log
         self.history = History(marks, by=by or account_name(), task=task, round=round)
         self._clock = clock
 
     def refresh(self) -> None:
         """Read all marks of the store again, since another kernel may have added some."""
         now = self.history
-        history = History(self.store.marks(), by=now.by, task=now.task, round=now.round)
+        history = History(self.store.marks.all(), by=now.by, task=now.task, round=now.round)
         with self.lock:
             self.history = history
 
@@ -77,7 +77,7 @@ class Annotator:
         with self.lock:
             now = self._clock()
             timed = [replace(mark, at=now) if mark.act == "mark" else mark for mark in marks]
-            stored = self.store.add_marks(timed)
+            stored = self.store.marks.add(timed)
             self.history.add(stored)
             return stored
 

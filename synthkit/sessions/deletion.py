@@ -1,36 +1,31 @@
-"""Removal: what a delete would take, said first, and then done all at once."""
+"""Deletion of runs, tables and completions: announced first, then done completely or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
-from synthkit.sessions.inventory import Shelved, shelved
-from synthkit.store.store import Store, resting, unpacked
-
-PATIENCE = 10.0
-"""Seconds to wait for another kernel that is writing."""
+from synthkit.sessions.named_tables import NamedTable, path_of, read_all
+from synthkit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
-    """What would go, or went. Marks stay, whatever goes.
+class Deletion:
+    """What a deletion removes, or removed. Marks are never deleted.
 
     Parameters
     ----------
-    runs : numbers of the runs whose entry in the book goes.
-    tables : names of the tables whose file goes.
-    rows : how many rows these tables have.
-    completions : how many answers go: those that no other run, kept table or mark rests on.
-    bytes : what all that takes on disk; of the answers, their text and requests.
-    stays : what one might think would go, and why it does not, in words.
+    runs : numbers of the runs.
+    tables : names of the tables.
+    rows : number of rows in these tables.
+    completions : number of completions, all of which no other run, table or mark needs.
+    bytes : size of the tables, and of the texts and requests of the completions.
+    stays : in words, what one might expect to be deleted, and why it is not.
     """
 
     runs: tuple[int, ...]
@@ -41,153 +36,134 @@ class Removal:
     stays: tuple[str, ...]
 
     def __str__(self) -> str:
-        parts = [_named("run", self.runs)] if self.runs else []
+        parts = [_names("run", self.runs)] if self.runs else []
         if self.tables:
-            parts.append(f"{_named('table', self.tables)} with {_many(self.rows, 'row')}")
+            parts.append(f"{_names('table', self.tables)} with {_count(self.rows, 'row')}")
         if self.completions:
-            parts.append(_many(self.completions, "answer"))
+            parts.append(_count(self.completions, "completion"))
         return ", ".join(parts)
 
 
 def would_delete(
-    store: Store, folder: Path, runs: Sequence[int], tables: Sequence[str], *, completions: bool
-) -> Removal:
-    """What :func:`delete` would take now."""
+    store: Store, folder: Path, runs: Sequence[int], tables: Sequence[str], completions: bool
+) -> Deletion:
+    """What :func:`delete` would remove now."""
     plan = _plan(store, folder, runs, tables)
-    with store.transaction(write=False) as db:
-        answers, why = _answers(db, plan, completions)
-        size = _size(db, answers)
-    return _removal(store, plan, len(answers), why, size)
+    with store.transaction(write=False):
+        keys, reason = _unneeded(store, plan, completions)
+        return _deletion(store, plan, keys, reason)
 
 
 def delete(
-    store: Store, folder: Path, runs: Sequence[int], tables: Sequence[str], *, completions: bool
-) -> Removal:
-    """Delete runs and tables, all or nothing, and give their room back to the disk.
+    store: Store, folder: Path, runs: Sequence[int], tables: Sequence[str], completions: bool
+) -> Deletion:
+    """Delete runs and tables, completely or not at all, and give their space back to the disk.
 
-    The files are set aside first and put back if the book cannot be written.
+    The files are renamed first, and get their names back if the store cannot be written.
     """
     plan = _plan(store, folder, runs, tables)
-    with _set_aside([folder / f"{one.name}.parquet" for one in plan.tables]):
-        with store.transaction(patience=PATIENCE) as db:
-            # read within the transaction, so that no other kernel's new run rests on what goes
-            answers, why = _answers(db, plan, completions)
-            size = _size(db, answers)
-            numbers = json.dumps(plan.runs)
-            for table in ("runs", "run_rows"):
-                db.execute(
-                    f"DELETE FROM {table} WHERE run IN (SELECT value FROM json_each(?))", (numbers,)
-                )
-            db.execute(
-                "DELETE FROM completions WHERE key IN (SELECT value FROM json_each(?))",
-                (json.dumps(answers),),
-            )
-        done = _removal(store, plan, len(answers), why, size)
-    if answers:
+    with _renamed([path_of(folder, table.name) for table in plan.tables]), store.transaction():
+        # computed inside the transaction, so that no other kernel adds a run that needs them
+        keys, reason = _unneeded(store, plan, completions)
+        done = _deletion(store, plan, keys, reason)
+        store.runs.delete(plan.runs)
+        store.completions.delete(keys)
+    if keys:
         store.compact()
     return done
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The runs that go, by name too, and the tables that go and that stay."""
+    """The runs to delete, their table names, the tables to delete, and the other tables."""
 
     runs: list[int]
     names: set[str]
-    tables: list[Shelved]
-    left: list[Shelved]
+    tables: list[NamedTable]
+    other_tables: list[NamedTable]
 
 
-def _plan(store: Store, folder: Path, runs: Sequence[int], tables: Sequence[str]) -> _Plan:
-    if not runs and not tables:
-        raise UsageError("expected runs=[...] by their numbers or tables=[...] by their names.")
-    known = {run["run"]: run["name"] for run in store.runs()}
+def _plan(store: Store, folder: Path, runs: Sequence[int], names: Sequence[str]) -> _Plan:
+    if not runs and not names:
+        raise UsageError("expected runs=[...] with their numbers or tables=[...] with their names.")
+    name_of = {run["run"]: run["name"] for run in store.runs.all()}
     for run in runs:
-        if run not in known:
+        if run not in name_of:
             raise UsageError(f"no run {run} in this session; %synth session lists them.")
-    here = shelved(store, folder)
-    for name in tables:
-        if name not in {one.name for one in here}:
-            raise TableError(unknown("table", name, [one.name for one in here]))
-    # the newest run of a name made the table that has it now
-    goes = [one for one in here if one.name in tables or one.run in runs]
-    names = {known[run] for run in runs}
-    return _Plan(sorted(set(runs)), names, goes, [one for one in here if one not in goes])
+    tables = read_all(store, folder)
+    for name in names:
+        if name not in {table.name for table in tables}:
+            raise TableError(unknown("table", name, [table.name for table in tables]))
+    chosen: list[NamedTable] = []
+    others: list[NamedTable] = []
+    for table in tables:
+        # a table has the rows of the newest run of its name
+        (chosen if table.name in names or table.run in runs else others).append(table)
+    return _Plan(sorted(set(runs)), {name_of[run] for run in runs}, chosen, others)
 
 
-def _answers(db: sqlite3.Connection, plan: _Plan, asked: bool) -> tuple[list[str], str]:
-    """The keys of the answers that only the runs that go have used, or why none of them goes."""
-    if not asked:
-        return [], "a run that asks the same gets them again"
-    query = "SELECT run FROM runs WHERE rows > 0 AND run NOT IN (SELECT run FROM run_rows)"
-    for (run,) in db.execute(query):
+def _unneeded(store: Store, plan: _Plan, wanted: bool) -> tuple[list[str], str]:
+    """The keys of the completions that only the deleted runs need; or why there are none."""
+    if not wanted:
+        return [], "a run with the same requests finds them again"
+    for run in store.runs.without_rows():
         if run not in plan.runs:
-            return [], f"run {run} did not write down which it rests on"
-    ids: set[str] = set()
-    spared: set[str] = set()
-    for run, made, rejected in db.execute("SELECT run, made, rejected FROM run_rows"):
-        used = unpacked(made) + unpacked(rejected)
-        (ids if run in plan.runs else spared).update(used)
-    for one in plan.left:
-        spared.update(id for id in (*one.ids, *one.parents) if id is not None)
-    spared.update(id for (id,) in db.execute("SELECT DISTINCT row FROM marks"))
-    keys = sorted(resting(db, ids - spared) - resting(db, spared))
-    return keys, "" if keys else "other runs, tables or marks rest on them"
+            return [], f"run {run} did not record which ones it needs"
+    deleted: set[str] = set()
+    needed = {mark.id for mark in store.marks.all()}
+    for run, rows in store.runs.all_rows().items():
+        (deleted if run in plan.runs else needed).update(rows.ids, rows.reject_ids)
+    for table in plan.other_tables:
+        needed |= table.row_ids | table.parent_ids
+    completions = store.completions
+    keys = completions.keys_for_rows(deleted - needed) - completions.keys_for_rows(needed)
+    return sorted(keys), "" if keys else "other runs, tables or marks need them"
 
 
-def _size(db: sqlite3.Connection, keys: Sequence[str]) -> int:
-    (size,) = db.execute(
-        "SELECT coalesce(sum(length(text) + length(request)), 0) FROM completions "
-        "WHERE key IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(keys)),),
-    ).fetchone()
-    return int(size)
-
-
-def _removal(store: Store, plan: _Plan, answers: int, why: str, size: int) -> Removal:
-    stays = [f"the answers: {why}"] if why else []
-    ids = {id for one in plan.tables for id in one.ids if id is not None}
-    marks = sum(mark.id in ids for mark in store.marks())
+def _deletion(store: Store, plan: _Plan, keys: Sequence[str], reason: str) -> Deletion:
+    stays = [f"the completions: {reason}"] if reason else []
+    ids = {id for table in plan.tables for id in table.row_ids}
+    marks = sum(mark.id in ids for mark in store.marks.all())
     if marks:
-        stays.append(f"{_many(marks, 'mark')} on the rows, as marks always do")
+        stays.append(f"{_count(marks, 'mark')} on the rows: marks are never deleted")
     stays += [
-        f"the table {one.name}: run {one.run} made it anew"
-        for one in plan.left
-        if one.name in plan.names
+        f"the table {table.name}: run {table.run} replaced it"
+        for table in plan.other_tables
+        if table.name in plan.names
     ]
-    return Removal(
+    return Deletion(
         runs=tuple(plan.runs),
-        tables=tuple(one.name for one in plan.tables),
-        rows=sum(one.rows for one in plan.tables),
-        completions=answers,
-        bytes=sum(one.bytes for one in plan.tables) + size,
+        tables=tuple(table.name for table in plan.tables),
+        rows=sum(table.rows for table in plan.tables),
+        completions=len(keys),
+        bytes=sum(table.bytes for table in plan.tables) + store.completions.bytes_of(keys),
         stays=tuple(stays),
     )
 
 
 @contextlib.contextmanager
-def _set_aside(paths: Sequence[Path]) -> Iterator[None]:
-    """Files out of sight, then gone; back in their places if anything fails."""
-    moved: list[tuple[Path, Path]] = []
+def _renamed(paths: Sequence[Path]) -> Iterator[None]:
+    """Rename files, then delete them; if the block fails, give them their names back."""
+    renamed: list[tuple[Path, Path]] = []
     try:
         for path in paths:
             aside = path.with_suffix(f".{uuid.uuid4().hex}.deleted")
             os.replace(path, aside)
-            moved.append((path, aside))
+            renamed.append((path, aside))
         yield
     except BaseException as error:
-        for path, aside in moved:
+        for path, aside in renamed:
             os.replace(aside, path)
         if isinstance(error, OSError) and not isinstance(error, StoreError):
             raise StoreError(f"nothing was deleted: {error}.") from None
         raise
-    for _, aside in moved:
+    for _, aside in renamed:
         aside.unlink(missing_ok=True)
 
 
-def _named(noun: str, names: Sequence[object]) -> str:
+def _names(noun: str, names: Sequence[object]) -> str:
     return f"{noun}{'' if len(names) == 1 else 's'} {', '.join(map(str, names))}"
 
 
-def _many(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,149 +1,132 @@
-"""The inventory: what a session holds, counted; tables, runs and marks brought together by ids."""
+"""Inventory of a session: its runs, tables, marks and costs, related to each other by row ids."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.curate.marks.history import standing
-from synthkit.sessions.lineage import Edge, Kept, edges
+from synthkit.curate.marks.history import current_marks
+from synthkit.sessions import lineage, named_tables
+from synthkit.sessions._frames import frame
+from synthkit.sessions.named_tables import NamedTable
 from synthkit.store.store import Store
 
-COSTS = ["run", "at", "name", "requests", "tokens", "cost"]
-COSTS += ["total_requests", "total_tokens", "total_cost"]
+COST_COLUMNS = (
+    *("run", "at", "name", "requests", "tokens", "cost"),
+    *("total_requests", "total_tokens", "total_cost"),
+)
+_TABLE_COLUMNS = ("name", "rows", "columns", "bytes", "when", "runs", "marks")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelved:
-    """A kept table, without its rows.
-
-    ``ids`` has one for each row, ``parents`` too if the table has such a column. ``when`` is its
-    file's time, ``born`` that of the first run of its name if that is earlier, in seconds since
-    1970. ``run`` is the newest run of its name. ``problem`` says why its file cannot be read.
-    """
-
-    name: str
-    rows: int
-    columns: tuple[str, ...]
-    bytes: int
-    when: float
-    born: float
-    run: int | None
-    ids: Sequence[str | None]
-    parents: Sequence[str | None]
-    problem: str = ""
+def run_frame(store: Store) -> Any:
+    """A DataFrame with one row per run."""
+    return need("pandas", extra="data", why="to show runs").DataFrame(store.runs.all())
 
 
-def shelved(store: Store, folder: Path) -> list[Shelved]:
-    """The tables in a folder, the newest first."""
-    first: dict[str, float] = {}
-    newest: dict[str, int] = {}
-    for entry in store.runs():
-        first.setdefault(entry["name"], entry["at"])
-        newest[entry["name"]] = entry["run"]
-    found = []
-    for path in folder.glob("*.parquet"):
-        try:
-            state = path.stat()
-        except FileNotFoundError:  # another kernel deleted it just now
-            continue
-        name, when = path.stem, state.st_mtime
-        found.append(
-            Shelved(
-                name=name,
-                bytes=state.st_size,
-                when=when,
-                born=min(when, first.get(name, when)),
-                run=newest.get(name),
-                **_read(path),
-            )
+def table_frame(store: Store, folder: Path) -> Any:
+    """A DataFrame with one row per named table, the newest first."""
+    tables = named_tables.read_all(store, folder)
+    runs, labels = run_counts(store, tables), label_counts(store, tables)
+    rows = [
+        (
+            *(table.name, table.rows, len(table.columns), table.bytes, table.when),
+            *(sorted(runs[table.name]), labels[table.name]),
         )
-    return sorted(found, key=lambda one: (-one.when, one.name))
+        for table in tables
+    ]
+    return frame(rows, _TABLE_COLUMNS, what="tables", time="when")
 
 
-def lineage(tables: Iterable[Shelved]) -> list[Edge]:
-    """How the tables come from each other; see :func:`synthkit.sessions.lineage.edges`."""
-    return edges(Kept(one.name, one.ids, one.parents, one.born) for one in tables)
+def lineage_frame(store: Store, folder: Path) -> Any:
+    """A DataFrame of the edges between named tables."""
+    edges = lineage.edges(named_tables.read_all(store, folder))
+    rows = [(edge.source, edge.target, edge.kind, edge.rows) for edge in edges]
+    return frame(rows, ("source", "target", "kind", "rows"), what="lineage")
 
 
-def makers(store: Store, tables: Iterable[Shelved]) -> dict[str, dict[int, int]]:
-    """For each table, the runs that made its rows, and how many; a row counts for the newest."""
-    wanted: dict[str, list[str]] = {}
-    found: dict[str, dict[int, int]] = {}
-    for one in tables:
-        found[one.name] = {}
-        for id in one.ids:
+def cost_frame(store: Store) -> Any:
+    """A DataFrame of :func:`costs`."""
+    return frame(costs(store.runs.all()), COST_COLUMNS, what="costs", time="at")
+
+
+def sizes(store: Store, folder: Path) -> dict[str, int]:
+    """Bytes on disk of each part of the store, and of the tables."""
+    files = folder.glob("*.parquet")
+    return {**store.sizes(), "tables": sum(path.stat().st_size for path in files)}
+
+
+def cell(store: Store, number: int) -> str:
+    """The ``%%synth`` cell of a run; for a run started in Python, made from name and prompt.
+
+    Raises
+    ------
+    UsageError
+        If there is no run of that number.
+    """
+    run = next((run for run in store.runs.all() if run["run"] == number), None)
+    if run is None:
+        raise UsageError(f"no run {number} in this session; session.runs() lists them.")
+    rows = store.runs.rows(number)
+    line = rows.line.strip() if rows else ""
+    return f"%%synth {line or run['name'] or 'NAME'}\n{run['prompt'].rstrip()}"
+
+
+def run_counts(store: Store, tables: Iterable[NamedTable]) -> dict[str, dict[int, int]]:
+    """Table -> run -> how many of the table's rows it returned; the newest run of a row counts."""
+    counts: dict[str, dict[int, int]] = {}
+    tables_of: dict[str, list[str]] = {}
+    for table in tables:
+        counts[table.name] = {}
+        for id in table.ids:
             if id is not None:
-                wanted.setdefault(id, []).append(one.name)
-    for run in reversed(store.runs()):
-        if not wanted:
+                tables_of.setdefault(id, []).append(table.name)
+    for run in reversed(store.runs.all()):
+        if not tables_of:
             break
-        rows = store.run_rows(run["run"])
-        for id in rows.made if rows else ():
-            for name in wanted.pop(id, ()):
-                found[name][run["run"]] = found[name].get(run["run"], 0) + 1
-    return found
+        rows = store.runs.rows(run["run"])
+        for id in rows.ids if rows else ():
+            for name in tables_of.pop(id, ()):
+                counts[name][run["run"]] = counts[name].get(run["run"], 0) + 1
+    return counts
 
 
-def labels(store: Store, tables: Iterable[Shelved]) -> dict[str, dict[str, int]]:
-    """For each table, how many marks of each label stand on its rows."""
-    tables = list(tables)
-    held = {one.name: {id for id in one.ids if id is not None} for one in tables}
-    found: dict[str, Counter[str]] = {one.name: Counter() for one in tables}
-    for mark in standing(store.marks()).values():
-        for name, ids in held.items():
-            if mark.label and mark.id in ids:
-                found[name][mark.label] += 1
-    return {name: dict(counts.most_common()) for name, counts in found.items()}
+def label_counts(store: Store, tables: Iterable[NamedTable]) -> dict[str, dict[str, int]]:
+    """Table -> label -> how many current marks on its rows have it, the most frequent first."""
+    ids = {table.name: table.row_ids for table in tables}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ids}
+    for mark in current_marks(store.marks.all()).values():
+        for name, row_ids in ids.items():
+            if mark.label and mark.id in row_ids:
+                counts[name][mark.label] += 1
+    return {name: dict(labels.most_common()) for name, labels in counts.items()}
 
 
-def marked(store: Store) -> list[dict[str, Any]]:
-    """How many marks stand, for each task, annotator, round and label."""
+def mark_counts(store: Store) -> list[dict[str, Any]]:
+    """How many current marks there are, for each task, annotator, round and label."""
     counts = Counter(
         (mark.task, mark.by, mark.round, mark.label)
-        for mark in standing(store.marks()).values()
+        for mark in current_marks(store.marks.all()).values()
         if mark.label
     )
     names = ("task", "by", "round", "label")
     return [{**dict(zip(names, key, strict=True)), "marks": n} for key, n in sorted(counts.items())]
 
 
-def cost(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What runs took, one after another: each one's own requests, tokens and dollars, and in all.
+def costs(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Requests, tokens and US dollars of each run, with running totals: :data:`COST_COLUMNS`.
 
-    ``cost`` is ``None`` where no price is known, and adds nothing to ``total_cost``.
+    ``cost`` is ``None`` if the price is not known; it adds nothing to ``total_cost``.
     """
-    found = []
+    rows = []
     requests, tokens, dollars = 0, 0, 0.0
     for run in runs:
-        own = run["prompt_tokens"] + run["completion_tokens"]
-        requests, tokens = requests + run["requests"], tokens + own
+        run_tokens = run["prompt_tokens"] + run["completion_tokens"]
+        requests, tokens = requests + run["requests"], tokens + run_tokens
         dollars += run["cost"] or 0.0
-        each = (run["run"], run["at"], run["name"], run["requests"], own, run["cost"])
-        found.append(dict(zip(COSTS, (*each, requests, tokens, dollars), strict=True)))
-    return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Rows, columns, ids and parents of a table's file; only these two columns are read."""
-    parquet = need("pyarrow.parquet", extra="data", why="to read a table")
-    try:
-        with parquet.ParquetFile(path) as file:
-            columns, rows = tuple(file.schema_arrow.names), int(file.metadata.num_rows)
-            cells = file.read(columns=[name for name in ("id", "parent") if name in columns])
-    except (OSError, ValueError) as error:  # pyarrow's errors are among these
-        return {"rows": 0, "columns": (), "ids": [], "parents": [], "problem": str(error)}
-    return {
-        "rows": rows,
-        "columns": columns,
-        "ids": _texts(cells.column("id")) if "id" in columns else [None] * rows,
-        "parents": _texts(cells.column("parent")) if "parent" in columns else [],
-    }
-
-
-def _texts(cells: Any) -> list[str | None]:
-    return [None if cell is None else str(cell) for cell in cells.to_pylist()]
+        own = (run["run"], run["at"], run["name"], run["requests"], run_tokens, run["cost"])
+        rows.append(dict(zip(COST_COLUMNS, (*own, requests, tokens, dollars), strict=True)))
+    return rows

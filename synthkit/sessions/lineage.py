@@ -1,4 +1,4 @@
-"""Lineage: which table comes from which, drawn from the ids of their rows alone."""
+"""Lineage: which named table comes from which, computed from the ids of their rows."""
 
 from __future__ import annotations
 
@@ -7,26 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from synthkit.sessions.named_tables import NamedTable
+
 Kind = Literal["generated from", "part of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A table as far as lineage goes.
-
-    ``parents`` has an id or ``None`` for each row, or nothing at all. ``born`` orders the tables:
-    seconds since 1970.
-    """
-
-    name: str
-    ids: Sequence[str | None]
-    parents: Sequence[str | None] = ()
-    born: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Edge:
-    """``rows`` rows of ``target`` are part of ``source``, or were generated from rows of it."""
+    """``rows`` rows of ``target`` are part of ``source``, or were generated from its rows."""
 
     source: str
     target: str
@@ -35,52 +23,51 @@ class Edge:
 
     def __str__(self) -> str:
         rows = f"{self.rows} row{'' if self.rows == 1 else 's'} of {self.target}"
-        be = "is" if self.rows == 1 else "are"
-        was = f"{be} part of" if self.kind == "part of" else f"{be} generated from"
-        return f"{rows} {was} {self.source}"
+        verb = "is" if self.rows == 1 else "are"
+        return f"{rows} {verb} {self.kind} {self.source}"
 
 
-def edges(tables: Iterable[Kept]) -> list[Edge]:
-    """The fewest edges that account for the rows, by the time that their tables were born.
+def edges(tables: Iterable[NamedTable]) -> list[Edge]:
+    """The fewest edges that explain where the rows of each table come from.
 
-    A row that an older table holds is part of that table. For one that none holds, the table that
-    holds its ``parent`` is what it was generated from. Where several tables account for the same
-    rows, it is the smallest of them: of a table, its filtered part and a sample of that part, the
-    sample comes from the part.
+    A row is part of the older tables that have its id. If there are none, it was generated from the
+    tables that have its ``parent``. Several tables that explain the same rows give one edge, from
+    the smallest of them: a sample of a filtered table comes from the filtered table, not from the
+    whole one.
 
     Examples
     --------
-    >>> seeds = Kept("seeds", ["a", "b"], born=1)
-    >>> said = Kept("said", ["c", "d"], ["a", "b"], born=2)
-    >>> for edge in edges([seeds, said, Kept("good", ["d"], ["b"], born=3)]):
+    >>> seeds = NamedTable("seeds", ["a", "b"], born=1)
+    >>> replies = NamedTable("replies", ["c", "d"], ["a", "b"], born=2)
+    >>> for edge in edges([seeds, replies, NamedTable("good", ["d"], ["b"], born=3)]):
     ...     print(edge)
-    2 rows of said are generated from seeds
-    1 row of good is part of said
+    2 rows of replies are generated from seeds
+    1 row of good is part of replies
     """
-    ordered = sorted(tables, key=lambda kept: (kept.born, kept.name))
+    ordered = sorted(tables, key=lambda table: (table.born, table.name))
     holders = _holders(ordered)
     found: list[Edge] = []
-    for place, kept in enumerate(ordered):
+    for place, table in enumerate(ordered):
         older = (1 << place) - 1
         others = ~(1 << place)
         parts: Counter[int] = Counter()
         sources: Counter[int] = Counter()
-        parents = kept.parents or [None] * len(kept.ids)
-        for id, parent in zip(kept.ids, parents, strict=True):
-            held = holders.get(id, 0) & older if id is not None else 0
-            if held:
-                parts[held] += 1
+        parents = table.parents or [None] * len(table.ids)
+        for id, parent in zip(table.ids, parents, strict=True):
+            with_row = holders.get(id, 0) & older if id is not None else 0
+            if with_row:
+                parts[with_row] += 1
             elif parent is not None:
-                # what was made again later may be an older table's source all the same
-                asked = holders.get(parent, 0)
-                sources[(asked & older) or (asked & others)] += 1
-        found += _cover(ordered, kept.name, parts, "part of")
-        found += _cover(ordered, kept.name, sources, "generated from")
+                # a table that was generated again later can still be the source of an older one
+                with_parent = holders.get(parent, 0)
+                sources[(with_parent & older) or (with_parent & others)] += 1
+        found += _cover(ordered, table.name, parts, "part of")
+        found += _cover(ordered, table.name, sources, "generated from")
     return found
 
 
 def layers(names: Sequence[str], edges: Iterable[Edge]) -> dict[str, int]:
-    """Each table's column in a drawing from left to right: one more than its farthest source.
+    """The column of each table in a drawing: one more than that of its farthest source.
 
     >>> layers(["a", "b", "c"], [Edge("a", "b", "part of", 1), Edge("b", "c", "part of", 1)])
     {'a': 0, 'b': 1, 'c': 2}
@@ -88,18 +75,18 @@ def layers(names: Sequence[str], edges: Iterable[Edge]) -> dict[str, int]:
     sources: dict[str, list[str]] = {name: [] for name in names}
     for edge in edges:
         sources[edge.target].append(edge.source)
-    found: dict[str, int] = {}
-    for _ in names:  # a table that comes from itself by a detour would climb without end
-        before = dict(found)
+    columns: dict[str, int] = {}
+    for _ in names:  # as many steps as tables: a cycle would never end
+        before = dict(columns)
         for name in names:
-            found[name] = max((before.get(source, 0) + 1 for source in sources[name]), default=0)
-        if found == before:
+            columns[name] = max((before.get(source, 0) + 1 for source in sources[name]), default=0)
+        if columns == before:
             break
-    return found
+    return columns
 
 
 def places(names: Sequence[str], edges: Sequence[Edge]) -> dict[str, tuple[int, int]]:
-    """Each table's column and row in a drawing; in a column, those with near sources are near.
+    """(column, row) of each table in a drawing, each near the rows of its sources.
 
     >>> places(["a", "b", "c"], [Edge("b", "c", "part of", 1)])
     {'a': (0, 0), 'b': (0, 1), 'c': (1, 1)}
@@ -107,41 +94,41 @@ def places(names: Sequence[str], edges: Sequence[Edge]) -> dict[str, tuple[int, 
     columns = layers(names, edges)
     found: dict[str, tuple[int, int]] = {}
     for column in sorted(set(columns.values())):
-        wished = []
+        wishes = []
         for name in names:
             if columns[name] == column:
                 rows = [found[e.source][1] for e in edges if e.target == name and e.source in found]
-                wished.append((sum(rows) / len(rows) if rows else 0.0, name))
-        free = 0
-        for wish, name in sorted(wished, key=lambda pair: pair[0]):
-            row = max(free, round(wish))
+                wishes.append((sum(rows) / len(rows) if rows else 0.0, name))
+        free_row = 0
+        for wish, name in sorted(wishes, key=lambda pair: pair[0]):
+            row = max(free_row, round(wish))
             found[name] = (column, row)
-            free = row + 1
+            free_row = row + 1
     return found
 
 
-def _holders(tables: Sequence[Kept]) -> Mapping[str, int]:
-    """For each id, the tables that hold it, as bits."""
+def _holders(tables: Sequence[NamedTable]) -> Mapping[str, int]:
+    """Row id -> the tables that have it, as a bit mask of their positions."""
     holders: dict[str, int] = {}
-    for place, kept in enumerate(tables):
+    for place, table in enumerate(tables):
         bit = 1 << place
-        for id in kept.ids:
+        for id in table.ids:
             if id is not None:
                 holders[id] = holders.get(id, 0) | bit
     return holders
 
 
-def _cover(tables: Sequence[Kept], target: str, rows: Counter[int], kind: Kind) -> list[Edge]:
-    """Edges from the fewest tables that hold the rows; ``rows`` counts them by their holders."""
+def _cover(tables: Sequence[NamedTable], target: str, rows: Counter[int], kind: Kind) -> list[Edge]:
+    """Edges from the fewest tables that explain ``rows``: bit mask of tables -> number of rows."""
     found = []
-    left = Counter({held: n for held, n in rows.items() if held})
+    left = Counter({mask: n for mask, n in rows.items() if mask})
     while left:
         gains: Counter[int] = Counter()
-        for held, n in left.items():
-            for place in range(held.bit_length()):
-                if held >> place & 1:
+        for mask, n in left.items():
+            for place in range(mask.bit_length()):
+                if mask >> place & 1:
                     gains[place] += n
-        best = max(gains, key=lambda place: (gains[place], -len(tables[place].ids), place))
+        best = max(gains, key=lambda place: (gains[place], -tables[place].rows, place))
         found.append(Edge(tables[best].name, target, kind, gains[best]))
-        left = Counter({held: n for held, n in left.items() if not held >> best & 1})
+        left = Counter({mask: n for mask, n in left.items() if not mask >> best & 1})
     return found

@@ -1,85 +1,108 @@
-"""What people judged: how far they agree, and how many rows of each prompt version they accept."""
+"""Statistics of marks: labels by majority, agreement of annotators, and accept rates of prompts."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Mark, Score
-from synthkit.curate.marks.history import accepted, pairs, standing
+from synthkit.curate.marks.decisions import accepted, label_pairs
+from synthkit.curate.marks.history import current_marks
 from synthkit.store.store import Store
 
-Couple = tuple[str, str]
+Raters = tuple[str, str]
 
 
-def couples(marks: Iterable[Mark]) -> dict[Couple, list[tuple[str, str]]]:
+def rater_pairs(marks: Iterable[Mark]) -> dict[Raters, list[tuple[str, str]]]:
     """Two annotators -> the pairs of labels that they gave to the same rows.
 
-    Where both are one, the pairs are of that person's first and second look. Who have no row in
-    common are left out.
+    The pairs of one annotator twice are the labels of the first and the second round. Annotators
+    who have no row in common are left out.
 
-    >>> said = [Mark(id="a", label=label, by=by) for by, label in (("x", "yes"), ("y", "no"))]
-    >>> couples(said)
+    >>> marks = [Mark(id="a", label=label, by=by) for by, label in (("x", "yes"), ("y", "no"))]
+    >>> rater_pairs(marks)
     {('x', 'y'): [('yes', 'no')]}
     """
-    looks: dict[tuple[str, int], dict[str, Mark]] = {}
-    for (_, round, by, id), mark in standing(marks).items():
-        looks.setdefault((by, round), {})[id] = mark
-    who = sorted(by for by, round in looks if round == 1)
-    both = {(by, by): pairs(looks[by, 1], looks[by, 2]) for by in who if (by, 2) in looks}
-    both |= {(x, y): pairs(looks[x, 1], looks[y, 1]) for x, y in combinations(who, 2)}
-    return {who: seen for who, seen in both.items() if seen}
+    rounds: dict[tuple[str, int], dict[str, Mark]] = {}
+    for (_, round, by, id), mark in current_marks(marks).items():
+        rounds.setdefault((by, round), {})[id] = mark
+    raters = sorted(by for by, round in rounds if round == 1)
+    found = {
+        (by, by): label_pairs(rounds[by, 1], rounds[by, 2]) for by in raters if (by, 2) in rounds
+    }
+    found |= {(a, b): label_pairs(rounds[a, 1], rounds[b, 1]) for a, b in combinations(raters, 2)}
+    return {raters: labels for raters, labels in found.items() if labels}
 
 
-def agreements(marks: Iterable[Mark], *, seed: int = 0) -> dict[Couple, Score | None]:
-    """Two annotators -> Cohen's kappa; ``None`` where both gave one and the same label to all."""
-    from synthkit.evaluate.raters.agreement import cohen  # with it comes NumPy
+def majority_labels(marks: Iterable[Mark]) -> dict[str, str]:
+    """Row id -> the label that most annotators gave in their first round.
+
+    Skipped rows, and rows with a tie between labels, are left out.
+    """
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for (_, round, _, id), mark in current_marks(marks).items():
+        if round == 1 and mark.label not in ("", "skip"):
+            votes[id][mark.label] += 1
+    labels = {}
+    for id, counts in votes.items():
+        (label, most), *others = counts.most_common(2)
+        if not others or others[0][1] < most:
+            labels[id] = label
+    return labels
+
+
+def agreements(marks: Iterable[Mark], *, seed: int = 0) -> dict[Raters, Score | None]:
+    """Two annotators -> Cohen's kappa; ``None`` if both gave the same one label to all rows."""
+    from synthkit.evaluate.raters.agreement import cohen  # imports NumPy
 
     return {
-        who: cohen(seen, seed=seed) if len({label for pair in seen for label in pair}) > 1 else None
-        for who, seen in couples(marks).items()
+        raters: cohen(labels, seed=seed)
+        if len({one for pair in labels for one in pair}) > 1
+        else None
+        for raters, labels in rater_pairs(marks).items()
     }
 
 
 def accept_rates(store: Store, name: str, *, task: str = "") -> list[dict[str, Any]]:
-    """How many marked rows were accepted, for each run that made a table, the oldest first.
+    """How many marked rows were accepted, for each run of a table, the oldest first.
 
-    A prompt has a version by the order in which it was first run. A row that several runs made
-    counts for the first of them; a run without marked rows of its own is left out.
+    The prompts of the runs are numbered ``v1``, ``v2``, ... in the order of their first run. A row
+    that several runs returned counts for the first one. Runs without marked rows are left out.
 
     Parameters
     ----------
-    name : of the table that the runs made.
-    task : the question that was marked.
+    name : of the table.
+    task : of the marks.
 
     Returns
     -------
-    rows
+    list of dict
         ``version``, ``when``, ``accepted``, ``n``, ``prompt``.
 
     Raises
     ------
     UsageError
-        If no run made a table of that name.
+        If there is no run of that table.
     """
-    runs = store.runs()
-    own = [run for run in runs if run["name"] == name]
-    if not own:
-        raise UsageError(unknown("run of", name, dict.fromkeys(run["name"] for run in runs)))
+    all_runs = store.runs.all()
+    runs = [run for run in all_runs if run["name"] == name]
+    if not runs:
+        raise UsageError(unknown("run of", name, dict.fromkeys(run["name"] for run in all_runs)))
     versions: dict[str, str] = {}
     seen: set[str] = set()
-    found = []
-    for run in own:
+    rates = []
+    for run in runs:
         version = versions.setdefault(run["prompt"], f"v{len(versions) + 1}")
-        rows = store.run_rows(run["run"])
-        new = [id for id in (rows.made if rows else ()) if id not in seen]
-        seen.update(new)
-        judged = accepted(mark for mark in store.marks(new) if mark.task == task)
-        if judged:
-            found.append(
+        rows = store.runs.rows(run["run"])
+        ids = [id for id in (rows.ids if rows else ()) if id not in seen]
+        seen.update(ids)
+        verdicts = accepted(mark for mark in store.marks.for_rows(ids) if mark.task == task)
+        if verdicts:
+            rates.append(
                 {"version": version, "when": f"run {run['run']}",
-                 "accepted": sum(judged.values()), "n": len(judged), "prompt": run["prompt"]}
+                 "accepted": sum(verdicts.values()), "n": len(verdicts), "prompt": run["prompt"]}
             )  # fmt: skip
-    return found
+    return rates

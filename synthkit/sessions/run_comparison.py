@@ -1,37 +1,41 @@
-"""Comparison: two runs, or two kept tables, side by side."""
+"""Comparison of two runs, or of two named tables."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.request_diff import differences
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.evaluate.views.word_diff import Change, changes
-from synthkit.sessions.evaluations import apart, of_rows
-from synthkit.sessions.inventory import Shelved, shelved
+from synthkit.sessions.evaluations import find_by_rows
+from synthkit.sessions.named_tables import NamedTable, read_all
+from synthkit.sessions.score_comparison import compare_scores
 from synthkit.stats.intervals import wilson
 from synthkit.store.store import Store
 
-LEDGER = ("requests", "hits", "rejects", "prompt_tokens", "completion_tokens", "seconds", "cost")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One of two things that are compared.
+class ComparisonSide:
+    """One of the two runs or tables of a comparison.
 
-    ``run`` is its run, as :meth:`Store.runs` gives it, and ``None`` for a table that no run made.
-    ``ids`` are those of its rows, ``None`` where they are not known. ``accepted`` of ``judged``
-    rows have more marks that accept than reject; ``interval`` is Wilson's, at 95 %.
+    Parameters
+    ----------
+    label : ``"run 3"``, or the name of a table that no run returned.
+    name : of the table.
+    run : as :meth:`RunTable.all` gives it; ``None`` for a table that no run returned.
+    ids : of its rows; ``None`` if they are not known.
+    accepted, judged : rows with more marks that accept than reject, among rows without a tie.
+    interval : Wilson's 95 % interval of ``accepted / judged``.
     """
 
     label: str
     name: str
-    run: dict[str, Any] | None
+    run: Mapping[str, Any] | None
     ids: frozenset[str] | None
     accepted: int
     judged: int
@@ -39,7 +43,7 @@ class Side:
 
     @property
     def rate(self) -> float | None:
-        """The share of judged rows that are accepted, 0 to 1; ``None`` if none was judged."""
+        """Share of judged rows that are accepted, 0 to 1; ``None`` if no row was judged."""
         return self.accepted / self.judged if self.judged else None
 
 
@@ -47,15 +51,17 @@ class Side:
 class Comparison:
     """How two runs or tables differ.
 
-    ``fields`` has (field, of a, of b) wherever model, sampling or schema differ; ``prompt`` the
-    pieces that make the prompt of ``a`` into that of ``b``, and ``None`` if they are too long to
-    compare, or not known. ``common`` and the others hold the ids of rows. ``scores`` has what ``a``
-    has over ``b`` in each metric by which both were evaluated, as
-    :func:`~synthkit.sessions.evaluations.apart` gives it.
+    Parameters
+    ----------
+    fields : (field, value of a, value of b) for each difference in model, sampling or schema.
+    prompt : the changes that turn the prompt of ``a`` into that of ``b``; ``None`` if a prompt is
+        not known, or is too long to compare.
+    common, only_a, only_b : row ids.
+    scores : rows of :func:`~synthkit.sessions.score_comparison.compare_scores`.
     """
 
-    a: Side
-    b: Side
+    a: ComparisonSide
+    b: ComparisonSide
     fields: tuple[tuple[str, Any, Any], ...]
     prompt: tuple[Change, ...] | None
     common: frozenset[str]
@@ -66,12 +72,12 @@ class Comparison:
     def __repr__(self) -> str:
         rows = f"{len(self.common)} rows in common"
         rows += f", {len(self.only_a)} only in {self.a.label}, {len(self.only_b)} only in "
-        differ = ", ".join(name for name, _, _ in self.fields)
-        return f"Comparison({rows}{self.b.label}; differ in: {differ or 'nothing known'})"
+        fields = ", ".join(name for name, _, _ in self.fields)
+        return f"Comparison({rows}{self.b.label}; differ in: {fields or 'nothing known'})"
 
 
 def compare(store: Store, folder: Path, a: int | str, b: int | str) -> Comparison:
-    """Two runs by their numbers, or by the names of their tables: then it is the newest run.
+    """Compare two runs by number, or by the name of their table: then it is the newest run.
 
     Raises
     ------
@@ -80,30 +86,30 @@ def compare(store: Store, folder: Path, a: int | str, b: int | str) -> Compariso
     TableError
         If there is neither a run nor a table of that name.
     """
-    runs = {run["run"]: run for run in store.runs()}
-    tables = {one.name: one for one in shelved(store, folder)}
-    one, other = (_side(store, runs, tables, which) for which in (a, b))
-    mine, others = one.ids or frozenset(), other.ids or frozenset()
-    first, second = of_rows(store, one.ids), of_rows(store, other.ids)
+    runs = {run["run"]: run for run in store.runs.all()}
+    tables = {table.name: table for table in read_all(store, folder)}
+    first, second = (_side(store, runs, tables, which) for which in (a, b))
+    a_ids, b_ids = first.ids or frozenset(), second.ids or frozenset()
+    a_scores, b_scores = find_by_rows(store, first.ids), find_by_rows(store, second.ids)
     return Comparison(
-        a=one,
-        b=other,
-        fields=_fields(store, one, other),
-        prompt=_prompt(one, other),
-        common=mine & others,
-        only_a=mine - others,
-        only_b=others - mine,
-        scores=tuple(apart(first, second)) if first and second else (),
+        a=first,
+        b=second,
+        fields=_fields(store, first, second),
+        prompt=_prompt_changes(first, second),
+        common=a_ids & b_ids,
+        only_a=a_ids - b_ids,
+        only_b=b_ids - a_ids,
+        scores=tuple(compare_scores(a_scores, b_scores)) if a_scores and b_scores else (),
     )
 
 
-def verdicts(store: Store, ids: Sequence[str]) -> tuple[int, int]:
-    """(accepted, judged) rows: by most of the marks that stand on each; a draw judges nothing.
+def count_accepted(store: Store, ids: Iterable[str]) -> tuple[int, int]:
+    """(accepted, judged) rows by the majority of their current marks; a tie judges nothing.
 
-    A second blind look does not count again: it is there to tell how sure the first one is.
+    The second blind round does not count: it only measures how reliable the first one is.
     """
     votes: Counter[str] = Counter()
-    for mark in standing(store.marks(ids)).values():
+    for mark in current_marks(store.marks.for_rows(ids)).values():
         if mark.round == 1 and mark.label in ("accept", "reject"):
             votes[mark.id] += 1 if mark.label == "accept" else -1
     judged = [vote for vote in votes.values() if vote]
@@ -113,22 +119,24 @@ def verdicts(store: Store, ids: Sequence[str]) -> tuple[int, int]:
 def _side(
     store: Store,
     runs: dict[int, dict[str, Any]],
-    tables: dict[str, Shelved],
+    tables: Mapping[str, NamedTable],
     which: int | str,
-) -> Side:
+) -> ComparisonSide:
+    run: dict[str, Any] | None
     if isinstance(which, int):
         if which not in runs:
-            raise UsageError(f"no run {which}; expected the number of a run, {_numbers(runs)}.")
-        run: dict[str, Any] | None = runs[which]
+            numbers = f"from {min(runs)} to {max(runs)}" if runs else "but there is none yet"
+            raise UsageError(f"no run {which}; expected the number of a run, {numbers}.")
+        run = runs[which]
     else:
-        run = next((one for one in reversed(runs.values()) if one["name"] == which), None)
+        run = next((run for run in reversed(runs.values()) if run["name"] == which), None)
         if run is None and which not in tables:
-            known = dict.fromkeys([*tables, *(one["name"] for one in runs.values() if one["name"])])
-            raise TableError(unknown("table", which, known))
+            names = dict.fromkeys([*tables, *(run["name"] for run in runs.values() if run["name"])])
+            raise TableError(unknown("table", which, names))
     name = run["name"] if run else str(which)
-    ids = _ids(store, run, tables.get(name))
-    accepted, judged = verdicts(store, sorted(ids or ()))
-    return Side(
+    ids = _row_ids(store, run, tables.get(name))
+    accepted, judged = count_accepted(store, ids or ())
+    return ComparisonSide(
         label=f"run {run['run']}" if run else name,
         name=name,
         run=run,
@@ -139,42 +147,40 @@ def _side(
     )
 
 
-def _numbers(runs: dict[int, dict[str, Any]]) -> str:
-    return f"from {min(runs)} to {max(runs)}" if runs else "but there is none yet"
-
-
-def _ids(store: Store, run: dict[str, Any] | None, table: Shelved | None) -> frozenset[str] | None:
-    rows = store.run_rows(run["run"]) if run else None
+def _row_ids(
+    store: Store, run: Mapping[str, Any] | None, table: NamedTable | None
+) -> frozenset[str] | None:
+    rows = store.runs.rows(run["run"]) if run else None
     if rows:
-        return frozenset(rows.made)
+        return frozenset(rows.ids)
     if table is not None and (run is None or table.run == run["run"]):
-        return frozenset(id for id in table.ids if id is not None)
+        return frozenset(table.row_ids)
     return frozenset() if run and not run["rows"] else None
 
 
-def _fields(store: Store, a: Side, b: Side) -> tuple[tuple[str, Any, Any], ...]:
-    """What differs between the first request of each, but for its turns: these have the rows."""
-    found = []
-    first, second = _request(store, a), _request(store, b)
-    if first and second:
-        found = [
-            (name, old, new)
-            for name, old, new in differences(first, second)
-            if name.partition(" ")[0] not in ("user", "assistant", "index")
+def _fields(store: Store, a: ComparisonSide, b: ComparisonSide) -> tuple[tuple[str, Any, Any], ...]:
+    """Differences between the first requests, except in user and assistant turns, as rows vary."""
+    fields: list[tuple[str, Any, Any]] = []
+    a_request, b_request = _first_request(store, a), _first_request(store, b)
+    if a_request and b_request:
+        fields = [
+            field
+            for field in differences(a_request, b_request)
+            if field[0].partition(" ")[0] not in ("user", "assistant", "index")
         ]
     if a.run and b.run and a.run["model"] != b.run["model"]:
-        found.insert(0, ("model's label", a.run["model"], b.run["model"]))
-    return tuple(found)
+        fields.insert(0, ("model's label", a.run["model"], b.run["model"]))
+    return tuple(fields)
 
 
-def _request(store: Store, side: Side) -> dict[str, Any] | None:
-    rows = store.run_rows(side.run["run"]) if side.run else None
-    ids = [*rows.made, *rows.rejected] if rows else sorted(side.ids or ())
-    stored = store.find(ids[0]) if ids else []
-    return dict(stored[0].request) if stored else None
+def _first_request(store: Store, side: ComparisonSide) -> Mapping[str, Any] | None:
+    rows = store.runs.rows(side.run["run"]) if side.run else None
+    ids = [*rows.ids, *rows.reject_ids] if rows else sorted(side.ids or ())
+    completions = store.completions.for_row(ids[0]) if ids else []
+    return completions[0].request if completions else None
 
 
-def _prompt(a: Side, b: Side) -> tuple[Change, ...] | None:
+def _prompt_changes(a: ComparisonSide, b: ComparisonSide) -> tuple[Change, ...] | None:
     if a.run is None or b.run is None:
         return None
     pieces = changes(a.run["prompt"], b.run["prompt"])

@@ -1,33 +1,39 @@
-"""The session: a folder that holds all that was generated, and from which everything resumes.
+"""The session: a folder that holds everything that was generated, and can be resumed anywhere.
 
-``store.sqlite`` has every completion and run; ``tables/`` has the named tables as Parquet. Copy,
-zip or move the folder, and it goes on from there.
+``store.sqlite`` has the completions, runs, marks and so on; ``tables/`` has the named tables as
+Parquet. The folder can be copied, zipped or moved.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
 import re
-import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthkit.core.errors import StoreError, TableError, UsageError, unknown
-from synthkit.core.extras import need
+from synthkit.core.errors import StoreError, TableError
 from synthkit.core.types import Mark, Model, Request
-from synthkit.curate.filters.base import Filter, apply_filters, texts
-from synthkit.curate.marks.history import accepted, skipped
-from synthkit.data import tables as tables
+from synthkit.curate.filters.base import Filter
 from synthkit.data.results import Curation
-from synthkit.sessions import bundle_export, curations, deletion, evaluations, inventory
-from synthkit.sessions.bundle_import import Imported, take_in
-from synthkit.sessions.deletion import Removal
-from synthkit.sessions.run_comparison import Comparison, compare
-from synthkit.store.store import Store, Stored
+from synthkit.sessions import (
+    bundle_export,
+    bundle_import,
+    curations,
+    deletion,
+    evaluations,
+    inventory,
+    learned_filters,
+    named_tables,
+    run_comparison,
+    score_comparison,
+)
+from synthkit.sessions.bundle_import import Imported
+from synthkit.sessions.deletion import Deletion
+from synthkit.sessions.run_comparison import Comparison
+from synthkit.store.completions import StoredCompletion
+from synthkit.store.store import Store
 
 if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
@@ -38,18 +44,18 @@ FOLDER = ".synthkit"
 
 
 class Session:
-    """A folder of completions, runs and named tables.
+    """A folder of completions, runs, marks and named tables.
 
-    Several kernels may use one folder at once. Nothing else keeps state in synthkit.
+    Several kernels can use one folder at once.
 
     Parameters
     ----------
-    folder : made if it does not exist.
+    folder : created if it does not exist.
 
     Raises
     ------
     StoreError
-        If the folder cannot be made, or holds something that is no store.
+        If the folder cannot be created, or its store cannot be opened.
 
     Examples
     --------
@@ -62,10 +68,11 @@ class Session:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).expanduser().absolute()
+        self.table_folder = self.folder / "tables"
         try:
-            (self.folder / "tables").mkdir(parents=True, exist_ok=True)
+            self.table_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"the session folder {folder} cannot be made: {error}.") from None
+            raise StoreError(f"the session folder {folder} cannot be created: {error}.") from None
         self.store = Store(self.folder / "store.sqlite")
         self.closed = False
         _OPEN.append(self)
@@ -80,213 +87,165 @@ class Session:
         return f"Session({self.folder.name!r})"
 
     def save(self, name: str, table: Any) -> None:
-        """Keep a table under a name, in place of the one that had it; whole or not at all."""
-        parquet = need("pyarrow.parquet", extra="data", why="to keep a table")
-        path = self._path(name)
-        arrow = tables.storable(table)
-        partial = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")
-        try:
-            parquet.write_table(arrow, partial)
-            os.replace(partial, path)
-        except OSError as error:
-            raise StoreError(f"the table {name!r} cannot be kept: {error}.") from None
-        finally:
-            partial.unlink(missing_ok=True)
+        """Save a table of any kind; it replaces the table of that name."""
+        named_tables.save(self.table_folder, name, table)
 
     def load(self, name: str) -> Any:
-        """The table kept under a name, as a pandas DataFrame.
+        """The table of that name, as a pandas DataFrame.
 
         Raises
         ------
         TableError
-            If there is none; names those there are.
+            If there is none.
         StoreError
             If its file is damaged.
         """
-        path = self._path(name)
-        if not path.exists():
-            raise TableError(unknown("table", name, self.names()))
-        pandas = need("pandas", extra="data", why="to read a table")
-        try:
-            return pandas.read_parquet(path)
-        except (OSError, ValueError) as error:  # pyarrow's errors are among these
-            raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
+        return named_tables.load(self.table_folder, name)
 
     def names(self) -> list[str]:
-        """The names of the tables kept here."""
-        return sorted(path.stem for path in (self.folder / "tables").glob("*.parquet"))
-
-    def runs(self) -> Any:
-        """A DataFrame with one row for each run: name, model, prompt, rows and the ledger."""
-        pandas = need("pandas", extra="data", why="to show runs")
-        return pandas.DataFrame(self.store.runs())
+        """The names of the tables, sorted."""
+        return named_tables.names(self.table_folder)
 
     def tables(self) -> Any:
-        """A DataFrame with one row for each kept table, the newest first.
+        """A DataFrame with one row per named table, the newest first.
 
-        ``bytes`` is its file's size, ``when`` its time (UTC), ``runs`` the numbers of the runs
-        that made its rows, ``marks`` label -> how many marks stand on them.
+        ``columns`` is their number, ``bytes`` the size of the file, ``when`` its time (UTC),
+        ``runs`` the runs that returned its rows, and ``marks`` a dict of label -> number of marks.
         """
-        pandas = need("pandas", extra="data", why="to show tables")
-        kept = inventory.shelved(self.store, self.folder / "tables")
-        made = inventory.makers(self.store, kept)
-        marks = inventory.labels(self.store, kept)
-        facts = ("name", "rows", "columns", "bytes", "when")
-        table = pandas.DataFrame(
-            [[getattr(one, fact) for fact in facts] for one in kept], columns=facts
-        )
-        table["columns"] = table["columns"].map(len)
-        table["runs"] = [sorted(made[one.name]) for one in kept]
-        table["marks"] = [marks[one.name] for one in kept]
-        table["when"] = pandas.to_datetime(table["when"], unit="s", utc=True)
-        return table
+        return inventory.table_frame(self.store, self.table_folder)
 
     def lineage(self) -> Any:
-        """A DataFrame of which kept table comes from which, by the ids of their rows.
+        """A DataFrame of which named table comes from which: source, target, kind, rows.
 
-        ``kind`` is ``"part of"`` or ``"generated from"``; see ``lineage.edges``.
+        ``kind`` is ``"part of"`` or ``"generated from"``; see ``sessions.lineage.edges``.
         """
-        pandas = need("pandas", extra="data", why="to show lineage")
-        found = inventory.lineage(inventory.shelved(self.store, self.folder / "tables"))
-        rows = [(edge.source, edge.target, edge.kind, edge.rows) for edge in found]
-        return pandas.DataFrame(rows, columns=["source", "target", "kind", "rows"])
+        return inventory.lineage_frame(self.store, self.table_folder)
 
     def sizes(self) -> dict[str, int]:
-        """Bytes on disk: of completions, marks, labs, runs, free room in the store, and tables."""
-        files = (self.folder / "tables").glob("*.parquet")
-        return {**self.store.sizes(), "tables": sum(path.stat().st_size for path in files)}
+        """Bytes on disk of each part of the store, of its free space, and of the tables."""
+        return inventory.sizes(self.store, self.table_folder)
+
+    def runs(self) -> Any:
+        """A DataFrame with one row per run: name, model, prompt, rows and the ledger."""
+        return inventory.run_frame(self.store)
 
     def cost(self) -> Any:
-        """A DataFrame of what each run took, and all up to it: requests, tokens, US dollars."""
-        pandas = need("pandas", extra="data", why="to show costs")
-        table = pandas.DataFrame(inventory.cost(self.store.runs()), columns=inventory.COSTS)
-        table["at"] = pandas.to_datetime(table["at"], unit="s", utc=True)
-        return table
+        """A DataFrame of the requests, tokens and US dollars of each run, with running totals."""
+        return inventory.cost_frame(self.store)
 
     def cell(self, run: int) -> str:
-        """The cell that asked for a run; of one asked for in Python, its name and prompt alone.
+        """The ``%%synth`` cell of a run; for a run started in Python, made from name and prompt.
 
         Raises
         ------
         UsageError
             If there is no run of that number.
         """
-        found = next((one for one in self.store.runs() if one["run"] == run), None)
-        if found is None:
-            raise UsageError(f"no run {run} in {self}; session.runs() lists them.")
-        rows = self.store.run_rows(run)
-        line = rows.line.strip() if rows else ""
-        return f"%%synth {line or found['name'] or 'NAME'}\n{found['prompt'].rstrip()}"
+        return inventory.cell(self.store, run)
 
     def compare(self, a: int | str, b: int | str) -> Comparison:
-        """Two runs side by side, each by its number or its table's name; see :class:`Comparison`.
+        """Compare two runs, each by its number or by the name of its table.
 
         Raises
         ------
-        UsageError
+        UsageError, TableError
             If there is no such run or table.
         """
-        return compare(self.store, self.folder / "tables", a, b)
+        return run_comparison.compare(self.store, self.table_folder, a, b)
 
     def would_delete(
-        self,
-        *,
-        runs: Sequence[int] = (),
-        tables: Sequence[str] = (),
-        completions: bool = False,
-    ) -> Removal:
-        """What :meth:`delete` would take, and what would stay."""
-        return deletion.would_delete(
-            self.store, self.folder / "tables", runs, tables, completions=completions
-        )
+        self, *, runs: Sequence[int] = (), tables: Sequence[str] = (), completions: bool = False
+    ) -> Deletion:
+        """What :meth:`delete` would remove, and what would stay."""
+        return deletion.would_delete(self.store, self.table_folder, runs, tables, completions)
 
     def delete(
-        self,
-        *,
-        runs: Sequence[int] = (),
-        tables: Sequence[str] = (),
-        completions: bool = False,
-    ) -> Removal:
-        """Delete runs, with the tables they made, and tables: all of it or nothing.
+        self, *, runs: Sequence[int] = (), tables: Sequence[str] = (), completions: bool = False
+    ) -> Deletion:
+        """Delete runs, with the tables they returned, and tables: completely or not at all.
 
         Parameters
         ----------
-        completions : also the answers that nothing else rests on: no other run, kept table or
-            mark. Without it a run that asks the same gets them again.
+        completions : delete also the completions that no other run, table or mark needs. If they
+            stay, a run with the same requests finds them again.
 
         Raises
         ------
-        UsageError
+        UsageError, TableError
             If there is no such run or table.
         StoreError
             If the folder cannot be written.
         """
-        return deletion.delete(
-            self.store, self.folder / "tables", runs, tables, completions=completions
-        )
+        return deletion.delete(self.store, self.table_folder, runs, tables, completions)
 
     def export(
         self, path: Path | str, tables: Sequence[str] | None = None, *, over: bool = False
     ) -> Path:
-        """Write all this, or some tables with what they rest on, into one .zip; gives its path.
+        """Write the session, or some tables with all they need, to one .zip; returns its path.
 
         Raises
         ------
         UsageError
-            If the path cannot be written to, or there is a file (``over`` replaces it).
+            If the path cannot be written, or exists and ``over`` is not set.
         """
-        return bundle_export.export(self.store, self.folder / "tables", path, tables, over=over)
+        return bundle_export.export(self.store, self.table_folder, path, tables, over=over)
 
     def import_bundle(self, path: Path | str) -> Imported:
-        """Add what another session's :meth:`export` wrote; says what that was.
+        """Add what another session exported, and return what was new.
 
         Raises
         ------
         StoreError
-            If it is not whole, or not one of ours; nothing is changed then.
+            If the file is not a valid bundle; nothing is changed then.
         """
-        return take_in(self.store, self.folder / "tables", path)
+        return bundle_import.import_bundle(self.store, self.table_folder, path)
 
-    def trace(self, row: str) -> list[Stored]:
-        """The requests and completions behind a row, by its id: prompt, model, sampling, answer.
+    def trace(self, row: str) -> list[StoredCompletion]:
+        """The requests and completions that a row is based on, by its id.
 
         Raises
         ------
         TableError
-            If nothing here has that id.
+            If nothing in this session has that id.
         """
-        found = self.store.find(row) if re.fullmatch(r"[0-9a-f]{4,32}", row) else []
-        if not found:
-            raise TableError(
-                f"no row {row!r} in {self}; expected the 'id' of a row generated in this session."
-            )
-        return found
+        is_id = re.fullmatch(r"[0-9a-f]{4,32}", row)
+        if completions := self.store.completions.for_row(row) if is_id else []:
+            return completions
+        raise TableError(
+            f"no row {row!r} in {self}; expected the 'id' of a row generated in this session."
+        )
 
     def explain(self, request: Request, model: Model) -> str:
-        """Why a request is not held here, in words; empty if it is."""
-        return self.store.explain(request.payload(model.fingerprint))
+        """Why the completion of a request is not stored here; empty if it is."""
+        return self.store.completions.explain(request.payload(model.fingerprint))
 
     def mark(
         self, ids: str | Iterable[str], label: str, *, by: str, reason: str = "", task: str = ""
     ) -> list[Mark]:
-        """Mark rows by their ids, as one step of one annotator; the marks as they were written."""
-        chosen = [ids] if isinstance(ids, str) else [str(id) for id in ids]
-        said = Mark(id="", label=label, reason=reason, by=by, task=task, at=time.time())
-        return self.store.add_marks([replace(said, id=id) for id in chosen]) if chosen else []
+        """Mark rows by their ids, in one step of one annotator; returns the stored marks."""
+        row_ids, now = [ids] if isinstance(ids, str) else ids, time.time()
+        return self.store.marks.add(
+            [
+                Mark(id=str(id), label=label, reason=reason, by=by, task=task, at=now)
+                for id in row_ids
+            ]
+        )
 
     def marks(self, *, task: str | None = None, rows: Sequence[str] | None = None) -> list[Mark]:
-        """Every mark ever written here, the oldest first, or those of one task or some rows.
+        """All marks ever written, the oldest first; or those of one task or of some rows.
 
-        ``curate.marks.standing`` says which of them count, ``curate.marks.split`` what comes of it.
+        :func:`synthkit.curate.marks.history.current_marks` selects the current ones;
+        :func:`synthkit.curate.split_by_marks` applies them.
         """
-        return [mark for mark in self.store.marks(rows) if task in (None, mark.task)]
+        marks = self.store.marks.all() if rows is None else self.store.marks.for_rows(rows)
+        return [mark for mark in marks if task in (None, mark.task)]
 
     def curate(self, table: Any | Curation, *filters: Filter, name: str = "") -> Curation:
-        """What :func:`synthkit.curate.apply_filters` makes of a table, with each verdict remembered.
+        """Apply filters as :func:`synthkit.curate.apply_filters` does, and record each verdict.
 
         Parameters
         ----------
-        name : what the table is called.
+        name : of the table.
 
         Examples
         --------
@@ -294,33 +253,22 @@ class Session:
         >>> from synthkit.curate import by_column
         >>> with tempfile.TemporaryDirectory() as folder, Session(folder) as session:
         ...     rows = [{"id": "a", "score": 5}, {"id": "b", "score": 2}]
-        ...     made = session.curate(rows, by_column("score", least=4), name="answers")
-        ...     made, session.verdicts()["why"].tolist()
+        ...     curation = session.curate(rows, by_column("score", least=4), name="answers")
+        ...     curation, session.verdicts()["why"].tolist()
         (Curation(1 kept, 1 dropped), ['score too low: 2', ''])
         """
-        made = apply_filters(table, *filters)
-        self.remember(made, name=name)
-        return made
+        return curations.curate(self.store, table, filters, name)
 
     def remember(self, curation: Curation, *, name: str = "") -> int:
-        """Write down what any verb of :mod:`synthkit.curate` decided of each row.
-
-        Returns
-        -------
-        The curation's number.
-        """
-        return curations.remember(self.store, curation, name)
+        """Record the verdict on each row of any curation, and return the curation's number."""
+        return curations.record(self.store, curation, name)
 
     def verdicts(self, rows: Sequence[str] | None = None) -> Any:
-        """A DataFrame of what was decided of some rows, or of all, in the order in which it was.
+        """A DataFrame of the verdicts on some rows, or on all, the oldest first.
 
-        ``verdict`` is ``"kept"`` or ``"dropped"``; then ``filter`` and ``why`` say by what and why.
+        ``verdict`` is ``"kept"`` or ``"dropped"``, by ``filter``, for the reason ``why``.
         """
-        pandas = need("pandas", extra="data", why="to show verdicts")
-        found = curations.verdicts(self.store, rows)
-        table = pandas.DataFrame(found, columns=curations.VERDICTS)
-        table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
-        return table
+        return curations.verdict_frame(self.store, rows)
 
     def learn(
         self,
@@ -334,128 +282,74 @@ class Session:
         precision: float | None = None,
         seed: int = 0,
     ) -> LearnedFilter:
-        """A filter learned from the marks on a table, kept under a name as its next version.
+        """Learn a filter from the marks on a table, and store it as the next version of its name.
 
-        Of several annotators the majority decides; see :func:`synthkit.curate.learn` for what it
-        learns and says, and :func:`synthkit.curate.learned` for its use.
+        The majority of annotators counts. See :func:`synthkit.curate.learn` for the method and the
+        other parameters, and :func:`synthkit.curate.learned` to apply the filter.
 
         Parameters
         ----------
         embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-        column : of the texts; the one with the longest if not given.
-        task : the question that was marked.
+        column : of the texts; the column with the longest texts if not given.
+        task : of the marks.
         """
-        from synthkit.curate.marks.learning import learn
-
-        held = tables.identified(table)
-        place = {str(id): at for at, id in enumerate(tables.column(held, "id"))}
-        said = self.marks(task=task, rows=list(place))
-        column = column or tables.text_column(held)
-        found = learn(
-            texts(held, column),
-            {place[id]: yes for id, yes in accepted(said).items()},
-            skipped=[place[id] for id in skipped(said)],
-            embed=embed,
-            threshold=threshold,
-            precision=precision,
-            seed=seed,
+        options = {"threshold": threshold, "precision": precision, "seed": seed}
+        return learned_filters.learn(
+            self.store, table, name=name, embed=embed, column=column, task=task, **options
         )
-        curations.put_filter(self.store, name, {"column": column, **found.to_dict()})
-        return found
 
     def learned(self, name: str, *, embed: Embed, version: int | None = None) -> LearnedFilter:
-        """The filter kept under a name, of its latest version unless another is asked for.
+        """The learned filter of that name; the latest version if none is given.
 
         Raises
         ------
         UsageError
-            If there is none, or ``embed`` is not the embedder that it was learned with.
+            If there is none, or it was learned with another embedder.
         """
-        from synthkit.curate.marks.learned_filter import LearnedFilter
-
-        held = curations.get_filter(self.store, name, version)
-        return LearnedFilter.from_dict(held, embed=embed)
+        return learned_filters.load(self.store, name, version, embed)
 
     def filters(self) -> Any:
-        """A DataFrame of the learned filters: name, version, and when it was learned (UTC)."""
-        pandas = need("pandas", extra="data", why="to show filters")
-        table = pandas.DataFrame(curations.filters(self.store), columns=curations.FILTERS)
-        table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
-        return table
+        """A DataFrame of the learned filters: name, version, and time of learning (UTC)."""
+        return learned_filters.filter_frame(self.store)
 
     def evaluate(self, table: Any, *, name: str, task: str = "", **options: Any) -> Report:
-        """What :func:`synthkit.evaluate.report` says of a table, with the marks on it, and kept.
+        """Evaluate a table and the marks on it, and store the report.
 
         Parameters
         ----------
-        name : what the table is called.
-        task : the question that was marked.
-        options : as :func:`~synthkit.evaluate.report` takes them.
+        name : of the table.
+        task : of the marks.
+        options : of :func:`synthkit.evaluate.report`.
         """
-        from synthkit.evaluate._report import report
-
-        held = tables.identified(table)
-        ids = [str(id) for id in tables.column(held, "id")]
-        labels, rater_pairs = evaluations.people(self.marks(task=task, rows=ids))
-        made = report(held, **{"marks": labels, "rater_pairs": rater_pairs, **options})
-        told = {key: value for key, value in options.items() if isinstance(value, str | int)}
-        evaluations.keep(self.store, name, made, told)
-        return made
+        return evaluations.evaluate(self.store, table, name, task, options)
 
     def scores(self, name: str | None = None) -> Any:
-        """A DataFrame of every score of a table, or of all, in the order in which they were made.
+        """A DataFrame with one row per score of all evaluations, or of one table's, in order.
 
-        One row for each score of each evaluation; see :class:`~synthkit.core.types.Score` for what it
-        holds, ``at`` is when (UTC).
+        See :class:`~synthkit.core.types.Score` for the columns; ``at`` is the time (UTC).
         """
-        pandas = need("pandas", extra="data", why="to show scores")
-        found = evaluations.rows(evaluations.kept(self.store, name))
-        table = pandas.DataFrame(found, columns=evaluations.SCORES)
-        table["at"] = pandas.to_datetime(table["at"].astype(float), unit="s", utc=True)
-        return table
+        return evaluations.score_frame(self.store, name)
 
     def compare_scores(self, a: int | str, b: int | str, *, seed: int = 0) -> Any:
-        """A DataFrame of what one evaluation has over another, by number or by the table's name.
+        """A DataFrame of the differences between two evaluations, by number or table name.
 
-        One row for each metric of both: the values, their difference with its 95 % interval from a
-        bootstrap over rows (paired where rows belong together), and a verdict, which is
-        ``"not told apart"`` where the interval holds 0.
+        One row per metric that both have: both values, their difference with a 95 % interval from a
+        bootstrap over rows (paired where rows belong together), and a verdict:
+        ``"no significant difference"`` if the interval contains 0.
 
         Raises
         ------
         UsageError
             If there is no such evaluation.
         """
-        pandas = need("pandas", extra="data", why="to compare scores")
-        first, second = evaluations.find(self.store, a), evaluations.find(self.store, b)
-        found = evaluations.apart(first, second, seed=seed)
-        return pandas.DataFrame(found, columns=evaluations.APART)
+        return score_comparison.comparison_frame(self.store, a, b, seed=seed)
 
     def close(self) -> None:
-        """Close the files. The folder holds no log beside the store then, and can be copied."""
+        """Close the store, so that the folder can be copied. Closing twice does nothing."""
         if not self.closed:
             self.closed = True
             _OPEN.remove(self)
             self.store.close()
-
-    def _path(self, name: str) -> Path:
-        return self.folder / "tables" / f"{check_name(name)}.parquet"
-
-
-def check_name(name: str) -> str:
-    """``name``, if a table can have it.
-
-    Raises
-    ------
-    UsageError
-        If it has other signs than letters, digits, ``_``, ``-`` and ``.``, or over 100 of them.
-    """
-    if not re.fullmatch(r"\w[\w.-]{,99}", name):
-        raise UsageError(
-            "a table's name has letters, digits, '_', '-' and '.', at most 100 of them; "
-            f"got {name[:200]!r}."
-        )
-    return name
 
 
 _OPEN: list[Session] = []
@@ -463,18 +357,18 @@ _CURRENT: dict[Path, Session] = {}
 
 
 def session(folder: Path | str | None = None) -> Session:
-    """The session of ``./.synthkit``, or of another folder; the same object each time.
+    """The session of ``./.synthkit``, or of another folder; one object per folder.
 
     Raises
     ------
     StoreError
-        If the folder cannot be made or read.
+        If the folder cannot be created or read.
     """
     path = Path(FOLDER if folder is None else folder).expanduser().absolute()
-    found = _CURRENT.get(path)
-    if found is None or found.closed or not found.store.path.exists():
-        _CURRENT[path] = found = Session(path)
-    return found
+    current = _CURRENT.get(path)
+    if current is None or current.closed or not current.store.path.exists():
+        _CURRENT[path] = current = Session(path)
+    return current
 
 
 @atexit.register

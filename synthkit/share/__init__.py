@@ -1,1 +1,1 @@
-"""Sharing: tables written to files."""
+"""Sharing: tables written to files and to the clipboard."""

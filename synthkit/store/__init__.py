@@ -1,1 +1,1 @@
-"""The SQLite file of a session: completions, runs, marks, curations and evaluations."""
+"""The SQLite file of a session. All SQL of synthkit is here, one module per group of tables."""

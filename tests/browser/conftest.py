@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -56,6 +56,11 @@ def wait_for(claim: Callable[[], Any], what: str, seconds: float = PATIENCE) -> 
             return value
         time.sleep(0.05)
     pytest.fail(f"after {seconds:.0f} s there was still not: {what}")
+
+
+def expect_gone(widget: Locator) -> None:
+    """Expect that a widget says that its kernel is gone: it waits for four heartbeats."""
+    expect(widget.get_by_text("The kernel is gone: ")).to_be_visible(timeout=15_000)
 
 
 def serious_violations(page: Page, selector: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE, serious_violations, wait_for
+from tests.browser.conftest import PATIENCE, expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -312,9 +312,7 @@ while not Path("go").exists(): time.sleep(0.05)
     expect(waiting.get_by_text("60 points shown")).to_be_visible(timeout=PATIENCE * 1000)
 
     sheet.command("notebook:shutdown-kernel")
-    expect(
-        explorer.get_by_text("The kernel is gone: what is here can be looked at")
-    ).to_be_visible()
+    expect_gone(explorer)
     explorer.locator(".sk-x-map").focus()
     sources = sheet.sources()
     for key in ["ArrowRight", "x", "x", "Escape", "n", "o"]:

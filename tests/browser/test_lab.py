@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -107,7 +107,7 @@ def test_the_main_path_by_keyboard_alone(open_notebook: Open, pictures: Path) ->
     press(sheet, "Enter")
     detail = shown.locator(".sk-lab-detail")
     expect(detail).to_contain_text("Say it about soup, short.")
-    expect(detail).to_contain_text("ended by stop")
+    expect(detail).to_contain_text("finish: stop")
     sheet.screenshot(pictures, "lab-open", shown)
     press(sheet, "Escape")
     expect(at(shown, 1, 1)).to_be_focused()
@@ -122,13 +122,13 @@ def test_the_main_path_by_keyboard_alone(open_notebook: Open, pictures: Path) ->
     press(sheet, "Control+Enter")
     expect(at(shown, 1, 1)).to_be_focused()
     expect(run_button(shown)).to_have_text(re.compile("^Run 4 new cells"))
-    expect(at(shown, 1, 1)).to_have_text("not asked yet")
+    expect(at(shown, 1, 1)).to_have_text("not run yet")
     expect(at(shown, 1, 0)).to_contain_text("We waited an hour for the soup.")
     press(sheet, "2")
-    expect(shown.get_by_text("No row is different. Press 1 to see all 4.")).to_be_visible()
+    expect(shown.get_by_text("No row is different. Press 1 to show all 4.")).to_be_visible()
     press(sheet, "1", "r")
     expect(run_button(shown)).to_have_text("All run: 8/8 cells")
-    use = shown.get_by_role("button", name="Use A: put it into a new cell")
+    use = shown.get_by_role("button", name="Use A: insert it as a new cell")
     use.focus()
     press(sheet, "Enter")
     cell = (
@@ -159,7 +159,7 @@ def test_the_main_path_by_mouse_alone(open_notebook: Open, pictures: Path) -> No
     shown.get_by_role("button", name="Undo u").click()
     expect(at(shown, 3, 1)).not_to_contain_text("too short")
     shown.get_by_role("button", name="Open Enter").click()
-    expect(shown.locator(".sk-lab-detail")).to_contain_text("against the baseline")
+    expect(shown.locator(".sk-lab-detail")).to_contain_text("compared with the baseline")
     shown.get_by_role("button", name="Close Esc").click()
     expect(shown.locator(".sk-lab-detail")).to_be_hidden()
     shown.get_by_role("button", name="sort by words").click()
@@ -190,7 +190,7 @@ def test_the_main_path_by_mouse_alone(open_notebook: Open, pictures: Path) -> No
     expect(shown.locator(".sk-lab-ranking")).to_be_hidden()
     expect(shown.locator("ins, del")).to_have_count(0)
     sheet.screenshot(pictures, "lab-blind", shown)
-    shown.get_by_role("button", name="See the names b").click()
+    shown.get_by_role("button", name="Show names b").click()
     expect(shown.locator("thead strong")).to_have_count(3)
     static = sheet.cell(1).locator(".synthkit-static")
     expect(static.first).to_contain_text("1.00 [0.51, 1.00]", timeout=10_000)
@@ -217,10 +217,10 @@ def test_no_key_changes_the_notebook_wherever_the_focus_is(open_notebook: Open) 
             assert shown.evaluate(inside), key
             press(sheet, "Escape")
         expect(shown.locator("thead").first).to_be_visible()
-    blind = shown.get_by_role("button", name=re.compile("^(Blind|See the names) b$"))
+    blind = shown.get_by_role("button", name=re.compile("^(Blind|Show names) b$"))
     blind.focus()
     press(sheet, "b")
-    expect(blind).to_have_text("See the names b")
+    expect(blind).to_have_text("Show names b")
     press(sheet, "x", "e", "b")
     expect(blind).to_have_text("Blind b")
     assert shown.evaluate(inside)
@@ -250,7 +250,7 @@ def test_a_run_can_be_stopped_and_outlives_a_reload_and_a_kernel(
     expect(shown.get_by_text("broken was told to die after 1 answers.")).to_be_visible()
     expect(run_button(shown)).to_have_text(re.compile(r"^Stop, \d/16 cells r$"))
     expect(at(shown, 0, 0)).to_contain_text("We waited")
-    expect(shown.get_by_text("… asking").first).to_be_visible()
+    expect(shown.get_by_text("… running").first).to_be_visible()
     sheet.run(2)
     expect(sheet.cell(2).locator(".jp-OutputArea-output")).to_have_text("2")
     sheet.screenshot(pictures, "lab-running", shown)
@@ -258,7 +258,7 @@ def test_a_run_can_be_stopped_and_outlives_a_reload_and_a_kernel(
     press(sheet, "r")
     expect(run_button(shown)).to_have_text(re.compile("^Run"))
     expect(run_button(shown)).to_be_focused()
-    expect(shown.get_by_text("… asking")).to_have_count(0)
+    expect(shown.get_by_text("… running")).to_have_count(0)
     at(shown, 0, 0).click()
     press(sheet, "a")
     expect(at(shown, 0, 0)).to_contain_text("✓ accepted")
@@ -269,7 +269,7 @@ def test_a_run_can_be_stopped_and_outlives_a_reload_and_a_kernel(
     expect(at(again, 0, 0)).to_contain_text("✓ accepted")
     expect(run_button(again)).to_have_text(left)
     sheet.command("notebook:shutdown-kernel")
-    expect(again.get_by_text("The kernel is gone: what is here can be read")).to_be_visible()
+    expect_gone(again)
     expect(run_button(again)).to_have_attribute("aria-disabled", "true")
     expect(at(again, 0, 0)).to_contain_text("We waited an hour for the bread.")
 
@@ -306,7 +306,7 @@ def test_it_is_accessible_and_fits(
     expect(run_button(shown)).to_have_text(re.compile("^Run 7 new cells|^Run 6 new cells"))
     at(shown, 0, 0).focus()
     press(sheet, "a", "ArrowDown", "x", "?", "Enter")
-    expect(shown.locator(".sk-lab-detail")).to_contain_text("ended by stop")
+    expect(shown.locator(".sk-lab-detail")).to_contain_text("finish: stop")
     assert shown.evaluate("(node) => node.scrollWidth <= node.clientWidth")
     name = f"{theme.split()[1].lower()}-{width}"
     sheet.screenshot(pictures, f"lab-{name}", shown)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -99,7 +99,7 @@ def test_everything_can_be_done_with_the_keyboard(open_notebook: Open) -> None:
     marker.get_by_label("edit text").fill("Better x a.")
     press(sheet, "Control+Enter")
     expect(text).to_have_text("Better x a.")
-    expect(marker.locator(".sk-mark-original")).to_contain_text("edited; it was: We waited")
+    expect(marker.locator(".sk-mark-original")).to_contain_text("edited; original: We waited")
     press(sheet, "e")
     marker.get_by_label("edit text").fill("never kept")
     press(sheet, "Escape")
@@ -113,13 +113,13 @@ def test_everything_can_be_done_with_the_keyboard(open_notebook: Open) -> None:
     press(sheet, "Enter")
     expect(text).to_contain_text("(row 5)")
     press(sheet, "b")
-    expect(marker.get_by_text("Mark 30 rows that match")).to_be_visible()
+    expect(marker.get_by_text("Mark 30 matching rows")).to_be_visible()
     press(sheet, "a", "Tab", "Tab", "Enter")
     expect(made).to_have_text("33/60")
     press(sheet, "u")
     expect(made).to_have_text("5/60")
     press(sheet, "?")
-    expect(marker.get_by_text("take the last mark back")).to_be_visible()
+    expect(marker.get_by_text("undo the last mark")).to_be_visible()
     press(sheet, "Escape", "p")
     expect(marker.get_by_text("this session has asked nothing")).to_be_visible()
     press(sheet, "p")
@@ -167,7 +167,7 @@ def test_everything_can_be_done_with_the_mouse(open_notebook: Open) -> None:
     click("Accept 56 rows")
     expect(marker.get_by_text("✓ All 60 rows are marked.")).to_be_visible()
     before = sheet.sources()
-    click("Put it into a new cell")
+    click("Insert it as a new cell")
     wait_for(lambda: "%synth marks reviews" in sheet.sources(), "a new cell")
     assert sheet.sources() == [*before[:2], "%synth marks reviews", *before[2:]]
     heights = marker.locator("button:visible").evaluate_all(
@@ -334,7 +334,7 @@ def test_a_killed_kernel_loses_no_mark_whose_row_had_gone(open_notebook: Open) -
     made = marker.locator(".sk-made")
     wait_for(lambda: int(made.inner_text().split("/")[0]) >= 40, "a burst under way")
     os.kill(int(told.split()[1]), signal.SIGKILL)
-    expect(marker.get_by_text("The kernel is gone: this can be read")).to_be_visible()
+    expect_gone(marker)
     advanced = int(made.inner_text().split("/")[0])
     kept = stored(sheet)
     print(f"{advanced} rows had gone, {len(kept)} marks on disk")
@@ -393,7 +393,7 @@ def test_it_looks_right_in_both_themes(open_notebook: Open, pictures: Path, them
     sheet.screenshot(pictures, f"marker-first-{name}", marker)
     marker.locator(".sk-mark-stage").click()
     press(sheet, "a", "a", "f", "a", "a", "Space", "x", "1", "x")
-    expect(marker.get_by_text("Reject because")).to_be_visible()
+    expect(marker.get_by_text("Reason for rejecting:")).to_be_visible()
     sheet.screenshot(pictures, f"marker-reject-{name}", marker)
     press(sheet, "Enter", "e")
     marker.get_by_label("edit text").fill("Edited.")
@@ -402,7 +402,7 @@ def test_it_looks_right_in_both_themes(open_notebook: Open, pictures: Path, them
     expect(marker.get_by_label("reason or comment")).to_be_visible()
     assert serious_violations(sheet.page, ".sk-marker") == []
     press(sheet, "Escape", "?")
-    expect(marker.get_by_text("take the last mark back")).to_be_visible()
+    expect(marker.get_by_text("undo the last mark")).to_be_visible()
     sheet.screenshot(pictures, f"marker-keys-{name}", marker)
     assert serious_violations(sheet.page, ".sk-marker") == []
     sheet.screenshot(pictures, f"marker-page-{name}")

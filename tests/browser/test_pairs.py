@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from synthkit.curate.marks.preferences import drawn_left, other
-from tests.browser.conftest import serious_violations
+from tests.browser.conftest import expect_gone, serious_violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -155,7 +155,7 @@ def test_pairs_are_judged_by_mouse_alone_and_a_dead_kernel_loses_none(open_noteb
         "tie",
     ]
     os.kill(int(told.split()[1]), signal.SIGKILL)
-    expect(marker.get_by_text("The kernel is gone: this can be read")).to_be_visible()
+    expect_gone(marker)
     marker.get_by_role("button", name="A is better").click(force=True)
     assert (sheet.sources(), stored(sheet)) == (before, kept)
     sheet.wait_until_idle()

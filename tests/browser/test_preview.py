@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import expect_gone
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
@@ -110,7 +112,7 @@ def test_stop_ends_the_run(open_notebook: Open, by: str) -> None:
     expect(stop).to_be_hidden()
     made = rows_made(preview)
     assert 0 <= made < 1500
-    pending = preview.get_by_text("What is done is kept. Run the cell again for the")
+    pending = preview.get_by_text("Finished rows are kept. Run the cell again to generate the")
     expect(pending).to_be_visible()
     assert len(sheet.sources()) == 3
 
@@ -120,7 +122,7 @@ def test_keys_in_the_widget_never_change_the_notebook(open_notebook: Open) -> No
     preview = widget(sheet)
     expect(preview.locator(".sk-pace")).to_have_text("✓ done")
     before = sheet.sources()
-    places = [preview.locator("button[data-index]").first, preview.locator(".sk-body")]
+    places = [preview.locator("button.sk-expand").first, preview.locator(".sk-body")]
     for place in places:
         place.scroll_into_view_if_needed()
         place.focus()
@@ -167,12 +169,12 @@ p.finish("done")
     sheet.run(1, wait=False)
     preview = widget(sheet)
     expect(preview.locator(".sk-made")).to_have_text("14/300 rows")
-    expect(preview.locator(".sk-pace")).to_contain_text("■ interrupts the kernel")
+    expect(preview.locator(".sk-pace")).to_contain_text("to stop, interrupt the kernel (■)")
     expect(preview.get_by_role("button", name="Stop")).to_be_hidden()
     expect(preview.get_by_text(re.compile("^Friendly")).first).to_be_visible()
     preview.locator(".sk-search").fill("friendly")
     told = preview.locator(".sk-line")
-    expect(told).to_have_text("Asked: the kernel answers when its cell has ended.")
+    expect(told).to_have_text("Waiting: the kernel answers when the running cell ends.")
     (sheet.path.parent / "go").touch()
     sheet.wait_until_ran(1)
     expect(preview.locator(".sk-pace")).to_have_text("✓ done")
@@ -180,7 +182,7 @@ p.finish("done")
     preview.locator(".sk-search").fill("")
     expect(told).to_contain_text("of 300 rows")
     preview.locator(".sk-body").evaluate("(node) => { node.scrollTop = node.scrollHeight / 2; }")
-    expect(preview.get_by_role("button", name="Row 150 in full")).to_be_visible()
+    expect(preview.get_by_role("button", name="Expand row 150")).to_be_visible()
 
 
 def test_rows_open_in_place_by_keyboard(open_notebook: Open) -> None:
@@ -194,7 +196,7 @@ p
     sheet = open_notebook(FEED, source)
     sheet.run_all()
     preview = widget(sheet)
-    buttons = preview.locator("button[data-index]")
+    buttons = preview.locator("button.sk-expand")
     expect(preview.get_by_text("10\u202f019 characters")).to_have_count(3)
     buttons.first.focus()
     sheet.page.keyboard.press("ArrowDown")
@@ -235,7 +237,7 @@ p
     ]
     assert preview.locator("img, script, a, b, i, u, s").count() == 0
     expect(preview.get_by_role("alert")).to_contain_text(
-        "✗ <a href=x>no</a>. What is done is kept."
+        "✗ <a href=x>no</a>. Finished rows are kept."
     )
     assert sheet.page.title() != "1"
 
@@ -248,17 +250,17 @@ def test_a_view_opened_again_has_its_rows(open_notebook: Open) -> None:
     preview = widget(sheet)
     expect(preview.locator(".sk-made")).to_have_text("474/500 rows")
     preview.locator(".sk-body").evaluate("(node) => { node.scrollTop = node.scrollHeight; }")
-    expect(preview.get_by_role("button", name="Row 500 in full")).to_be_visible()
+    expect(preview.get_by_role("button", name="Expand row 500")).to_be_visible()
     assert sheet.page.get_by_text("Error displaying widget").count() == 0
 
 
 def test_a_dead_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
     sheet = background(open_notebook, 2000, 0.05)
     preview = widget(sheet)
-    expect(preview.get_by_role("button", name="Row 12 in full")).to_be_attached()
+    expect(preview.get_by_role("button", name="Expand row 12")).to_be_attached()
     sheet.command("notebook:shutdown-kernel")
+    expect_gone(preview)
     expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
-    expect(preview.get_by_text("The kernel is gone: what is here can be read")).to_be_visible()
     expect(preview.get_by_role("button", name="Stop")).to_be_hidden()
     expect(preview.get_by_text("Friendly staff.").first).to_be_attached()
 
@@ -266,9 +268,10 @@ def test_a_dead_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
 def test_a_restarted_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
     sheet = background(open_notebook, 2000, 0.05)
     preview = widget(sheet)
-    expect(preview.get_by_role("button", name="Row 12 in full")).to_be_attached()
+    expect(preview.get_by_role("button", name="Expand row 12")).to_be_attached()
     sheet.command("notebook:restart-kernel")
     sheet.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect_gone(preview)
     expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
 
 
@@ -306,13 +309,13 @@ p
         sheet.run_all()
         preview = widget(sheet)
         body = preview.locator(".sk-body")
-        expect(preview.get_by_role("button", name="Row 1 in full", exact=True)).to_be_visible()
+        expect(preview.get_by_role("button", name="Expand row 1", exact=True)).to_be_visible()
         for row, share in [(100_000, 1.0), (50_000, 0.5), (25_000, 0.25), (1, 0.0)]:
             body.evaluate(
                 "(node, share) => { node.scrollTop = share * (node.scrollHeight - 12.5 * 26); }",
                 share,
             )
-            name = f"Row {row} in full"
+            name = f"Expand row {row}"
             expect(preview.get_by_role("button", name=name, exact=True)).to_be_visible()
         assert preview.locator("tbody tr").count() < 40
         saved = sheet.save()

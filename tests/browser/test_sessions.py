@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -34,7 +34,7 @@ replies = sk.generate("Answer {{{{ text }}}} in {{{{ tone }}}} words.", rows=see
                       session=here, name="replies").table
 here.save("good", replies.iloc[:4])
 here.save("few", replies.iloc[:2])
-here.store.add_marks([Mark(id=id, label="accept", by="ana") for id in replies["id"][:6]]
+here.store.marks.add([Mark(id=id, label="accept", by="ana") for id in replies["id"][:6]]
                      + [Mark(id=replies["id"][7], label="reject", by="ana")])
 """
 RUN = """%%synth replies2 --model fake --from seeds --temperature 1
@@ -156,9 +156,9 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     keyboard.press("ArrowDown")
     expect(row(widget, 2).get_by_role("button").first).to_be_focused()
     keyboard.press("d")
-    sure = widget.get_by_role("button", name="Delete for good")
+    sure = widget.get_by_role("button", name="Delete permanently")
     expect(sure).to_be_focused()
-    expect(widget.get_by_text("Would go: run 2, table replies with 10 rows")).to_be_visible()
+    expect(widget.get_by_text("This deletes run 2, table replies with 10 rows")).to_be_visible()
     for key in "axzm":
         keyboard.press(key)
     keyboard.press("Escape")
@@ -188,8 +188,8 @@ def test_by_mouse_alone_and_after_a_reload_and_without_a_kernel(
 ) -> None:
     evil = "<img src=x onerror='document.title=1'></script>\\u202e\\u200b\\x1b[31m"
     hostile = f"""
-here.store.add_run("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
-here.store.add_marks([Mark(id="z", label="<i>label</i>", by="{evil}")])
+here.store.runs.add("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
+here.store.marks.add([Mark(id="z", label="<i>label</i>", by="{evil}")])
 good = 7
 """
     sheet = opened(open_notebook, "mouse", hostile, "here.names(), type(good).__name__")
@@ -214,7 +214,7 @@ good = 7
     wait_for(lambda: "%synth show good" in sheet.sources(), "the cell")
     assert len(sheet.sources()) == count + 1
     row(widget, "few").get_by_role("button", name="Delete").click()
-    widget.get_by_role("button", name="Delete for good").click()
+    widget.get_by_role("button", name="Delete permanently").click()
     expect(row(widget, "few")).to_have_count(0)
     sheet.run(5)
     expect(sheet.cell(5).locator(".jp-OutputArea-output")).to_have_text(
@@ -226,10 +226,10 @@ good = 7
     widget.get_by_role("button", name="Export", exact=True).click()
     expect(widget.get_by_text(re.compile("✓ Written: .*mouse.zip"))).to_be_visible()
     widget.get_by_role("button", name="Export", exact=True).click()
-    expect(widget.get_by_role("alert")).to_contain_text("mouse.zip is there already")
+    expect(widget.get_by_role("alert")).to_contain_text("mouse.zip exists already")
     widget.get_by_label("file to read").fill("mouse.zip")
     widget.get_by_role("button", name="Import", exact=True).click()
-    expect(widget.get_by_text("✓ Imported: nothing that was not here already.")).to_be_visible()
+    expect(widget.get_by_text("✓ Imported: nothing new.")).to_be_visible()
     expect(sheet.cell(2).locator(".synthkit-static")).to_contain_text("tables: good, replies,")
 
     sheet.save()
@@ -239,12 +239,12 @@ good = 7
     tab(widget, "Tables").click()
     expect(widget.locator(".sk-session-node")).to_have_count(4)
     sheet.command("notebook:shutdown-kernel")
-    expect(widget.get_by_text("The kernel is gone: what is here can be read.")).to_be_visible()
+    expect_gone(widget)
     expect(row(widget, "good").get_by_role("button", name="Delete")).to_have_attribute(
         "aria-disabled", "true"
     )
     row(widget, "good").get_by_role("button", name="Delete").click(force=True)
-    expect(widget.get_by_role("button", name="Delete for good")).to_be_hidden()
+    expect(widget.get_by_role("button", name="Delete permanently")).to_be_hidden()
     sheet.screenshot(pictures, "session-gone", widget)
 
 
@@ -253,10 +253,12 @@ def test_ten_thousand_runs_are_leafed_through_and_leave_the_notebook_small(
 ) -> None:
     source = """
 %load_ext synthkit
-import json, synthkit as sk
+import json, sqlite3, synthkit as sk
+from contextlib import closing
 from dataclasses import asdict
 %config SynthMagics.folder = "many"
-with sk.session("many").store.transaction() as db:
+sk.session("many")
+with closing(sqlite3.connect("many/store.sqlite")) as db, db:
     book = json.dumps(asdict(sk.core.types.Ledger(requests=3, cost=0.01)))
     db.executemany("INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)",
                    [("some", "m", "p", 1e9 + n, 3, book) for n in range(10_000)])

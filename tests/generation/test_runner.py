@@ -196,7 +196,7 @@ def test_errors_are_told_not_stored_and_asked_again(
     outcome = go(asks(20), sk.Fake(fail=0.5))
     failed = [i for i, text in outcome.results.items() if text == "fake was told to fail"]
     assert 0 < len(failed) < 20
-    assert store.count() == 20 - len(failed)
+    assert store.completions.count() == 20 - len(failed)
     again = go(asks(20))
     assert (again.ledger.requests, again.ledger.hits) == (len(failed), 20 - len(failed))
 
@@ -376,7 +376,7 @@ def test_an_answer_that_another_kernel_stored_first_is_the_one_used(store: Store
     class Late(Newest):
         def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
             key = request.key("newest")
-            store.put(key, request.payload("newest"), Completion("first"))
+            store.completions.put(key, request.payload("newest"), Completion("first"))
             yield from super().complete(requests)
 
     outcome = run_recipe([ask(request, text_of)], models={"": Late()}, store=store)
@@ -457,7 +457,7 @@ def test_each_role_is_answered_by_its_model_and_priced_so(
     outcome = go([both()], sk.Fake("hello", price=(1e6, 0)), others={"judge": judge})
     assert outcome.results[0] == ["hello", "fine"]
     assert outcome.ledger.cost == 1 + 3
-    assert set(store.models().values()) == {"fake", "judge"}
+    assert set(store.models.names().values()) == {"fake", "judge"}
     assert go([both()], sk.Fake("hello"), others={"judge": judge}).ledger.hits == 2
     with pytest.raises(UsageError, match="max_cost needs the price of unpriced"):
         go([both()], others={"judge": sk.Fake(name="unpriced", price=None)},

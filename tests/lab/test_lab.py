@@ -13,12 +13,12 @@ import synthkit as sk
 from synthkit.core.errors import PromptError, UsageError
 from synthkit.core.types import Request
 from synthkit.evaluate import checks
-from synthkit.lab.lab import Laboratory
+from synthkit.lab.lab import PromptLab
 from synthkit.lab.variants import next_key
 
 TOPICS = pd.DataFrame({"topic": ["bread", "soup", "wine"]})
 A, B = "Write about {{ topic }}.", "Say {{ topic }}."
-Make = Callable[..., Laboratory]
+Make = Callable[..., PromptLab]
 
 
 @pytest.fixture
@@ -30,19 +30,19 @@ def fake() -> sk.Fake:
 def make(session: sk.Session, fake: sk.Fake) -> Make:
     """A lab in a session of its own, over three topics, unless told otherwise."""
 
-    def made(prompts: Any = (A, B), **options: Any) -> Laboratory:
-        return Laboratory(
+    def made(prompts: Any = (A, B), **options: Any) -> PromptLab:
+        return PromptLab(
             prompts, **{"session": session, "inputs": TOPICS, "models": fake, "by": "me"} | options
         )
 
     return made
 
 
-def texts(lab: Laboratory) -> list[list[str]]:
+def texts(lab: PromptLab) -> list[list[str]]:
     return [[lab.cell(n, column).text for column in lab.columns] for n in range(len(lab.rows))]
 
 
-def states(lab: Laboratory) -> list[str]:
+def states(lab: PromptLab) -> list[str]:
     return [lab.cell(n, column).state for n in range(len(lab.rows)) for column in lab.columns]
 
 
@@ -100,7 +100,7 @@ def test_rows_of_the_lab_are_those_of_synth_and_take_their_marks_along(
     assert len(fake.asked) == asked
     assert run.ledger.hits == 3
     assert run.table["id"].tolist() == [lab.cell(n, lab.columns[0]).id for n in range(3)]
-    marks = session.store.marks(run.table["id"].tolist())
+    marks = session.store.marks.for_rows(run.table["id"].tolist())
     assert [(mark.id, mark.label, mark.task) for mark in marks] == [
         (run.table["id"][1], "accept", "")
     ]
@@ -116,14 +116,14 @@ def test_a_lab_is_opened_again_with_all_it_had(
     lab.mark(0, lab.columns[0], "reject")
     lab.comment(0, lab.columns[0], "too loud")
     lab.delete("A")
-    again = Laboratory(models=fake, session=session, by="me")
+    again = PromptLab(models=fake, session=session, by="me")
     assert [(one.key, one.name, one.deleted, len(one.versions)) for one in again.variants] == [
         ("A", "base", True, 1),
         ("B", "short", False, 2),
     ]
     assert again.baseline == "B"
     assert again.rows == [{"topic": topic} for topic in TOPICS["topic"]]
-    assert again.matrix.jury.names == ["length text 1-9 words"]
+    assert again.matrix.checks.names == ["length text 1-9 words"]
     again.restore("A")
     cell = again.cell(0, again.columns[0])
     assert (cell.label, cell.mark and cell.mark.reason, cell.state) == (
@@ -131,7 +131,7 @@ def test_a_lab_is_opened_again_with_all_it_had(
         "too loud",
         "done",
     )
-    assert session.store.labs() == ["lab"]
+    assert session.store.labs.names() == ["lab"]
 
 
 def test_prompts_given_again_are_not_added_twice(make: Make) -> None:
@@ -297,7 +297,7 @@ def test_marks_are_taken_back_one_by_one_over_restarts(make: Make) -> None:
 
 def test_only_an_answer_can_be_marked(make: Make) -> None:
     lab = make(A)
-    with pytest.raises(UsageError, match="no answer yet"):
+    with pytest.raises(UsageError, match="no completion yet"):
         lab.mark(0, lab.columns[0], "accept")
     lab.run()
     with pytest.raises(UsageError, match="accept or reject"):
@@ -363,14 +363,14 @@ def test_the_last_variant_stays(make: Make) -> None:
         ({"models": [sk.Fake(), sk.Fake()]}, "two models are named 'fake'"),
         ({"inputs": TOPICS[:0]}, "the table of inputs is empty"),
         ({"limit": 0}, "limit must be at least 1"),
-        ({"name": "a/b"}, "a table's name has letters"),
+        ({"name": "a/b"}, "a table name has letters"),
         ({"checks": ["@missing"]}, None),
     ],
 )
 def test_what_makes_no_sense_is_refused(make: Make, options: Any, said: str | None) -> None:
     if said is None:
-        assert make(**options).setup.notes == [
-            "the check '@missing' speaks of a variable: give it again."
+        assert make(**options).config.notes == [
+            "the check '@missing' refers to a variable: give it again."
         ]
         return
     with pytest.raises(UsageError) as raised:

@@ -20,7 +20,7 @@ def test_a_mark_gets_its_time_and_an_undone_mark_keeps_that_of_the_one_before(
     annotator.write([replace(annotator.mark("a"), label="accept")])
     annotator.change("a", lambda mark: replace(mark, label="reject"))
     annotator.write(annotator.history.undo())
-    assert [(one.act, one.label, one.at) for one in session.store.marks()] == [
+    assert [(one.act, one.label, one.at) for one in session.store.marks.all()] == [
         ("mark", "accept", 10.0),
         ("mark", "reject", 20.0),
         ("undo", "accept", 10.0),
@@ -31,14 +31,14 @@ def test_a_change_that_changes_nothing_is_not_written(session: sk.Session) -> No
     annotator = Annotator(session.store, by="ana")
     annotator.change("a", lambda mark: replace(mark, label="accept"))
     annotator.change("a", lambda mark: replace(mark, label="accept"))
-    assert len(session.store.marks()) == 1
+    assert len(session.store.marks.all()) == 1
 
 
 def test_marks_that_cannot_be_stored_do_not_count(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     annotator = Annotator(session.store, by="ana")
-    monkeypatch.setattr(session.store, "_db", sqlite3.connect(":memory:"))
+    monkeypatch.setattr(session.store._database, "_connection", sqlite3.connect(":memory:"))
     with pytest.raises(StoreError):
         annotator.change("a", lambda mark: replace(mark, label="accept"))
     assert annotator.history.current == {}

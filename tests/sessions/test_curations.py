@@ -1,4 +1,4 @@
-"""What filters said of rows, remembered by row id, and learned filters by name and version."""
+"""Verdicts are stored by row id, learned filters by name and version."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
 from synthkit.curate import by_column
-from synthkit.curate.marks.history import split
-from synthkit.sessions.curations import filters, get_filter, put_filter
+from synthkit.curate.marks.tables import split_by_marks
+from synthkit.sessions.learned_filters import load_body, save_body
 
 ROWS = [{"id": id, "score": score} for id, score in (("a", 5), ("b", 2), ("c", 4))]
 
 
-def test_each_verdict_is_remembered_by_the_id_of_its_row(session: sk.Session) -> None:
+def test_each_verdict_is_stored_by_the_id_of_its_row(session: sk.Session) -> None:
     session.curate(ROWS, by_column("score", least=3), by_column("score", most=4), name="answers")
     found = session.verdicts().drop(columns="at").to_dict("records")
     told = {row["id"]: (row["verdict"], row["filter"], row["why"]) for row in found}
@@ -28,7 +28,7 @@ def test_each_verdict_is_remembered_by_the_id_of_its_row(session: sk.Session) ->
     assert {(row["curation"], row["name"]) for row in found} == {(1, "answers")}
 
 
-def test_later_verdicts_stand_beside_earlier_ones_and_outlive_the_session(tmp_path: Path) -> None:
+def test_later_verdicts_are_added_to_earlier_ones_and_outlive_the_session(tmp_path: Path) -> None:
     with sk.Session(tmp_path / "work") as session:
         session.curate(ROWS, by_column("score", least=3))
         session.curate(ROWS, by_column("score", least=1))
@@ -38,29 +38,31 @@ def test_later_verdicts_stand_beside_earlier_ones_and_outlive_the_session(tmp_pa
         assert session.sizes()["curations"] > 0
 
 
-def test_what_marks_decided_is_remembered_too(session: sk.Session) -> None:
-    made = split(ROWS, [Mark(id="a", label="accept"), Mark(id="b", label="reject", reason="dull")])
+def test_the_verdicts_of_marks_are_stored_too(session: sk.Session) -> None:
+    made = split_by_marks(
+        ROWS, [Mark(id="a", label="accept"), Mark(id="b", label="reject", reason="dull")]
+    )
     session.remember(made, name="answers")
     assert session.verdicts(["b"])[["filter", "why"]].values.tolist() == [["", "dull"]]
 
 
-def test_verdicts_go_with_their_table_into_a_bundle(session: sk.Session, tmp_path: Path) -> None:
+def test_verdicts_are_exported_with_their_table(session: sk.Session, tmp_path: Path) -> None:
     session.save("answers", ROWS[:2])
     session.curate(ROWS, by_column("score", least=3), name="answers")
-    put_filter(session.store, "polite", {"threshold": 0.5})
+    save_body(session.store, "polite", {"threshold": 0.5})
     path = session.export(tmp_path / "answers", tables=["answers"])
     with sk.Session(tmp_path / "other") as other:
         assert str(other.import_bundle(path)) == "1 table, 1 curation"
         assert sorted(other.verdicts()["id"]) == ["a", "b"]
-        assert filters(other.store) == []
+        assert other.store.filters.all() == []
 
 
 def test_a_learned_filter_has_versions_and_an_unchanged_one_adds_none(session: sk.Session) -> None:
     bodies = [{"threshold": 0.5}, {"threshold": 0.6}, {"threshold": 0.6}]
-    assert [put_filter(session.store, "polite", body) for body in bodies] == [1, 2, 2]
-    assert get_filter(session.store, "polite") == bodies[1]
-    assert get_filter(session.store, "polite", 1) == bodies[0]
-    assert [(one["name"], one["version"]) for one in filters(session.store)] == [
+    assert [save_body(session.store, "polite", body) for body in bodies] == [1, 2, 2]
+    assert load_body(session.store, "polite") == bodies[1]
+    assert load_body(session.store, "polite", 1) == bodies[0]
+    assert [(one["name"], one["version"]) for one in session.store.filters.all()] == [
         ("polite", 1),
         ("polite", 2),
     ]
@@ -69,19 +71,19 @@ def test_a_learned_filter_has_versions_and_an_unchanged_one_adds_none(session: s
 def test_a_filter_of_another_session_becomes_the_next_version(
     session: sk.Session, tmp_path: Path
 ) -> None:
-    put_filter(session.store, "polite", {"threshold": 0.5})
+    save_body(session.store, "polite", {"threshold": 0.5})
     with sk.Session(tmp_path / "other") as other:
-        put_filter(other.store, "polite", {"threshold": 0.9})
+        save_body(other.store, "polite", {"threshold": 0.9})
         other.import_bundle(session.export(tmp_path / "all"))
-        assert get_filter(other.store, "polite") == {"threshold": 0.5}
-        assert get_filter(other.store, "polite", 1) == {"threshold": 0.9}
+        assert load_body(other.store, "polite") == {"threshold": 0.5}
+        assert load_body(other.store, "polite", 1) == {"threshold": 0.9}
 
 
-def test_a_filter_that_is_not_here_is_named(session: sk.Session) -> None:
-    put_filter(session.store, "polite", {})
+def test_a_missing_filter_is_named_in_the_error(session: sk.Session) -> None:
+    save_body(session.store, "polite", {})
     with pytest.raises(UsageError, match=r"learned filter 'polit' not found.*Did you mean"):
-        get_filter(session.store, "polit")
+        load_body(session.store, "polit")
     with pytest.raises(UsageError, match=r"has the versions \[1\]; got 3"):
-        get_filter(session.store, "polite", 3)
+        load_body(session.store, "polite", 3)
     with pytest.raises(UsageError, match="needs a name"):
-        put_filter(session.store, " ", {})
+        save_body(session.store, " ", {})

@@ -9,7 +9,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Mark
-from synthkit.sessions.evaluations import find, opened, people
+from synthkit.sessions.evaluations import decode, find
 
 TOPICS = ["soup", "bread", "wine", "staff"]
 
@@ -33,7 +33,7 @@ def reviews(version: str, n: int = 24) -> list[dict[str, str]]:
     ]
 
 
-def test_scores_are_read_back_as_they_were_made(session: sk.Session, tmp_path: Path) -> None:
+def test_scores_are_read_back_as_they_were_computed(session: sk.Session, tmp_path: Path) -> None:
     made = session.evaluate(reviews("a"), name="a", column="text")
     table = session.scores("a")
     assert table["metric"].tolist() == list(made.scores)
@@ -52,7 +52,7 @@ def test_scores_are_read_back_as_they_were_made(session: sk.Session, tmp_path: P
         assert reopened.scores().equals(table)
 
 
-def test_the_same_evaluation_is_kept_once(session: sk.Session) -> None:
+def test_the_same_evaluation_is_stored_once(session: sk.Session) -> None:
     for _ in range(2):
         session.evaluate(reviews("a"), name="a", column="text")
     assert session.scores()["evaluation"].unique().tolist() == [1]
@@ -60,7 +60,7 @@ def test_the_same_evaluation_is_kept_once(session: sk.Session) -> None:
     assert session.scores()["evaluation"].unique().tolist() == [1, 2]
 
 
-def test_versions_of_a_prompt_are_paired_by_what_they_were_asked(session: sk.Session) -> None:
+def test_versions_of_a_prompt_are_paired_by_their_fields(session: sk.Session) -> None:
     for version in "ab":
         session.evaluate(reviews(version), name=version, column="text")
     found = session.compare_scores("a", "b").set_index("metric")
@@ -81,22 +81,22 @@ def test_two_runs_are_compared_by_the_scores_of_their_rows(session: sk.Session) 
     found = session.compare(2, 1)
     verdicts = {row[0]: row[-1] for row in found.scores}
     assert verdicts["vocabulary"] == "better"
-    assert session.compare(1, 1).scores[0][-1] == "not told apart"
+    assert session.compare(1, 1).scores[0][-1] == "no significant difference"
     other = sk.generate("Be.", n=3, model=sk.Fake(), session=session, name="other")
     assert len(other.table) == 3
     assert session.compare(1, 3).scores == ()
 
 
-def test_a_table_is_not_told_apart_from_itself(session: sk.Session) -> None:
+def test_a_table_has_no_significant_difference_from_itself(session: sk.Session) -> None:
     session.evaluate(reviews("a"), name="a", column="text")
     found = session.compare_scores("a", 1)
     known = found[found["rows"].notna()]
     assert len(known) > 4
-    assert set(known["verdict"]) == {"not told apart"}
+    assert set(known["verdict"]) == {"no significant difference"}
     assert (known["difference"] == 0).all()
 
 
-def test_rows_that_were_asked_other_things_are_not_paired(session: sk.Session) -> None:
+def test_rows_with_other_fields_are_not_paired(session: sk.Session) -> None:
     others = [row | {"topic": f"other {n}"} for n, row in enumerate(reviews("b"))]
     session.evaluate(reviews("a"), name="a", column="text")
     session.evaluate(others, name="b", column="text")
@@ -118,15 +118,18 @@ def test_marks_are_scores_too(session: sk.Session) -> None:
     assert found["Cohen's kappa, ana and bo"].value == pytest.approx(0.5)
 
 
-def test_a_second_look_is_agreement_with_oneself() -> None:
-    first = [Mark(id="x", label="accept", by="ana"), Mark(id="y", label="reject", by="ana")]
-    again = [Mark(id=id, label="accept", by="ana", round=2) for id in "xy"]
-    labels, looks = people([*first, *again])
-    assert labels == {"x": "accept", "y": "reject"}
-    assert looks == {"ana again": [("accept", "accept"), ("reject", "accept")]}
+def test_a_second_round_is_agreement_with_oneself(session: sk.Session) -> None:
+    rows = reviews("a", 2)
+    first = [Mark(id=row["id"], label=label, by="ana")
+             for row, label in zip(rows, ("accept", "reject"), strict=True)]  # fmt: skip
+    second = [Mark(id=row["id"], label="accept", by="ana", round=2) for row in rows]
+    session.store.marks.add([*first, *second])
+    found = session.evaluate(rows, name="a", column="text")
+    assert found["accept rate"].value == 0.5
+    assert found["Cohen's kappa, ana again"].n == 2
 
 
-def test_what_is_not_there_says_what_is(session: sk.Session) -> None:
+def test_a_missing_evaluation_is_an_error(session: sk.Session) -> None:
     with pytest.raises(UsageError, match="no evaluation 3; there are none yet"):
         session.compare_scores(3, 4)
     session.evaluate(reviews("a"), name="a", column="text")
@@ -135,6 +138,6 @@ def test_what_is_not_there_says_what_is(session: sk.Session) -> None:
     assert session.scores("c").empty
 
 
-def test_an_evaluation_that_unpacks_without_end_is_refused() -> None:
+def test_an_evaluation_that_is_too_large_once_decompressed_is_refused() -> None:
     with pytest.raises(StoreError, match="too large"):
-        opened('{"scores": []}', zlib.compress(b" " * (1 << 28) + b"{}"))
+        decode('{"scores": []}', zlib.compress(b" " * (1 << 28) + b"{}"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
-from synthkit.sessions.mark_statistics import accept_rates, agreements, couples
+from synthkit.sessions.mark_statistics import accept_rates, agreements, majority_labels, rater_pairs
 from synthkit.sessions.session import Session
 
 
@@ -16,9 +17,19 @@ def marks(by: str, labels: str, round: int = 1) -> list[Mark]:
     return [Mark(id=str(at), label=one, by=by, round=round) for at, one in enumerate(labels)]
 
 
-def test_couples_are_any_two_people_and_one_persons_two_looks() -> None:
+def test_rater_pairs_are_any_two_annotators_and_one_annotators_two_rounds() -> None:
     said = [*marks("ana", "xy"), *marks("bob", "xx"), *marks("ana", "y", 2), Mark(id="9", by="c")]
-    assert couples(said) == {("ana", "ana"): [("x", "y")], ("ana", "bob"): [("x", "x"), ("y", "x")]}
+    assert rater_pairs(said) == {
+        ("ana", "ana"): [("x", "y")],
+        ("ana", "bob"): [("x", "x"), ("y", "x")],
+    }
+
+
+def test_the_majority_of_annotators_decides_and_a_tie_does_not() -> None:
+    votes = [*marks("ana", "xxs"), *marks("bob", "xyx"), *marks("cy", "yss"), *marks("ana", "y", 2)]
+    named = {"s": "skip"}
+    votes = [replace(mark, label=named.get(mark.label, mark.label)) for mark in votes]
+    assert majority_labels(votes) == {"0": "x", "2": "x"}
 
 
 def test_agreement_is_kappa_and_none_where_it_is_not_defined() -> None:
@@ -31,7 +42,7 @@ def test_agreement_is_kappa_and_none_where_it_is_not_defined() -> None:
     assert agreements([]) == {}
 
 
-def test_rates_are_of_the_rows_that_each_version_made_first(tmp_path: Path) -> None:
+def test_a_row_counts_for_the_prompt_version_that_returned_it_first(tmp_path: Path) -> None:
     numbers = pd.DataFrame({"i": range(4)})
     model = sk.Fake(lambda request: request.messages[-1].content)
     with Session(tmp_path) as session:

@@ -15,7 +15,7 @@ import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Message, Request
 from synthkit.data.tables import records
-from synthkit.sessions import session as workspace
+from synthkit.sessions import session as session_module
 
 ROWS = {"i": [1, 2, 3]}
 
@@ -56,12 +56,12 @@ def test_a_closed_folder_holds_the_store_and_no_log(tmp_path: Path) -> None:
 
 
 def test_sessions_left_open_are_closed_at_exit(tmp_path: Path) -> None:
-    code = "import synthkit as sk; s = sk.session(); s.store.add_model('f', 'm')"
+    code = "import synthkit as sk; s = sk.session(); s.store.models.add('f', 'm')"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert [path.name for path in (tmp_path / ".synthkit").glob("store*")] == ["store.sqlite"]
 
 
-def test_session_gives_one_object_for_each_folder(
+def test_session_returns_one_object_per_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -79,11 +79,13 @@ def test_session_gives_one_object_for_each_folder(
     for opened in (again, other, fresh):
         opened.close()
         opened.close()
-    assert workspace._OPEN == []
+    assert session_module._OPEN == []
 
 
 @pytest.mark.parametrize("broken", ["file", "garbage", "under a file"])
-def test_a_folder_that_cannot_be_is_a_store_error(tmp_path: Path, broken: str) -> None:
+def test_a_folder_that_cannot_be_created_or_opened_is_a_store_error(
+    tmp_path: Path, broken: str
+) -> None:
     folder = tmp_path / "work"
     if broken == "garbage":
         folder.mkdir()
@@ -95,7 +97,7 @@ def test_a_folder_that_cannot_be_is_a_store_error(tmp_path: Path, broken: str) -
         sk.Session(folder)
 
 
-def test_a_table_is_kept_whole_in_place_of_the_last(
+def test_a_saved_table_replaces_the_last_one_completely(
     session: sk.Session, make: Callable[..., Any]
 ) -> None:
     session.save("facts", make({"t": ["x"]}))
@@ -108,7 +110,7 @@ def test_a_table_is_kept_whole_in_place_of_the_last(
     assert len(list((session.folder / "tables").iterdir())) == 2
 
 
-def test_a_table_that_cannot_be_kept_leaves_the_last_one(
+def test_a_table_that_cannot_be_saved_leaves_the_last_one(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
@@ -116,19 +118,19 @@ def test_a_table_that_cannot_be_kept_leaves_the_last_one(
 
     session.save("facts", [{"t": "x"}])
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(StoreError, match=r"'facts' cannot be kept.*No space"):
+    with pytest.raises(StoreError, match=r"'facts' cannot be saved.*No space"):
         session.save("facts", [{"t": "y"}])
     assert session.load("facts")["t"].tolist() == ["x"]
     assert len(list((session.folder / "tables").iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".x", "a b", "x" * 101, "-x", "a\n"])
-def test_names_that_are_no_file_names_are_refused(session: sk.Session, name: str) -> None:
-    with pytest.raises(UsageError, match="a table's name has"):
+def test_names_that_are_not_file_names_are_refused(session: sk.Session, name: str) -> None:
+    with pytest.raises(UsageError, match="a table name has"):
         session.save(name, [{"t": "x"}])
 
 
-def test_an_absent_table_names_those_there_are(session: sk.Session) -> None:
+def test_the_error_of_a_missing_table_names_the_others(session: sk.Session) -> None:
     session.save("facts", [{"t": "x"}])
     with pytest.raises(TableError, match=r"'fact' not found; have 'facts'\. Did you mean"):
         session.load("fact")

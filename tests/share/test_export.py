@@ -1,4 +1,4 @@
-"""Tables as text and as files."""
+"""Tables as text and in files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.share.export import formulas, save, text
+from synthkit.share.export import count_formulas, save, to_text
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "n": 1, "text": 'two\nlines, "quoted"\tand | a <b>'},
@@ -24,32 +24,32 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("form", "delimiter"), [("csv", ","), ("tsv", "\t")])
-def test_what_is_separated_is_read_back(form: str, delimiter: str) -> None:
-    made = text(ROWS, ["n", "text"], form)
+@pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_separated_values_are_read_back(format: str, delimiter: str) -> None:
+    made = to_text(ROWS, ["n", "text"], format)
     read = list(csv.reader(io.StringIO(made, newline=""), delimiter=delimiter))
     assert read == [["n", "text"], *([str(r["n"] or ""), r["text"]] for r in ROWS)]
 
 
 def test_json_lines_are_read_back() -> None:
-    lines = text(ROWS, ["id", "n", "text"], "jsonl").splitlines()
+    lines = to_text(ROWS, ["id", "n", "text"], "jsonl").splitlines()
     assert [json.loads(line) for line in lines] == ROWS
 
 
 def test_markdown_shows_cells_as_they_are() -> None:
-    assert text(ROWS[:1], ["text"], "markdown").splitlines()[2] == (
+    assert to_text(ROWS[:1], ["text"], "markdown").splitlines()[2] == (
         r'| two<br>lines, "quoted" and \| a &lt;b\> |'
     )
 
 
-def test_an_unknown_form_is_refused() -> None:
+def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UsageError, match="expected one of tsv, markdown"):
-        text(ROWS, ["n"], "xlsx")
+        to_text(ROWS, ["n"], "xlsx")
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, datasets.Dataset.from_dict])
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_any_kind_is_saved_whole(make: Any, suffix: str, tmp_path: Path) -> None:
+def test_a_table_of_any_kind_is_saved_and_read_back(make: Any, suffix: str, tmp_path: Path) -> None:
     table = make({"id": ["a", "b"], "n": [1, 2], "text": ["é\n", "=x"]})
     path = save(table, tmp_path / f"t.{suffix}")
     read = {
@@ -61,23 +61,23 @@ def test_any_kind_is_saved_whole(make: Any, suffix: str, tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_half_a_pair_is_kept_as_an_escape(tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_written_as_an_escape(tmp_path: Path) -> None:
     cells = pd.Series(["\ud800 half"], dtype=object)
     path = save(pd.DataFrame({"text": cells}), tmp_path / "t.jsonl")
     assert json.loads(path.read_text()) == {"text": "\ud800 half"}
 
 
-def test_nothing_is_written_over_unless_asked(tmp_path: Path) -> None:
+def test_a_file_is_overwritten_on_request_only(tmp_path: Path) -> None:
     path = save(ROWS[:1], tmp_path / "t.csv")
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="is there already; nothing was written over"):
+    with pytest.raises(UsageError, match="exists already, and was not overwritten"):
         save(ROWS[:2], path)
     assert path.read_bytes() == before
     save(ROWS[:2], path, overwrite=True)
     assert path.read_bytes() != before
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"ends in \.csv, \.jsonl, \.parquet; got 't\.xlsx'"):
         save(ROWS, tmp_path / "t.xlsx")
     with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
@@ -86,4 +86,4 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_formulas_are_counted() -> None:
     rows = [{"a": cell} for cell in ["=1", "+1", "-1", "@a", "\t=1", "1", " =1", -1, None, ["="]]]
-    assert formulas(rows, ["a"]) == 5
+    assert count_formulas(rows, ["a"]) == 5

@@ -1,3 +1,5 @@
+"""The store: what is written is on disk, and read back as it was."""
+
 from __future__ import annotations
 
 import json
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -46,38 +49,38 @@ def store(tmp_path: Path) -> Iterator[Store]:
     ],
     ids=["plain", "odd", "empty", "10 MB", "cut"],
 )
-def test_an_answer_comes_back_as_it_went_in(store: Store, answer: Completion) -> None:
-    assert store.put(KEY, PAYLOAD, answer) == answer
-    assert store.get([KEY, "0" * 32]) == {KEY: answer}
+def test_a_completion_is_read_back_as_it_was_written(store: Store, answer: Completion) -> None:
+    assert store.completions.put(KEY, PAYLOAD, answer) == answer
+    assert store.completions.get([KEY, "0" * 32]) == {KEY: answer}
 
 
-def test_an_answer_is_on_disk_before_put_returns(store: Store) -> None:
-    store.put(KEY, PAYLOAD, ANSWER)
+def test_a_completion_is_on_disk_before_put_returns(store: Store) -> None:
+    store.completions.put(KEY, PAYLOAD, ANSWER)
     code = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]))"
     query = "SELECT key, text FROM completions"
     seen = subprocess.check_output([sys.executable, "-c", code, store.path, query], text=True)
     assert seen.strip() == str((KEY, "Hello."))
 
 
-def test_the_first_answer_stays_and_all_see_it(store: Store) -> None:
-    store.put(KEY, PAYLOAD, ANSWER)
+def test_the_first_completion_of_a_key_stays_for_all_kernels(store: Store) -> None:
+    store.completions.put(KEY, PAYLOAD, ANSWER)
     other = Store(store.path)
-    assert other.put(KEY, PAYLOAD, replace(ANSWER, text="Later.")) == ANSWER
+    assert other.completions.put(KEY, PAYLOAD, replace(ANSWER, text="Later.")) == ANSWER
     other.close()
 
 
-def test_many_keys_are_looked_up_at_once(store: Store) -> None:
+def test_thousands_of_keys_are_looked_up_at_once(store: Store) -> None:
     requests = [replace(ASKED, index=i) for i in range(2500)]
     for request in requests[::2]:
-        store.put(request.key(MODEL), request.payload(MODEL), ANSWER)
-    assert len(store.get([request.key(MODEL) for request in requests])) == 1250
-    assert store.count() == 1250
-    assert store.get([]) == {}
+        store.completions.put(request.key(MODEL), request.payload(MODEL), ANSWER)
+    assert len(store.completions.get([request.key(MODEL) for request in requests])) == 1250
+    assert store.completions.count() == 1250
+    assert store.completions.get([]) == {}
 
 
-def test_the_log_is_used_and_gone_after_a_clean_close(tmp_path: Path) -> None:
+def test_the_log_is_removed_by_close(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
-    store.put(KEY, PAYLOAD, ANSWER)
+    store.completions.put(KEY, PAYLOAD, ANSWER)
     with closing(sqlite3.connect(store.path)) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     store.close()
@@ -85,26 +88,26 @@ def test_the_log_is_used_and_gone_after_a_clean_close(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
 
 
-def test_the_file_alone_holds_all_after_a_run(store: Store, tmp_path: Path) -> None:
-    store.put(KEY, PAYLOAD, ANSWER)
-    store.add_run("facts", "m", "Hi.", 1, Ledger(requests=1))
+def test_the_file_alone_holds_everything_after_a_run(store: Store, tmp_path: Path) -> None:
+    store.completions.put(KEY, PAYLOAD, ANSWER)
+    store.runs.add("facts", "m", "Hi.", 1, Ledger(requests=1))
     copy = Store(shutil.copy(store.path, tmp_path / "copy.sqlite"))
-    assert copy.get([KEY]) == {KEY: ANSWER}
+    assert copy.completions.get([KEY]) == {KEY: ANSWER}
     copy.close()
 
 
-def test_runs_and_models_are_kept_in_order(store: Store) -> None:
-    store.add_run("facts", "m", "Hi.", 1, Ledger(requests=1, cost=0.5))
-    store.add_run("", "m2", "Ho.", 0, Ledger(stopped="interrupted"))
-    first, second = store.runs()
+def test_runs_and_models_are_listed_in_order(store: Store) -> None:
+    store.runs.add("facts", "m", "Hi.", 1, Ledger(requests=1, cost=0.5))
+    store.runs.add("", "m2", "Ho.", 0, Ledger(stopped="interrupted"))
+    first, second = store.runs.all()
     assert (first["run"], first["name"], first["requests"], first["cost"]) == (1, "facts", 1, 0.5)
     assert (second["prompt"], second["stopped"], second["cost"]) == ("Ho.", "interrupted", None)
     for fingerprint, name in [("f1", "m"), ("f2", "m2"), ("f1", "m")]:
-        store.add_model(fingerprint, name)
-    assert list(store.models().items()) == [("f2", "m2"), ("f1", "m")]
+        store.models.add(fingerprint, name)
+    assert list(store.models.names().items()) == [("f2", "m2"), ("f1", "m")]
 
 
-def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     path.write_bytes(b"not a database" * 1000)
     with pytest.raises(StoreError, match="cannot be opened as a synthkit store"):
@@ -116,26 +119,26 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "absent" / "store.sqlite")
 
 
-def test_a_newer_format_is_refused_and_left_alone(store: Store) -> None:
-    store.put(KEY, PAYLOAD, ANSWER)
+def test_a_newer_format_is_refused_and_not_changed(store: Store) -> None:
+    store.completions.put(KEY, PAYLOAD, ANSWER)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match=r"format 99.*pip install -U jupyter-synthkit"):
         Store(store.path)
-    assert store.count() == 1
+    assert store.completions.count() == 1
 
 
-def test_a_closed_store_says_so(store: Store) -> None:
+def test_a_closed_store_raises_an_error_that_says_so(store: Store) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
-        store.get([KEY])
+        store.completions.get([KEY])
 
 
-def test_a_row_is_found_by_the_beginning_of_its_key(store: Store) -> None:
-    store.put(KEY, PAYLOAD, ANSWER)
-    (found,) = store.find(KEY[:16])
+def test_a_row_is_found_by_the_start_of_its_key(store: Store) -> None:
+    store.completions.put(KEY, PAYLOAD, ANSWER)
+    (found,) = store.completions.for_row(KEY[:16])
     assert (found.key, found.request, found.completion) == (KEY, PAYLOAD, ANSWER)
-    assert store.find("0000") == []
+    assert store.completions.for_row("0000") == []
 
 
 SAMPLED = Sampling()
@@ -161,27 +164,29 @@ EDITS: dict[str, tuple[Request, str]] = {
 @pytest.mark.parametrize("field", list(EDITS))
 def test_a_miss_is_explained_by_the_field_that_differs(store: Store, field: str) -> None:
     request, model = EDITS[field]
-    store.put(KEY, PAYLOAD, ANSWER)
-    store.put("f" * 32, replace(ASKED, messages=(Message("user", "Far."),)).payload("x"), ANSWER)
+    store.completions.put(KEY, PAYLOAD, ANSWER)
+    store.completions.put(
+        "f" * 32, replace(ASKED, messages=(Message("user", "Far."),)).payload("x"), ANSWER
+    )
     new = request.payload(model)
     assert [name for name, _, _ in differences(PAYLOAD, new)] == [field]
-    told = store.explain(new)
-    assert told.startswith(f"the nearest kept request ({KEY[:16]}) differs in {field}: ")
+    told = store.completions.explain(new)
+    assert told.startswith(f"the nearest stored request ({KEY[:16]}) differs in {field}: ")
     assert ";" not in told
 
 
-def test_what_is_held_needs_no_explanation(store: Store) -> None:
-    assert store.explain(PAYLOAD) == "nothing was generated in this session yet"
-    store.put(KEY, PAYLOAD, ANSWER)
-    assert store.explain(PAYLOAD) == ""
+def test_a_stored_request_needs_no_explanation(store: Store) -> None:
+    assert store.completions.explain(PAYLOAD) == "nothing was generated in this session yet"
+    store.completions.put(KEY, PAYLOAD, ANSWER)
+    assert store.completions.explain(PAYLOAD) == ""
 
 
 def test_long_texts_are_explained_by_the_part_that_differs(store: Store) -> None:
     long = "word " * 500
     first = replace(ASKED, messages=(Message("user", long + "one cat" + long),))
-    store.put(first.key(MODEL), first.payload(MODEL), ANSWER)
+    store.completions.put(first.key(MODEL), first.payload(MODEL), ANSWER)
     second = replace(ASKED, messages=(Message("user", long + "two cats" + long),))
-    told = store.explain(second.payload(MODEL))
+    told = store.completions.explain(second.payload(MODEL))
     assert "one cat" in told
     assert "two cats" in told
     assert len(told) < 300
@@ -233,11 +238,11 @@ def test_two_processes_write_two_thousand_rows_each_at_once(
         assert (out, error) == ("2000 2000 2000\n", "")
     assert [path.name for path in (tmp_path / "work").glob("store*")] == ["store.sqlite"]
     with sk.Session(tmp_path / "work") as session:
-        assert session.store.count() == 4000
+        assert session.store.completions.count() == 4000
         assert session.runs()["rows"].tolist() == [2000, 2000]
 
 
-def test_after_kill_9_only_what_remains_and_was_in_flight_is_asked(
+def test_after_kill_9_only_requests_without_a_completion_are_sent(
     tmp_path: Path, writer: Callable[..., subprocess.Popen[str]]
 ) -> None:
     process = writer("a", 400, seconds=0.01)
@@ -245,11 +250,11 @@ def test_after_kill_9_only_what_remains_and_was_in_flight_is_asked(
     process.stdin.write("go\n")
     process.stdin.flush()
     with sk.Session(tmp_path / "work") as session:
-        while session.store.count() < 60:
+        while session.store.completions.count() < 60:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        held = session.store.count()
+        held = session.store.completions.count()
         assert 60 <= held < 400
         fake, rows = sk.Fake(), [{"i": i} for i in range(400)]
         run = sk.generate("{{ i }} a", rows=rows, model=fake, session=session)
@@ -260,52 +265,49 @@ def test_after_kill_9_only_what_remains_and_was_in_flight_is_asked(
 
 
 def test_threads_of_one_process_share_a_store(store: Store) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     def put(i: int) -> Any:
         request = replace(ASKED, index=i)
-        return store.put(request.key(MODEL), request.payload(MODEL), ANSWER)
+        return store.completions.put(request.key(MODEL), request.payload(MODEL), ANSWER)
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(put, range(400))) == [ANSWER] * 400
-    assert store.count() == 400
+    assert store.completions.count() == 400
 
 
-def test_marks_are_appended_and_come_back_in_order(store: Store) -> None:
-    first = store.add_marks([Mark(id="a", label="accept", by="ana", at=1.5)])
-    both = store.add_marks(
+def test_threads_of_one_process_commit_at_once(store: Store) -> None:
+    def record(i: int) -> int:
+        store.marks.add([Mark(id=f"{i}", label="accept")])
+        return store.runs.add("facts", "m", "Hi.", 1, Ledger())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(record, range(100))) == list(range(1, 101))
+    assert len(store.marks.all()) == 100
+
+
+def test_marks_are_appended_and_read_in_order(store: Store) -> None:
+    first = store.marks.add([Mark(id="a", label="accept", by="ana", at=1.5)])
+    both = store.marks.add(
         [
             Mark(id="a", label="reject", reason="too short \ud800", by="ana", at=2.0, flag=True),
             Mark(id="b", edit={"text": "ä"}, by="bo", task="tone", round=2, act="redo"),
         ]
     )
     assert [mark.step for mark in [*first, *both]] == [1, 2, 2]
-    assert [mark.id for mark in store.marks()] == ["a", "a", "b"]
-    assert store.marks(["b"]) == [both[1]]
-    assert store.marks(["a"])[1].reason == "too short ?"
-    assert store.marks([]) == []
+    assert [mark.id for mark in store.marks.all()] == ["a", "a", "b"]
+    assert store.marks.for_rows(["b"]) == [both[1]]
+    assert store.marks.for_rows(["a"])[1].reason == "too short ?"
+    assert store.marks.for_rows([]) == []
 
 
-def test_a_mark_is_on_disk_before_add_marks_returns(store: Store) -> None:
-    store.add_marks([Mark(id="a", label="accept")])
+def test_a_mark_is_on_disk_before_add_returns(store: Store) -> None:
+    store.marks.add([Mark(id="a", label="accept")])
     with closing(sqlite3.connect(store.path)) as other:
         assert other.execute("SELECT row, label FROM marks").fetchall() == [("a", "accept")]
 
 
-def test_a_store_of_the_first_format_gains_marks(store: Store) -> None:
-    store.put(KEY, PAYLOAD, ANSWER)
-    store.close()
-    with closing(sqlite3.connect(store.path)) as db:
-        db.executescript("DROP TABLE marks; DROP TABLE labs; PRAGMA user_version = 1;")
-    with closing(Store(store.path)) as again:
-        assert again.get([KEY]) == {KEY: ANSWER}
-        assert again.marks() == []
-        assert again.add_marks([Mark(id="a", label="accept")])
-
-
-def test_a_lab_is_kept_under_its_name(store: Store) -> None:
-    store.put_lab("tone", {"variants": ["a"]})
-    store.put_lab("tone", {"variants": ["a", "b"]})
-    assert store.labs() == ["tone"]
-    assert store.lab("tone") == {"variants": ["a", "b"]}
-    assert store.lab("other") is None
+def test_a_lab_is_stored_under_its_name(store: Store) -> None:
+    store.labs.put("tone", {"variants": ["a"]})
+    store.labs.put("tone", {"variants": ["a", "b"]})
+    assert store.labs.names() == ["tone"]
+    assert store.labs.get("tone") == {"variants": ["a", "b"]}
+    assert store.labs.get("other") is None

@@ -13,7 +13,7 @@ from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.data import tables as tables
-from synthkit.data.expressions import text as as_text
+from synthkit.data.expressions import as_text
 from synthkit.data.results import Curation, Stage
 
 MISSING = "missing"
@@ -139,6 +139,12 @@ def texts(table: Any, column: str = "text") -> list[str]:
         If the column does not exist.
     """
     return [as_text(cell) for cell in tables.column(table, column)]
+
+
+def embedder_name(embed: Any) -> str:
+    """The name of an embedder, or of its function, for the name of a filter."""
+    owner = getattr(embed, "__self__", embed)
+    return str(getattr(owner, "name", None) or getattr(embed, "__name__", type(embed).__name__))
 
 
 def checked(test: Callable[[Any], str], at: int, value: Any) -> str:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.scores import Floats
-from synthkit.stats.bootstrap import Difference, bootstrap, jackknife, paired_bootstrap
+from synthkit.stats.bootstrap import Difference, bootstrap, paired_bootstrap
 from synthkit.stats.intervals import wilson
+from synthkit.stats.jackknife import jackknife
 
 Positions: TypeAlias = NDArray[np.intp]
 

@@ -13,8 +13,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, jackknifed
-from synthkit.stats.bootstrap import jackknife
 from synthkit.stats.intervals import check_level
+from synthkit.stats.jackknife import jackknife
 
 BLOCK = 512
 """Rows for which the similarities to all others are computed at once."""

@@ -18,7 +18,7 @@ from synthkit.core.types import Score
 from synthkit.evaluate.metrics.ngrams import NgramCounts, count_ngrams, text_list, token_codes
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, jackknifed
-from synthkit.stats.bootstrap import jackknife
+from synthkit.stats.jackknife import jackknife
 
 PARTS = 20
 """Parts of the texts for the jackknife, where leaving out each text would take too long."""

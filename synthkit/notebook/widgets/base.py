@@ -1,12 +1,9 @@
-"""The base of all widgets: front-end files, messages, errors, and what is sent of long cells."""
+"""The base of all widgets: messages, errors, heartbeat, and what is sent of long cells."""
 
 from __future__ import annotations
 
 import json
-import re
-import uuid
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import anywidget
@@ -14,48 +11,28 @@ import traitlets
 
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.formatting import cell, is_number
+from synthkit.notebook.widgets.heartbeat import HEARTBEAT
 
 T = TypeVar("T")
 
-HERE = Path(__file__).parent
 SAFE_INTEGER = 2**53
-_UNREAD = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/\n|//[^\n]*\n)?", re.MULTILINE | re.DOTALL)
-
-_SECTION = re.compile(r"/\* == (\w+)[^*]*\*/")
-
-
-def source(*names: str) -> str:
-    """The ES module made of files in ``static/``, with what they all share in front.
-
-    Lines of comment and indentation are left out, since each widget is saved with its module in
-    the notebook; so no template literal may go over several lines.
-    """
-    files = ((HERE / name).read_text(encoding="utf-8") for name in ("shared/base.js", *names))
-    return _UNREAD.sub("", "".join(files))
-
-
-def style(widget: str) -> str:
-    """The stylesheet's common part and a widget's own, without comments and indentation."""
-    common, *parts = _SECTION.split((HERE / "shared" / "synthkit.css").read_text(encoding="utf-8"))
-    own = dict(zip(parts[::2], parts[1::2], strict=True))[widget]
-    return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", common + own, flags=re.DOTALL))
 
 
 class Widget(anywidget.AnyWidget):
     """A widget whose data stays in the kernel, which answers the messages of the front end.
 
-    ``about`` holds what never changes, and the widget's id, by which the front end asks its manager
-    whether the kernel is still there. The ``error`` of a message is shown in the widget, because
-    ipywidgets would log it where nobody looks; the next message that succeeds clears it.
+    A subclass names its built front end, ``widget.js`` and ``widget.css``, as ``_esm`` and
+    ``_css``. ``about`` holds what never changes. The ``error`` of a message is shown in the widget,
+    because ipywidgets would log it where nobody looks; the next message clears it.
     """
 
     about = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, about: Mapping[str, Any], **states: Any) -> None:
-        model_id = uuid.uuid4().hex
-        super().__init__(model_id=model_id, about={"id": model_id, **about}, **states)
+        super().__init__(about=dict(about), **states)
         self.on_msg(self._receive)
+        HEARTBEAT.follow(self)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The view; empty where there can be none, since the static output is shown beside it."""
@@ -66,13 +43,17 @@ class Widget(anywidget.AnyWidget):
         return bundle
 
     def _receive(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
+        if content.get("type") == "ping":
+            self.send({"type": "pong"})
+            return
+        if self.error:
+            self.error = ""  # the same error once more is a change then, and is shown
         try:
-            reply = self._reply(content)
+            with HEARTBEAT.busy():
+                reply = self._reply(content)
         except Exception as error:
             self.fail(error)
             return
-        if self.error:
-            self.error = ""
         if reply:
             self.send(reply)
 

@@ -23,8 +23,9 @@ from synthkit.evaluate.raters.bradley_terry import ratings
 from synthkit.evaluate.raters.krippendorff import krippendorff
 from synthkit.evaluate.raters.length_control import length_controlled
 from synthkit.evaluate.raters.reliability import reliability, roc_area
-from synthkit.stats.bootstrap import bootstrap, jackknife, pseudo_values
+from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import wilson
+from synthkit.stats.jackknife import jackknife, pseudo_values
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against

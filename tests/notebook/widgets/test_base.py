@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.notebook.widgets.base import HERE, Widget, clipped
+from synthkit.notebook.widgets.base import Widget, clipped
 
-MODULES = sorted(str(path.relative_to(HERE)) for path in HERE.rglob("*.js"))
-WIDGETS = (
-    *("grid.preview.Preview", "grid.widget.TableView", "marker.widget.Marker"),
-    *("lab.widget.Lab", "explorer.widget.Explorer", "sessions.widget.SessionBrowser"),
-)
+WIDGETS = {
+    "grid.preview.Preview": "sk-preview",
+    "grid.widget.TableView": "sk-preview",
+    "marker.widget.Marker": "sk-marker",
+    "lab.widget.Lab": "sk-lab",
+    "explorer.widget.Explorer": "sk-explorer",
+    "sessions.widget.SessionBrowser": "sk-session",
+}
+"""The widgets, and the class of their root elements."""
+GROUP = re.compile(r"@(?:media|container|supports)[^{]*\{")
+PARENTHESES = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
+RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 
 
 class Echo(Widget):
@@ -34,22 +42,32 @@ def ask(widget: Widget, **content: Any) -> None:
     widget._handle_custom_msg(content, [])
 
 
-@pytest.mark.parametrize("name", WIDGETS)
-def test_a_widget_is_small_and_asks_no_network(name: str) -> None:
+def built(name: str) -> tuple[str, str]:
+    """The module and the stylesheet of a widget, as they are saved in a notebook."""
     module, _, cls = name.rpartition(".")
     widget = getattr(importlib.import_module(f"synthkit.notebook.widgets.{module}"), cls)
-    script, style = widget._esm, widget._css
-    assert len(script.encode()) < 50_000
-    assert len((script + style).encode()) < 70_000
+    return str(widget._esm), str(widget._css)
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_a_widget_is_small_and_asks_no_network(name: str) -> None:
+    script, style = built(name)
+    assert len((script + style).encode()) < 50_000
     for forbidden in ("http:", "https:", "import ", "import(", "innerHTML", "eval(", "url("):
         # the namespace of SVG is a name, and nothing is fetched from it
         assert forbidden not in (script + style).replace("http://www.w3.org/2000/svg", "")
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_no_template_literal_goes_over_lines_whose_indentation_is_left_out(name: str) -> None:
-    lines = (HERE / name).read_text().splitlines()
-    assert [line for line in lines if line.count("`") % 2] == []
+@pytest.mark.parametrize(("name", "root"), WIDGETS.items())
+def test_each_rule_of_a_stylesheet_is_within_the_widgets_root(name: str, root: str) -> None:
+    _, style = built(name)
+    rules = RULE.findall(GROUP.sub("", style))
+    assert len(rules) > 60
+    selectors = [one for names, _ in rules for one in PARENTHESES.sub("()", names).split(",")]
+    scope = re.compile(rf"(?:^|\s)\.synthkit\.{root}(?![\w-])")
+    assert [one for one in selectors if not scope.search(one)] == []
+    assert "@import" not in style
+    assert "@keyframes" not in style
 
 
 def test_an_error_in_a_callback_is_shown_until_one_succeeds() -> None:

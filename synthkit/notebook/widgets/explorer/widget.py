@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables as tables
 from synthkit.evaluate.views.group_contrast import Grouping
 from synthkit.notebook.output import map_image
-from synthkit.notebook.widgets.base import Widget, clipped, source, style
+from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.notebook.widgets.explorer.map import How, TextMap
 
 State = Literal["waiting", "embedding", "ready", "interrupted", "failed"]
@@ -53,8 +54,8 @@ class Explorer(Widget):
     options : the other options of ``TextMap``.
     """
 
-    _esm = source("explorer/widget.js")
-    _css = style("explorer")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     stage = traitlets.Dict().tag(sync=True)
     chart = traitlets.Dict().tag(sync=True)

@@ -1,14 +1,14 @@
 """The rows behind a view, and which of them a query finds.
 
-A source refers to rows and never copies them: the outcomes of a run as they arrive, or a table of
-any kind. A place is the index of a row in its source.
+A source refers to rows and never copies them: the rows of a run as they arrive, or a table of any
+kind. A place is the index of a row in its source.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, Protocol
 
 from synthkit.core.errors import TableError, UsageError, unknown
@@ -66,23 +66,28 @@ class RowSource(Protocol):
         """The rows at some places as a table with ids."""
 
 
-class OutcomeLog:
-    """The outcomes of a run in the order of their arrival; ``id_of`` gives the id of a position."""
+class RowLog:
+    """Rows and rejects in the order of their arrival; ``id_of`` gives the id of a position."""
 
-    def __init__(self, columns: Sequence[str], id_of: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        id_of: Callable[[int], str] = str,
+        rows: Iterable[ViewRow] = (),
+    ) -> None:
         self.columns = self.fields = columns
         self._id_of = id_of
-        self._rows: list[ViewRow] = []
+        self._rows = list(rows)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def append(self, row: ViewRow) -> None:
-        """Add an outcome."""
+        """Add a row or a reject."""
         self._rows.append(row)
 
     def rows(self, places: Sequence[int]) -> list[ViewRow]:
-        """The outcomes at some places."""
+        """The rows at some places."""
         return [self._rows[place] for place in places]
 
     def cells(self, name: str, start: int, stop: int) -> Sequence[Any]:
@@ -203,6 +208,14 @@ class Query:
             raise UsageError(f"the rows cannot be sorted by {self.by!r}: no such column.")
 
 
+def read_query(content: Mapping[str, Any]) -> Query:
+    """The query in a message of the front end."""
+    try:
+        return Query(**{field.name: content[field.name] for field in fields(Query)})
+    except KeyError as error:
+        raise UsageError(f"expected a query with {error}; got {content!r}.") from None
+
+
 def matching(
     source: RowSource, query: Query, start: int, stop: int, ids: Collection[str] | None = None
 ) -> Sequence[int]:
@@ -251,7 +264,7 @@ def ordered(source: RowSource, query: Query, places: Sequence[int]) -> Sequence[
         else:
             texts.append(place)
     numbers.sort(key=cells.__getitem__, reverse=query.down)
-    words = {place: expressions.text(cells[place]).lower() for place in texts}
+    words = {place: expressions.as_text(cells[place]).lower() for place in texts}
     texts.sort(key=words.__getitem__, reverse=query.down)
     return [*texts, *numbers, *missing] if query.down else [*numbers, *texts, *missing]
 
@@ -280,7 +293,7 @@ def _kind(cells: Sequence[Any], rejects: Sequence[Any]) -> dict[str, Any]:
         return about | {"kind": "list"}
     values: set[str] = set()
     for cell in filled:
-        values.add(expressions.text(cell))
+        values.add(expressions.as_text(cell))
         if len(values) > min(MOST_LABELS, len(filled) // 2):
             return about | {"kind": "text"}
     return about | {"kind": "label", "values": len(values)}
@@ -301,6 +314,6 @@ def _containing(
         found.update(
             place
             for place in places
-            if place not in found and text in expressions.text(cells[place - start]).lower()
+            if place not in found and text in expressions.as_text(cells[place - start]).lower()
         )
     return [place for place in places if place in found]

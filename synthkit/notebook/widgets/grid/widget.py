@@ -16,15 +16,16 @@ import traitlets
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
-from synthkit.data.expressions import text as plain
-from synthkit.notebook.output.provenance import Part, of_id
-from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable, source, style
+from synthkit.data.expressions import as_text
+from synthkit.notebook.output.provenance import ProvenancePart, of_id
+from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
     Query,
     RowSource,
     TableSource,
     ViewRow,
     column_kinds,
+    read_query,
 )
 from synthkit.notebook.widgets.grid.window import RowWindow
 from synthkit.sessions.session import Session
@@ -54,8 +55,8 @@ class RowsView(Widget):
     query : the first query.
     """
 
-    _esm = source("grid/table.js", "grid/detail.js", "grid/widget.js")
-    _css = style("rows")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     view = traitlets.Dict().tag(sync=True)
     first = traitlets.List().tag(sync=True)
@@ -65,7 +66,7 @@ class RowsView(Widget):
         self,
         name: str,
         rows: RowSource,
-        trail: Callable[[ViewRow], Sequence[Part]],
+        trail: Callable[[ViewRow], Sequence[ProvenancePart]],
         *,
         about: Mapping[str, Any],
         query: Query | None = None,
@@ -110,7 +111,7 @@ class RowsView(Widget):
         Raises
         ------
         UsageError
-            If there are no rows, or ``form`` is not one of :data:`synthkit.share.export.FORMS`.
+            If there are no rows, or ``form`` is not one of :data:`synthkit.share.export.FORMATS`.
         """
         places = self.window.places
         size = len(places)
@@ -122,14 +123,16 @@ class RowsView(Widget):
         columns += [name for name in ("raw", "reason") if name in records[0]]
         room, rows = COPY_LENGTH, list[dict[str, Any]]()
         for record in records:
-            room -= sum(len(plain(record.get(name))) for name in columns)
+            room -= sum(len(as_text(record.get(name))) for name in columns)
             if rows and room < 0:
                 break
             rows.append(record)
         message = f"Copied {count(len(rows), 'row')}"
         if index is None and len(rows) < size:
             message += f" of {thousands(size)}, the most that is copied at once. Save writes all"
-        return export.text(rows, columns, form), f"{message}.{_formula_note(form, rows, columns)}"
+        return export.to_text(
+            rows, columns, form
+        ), f"{message}.{_formula_note(form, rows, columns)}"
 
     def _send_view(self) -> None:
         with self.window.lock, self.hold_sync():
@@ -186,16 +189,15 @@ class RowsView(Widget):
             reply = {"type": kind, "query": self.window.number, "index": index}
         if kind == "row":
             return {**reply, "row": self._wire(row, FULL_LENGTH)}
-        parts = [Part("fact", "rejected", row.reject[1])] if row.reject else []
+        parts = [ProvenancePart("fact", "rejected", row.reject[1])] if row.reject else []
         parts += self._trail(row)
         wired = [[part.kind, part.label, clipped(part.value, FULL_LENGTH)] for part in parts]
         return {**reply, "parts": wired}
 
     def _show(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        names = ("where", "search", "which", "by", "down")
         refused = ""
         try:
-            self.show(Query(**{name: content[name] for name in names}))
+            self.show(read_query(content))
         except UsageError as error:
             refused = str(error)
         return {"type": "shown", "turn": content.get("turn"), "refused": refused}
@@ -255,7 +257,7 @@ class TableView(RowsView):
         query = Query(where=where)
         query.check(rows)
 
-        def trail(row: ViewRow) -> Sequence[Part]:
+        def trail(row: ViewRow) -> Sequence[ProvenancePart]:
             (id,) = rows.ids(row.position, row.position + 1)
             return of_id(session, str(id), row.cells or {})
 
@@ -279,7 +281,7 @@ def _records(rows: Sequence[ViewRow]) -> list[dict[str, Any]]:
 
 def _formula_note(form: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """A warning about cells that a spreadsheet would read as formulas."""
-    found = export.formulas(rows, columns) if form in ("csv", "tsv") else 0
+    found = export.count_formulas(rows, columns) if form in ("csv", "tsv") else 0
     if not found:
         return ""
     cells = f"{count(found, 'cell')} start{'s' if found == 1 else ''} with =, +, - or @"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -18,7 +19,7 @@ from synthkit.core.static_output import StaticOutput
 from synthkit.data.results import Curation
 from synthkit.notebook.deferred import Deferred
 from synthkit.notebook.output.provenance import of_id
-from synthkit.notebook.widgets.base import Widget, clipped, source, style
+from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.notebook.widgets.marker.keys import bindings, second_keys
 from synthkit.notebook.widgets.marker.pairs import PairQueue, view_of
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
@@ -55,8 +56,8 @@ class Marker(Widget):
         If an option is invalid, or two actions have the same key.
     """
 
-    _esm = source("marker/widget.js")
-    _css = style("marker")
+    _esm = Path(__file__).with_name("widget.js")
+    _css = Path(__file__).with_name("widget.css")
 
     shown = traitlets.Dict().tag(sync=True)
 

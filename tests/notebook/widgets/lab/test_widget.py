@@ -12,9 +12,10 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import UsageError
-from synthkit.lab.lab import Laboratory
+from synthkit.lab.lab import PromptLab
 from synthkit.notebook import Lab
-from synthkit.notebook.output.lab_summary import Kept, static
+from synthkit.notebook.deferred import Deferred
+from synthkit.notebook.output.lab_summary import static
 from tests.notebook.conftest import Shell
 
 A, B = "Write about {{ topic }}.", "Say {{ topic }}."
@@ -82,7 +83,7 @@ def test_marks_comments_and_undo(make: Make, session: sk.Session) -> None:
     assert page["rows"][0]["cells"][1]["mark"] == "accept"
     ask(widget, type="comment", row=0, slot=1, text=" good ", view=1)
     assert cells(widget)[0][1]["comment"] == "good"
-    assert [mark.reason for mark in session.store.marks()] == ["", "good"]
+    assert [mark.reason for mark in session.store.marks.all()] == ["", "good"]
     ask(widget, type="undo")
     ask(widget, type="undo")
     assert cells(widget)[0][1] | {"mark": "", "comment": ""} == cells(widget)[0][1]
@@ -141,7 +142,7 @@ def test_an_edit_that_cannot_be_is_refused(
     (reply,) = ask(widget, **edit | changed)
     assert reply["type"] == "refused"
     assert said in reply["message"]
-    assert len(widget.laboratory.variants) == 2
+    assert len(widget.lab.variants) == 2
     assert widget.error == ""
 
 
@@ -274,7 +275,7 @@ def test_the_static_twin_follows_at_most_once_a_second(make: Make) -> None:
             self.shown.append(shown.plain)
 
     place = Place()
-    widget.changed = Kept(place, lambda: widget.static)
+    widget.changed = Deferred(lambda: place.update(widget.static), 1.0)
     widget.run()
     for row in range(3):
         ask(widget, type="mark", row=row, slot=0, label="accept", view=1)
@@ -288,10 +289,10 @@ def test_the_static_twin_follows_at_most_once_a_second(make: Make) -> None:
 
 def test_the_static_twin_escapes_and_says_what_is_left(make: Make) -> None:
     widget = make(["<b>{{ topic }}</b>"], inputs=[{"topic": str(n)} for n in range(20)], limit=20)
-    shown = static(widget.laboratory)
-    assert "lab: first 8 of 20 rows, 1 column, 20 cells not asked yet" in shown.plain
+    shown = static(widget.lab)
+    assert "lab: first 8 of 20 rows, 1 column, 20 cells not run yet" in shown.plain
     widget.run()
-    html = static(widget.laboratory).html
+    html = static(widget.lab).html
     assert "&lt;B&gt;0&lt;/B&gt;" in html
     assert "<B>" not in html
 
@@ -322,7 +323,7 @@ def test_the_verb_shows_a_static_lab_where_nobody_looks_on(shell: Shell) -> None
     assert "tone: 2 rows, 2 columns" in shown
     assert "A beats B" not in shown
     assert "WRITE ABOUT BREAD." in shown
-    assert isinstance(shell["tone_lab"], Laboratory)
+    assert isinstance(shell["tone_lab"], PromptLab)
     shell.run("%%synth tone --model gpt --from topics\nWrite about {{ topic }}.")
     assert shell["tone_run"].ledger.hits == 2
 
@@ -341,11 +342,11 @@ def test_the_verb_opens_a_lab_again_by_its_name(shell: Shell) -> None:
         "Write about {{ topic }}.",
         "Tell of {{ topic }}.",
     ]
-    assert again.matrix.jury.names == ["loud", "judge Is it?"]
-    assert again.setup.judge is shell["gpt"]
+    assert again.matrix.checks.names == ["loud", "judge Is it?"]
+    assert again.config.judge is shell["gpt"]
     assert again.variants[0].sampling.temperature == 0.2
     assert len(shell["gpt"].asked) == asked
-    assert "2 cells not asked yet" in shown
+    assert "2 cells not run yet" in shown
     again.back("A", 0)
     assert again.missing() == []
 

@@ -15,12 +15,13 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
-from synthkit.curate.marks.history import shuffled
+from synthkit.curate.marks.orders import shuffled
 from synthkit.data import tables as tables
 from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.keys import bindings
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 from synthkit.notebook.widgets.marker.view import QueueView
+from synthkit.store import database
 from tests.notebook.conftest import Shell
 
 
@@ -92,7 +93,7 @@ def test_a_mark_is_on_disk_before_the_next_row_is_shown(
     browser = mark()
     seen: list[tuple[int, str]] = []
     browser.marker.observe(
-        lambda change: seen.append((len(session.store.marks()), change["new"]["row"]["id"])),
+        lambda change: seen.append((len(session.store.marks.all()), change["new"]["row"]["id"])),
         names="shown",
     )
     for _ in range(3):
@@ -134,7 +135,7 @@ def test_a_message_that_comes_again_marks_once(mark: Open, seed: int) -> None:
                 type="act", client="page", seq=seq, do="label", id=row, label="accept"
             )
             assert again["answered"] == ["page", seq, True]
-    log = browser.marker.queue.session.store.marks()
+    log = browser.marker.queue.session.store.marks.all()
     assert [one.id for one in log] == [f"r{i}" for i in range(300)]
 
 
@@ -242,7 +243,7 @@ def test_a_write_that_fails_is_said_and_the_row_stays(
     mark: Open, session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = mark()
-    monkeypatch.setattr(session.store, "_db", sqlite3.connect(":memory:"))
+    monkeypatch.setattr(session.store._database, "_connection", sqlite3.connect(":memory:"))
     shown = browser.label("accept")
     assert (shown["row"]["id"], shown["marked"], shown["undo"]) == ("r0", 0, 0)
     assert shown["answered"] == ["page", 1, False]
@@ -252,13 +253,15 @@ def test_a_write_that_fails_is_said_and_the_row_stays(
     assert browser.marker.error == ""
 
 
-def test_a_locked_store_is_waited_for_and_then_said(mark: Open, session: sk.Session) -> None:
+def test_a_locked_store_is_waited_for_and_then_said(
+    mark: Open, session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser = mark()
-    session.store._db.execute("PRAGMA busy_timeout = 50")
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     other = sqlite3.connect(session.store.path)
     other.execute("BEGIN IMMEDIATE")
     browser.label("accept")
-    assert "database is locked" in browser.marker.error
+    assert "locked by another process" in browser.marker.error
     other.rollback()
     other.close()
     assert browser.label("accept")["marked"] == 1
@@ -310,7 +313,7 @@ def test_a_score_function_that_fails_loses_no_mark(mark: Open, session: sk.Sessi
     browser = mark(rows(40), order="uncertain", score=score)
     for _ in range(12):
         browser.label("accept")
-    assert len(session.store.marks()) == 12
+    assert len(session.store.marks.all()) == 12
     assert browser.shown["marked"] == 12
     assert browser.row == "r12"
 
@@ -397,7 +400,7 @@ def test_marks_from_many_threads_are_all_there(mark: Open, session: sk.Session) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert browser.shown["marked"] == len(session.store.marks()) == 200
+    assert browser.shown["marked"] == len(session.store.marks.all()) == 200
     assert len(Browser(browser.marker).marker.marks) == 200
 
 
@@ -488,7 +491,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
     browser = mark()
     browser.send(**content)
     assert browser.marker.error
-    assert session.store.marks() == []
+    assert session.store.marks.all() == []
     assert browser.row == "r0"
 
 

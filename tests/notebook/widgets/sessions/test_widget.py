@@ -15,11 +15,12 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Ledger, Mark
-from synthkit.notebook.widgets.sessions import widget
+from synthkit.notebook.widgets.sessions import overview, widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
-from synthkit.sessions import bundle_import, deletion
+from synthkit.sessions import bundle_import
+from synthkit.store import store as store_module
 from tests.notebook.conftest import Shell
-from tests.sessions.test_bundle_export import fill
+from tests.sessions.contents import fill
 
 
 @pytest.fixture
@@ -57,9 +58,9 @@ def test_runs_and_tables_come_newest_first(full: sk.Session) -> None:
         "replies": ["run 2, 3 generated from said", "–"],
         "said": ["run 1", "3 accept"],
     }
-    counts = ["2 runs", "3 tables", "6 answers", "3 marks"]
+    counts = ["2 runs", "3 tables", "6 completions", "3 marks"]
     assert browser.overview["counts"][:4] == counts
-    assert browser.overview["marks"] == [["–", "ana", "accept", "first look", "3"]]
+    assert browser.overview["marks"] == [["–", "ana", "accept", "round 1", "3"]]
     assert browser.overview["labs"] == ["tone"]
 
 
@@ -74,7 +75,7 @@ def test_the_graph_has_places_and_edges(full: sk.Session) -> None:
 
 
 def test_ten_thousand_runs_go_in_pages(session: sk.Session) -> None:
-    with session.store.transaction() as db:
+    with closing(sqlite3.connect(session.store.path)) as db, db:
         row = ("a name", "m", "p" * 1000, 1.0, 5, json.dumps({"requests": 5, "hits": 0,
                "rejects": 0, "prompt_tokens": 1, "completion_tokens": 1, "seconds": 1.0,
                "cost": 0.25, "stopped": ""}))  # fmt: skip
@@ -87,8 +88,24 @@ def test_ten_thousand_runs_go_in_pages(session: sk.Session) -> None:
     assert ask(browser, type="page", of="runs", start=20_000)["rows"] == []
     assert browser.overview["chart"]["unit"] == "US dollars"
     points = browser.overview["chart"]["points"]
-    assert len(points) <= widget.CHART_POINTS + 1
+    assert len(points) <= overview.CHART_POINTS + 1
     assert points[-1] == [1.0, 2500.0, 10_000]
+
+
+def test_lists_are_sorted_and_filtered_as_tables_are(full: sk.Session) -> None:
+    browser = SessionBrowser(full)
+    query = {"where": "", "search": "", "which": "all", "by": ":name", "down": True}
+    ask(browser, type="show", of="tables", query=query)
+    assert [row[0] for row in cells(browser, "tables")] == ["said", "replies", "good"]
+    ask(browser, type="show", of="tables", query=query | {"where": "rows > 2", "search": "RUN 2"})
+    assert [row[0] for row in cells(browser, "tables")] == ["replies"]
+    assert browser.first["tables"]["total"] == 1
+    full.save("more", full.load("said"))
+    browser.refresh()
+    assert [row[0] for row in cells(browser, "tables")] == ["replies"]
+    ask(browser, type="show", of="tables", query=query | {"where": "nothing > 2"})
+    assert "column 'nothing' not found" in browser.error
+    assert browser.first["runs"]["total"] == 2
 
 
 def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session) -> None:
@@ -96,15 +113,15 @@ def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session
     ids = [f"{n:016x}" for n in range(50)]
     for n in range(60):
         session.save(f"{long[:97]}{n:03}", pd.DataFrame({"id": ids[: 50 - n // 2]}))
-        session.store.add_run(f"{n}" + "ä" * 500, "m" * 5000, "p" * 50_000, 1, Ledger())
-        session.store.put_lab(f"{n} " + "l" * 500, {})
-        session.store.add_marks([Mark(id="a", label=f"{n}" + "y" * 500, by="b" * 500)])
+        session.store.runs.add(f"{n}" + "ä" * 500, "m" * 5000, "p" * 50_000, 1, Ledger())
+        session.store.labs.put(f"{n} " + "l" * 500, {})
+        session.store.marks.add([Mark(id="a", label=f"{n}" + "y" * 500, by="b" * 500)])
     browser = SessionBrowser(session)
     state = {name: browser.get_state()[name] for name in ("overview", "first", "graph", "about")}
     assert len(json.dumps(state)) < 30_000
     assert len(ask(browser, type="page", of="tables", start=0)["rows"]) == widget.PAGE
     assert browser.graph["hidden"] > 20
-    assert len(json.dumps(browser.graph)) <= widget.GRAPH_BYTES
+    assert len(json.dumps(browser.graph)) <= overview.GRAPH_BYTES
 
 
 def test_an_empty_session_has_nothing_and_breaks_nothing(session: sk.Session) -> None:
@@ -128,7 +145,7 @@ def test_a_refresh_shows_what_another_kernel_did_and_is_silent_otherwise(full: s
     ask(browser, type="refresh")
     assert browser.first["runs"]["total"] == 3
     assert changes == [1]
-    full.store.add_marks([Mark(id="z", label="reject", by="bo")])
+    full.store.marks.add([Mark(id="z", label="reject", by="bo")])
     ask(browser, type="refresh")
     assert browser.overview["counts"][3] == "4 marks"
 
@@ -166,16 +183,16 @@ def test_nothing_is_deleted_that_was_not_said(full: sk.Session) -> None:
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="delete", what=what)
-    assert "was not said before" in browser.error
+    assert "ask first what a deletion would take" in browser.error
     said = ask(browser, type="would", what=what)
-    assert said["goes"].startswith("Would go: run 2, table replies with 3 rows, 3 answers: ")
-    assert said["goes"].endswith("This cannot be undone.")
+    assert said["goes"].startswith("This deletes run 2, table replies with 3 rows, 3 completions (")
+    assert said["goes"].endswith("It cannot be undone.")
     ask(browser, type="delete", what={"run": 1, "completions": True})
-    assert "was not said before" in browser.error
+    assert "ask first what a deletion would take" in browser.error
     assert len(full.runs()) == 2
     ask(browser, type="would", what=what)
     done = ask(browser, type="delete", what=what)
-    assert done["told"].startswith("Deleted: run 2, table replies with 3 rows, 3 answers.")
+    assert done["told"].startswith("Deleted: run 2, table replies with 3 rows, 3 completions.")
     assert browser.first["runs"]["total"] == 1
     assert full.names() == ["good", "said"]
 
@@ -184,17 +201,17 @@ def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> No
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="would", what=what)
-    full.store.add_marks([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
+    full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
     again = ask(browser, type="delete", what=what)
-    assert again["goes"].startswith("This has changed meanwhile. Would go: run 2")
-    assert "2 answers" in again["goes"]
+    assert again["goes"].startswith("The session has changed. This deletes run 2")
+    assert "2 completions" in again["goes"]
     assert len(full.runs()) == 2
     assert ask(browser, type="delete", what=what)["type"] == "done"
     assert len(full.runs()) == 1
 
 
 def test_two_runs_are_compared(full: sk.Session) -> None:
-    full.store.add_marks([Mark(id=full.load("replies")["id"][0], label="reject", by="ana")])
+    full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="reject", by="ana")])
     found = ask(SessionBrowser(full), type="compare", a=1, b="replies")
     facts = {row[0]: row[1:] for row in found["facts"]}
     assert facts[""] == ["run 1", "run 2"]
@@ -212,10 +229,10 @@ def test_a_comparison_names_the_scores_that_differ(full: sk.Session) -> None:
     lines = ask(SessionBrowser(full), type="compare", a=1, b="replies")["lines"]
     assert lines[1:3] == [
         "distinct-1: 0.556 against 0.333, better.",
-        "Not told apart in 1 of 2 metrics.",
+        "No significant difference in 1 of 2 metrics.",
     ]
     same = ask(SessionBrowser(full), type="compare", a=1, b=1)["lines"]
-    assert same[1] == "Not told apart in 2 of 2 metrics."
+    assert same[1] == "No significant difference in 2 of 2 metrics."
 
 
 def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
@@ -233,10 +250,10 @@ def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> No
     told = ask(browser, type="export", path=f" {path} ", tables="said, good")["told"]
     assert told.startswith(f"Written: {path}, ")
     ask(browser, type="export", path=str(path), tables="")
-    assert "is there already" in browser.error
+    assert "exists already" in browser.error
     with sk.Session(tmp_path / "empty") as other:
         taker = SessionBrowser(other)
-        assert "3 answers, 1 run" in ask(taker, type="import", path=str(path))["told"]
+        assert "3 completions, 1 run" in ask(taker, type="import", path=str(path))["told"]
         assert taker.first["tables"]["total"] == 2
         ask(taker, type="import", path="")
         assert "expected the path of a file" in taker.error
@@ -258,6 +275,7 @@ def test_the_same_error_twice_is_seen_twice(full: sk.Session) -> None:
         {"type": "page", "of": "runs", "start": "0"},
         {"type": "would", "what": {"run": "1", "completions": False}},
         {"type": "would", "what": {}},
+        {"type": "show", "of": "runs", "query": {"by": "run"}},
         {"type": "reopen", "name": "../../etc/passwd", "over": True},
         {"type": "eat"},
         {},
@@ -272,15 +290,14 @@ def test_a_message_that_makes_no_sense_is_shown(full: sk.Session, content: dict[
 def test_a_locked_store_is_told_and_left_alone(
     full: sk.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (deletion, bundle_import):
-        monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": False}
     ask(browser, type="would", what=what)
     with closing(sqlite3.connect(full.store.path, isolation_level=None)) as busy:
         busy.execute("BEGIN IMMEDIATE")
         ask(browser, type="delete", what=what)
-        assert "store.sqlite is held by another program" in browser.error
+        assert "store.sqlite has been locked by another process" in browser.error
         busy.execute("ROLLBACK")
     assert full.names() == ["good", "replies", "said"]
 
@@ -301,7 +318,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 
 def test_hostile_names_stay_text(session: sk.Session) -> None:
     evil = "<img src=x onerror=alert(1)>\u202e\u200b\x1b[31m\ud800"
-    session.store.add_marks([Mark(id="a", label="<b>", by=evil.replace("\ud800", ""))])
+    session.store.marks.add([Mark(id="a", label="<b>", by=evil.replace("\ud800", ""))])
     (session.folder / "tables" / "<script>.parquet").write_bytes(b"no")
     browser = SessionBrowser(session)
     assert browser.overview["marks"][0][1] == evil.replace("\ud800", "")
@@ -334,7 +351,7 @@ def test_the_static_twin_says_runs_tables_and_lineage(
     shell.run("%%synth seeds --model fake --n 2\nA word.")
     shell.run("%%synth said --model fake --from seeds --output reply\nOn {{ text }}.")
     shown = shell.run("%synth session")
-    assert "4 answers; tables: said, seeds" in shown
+    assert "4 completions; tables: said, seeds" in shown
     assert "2 rows of said are generated from seeds" in shown
     assert shell.run("%synth session") == shown
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")
@@ -346,11 +363,11 @@ def test_the_static_twin_says_runs_tables_and_lineage(
 def test_export_and_import_verbs_move_a_session(shell: Shell) -> None:
     shell.run("%%synth facts --model fake --n 3\nA fact.")
     assert shell.run("%synth export out facts") == "written: out.zip\n"
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         shell.run("%synth export out")
     shell.run("%synth export out --over")
     shell.run("%synth session elsewhere")
-    assert shell.run("%synth import out.zip") == "imported: 3 answers, 1 run, 1 table\n"
-    assert "nothing that was not here" in shell.run("%synth import out.zip")
+    assert shell.run("%synth import out.zip") == "imported: 3 completions, 1 run, 1 table\n"
+    assert "nothing new" in shell.run("%synth import out.zip")
     with pytest.raises(StoreError, match="no bundle at"):
         shell.run("%synth import gone.zip")

@@ -1,0 +1,119 @@
+// What the kernel has sent about one map: the points that are drawn, and the newest answers.
+
+import { Link } from "../shared/link";
+import type { Cell } from "../shared/text";
+
+export interface Groups {
+  name: string;
+  labels: Cell[];
+  counts: number[];
+  numeric: boolean;
+}
+
+export interface Line {
+  at: number;
+  text: Cell;
+}
+
+export interface Selection {
+  count: number;
+  /** Which of the points drawn are selected. */
+  drawn: number[];
+  /** The counts of each contrast's groups. */
+  counts: number[][];
+  said: string;
+  rows: Line[];
+}
+
+/** `at` are places in the table; x and y are 0..1 from the lower left. */
+export interface Points {
+  version: number;
+  at: number[];
+  x: number[];
+  y: number[];
+  codes: number[];
+  texts: Cell[];
+  groups: Groups;
+  contrasts: Groups[];
+  selection: Selection;
+}
+
+export interface Near {
+  at: number;
+  rows: (Line & { likeness: number })[];
+}
+
+export interface WholeRow extends Line {
+  cells: [string, Cell][];
+}
+
+export interface Handed {
+  to: "mark" | "show";
+  cell: string;
+}
+
+type Message =
+  | ({ type: "points" } & Points)
+  | ({ type: "selection" } & Selection)
+  | ({ type: "near" } & Near)
+  | ({ type: "row" } & WholeRow)
+  | ({ type: "handed" } & Handed);
+
+export interface ChartState {
+  version: number;
+  shown: number;
+  scope: number;
+  of: number;
+  narrowed: boolean;
+  colour: string;
+  hidden: number[];
+  selected: number;
+  caption: string;
+}
+
+export class Known extends Link<Message> {
+  points: Points | undefined;
+  selection: Selection = { count: 0, drawn: [], rows: [], counts: [], said: "" };
+  near: Near | undefined;
+  row: WholeRow | undefined;
+  handed: Handed | undefined;
+  private requested = false;
+
+  get chart(): ChartState {
+    return this.model.get("chart");
+  }
+
+  /** Ask for the points, once: the kernel sends new ones by itself. */
+  load(): void {
+    if (this.points || this.requested || this.gone) return;
+    this.requested = true;
+    this.send({ type: "points" });
+  }
+
+  /** The text of a row, if it is in the browser. */
+  text(at: number): Cell | undefined {
+    const drawn = this.points?.at.indexOf(at) ?? -1;
+    if (drawn >= 0) return this.points?.texts[drawn];
+    return [...this.selection.rows, ...(this.near?.rows ?? [])].find((row) => row.at === at)?.text;
+  }
+
+  protected receive(message: Message): void {
+    switch (message.type) {
+      case "points":
+        this.points = message;
+        this.selection = message.selection;
+        return;
+      case "selection":
+        this.selection = message;
+        return;
+      case "near":
+        this.near = message;
+        return;
+      case "row":
+        this.row = message;
+        return;
+      case "handed":
+        this.handed = message;
+    }
+  }
+}

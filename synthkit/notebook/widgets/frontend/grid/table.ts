@@ -1,0 +1,184 @@
+// The rows on the screen: columns that sort, rows that expand in place, rejects among them.
+
+import { button, make, write } from "../shared/dom";
+import { WindowTable } from "../shared/table";
+import { content, reveal, thousands } from "../shared/text";
+import { columnWidths } from "./columns";
+import type { About, Kind, Row, Rows } from "./rows";
+
+const KINDS: Record<string, string> = { number: "123", label: "a|b", list: "{ }", text: "abc" };
+
+export interface TableOwner {
+  schedule(): void;
+  /** Show the provenance of a row. */
+  trace(index: number): void;
+  /** Explain a column in the status line. */
+  hint(text: string): void;
+}
+
+export class GridTable extends WindowTable<Row> {
+  /** The row whose provenance is shown, or -1. */
+  traced = -1;
+  private query: number;
+  private kinds: Kind[] = [];
+  private answers = true;
+  private settled = false;
+
+  constructor(
+    private readonly rows: Rows,
+    private readonly about: About,
+    private readonly owner: TableOwner,
+  ) {
+    super(about.name, rows.pages, about.columns.length + 2, () => owner.schedule());
+    this.query = rows.query;
+    this.follow = true;
+    const { columns, total, tokens } = about;
+    const last = this.heads.length - 1;
+    this.cols[0].style.width = `${String(total ?? rows.view.of).length + 6}ch`;
+    this.cols[last].style.width = tokens ? "9ch" : "4ch";
+    for (const [n, title] of ["#", ...columns, tokens ? "tok" : ""].entries()) {
+      const head = this.heads[n];
+      head.classList.toggle("sk-number", n === 0 || n === last);
+      if (title) head.append(this.sorter(n, title));
+      else head.setAttribute("aria-label", "provenance");
+    }
+  }
+
+  /** Draw the rows, after the query has changed from the top. */
+  show(count: number, running: boolean, answers: boolean): void {
+    if (this.query !== this.rows.query) {
+      this.query = this.rows.query;
+      this.renew();
+    }
+    this.answers = answers;
+    this.settle(running);
+    this.draw(count, answers, running);
+  }
+
+  /** Show what the columns hold, and by which one the rows are sorted. */
+  drawHeads(kinds: Kind[]): void {
+    const { by, down } = this.rows.view;
+    this.kinds = kinds;
+    for (const [n, head] of this.heads.entries()) {
+      const sorter = head.querySelector("button");
+      if (!sorter) continue;
+      const [, kind, arrow] = sorter.children;
+      const sorted = by === this.sortKey(n);
+      head.setAttribute("aria-sort", !sorted ? "none" : down ? "descending" : "ascending");
+      write(arrow, !sorted ? "" : down ? "▼" : "▲");
+      const column = n ? kinds[n - 1] : undefined;
+      if (!column) continue;
+      write(kind, KINDS[column.kind] ?? "");
+      if (column.kind) head.classList.toggle("sk-number", column.kind === "number");
+      sorter.setAttribute("aria-description", this.explain(n));
+    }
+  }
+
+  /** Show the provenance of a row. */
+  trace(index: number): void {
+    if (index >= this.count) return;
+    this.current = index;
+    this.follow = false;
+    this.owner.trace(index);
+  }
+
+  protected override state(index: number): string {
+    const whole = this.heights.open.has(index) && this.rows.whole.has(index);
+    return `${whole} ${this.answers} ${index === this.traced}`;
+  }
+
+  protected override fill(node: HTMLTableRowElement, index: number, row: Row | undefined): void {
+    const open = this.heights.open.has(index);
+    const shown = (open && this.rows.whole.get(index)) || row;
+    node.className = row?.reason === undefined ? "" : "sk-rejected";
+    node.classList.toggle("sk-open", open);
+    node.classList.toggle("sk-traced", index === this.traced);
+    const at = row ? row.at : index + 1;
+    const opener = button("", () => this.toggle(index), "", "sk-plain sk-expand");
+    opener.setAttribute("aria-expanded", String(open));
+    opener.setAttribute("aria-label", `Expand row ${at}`);
+    opener.append(make("span", "sk-sign"), row ? thousands(row.at) : "");
+    const trace = button("", () => this.trace(index), "", "sk-plain sk-trace");
+    trace.setAttribute("aria-label", `Provenance of row ${at}`);
+    trace.append(make("span", "", typeof row?.tokens === "number" ? thousands(row.tokens) : ""), "›");
+    node.append(make("td", "sk-opener", opener), ...this.cells(shown, open), make("td", "sk-opener", trace));
+  }
+
+  private cells(row: Row | undefined, open: boolean): HTMLTableCellElement[] {
+    if (row?.cells) return row.cells.map((cell) => make("td", "", content(cell, open)));
+    if (!this.about.columns.length) return [];
+    const node = make("td");
+    node.colSpan = this.about.columns.length;
+    if (!row) {
+      node.append(make("div", "sk-cell sk-faint", this.answers ? "…" : "not loaded yet"));
+    } else {
+      const reason = content(row.reason ?? null, open);
+      reason.classList.add("sk-reason");
+      reason.prepend("✗ ");
+      node.append(make("div", "sk-reject", reason, content(row.raw ?? null, open)));
+    }
+    return [node];
+  }
+
+  private toggle(index: number): void {
+    this.current = index;
+    this.follow = false;
+    if (this.heights.open.delete(index)) {
+      this.rows.whole.delete(index);
+    } else {
+      this.heights.open.set(index, 0);
+      const row = this.pages.kept.get(index);
+      const cells = row ? [...(row.cells ?? []), row.reason, row.raw] : [];
+      if (cells.some(Array.isArray)) this.rows.send({ type: "row", index });
+    }
+    this.schedule();
+  }
+
+  /** What the kernel calls a column that it sorts by. */
+  private sortKey(n: number): string {
+    const { columns } = this.about;
+    return n === 0 ? "#" : n > columns.length ? "tok" : `:${columns[n - 1]}`;
+  }
+
+  /** The button that sorts by a column. */
+  private sorter(n: number, title: string): HTMLButtonElement {
+    const node = button("", () => this.rows.sort(this.sortKey(n)), "", "sk-sort");
+    node.append(reveal(title), make("span", "sk-kind"), make("span", "sk-arrow"));
+    for (const sign of node.querySelectorAll(":scope > span")) sign.setAttribute("aria-hidden", "true");
+    for (const kind of ["mouseenter", "focus"]) {
+      node.addEventListener(kind, () => this.owner.hint(this.explain(n)));
+    }
+    for (const kind of ["mouseleave", "blur"]) node.addEventListener(kind, () => this.owner.hint(""));
+    return node;
+  }
+
+  /** What a column holds, in words. */
+  private explain(n: number): string {
+    if (n === 0) return "#: the number of the request or row";
+    if (n > this.about.columns.length) return "tok: tokens of the completion";
+    const title = this.about.columns[n - 1];
+    const column = this.kinds[n - 1];
+    if (!column) return title;
+    const kind = column.kind === "label" ? `label, ${column.values} values` : column.kind || "no values";
+    const part = column.rows < this.rows.view.of ? ` in the first ${thousands(column.rows)} rows` : "";
+    return `${title}: ${kind}, ${column.empty ? thousands(column.empty) : "none"} empty${part}`;
+  }
+
+  /** Set the widths by what the first rows hold, once there are enough of them. */
+  private settle(running: boolean): void {
+    if (this.settled) return;
+    const sample = [...Array(20).keys()].flatMap((n) => this.pages.kept.get(n)?.cells ?? []);
+    if (!sample.length) return;
+    const { columns } = this.about;
+    const rows = Array.from({ length: sample.length / columns.length }, (_, n) =>
+      sample.slice(n * columns.length, (n + 1) * columns.length),
+    );
+    this.settled = !running || rows.length >= 10;
+    const { widths, numbers, least } = columnWidths(columns, rows);
+    for (const [n, width] of widths.entries()) {
+      this.cols[n + 1].style.width = width;
+      this.heads[n + 1].classList.toggle("sk-number", numbers[n]);
+    }
+    this.table.style.minWidth = least;
+  }
+}

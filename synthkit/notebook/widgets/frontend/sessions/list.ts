@@ -1,0 +1,103 @@
+// The list of runs or of tables, with actions at the end of each row.
+
+import { anchor, button, disable, make, press } from "../shared/dom";
+import { WindowTable } from "../shared/table";
+import { content, moment } from "../shared/text";
+import type { About, Book, Head, Listed, Row, What } from "./book";
+
+export interface ListOwner {
+  /** The row that another one will be compared with. */
+  chosen: { which: number | string; label: string } | null;
+  schedule(): void;
+  want(message: object): void;
+  choose(row: Row): void;
+}
+
+const EMPTY: Record<Listed, string> = {
+  runs: "No runs yet. Create a first dataset with a cell such as:\n%%synth facts --n 10\nTell a fact.",
+  tables: "No tables yet. %%synth NAME saves its table, and session.save(name, table) saves any other.",
+};
+
+export class List extends WindowTable<Row> {
+  private readonly kinds: Head[];
+
+  constructor(
+    private readonly book: Book,
+    private readonly of: Listed,
+    private readonly owner: ListOwner,
+  ) {
+    const about: About = book.model.get("about");
+    super(of, book.pages[of], about[of].length + 1, () => owner.schedule());
+    this.kinds = [...about[of], ["actions", "sk-session-actions"]];
+    for (const [n, [title, kind]] of this.kinds.entries()) {
+      this.heads[n].append(title);
+      this.heads[n].className = kind;
+      this.cols[n].className = kind;
+    }
+    this.table.classList.add("sk-session-list");
+  }
+
+  show(answers: boolean): void {
+    const total = this.book.total(this.of);
+    this.empty.textContent = total ? "" : EMPTY[this.of];
+    this.table.hidden = !total;
+    this.draw(total, answers);
+  }
+
+  /** Go to the row of a table, or further down if it is not in the browser. */
+  goTo(which: string): void {
+    const index = [...this.pages.kept].find(([, row]) => row.which === which)?.[0];
+    this.slot = 0;
+    this.go(index ?? Math.min(this.count - 1, this.last));
+  }
+
+  /** Press the button of a row that has this key. */
+  press(index: number, key: string): boolean {
+    const buttons = this.drawn.get(index)?.node.querySelectorAll("button") ?? [];
+    const found = [...buttons].find((node) => node.dataset.key === key);
+    found?.focus();
+    found?.click();
+    return !!found;
+  }
+
+  protected override state(_: number, row: Row | undefined): string {
+    return `${this.book.gone} ${row && this.owner.chosen?.which === row.which}`;
+  }
+
+  protected override fill(node: HTMLTableRowElement, _: number, row: Row | undefined): void {
+    if (!row) {
+      const cell = make("td", "sk-faint", "…");
+      cell.colSpan = this.kinds.length;
+      node.append(cell);
+      return;
+    }
+    node.dataset.which = JSON.stringify(row.which);
+    const cells = row.cells.map((value, n) => {
+      const [title, kind] = this.kinds[n];
+      const cell = make("td", kind, content(typeof value === "number" ? moment(value) : value));
+      if (title === "name") cell.append(make("div", "sk-session-sub sk-faint", `${moment(row.at)}, ${row.sub}`));
+      return cell;
+    });
+    node.append(...cells, make("td", "sk-session-actions", ...this.actions(row)));
+  }
+
+  private actions(row: Row): HTMLElement[] {
+    const { which, label, run, table } = row;
+    const { owner, of } = this;
+    const what: What = of === "runs" ? { run: which as number, completions: false } : { table: which as string, completions: false };
+    const verbs: [verb: string, key: string, can: boolean, act: () => void][] = [
+      ["Reopen", "o", !!table, () => owner.want({ type: "reopen", name: table, over: false })],
+      ["Cell", "c", run !== null, () => owner.want({ type: "cell", run })],
+      ["Compare", "m", true, () => owner.choose(row)],
+      ["Delete", "d", true, () => owner.want({ type: "would", what })],
+    ];
+    return verbs.map(([verb, key, can, act]) => {
+      const node = anchor(button(verb, act, key), `${of} ${key} ${JSON.stringify(which)}`);
+      node.setAttribute("aria-label", `${verb} ${key}: ${label}`);
+      node.dataset.key = key;
+      if (verb === "Compare") press(node, owner.chosen?.which === which);
+      disable(node, !can || this.book.gone);
+      return node;
+    });
+  }
+}

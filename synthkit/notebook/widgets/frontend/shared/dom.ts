@@ -1,0 +1,129 @@
+// Elements, and drawing them again only when they must change.
+
+export type Child = Node | string;
+
+/** A new element with a class and children. */
+export function make<T extends keyof HTMLElementTagNameMap>(
+  tag: T,
+  name = "",
+  ...children: Child[]
+): HTMLElementTagNameMap[T] {
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  node.append(...children);
+  return node;
+}
+
+/** A new SVG element. */
+export function vector(tag: string, attributes: Record<string, string | number> = {}, text = ""): SVGElement {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag) as SVGElement;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  if (text) node.textContent = text;
+  return node;
+}
+
+/**
+ * A button. It is disabled by `aria-disabled`, since a button with `disabled` would lose the focus.
+ * @param key the key that does the same, shown on the button
+ */
+export function button(text: string, press: () => void, key = "", name = "sk-button"): HTMLButtonElement {
+  const node = make("button", name);
+  node.type = "button";
+  caption(node, text, key);
+  node.addEventListener("click", () => {
+    if (node.getAttribute("aria-disabled") !== "true") press();
+  });
+  return node;
+}
+
+/** Set the text and the key that a button shows. */
+export function caption(node: HTMLElement, text: string, key = ""): void {
+  if (node.textContent === (key ? `${text} ${key}` : text)) return;
+  node.replaceChildren(text, ...(key ? [" ", make("kbd", "", key)] : []));
+}
+
+export function disable(node: Element, off: boolean): void {
+  node.setAttribute("aria-disabled", String(off));
+}
+
+export function press(node: Element, on: boolean): void {
+  node.setAttribute("aria-pressed", String(on));
+}
+
+/** Give an element a role and a name for screen readers. */
+export function named<T extends Element>(node: T, role: string, label: string): T {
+  node.setAttribute("role", role);
+  node.setAttribute("aria-label", label);
+  return node;
+}
+
+/** A part that scrolls: it takes the focus, so that the keyboard can scroll it. */
+export function region<T extends HTMLElement>(node: T, label: string): T {
+  node.tabIndex = 0;
+  return named(node, "region", label);
+}
+
+export function field(label: string, hint = "", name = ""): HTMLInputElement {
+  const input = make("input", `sk-input ${name}`);
+  input.setAttribute("aria-label", label);
+  input.placeholder = hint;
+  input.spellcheck = false;
+  return input;
+}
+
+export function choice(label: string, options: [value: string, text: string][]): HTMLSelectElement {
+  const select = make("select", "sk-input");
+  select.setAttribute("aria-label", label);
+  for (const [value, text] of options) select.append(new Option(text, value));
+  return select;
+}
+
+/** A group of elements in a line that wraps. */
+export function bar(name: string, ...children: Child[]): HTMLDivElement {
+  return make("div", `sk-tools ${name}`, ...children);
+}
+
+/** Write text, unless it is there already. */
+export function write(node: Node, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Name an element, so that the focus finds it again when what it is in is drawn again. */
+export function anchor<T extends Element>(node: T, name: string): T {
+  node.setAttribute("data-focus", name);
+  return node;
+}
+
+/**
+ * Rebuild what may hold the focus, and give it back to the element with the same anchor.
+ * @param lost called when that element is gone
+ */
+export function keepFocus(node: Element, rebuild: () => void, lost: () => void): void {
+  const active = document.activeElement;
+  const held = active !== node && node.contains(active);
+  const name = held ? active?.getAttribute("data-focus") : null;
+  rebuild();
+  if (!held || document.activeElement === active) return;
+  const same = [...node.querySelectorAll<HTMLElement>("[data-focus]")].find(
+    (other) => other.dataset.focus === name,
+  );
+  if (name && same) same.focus({ preventScroll: true });
+  else lost();
+}
+
+const drawn = new WeakMap<Element, string>();
+
+/** Replace the children of an element, if the state that they show has changed. */
+export function redraw(node: Element, state: unknown, build: () => Child[], lost: () => void = () => {}): void {
+  const wanted = JSON.stringify(state) ?? "";
+  if (drawn.get(node) === wanted) return;
+  drawn.set(node, wanted);
+  keepFocus(node, () => node.replaceChildren(...build()), lost);
+}
+
+/** Where an arrow key, Home or End leads in a list; undefined for other keys and past the ends. */
+export function neighbour<T>(items: readonly T[], item: T, key: string, back: string, forth: string): T | undefined {
+  const at = items.indexOf(item);
+  const places: Record<string, number> = { [back]: at - 1, [forth]: at + 1, Home: 0, End: items.length - 1 };
+  return at < 0 ? undefined : items[places[key] ?? -1];
+}

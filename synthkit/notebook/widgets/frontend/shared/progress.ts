@@ -1,0 +1,22 @@
+// A bar that shows how far something is, in parts of different colours.
+
+import { make, named } from "./dom";
+
+export class Progress {
+  readonly node: HTMLElement;
+  private readonly parts: HTMLElement[];
+
+  /** @param kinds the class of each part */
+  constructor(label: string, ...kinds: string[]) {
+    this.parts = kinds.map((kind) => make("div", kind));
+    this.node = named(make("div", "sk-bar", ...this.parts), "progressbar", label);
+  }
+
+  /** @param sizes of the parts; together they are what is done of the total */
+  set(total: number, ...sizes: number[]): void {
+    for (const [n, part] of this.parts.entries()) part.style.width = `${(100 * sizes[n]) / Math.max(1, total)}%`;
+    const done = sizes.reduce((a, b) => a + b, 0);
+    this.node.setAttribute("aria-valuemax", String(total));
+    this.node.setAttribute("aria-valuenow", String(Math.min(total, done)));
+  }
+}

@@ -1,0 +1,97 @@
+"""Checks of the records in a bundle: whether synthkit itself could have written them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from synthkit.core.errors import StoreError
+from synthkit.core.types import Ledger, digest
+from synthkit.sessions import evaluations
+from synthkit.store.completions import messages_hash
+from synthkit.store.foreign import RowCheck
+
+_LEDGER_FIELDS = {field.name for field in fields(Ledger)}
+
+
+def _completion(row: Mapping[str, Any]) -> None:
+    key, request = row["key"], json.loads(row["request"])
+    turns = [isinstance(role, str) and isinstance(text, str) for role, text in request["messages"]]
+    kinds = (("model", str), ("sampling", dict), ("index", int), ("schema", str | None))
+    if not all(turns) or not all(isinstance(request[name], kind) for name, kind in kinds):
+        raise StoreError(f"the request of {key[:16]!r} cannot be read.")
+    # half of a surrogate pair in a request is stored as U+FFFD; then its key cannot be computed
+    if digest(request) != key and "\ufffd" not in row["request"]:
+        raise StoreError(f"the completion {key[:16]!r} belongs to another request.")
+    if not re.fullmatch("[0-9a-f]{32}", key) or messages_hash(request) != row["ask"]:
+        raise StoreError(f"the completion {key[:16]!r} has an invalid key.")
+    if row["logprobs"] is not None:
+        for token, value in json.loads(row["logprobs"]):
+            if not isinstance(token, str) or not isinstance(value, int | float):
+                raise StoreError("a log-probability is not a number.")
+
+
+def _run(row: Mapping[str, Any]) -> None:
+    ledger = json.loads(row["ledger"])
+    if not isinstance(ledger, dict) or not _LEDGER_FIELDS.issuperset(ledger):
+        raise StoreError("the ledger of a run cannot be read.")
+    for name, value in ledger.items():
+        kinds = str if name == "stopped" else int | float | None
+        if not isinstance(value, kinds) or (value is None and name != "cost"):
+            raise StoreError(f"the ledger of a run has {name} {value!r}.")
+
+
+def _run_rows(row: Mapping[str, Any]) -> None:
+    if len(row["made"]) % 8 or len(row["rejected"]) % 8:
+        raise StoreError("the rows of a run cannot be read.")
+
+
+def _mark(row: Mapping[str, Any]) -> None:
+    edit = json.loads(row["edit"])
+    if not isinstance(edit, dict) or not all(isinstance(text, str) for text in edit.values()):
+        raise StoreError("the edit of a mark cannot be read.")
+    if row["act"] not in ("mark", "undo", "redo"):
+        raise StoreError(f"the act of a mark is {row['act']!r}.")
+
+
+def _origin(row: Mapping[str, Any]) -> None:
+    if not re.fullmatch("[0-9a-f]{16}", row["row"]) or len(row["keys"]) % 16 or not row["keys"]:
+        raise StoreError(f"the requests of the row {row['row'][:16]!r} cannot be read.")
+
+
+def _lab(row: Mapping[str, Any]) -> None:
+    if not isinstance(json.loads(row["body"]), dict):
+        raise StoreError("a lab cannot be read.")
+
+
+def _filter(row: Mapping[str, Any]) -> None:
+    if not isinstance(json.loads(row["body"]), dict) or row["version"] < 1:
+        raise StoreError("a learned filter cannot be read.")
+
+
+def _curation(row: Mapping[str, Any]) -> None:
+    for name, rows, kept, reasons in json.loads(row["funnel"]):
+        counts = [rows, kept, *reasons.values()]
+        if not isinstance(name, str) or not all(type(count) is int for count in counts):
+            raise StoreError("the funnel of a curation cannot be read.")
+
+
+def _evaluation(row: Mapping[str, Any]) -> None:
+    evaluations.decode(row["body"], row["rows"])
+
+
+CHECKS: Mapping[str, RowCheck] = {
+    "completions": _completion,
+    "runs": _run,
+    "run_rows": _run_rows,
+    "marks": _mark,
+    "origins": _origin,
+    "labs": _lab,
+    "curations": _curation,
+    "filters": _filter,
+    "evaluations": _evaluation,
+}
+"""Table of a store -> function that raises if a row of it is not valid."""

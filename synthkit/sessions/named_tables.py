@@ -1,0 +1,161 @@
+"""Named tables: the Parquet files in the ``tables`` folder of a session."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import StoreError, TableError, UsageError, unknown
+from synthkit.core.extras import need
+from synthkit.data import tables
+from synthkit.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTable:
+    """What is known of a named table without reading its rows.
+
+    Parameters
+    ----------
+    name : of the table and of its file.
+    ids : the id of each row; ``None`` where a row has none.
+    parents : the ``parent`` of each row; empty if the table has no such column.
+    born : time of its file, or of the first run of that name if that is earlier, in seconds since
+        1970.
+    columns : their names.
+    bytes : size of the file.
+    when : time of the file, in seconds since 1970.
+    run : number of the newest run of that name.
+    problem : why the file cannot be read; empty if it can.
+    """
+
+    name: str
+    ids: Sequence[str | None]
+    parents: Sequence[str | None] = ()
+    born: float = 0.0
+    columns: tuple[str, ...] = ()
+    bytes: int = 0
+    when: float = 0.0
+    run: int | None = None
+    problem: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows; 0 if the file cannot be read."""
+        return len(self.ids)
+
+    @property
+    def row_ids(self) -> set[str]:
+        """The ids of the rows that have one."""
+        return {id for id in self.ids if id is not None}
+
+    @property
+    def parent_ids(self) -> set[str]:
+        """The ids of the rows that its rows were generated from."""
+        return {id for id in self.parents if id is not None}
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if a table can have it.
+
+    Raises
+    ------
+    UsageError
+        If it has other characters than letters, digits, ``_``, ``-`` and ``.``, or over 100.
+    """
+    if not re.fullmatch(r"\w[\w.-]{,99}", name):
+        raise UsageError(
+            "a table name has letters, digits, '_', '-' and '.', at most 100 of them; "
+            f"got {name[:200]!r}."
+        )
+    return name
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """The file of the table of that name, whether it exists or not."""
+    return folder / f"{check_name(name)}.parquet"
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the tables in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.parquet"))
+
+
+def save(folder: Path, name: str, table: Any) -> None:
+    """Write a table of any kind; it replaces the table of that name, completely or not at all."""
+    parquet = need("pyarrow.parquet", extra="data", why="to save a table")
+    path = path_of(folder, name)
+    arrow = tables.storable(table)
+    partial = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")
+    try:
+        parquet.write_table(arrow, partial)
+        os.replace(partial, path)
+    except OSError as error:
+        raise StoreError(f"the table {name!r} cannot be saved: {error}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(folder: Path, name: str) -> Any:
+    """The table of that name, as a pandas DataFrame."""
+    path = path_of(folder, name)
+    if not path.exists():
+        raise TableError(unknown("table", name, names(folder)))
+    pandas = need("pandas", extra="data", why="to read a table")
+    try:
+        return pandas.read_parquet(path)
+    except (OSError, ValueError) as error:  # the errors of pyarrow inherit from these
+        raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
+
+
+def read_all(store: Store, folder: Path) -> list[NamedTable]:
+    """The tables in a folder, the newest first. Only ids and parents of rows are read."""
+    first_run_at: dict[str, float] = {}
+    newest_run: dict[str, int] = {}
+    for run in store.runs.all():
+        first_run_at.setdefault(run["name"], run["at"])
+        newest_run[run["name"]] = run["run"]
+    found = []
+    for path in folder.glob("*.parquet"):
+        try:
+            file = path.stat()
+        except FileNotFoundError:  # another kernel has just deleted it
+            continue
+        name, when = path.stem, file.st_mtime
+        found.append(
+            NamedTable(
+                name=name,
+                born=min(when, first_run_at.get(name, when)),
+                bytes=file.st_size,
+                when=when,
+                run=newest_run.get(name),
+                **_content(path),
+            )
+        )
+    return sorted(found, key=lambda table: (-table.when, table.name))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Columns, ids and parents of a file, or the problem with it."""
+    parquet = need("pyarrow.parquet", extra="data", why="to read a table")
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = tuple(file.schema_arrow.names)
+            cells = file.read(columns=[name for name in ("id", "parent") if name in columns])
+            rows = int(file.metadata.num_rows)
+    except (OSError, ValueError) as error:  # the errors of pyarrow inherit from these
+        return {"ids": [], "problem": str(error)}
+    return {
+        "columns": columns,
+        "ids": _texts(cells.column("id")) if "id" in columns else [None] * rows,
+        "parents": _texts(cells.column("parent")) if "parent" in columns else [],
+    }
+
+
+def _texts(cells: Any) -> list[str | None]:
+    return [None if cell is None else str(cell) for cell in cells.to_pylist()]

@@ -1,0 +1,160 @@
+"""Completions: each is stored under the key of its request, with the request itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthkit.core.request_diff import differences, distance, told
+from synthkit.core.types import Completion, canonical, digest
+from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.origins import OriginTable
+
+_COLUMNS = "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs"
+_SELECT = f"SELECT {_COLUMNS}, request FROM completions"
+_INSERT = "INSERT INTO completions VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCompletion:
+    """A completion with its request, as :meth:`Request.payload` returned it."""
+
+    key: str
+    request: Mapping[str, Any]
+    completion: Completion
+
+
+class CompletionTable:
+    """The completions of a session. A completion is never changed once it is stored."""
+
+    def __init__(self, database: Database, origins: OriginTable) -> None:
+        self._database, self._origins = database, origins
+
+    def get(self, keys: Sequence[str]) -> dict[str, Completion]:
+        """Key -> completion, for those of the keys that are stored."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM completions", keys)
+        return {row[0]: _completion(row) for row in rows}
+
+    def put(self, key: str, request: Mapping[str, Any], completion: Completion) -> Completion:
+        """Commit a completion to disk, and return the one that is stored now.
+
+        If another kernel was first, that is its completion, so that all kernels show the same rows.
+        """
+        logprobs = completion.logprobs
+        values = (
+            key,
+            canonical(request).decode("utf-8", "replace"),
+            messages_hash(request),
+            _storable(completion.text),
+            completion.finish,
+            completion.prompt_tokens,
+            completion.completion_tokens,
+            completion.seconds,
+            json.dumps(logprobs) if logprobs is not None else None,
+            time.time(),
+        )
+        if self._database.execute(_INSERT, values):
+            return completion
+        return self.get([key])[key]
+
+    def for_row(self, id: str) -> list[StoredCompletion]:
+        """The completions that a row is based on, in the order of its requests.
+
+        ``id`` is the id of the row, or the start of it.
+        """
+        rows = self._database.rows(f"{_SELECT} WHERE key >= ? AND key < ?", (id, id + "g"))
+        keys = self._origins.keys_by_prefix(id)
+        by_key = {row[0]: row for row in self._rows(_SELECT, keys)}
+        return [_stored(row) for row in (*rows, *(by_key[key] for key in keys if key in by_key))]
+
+    def keys_for_rows(self, ids: Iterable[str]) -> set[str]:
+        """The keys of the stored completions that some rows are based on."""
+        ids = list(ids)
+        starts = {*ids, *self._origins.keys(ids)}
+        query = (
+            "SELECT c.key FROM json_each(?) AS start "
+            "JOIN completions AS c ON c.key >= start.value AND c.key < start.value || 'g'"
+        )
+        return {key for (key,) in self._database.rows(query, (json_list(sorted(starts)),))}
+
+    def nearest(
+        self, request: Mapping[str, Any], *, among: int = 20_000
+    ) -> StoredCompletion | None:
+        """The completion whose request differs least from this one; ``None`` if there is none.
+
+        Requests with the same messages come first, then the newest ``among`` requests.
+        """
+        rows = self._database.rows(f"{_SELECT} WHERE ask = ? LIMIT 1000", (messages_hash(request),))
+        rows = rows or self._database.rows(f"{_SELECT} ORDER BY rowid DESC LIMIT ?", (among,))
+        if not rows:
+            return None
+        return _stored(min(rows, key=lambda row: distance(request, json.loads(row[-1]))))
+
+    def explain(self, request: Mapping[str, Any]) -> str:
+        """Why a request is not stored: the fields in which it differs from the nearest stored one.
+
+        Empty if it is stored.
+        """
+        if self.get([digest(request)]):
+            return ""
+        nearest = self.nearest(request)
+        if nearest is None:
+            return "nothing was generated in this session yet"
+        fields = "; ".join(told(*field) for field in differences(nearest.request, request))
+        return f"the nearest stored request ({nearest.key[:16]}) differs in {fields}"
+
+    def count(self) -> int:
+        """Number of completions."""
+        return int(self._database.value("SELECT count(*) FROM completions"))
+
+    def bytes_of(self, keys: Iterable[str]) -> int:
+        """Bytes of the texts and requests of some completions."""
+        query = "SELECT coalesce(sum(length(text) + length(request)), 0) FROM completions"
+        return int(self._database.value(f"{query} WHERE key {AMONG}", (json_list(keys),)))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete completions."""
+        self._database.execute(f"DELETE FROM completions WHERE key {AMONG}", (json_list(keys),))
+
+    def keep(self, keys: Iterable[str]) -> None:
+        """Delete all completions but these."""
+        self._database.execute(f"DELETE FROM completions WHERE key NOT {AMONG}", (json_list(keys),))
+
+    def merge(self, rows: Iterable[SqlRow]) -> int:
+        """Add rows of another store, and return how many were new; those that are here stay."""
+        return self._database.execute_many(_INSERT, rows)
+
+    def _rows(self, select: str, keys: Sequence[str]) -> Iterator[SqlRow]:
+        for start in range(0, len(keys), 900):  # some builds of SQLite take 999 parameters
+            part = keys[start : start + 900]
+            marks = ",".join("?" * len(part))
+            yield from self._database.rows(f"{select} WHERE key IN ({marks})", part)
+
+
+def messages_hash(request: Mapping[str, Any]) -> str:
+    """Hash of the messages alone: finds requests that differ in everything else."""
+    return digest(request["messages"])[:16]
+
+
+def _stored(row: SqlRow) -> StoredCompletion:
+    return StoredCompletion(row[0], json.loads(row[-1]), _completion(row))
+
+
+def _completion(row: SqlRow) -> Completion:
+    _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, *_ = row
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogatepass")
+    pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None
+    return Completion(text, finish, prompt_tokens, completion_tokens, seconds, pairs)
+
+
+def _storable(text: str) -> str | bytes:
+    """The text, or its bytes if it has half of a surrogate pair, which SQLite text cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text

@@ -1,0 +1,91 @@
+"""The store of a bundle from elsewhere: opened read-only, and checked before it is merged."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import StoreError
+from synthkit.store.database import SqlRow
+from synthkit.store.schema import COLUMNS, KINDS, SCHEMA_VERSION, version_of
+
+MAX_TIME = 2**33
+"""Seconds since 1970. A time after the year 2242 is not believed."""
+RowCheck = Callable[[Mapping[str, Any]], None]
+
+
+class ForeignStore:
+    """A store file that may hold anything; nothing in it can be executed or changed.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+        except sqlite3.Error as error:
+            raise StoreError(f"the bundle's store cannot be read: {error}.") from None
+
+    def rows(self, table: str) -> Iterator[SqlRow]:
+        """The rows of a table, in the order in which they were written."""
+        yield from self._connection.execute(f"SELECT * FROM main.{table} ORDER BY rowid")
+
+    def check(self, checks: Mapping[str, RowCheck]) -> None:
+        """Compare schema, types and rows with what this synthkit writes.
+
+        Parameters
+        ----------
+        checks : table -> function that raises if a row of it (column -> value) is not valid.
+
+        Raises
+        ------
+        StoreError
+            If anything differs; nothing of the file may be used then.
+        """
+        try:
+            self._check_schema()
+            for table, columns in COLUMNS.items():
+                check = checks.get(table)
+                query = f"SELECT {', '.join(columns)} FROM main.{table}"
+                for row in self._connection.execute(query):
+                    for value, (column, kind) in zip(row, columns.items(), strict=True):
+                        if not _fits(value, column, kind):
+                            raise StoreError(f"{table}.{column} holds {str(value)[:60]!r}.")
+                    if check:
+                        check(dict(zip(columns, row, strict=True)))
+        except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(f"the bundle's store is damaged: {error}.") from None
+        except StoreError as error:
+            raise StoreError(f"the bundle's store is refused: {error}") from None
+
+    def _check_schema(self) -> None:
+        db = self._connection
+        if (version := version_of(db)) != SCHEMA_VERSION:
+            raise StoreError(f"it has format {version}; expected {SCHEMA_VERSION}.")
+        if db.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+            raise StoreError("its pages are not consistent.")
+        for kind, name in db.execute("SELECT type, tbl_name FROM sqlite_master"):
+            if kind not in ("table", "index") or name not in COLUMNS:
+                raise StoreError(f"it holds a {kind} of {name!r}.")
+        for table, columns in COLUMNS.items():
+            found = [row[1] for row in db.execute(f"PRAGMA main.table_info({table})")]
+            if found != list(columns):
+                raise StoreError(f"its table {table} has other columns.")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _fits(value: Any, column: str, kind: str) -> bool:
+    """Whether a value has the type of its column; numbers must be finite, times plausible."""
+    has_type = isinstance(value, KINDS[kind])
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return has_type and is_finite and (column != "at" or 0 <= value < MAX_TIME)

@@ -1,0 +1,149 @@
+"""Runs, the rows that each run returned, and the models that were used."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synthkit.core.types import Ledger
+from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.ids import pack, unpack
+from synthkit.store.origins import OriginTable
+
+_COLUMNS = ("run", "name", "model", "prompt", "at", "rows")
+_INSERT = "INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)"
+_INSERT_ROWS = "INSERT INTO run_rows VALUES (?,?,?,?)"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """The cell line of a run, and the ids of the rows and rejects that it returned."""
+
+    line: str
+    ids: list[str]
+    reject_ids: list[str]
+
+
+class RunTable:
+    """The runs of a session, in the order in which they ended."""
+
+    def __init__(self, database: Database, origins: OriginTable) -> None:
+        self._database, self._origins = database, origins
+
+    def add(
+        self,
+        name: str,
+        model: str,
+        prompt: str,
+        rows: int,
+        ledger: Ledger,
+        *,
+        line: str = "",
+        ids: Sequence[str] = (),
+        reject_ids: Sequence[str] = (),
+        origins: Mapping[str, Sequence[str]] | None = None,
+    ) -> int:
+        """Record a finished or interrupted run, and return its number.
+
+        Parameters
+        ----------
+        line : what followed ``%%synth``, if a cell started the run.
+        ids, reject_ids : of its rows and of its rejects.
+        origins : row id -> the keys of the requests that the row is based on, in order.
+        """
+        with self._database.transaction():
+            values = (name, model, prompt, time.time(), rows, json.dumps(asdict(ledger)))
+            run = self._database.insert(_INSERT, values)
+            if ids or reject_ids:
+                self._database.execute(_INSERT_ROWS, (run, line, pack(ids), pack(reject_ids)))
+            self._origins.add(origins or {})
+        self._database.merge_log()
+        return run
+
+    def all(self) -> list[dict[str, Any]]:
+        """One dict per run, the oldest first: run, name, model, prompt, at, rows, and ledger."""
+        query = f"SELECT {', '.join(_COLUMNS)}, ledger FROM runs ORDER BY run"
+        return [
+            dict(zip(_COLUMNS, values, strict=True)) | json.loads(ledger)
+            for *values, ledger in self._database.rows(query)
+        ]
+
+    def rows(self, run: int) -> RunRows | None:
+        """The rows of a run; ``None`` if they were not recorded."""
+        query = "SELECT line, made, rejected FROM run_rows WHERE run = ?"
+        found = [_run_rows(*row) for row in self._database.rows(query, (run,))]
+        return found[0] if found else None
+
+    def all_rows(self) -> dict[int, RunRows]:
+        """Run -> its rows, for all runs whose rows were recorded."""
+        query = "SELECT run, line, made, rejected FROM run_rows"
+        return {run: _run_rows(*row) for run, *row in self._database.rows(query)}
+
+    def without_rows(self) -> list[int]:
+        """The runs that returned rows, but whose rows were not recorded."""
+        query = "SELECT run FROM runs WHERE rows > 0 AND run NOT IN (SELECT run FROM run_rows)"
+        return [run for (run,) in self._database.rows(query)]
+
+    def delete(self, runs: Iterable[int]) -> None:
+        """Delete runs by their numbers; their completions stay."""
+        numbers = json_list(runs)
+        self._database.execute(f"DELETE FROM runs WHERE run {AMONG}", (numbers,))
+        self._database.execute(f"DELETE FROM run_rows WHERE run {AMONG}", (numbers,))
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Delete all runs but those with these names."""
+        self._database.execute(f"DELETE FROM runs WHERE name NOT {AMONG}", (json_list(names),))
+        self._database.execute("DELETE FROM run_rows WHERE run NOT IN (SELECT run FROM runs)")
+
+    def edit_lines(self, edit: Callable[[str], str]) -> None:
+        """Replace the cell line of each run by ``edit(line)``."""
+        lines = self._database.rows("SELECT run, line FROM run_rows")
+        self._database.execute_many(
+            "UPDATE run_rows SET line = ? WHERE run = ?", [(edit(line), run) for run, line in lines]
+        )
+
+    def merge(self, runs: Iterable[SqlRow], run_rows: Iterable[SqlRow]) -> int:
+        """Add the runs of another store that are not here, and return how many they are."""
+        query = "SELECT name, model, prompt, at, rows, ledger FROM runs"
+        known = set(self._database.rows(query))
+        rows_of = {number: rest for number, *rest in run_rows}
+        added = 0
+        for number, *values in runs:
+            if tuple(values) in known:
+                continue
+            run = self._database.insert(_INSERT, values)
+            if number in rows_of:
+                self._database.execute(_INSERT_ROWS, (run, *rows_of[number]))
+            added += 1
+        return added
+
+
+class ModelTable:
+    """The models that were used in a session."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, fingerprint: str, name: str) -> None:
+        """Record the name of a model, so that its completions can be replayed."""
+        self._database.execute("INSERT OR REPLACE INTO models VALUES (?, ?)", (fingerprint, name))
+
+    def names(self) -> dict[str, str]:
+        """Fingerprint -> name, the model used last at the end."""
+        return dict(self._database.rows("SELECT fingerprint, name FROM models ORDER BY rowid"))
+
+    def keep_used(self) -> None:
+        """Delete the models that no stored completion comes from."""
+        used = "SELECT DISTINCT json_extract(request, '$.model') FROM completions"
+        self._database.execute(f"DELETE FROM models WHERE fingerprint NOT IN ({used})")
+
+    def merge(self, rows: Iterable[SqlRow]) -> None:
+        """Add models of another store; those that are here stay."""
+        self._database.execute_many("INSERT INTO models VALUES (?,?) ON CONFLICT DO NOTHING", rows)
+
+
+def _run_rows(line: str, made: bytes, rejected: bytes) -> RunRows:
+    return RunRows(line, unpack(made), unpack(rejected))

@@ -1,0 +1,61 @@
+"""Stores of older formats gain the tables that they lack, and keep what they hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from synthkit.core.types import Completion, Ledger, Mark, Message, Request
+from synthkit.store.schema import COLUMNS, SCHEMA_VERSION
+from synthkit.store.store import Store
+
+REQUEST = Request((Message("user", "Hi."),))
+ADDED_IN = {
+    2: ("marks", "labs"),
+    3: ("run_rows", "origins"),
+    4: ("curations", "verdicts", "filters"),
+    5: ("evaluations",),
+}
+"""Format -> the tables that it added to the one before."""
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "store.sqlite"
+    key = REQUEST.key("m")
+    with closing(Store(path)) as store:
+        store.completions.put(key, REQUEST.payload("m"), Completion("Hello."))
+        store.runs.add("facts", "m", "Hi.", 1, Ledger(requests=1))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for added in range(version + 1, SCHEMA_VERSION + 1):
+            for table in ADDED_IN[added]:
+                db.execute(f"DROP TABLE {table}")
+        db.execute(f"PRAGMA user_version = {version}")
+    with closing(Store(path)) as store:
+        assert store.completions.get([key])[key].text == "Hello."
+        assert [run["name"] for run in store.runs.all()] == ["facts"]
+        assert store.runs.rows(1) is None
+        assert store.runs.without_rows() == [1]
+        assert store.marks.all() == []
+        assert store.marks.add([Mark(id="a", label="accept")])
+        store.labs.put("tone", {})
+        assert store.curations.add("facts", [], [("a", "", "")]) == 1
+        assert store.filters.add("polite", {}) == 1
+        assert store.evaluations.add("facts", "{}", b"") == 1
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_the_columns_that_imports_are_checked_against_are_those_of_the_schema(
+    tmp_path: Path,
+) -> None:
+    Store(tmp_path / "store.sqlite").close()
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        columns = {
+            table: [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for table in tables
+        }
+    assert columns == {table: list(kinds) for table, kinds in COLUMNS.items()}
