@@ -122,7 +122,7 @@ def test_dry_run_asks_nothing_and_counts_hits_and_misses(shell: Shell) -> None:
         "%%synth facts --model fake --dry-run --vary topic=bread,coffee\nOn {{ topic }}."
     )
     assert "2 requests: 1 cached, 1 to generate" in shown
-    assert "differs in user: 'On soup.' there, 'On coffee.' asked" in shown
+    assert "differs in user: 'On soup.' stored, 'On coffee.' requested" in shown
     assert "On coffee." in shown
     assert set(shell["facts"]["topic"]) == {"bread", "soup"}
 

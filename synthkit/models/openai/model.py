@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from synthkit.core.errors import EndpointError, UsageError
-from synthkit.core.types import Budget, Completion, Request, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Budget, Completion, Request
 from synthkit.models.openai.scheduler import Wire
 from synthkit.models.openai.strict_schema import strict
 from synthkit.models.openai.transport import merged

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Completion, Message, Request, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.transformers import chat_template, grammar, memory, sampling
 

@@ -10,9 +10,8 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.formatting import count
+from synthkit.core.formatting import count, rounded
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.core.types import figure
 from synthkit.evaluate.results import Report
 
 BETTER = {"higher": "↑", "lower": "↓", "": ""}
@@ -85,8 +84,8 @@ def apart(table: Any, *, a: str, b: str) -> StaticOutput:
     rows = [
         {
             "metric": row["metric"],
-            a: figure(row["a"]),
-            b: figure(row["b"]),
+            a: rounded(row["a"]),
+            b: rounded(row["b"]),
             "n": row["n_a"] if row["n_a"] == row["n_b"] else f"{row['n_a']}, {row['n_b']}",
             "difference": _difference(row),
             "verdict": row["verdict"],
@@ -153,10 +152,10 @@ def _difference(row: Mapping[str, Any]) -> str:
 def _signed(value: Any) -> str:
     if value is None or value != value:
         return ""
-    return ("+" if value >= 0 else "") + figure(value)
+    return ("+" if value >= 0 else "") + rounded(value)
 
 
 def _interval(value: float, low: Any, high: Any) -> str:
     if low is None or low != low:
-        return figure(value)
-    return f"{figure(value)} [{figure(low)}, {figure(high)}]"
+        return rounded(value)
+    return f"{rounded(value)} [{rounded(low)}, {rounded(high)}]"
