@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, ru
 from synthkit.core.errors import UsageError
 from synthkit.core.formatting import rounded
 from synthkit.core.hashing import canonical, digest
+from synthkit.core.static_output import static_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -361,6 +362,10 @@ class Score:
         if self.low is None or self.high is None:
             return rounded(self.value)
         return f"{rounded(self.value)} [{rounded(self.low)}, {rounded(self.high)}]"
+
+    def _repr_html_(self) -> str:
+        cells = {"metric": self.name, "value": str(self), "unit": self.unit, "better": self.better}
+        return static_table([cells | {"n": self.n}], note=self.how).html
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from synthkit.curate.selection.diverse import _unlike, farthest_first, most_covering
+from synthkit.curate.selection.diverse import _too_similar, farthest_first, most_covering
 
 
 def drawn(rows: int, dim: int) -> Any:
@@ -48,7 +48,7 @@ def matrix(vectors: Any, keep: int) -> list[int]:
 
 def deita(vectors: Any, keep: int) -> Any:
     ids = [str(n) for n in range(len(vectors))]
-    return _unlike(vectors, np.arange(len(vectors)), len(vectors), 0.6, ids)
+    return _too_similar(vectors, np.arange(len(vectors)), len(vectors), 0.6, ids)
 
 
 CASES: dict[str, Callable[[Any, int], Any]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.job import plan
 from synthkit.models.fake import Fake
-from synthkit.notebook.run_preview import carry_out, open_preview
+from synthkit.notebook.run_preview import open_preview, run_job
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
 from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
@@ -239,7 +239,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
             name="moods",
         )
         feed = open_preview(planned, None)
-        run, widget = carry_out(planned, feed), feed.preview
+        run, widget = run_job(planned, feed), feed.preview
         (id,) = run.table["id"]
         session.store.marks.add(
             [
@@ -250,7 +250,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         told = trail(widget, 0)
         assert told["id"] == id
         assert (told["system"], told["user"]) == ("Be brief.", "On bread.")
-        assert (told["as it came"], told["model"], told["finish"]) == ("good", "fake", "stop")
+        assert (told["raw output"], told["model"], told["finish"]) == ("good", "fake", "stop")
         assert told["sampling"] == "temperature 0.0, max_tokens 256"
         assert told["seed"] == f"{planned.first_requests()[0].row_seed}, made from 3"
         assert (told["sample index"], told["time"]) == ("0", "0.00 s")
@@ -259,7 +259,7 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
         assert "reject" not in told
         rejected = trail(widget, 1)
         assert rejected["rejected"].startswith("names none of the labels")
-        assert (rejected["as it came"], rejected["marks"]) == ("<b>?</b>", "none yet")
+        assert (rejected["raw output"], rejected["marks"]) == ("<b>?</b>", "none yet")
 
 
 def test_each_query_is_answered_by_its_turn() -> None:
