@@ -8,7 +8,6 @@ from IPython.core.magic_arguments import argument
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.errors import TableError, unknown
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
@@ -58,9 +57,7 @@ def first_rows(
         If a column is not there.
     """
     known = tables.columns(held)
-    for column in columns or ():
-        if column not in known:
-            raise TableError(unknown("column", column, known))
+    tables.check_columns(held, columns or ())
     names = columns or [column for column in known if column not in ("id", "parent")] or known
     size = tables.size(held)
     places = matching(held, where) if where else range(size)
