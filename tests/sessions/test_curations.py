@@ -10,7 +10,7 @@ import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
 from synthkit.curate import by_column
-from synthkit.curate.marks.history import split
+from synthkit.curate.marks.tables import split_by_marks
 from synthkit.sessions.learned_filters import load_body, save_body
 
 ROWS = [{"id": id, "score": score} for id, score in (("a", 5), ("b", 2), ("c", 4))]
@@ -39,7 +39,9 @@ def test_later_verdicts_are_added_to_earlier_ones_and_outlive_the_session(tmp_pa
 
 
 def test_the_verdicts_of_marks_are_stored_too(session: sk.Session) -> None:
-    made = split(ROWS, [Mark(id="a", label="accept"), Mark(id="b", label="reject", reason="dull")])
+    made = split_by_marks(
+        ROWS, [Mark(id="a", label="accept"), Mark(id="b", label="reject", reason="dull")]
+    )
     session.remember(made, name="answers")
     assert session.verdicts(["b"])[["filter", "why"]].values.tolist() == [["", "dull"]]
 

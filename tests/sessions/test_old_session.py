@@ -12,7 +12,7 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.types import Request
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.lab.lab import PromptLab
 
 DATA = Path(__file__).parent / "data"
@@ -113,7 +113,7 @@ def test_the_marks_of_an_old_session_are_read_back_with_their_undo_and_edit(
         "bo",
     )
     assert (edited.edit, edited.round) == ({"text": "Better."}, 2)
-    assert {mark.id for mark in standing(marks).values()} == {*ids[:3], ids[4], ids[5]}
+    assert {mark.id for mark in current_marks(marks).values()} == {*ids[:3], ids[4], ids[5]}
     assert len(old.marks(task="taste")) == 20
 
 

@@ -11,6 +11,7 @@ from synthkit.lab.cells import LabCell
 from synthkit.lab.lab import PromptLab
 
 ROWS = 8
+"""Rows of the matrix that are shown."""
 SIGNS = {"accept": "✓ ", "reject": "✗ "}
 REPEATABLE = ("accept", "checks", "words", "distinct-2", "tokens", "cost")
 """The measures that do not change from run to run."""

@@ -137,7 +137,7 @@ def gain(found, way, against=("", "no filter")):
     """``+3.1 [+0.5, +5.8]`` points of accuracy, in bold where told apart from 0."""
     one = apart(found[way], found[against])
     cell = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (one.value, one.low, one.high)))
-    return f"**{cell}**" if one.told_apart else cell
+    return f"**{cell}**" if one.significant else cell
 
 
 def lines(name, by_rate):

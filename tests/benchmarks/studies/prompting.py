@@ -26,7 +26,7 @@ the same thought for measures that are not in that paper.
 - Embeddings: holds on Yelp, where APS falls within labels and between them, within them two thirds
   of the way to real rows. On TREC it is not told apart: plain questions are as far apart as real
   ones already.
-- What a student learns: a gain is not told apart on either, +1 point on Yelp and -2 on TREC. Rows
+- What a student learns: no significant gain on either, +1 point on Yelp and -2 on TREC. Rows
   that are more diverse did not teach more here. The labels may be why: by the oracle fewer
   attributed rows are what they should be, though that is not told apart either.
 

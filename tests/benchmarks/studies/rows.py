@@ -10,7 +10,7 @@ from synthkit.evaluate.metrics.learners import held_out
 from synthkit.generation.job import generate
 from synthkit.recipes._attrprompt import attrprompt
 from synthkit.recipes._zerogen import zerogen
-from synthkit.stats.classifier import Classifier, fit
+from synthkit.stats.classifier import EmbeddingClassifier, fit
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.studies.measures import measured
 from tests.benchmarks.studies.prompts import TASKS
@@ -73,7 +73,7 @@ class Seeded:
     real: Any
     train: Any
     test: Any
-    oracle: Classifier
+    oracle: EmbeddingClassifier
 
     def measures(self, table, tools):
         return measured(table, self.real, self.test, self.oracle, tools)

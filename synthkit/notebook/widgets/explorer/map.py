@@ -252,7 +252,7 @@ class TextMap:
         found = {n for n, one in enumerate(self.texts) if text in one.lower()}
         for name in self.colours:
             if name != self.column:
-                cells = map(expressions.text, self._cells(name))
+                cells = map(expressions.as_text, self._cells(name))
                 found.update(n for n, one in enumerate(cells) if text in one.lower())
         return sorted(found)
 

@@ -235,7 +235,7 @@ def ordered(source: RowSource, query: Query, places: Sequence[int]) -> Sequence[
         else:
             texts.append(place)
     numbers.sort(key=cells.__getitem__, reverse=query.down)
-    words = {place: expressions.text(cells[place]).lower() for place in texts}
+    words = {place: expressions.as_text(cells[place]).lower() for place in texts}
     texts.sort(key=words.__getitem__, reverse=query.down)
     return [*texts, *numbers, *missing] if query.down else [*numbers, *texts, *missing]
 
@@ -264,7 +264,7 @@ def _kind(cells: Sequence[Any], rejects: Sequence[Any]) -> dict[str, Any]:
         return about | {"kind": "list"}
     values: set[str] = set()
     for cell in filled:
-        values.add(expressions.text(cell))
+        values.add(expressions.as_text(cell))
         if len(values) > min(MOST_LABELS, len(filled) // 2):
             return about | {"kind": "text"}
     return about | {"kind": "label", "values": len(values)}
@@ -285,6 +285,6 @@ def _containing(
         found.update(
             place
             for place in places
-            if place not in found and text in expressions.text(cells[place - start]).lower()
+            if place not in found and text in expressions.as_text(cells[place - start]).lower()
         )
     return [place for place in places if place in found]

@@ -447,8 +447,7 @@ def test_passing_on_narrows_the_open_widget_or_binds_a_table(
     assert shell["reviews_selected"]["id"].tolist() == ["r2", "r5"]
     shell.run("%synth show reviews")
     narrowed: list[Any] = []
-    (view,) = [one for one in shell.ip.magics_manager.registry["SynthMagics"].widgets
-               if type(one).__name__ == "TableView"]  # fmt: skip
+    (view,) = [one for one in shell.context.widgets if type(one).__name__ == "TableView"]
     monkeypatch.setattr(view, "narrow", narrowed.append)
     ask(explorer, type="hand", to="show")
     assert last(explorer, "handed")["cell"] == ""

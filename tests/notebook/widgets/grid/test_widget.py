@@ -8,7 +8,7 @@ from pathlib import Path
 from synthkit.core.types import Mark, Sampling
 from synthkit.generation.job import plan
 from synthkit.models.fake import Fake
-from synthkit.notebook.run_preview import carry_out, open_preview
+from synthkit.notebook.run_preview import open_preview, run_job
 from synthkit.notebook.widgets.grid.preview import Preview
 from synthkit.sessions.session import Session
 from tests.notebook.widgets.grid.test_preview import Clock, feed, preview
@@ -239,7 +239,7 @@ def test_a_row_of_a_run_has_its_provenance(tmp_path: Path) -> None:
             name="moods",
         )
         feed = open_preview(planned, None)
-        run, widget = carry_out(planned, feed), feed.preview
+        run, widget = run_job(planned, feed), feed.preview
         (id,) = run.table["id"]
         session.store.marks.add(
             [
@@ -250,7 +250,7 @@ def test_a_row_of_a_run_has_its_provenance(tmp_path: Path) -> None:
         parts = trail(widget, 0)
         assert parts["id"] == id
         assert (parts["system"], parts["user"]) == ("Be brief.", "On bread.")
-        assert (parts["as it came"], parts["model"], parts["finish"]) == (
+        assert (parts["raw output"], parts["model"], parts["finish"]) == (
             "good",
             "fake",
             "stop",
@@ -263,7 +263,7 @@ def test_a_row_of_a_run_has_its_provenance(tmp_path: Path) -> None:
         assert "reject" not in parts
         rejected = trail(widget, 1)
         assert rejected["rejected"].startswith("names none of the labels")
-        assert (rejected["as it came"], rejected["marks"]) == ("<b>?</b>", "none yet")
+        assert (rejected["raw output"], rejected["marks"]) == ("<b>?</b>", "none yet")
 
 
 def test_each_query_is_answered_by_its_turn() -> None:

@@ -124,7 +124,7 @@ def test_a_variant_is_edited_in_place(make: Make) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"prompt": "{{ topic"}, "cannot be read at line 1"),
+        ({"prompt": "{{ topic"}, "cannot be parsed at line 1"),
         ({"prompt": "{{ topics }}"}, "Did you mean 'topic'?"),
         ({"prompt": " "}, "This variant is empty"),
         ({"temperature": "hot"}, "temperature must be a number; got 'hot'."),

@@ -12,7 +12,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import is_edited, standing
+from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.curate.marks.preferences import drawn_left, other, preferred, sides
 from synthkit.data import tables as tables
 from synthkit.evaluate.raters.bradley_terry import Battle
@@ -406,7 +406,11 @@ def test_the_verbs_mark_pairs_and_bind_outcomes(
     assert battles(judged)[0] == Battle("ours", "rival", left)
     assert "0.67" in shown
     assert "the left text (A) was better in 1.00" in shown
-    assert [one.label for one in standing(queue.session.marks()).values()] == [left, "tie", "tie"]
+    assert [one.label for one in current_marks(queue.session.marks()).values()] == [
+        left,
+        "tie",
+        "tie",
+    ]
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")
     shell.run("%synth mark pairs --pair --by ana --keys left=h")
     assert isinstance(shell["pairs_marker"], Marker)

@@ -351,7 +351,7 @@ def test_the_static_output_has_runs_tables_and_lineage(
     shell.run("%%synth seeds --model fake --n 2\nA word.")
     shell.run("%%synth said --model fake --from seeds --output reply\nOn {{ text }}.")
     shown = shell.run("%synth session")
-    assert "4 answers; tables: said, seeds" in shown
+    assert "4 completions; tables: said, seeds" in shown
     assert "2 rows of said are generated from seeds" in shown
     assert shell.run("%synth session") == shown
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")
