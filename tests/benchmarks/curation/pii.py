@@ -1,4 +1,4 @@
-"""Planted personal data and secrets: what is found, by kind, and what is taken for them."""
+"""Planted personal data and secrets: what is found, by kind, and what is mistaken for them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from synthkit.curate import find_pii, find_secrets, no_pii, no_secrets
 from tests.benchmarks.curation.data import distinct_rows
-from tests.benchmarks.curation.private import LIKE, PERSONAL, SECRETS
+from tests.benchmarks.curation.made_up_data import LIKE, PERSONAL, SECRETS
 from tests.benchmarks.curation.report import (
-    Found,
-    Part,
+    Detection,
+    Section,
     chance,
     precision,
     recall,
@@ -21,38 +21,38 @@ from tests.benchmarks.curation.report import (
 
 EACH = 25
 UNSEEN = ("name", "street")
-"""Kinds that have no form, and are not looked for."""
+"""Kinds without a fixed format, which are not searched for."""
 
 FILTERS = ("no_pii()", "no_secrets()")
 BRITISH = "phone, GB, no prefix"
 
 NOTE = """
-What has a form is found, whole, and nothing in 1,000 Yelp sentences is taken for it. One parcel
-number of twelve is, if its check digit happens to be that of a card. Not found: names and streets,
-which are not looked for; "ann at example dot org"; British numbers without +44, unless
-`region="GB"` says so; a password given in words, and a key without any prefix, such as the secret
-half of an AWS key. Numbers with +44 that are missed are of ranges that are not given out; one with
-+49 took the first digit of the next sentence along.
+Data with a fixed format is found completely, with no error in 1,000 Yelp sentences. One in twelve
+parcel numbers is taken for a card, because its check digit happens to be valid. Not found: names
+and streets, which are not searched for; "ann at example dot org"; British numbers without +44,
+unless `region="GB"` is given; a password in plain words, and a key without a prefix, such as the
+secret half of an AWS key. The numbers with +44 that are missed belong to unassigned ranges; one
+with +49 included the first digit of the next sentence.
 """
 
 
 def planted(sources, seed):
-    """Texts of Yelp, some with a planted phrase, and for each its kind and what was planted."""
+    """Yelp texts, some with a planted phrase, and for each the kind and what was planted."""
     rng = np.random.default_rng(seed)
     texts = distinct_rows("yelp", 1000, seed)["text"].tolist()
     order = iter(rng.permutation(len(texts)).tolist())
-    kinds, said = [""] * len(texts), [""] * len(texts)
+    kinds, planted_texts = [""] * len(texts), [""] * len(texts)
     for kind, make in sources.items():
         for _ in range(EACH):
             at = next(order)
             kinds[at] = kind
             if callable(make):
-                phrase = said[at] = make(rng)
+                phrase = planted_texts[at] = make(rng)
             else:
-                said[at] = make[0](rng)
-                phrase = make[1 + rng.integers(len(make) - 1)].format(said[at])
+                planted_texts[at] = make[0](rng)
+                phrase = make[1 + rng.integers(len(make) - 1)].format(planted_texts[at])
             texts[at] = f"{phrase}. {texts[at]}" if rng.random() < 0.3 else f"{texts[at]} {phrase}."
-    return texts, kinds, said
+    return texts, kinds, planted_texts
 
 
 def run(seeds, embedders):
@@ -63,28 +63,28 @@ def run(seeds, embedders):
     ):
         found, spans = defaultdict(list), defaultdict(lambda: [0, 0])
         for seed in range(seeds):
-            texts, kinds, said = planted(sources, seed)
-            taken = np.array([bool(why) for why in rule.judge([{"text": t} for t in texts])])
+            texts, kinds, planted_texts = planted(sources, seed)
+            detected = np.array([bool(why) for why in rule.judge([{"text": t} for t in texts])])
             kinds = np.array(kinds)
-            found[""].append(Found.of(kinds != "", taken))
+            found[""].append(Detection.of(kinds != "", detected))
             if what == FILTERS[0]:
                 formed = (kinds != "") & ~np.isin(kinds, UNSEEN)
-                found["formed"].append(Found.of(formed, taken))
+                found["formed"].append(Detection.of(formed, detected))
             for kind in sources:
-                there = kinds == kind
-                found[kind].append(Found.of(there, taken & there))
-                for at in np.flatnonzero(there):
-                    spans[kind][0] += any(said[at] == one.text for one in find(texts[at]))
+                of_kind = kinds == kind
+                found[kind].append(Detection.of(of_kind, detected & of_kind))
+                for at in np.flatnonzero(of_kind):
+                    spans[kind][0] += any(planted_texts[at] == one.text for one in find(texts[at]))
                     spans[kind][1] += 1
             if what == FILTERS[0]:
-                there = kinds == BRITISH
-                rows = [{"text": text} for text, one in zip(texts, there, strict=True) if one]
-                there[there] = [bool(why) for why in no_pii(region="GB").judge(rows)]
-                found["region"].append(Found.of(kinds == BRITISH, there))
+                of_kind = kinds == BRITISH
+                rows = [{"text": text} for text, one in zip(texts, of_kind, strict=True) if one]
+                of_kind[of_kind] = [bool(why) for why in no_pii(region="GB").judge(rows)]
+                found["region"].append(Detection.of(kinds == BRITISH, of_kind))
             texts, kinds, _ = planted(LIKE, seed)
-            taken = [bool(why) for why in rule.judge([{"text": t} for t in texts])]
+            detected = [bool(why) for why in rule.judge([{"text": t} for t in texts])]
             for kind in LIKE:
-                hits = [t for t, k in zip(taken, kinds, strict=True) if k == kind]
+                hits = [t for t, k in zip(detected, kinds, strict=True) if k == kind]
                 like[what, kind].append((sum(hits), len(hits)))
         lines.append([what, "all", precision(found[""]), recall(found[""]), "", chance(found[""])])
         if found["formed"]:
@@ -92,10 +92,10 @@ def run(seeds, embedders):
             lines.append(
                 [what, "all but names and streets", precision(one), recall(one), "", chance(one)]
             )
-        taken = chance(found[""]).partition(" / ")[2]
+        detected = chance(found[""]).partition(" / ")[2]
         for kind in sources:
             whole = share(*spans[kind], seeds)
-            lines.append([what, kind, "", recall(found[kind]), whole, taken])
+            lines.append([what, kind, "", recall(found[kind]), whole, detected])
         if found["region"]:
             lines.append(['no_pii(region="GB")', BRITISH, "", recall(found["region"]), "", ""])
     counts = [
@@ -107,13 +107,12 @@ def run(seeds, embedders):
     head = ["filter", "planted", "precision", "recall", "whole and alone", "random"]
     out = [
         f"{EACH} of each kind in 1,000 Yelp sentences; one table of personal data, one of secrets. "
-        '"Whole and alone": how often a span that was found is what was planted, to the letter, as '
-        "`redact` needs it.",
+        '"Whole and alone": the share of planted data that is found exactly, as `redact` needs it.',
         "",
         *table(head, lines),
-        f"What only looks like it, {EACH} each, and the share that is taken for it. Never taken: "
+        f"Text that only resembles it, {EACH} each, and the share that is mistaken for it. Never: "
         f"{never}.",
         "",
         *table(["planted", *FILTERS], counts),
     ]
-    return [Part("Planted personal data and secrets", out, NOTE)]
+    return [Section("Planted personal data and secrets", out, NOTE)]

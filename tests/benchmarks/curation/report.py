@@ -1,4 +1,4 @@
-"""Counts of what a method found, as cells with intervals, and the tables of the README."""
+"""Precision and recall as table cells with intervals, and the tables of the README."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ HEADING = "## Curation: what the methods find"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one method found in one table.
+class Detection:
+    """The rows that a method detected in one table, as counts.
 
     Parameters
     ----------
-    rows : of the table.
+    rows : rows of the table.
     faults : rows with the fault.
-    taken : rows that the method took to have it.
-    both : rows with the fault that the method took.
+    detected : rows that the method detected.
+    both : rows with the fault that the method detected.
     """
 
     rows: int
     faults: int
-    taken: int
+    detected: int
     both: int
 
     @classmethod
-    def of(cls, fault: Iterable[bool], taken: Iterable[bool]) -> Found:
-        pairs = [(bool(a), bool(b)) for a, b in zip(fault, taken, strict=True)]
+    def of(cls, fault: Iterable[bool], detected: Iterable[bool]) -> Detection:
+        pairs = [(bool(a), bool(b)) for a, b in zip(fault, detected, strict=True)]
         counts = (
             sum(a for a, _ in pairs),
             sum(b for _, b in pairs),
@@ -42,7 +42,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """One subsection of the README."""
 
     title: str
@@ -51,10 +51,10 @@ class Part:
 
 
 def share(part: int, whole: int, seeds: int) -> str:
-    """``.83 [.79, .86]``: the share over all seeds, with Wilson's interval of one seed's rows.
+    """``.83 [.79, .86]``: the share over all seeds, with the Wilson interval of one seed's rows.
 
-    Seeds share rows, so that they are not counted as new ones: the interval says how far off one
-    table's figure may be, and is too wide for the mean rather than too narrow.
+    Seeds share rows, so their rows are not counted as independent. The interval is that of one
+    table, and too wide for the mean.
     """
     if not whole:
         return "none"
@@ -62,20 +62,26 @@ def share(part: int, whole: int, seeds: int) -> str:
     return f"{short(part / whole)} [{short(low)}, {short(high)}]"
 
 
-def precision(found: Sequence[Found]) -> str:
-    return share(sum(one.both for one in found), sum(one.taken for one in found), len(found))
+def precision(detections: Sequence[Detection]) -> str:
+    return share(
+        sum(one.both for one in detections),
+        sum(one.detected for one in detections),
+        len(detections),
+    )
 
 
-def recall(found: Sequence[Found]) -> str:
-    return share(sum(one.both for one in found), sum(one.faults for one in found), len(found))
+def recall(detections: Sequence[Detection]) -> str:
+    return share(
+        sum(one.both for one in detections), sum(one.faults for one in detections), len(detections)
+    )
 
 
-def chance(found: Sequence[Found]) -> str:
-    """Precision / recall to be expected of as many rows taken at random."""
-    rows = sum(one.rows for one in found)
+def chance(detections: Sequence[Detection]) -> str:
+    """The expected precision / recall of as many random rows."""
+    rows = sum(one.rows for one in detections)
     return (
-        f"{short(sum(one.faults for one in found) / rows)} / "
-        f"{short(sum(one.taken for one in found) / rows)}"
+        f"{short(sum(one.faults for one in detections) / rows)} / "
+        f"{short(sum(one.detected for one in detections) / rows)}"
     )
 
 
@@ -88,26 +94,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines] + [""]
 
 
-def write(parts: Sequence[Part], made: str) -> None:
-    """Put parts under the heading; other parts and other headings stay as they are."""
+def write(sections: Sequence[Section], header: str) -> None:
+    """Write sections under the heading; other sections and headings are not changed."""
     page = README.read_text("utf-8") if README.exists() else "# Benchmarks\n"
     before, _, after = page.partition(f"{HEADING}\n")
     ours, other, rest = after.partition("\n## ")
-    lead, *held = re.split(r"^### ", ours, flags=re.MULTILINE)
-    known = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in held}
-    for part in parts:
-        known[part.title] = "\n".join([f"{made}\n", *part.lines, part.note.strip()])
+    lead, *texts = re.split(r"^### ", ours, flags=re.MULTILINE)
+    by_title = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in texts}
+    for section in sections:
+        text = "\n".join([f"{header}\n", *section.lines, section.note.strip()])
+        by_title[section.title] = text
     lead = lead.strip() or LEAD.strip()
-    body = "\n\n".join(f"### {title}\n\n{text}" for title, text in known.items())
+    body = "\n\n".join(f"### {title}\n\n{text}" for title, text in by_title.items())
     page = f"{before.rstrip()}\n\n{HEADING}\n\n{lead}\n\n{body}\n{other}{rest}"
     README.write_text(page, "utf-8")
 
 
 LEAD = """
-Faults are planted in real rows, and each method is asked to find them:
-`python -m tests.benchmarks.curation --write` (by hand; `--only noise` and so on for a part).
-Precision is the share of the rows taken that have the planted fault, recall the share of these that
-were taken, over the seeds. In brackets: the 95 % interval of Wilson for the rows of one seed, since
-seeds share rows. Real rows have faults of their own, which count against a method here: true
-precision is higher. "Random" is what as many rows taken at random would give: precision / recall.
+Faults are planted in real rows, and each method has to find them:
+`python -m tests.benchmarks.curation --write` (run by hand; `--only noise` and so on for one part).
+Precision is the share of the detected rows that have the planted fault, recall the share of the
+faulty rows that are detected, over all seeds. In brackets: the 95 % Wilson interval for the rows of
+one seed, because seeds share rows. Real rows have faults of their own, which count as errors here,
+so the true precision is higher. "Random" is the expected precision / recall of as many random rows.
 """

@@ -20,7 +20,7 @@ import numpy as np
 from synthkit.curate import cross_fitted, label_issues, label_quality, suspicion
 from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded
 from synthkit.evaluate.metrics.learners import answers, held_out, labelled, light
-from tests.benchmarks.curation.data import Remembered, distinct_rows
+from tests.benchmarks.curation.data import CachedEmbedder, distinct_rows
 from tests.benchmarks.curation.noise import METHODS, RATES, flipped
 from tests.benchmarks.curation.report import README, short, table
 
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into the README")
     options = parser.parse_args()
     start = time.process_time()
-    embed = Remembered(EMBEDDER).embed
+    embed = CachedEmbedder(EMBEDDER).embed
     at_k, own = [], []
     for name in DATA:
         by_rate = {rate: gathered(name, rate, options.seeds, embed) for rate in RATES}

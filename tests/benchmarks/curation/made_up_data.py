@@ -1,4 +1,4 @@
-"""Made-up personal data and secrets, in sentences, and what only looks like them."""
+"""Made-up personal data and secrets in sentences, and text that only resembles them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def hexadecimal(rng, n):
 
 
 def luhn(rng, start, n):
-    """A number of n digits with a right check digit."""
+    """A number of n digits with a valid check digit."""
     body = start + drawn(rng, DIGITS, n - len(start) - 1)
     total = sum(sum(divmod(int(d) * (2 - at % 2), 10)) for at, d in enumerate(reversed(body)))
     return body + str(-total % 10)
@@ -169,7 +169,7 @@ SECRETS["password in a URL"] = (TOKENS["password in a URL"], "use postgres://{}@
 
 
 def off_by_one(number):
-    """With a wrong check digit."""
+    """The number with a wrong check digit."""
     return number[:-1] + str((int(number[-1]) + 1) % 10)
 
 
