@@ -23,6 +23,7 @@ NAMES = [
     "load_embedder",
     "load_model",
     "load_sample",
+    "models",
     "plan",
     "plots",
     "recipes",

@@ -84,10 +84,9 @@ class Completer:
         names = self._context.names
         match argument.kwds.get("metavar"):
             case "MODEL":
-                from synthkit.models import FORMS
-                from synthkit.models.hub.catalog import CATALOG
+                from synthkit.models.schemes import model_specs
 
-                return [*names.models(), *CATALOG, *FORMS]
+                return [*names.models(), *model_specs()]
             case "TABLE":
                 return dict.fromkeys([*names.tables(), *names.session.names()])
             case "RECIPE":
@@ -95,10 +94,10 @@ class Completer:
 
                 return recipe_names(names)
             case "EMBEDDER" | "STUDENT" | "HELPFULNESS":
-                from synthkit.models.hub.catalog import CATALOG
+                from synthkit.models.embedders import embedder_specs
 
                 named = [name for name, value in names.public.items() if hasattr(value, "embed")]
-                return [*named, *(name for name, one in CATALOG.items() if one.kind == "embedder")]
+                return [*named, *embedder_specs()]
             case "SCHEMA":
                 return [
                     name

@@ -48,7 +48,7 @@ def complete(shell: Shell, text: str) -> list[str]:
         ("%synth sess", ["%synth session"]),
         ("%%synth x --temp", ["%%synth x --temperature"]),
         ("%%synth x --model smol", ["%%synth x --model smollm2"]),
-        ("%%synth x --model re", ["%%synth x --model replay", "%%synth x --model replay:NAME"]),
+        ("%%synth x --model re", ["%%synth x --model replay:"]),
         ("%%synth x --from see", ["%%synth x --from seeds"]),
         ("%%synth x --sampler p", ["%%synth x --sampler product"]),
         ("%%synth x --sampler=i", ["%%synth x --sampler=independent"]),

@@ -150,7 +150,7 @@ def test_no_text_has_no_answer(bert: str) -> None:
         ({"learning_rate": 0}, "learning_rate above 0"),
         ({"batch_size": 0}, "got 5, 0"),
         ({"max_tokens": 0}, "of 1 or more"),
-        ({"model": "wordllama"}, "wordllama is no transformer"),
+        ({"model": "wordllama"}, "wordllama is not a transformer"),
     ],
 )
 def test_what_makes_no_sense_is_refused(bert: str, given: dict[str, Any], said: str) -> None:
@@ -170,7 +170,7 @@ def test_models_that_are_not_there_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_is_an_error(bert: str) -> None:
-    with pytest.raises(ModelError, match="Give a lower learning_rate than 1e"):
+    with pytest.raises(ModelError, match="Use a learning_rate below 1e"):
         quick(bert, learning_rate=1e30)
 
 

@@ -1,4 +1,4 @@
-"""The real rows in which faults are planted."""
+"""Real rows to plant faults in, and an embedder that caches its vectors."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from synthkit.models.hub.sample_data import load_sample
 
 
 @cache
-def _all_rows(name):
+def _distinct(name):
     rows = load_sample(name, quiet=True)
-    if "ratings" in rows:  # for some tweets the mean in the source differs from that of its ratings
+    if "ratings" in rows:  # for some tweets the source's mean is not that of its ratings
         means = rows["ratings"].map(np.mean)
         rows = rows.assign(label=np.where(means > 0, "positive", "negative"))[means != 0]
-    if name == "sms_spam":  # 8 rows have several messages, because of open quotes in the source
+    if name == "sms_spam":  # an open quote in the source joined several messages in 8 rows
         rows = rows[~rows["text"].str.contains(r"\n(?:spam|ham)\t")]
     return apply_filters(rows, exact_duplicates(punctuation=False)).kept
 
 
-def distinct_rows(name, most, seed):
-    """Up to ``most`` random rows of a sample, with distinct texts."""
-    rows = _all_rows(name)
-    return rows.sample(min(most, len(rows)), random_state=seed).reset_index(drop=True)
+def distinct_rows(name, n, seed):
+    """At most ``n`` rows of a sample with distinct texts, drawn by seed."""
+    rows = _distinct(name)
+    return rows.sample(min(n, len(rows)), random_state=seed).reset_index(drop=True)
 
 
 def one_rater(rows, rng):
-    """The label of each row by one random rating; empty if that is 0."""
+    """The label by one rating of each row, drawn at random; empty where the rating is 0."""
     drawn = [float(rng.choice(ratings)) for ratings in rows["ratings"]]
     return [{1.0: "positive", -1.0: "negative"}.get(np.sign(rating), "") for rating in drawn]
 
 
 class CachedEmbedder:
-    """An embedder that embeds each text once."""
+    """An embedder that computes the vector of each text once."""
 
     def __init__(self, name):
         self.name, self._embedder, self._vectors = name, load_embedder(name), {}

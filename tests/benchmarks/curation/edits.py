@@ -1,8 +1,8 @@
-"""Copies of a text: in another case, with one word changed, or paraphrased.
+"""Edited copies of texts: another letter case, one word changed, or paraphrase-like.
 
-No model is used: a paraphrase has words replaced from a small list of synonyms, contractions
-written out, function words added or dropped, and clauses swapped. It is closer to its source than
-many paraphrases by a person or a model.
+No model is used. A paraphrase here has words replaced from a small list, contractions written out,
+function words added or dropped, and clauses swapped. It is nearer to its source than many
+paraphrases by a person or a model.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _ADDED = ("Honestly, ", "Well, ", "So ", "Actually, ")
 _JOINED = re.compile(r"^(\S+(?: \S+){2,}?),? (and|but|because|so|,) (\S+(?: \S+){2,}?)(\s?[.!?]*)$")
 
 
-def _pairs(text):
-    pairs = [tuple(pair.replace("_", " ").split("/")) for pair in text.split()]
+def _pairs(words):
+    pairs = [tuple(pair.replace("_", " ").split("/")) for pair in words.split()]
     return {**{b: a for a, b in pairs}, **dict(pairs)}
 
 
@@ -52,7 +52,7 @@ _FULL = _pairs(_SHORT)
 
 
 def recased(text, rng):
-    """The text in another case and with other white space; equal after normalization."""
+    """The text in another letter case and with other white space: equal after normalization."""
     text = [text.upper, text.lower, text.title][rng.integers(3)]()
     words = text.split(" ")
     words[rng.integers(len(words))] += ["  ", "\u00a0", "\t"][rng.integers(3)]
@@ -60,7 +60,7 @@ def recased(text, rng):
 
 
 def one_word(text, words, rng):
-    """The text with one random word replaced by another word of the same table."""
+    """The text with one word, drawn at random, replaced by another word of the same table."""
     places = [m.span() for m in re.finditer(r"\w+", text)]
     start, end = places[rng.integers(len(places))]
     new = text[start:end]
@@ -70,7 +70,7 @@ def one_word(text, words, rng):
 
 
 def paraphrase(text, rng):
-    """A paraphrase, or nothing if fewer than three edits are possible."""
+    """A paraphrase-like copy, or ``None`` where fewer than three edits are possible."""
     new, edits = text.strip(), 0
     for replacements, most in ((_FULL, 2), (_WORDS, 3)):
         here = [

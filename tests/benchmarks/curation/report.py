@@ -1,4 +1,4 @@
-"""Precision and recall as table cells with intervals, and the tables of the README."""
+"""Counts of flagged rows, shares with intervals as cells, and the sections of the README."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ HEADING = "## Curation: what the methods find"
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
-    """The rows that a method detected in one table, as counts.
+class Counts:
+    """Counts of rows in one table, for one method.
 
     Parameters
     ----------
-    rows : rows of the table.
-    faults : rows with the fault.
-    detected : rows that the method detected.
-    both : rows with the fault that the method detected.
+    rows : all rows of the table.
+    faults : rows with the planted fault.
+    flagged : rows that the method flags.
+    hits : rows with the fault that the method flags.
     """
 
     rows: int
     faults: int
-    detected: int
-    both: int
+    flagged: int
+    hits: int
 
     @classmethod
-    def of(cls, fault: Iterable[bool], detected: Iterable[bool]) -> Detection:
-        pairs = [(bool(a), bool(b)) for a, b in zip(fault, detected, strict=True)]
+    def of(cls, fault: Iterable[bool], flagged: Iterable[bool]) -> Counts:
+        pairs = [(bool(a), bool(b)) for a, b in zip(fault, flagged, strict=True)]
         counts = (
             sum(a for a, _ in pairs),
             sum(b for _, b in pairs),
@@ -43,7 +43,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One subsection of the README."""
+    """One subsection of the README: its title, its tables and a note."""
 
     title: str
     lines: Sequence[str]
@@ -54,7 +54,7 @@ def share(part: int, whole: int, seeds: int) -> str:
     """``.83 [.79, .86]``: the share over all seeds, with the Wilson interval of one seed's rows.
 
     Seeds share rows, so their rows are not counted as independent. The interval is that of one
-    table, and too wide for the mean.
+    table; for the mean over seeds it is too wide rather than too narrow.
     """
     if not whole:
         return "none"
@@ -62,26 +62,24 @@ def share(part: int, whole: int, seeds: int) -> str:
     return f"{short(part / whole)} [{short(low)}, {short(high)}]"
 
 
-def precision(detections: Sequence[Detection]) -> str:
+def precision(found: Sequence[Counts]) -> str:
     return share(
-        sum(one.both for one in detections),
-        sum(one.detected for one in detections),
-        len(detections),
+        sum(counts.hits for counts in found), sum(counts.flagged for counts in found), len(found)
     )
 
 
-def recall(detections: Sequence[Detection]) -> str:
+def recall(found: Sequence[Counts]) -> str:
     return share(
-        sum(one.both for one in detections), sum(one.faults for one in detections), len(detections)
+        sum(counts.hits for counts in found), sum(counts.faults for counts in found), len(found)
     )
 
 
-def chance(detections: Sequence[Detection]) -> str:
-    """The expected precision / recall of as many random rows."""
-    rows = sum(one.rows for one in detections)
+def chance(found: Sequence[Counts]) -> str:
+    """Expected precision / recall if as many rows are flagged at random."""
+    rows = sum(counts.rows for counts in found)
     return (
-        f"{short(sum(one.faults for one in detections) / rows)} / "
-        f"{short(sum(one.detected for one in detections) / rows)}"
+        f"{short(sum(counts.faults for counts in found) / rows)} / "
+        f"{short(sum(counts.flagged for counts in found) / rows)}"
     )
 
 
@@ -94,27 +92,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines] + [""]
 
 
-def write(sections: Sequence[Section], header: str) -> None:
-    """Write sections under the heading; other sections and headings are not changed."""
+def write(sections: Sequence[Section], conditions: str) -> None:
+    """Put sections under the heading; other sections and headings stay as they are."""
     page = README.read_text("utf-8") if README.exists() else "# Benchmarks\n"
     before, _, after = page.partition(f"{HEADING}\n")
     ours, other, rest = after.partition("\n## ")
-    lead, *texts = re.split(r"^### ", ours, flags=re.MULTILINE)
-    by_title = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in texts}
+    lead, *old = re.split(r"^### ", ours, flags=re.MULTILINE)
+    known = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in old}
     for section in sections:
-        text = "\n".join([f"{header}\n", *section.lines, section.note.strip()])
-        by_title[section.title] = text
+        known[section.title] = "\n".join([f"{conditions}\n", *section.lines, section.note.strip()])
     lead = lead.strip() or LEAD.strip()
-    body = "\n\n".join(f"### {title}\n\n{text}" for title, text in by_title.items())
+    body = "\n\n".join(f"### {title}\n\n{text}" for title, text in known.items())
     page = f"{before.rstrip()}\n\n{HEADING}\n\n{lead}\n\n{body}\n{other}{rest}"
     README.write_text(page, "utf-8")
 
 
 LEAD = """
 Faults are planted in real rows, and each method has to find them:
-`python -m tests.benchmarks.curation --write` (run by hand; `--only noise` and so on for one part).
-Precision is the share of the detected rows that have the planted fault, recall the share of the
-faulty rows that are detected, over all seeds. In brackets: the 95 % Wilson interval for the rows of
-one seed, because seeds share rows. Real rows have faults of their own, which count as errors here,
-so the true precision is higher. "Random" is the expected precision / recall of as many random rows.
+`python -m tests.benchmarks.curation --write` (by hand; `--only noise` and so on for a part).
+Precision is the share of the flagged rows that have the planted fault. Recall is the share of the
+rows with the fault that are flagged. Both are pooled over the seeds. Brackets give the 95 % Wilson
+interval for the rows of one seed, because seeds share rows. Real rows have faults of their own,
+which count against a method here, so the true precision is higher. "Random" is the expected
+precision / recall if as many rows are flagged at random.
 """
