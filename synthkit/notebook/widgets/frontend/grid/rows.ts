@@ -7,53 +7,24 @@ import type { Part } from "../shared/parts";
 import type { Cell } from "../shared/text";
 
 /** A row has cells; a reject has a reason and the raw output. `at` counts from 1. */
-export interface Row {
-  at: number;
-  tokens: number | null;
-  cells?: Cell[];
-  reason?: Cell;
-  raw?: Cell;
-}
+export interface Row { at: number; tokens: number | null; cells?: Cell[]; reason?: Cell; raw?: Cell }
 
 export interface About {
   name: string;
   /** How many rows are expected of a run; null for a table. */
   total: number | null;
-  columns: string[];
-  stop: boolean;
-  tokens: boolean;
-  file: string;
+  columns: string[]; stop: boolean; tokens: boolean; file: string;
 }
 
-export interface Query {
-  where: string;
-  search: string;
-  which: string;
-  by: string;
-  down: boolean;
-}
+export interface Query { where: string; search: string; which: string; by: string; down: boolean }
 
 export interface View extends Query {
-  query: number;
-  size: number;
-  of: number;
-  fresh: number;
-  narrowed: number | null;
+  query: number; size: number; of: number; fresh: number; narrowed: number | null;
 }
 
 /** What a column holds: its kind, how many cells are empty, in how many rows. */
-export interface Kind {
-  kind: string;
-  empty: number;
-  values: number;
-  rows: number;
-}
-
-export interface Reply {
-  text: string;
-  failed: boolean;
-  again?: string;
-}
+export interface Kind { kind: string; empty: number; values: number; rows: number }
+export interface Reply { text: string; failed: boolean; again?: string }
 
 type Message =
   | { type: "shown"; turn: number; refused: string }
@@ -86,9 +57,7 @@ export class Rows extends Link<Message> {
     this.takeFirst();
   }
 
-  get view(): View {
-    return this.model.get("view");
-  }
+  get view(): View { return this.model.get("view"); }
 
   protected receive(message: Message): void {
     switch (message.type) {

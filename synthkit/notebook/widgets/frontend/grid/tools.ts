@@ -1,7 +1,7 @@
 // What narrows the rows down, and what copies or saves them.
 
 import { copy } from "../shared/cells";
-import { bar, button, choice, field, make, write } from "../shared/dom";
+import { bar, button, choice, field, hide, make, write } from "../shared/dom";
 import type { Panel } from "../shared/panel";
 import { count, thousands } from "../shared/text";
 import type { About, Rows, View } from "./rows";
@@ -101,8 +101,8 @@ export class Tools {
     const blocked = waiting && !gone && !answers;
     const state = blocked ? "Waiting: the kernel answers when the running cell ends." : stateOf(view, table);
     write(this.line, this.hint || state);
-    this.hide(this.again, !view.fresh || gone);
-    this.hide(this.all, view.narrowed === null || gone);
+    hide(this.again, !view.fresh || gone, this.leave);
+    hide(this.all, view.narrowed === null || gone, this.leave);
   }
 
   private listen(): void {
@@ -150,11 +150,6 @@ export class Tools {
   private leaving(act: () => void): void {
     this.leave();
     act();
-  }
-
-  private hide(node: HTMLElement, hidden: boolean): void {
-    if (hidden && document.activeElement === node) this.leave();
-    node.hidden = hidden;
   }
 
   private store(): void {

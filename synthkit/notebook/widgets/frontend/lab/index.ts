@@ -1,6 +1,6 @@
 // The prompt lab: header, actions, notes, matrix, the open cell, the editor, the ranking.
 
-import { bar, button, caption, disable, field, make, named, press, write } from "../shared/dom";
+import { bar, button, caption, disable, field, hide, make, named, press, write } from "../shared/dom";
 import { type Acts, dispatch, isTyping } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { count, plain, sentence, thousands } from "../shared/text";
@@ -138,8 +138,7 @@ class LabView extends Panel<LabLink> {
     disable(this.run, gone || state.stopping || !(state.running || state.todo || state.unjudged));
     this.root.classList.toggle("sk-busy", state.running);
     const last = state.deleted.at(-1);
-    if (!last && document.activeElement === this.restore) this.leave();
-    this.restore.hidden = !last;
+    hide(this.restore, !last, this.leave);
     if (last) write(this.restore, `Restore ${last[1]}`);
   }
 
@@ -156,9 +155,7 @@ class LabView extends Panel<LabLink> {
   }
 
   private drawPager({ start, found }: Page): void {
-    const many = found > PAGE_ROWS;
-    if (!many && this.pager.contains(document.activeElement)) this.leave();
-    this.pager.hidden = !many;
+    hide(this.pager, found <= PAGE_ROWS, this.leave);
     const end = Math.min(found, start + PAGE_ROWS);
     write(this.pages, `rows ${thousands(start + 1)}–${thousands(end)} of ${thousands(found)}`);
     disable(this.back, start === 0);
@@ -240,9 +237,7 @@ class LabView extends Panel<LabLink> {
   }
 
   private endComment(): void {
-    const held = this.commenting.contains(document.activeElement);
-    this.commenting.hidden = true;
-    if (held) this.leave();
+    hide(this.commenting, true, this.leave);
   }
 
   /** Add a copy of the current variant, and edit it. */

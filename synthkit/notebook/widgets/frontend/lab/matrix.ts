@@ -9,8 +9,7 @@ export interface MatrixOwner {
   link: LabLink;
   /** Another cell is current. */
   moved(): void;
-  open(): void;
-  edit(key: string): void;
+  open(): void; edit(key: string): void;
 }
 
 export class Matrix {
@@ -40,9 +39,7 @@ export class Matrix {
   }
 
   /** The row that the current cell is in. */
-  get current(): LabRow | undefined {
-    return this.owner.link.shown.rows?.[this.row];
-  }
+  get current(): LabRow | undefined { return this.owner.link.shown.rows?.[this.row]; }
 
   /** Go to a cell, or to the nearest that there is. */
   go(row: number, slot: number): void {

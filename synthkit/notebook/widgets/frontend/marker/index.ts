@@ -1,6 +1,6 @@
 // The marker: header, filters, the row to judge, the form, actions, history, what was learned.
 
-import { type Child, button, disable, field, make, named, press, redraw, write } from "../shared/dom";
+import { type Child, button, disable, field, hide, make, named, press, redraw, write } from "../shared/dom";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress } from "../shared/progress";
 import { content, count, duration, plain, reveal, thousands } from "../shared/text";
@@ -151,8 +151,7 @@ class MarkerView extends Panel<MarkQueue> {
   }
 
   private drawFilters({ total, marked, counts, filter: chosen, narrowed }: Shown): void {
-    if (narrowed === null && document.activeElement === this.widen) this.leave();
-    this.widen.hidden = narrowed === null;
+    hide(this.widen, narrowed === null, this.leave);
     const names: Record<string, string> = { all: "all", unmarked: "unmarked", flagged: "⚑ flagged" };
     const sizes: Record<string, number> = { all: total, unmarked: total - marked };
     for (const [filter, chip] of this.chips) {

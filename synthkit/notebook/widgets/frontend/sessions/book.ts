@@ -7,80 +7,34 @@ import type { Cell } from "../shared/text";
 
 /** A run or a saved table. Its cells are texts, and a number among them is a time. */
 export interface Row {
-  which: number | string;
-  label: string;
-  run: number | null;
+  which: number | string; label: string; run: number | null;
   /** The name of the saved table, empty if none can be opened. */
   table: string;
-  at: number;
-  cells: Cell[];
+  at: number; cells: Cell[];
   /** The cells that a narrow list leaves out, in a line. */
   sub: string;
 }
 
-export interface Box {
-  name: string;
-  rows: number;
-  x: number;
-  y: number;
-}
+export interface Box { name: string; rows: number; x: number; y: number }
 
 export type Edge = [source: string, target: string, kind: string, rows: number];
 
-export interface Graph {
-  boxes: Box[];
-  edges: Edge[];
-  hidden: number;
-}
-
-export interface Costs {
-  unit: string;
-  points: [at: number, sum: number, run: number][];
-  unpriced: number;
-}
+export interface Graph { boxes: Box[]; edges: Edge[]; hidden: number }
+export interface Costs { unit: string; points: [at: number, sum: number, run: number][]; unpriced: number }
 
 export interface Overview {
-  counts: string[];
-  sizes: [string, string][];
-  marks: Cell[][];
-  labs: Cell[];
-  more: number;
-  chart: Costs;
+  counts: string[]; sizes: [string, string][]; marks: Cell[][]; labs: Cell[]; more: number; chart: Costs;
 }
 
-export interface What {
-  run?: number;
-  table?: string;
-  completions: boolean;
-}
-
-export interface Removal {
-  what: What;
-  goes: string;
-  stays: Cell[];
-}
-
-export interface Occupied {
-  name: string;
-  told: string;
-}
-
-export interface Comparison {
-  facts: Cell[][];
-  fields: Cell[][];
-  lines: string[];
-  prompt: Pieces;
-}
+export interface What { run?: number; table?: string; completions: boolean }
+export interface Removal { what: What; goes: string; stays: Cell[] }
+export interface Occupied { name: string; told: string }
+export interface Comparison { facts: Cell[][]; fields: Cell[][]; lines: string[]; prompt: Pieces }
 
 export type Listed = "runs" | "tables";
 export type Head = [title: string, kind: string];
 
-export interface About {
-  name: string;
-  page: number;
-  runs: Head[];
-  tables: Head[];
-}
+export interface About { name: string; page: number; runs: Head[]; tables: Head[] }
 
 type Message =
   | { type: "page"; of: Listed; start: number; rows: Row[] }

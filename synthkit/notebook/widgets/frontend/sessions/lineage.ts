@@ -6,11 +6,7 @@ import type { Box, Edge, Graph } from "./book";
 
 const BOX = { width: 168, height: 40, across: 152, down: 12 };
 
-interface Place {
-  x: number;
-  y: number;
-  node: SVGElement;
-}
+interface Place { x: number; y: number; node: SVGElement }
 
 export class Lineage {
   readonly node = make("div", "sk-session-lineage");

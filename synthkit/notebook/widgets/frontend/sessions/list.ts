@@ -8,9 +8,7 @@ import type { About, Book, Head, Listed, Row, What } from "./book";
 export interface ListOwner {
   /** The row that another one will be compared with. */
   chosen: { which: number | string; label: string } | null;
-  schedule(): void;
-  want(message: object): void;
-  choose(row: Row): void;
+  schedule(): void; want(message: object): void; choose(row: Row): void;
 }
 
 const EMPTY: Record<Listed, string> = {

@@ -88,37 +88,38 @@ export function write(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Hide an element; if it has the focus, that leaves first. */
+export function hide(node: HTMLElement, hidden: boolean, leave: () => void): void {
+  if (hidden && node.contains(document.activeElement)) leave();
+  node.hidden = hidden;
+}
+
 /** Name an element, so that the focus finds it again when what it is in is drawn again. */
 export function anchor<T extends Element>(node: T, name: string): T {
   node.setAttribute("data-focus", name);
   return node;
 }
 
-/**
- * Rebuild what may hold the focus, and give it back to the element with the same anchor.
- * @param lost called when that element is gone
- */
-export function keepFocus(node: Element, rebuild: () => void, lost: () => void): void {
-  const active = document.activeElement;
-  const held = active !== node && node.contains(active);
-  const name = held ? active?.getAttribute("data-focus") : null;
-  rebuild();
-  if (!held || document.activeElement === active) return;
-  const same = [...node.querySelectorAll<HTMLElement>("[data-focus]")].find(
-    (other) => other.dataset.focus === name,
-  );
-  if (name && same) same.focus({ preventScroll: true });
-  else lost();
-}
-
 const drawn = new WeakMap<Element, string>();
 
-/** Replace the children of an element, if the state that they show has changed. */
+/**
+ * Replace the children of an element, if the state that they show has changed. The focus goes to
+ * the new element with the same anchor.
+ * @param lost called when the focus has no such element
+ */
 export function redraw(node: Element, state: unknown, build: () => Child[], lost: () => void = () => {}): void {
   const wanted = JSON.stringify(state) ?? "";
   if (drawn.get(node) === wanted) return;
   drawn.set(node, wanted);
-  keepFocus(node, () => node.replaceChildren(...build()), lost);
+  const active = document.activeElement;
+  const held = active !== node && node.contains(active);
+  node.replaceChildren(...build());
+  if (!held) return;
+  const name = active?.getAttribute("data-focus");
+  const anchors = [...node.querySelectorAll<HTMLElement>("[data-focus]")];
+  const same = anchors.find((other) => other.dataset.focus === name);
+  if (same) same.focus({ preventScroll: true });
+  else lost();
 }
 
 /** Where an arrow key, Home or End leads in a list; undefined for other keys and past the ends. */

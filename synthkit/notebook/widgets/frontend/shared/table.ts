@@ -6,11 +6,7 @@ import type { Pages } from "./pages";
 
 const OVERSCAN = 6;
 
-interface Drawn<R> {
-  node: HTMLTableRowElement;
-  shown: string;
-  row: R | undefined;
-}
+interface Drawn<R> { node: HTMLTableRowElement; shown: string; row: R | undefined }
 
 /** Each row has buttons; the arrow keys go from one to another, and Tab leads to one of them only. */
 export abstract class WindowTable<R> {
