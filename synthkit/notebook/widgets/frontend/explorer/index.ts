@@ -1,7 +1,7 @@
 // The explorer: header, tools, the map with its legend, and beside it the row, the selection and
 // what it consists of.
 
-import { bar, button, caption, choice, disable, field, hide, make, press, write } from "../shared/dom";
+import { aria, bar, button, caption, choice, field, hide, make, write } from "../shared/dom";
 import { type Acts, dispatch, isOther, isTyping } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress } from "../shared/progress";
@@ -95,10 +95,6 @@ class ExplorerView extends Panel<Known> {
 
   hide(group: number): void {
     this.link.send({ type: "hide", group });
-  }
-
-  selectAll(group: number): void {
-    this.select({ group }, "add");
   }
 
   goTo(at: number): void {
@@ -244,10 +240,10 @@ class ExplorerView extends Panel<Known> {
   }
 
   private drawTools({ state }: Stage, { narrowed, selected }: ChartState): void {
-    press(this.lasso, this.map.mode === "lasso");
-    press(this.rectangle, this.map.mode === "rectangle");
+    aria(this.lasso, "pressed", this.map.mode === "lasso");
+    aria(this.rectangle, "pressed", this.map.mode === "rectangle");
     caption(this.zoom, narrowed ? "Show all" : "Narrow", "z");
-    disable(this.zoom, !selected && !narrowed);
+    aria(this.zoom, "disabled", !selected && !narrowed);
     hide(this.resume, this.link.gone || (state !== "interrupted" && state !== "failed"), this.leave);
   }
 

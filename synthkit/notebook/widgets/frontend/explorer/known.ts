@@ -62,22 +62,7 @@ export class Known extends Link<Message> {
   }
 
   protected receive(message: Message): void {
-    switch (message.type) {
-      case "points":
-        this.points = message;
-        this.selection = message.selection;
-        return;
-      case "selection":
-        this.selection = message;
-        return;
-      case "near":
-        this.near = message;
-        return;
-      case "row":
-        this.row = message;
-        return;
-      case "handed":
-        this.handed = message;
-    }
+    Object.assign(this, { [message.type]: message });
+    if (message.type === "points") this.selection = message.selection;
   }
 }

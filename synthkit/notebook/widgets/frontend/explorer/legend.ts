@@ -1,13 +1,13 @@
 // The groups of the colour: each entry shows or hides its points, or selects its rows.
 
-import { anchor, button, make, named, press, redraw, vector } from "../shared/dom";
+import { anchor, aria, button, make, named, redraw, vector } from "../shared/dom";
 import { clipped, reveal, thousands } from "../shared/text";
 import type { Groups } from "./known";
 import { look } from "./shapes";
 
 export interface LegendOwner {
   hide(group: number): void;
-  selectAll(group: number): void;
+  select(what: object, how: "add"): void;
 }
 
 export class Legend {
@@ -21,7 +21,7 @@ export class Legend {
   draw(groups: Groups | undefined, hidden: number[]): void {
     redraw(this.node, groups ?? null, () => (groups?.name ? this.entries(groups) : []), this.leave);
     for (const [code, entry] of this.node.querySelectorAll(".sk-x-entry").entries()) {
-      press(entry, !hidden.includes(code));
+      aria(entry, "pressed", !hidden.includes(code));
     }
   }
 
@@ -35,8 +35,8 @@ export class Legend {
       const entry = anchor(button("", () => this.owner.hide(code), "", "sk-x-entry"), `hide ${code}`);
       entry.append(glyph, reveal(clipped(label)), make("span", "sk-faint", thousands(groups.counts[code])));
       entry.title = "show or hide";
-      const all = anchor(button("+", () => this.owner.selectAll(code), "", "sk-x-all"), `all ${code}`);
-      all.setAttribute("aria-label", `select all of ${clipped(label)}`);
+      const all = anchor(button("+", () => this.owner.select({ group: code }, "add"), "", "sk-x-all"), `all ${code}`);
+      aria(all, "label", `select all of ${clipped(label)}`);
       all.title = "select all of them";
       return make("span", `sk-x-pair ${name}`, entry, all);
     });

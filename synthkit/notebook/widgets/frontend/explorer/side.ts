@@ -1,6 +1,6 @@
 // Beside the map: the row that is shown, the nearest or the selected rows, and what they consist of.
 
-import { anchor, bar, button, caption, disable, make, neighbour, redraw, region, write } from "../shared/dom";
+import { anchor, aria, bar, button, caption, make, neighbour, redraw, region, write } from "../shared/dom";
 import { facts } from "../shared/parts";
 import { type Cell, content, thousands } from "../shared/text";
 import { contrasts } from "./contrasts";
@@ -57,8 +57,8 @@ export class Side {
   draw(hover: number): void {
     const { points, selection, chart } = this.known;
     write(this.count, `${thousands(chart.selected)} selected`);
-    for (const node of [this.mark, this.show]) disable(node, !chart.selected);
-    for (const node of [this.pick, this.opener, this.nearer]) disable(node, this.owner.current < 0);
+    for (const node of [this.mark, this.show]) aria(node, "disabled", !chart.selected);
+    for (const node of [this.pick, this.opener, this.nearer]) aria(node, "disabled", this.owner.current < 0);
     this.drawRow(hover);
     this.drawList();
     const counts = [points?.contrasts, selection.count, selection.counts];
@@ -96,7 +96,7 @@ export class Side {
 
   private line(at: number, text: Cell, similarity?: number): HTMLElement {
     const node = anchor(button("", () => this.owner.goTo(at), "", "sk-x-item"), `row ${at}`);
-    if (at === this.owner.current) node.setAttribute("aria-current", "true");
+    if (at === this.owner.current) aria(node, "current", "true");
     if (similarity !== undefined) {
       node.append(make("span", "sk-x-likeness sk-faint", similarity.toFixed(2).replace("-", "−")));
     }

@@ -1,6 +1,6 @@
 // The preview of a run and the view of a table: header, progress, tools, rows, provenance, totals.
 
-import { button, disable, hide, make, write } from "../shared/dom";
+import { aria, button, hide, make, write } from "../shared/dom";
 import { dispatch } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress as Bar } from "../shared/progress";
@@ -140,7 +140,7 @@ class GridView extends Panel<Rows> {
     write(this.pace, this.stateText(progress));
     this.pace.className = `sk-pace sk-${this.link.gone ? "gone" : state}`;
     hide(this.stop, !running || !this.about.stop, () => this.table.node.focus({ preventScroll: true }));
-    disable(this.stop, state === "stopping");
+    aria(this.stop, "disabled", state === "stopping");
     write(this.stop, state === "stopping" ? "Stopping…" : "Stop");
     this.bar.set(total, rows, rejects);
     this.root.classList.toggle("sk-busy", running);

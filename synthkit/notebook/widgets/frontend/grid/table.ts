@@ -1,6 +1,6 @@
 // The rows on the screen: columns that sort, rows that expand in place, rejects among them.
 
-import { button, make, write } from "../shared/dom";
+import { aria, button, make, write } from "../shared/dom";
 import { WindowTable } from "../shared/table";
 import { content, reveal, thousands } from "../shared/text";
 import { columnWidths } from "./columns";
@@ -40,7 +40,7 @@ export class GridTable extends WindowTable<Row> {
       const head = this.heads[n];
       head.classList.toggle("sk-number", n === 0 || n === last);
       if (title) head.append(this.sorter(n, title));
-      else head.setAttribute("aria-label", "provenance");
+      else aria(head, "label", "provenance");
     }
   }
 
@@ -64,13 +64,13 @@ export class GridTable extends WindowTable<Row> {
       if (!sorter) continue;
       const [, kind, arrow] = sorter.children;
       const sorted = by === this.sortKey(n);
-      head.setAttribute("aria-sort", !sorted ? "none" : down ? "descending" : "ascending");
+      aria(head, "sort", !sorted ? "none" : down ? "descending" : "ascending");
       write(arrow, !sorted ? "" : down ? "▼" : "▲");
       const column = n ? kinds[n - 1] : undefined;
       if (!column) continue;
       write(kind, KINDS[column.kind] ?? "");
       if (column.kind) head.classList.toggle("sk-number", column.kind === "number");
-      sorter.setAttribute("aria-description", this.explain(n));
+      aria(sorter, "description", this.explain(n));
     }
   }
 
@@ -95,11 +95,11 @@ export class GridTable extends WindowTable<Row> {
     node.classList.toggle("sk-traced", index === this.traced);
     const at = row ? row.at : index + 1;
     const opener = button("", () => this.toggle(index), "", "sk-plain sk-expand");
-    opener.setAttribute("aria-expanded", String(open));
-    opener.setAttribute("aria-label", `Expand row ${at}`);
+    aria(opener, "expanded", open);
+    aria(opener, "label", `Expand row ${at}`);
     opener.append(make("span", "sk-sign"), row ? thousands(row.at) : "");
     const trace = button("", () => this.trace(index), "", "sk-plain sk-trace");
-    trace.setAttribute("aria-label", `Provenance of row ${at}`);
+    aria(trace, "label", `Provenance of row ${at}`);
     trace.append(make("span", "", typeof row?.tokens === "number" ? thousands(row.tokens) : ""), "›");
     node.append(make("td", "sk-opener", opener), ...this.cells(shown, open), make("td", "sk-opener", trace));
   }
@@ -144,7 +144,7 @@ export class GridTable extends WindowTable<Row> {
   private sorter(n: number, title: string): HTMLButtonElement {
     const node = button("", () => this.rows.sort(this.sortKey(n)), "", "sk-sort");
     node.append(reveal(title), make("span", "sk-kind"), make("span", "sk-arrow"));
-    for (const sign of node.querySelectorAll(":scope > span")) sign.setAttribute("aria-hidden", "true");
+    for (const sign of node.querySelectorAll(":scope > span")) aria(sign, "hidden", "true");
     for (const kind of ["mouseenter", "focus"]) {
       node.addEventListener(kind, () => this.owner.hint(this.explain(n)));
     }

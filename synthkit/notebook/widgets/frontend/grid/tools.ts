@@ -1,7 +1,7 @@
 // What narrows the rows down, and what copies or saves them.
 
 import { copy } from "../shared/cells";
-import { bar, button, choice, field, hide, make, write } from "../shared/dom";
+import { aria, bar, button, choice, field, hide, make, write } from "../shared/dom";
 import type { Panel } from "../shared/panel";
 import { count, thousands } from "../shared/text";
 import type { About, Rows, View } from "./rows";
@@ -58,7 +58,7 @@ export class Tools {
     const copying = button("Copy rows", () => this.copy());
     this.strip = bar("", "Copy as", this.form, copying, "or save to", this.path, this.save);
     this.strip.hidden = true;
-    this.export.setAttribute("aria-expanded", "false");
+    aria(this.export, "expanded", "false");
     const keys = make("span", "sk-keys", "Enter: expand\u2003o: provenance");
     this.status = make("div", "sk-status", this.reply, this.line, this.again, this.all, keys, help);
     this.listen();
@@ -68,7 +68,7 @@ export class Tools {
     const open = this.strip.hidden;
     if (!open && this.strip.matches(":focus-within")) this.export.focus();
     this.strip.hidden = !open;
-    this.export.setAttribute("aria-expanded", String(open));
+    aria(this.export, "expanded", open);
     if (open) this.form.focus();
   }
 
@@ -94,7 +94,7 @@ export class Tools {
       this.which.value = view.which;
     }
     write(this.refused, refused);
-    this.where.setAttribute("aria-invalid", String(!!refused));
+    aria(this.where, "invalid", !!refused);
     write(this.reply, reply?.text ?? "");
     this.reply.classList.toggle("sk-failed", !!reply?.failed);
     write(this.save, reply?.again ? "Overwrite" : "Save");

@@ -61,16 +61,10 @@ export class LabLink extends Link<Reply | ({ type: "page" } & Page)> {
   /** Who takes the replies to each view. */
   readonly replies = new Map<number, (reply: Reply) => void>();
   private page: Page | null = null;
-  private viewed = 0;
 
   get shown(): Page { return this.page ?? this.model.get("first"); }
 
   get state(): LabState { return this.model.get("state"); }
-
-  /** The number of a new view. */
-  number(): number {
-    return ++this.viewed;
-  }
 
   protected receive(message: Reply | ({ type: "page" } & Page)): void {
     if (message.type === "page") this.page = message;

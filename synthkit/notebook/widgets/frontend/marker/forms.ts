@@ -1,6 +1,6 @@
 // The form below the row: edit, reason, why rejected, many rows at once, provenance, keys.
 
-import { type Child, button, field, make, redraw, region } from "../shared/dom";
+import { type Child, aria, button, field, make, redraw, region } from "../shared/dom";
 import { keySheet } from "../shared/keys";
 import { provenance } from "../shared/parts";
 import { count, plain, thousands } from "../shared/text";
@@ -108,7 +108,7 @@ export class Forms {
     const area = make("textarea", "sk-input sk-mark-area");
     const before = plain(row.text);
     area.value = before;
-    area.setAttribute("aria-label", `edit ${this.about.column}`);
+    aria(area, "label", `edit ${this.about.column}`);
     area.rows = Math.min(16, Math.max(4, before.split("\n").length + Math.ceil(before.length / 80)));
     const start = area.value;
     const save = () => {

@@ -1,6 +1,6 @@
 // The marker: header, filters, the row to judge, the form, actions, history, what was learned.
 
-import { type Child, button, disable, field, hide, make, named, press, redraw, write } from "../shared/dom";
+import { type Child, aria, button, field, hide, make, named, redraw, write } from "../shared/dom";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress } from "../shared/progress";
 import { content, count, duration, plain, reveal, thousands } from "../shared/text";
@@ -110,7 +110,7 @@ class MarkerView extends Panel<MarkQueue> {
     const node = button(actions.title(action), run, actions.keys(action), `sk-button sk-mark-${kind}`);
     if (isVerdict && kind !== "label") {
       const sign = make("span", "sk-mark-sign", `${actions.sign(action)} `);
-      sign.setAttribute("aria-hidden", "true");
+      aria(sign, "hidden", "true");
       node.prepend(sign);
     }
     node.title = actions.explain(action);
@@ -160,8 +160,8 @@ class MarkerView extends Panel<MarkQueue> {
       // the counts of a side are not there before all pairs are judged
       const size = sizes[filter] ?? counts[label];
       write(chip, size === undefined ? name : `${name} ${thousands(size)}`);
-      press(chip, chosen === filter);
-      disable(chip, this.link.gone);
+      aria(chip, "pressed", chosen === filter);
+      aria(chip, "disabled", this.link.gone);
     }
   }
 
@@ -236,12 +236,12 @@ class MarkerView extends Panel<MarkQueue> {
     const able: Record<string, boolean> = { undo: undo > 0, redo: redo > 0, help: true, bulk: matching[0] > 0 };
     for (const [action, node] of this.buttons) {
       const can = able[action] ?? (row !== null || action === "back" || action === "previous");
-      disable(node, !can || (this.link.gone && action !== "help"));
+      aria(node, "disabled", !can || (this.link.gone && action !== "help"));
     }
     const { buttons } = this;
     for (const [action, on] of [["flag", row?.flag], ["compare", compared]] as const) {
       const node = buttons.get(action);
-      if (node) press(node, !!on);
+      if (node) aria(node, "pressed", !!on);
     }
   }
 
@@ -252,8 +252,8 @@ class MarkerView extends Panel<MarkQueue> {
     ];
     redraw(this.recent, recent, build, this.leave);
     for (const [n, node] of [...this.recent.querySelectorAll("button")].entries()) {
-      node.setAttribute("aria-current", String(recent[n].id === row?.id));
-      disable(node, this.link.gone);
+      aria(node, "current", recent[n].id === row?.id);
+      aria(node, "disabled", this.link.gone);
     }
   }
 

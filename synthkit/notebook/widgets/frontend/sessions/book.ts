@@ -75,28 +75,12 @@ export class Book extends Link<Message> {
   }
 
   protected receive(message: Message): void {
-    switch (message.type) {
-      case "page":
-        this.pages[message.of].take(message.start, message.rows);
-        return;
-      case "comparison":
-        this.comparison = message;
-        return;
-      case "removal":
-        this.removal = message;
-        return;
-      case "occupied":
-        this.occupied = message;
-        return;
-      case "done":
-        this.done = message.told;
-        this.removal = null;
-        return;
-      case "cell":
-        this.done = message.told ?? "";
-        this.occupied = null;
-        this.offer(message.text);
-    }
+    if (message.type === "page") this.pages[message.of].take(message.start, message.rows);
+    else if (message.type === "done") Object.assign(this, { done: message.told, removal: null });
+    else if (message.type === "cell") {
+      Object.assign(this, { done: message.told ?? "", occupied: null });
+      this.offer(message.text);
+    } else Object.assign(this, { [message.type]: message });
   }
 
   private takeFirst(): void {

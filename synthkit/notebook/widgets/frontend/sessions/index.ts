@@ -1,7 +1,7 @@
 // The session browser: header, tabs, what is asked before something is lost, the chosen page, and
 // the comparison.
 
-import { type Child, anchor, bar, button, disable, field, make, named, neighbour, redraw, write } from "../shared/dom";
+import { type Child, anchor, aria, bar, button, field, make, named, neighbour, redraw, write } from "../shared/dom";
 import { type Acts, dispatch, isTyping } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { clipped } from "../shared/text";
@@ -71,8 +71,7 @@ class SessionView extends Panel<Book> {
   /** Ask for something, and remember where the focus was. */
   want(message: object): void {
     if (this.link.gone) return;
-    const held = this.focused();
-    if (!["sure", "not", "completions"].includes(held)) this.back = held;
+    if (!this.question.contains(document.activeElement)) this.back = this.focused();
     this.link.offer = (text) => void this.offerCell(text);
     this.link.ask(message);
   }
@@ -94,30 +93,26 @@ class SessionView extends Panel<Book> {
     const held = this.root.contains(document.activeElement) ? this.focused() : null;
     const { gone } = this.link;
     const overview: Overview = this.model.get("overview");
-    const graph = this.model.get("graph");
     write(this.counts, overview.counts.join("\u2003"));
     this.drawNotes();
     for (const [n, tab] of this.tabs.entries()) {
-      tab.setAttribute("aria-selected", String(n === this.tab));
+      aria(tab, "selected", n === this.tab);
       tab.tabIndex = n === this.tab ? 0 : -1;
       this.pages[n].hidden = n !== this.tab;
     }
     this.drawQuestion();
-    if (this.drawnGraph !== graph) this.lineage.draw(graph);
-    this.drawnGraph = graph;
+    this.lineage.draw(this.model.get("graph"));
     for (const list of Object.values(this.lists)) list.show(!gone);
     const { marks, labs, more, chart, sizes } = overview;
     const open = (lab: string) => void this.offerCell(`%synth lab ${lab}`);
     redraw(this.pages[2], [marks, labs, more], () => marksPage(overview, open));
     redraw(this.pages[3], [chart, sizes], () => costsPage(overview));
     this.drawComparison();
-    for (const node of this.needy) disable(node, gone);
+    for (const node of this.needy) aria(node, "disabled", gone);
     const active = document.activeElement;
     // the focus stays in the widget, on what is in its place now
     if (held !== null && !(this.root.contains(active) && active?.getClientRects().length)) this.focus(held);
   }
-
-  private drawnGraph: unknown;
 
   private anchored(label: string, key: string, act: () => void, name: string): HTMLButtonElement {
     return anchor(button(label, act, key), name);
@@ -131,8 +126,8 @@ class SessionView extends Panel<Book> {
       tab.id = `${prefix}-tab${n}`;
       page.id = `${prefix}-page${n}`;
       page.setAttribute("role", "tabpanel");
-      page.setAttribute("aria-labelledby", tab.id);
-      tab.setAttribute("aria-controls", page.id);
+      aria(page, "labelledby", tab.id);
+      aria(tab, "controls", page.id);
     }
   }
 
@@ -209,7 +204,7 @@ class SessionView extends Panel<Book> {
 
   private choices(verb: string, key: string, act: () => void): HTMLElement {
     const sure = this.anchored(verb, key, act, "sure");
-    disable(sure, this.link.gone);
+    aria(sure, "disabled", this.link.gone);
     return make("div", "sk-tools", sure, this.anchored("Cancel", "Esc", () => this.dismiss(), "not"));
   }
 
@@ -281,8 +276,7 @@ class SessionView extends Panel<Book> {
     const of: Listed = this.tab ? "tables" : "runs";
     const row = this.lists[of].indexOf(event.target);
     if (this.question.contains(event.target as Node)) {
-      const sure = this.question.querySelector<HTMLElement>("[data-focus='sure']");
-      acts[this.link.removal ? "d" : "o"] = () => sure?.click();
+      acts[this.link.removal ? "d" : "o"] = () => this.question.querySelector("button")?.click();
     } else if (row >= 0) {
       for (const key of "ocmd") acts[key] = () => this.lists[of].press(row, key);
     }

@@ -1,6 +1,6 @@
 // The list of runs or of tables, with actions at the end of each row.
 
-import { anchor, button, disable, make, press } from "../shared/dom";
+import { anchor, aria, button, make } from "../shared/dom";
 import { WindowTable } from "../shared/table";
 import { content, moment } from "../shared/text";
 import type { About, Book, Head, Listed, Row, What } from "./book";
@@ -91,10 +91,10 @@ export class List extends WindowTable<Row> {
     ];
     return verbs.map(([verb, key, can, act]) => {
       const node = anchor(button(verb, act, key), `${of} ${key} ${JSON.stringify(which)}`);
-      node.setAttribute("aria-label", `${verb} ${key}: ${label}`);
+      aria(node, "label", `${verb} ${key}: ${label}`);
       node.dataset.key = key;
-      if (verb === "Compare") press(node, owner.chosen?.which === which);
-      disable(node, !can || this.book.gone);
+      if (verb === "Compare") aria(node, "pressed", owner.chosen?.which === which);
+      aria(node, "disabled", !can || this.book.gone);
       return node;
     });
   }

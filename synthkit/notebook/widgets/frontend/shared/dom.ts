@@ -42,18 +42,15 @@ export function caption(node: HTMLElement, text: string, key = ""): void {
   node.replaceChildren(text, ...(key ? [" ", make("kbd", "", key)] : []));
 }
 
-export function disable(node: Element, off: boolean): void {
-  node.setAttribute("aria-disabled", String(off));
-}
-
-export function press(node: Element, on: boolean): void {
-  node.setAttribute("aria-pressed", String(on));
+/** Set an attribute of accessibility: `aria(node, "pressed", true)`. */
+export function aria(node: Element, name: string, value: string | number | boolean): void {
+  node.setAttribute(`aria-${name}`, String(value));
 }
 
 /** Give an element a role and a name for screen readers. */
 export function named<T extends Element>(node: T, role: string, label: string): T {
   node.setAttribute("role", role);
-  node.setAttribute("aria-label", label);
+  aria(node, "label", label);
   return node;
 }
 
@@ -65,7 +62,7 @@ export function region<T extends HTMLElement>(node: T, label: string): T {
 
 export function field(label: string, hint = "", name = ""): HTMLInputElement {
   const input = make("input", `sk-input ${name}`);
-  input.setAttribute("aria-label", label);
+  aria(input, "label", label);
   input.placeholder = hint;
   input.spellcheck = false;
   return input;
@@ -73,7 +70,7 @@ export function field(label: string, hint = "", name = ""): HTMLInputElement {
 
 export function choice(label: string, options: [value: string, text: string][]): HTMLSelectElement {
   const select = make("select", "sk-input");
-  select.setAttribute("aria-label", label);
+  aria(select, "label", label);
   for (const [value, text] of options) select.append(new Option(text, value));
   return select;
 }

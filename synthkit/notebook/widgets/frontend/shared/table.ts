@@ -1,6 +1,6 @@
 // A table of which only a window is drawn, so that it may have more rows than a browser can lay out.
 
-import { make, region } from "./dom";
+import { aria, make, region } from "./dom";
 import { Heights } from "./heights";
 import type { Pages } from "./pages";
 
@@ -39,7 +39,7 @@ export abstract class WindowTable<R> {
     this.cols = Array.from({ length: width }, () => make("col"));
     this.heads = Array.from({ length: width }, () => make("th"));
     for (const head of this.heads) head.scope = "col";
-    this.table.setAttribute("aria-label", label);
+    aria(this.table, "label", label);
     const heads = make("thead", "", make("tr", "", ...this.heads));
     this.table.append(make("colgroup", "", ...this.cols), heads, this.body);
     this.above = this.spacer();
@@ -71,7 +71,7 @@ export abstract class WindowTable<R> {
    */
   draw(count: number, answers: boolean, growing = false): void {
     this.count = count;
-    this.table.setAttribute("aria-rowcount", String(count + 1));
+    aria(this.table, "rowcount", count + 1);
     const { heights, node } = this;
     const height = node.clientHeight || 12 * heights.row;
     const y = this.follow && growing ? Math.max(0, heights.top(count) - height) : node.scrollTop;
@@ -118,7 +118,7 @@ export abstract class WindowTable<R> {
     const cell = make("td");
     cell.colSpan = this.heads.length;
     const node = make("tr", "sk-spacer", cell);
-    node.setAttribute("aria-hidden", "true");
+    aria(node, "hidden", "true");
     this.body.append(node);
     return node;
   }
@@ -167,7 +167,7 @@ export abstract class WindowTable<R> {
     if (!drawn) {
       drawn = { node: make("tr"), shown: "", row: undefined };
       drawn.node.dataset.at = String(index);
-      drawn.node.setAttribute("aria-rowindex", String(index + 2));
+      aria(drawn.node, "rowindex", index + 2);
       this.drawn.set(index, drawn);
     }
     const { node } = drawn;
