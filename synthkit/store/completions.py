@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,8 @@ from synthkit.core.types import Completion, canonical, digest
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.origins import OriginTable
 
-_SELECT = (
-    "SELECT key, request, text, finish, prompt_tokens, completion_tokens, seconds, logprobs "
-    "FROM completions"
-)
+_COLUMNS = "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs"
+_SELECT = f"SELECT {_COLUMNS}, request FROM completions"
 _INSERT = "INSERT INTO completions VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
 
 
@@ -37,7 +35,8 @@ class CompletionTable:
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
         """Key -> completion, for those of the keys that are stored."""
-        return {row[0]: _completion(row) for row in self._rows(keys)}
+        rows = self._rows(f"SELECT {_COLUMNS} FROM completions", keys)
+        return {row[0]: _completion(row) for row in rows}
 
     def put(self, key: str, request: Mapping[str, Any], completion: Completion) -> Completion:
         """Commit a completion to disk, and return the one that is stored now.
@@ -68,7 +67,7 @@ class CompletionTable:
         """
         rows = self._database.rows(f"{_SELECT} WHERE key >= ? AND key < ?", (id, id + "g"))
         keys = self._origins.keys_by_prefix(id)
-        by_key = {row[0]: row for row in self._rows(keys)}
+        by_key = {row[0]: row for row in self._rows(_SELECT, keys)}
         return [_stored(row) for row in (*rows, *(by_key[key] for key in keys if key in by_key))]
 
     def keys_for_rows(self, ids: Iterable[str]) -> set[str]:
@@ -92,7 +91,7 @@ class CompletionTable:
         rows = rows or self._database.rows(f"{_SELECT} ORDER BY rowid DESC LIMIT ?", (among,))
         if not rows:
             return None
-        return _stored(min(rows, key=lambda row: distance(request, json.loads(row[1]))))
+        return _stored(min(rows, key=lambda row: distance(request, json.loads(row[-1]))))
 
     def explain(self, request: Mapping[str, Any]) -> str:
         """Why a request is not stored: the fields in which it differs from the nearest stored one.
@@ -128,8 +127,11 @@ class CompletionTable:
         """Add rows of another store, and return how many were new; those that are here stay."""
         return self._database.execute_many(_INSERT, rows)
 
-    def _rows(self, keys: Sequence[str]) -> list[SqlRow]:
-        return self._database.rows(f"{_SELECT} WHERE key {AMONG}", (json_list(keys),))
+    def _rows(self, select: str, keys: Sequence[str]) -> Iterator[SqlRow]:
+        for start in range(0, len(keys), 900):  # some builds of SQLite take 999 parameters
+            part = keys[start : start + 900]
+            marks = ",".join("?" * len(part))
+            yield from self._database.rows(f"{select} WHERE key IN ({marks})", part)
 
 
 def messages_hash(request: Mapping[str, Any]) -> str:
@@ -138,11 +140,11 @@ def messages_hash(request: Mapping[str, Any]) -> str:
 
 
 def _stored(row: SqlRow) -> StoredCompletion:
-    return StoredCompletion(row[0], json.loads(row[1]), _completion(row))
+    return StoredCompletion(row[0], json.loads(row[-1]), _completion(row))
 
 
 def _completion(row: SqlRow) -> Completion:
-    _, _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs = row
+    _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, *_ = row
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogatepass")
     pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None

@@ -52,8 +52,8 @@ class CurationTable:
     def verdicts(self, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """The verdicts on some rows, or on all, the oldest first: :data:`VERDICT_COLUMNS`."""
         query = (
-            "SELECT v.row, v.curation, c.name, iif(v.why = '', 'kept', 'dropped'), v.filter, "
-            "v.why, c.at FROM verdicts AS v JOIN curations AS c USING (curation)"
+            "SELECT v.row, v.curation, c.name, CASE v.why WHEN '' THEN 'kept' ELSE 'dropped' END, "
+            "v.filter, v.why, c.at FROM verdicts AS v JOIN curations AS c USING (curation)"
         )
         order = " ORDER BY v.curation, v.rowid"
         if ids is None:
@@ -84,15 +84,6 @@ class CurationTable:
             added += 1
         return added
 
-    def bytes(self) -> int:
-        """Bytes that the tables take, nearly."""
-        query = (
-            "SELECT (SELECT coalesce(sum(length(funnel) + 64), 0) FROM curations)"
-            " + (SELECT coalesce(sum(2 * length(row) + length(filter) + length(why) + 48), 0)"
-            " FROM verdicts)"
-        )
-        return int(self._database.value(query))
-
 
 class FilterTable:
     """The learned filters of a session, each with versions 1, 2, ..."""
@@ -108,9 +99,8 @@ class FilterTable:
         text = canonical(dict(body)).decode("utf-8", "replace")
         query = "SELECT version, body FROM filters WHERE name = ? ORDER BY version DESC LIMIT 1"
         with self._database.transaction():
-            latest = self._database.rows(query, (name,)) or [(0, None)]
-            ((version, latest_text),) = latest
-            if latest_text == text:
+            version, latest = (self._database.rows(query, (name,)) or [(0, None)])[0]
+            if latest == text:
                 return int(version)
             self._insert(name, text, time.time())
         return int(version) + 1
@@ -139,10 +129,6 @@ class FilterTable:
         for values in new:
             self._insert(*values)
         return len(new)
-
-    def bytes(self) -> int:
-        """Bytes that the table takes, nearly."""
-        return int(self._database.value("SELECT coalesce(sum(length(body) + 64), 0) FROM filters"))
 
     def _insert(self, name: str, body: str, at: float) -> None:
         self._database.execute(_INSERT_FILTER, {"name": name, "body": body, "at": at})

@@ -51,8 +51,3 @@ class EvaluationTable:
         new = [tuple(values) for _, *values in rows if tuple(values) not in known]
         self._database.execute_many(_INSERT, new)
         return len(new)
-
-    def bytes(self) -> int:
-        """Bytes that the table takes, nearly."""
-        query = "SELECT coalesce(sum(length(body) + length(rows) + 64), 0) FROM evaluations"
-        return int(self._database.value(query))

@@ -53,7 +53,3 @@ class LabTable:
             bodies[free] = body
             added[name] = free
         return added
-
-    def bytes(self) -> int:
-        """Bytes that the table takes, nearly."""
-        return int(self._database.value("SELECT coalesce(sum(length(body)), 0) FROM labs"))

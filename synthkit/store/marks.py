@@ -1,4 +1,4 @@
-"""Marks: an append-only log of what annotators said of rows."""
+"""Marks: an append-only log of the labels, reasons and edits that annotators gave to rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from synthkit.core.types import Mark, canonical
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.schema import COLUMNS
 
-_FIELDS = "row, label, reason, by, at, flag, edit, task, round, act, step"
+_FIELDS = ("id", "label", "reason", "by", "at", "flag", "edit", "task", "round", "act", "step")
+_COLUMNS = "row, label, reason, by, at, flag, edit, task, round, act, step"
 _AT = list(COLUMNS["marks"]).index("at")
 
 
@@ -28,20 +29,19 @@ class MarkTable:
         with self._database.transaction():
             step = self._database.value("SELECT coalesce(max(seq), 0) + 1 FROM marks")
             stored = [mark if mark.step else replace(mark, step=step) for mark in marks]
-            insert = f"INSERT INTO marks ({_FIELDS}) VALUES ({','.join('?' * 11)})"
+            insert = f"INSERT INTO marks ({_COLUMNS}) VALUES ({','.join('?' * 11)})"
             self._database.execute_many(insert, map(_values, stored))
         return stored
 
     def all(self) -> list[Mark]:
         """All marks."""
-        return [
-            _mark(*row) for row in self._database.rows(f"SELECT {_FIELDS} FROM marks ORDER BY seq")
-        ]
+        query = f"SELECT {_COLUMNS} FROM marks ORDER BY seq"
+        return [_mark(row) for row in self._database.rows(query)]
 
     def for_rows(self, ids: Iterable[str]) -> list[Mark]:
         """The marks of some rows."""
-        query = f"SELECT {_FIELDS} FROM marks WHERE row {AMONG} ORDER BY seq"
-        return [_mark(*row) for row in self._database.rows(query, (json_list(ids),))]
+        query = f"SELECT {_COLUMNS} FROM marks WHERE row {AMONG} ORDER BY seq"
+        return [_mark(row) for row in self._database.rows(query, (json_list(ids),))]
 
     def keep(self, ids: Iterable[str]) -> None:
         """Delete all marks but those of these rows."""
@@ -76,13 +76,6 @@ class MarkTable:
             )
         return len(new)
 
-    def bytes(self) -> int:
-        """Bytes that the table takes, nearly."""
-        query = (
-            "SELECT coalesce(sum(length(row) + length(reason) + length(edit) + 64), 0) FROM marks"
-        )
-        return int(self._database.value(query))
-
 
 def _values(mark: Mark) -> tuple[Any, ...]:
     edit = canonical(dict(mark.edit)).decode("utf-8", "replace")
@@ -91,18 +84,6 @@ def _values(mark: Mark) -> tuple[Any, ...]:
             mark.task, mark.round, mark.act, mark.step)  # fmt: skip
 
 
-def _mark(
-    id: str,
-    label: str,
-    reason: str,
-    by: str,
-    at: float,
-    flag: int,
-    edit: str,
-    task: str,
-    round: int,
-    act: Any,
-    step: int,
-) -> Mark:
-    return Mark(id=id, label=label, reason=reason, by=by, at=at, flag=bool(flag),
-                edit=json.loads(edit), task=task, round=round, act=act, step=step)  # fmt: skip
+def _mark(row: SqlRow) -> Mark:
+    values = dict(zip(_FIELDS, row, strict=True))
+    return Mark(**values | {"flag": bool(values["flag"]), "edit": json.loads(values["edit"])})

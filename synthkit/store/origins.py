@@ -47,8 +47,3 @@ class OriginTable:
     def merge(self, rows: Iterable[SqlRow]) -> None:
         """Add rows of another store; those that are here stay."""
         self._database.execute_many("INSERT INTO origins VALUES (?,?) ON CONFLICT DO NOTHING", rows)
-
-    def bytes(self) -> int:
-        """Bytes that the table takes, nearly."""
-        query = "SELECT coalesce(sum(length(keys) + 32), 0) FROM origins"
-        return int(self._database.value(query))

@@ -120,14 +120,6 @@ class RunTable:
             added += 1
         return added
 
-    def bytes(self) -> int:
-        """Bytes that the table takes, nearly."""
-        query = (
-            "SELECT (SELECT coalesce(sum(length(prompt) + length(ledger) + 64), 0) FROM runs)"
-            " + (SELECT coalesce(sum(length(made) + length(rejected)), 0) FROM run_rows)"
-        )
-        return int(self._database.value(query))
-
 
 class ModelTable:
     """The models that were used in a session."""

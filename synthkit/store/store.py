@@ -20,6 +20,23 @@ from synthkit.store.runs import ModelTable, RunTable
 PATIENCE = 10.0
 """Seconds that a deletion or an import waits while another kernel is writing."""
 
+_ROW_BYTES = {
+    "marks": {"marks": "length(row) + length(reason) + length(edit) + 64"},
+    "labs": {"labs": "length(body)"},
+    "runs": {
+        "runs": "length(prompt) + length(ledger) + 64",
+        "run_rows": "length(made) + length(rejected)",
+        "origins": "length(keys) + 32",
+    },
+    "curations": {
+        "curations": "length(funnel) + 64",
+        "verdicts": "2 * length(row) + length(filter) + length(why) + 48",
+        "filters": "length(body) + 64",
+    },
+    "evaluations": {"evaluations": "length(body) + length(rows) + 64"},
+}
+"""Kind of records -> table -> the bytes that a row of it takes, nearly."""
+
 
 class Store:
     """Completions, runs, marks and the other records of one session.
@@ -75,11 +92,11 @@ class Store:
         """
         used, free = self._database.pages()
         sizes = {
-            "marks": self.marks.bytes(),
-            "labs": self.labs.bytes(),
-            "runs": self.runs.bytes() + self.origins.bytes(),
-            "curations": self.curations.bytes() + self.filters.bytes(),
-            "evaluations": self.evaluations.bytes(),
+            kind: sum(
+                int(self._database.value(f"SELECT coalesce(sum({size}), 0) FROM {table}"))
+                for table, size in tables.items()
+            )
+            for kind, tables in _ROW_BYTES.items()
         }
         completions = max(0, used - sum(sizes.values())) if self.completions.count() else 0
         return {"completions": completions, **sizes, "free": free}

@@ -158,7 +158,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     keyboard.press("d")
     sure = widget.get_by_role("button", name="Delete permanently")
     expect(sure).to_be_focused()
-    expect(widget.get_by_text("Would go: run 2, table replies with 10 rows")).to_be_visible()
+    expect(widget.get_by_text("This deletes run 2, table replies with 10 rows")).to_be_visible()
     for key in "axzm":
         keyboard.press(key)
     keyboard.press("Escape")

@@ -1,1 +1,1 @@
-"""Exact, near and semantic duplicates."""
+"""Duplicates: exact, near and semantic; their clusters, and a check by brute force."""

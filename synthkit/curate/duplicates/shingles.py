@@ -1,7 +1,7 @@
-"""Shingles: the words or runs of characters of many texts, as hashes, all texts at once.
+"""Shingles: hashes of the words, or of the runs of characters, of many texts at once.
 
-A. Z. Broder (1997), On the resemblance and containment of documents, section 2. Texts are laid end
-to end in one array of code points, so that numpy splits and hashes millions of them in seconds.
+A. Z. Broder (1997), On the resemblance and containment of documents, section 2. The texts are
+joined in one array of code points, so that NumPy splits and hashes millions of them in seconds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from synthkit.stats.rouge import UNSPACED
 
-Kind = Literal["words", "chars"]
+Unit = Literal["words", "chars"]
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.intp]
 
 BLOCK = 1 << 18
-"""Characters that are worked on at once; what is needed for them stays under 20 MB."""
+"""Characters in work at once; they need less than 20 MB of memory."""
 
 _SEPARATOR = "\0"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -32,17 +32,17 @@ _INVERSE = pow(_BASE, -1, 1 << 64)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
 
-class Shape(NamedTuple):
-    """What a shingle is: ``size`` words, or ``size`` characters, in a row."""
+class Shingling(NamedTuple):
+    """How texts are split: a shingle is ``size`` words, or ``size`` characters, in a row."""
 
-    kind: Kind
+    unit: Unit
     size: int
 
 
 class Shingles(NamedTuple):
-    """Those of n texts: text i has ``values[starts[i] : starts[i] + counts[i]]``, one or more.
+    """The shingles of n texts: text i has ``values[starts[i] : starts[i] + counts[i]]``.
 
-    A shingle that a text has twice is there twice.
+    Each text has at least one. A shingle that occurs twice in a text is listed twice.
     """
 
     values: Hashes
@@ -51,7 +51,7 @@ class Shingles(NamedTuple):
 
 
 class _Codes(NamedTuple):
-    """Folded texts end to end with a 0 between them: their code points, and where each text is."""
+    """The code points of folded texts, joined with a 0 between them, and the span of each text."""
 
     points: NDArray[np.uint8] | NDArray[np.uint32]
     starts: Positions
@@ -59,7 +59,7 @@ class _Codes(NamedTuple):
 
 
 def blocks(texts: Sequence[str]) -> Iterator[slice]:
-    """Slices of texts with :data:`BLOCK` characters or less, or of one text."""
+    """Slices of the texts with at most :data:`BLOCK` characters, or with one text."""
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     start = done = 0
     while start < len(texts):
@@ -69,43 +69,45 @@ def blocks(texts: Sequence[str]) -> Iterator[slice]:
 
 
 def folded(texts: Sequence[str], *, punctuation: bool = True) -> list[str]:
-    """The texts in one form: NFKC, case folded, blanks at the ends gone and others one space.
+    """The texts after NFKC normalization, case folding, and with runs of blanks as one space.
+
+    Blanks at the ends are removed.
 
     Parameters
     ----------
-    punctuation : whether punctuation (the Unicode categories P) counts; else it is as a blank.
+    punctuation : whether punctuation (Unicode category P) counts; if not, it is treated as blanks.
 
     Examples
     --------
     >>> folded(["  The ﬁrst\\tSTRASSE. ", "the first straße"], punctuation=False)
     ['the first strasse', 'the first strasse']
     """
-    made = []
+    result = []
     for part in blocks(texts):
         points = _fold(texts[part], punctuation).points
-        code = "latin-1" if points.dtype == np.uint8 else "utf-32-le"
-        made += points.tobytes().decode(code, "surrogatepass").split(_SEPARATOR)
-    return made
+        encoding = "latin-1" if points.dtype == np.uint8 else "utf-32-le"
+        result += points.tobytes().decode(encoding, "surrogatepass").split(_SEPARATOR)
+    return result
 
 
-def shingles(texts: Sequence[str], shape: Shape) -> Shingles:
-    """The shingles of folded texts, each a hash of 64 bits.
+def shingles(texts: Sequence[str], shingling: Shingling) -> Shingles:
+    """The shingles of the texts after folding, as hashes of 64 bits.
 
-    Words are those of :func:`synthkit.stats.rouge.tokens`. A text that has fewer than ``size`` words
-    (characters) is one shingle, the whole of it.
+    Words are split by :func:`synthkit.stats.rouge.tokens`. A text with fewer than ``size`` words or
+    characters is one shingle.
     """
     codes = _fold(texts, True)
     hashed = _Spans(codes.points)
-    if shape.kind == "chars":
-        counts = codes.ends - codes.starts - shape.size + 1
-        values, starts = hashed.runs(shape.size), codes.starts
+    if shingling.unit == "chars":
+        counts = codes.ends - codes.starts - shingling.size + 1
+        values, starts = hashed.runs(shingling.size), codes.starts
     else:
         first, last = _words(codes.points)
         values = hashed(first, last)
         starts = np.searchsorted(first, codes.starts)
-        counts = np.searchsorted(first, codes.ends) - starts - shape.size + 1
-        if shape.size > 1:
-            values = _Spans(values).runs(shape.size)
+        counts = np.searchsorted(first, codes.ends) - starts - shingling.size + 1
+        if shingling.size > 1:
+            values = _Spans(values).runs(shingling.size)
     (short,) = np.nonzero(counts < 1)
     if len(short):
         whole = hashed(codes.starts[short], codes.ends[short])
@@ -116,7 +118,7 @@ def shingles(texts: Sequence[str], shape: Shape) -> Shingles:
 
 
 class _Spans:
-    """Hashes spans of a sequence: h(s, e) = sum_i x_i B^(i - s) mod 2^64, then its bits mixed."""
+    """Hashes of spans of a sequence: h(s, e) = sum_i x_i B^(i - s) mod 2^64, with mixed bits."""
 
     def __init__(self, items: NDArray[np.unsignedinteger]) -> None:
         self.sums = np.zeros(len(items) + 1, np.uint64)
@@ -128,11 +130,11 @@ class _Spans:
         return self(slice(0, count), slice(size, size + count))
 
     def __call__(self, starts: Positions | slice, ends: Positions | slice) -> Hashes:
-        made: Hashes = self.sums[ends] - self.sums[starts]
-        made *= _powers(_INVERSE, len(self.sums))[starts]
-        made ^= made >> np.uint64(32)
-        made *= _MIX
-        return made
+        hashes: Hashes = self.sums[ends] - self.sums[starts]
+        hashes *= _powers(_INVERSE, len(self.sums))[starts]
+        hashes ^= hashes >> np.uint64(32)
+        hashes *= _MIX
+        return hashes
 
 
 def _powers(base: int, n: int) -> Hashes:
@@ -141,7 +143,7 @@ def _powers(base: int, n: int) -> Hashes:
 
 @cache
 def _powers_of_two(base: int, bits: int) -> Hashes:
-    """1, B, B^2 ... mod 2^64, 2^bits of them."""
+    """(2^bits,) the powers 1, B, B^2 ... mod 2^64."""
     powers = np.full(1 << bits, base, np.uint64)
     powers[0] = 1
     return np.multiply.accumulate(powers)
@@ -155,13 +157,13 @@ def _fold(texts: Sequence[str], punctuation: bool) -> _Codes:
     if joined.isascii():
         plain = joined.encode().translate(_ascii(punctuation))
         points = np.frombuffer(plain, np.uint8)
-    else:  # case folding can undo NFKC
-        even = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).casefold())
-        points = np.frombuffer(even.encode("utf-32-le", "surrogatepass"), np.uint32)
+    else:  # NFKC is applied twice, because case folding can undo it
+        normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).casefold())
+        points = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), np.uint32)
         kinds = _kinds(points)
         blank = (kinds == _BLANK) | ((kinds == _PUNCTUATION) & (not punctuation))
         points = np.where(blank, np.uint32(32), points)
-    # of a run of blanks the first stays, if a text goes on before it and after it
+    # the first of a run of blanks is kept, except at the ends of a text
     blank, gap = points == 32, points == 0
     follows = np.concatenate([[True], (blank | gap)[:-1]]) & blank
     points = points[~follows] if follows.any() else points
@@ -175,7 +177,7 @@ def _fold(texts: Sequence[str], punctuation: bool) -> _Codes:
 
 
 def _words(points: NDArray[np.uint8] | NDArray[np.uint32]) -> tuple[Positions, Positions]:
-    """Where words start, and where they end."""
+    """The positions at which words start and end."""
     kinds = _kinds(points)
     inside = np.zeros(len(kinds) + 2, bool)
     inside[1:-1] = kinds == _WORD
@@ -190,7 +192,7 @@ def _words(points: NDArray[np.uint8] | NDArray[np.uint32]) -> tuple[Positions, P
 
 
 def _kinds(points: NDArray[np.uint8] | NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """For each code point what it is to a text."""
+    """The kind of each code point: word, blank, punctuation, a word by itself, or other."""
     if points.itemsize == 1:
         return np.frombuffer(points.tobytes().translate(_table(256).tobytes()), np.uint8)
     return _table(0x110000)[points]
@@ -203,11 +205,10 @@ def _table(n: int) -> NDArray[np.uint8]:
 
 @cache
 def _ascii(punctuation: bool) -> bytes:
-    """What each ASCII character is after folding."""
-    gone = (_BLANK,) if punctuation else (_BLANK, _PUNCTUATION)
-    return bytes(32 if _kind(chr(n)) in gone else ord(chr(n).lower()) for n in range(128)) + bytes(
-        128
-    )
+    """A translation table that folds ASCII characters."""
+    blank = (_BLANK,) if punctuation else (_BLANK, _PUNCTUATION)
+    table = [32 if _kind(chr(n)) in blank else ord(chr(n).lower()) for n in range(128)]
+    return bytes(table) + bytes(128)
 
 
 def _kind(character: str) -> int:

@@ -141,6 +141,12 @@ def texts(table: Any, column: str = "text") -> list[str]:
     return [as_text(cell) for cell in tables.column(table, column)]
 
 
+def embedder_name(embed: Any) -> str:
+    """The name of an embedder, or of its function, for the name of a filter."""
+    owner = getattr(embed, "__self__", embed)
+    return str(getattr(owner, "name", None) or getattr(embed, "__name__", type(embed).__name__))
+
+
 def checked(test: Callable[[Any], str], at: int, value: Any) -> str:
     """The reason that a test returns for the value of row ``at``; an error names the row."""
     try:

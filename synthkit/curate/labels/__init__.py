@@ -1,1 +1,1 @@
-"""Better labels: votes, Dawid-Skene, relabelling, and routing to people."""
+"""Better labels: votes, Dawid-Skene, relabelling by a model, and routing to people."""

@@ -1,1 +1,1 @@
-"""Selection of rows: by cover, score, balance or likeness to real rows, and weights."""
+"""Selection: diverse subsets, samples, subsets that match real rows, weights of rows."""

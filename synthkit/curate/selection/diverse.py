@@ -1,7 +1,7 @@
-"""Selection: rows that stand for the others, or are good and unlike each other, by embeddings.
+"""Diverse subsets, by embeddings: rows that represent all others, or good rows unlike each other.
 
-Likeness is the cosine of the embeddings of two texts. No matrix of all pairs is held: rows are
-compared in blocks.
+The similarity of two texts is the cosine of their embeddings. Rows are compared in blocks, so no
+matrix of all pairs is needed.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.filters.base import MISSING, Filter
-from synthkit.curate.selection.sampling import lots, numbers, positive
+from synthkit.curate.filters.base import MISSING, Filter, embedder_name
+from synthkit.curate.selection.sampling import checked_n, numbers, uniform
 from synthkit.data import tables as tables
 from synthkit.data.expressions import text as as_text
 from synthkit.stats.classifier import Embed, embedded
 
 BLOCK = 512
-"""Rows that are compared with all others at a time."""
+"""Number of rows that are compared with all others at once."""
 REFRESH = 128
-"""Bounds of gains that are brought up to date at a time."""
+"""Number of upper bounds of gains that are recomputed at once."""
 
 Vectors = NDArray[np.float32]
 Positions = NDArray[np.intp]
@@ -37,31 +37,31 @@ def deita(
     quality: str = "quality",
     column: str = "text",
 ) -> Filter:
-    """A filter that keeps the ``n`` best rows that are unlike each other.
+    """Keep the ``n`` best rows that are unlike each other.
 
-    Rows are taken in the order of complexity x quality, the highest first and of equal ones the
-    earlier. One stays if its cosine with each that stays already is at most the threshold, until
-    there are ``n``. There are fewer where the rest is too like them.
+    Rows are visited in descending order of complexity x quality, equal rows in their order in the
+    table. A row is kept if its cosine with every kept row is at most the threshold, until ``n``
+    rows are kept. Fewer are kept if all other rows are too similar to them.
 
     Parameters
     ----------
-    n : how many rows stay, at most.
+    n : the largest number of rows to keep.
     embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-    threshold : the highest cosine of two rows that both stay, -1..1.
-    complexity, quality : columns of scores of 0 or more.
+    threshold : the highest cosine of two kept rows, -1..1.
+    complexity, quality : columns of scores, 0 or more.
     column : of the texts.
 
     Raises
     ------
     UsageError
-        If an option is out of range; when it is applied, if a score is no number or below 0.
+        If an option is out of range; when applied, if a score is not a number or is below 0.
 
     References
     ----------
     W. Liu et al. (2023), What makes good data for alignment?, arXiv 2312.15685, algorithm 1 and
-    section 2.4. The scores there are of two fine-tuned models, from 1 to 6, and the cosine distance
-    to the nearest row is at least 0.1. Their released code compares a row with others of its batch
-    that were dropped, too; here, as in the paper, only with those that stay.
+    section 2.4. Their scores, 1 to 6, come from two fine-tuned models, and the cosine distance to
+    the nearest row is at least 0.1. Their code also compares a row with dropped rows of its batch;
+    here, as in the paper, it is compared only with kept rows.
 
     Examples
     --------
@@ -73,39 +73,40 @@ def deita(
     >>> apply_filters(rows, deita(n=2, embed=embed)).dropped["why"].tolist()
     ['not selected: 1.00 like 0', 'not selected: rank 4 of 4']
     """
-    most = positive(n)
+    most = checked_n(n)
     if not -1 <= threshold <= 1:
         raise UsageError(f"threshold is a cosine, from -1 to 1; got {threshold}.")
 
     def judge(table: Any) -> list[str]:
         scores = [_scores(table, name) for name in (complexity, quality)]
-        reasons = _absent(table, column, {complexity: scores[0], quality: scores[1]})
-        there, ids, vectors = _vectors(table, reasons, column, embed)
-        product = np.array([(scores[0][at] or 0) * (scores[1][at] or 0) for at in there])
+        reasons = _missing(table, column, {complexity: scores[0], quality: scores[1]})
+        present, ids, vectors = _vectors(table, reasons, column, embed)
+        product = np.array([(scores[0][at] or 0) * (scores[1][at] or 0) for at in present])
         order = np.argsort(-product, kind="stable")
-        for at, why in _unlike(vectors, order, most, threshold, ids).items():
-            reasons[there[at]] = why
+        for at, why in _too_similar(vectors, order, most, threshold, ids).items():
+            reasons[present[at]] = why
         return reasons
 
-    named = f"DEITA: {most} by {complexity} x {quality}, cosine <= {threshold:g}"
-    return Filter(f"{named} of {column} ({called(embed)})", judge)
+    name = f"DEITA: {most} by {complexity} x {quality}, cosine <= {threshold:g}"
+    return Filter(f"{name} of {column} ({embedder_name(embed)})", judge)
 
 
 def k_center(*, n: int, embed: Embed, column: str = "text", seed: int = 0) -> Filter:
-    """A filter that keeps ``n`` rows so that no other is far from all of them.
+    """Keep ``n`` rows such that every row is close to one of them.
 
-    The first is drawn by the seed; each further one is the farthest from those before it. The
-    largest distance of a row from the nearest that stays is at most twice the least that any ``n``
-    rows can reach. Distances are Euclidean between vectors of length 1, as for the cosine the
-    triangle inequality does not hold; their order is the same.
+    The first row is drawn by the seed; each further row is the one farthest from those before it.
+    The largest distance of a row from its nearest kept row is at most twice the least that ``n``
+    rows can reach. Distances are Euclidean, between vectors of length 1, because the triangle
+    inequality does not hold for the cosine; the order of distances is the same.
 
-    It takes outliers first, so drop what is no good text before. Where there are ``n`` rows or
-    fewer, all stay.
+    Outliers are taken first, so drop bad texts before. All rows are kept if there are ``n`` or
+    fewer.
 
     Parameters
     ----------
-    n : how many rows stay.
+    n : the number of rows to keep.
     embed : texts -> (n, d) numbers.
+    seed : draws the first row.
 
     References
     ----------
@@ -123,27 +124,27 @@ def k_center(*, n: int, embed: Embed, column: str = "text", seed: int = 0) -> Fi
     ['not selected: 0.89 like aaa']
     """
     return _covering(
-        f"k-center: {positive(n)} of {column} ({called(embed)}), seed {seed}",
+        f"k-center: {checked_n(n)} of {column} ({embedder_name(embed)}), seed {seed}",
         column,
         embed,
-        lambda vectors, ids: farthest_first(vectors, n, int(lots(ids, seed).argmax())),
+        lambda vectors, ids: farthest_first(vectors, n, int(uniform(ids, seed).argmax())),
     )
 
 
 def facility_location(*, n: int, embed: Embed, column: str = "text") -> Filter:
-    """A filter that keeps ``n`` rows that stand for all: each other is like one of them.
+    """Keep ``n`` rows that represent all: every row is similar to one of them.
 
-    It raises F(S) = sum_i max_{j in S} max(0, cos(i, j)) greedily. F is submodular and grows with
-    S, so that the result has at least 1 - 1/e = 0.63 of the highest F of any ``n`` rows. A row's
-    gain never grows, so that most gains need not be computed again (lazy greedy). Of equal gains
-    the earlier row is taken; there is no chance in it.
+    It maximizes F(S) = sum_i max_{j in S} max(0, cos(i, j)) greedily. F is monotone and submodular,
+    so the result reaches at least 1 - 1/e = 0.63 of the highest F of any ``n`` rows. The gain of a
+    row never grows, so most gains need not be recomputed (lazy greedy). Of equal gains the earlier
+    row is taken; the result is deterministic.
 
-    It needs time in proportion to the square of the rows, and memory to the rows. Where there are
-    ``n`` rows or fewer, all stay.
+    Time grows with the square of the number of rows, memory linearly. All rows are kept if there
+    are ``n`` or fewer.
 
     Parameters
     ----------
-    n : how many rows stay.
+    n : the number of rows to keep.
     embed : texts -> (n, d) numbers.
 
     References
@@ -162,7 +163,7 @@ def facility_location(*, n: int, embed: Embed, column: str = "text") -> Filter:
     ['aab']
     """
     return _covering(
-        f"facility location: {positive(n)} of {column} ({called(embed)})",
+        f"facility location: {checked_n(n)} of {column} ({embedder_name(embed)})",
         column,
         embed,
         lambda vectors, ids: most_covering(vectors, n),
@@ -170,32 +171,32 @@ def facility_location(*, n: int, embed: Embed, column: str = "text") -> Filter:
 
 
 def farthest_first(vectors: Vectors, n: int, first: int) -> list[int]:
-    """At most ``n`` positions, each the farthest from those before it; see :func:`k_center`."""
+    """At most ``n`` positions, each the farthest from those before; see :func:`k_center`."""
     lengths = np.einsum("ij,ij->i", vectors, vectors)
-    far = np.full(len(vectors), np.inf, np.float32)
+    distances = np.full(len(vectors), np.inf, np.float32)  # squared, to the nearest chosen row
     chosen = [first]
     while True:
         last = chosen[-1]
-        # squared distances; a row of zeros has a length of its own
-        now = lengths + lengths[last] - 2 * (vectors @ vectors[last])
-        far = np.minimum(far, now.clip(0))
-        far[chosen] = -1
+        # a vector of zeros has length 0, so lengths are not all 1
+        to_last = lengths + lengths[last] - 2 * (vectors @ vectors[last])
+        distances = np.minimum(distances, to_last.clip(0))
+        distances[chosen] = -1
         if len(chosen) >= min(n, len(vectors)):
             return chosen
-        chosen.append(int(far.argmax()))
+        chosen.append(int(distances.argmax()))
 
 
 def most_covering(vectors: Vectors, n: int) -> list[int]:
-    """At most ``n`` positions, each of the highest gain; see :func:`facility_location`."""
-    covered = np.zeros(len(vectors), np.float32)
+    """At most ``n`` positions, each with the highest gain; see :func:`facility_location`."""
+    covered = np.zeros(len(vectors), np.float32)  # each row's similarity to the chosen rows
 
     def gains(rows: Positions) -> NDArray[np.float64]:
-        likeness = vectors[rows] @ vectors.T - covered
-        found: NDArray[np.float64] = likeness.clip(0).sum(axis=1, dtype=np.float64)
-        return found
+        more = vectors[rows] @ vectors.T - covered
+        total: NDArray[np.float64] = more.clip(0).sum(axis=1, dtype=np.float64)
+        return total
 
-    whole = np.arange(len(vectors))
-    bounds = np.concatenate([gains(part) for part in _blocks(whole, BLOCK)])
+    rows = np.arange(len(vectors))
+    bounds = np.concatenate([gains(part) for part in _blocks(rows, BLOCK)])
     chosen: list[int] = []
     left = np.ones(len(vectors), np.bool_)
     while len(chosen) < min(n, len(vectors)):
@@ -215,18 +216,12 @@ def most_covering(vectors: Vectors, n: int) -> list[int]:
     return chosen
 
 
-def called(embed: Any) -> str:
-    """What an embedder is called, in the name of a filter."""
-    of = getattr(embed, "__self__", embed)
-    return str(getattr(of, "name", None) or getattr(embed, "__name__", type(embed).__name__))
-
-
 def unit(vectors: Any) -> Vectors:
-    """The vectors with length 1; those of length 0 stay."""
-    given = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(given, axis=1, keepdims=True)
-    found: Vectors = (given / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return found
+    """(n, d) float32, rows L2-normalized; rows of zeros stay zero."""
+    rows = np.asarray(vectors, np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    normalized: Vectors = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return normalized
 
 
 def _covering(
@@ -235,59 +230,59 @@ def _covering(
     embed: Embed,
     choose: Callable[[Vectors, list[str]], list[int]],
 ) -> Filter:
-    """A filter that keeps the rows chosen by their vectors, and says to which others are like."""
+    """A filter that keeps rows chosen by their vectors; reasons name the most similar kept row."""
 
     def judge(table: Any) -> list[str]:
-        reasons = _absent(table, column, {})
-        there, ids, vectors = _vectors(table, reasons, column, embed)
-        if there:
-            for at, why in _likest(vectors, choose(vectors, ids), ids).items():
-                reasons[there[at]] = why
+        reasons = _missing(table, column, {})
+        present, ids, vectors = _vectors(table, reasons, column, embed)
+        if present:
+            for at, why in _not_chosen(vectors, choose(vectors, ids), ids).items():
+                reasons[present[at]] = why
         return reasons
 
     return Filter(name, judge)
 
 
-def _unlike(
+def _too_similar(
     vectors: Vectors, order: Positions, n: int, threshold: float, ids: Sequence[str]
 ) -> dict[int, str]:
-    """Position -> why it is dropped, of the rows that are; see :func:`deita`."""
+    """Position -> reason, of the rows that are dropped; see :func:`deita`."""
     kept: list[int] = []
     reasons: dict[int, str] = {}
     for part in _blocks(order, BLOCK):
         if len(kept) == n:
             break
         rows, before = vectors[part], len(kept)
-        old = rows @ vectors[kept].T
-        within = rows @ rows.T
-        inside: list[int] = []
+        to_kept = rows @ vectors[kept].T
+        in_block = rows @ rows.T
+        kept_in_block: list[int] = []
         for i, at in enumerate(part.tolist()):
             if len(kept) == n:
                 break
-            likeness = np.concatenate([old[i, :before], within[i, inside]]).clip(-1, 1)
-            most = int(likeness.argmax()) if len(likeness) else -1
-            if most >= 0 and likeness[most] > threshold:
-                reasons[at] = f"not selected: {likeness[most]:.2f} like {ids[kept[most]]}"
+            cosines = np.concatenate([to_kept[i, :before], in_block[i, kept_in_block]]).clip(-1, 1)
+            nearest = int(cosines.argmax()) if len(cosines) else -1
+            if nearest >= 0 and cosines[nearest] > threshold:
+                reasons[at] = f"not selected: {cosines[nearest]:.2f} like {ids[kept[nearest]]}"
             else:
                 kept.append(at)
-                inside.append(i)
+                kept_in_block.append(i)
     seen = len(kept) + len(reasons)
     for rank, at in enumerate(order[seen:].tolist(), start=seen + 1):
         reasons[at] = f"not selected: rank {rank:,} of {len(order):,}"
     return reasons
 
 
-def _likest(vectors: Vectors, chosen: Sequence[int], ids: Sequence[str]) -> dict[int, str]:
-    """Position -> the chosen row that it is most like, and how much, of the rows not chosen."""
-    taken = np.zeros(len(vectors), np.bool_)
-    taken[list(chosen)] = True
+def _not_chosen(vectors: Vectors, chosen: Sequence[int], ids: Sequence[str]) -> dict[int, str]:
+    """Position -> reason, with the most similar chosen row, of the rows that are not chosen."""
+    is_chosen = np.zeros(len(vectors), np.bool_)
+    is_chosen[list(chosen)] = True
     reasons: dict[int, str] = {}
-    for part in _blocks(np.flatnonzero(~taken), BLOCK):
-        likeness = (vectors[part] @ vectors[list(chosen)].T).clip(-1, 1)
-        most = likeness.argmax(axis=1)
-        near = likeness[np.arange(len(part)), most]
-        for at, cosine, whom in zip(part.tolist(), near, most, strict=True):
-            reasons[at] = f"not selected: {cosine:.2f} like {ids[chosen[whom]]}"
+    for part in _blocks(np.flatnonzero(~is_chosen), BLOCK):
+        cosines = (vectors[part] @ vectors[list(chosen)].T).clip(-1, 1)
+        nearest = cosines.argmax(axis=1)
+        highest = cosines[np.arange(len(part)), nearest]
+        for at, cosine, which in zip(part.tolist(), highest, nearest, strict=True):
+            reasons[at] = f"not selected: {cosine:.2f} like {ids[chosen[which]]}"
     return reasons
 
 
@@ -296,18 +291,18 @@ def _blocks(rows: Positions, size: int) -> list[Positions]:
 
 
 def _scores(table: Any, column: str) -> list[float | None]:
-    found = numbers(table, column)
-    for at, score in enumerate(found):
+    scores = numbers(table, column)
+    for at, score in enumerate(scores):
         if score is not None and score < 0:
             raise UsageError(f"row {at}: expected {column!r} to be 0 or more; got {score:g}.")
-    return found
+    return scores
 
 
-def _absent(table: Any, column: str, scores: dict[str, list[float | None]]) -> list[str]:
-    """For each row, what it lacks; empty if nothing."""
+def _missing(table: Any, column: str, scores: dict[str, list[float | None]]) -> list[str]:
+    """A reason for each row without a text or a score; empty for the others."""
     reasons = ["" if cell is not None else MISSING for cell in tables.column(table, column)]
-    for name, found in scores.items():
-        for at, score in enumerate(found):
+    for name, cells in scores.items():
+        for at, score in enumerate(cells):
             if score is None and not reasons[at]:
                 reasons[at] = f"{name} missing"
     return reasons
@@ -316,11 +311,11 @@ def _absent(table: Any, column: str, scores: dict[str, list[float | None]]) -> l
 def _vectors(
     table: Any, reasons: Sequence[str], column: str, embed: Embed
 ) -> tuple[list[int], list[str], Vectors]:
-    """The positions, ids and unit vectors of the rows that lack nothing."""
-    there = [at for at, why in enumerate(reasons) if not why]
+    """The positions, ids and unit vectors of the rows without a reason."""
+    present = [at for at, why in enumerate(reasons) if not why]
     ids = tables.column(tables.identified(table), "id")
     cells = tables.column(table, column)
-    if not there:
+    if not present:
         return [], [], np.empty((0, 1), np.float32)
-    vectors = embedded([as_text(cells[at]) for at in there], embed)
-    return there, [str(ids[at]) for at in there], unit(vectors)
+    vectors = embedded([as_text(cells[at]) for at in present], embed)
+    return present, [str(ids[at]) for at in present], unit(vectors)

@@ -1,7 +1,7 @@
-"""Sampling: which rows stay, by chance and score, or by the balance that is asked for.
+"""Samples of rows: random by a score, or balanced by the values of a column.
 
-Each row draws its lot from the seed and its id alone. So the order of the table changes nothing,
-and a row that comes or goes displaces at most one other.
+The random number of a row depends only on the seed and its id. So the order of the table does not
+matter, and a row that is added or removed changes at most one other row of the sample.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ Floats = NDArray[np.float64]
 def sample_by_score(
     column: str = "score", *, n: int, temperature: float = 1.0, seed: int = 0
 ) -> Filter:
-    """A filter that keeps ``n`` rows, drawn without replacement by exp(score / temperature).
+    """Keep ``n`` rows, drawn without replacement in proportion to exp(score / temperature).
 
-    The first row is drawn with P(i) = exp(s_i / T) / sum_j exp(s_j / T), each further one in the
-    same way from those that are left. That is what the n largest of s_i / T + g_i are, with g_i
-    independent standard Gumbel variables. At temperature 0 they are the n best scores; the higher
-    it is, the less the score matters.
+    The first row is drawn with P(i) = exp(s_i / T) / sum_j exp(s_j / T), each further row in the
+    same way from the rest. Equivalently, these are the rows with the n largest s_i / T + g_i, where
+    g_i are independent standard Gumbel variables. At temperature 0 they are the n best scores; the
+    higher the temperature, the less the score matters.
 
-    Rows without a score are dropped. Where there are ``n`` rows or fewer, all stay.
+    Rows without a score are dropped. All other rows are kept if there are ``n`` or fewer.
 
     Raises
     ------
     UsageError
-        If ``n`` or the temperature is out of range; when it is applied, if a score is no number.
+        If ``n`` or the temperature is out of range; when applied, if a score is not a number.
 
     References
     ----------
@@ -53,18 +53,19 @@ def sample_by_score(
     >>> apply_filters(rows, sample_by_score(n=2, temperature=0)).dropped["why"].tolist()
     ['not selected: rank 3 of 3']
     """
-    most = positive(n)
+    most = checked_n(n)
     if not 0 <= temperature < float("inf"):
         raise UsageError(f"temperature must be 0 or more; got {temperature}.")
 
     def judge(table: Any) -> list[str]:
         scores = numbers(table, column)
-        there = [at for at, score in enumerate(scores) if score is not None]
-        found = np.array([scores[at] for at in there], np.float64)
-        noise = gumbel(_ids(table, there), seed)
-        keys = (found,) if temperature == 0 else (found / temperature + noise,)
-        order = np.lexsort((noise, *keys))[::-1]
-        return ranked([there[at] for at in order], most, len(scores), f"{column} missing")
+        present = [at for at, score in enumerate(scores) if score is not None]
+        values = np.array([scores[at] for at in present], np.float64)
+        noise = gumbel(_ids(table, present), seed)
+        keys = values if temperature == 0 else values / temperature + noise
+        order = np.lexsort((noise, keys))[::-1]
+        ranking = [present[at] for at in order]
+        return rank_reasons(ranking, most, size=len(scores), missing=f"{column} missing")
 
     return Filter(f"sample {most} by {column} at temperature {temperature:g}, seed {seed}", judge)
 
@@ -76,24 +77,24 @@ def balanced(
     targets: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Filter:
-    """A filter that keeps as many rows of each value of a column as its share is.
+    """Keep a sample in which each value of a column has its share of the rows.
 
-    The quotas are those of :func:`synthkit.prompts.quotas.quotas`: n times the share, and what rounding
-    leaves by the largest remainders. They are met exactly; which rows fill them is drawn by the
-    seed. Rows without a value are dropped.
+    The quota of a value is n times its share, rounded by the largest remainders as in
+    :func:`synthkit.prompts.quotas.quotas`. Quotas are met exactly; the seed decides which rows fill
+    them. Rows without a value are dropped.
 
     Parameters
     ----------
-    by : a column; or several, of which each combination that occurs has a share.
-    n : how many rows stay; if not given, as many as can be without a value below its exact share.
-    targets : column -> value -> its share, as any numbers of 0 or more; columns that are not named
-        have equal shares.
+    by : a column, or several, of which each combination that occurs has a share.
+    n : the number of rows to keep; if not given, as many as possible with exact shares.
+    targets : column -> value -> its share, as any numbers of 0 or more. The values of columns that
+        are not named have equal shares.
 
     Raises
     ------
     UsageError
-        If ``n`` is below 1; when it is applied, if a value has fewer rows than its quota, or the
-        targets do not fit the values.
+        If ``n`` is below 1; when applied, if a value has fewer rows than its quota, or the targets
+        do not match the values.
 
     Examples
     --------
@@ -101,14 +102,15 @@ def balanced(
     >>> rows = [{"id": str(i), "label": "spam" if i < 2 else "ham"} for i in range(7)]
     >>> apply_filters(rows, balanced("label")).kept["label"].tolist()
     ['spam', 'spam', 'ham', 'ham']
-    >>> made = apply_filters(rows, balanced("label", n=4, targets={"label": {"ham": 3, "spam": 1}}))
-    >>> made.kept["label"].value_counts().to_dict(), made.dropped["why"][0]
+    >>> shares = {"label": {"ham": 3, "spam": 1}}
+    >>> curation = apply_filters(rows, balanced("label", n=4, targets=shares))
+    >>> curation.kept["label"].value_counts().to_dict(), curation.dropped["why"][0]
     ({'ham': 3, 'spam': 1}, 'not selected: spam has its 1')
     """
     names = [by] if isinstance(by, str) else list(by)
     if not names:
         raise UsageError("expected a column to balance; got none.")
-    most = None if n is None else positive(n)
+    most = None if n is None else checked_n(n)
 
     def judge(table: Any) -> list[str]:
         rows = list(zip(*(tables.column(table, name) for name in names), strict=True))
@@ -117,52 +119,59 @@ def balanced(
         for at, row in enumerate(rows):
             if not reasons[at]:
                 groups.setdefault(tuple(map(str, row)), []).append(at)
-        asked = [dict(zip(names, group, strict=True)) for group in sorted(groups)]
+        conditions = [dict(zip(names, group, strict=True)) for group in sorted(groups)]
         sizes = [len(groups[group]) for group in sorted(groups)]
-        wanted = _fitting(asked, sizes, most, targets)
-        for group, quota in zip(sorted(groups), wanted, strict=True):
+        group_quotas = _quotas(conditions, sizes, most, targets)
+        for group, quota in zip(sorted(groups), group_quotas, strict=True):
             members = groups[group]
-            drawn = np.argsort(lots(_ids(table, members), seed), kind="stable")
-            for at in drawn[quota:]:
+            order = np.argsort(uniform(_ids(table, members), seed), kind="stable")
+            for at in order[quota:]:
                 reasons[members[at]] = f"not selected: {', '.join(group)} has its {quota:,}"
         return reasons
 
-    asked = "all that fit" if most is None else str(most)
-    said = f", shares {canonical(targets).decode()}" if targets else ""
-    return Filter(f"balance {', '.join(names)}: {asked}{said}, seed {seed}", judge)
+    count = "all that fit" if most is None else str(most)
+    with_shares = f", shares {canonical(targets).decode()}" if targets else ""
+    return Filter(f"balance {', '.join(names)}: {count}{with_shares}, seed {seed}", judge)
 
 
 def _missing(names: Sequence[str], row: Sequence[Any]) -> str:
-    gone = [name for name, cell in zip(names, row, strict=True) if cell is None]
-    return f"{gone[0]} missing" if gone else ""
+    missing = [name for name, cell in zip(names, row, strict=True) if cell is None]
+    return f"{missing[0]} missing" if missing else ""
 
 
-def _fitting(
-    asked: Sequence[Mapping[str, str]],
+def _quotas(
+    conditions: Sequence[Mapping[str, str]],
     sizes: Sequence[int],
     n: int | None,
     targets: Mapping[str, Any] | None,
 ) -> list[int]:
-    """The quota of each group, of ``n`` rows or as many as can be, none above its size."""
-    if not asked:
+    """The quota of each group, none above its size: of ``n`` rows, or of as many as possible."""
+    if not conditions:
         return []
-    parts = shares(asked, targets)
-    least = min(size / part for size, part in zip(sizes, parts, strict=True) if part)
-    most = int(least + 1e-9)
-    while any(map(operator.gt, quotas(asked, most, targets), sizes)):
+    of_rows = shares(conditions, targets)
+    most = int(
+        min(size / share for size, share in zip(sizes, of_rows, strict=True) if share) + 1e-9
+    )
+    while any(map(operator.gt, quotas(conditions, most, targets), sizes)):
         most -= 1
-    found = quotas(asked, most if n is None else n, targets)
-    for group, quota, size in zip(asked, found, sizes, strict=True):
+    result = quotas(conditions, most if n is None else n, targets)
+    for group, quota, size in zip(conditions, result, sizes, strict=True):
         if quota > size:
             raise UsageError(
                 f"expected {quota} rows of {', '.join(group.values())}; got {size}. "
                 f"With these shares n = {most} fits; or give other targets."
             )
-    return found
+    return result
 
 
-def positive(n: Any) -> int:
-    """A number of rows, if it is a whole number of 1 or more."""
+def checked_n(n: Any) -> int:
+    """A number of rows, as an integer.
+
+    Raises
+    ------
+    UsageError
+        If it is not a whole number of 1 or more.
+    """
     try:
         whole = operator.index(n)
     except TypeError:
@@ -178,7 +187,7 @@ def numbers(table: Any, column: str) -> list[float | None]:
     Raises
     ------
     UsageError
-        If a cell is no number.
+        If a cell is not a number.
     """
     cells = tables.column(table, column)
     for at, cell in enumerate(cells):
@@ -189,28 +198,33 @@ def numbers(table: Any, column: str) -> list[float | None]:
     return [None if cell is None else float(cell) for cell in cells]
 
 
-def lots(ids: Sequence[str], seed: int) -> Floats:
-    """A number above 0 and below 1 for each id, uniform over ids and seeds."""
-    drawn = [
+def uniform(ids: Sequence[str], seed: int) -> Floats:
+    """(n,) random numbers above 0 and below 1, each of which depends on its id and the seed."""
+    digests = [
         hashlib.blake2b(f"{seed}:{id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
         for id in ids
     ]
-    whole = np.frombuffer(b"".join(drawn), ">u8").astype(np.uint64) >> np.uint64(11)
-    found: Floats = (whole.astype(np.float64) + 0.5) / 2.0**53
-    return found
+    integers = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64) >> np.uint64(11)
+    numbers: Floats = (integers.astype(np.float64) + 0.5) / 2.0**53
+    return numbers
 
 
 def gumbel(ids: Sequence[str], seed: int) -> Floats:
-    """A standard Gumbel variable for each id."""
-    found: Floats = -np.log(-np.log(lots(ids, seed)))
-    return found
+    """(n,) standard Gumbel variables, each of which depends on its id and the seed."""
+    numbers: Floats = -np.log(-np.log(uniform(ids, seed)))
+    return numbers
 
 
-def ranked(order: Sequence[int], n: int, size: int, missing: str) -> list[str]:
-    """Why each of ``size`` rows is dropped, if the first ``n`` of the order stay."""
+def rank_reasons(ranking: Sequence[int], n: int, *, size: int, missing: str) -> list[str]:
+    """The reasons for a table of ``size`` rows of which the first ``n`` of a ranking are kept.
+
+    Parameters
+    ----------
+    ranking : positions of rows; rows that are not in it are dropped as ``missing``.
+    """
     reasons = [missing] * size
-    for rank, at in enumerate(order, start=1):
-        reasons[at] = "" if rank <= n else f"not selected: rank {rank:,} of {len(order):,}"
+    for rank, at in enumerate(ranking, start=1):
+        reasons[at] = "" if rank <= n else f"not selected: rank {rank:,} of {len(ranking):,}"
     return reasons
 
 

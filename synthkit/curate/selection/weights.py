@@ -1,4 +1,4 @@
-"""How much each row should count in training."""
+"""Weights of rows for training, by five methods."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from typing import Any, Literal
 import numpy as np
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.curate.label_noise.methods import evidence
-from synthkit.curate.label_noise.out_of_fold import Labelled, dealt, judged, labelled
-from synthkit.curate.selection.diverse import called
+from synthkit.curate.filters.base import embedder_name
+from synthkit.curate.label_noise.cross_fitting import (
+    LabelledRows,
+    label_probabilities,
+    labelled_rows,
+    stratified_folds,
+)
+from synthkit.curate.label_noise.evidence import evidence
 from synthkit.curate.selection.sungen import sungen
 from synthkit.data import tables as tables
 from synthkit.stats.classifier import Embed, Floats
@@ -31,42 +36,43 @@ def weights(
 ) -> Any:
     """The table with ``weight``: how much each row should count in training, 0 or more.
 
-    The mean is 1, so that the rows together weigh what they would without weights, and a penalty or
-    a learning rate that suits the one suits the other. A row without a text or a label weighs 0.
+    The mean weight is 1, so a penalty or learning rate that suits unweighted rows suits weighted
+    rows too. A row without a text or a label has weight 0.
 
-    - ``"confidence"``: the probability of the label, of a student that did not learn from the row.
-    - ``"small_loss"``: the probability that its loss is one of the small ones.
-    - ``"influence"``: 1 / (1 + exp(-phi / s)); see :func:`~synthkit.curate.label_noise.methods.suspicion`.
-    - ``"sungen"``: see :func:`~synthkit.curate.selection.sungen.sungen`. Without ``real`` each half of the
-      table is weighted with the other as its validation rows.
-    - ``"random"``: uniform, to compare the others with.
+    - ``"confidence"``: the probability of the label, by a classifier not fitted on the row.
+    - ``"small_loss"``: the probability that the loss of the row is a small one.
+    - ``"influence"``: 1 / (1 + exp(-phi / s)); see :func:`~synthkit.curate.suspicion`.
+    - ``"sungen"``: see :func:`~synthkit.curate.selection.sungen.sungen`. Without ``real``, each
+      half of the table is weighted with the other half as its validation rows.
+    - ``"random"``: uniform, a baseline.
 
-    Where a label is rare or hard, ``"confidence"`` and ``"small_loss"`` let it weigh less: look at
-    the weights by label first. On SMS spam as it is, a student of rows weighted by small losses was
-    right of 87.0% of other rows, and one of plain rows of 97.8%.
+    Rare or hard labels get less weight by ``"confidence"`` and ``"small_loss"``, so compare the
+    weights by label first. On the SMS spam collection without added noise, a classifier of rows
+    weighted by small losses had an accuracy of 87.0% on other rows; without weights it had 97.8%.
 
     Parameters
     ----------
     label, column : of the labels, and of the texts.
     embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``; without it
         ``column`` holds vectors.
-    folds : of cross-fitting; each label needs as many rows, and two for influence and SunGen.
+    folds : of cross-fitting; each label needs at least as many rows, and two for influence and
+        SunGen.
     seed : of folds, halves and random weights.
-    real : a table with the same columns, whose labels are trusted: to learn from in place of
-        cross-fitting; for influence and SunGen, to validate on.
+    real : a table with the same columns and trusted labels. The classifier is fitted on it instead
+        of cross-fitting; for influence and SunGen it has the validation rows.
 
     Returns
     -------
     table
-        With ``weight`` and ``weight_by``, how.
+        With ``weight``, and ``weight_by``, the method and its settings.
 
     Raises
     ------
     TableError
-        If a column is not there, or two rows have one id.
+        If a column does not exist, or two rows have the same id.
     UsageError
-        If there is no such method; if there are not two labels, a label has fewer rows than there
-        are folds, or the real table lacks a label.
+        If the method is unknown; if there are fewer than two labels, a label has fewer rows than
+        there are folds, or the real table does not have a label.
 
     Examples
     --------
@@ -77,33 +83,34 @@ def weights(
     """
     if method not in METHODS:
         raise UsageError(unknown("method", method, METHODS))
-    held = tables.identified(table)
-    trusted = None if real is None else labelled(real, label, column=column, embed=embed)
-    known = None if trusted is None else trusted.known
-    rows = labelled(held, label, column=column, embed=embed, known=known)
-    found = _weights(rows, method, folds, seed, trusted)
-    cells = np.zeros(tables.size(held))
-    cells[rows.places] = found / found.mean()
+    source = tables.identified(table)
+    trusted = None if real is None else labelled_rows(real, label, column=column, embed=embed)
+    labels = None if trusted is None else trusted.labels
+    rows = labelled_rows(source, label, column=column, embed=embed, labels=labels)
+    of_rows = _weights(rows, method, folds, seed, trusted)
+    cells = np.zeros(tables.size(source))
+    cells[rows.places] = of_rows / of_rows.mean()
     among = "real rows" if real is not None else f"folds={folds}"
-    by = f"{method} by {column} ({called(embed) if embed else 'vectors'}), {among}, seed={seed}"
-    return tables.assign(held, {"weight": cells.tolist(), "weight_by": [by] * len(cells)})
+    vectors = embedder_name(embed) if embed else "vectors"
+    by = f"{method} by {column} ({vectors}), {among}, seed={seed}"
+    return tables.assign(source, {"weight": cells.tolist(), "weight_by": [by] * len(cells)})
 
 
 def _weights(
-    rows: Labelled, method: Method, folds: int, seed: int, real: Labelled | None
+    rows: LabelledRows, method: Method, folds: int, seed: int, real: LabelledRows | None
 ) -> Floats:
     match method:
         case "confidence":
-            likely = judged(rows, folds=folds, seed=seed, real=real)
-            own: Floats = likely[np.arange(len(rows.targets)), rows.targets]
-            return own
+            probabilities = label_probabilities(rows, folds=folds, seed=seed, real=real)
+            confidence: Floats = probabilities[np.arange(len(rows.targets)), rows.targets]
+            return confidence
         case "sungen" if real is not None:
             return sungen(rows, real).weights
         case "sungen":
-            found = np.empty(len(rows.targets))
-            for half, other in dealt(rows.targets, rows.known, folds=2, seed=seed):
-                found[half] = sungen(rows.at(half), rows.at(other)).weights
-            return found
+            by_half = np.empty(len(rows.targets))
+            for half, other in stratified_folds(rows.targets, rows.labels, folds=2, seed=seed):
+                by_half[half] = sungen(rows.subset(half), rows.subset(other)).weights
+            return by_half
         case "random":
             return np.random.default_rng(seed).uniform(size=len(rows.targets))
         case _:

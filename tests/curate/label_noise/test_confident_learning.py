@@ -39,7 +39,7 @@ def stable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("stable")
 @pytest.mark.parametrize("seed", range(60))
-def test_it_is_cleanlab_index_for_index(seed: int) -> None:
+def test_results_equal_those_of_cleanlab(seed: int) -> None:
     found, targets = drawn(seed)
     assert thresholds(found, targets).tolist() == get_confident_thresholds(targets, found).tolist()
     for calibrated in (True, False):
@@ -57,7 +57,7 @@ def test_it_is_cleanlab_index_for_index(seed: int) -> None:
         assert label_quality(found, targets, method=method).tolist() == expected.tolist()
 
 
-def test_it_is_cleanlab_as_it_is_where_nothing_is_equal() -> None:
+def test_issues_equal_those_of_unpatched_cleanlab_without_ties() -> None:
     rng = np.random.default_rng(5)
     targets = rng.integers(0, 3, 2000)
     true = np.where(rng.random(2000) < 0.2, rng.integers(0, 3, 2000), targets)
@@ -69,7 +69,7 @@ def test_it_is_cleanlab_as_it_is_where_nothing_is_equal() -> None:
         assert label_issues(found, targets, rule=rule).tolist() == issues.tolist()
 
 
-def test_a_case_worked_by_hand() -> None:
+def test_results_agree_with_a_case_worked_by_hand() -> None:
     found, targets = TWO
     # t_0 = (0.9 + 0.8 + 0.3) / 3 = 0.667, t_1 = (0.55 + 0.8) / 2 = 0.675
     assert thresholds(found, targets).tolist() == pytest.approx([2 / 3, 0.675])
@@ -83,7 +83,7 @@ def test_a_case_worked_by_hand() -> None:
     assert margins.tolist() == pytest.approx([0.9, 0.8, 0.3, 0.55, 0.8])
 
 
-def test_rules_differ_where_they_should() -> None:
+def test_rules_select_different_rows() -> None:
     found = [[0.6, 0.4], [0.55, 0.45], [0.4, 0.6], [0.48, 0.52], [0.1, 0.9], [0.2, 0.8]]
     targets = [0, 0, 0, 0, 1, 1]
     flagged = {rule: np.flatnonzero(label_issues(found, targets, rule=rule)) for rule in RULES}
@@ -108,14 +108,14 @@ def test_no_rows_give_no_issues() -> None:
 @pytest.mark.parametrize(
     ("change", "hint"),
     [
-        ({"probabilities": [[0.5], [0.5]]}, r"two labels or more, 0..1; got \(2, 1\)"),
-        ({"probabilities": [[0.5, float("nan")], [0.5, 0.5]]}, "two labels or more, 0..1"),
-        ({"probabilities": [[1.5, -0.5], [0.5, 0.5]]}, "two labels or more, 0..1"),
-        ({"targets": [0]}, r"places of 2 labels .* shape \(1,\)"),
-        ({"targets": [0.0, 1.0]}, "whole numbers; got float64"),
-        ({"targets": ["a", "b"]}, "whole numbers; got <U1"),
-        ({"targets": [0, 2]}, r"expected places 0..1; got 0..2"),
-        ({"targets": [-1, 1]}, r"expected places 0..1; got -1..1"),
+        ({"probabilities": [[0.5], [0.5]]}, r"at least two labels, 0..1; got \(2, 1\)"),
+        ({"probabilities": [[0.5, float("nan")], [0.5, 0.5]]}, "at least two labels, 0..1"),
+        ({"probabilities": [[1.5, -0.5], [0.5, 0.5]]}, "at least two labels, 0..1"),
+        ({"targets": [0]}, r"positions of 2 labels .* shape \(1,\)"),
+        ({"targets": [0.0, 1.0]}, "integers; got float64"),
+        ({"targets": ["a", "b"]}, "integers; got <U1"),
+        ({"targets": [0, 2]}, r"expected positions 0..1; got 0..2"),
+        ({"targets": [-1, 1]}, r"expected positions 0..1; got -1..1"),
         ({"rule": "prune"}, "rule 'prune' not found"),
     ],
 )
@@ -125,6 +125,6 @@ def test_bad_input_is_refused(change: Any, hint: str) -> None:
         label_issues(**good | change)
 
 
-def test_an_unknown_score_is_named() -> None:
+def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(UsageError, match="method 'margin' not found"):
         label_quality(*TWO, method="margin")  # type: ignore[arg-type]

@@ -41,11 +41,11 @@ def loss_after(weights: Any, k: int, loss: str, C: float) -> float:
 @pytest.mark.parametrize("loss", ["rce", "ce"])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("k", [2, 3])
-def test_it_is_the_fall_of_the_loss_when_a_row_weighs_more(
+def test_influence_is_the_fall_of_the_loss_with_more_weight(
     k: int, weights: Any, loss: Any, C: float
 ) -> None:
-    student = fit(TRAIN, labelled(TRAIN, k), embed=embed, C=C, weights=weights)
-    found = influence(student, VALID, labelled(VALID, k), loss=loss)
+    classifier = fit(TRAIN, labelled(TRAIN, k), embed=embed, C=C, weights=weights)
+    found = influence(classifier, VALID, labelled(VALID, k), loss=loss)
     base, step = np.ones(40) if weights is None else weights, 1e-3
     for row in range(40):
         more, less = base.copy(), base.copy()
@@ -55,31 +55,31 @@ def test_it_is_the_fall_of_the_loss_when_a_row_weighs_more(
         assert found[row] == pytest.approx(-rise / (2 * step / base.sum()), rel=1e-3, abs=1e-5)
 
 
-def test_wrong_labels_are_found_among_the_least() -> None:
+def test_wrong_labels_have_the_lowest_influence() -> None:
     right = ["up" if VECTORS[text][0] > 0 else "down" for text in TRAIN]
     wrong = {3, 11, 25, 38}
-    turned = {"up": "down", "down": "up"}
-    given = [turned[label] if n in wrong else label for n, label in enumerate(right)]
-    student = fit(TRAIN, given, embed=embed)
+    other = {"up": "down", "down": "up"}
+    given = [other[label] if n in wrong else label for n, label in enumerate(right)]
+    classifier = fit(TRAIN, given, embed=embed)
     gold = ["up" if VECTORS[text][0] > 0 else "down" for text in VALID]
-    found = influence(student, VALID, gold)
+    found = influence(classifier, VALID, gold)
     assert max(found[list(wrong)]) < 0
     assert len(wrong & {*np.argsort(found)[:6].tolist()}) >= 3
 
 
-def test_a_student_without_doubt_has_no_influence_to_tell() -> None:
-    student = fit(TRAIN, labelled(TRAIN, 2), embed=embed)
-    sure = replace(student, coefficients=student.coefficients * 1e6)
-    with pytest.raises(UsageError, match="too sure to find the influence"):
-        influence(sure, VALID, labelled(VALID, 2), loss="ce")
+def test_an_overconfident_classifier_is_refused() -> None:
+    classifier = fit(TRAIN, labelled(TRAIN, 2), embed=embed)
+    overconfident = replace(classifier, coefficients=classifier.coefficients * 1e6)
+    with pytest.raises(UsageError, match="the influence of rows cannot be computed"):
+        influence(overconfident, VALID, labelled(VALID, 2), loss="ce")
 
 
-def test_fifty_labels_need_no_matrix_of_all_pairs_of_coefficients() -> None:
+def test_fifty_labels_do_not_need_the_full_hessian() -> None:
     vectors = np.random.default_rng(3).normal(size=(300, 200))
     texts, labels = [str(n) for n in range(300)], [n % 50 for n in range(300)]
-    student = fit(texts, labels, embed=lambda some: vectors[[int(text) for text in some]])
+    classifier = fit(texts, labels, embed=lambda some: vectors[[int(text) for text in some]])
     tracemalloc.start()
-    found = influence(student, texts[:100], labels[:100])
+    found = influence(classifier, texts[:100], labels[:100])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20e6  # the Hessian of 10,050 numbers would be 808 MB
@@ -98,6 +98,6 @@ def test_fifty_labels_need_no_matrix_of_all_pairs_of_coefficients() -> None:
     ],
 )
 def test_bad_validation_rows_are_refused(texts: Any, labels: Any, options: Any, hint: str) -> None:
-    student = fit(TRAIN, labelled(TRAIN, 2), embed=embed)
+    classifier = fit(TRAIN, labelled(TRAIN, 2), embed=embed)
     with pytest.raises(UsageError, match=hint):
-        influence(student, texts, labels, **options)
+        influence(classifier, texts, labels, **options)

@@ -18,7 +18,7 @@ LABELS = ["yes" if v[0] + RNG.normal() / 3 > 0.5 else "no" for v in VECTORS]
 ROWS = pd.DataFrame({"text": VECTORS.tolist(), "label": LABELS})
 
 
-def test_it_is_the_equation_over_scikit_learns_folds() -> None:
+def test_pvi_agrees_with_its_equation_over_scikit_learns_folds() -> None:
     expected = np.empty(80)
     given = np.array(LABELS)
     for others, own in StratifiedKFold(4, shuffle=True, random_state=2).split(VECTORS, given):
@@ -33,19 +33,19 @@ def test_it_is_the_equation_over_scikit_learns_folds() -> None:
     assert 0.3 < found["pvi"].mean() < 1
 
 
-def test_a_text_that_says_nothing_has_none() -> None:
+def test_a_text_without_information_has_zero_bits() -> None:
     rows = {"text": [[1.0]] * 40, "label": ["a", "b", "b", "b"] * 10}
     assert pvi(rows)["pvi"].to_numpy() == pytest.approx(np.zeros(40), abs=1e-3)
 
 
-def test_no_more_than_the_label_holds_can_be_told() -> None:
+def test_pvi_is_at_most_the_information_of_the_label() -> None:
     rows = {"text": [[0.0], [9.0]] * 20, "label": ["a", "b"] * 20}
     found = pvi(rows)["pvi"]
     assert (found < 1).all()
     assert (found > 0.9).all()
 
 
-def test_the_filter_says_how_many_bits() -> None:
+def test_the_reason_gives_the_bits() -> None:
     found = pvi(ROWS)["pvi"]
     curation = apply_filters(ROWS, by_pvi(least=0.2))
     assert len(curation.dropped) == (found < 0.2).sum() > 0
@@ -54,7 +54,7 @@ def test_the_filter_says_how_many_bits() -> None:
     assert len(apply_filters(ROWS.iloc[:0], by_pvi()).kept) == 0
 
 
-def test_rows_without_a_text_or_a_label_have_none_and_are_dropped_as_missing() -> None:
+def test_rows_without_a_label_have_no_pvi_and_are_dropped_as_missing() -> None:
     rows = ROWS.astype(object)
     rows.loc[2, "label"] = None
     found = pvi(rows)

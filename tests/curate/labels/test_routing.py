@@ -17,11 +17,11 @@ from synthkit.stats.intervals import wilson
 
 V = ["v1", "v2", "v3"]
 VARIANTS = [f"v{j}" for j in range(5)]
-SAID = ["+++", "++-", "+-?", "---", "--+", "++ ", "   "]
+ANSWERS = ["+++", "++-", "+-?", "---", "--+", "++ ", "   "]
 ROWS = [
     {"id": f"r{i}", "text": f"text {i}"}
-    | {name: one if one != " " else None for name, one in zip(V, said, strict=True)}
-    for i, said in enumerate(SAID)
+    | {name: one if one != " " else None for name, one in zip(V, answers, strict=True)}
+    for i, answers in enumerate(ANSWERS)
 ]
 
 
@@ -41,7 +41,7 @@ def annotated(seed: int, n: int = 400, k: int = 5) -> list[dict[str, Any]]:
     return made
 
 
-def test_entropy_is_that_of_the_shares_of_the_answers() -> None:
+def test_entropy_is_computed_from_the_shares_of_the_answers() -> None:
     assert entropy("aaaa") == entropy("") == 0
     assert entropy("ab") == pytest.approx(math.log(2))
     assert entropy("aab") == pytest.approx(-(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)))
@@ -75,7 +75,7 @@ def test_a_budget_is_a_number_of_rows_or_a_share() -> None:
     assert [sent(one) for one in (0, 3, 99, 0.0, 0.5, 1.0, np.int64(2))] == [0, 3, 7, 0, 4, 7, 2]
 
 
-def test_more_budget_sends_more_of_the_same_rows() -> None:
+def test_a_larger_budget_adds_rows() -> None:
     rows = annotated(1)
     sent = [
         {
@@ -88,7 +88,7 @@ def test_more_budget_sends_more_of_the_same_rows() -> None:
     assert sent[0] < sent[1] < sent[2]
 
 
-def test_rows_in_excess_of_the_budget_keep_the_label_that_they_had() -> None:
+def test_rows_without_a_vote_beyond_the_budget_keep_their_label() -> None:
     rows = [row | {"label": "old"} for row in ROWS]
     table = route(rows, V, budget=0)
     assert cells(table, "label") == ["+", "+", "old", "-", "-", "+", "old"]
@@ -99,7 +99,7 @@ def test_rows_in_excess_of_the_budget_keep_the_label_that_they_had() -> None:
     assert cells(again, "label_old") == ["old"] * 7
 
 
-def test_the_models_own_confidence_routes_too() -> None:
+def test_rows_are_routed_by_the_models_confidence() -> None:
     rows = [
         row | {"c1": c, "c2": c - 0.1}
         for row, c in zip(ROWS, np.linspace(0.2, 0.8, 7), strict=True)
@@ -117,7 +117,7 @@ def test_the_models_own_confidence_routes_too() -> None:
     assert sent == ["r2", "r3", "r6"]
 
 
-def test_chance_routes_by_the_seed_alone() -> None:
+def test_random_routing_depends_only_on_the_seed() -> None:
     rows = annotated(2, n=60)
 
     def sent(given: Any, seed: int) -> set[str]:
@@ -130,7 +130,7 @@ def test_chance_routes_by_the_seed_alone() -> None:
     }
 
 
-def test_what_goes_to_people_is_marked_the_least_certain_first(session: sk.Session) -> None:
+def test_the_marker_shows_the_least_certain_rows_first(session: sk.Session) -> None:
     routed = route(pd.DataFrame(ROWS), V, budget=4)
     people = routed[routed["route"] == "person"]
     queue = AnnotationQueue(
@@ -152,7 +152,7 @@ def test_what_goes_to_people_is_marked_the_least_certain_first(session: sk.Sessi
     assert cells(done, "label")[0] == "+"
 
 
-def test_cost_and_quality_by_hand() -> None:
+def test_cost_and_quality_agree_with_a_case_worked_by_hand() -> None:
     rows = [
         {"v1": "+", "v2": "+", "gold": "+"},
         {"v1": "-", "v2": "-", "gold": "+"},
@@ -177,15 +177,15 @@ def test_cost_and_quality_by_hand() -> None:
     assert (records[1]["low"], records[1]["high"]) == wilson(3, 4)
 
 
-def test_people_may_err() -> None:
-    rows = [{"v1": "+", "gold": "-", "ann": said} for said in "--+-"]
+def test_people_may_be_wrong() -> None:
+    rows = [{"v1": "+", "gold": "-", "ann": label} for label in "--+-"]
     table = cost_quality(
         rows, ["v1"], gold="gold", people="ann", model_price=0, human_price=1, shares=[0, 1]
     )
     assert cells(table, "accuracy") == [0, 0.75, 0, 0.75]
 
 
-def test_uncertainty_beats_chance_where_the_answers_tell_what_is_hard() -> None:
+def test_uncertainty_beats_random_routing_if_answers_show_hard_rows() -> None:
     rows = annotated(3, n=1000)
     table = cost_quality(
         rows,
@@ -196,15 +196,17 @@ def test_uncertainty_beats_chance_where_the_answers_tell_what_is_hard() -> None:
         by=["entropy", "confidence", "random"],
         confidences=["sure"],
     )
-    found = {(one["by"], round(one["share"], 1)): one["accuracy"] for one in tables.records(table)}
+    accuracy = {
+        (one["by"], round(one["share"], 1)): one["accuracy"] for one in tables.records(table)
+    }
     for share in (0.2, 0.3, 0.4):
-        assert found["entropy", share] > found["random", share] + 0.02
-        assert found["confidence", share] > found["random", share] + 0.02
-    assert found["entropy", 0.0] == found["random", 0.0]
-    assert found["entropy", 1.0] == found["random", 1.0] == 1
+        assert accuracy["entropy", share] > accuracy["random", share] + 0.02
+        assert accuracy["confidence", share] > accuracy["random", share] + 0.02
+    assert accuracy["entropy", 0.0] == accuracy["random", 0.0]
+    assert accuracy["entropy", 1.0] == accuracy["random", 1.0] == 1
 
 
-def test_chance_is_what_random_routes_come_to_on_average() -> None:
+def test_random_accuracy_is_the_average_of_random_routes() -> None:
     rows = annotated(4, n=100)
     table = cost_quality(
         rows, VARIANTS, gold="gold", model_price=0, human_price=1, shares=[0.3], by=["random"]
@@ -220,7 +222,7 @@ def test_chance_is_what_random_routes_come_to_on_average() -> None:
     assert cells(table, "accuracy")[0] == pytest.approx(np.mean(drawn), abs=0.015)
 
 
-def test_the_front_has_what_no_other_beats() -> None:
+def test_the_pareto_front_has_the_points_that_no_other_dominates() -> None:
     assert pareto([]) == []
     assert pareto([(1, 0.5), (1, 0.5)]) == [True, True]
     assert pareto([(1, 0.5), (1, 0.6), (0, 0.1)]) == [False, True, True]
@@ -237,7 +239,7 @@ def test_tables_keep_their_kind(kind: tables.Kind) -> None:
     assert (tables.kind(points), tables.size(points)) == (kind, 22)
 
 
-def test_an_empty_table_has_no_one_to_send() -> None:
+def test_an_empty_table_is_routed() -> None:
     table = route(pd.DataFrame({"id": [], "v1": []}), ["v1"], budget=0.5)
     assert len(table) == 0
     assert {"route", "uncertainty", "certainty", "label"} <= set(table.columns)
@@ -247,7 +249,7 @@ def test_an_empty_table_has_no_one_to_send() -> None:
     ("options", "hint"),
     [
         ({"budget": 1.5}, "as a share must be from 0 to 1; got 1.5"),
-        ({"budget": -1}, "a number of rows, or a share as 0.2; got -1"),
+        ({"budget": -1}, "a number of rows, or a share such as 0.2; got -1"),
         ({"budget": True}, "got True"),
         ({"budget": "0.2"}, "got '0.2'"),
         ({"budget": 1, "by": "entropi"}, "by 'entropi' not found.*Did you mean 'entropy'"),
@@ -261,7 +263,7 @@ def test_an_empty_table_has_no_one_to_send() -> None:
         ),
     ],
 )
-def test_what_cannot_be_routed_is_refused(options: Any, hint: str) -> None:
+def test_bad_routing_options_are_refused(options: Any, hint: str) -> None:
     with pytest.raises((UsageError, TableError), match=hint):
         route(ROWS, **({"answers": V} | options))
 
@@ -275,7 +277,7 @@ def test_what_cannot_be_routed_is_refused(options: Any, hint: str) -> None:
         ([{"v1": "+", "gold": "+"}], {"shares": [2]}, "from 0 to 1; got 2.0"),
     ],
 )
-def test_what_has_no_cost_is_refused(rows: Any, options: Any, hint: str) -> None:
+def test_bad_cost_options_are_refused(rows: Any, options: Any, hint: str) -> None:
     given = {"gold": "gold", "model_price": 1, "human_price": 1} | options
     with pytest.raises(UsageError, match=hint):
         cost_quality(rows, ["v1"], **given)

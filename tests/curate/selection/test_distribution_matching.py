@@ -41,11 +41,11 @@ def test_importance_is_the_sum_of_the_log_ratios_of_the_n_grams() -> None:
     assert log_importance(texts, SOUP, buckets=buckets) == pytest.approx(expected, abs=1e-9)
 
 
-def test_one_bucket_knows_no_difference() -> None:
+def test_one_bucket_gives_no_difference() -> None:
     assert log_importance([*SOUP, *STOCKS], SOUP, buckets=1) == pytest.approx(0)
 
 
-def test_dsir_takes_the_rows_of_the_largest_keys() -> None:
+def test_dsir_keeps_the_rows_with_the_largest_keys() -> None:
     texts = [f"{a} {b}" for a in ("soup", "bread", "stocks", "bonds") for b in "xyzuvw"]
     target = ["soup x", "bread y", "soup z"] * 5
     curation = apply_filters(rows_of(texts), dsir(target, n=9, seed=4))
@@ -55,7 +55,7 @@ def test_dsir_takes_the_rows_of_the_largest_keys() -> None:
     assert curation.funnel[0].name.endswith(" in 10000 buckets, seed 4")
 
 
-def test_dsir_moves_the_mixture_to_that_of_the_target() -> None:
+def test_dsir_moves_the_mixture_towards_the_target() -> None:
     draw = random.Random(0)
 
     def text(share: float) -> str:
@@ -77,12 +77,12 @@ def test_dsir_drops_rows_without_a_word() -> None:
     assert len(apply_filters(pd.DataFrame({"id": [], "text": []}), dsir(SOUP, n=2)).kept) == 0
 
 
-def test_two_targets_make_two_filters() -> None:
+def test_filters_of_different_targets_have_different_names() -> None:
     assert dsir(SOUP, n=1).name != dsir(STOCKS, n=1).name
     assert dsir(SOUP, n=1).name == dsir(list(SOUP), n=1).name
 
 
-def test_the_ratio_of_two_normal_densities_is_found() -> None:
+def test_the_ratio_of_two_normal_densities_is_estimated() -> None:
     # log N(x; 1, 1) - log N(x; 0, 1) = x - 1/2, for any numbers of rows of each
     rng = np.random.default_rng(0)
     others, target = rng.normal(0, 1, (4000, 1)), rng.normal(1, 1, (1000, 1))
@@ -97,7 +97,7 @@ def clusters(texts: Any) -> Any:
     return noise + [[1, 0] if "soup" in text else [0, 1] for text in texts]
 
 
-def test_density_match_moves_the_mixture_to_that_of_the_target() -> None:
+def test_density_match_moves_the_mixture_towards_the_target() -> None:
     rows = rows_of([["soup", "stocks"][i % 2] for i in range(2000)])
     target = ["soup"] * 360 + ["stocks"] * 40
     curation = apply_filters(rows, density_match(target, n=400, embed=clusters, C=100, seed=5))
@@ -109,13 +109,13 @@ def test_density_match_moves_the_mixture_to_that_of_the_target() -> None:
     assert again.kept["id"].tolist() == curation.kept["id"].tolist()
 
 
-def test_a_target_like_the_rows_prefers_none() -> None:
+def test_a_target_like_the_rows_prefers_no_row() -> None:
     rows = rows_of([["soup", "stocks"][i % 2] for i in range(1000)])
     curation = apply_filters(rows, density_match(["soup", "stocks"] * 100, n=300, embed=clusters))
     assert 0.4 < (curation.kept["text"] == "soup").mean() < 0.6
 
 
-def test_few_rows_all_stay_and_missing_ones_are_dropped() -> None:
+def test_few_rows_are_all_kept_and_missing_ones_dropped() -> None:
     curation = apply_filters(
         rows_of(["soup", None]), density_match(["soup", "stocks"], n=5, embed=clusters)
     )
@@ -135,10 +135,10 @@ def test_few_rows_all_stay_and_missing_ones_are_dropped() -> None:
         (lambda: dsir(SOUP, n=1, buckets=0), "buckets must be from 1"),
         (lambda: dsir(SOUP, n=-1), "n must be a whole number"),
         (lambda: dsir([{"txt": "a"}], n=1), "column 'text' not found"),
-        (lambda: density_match(["one"], n=1, embed=clusters), "two target texts or more; got 1"),
+        (lambda: density_match(["one"], n=1, embed=clusters), "at least two target texts; got 1"),
         (lambda: density_match(SOUP, n=1, embed=clusters, C=0), "C must be above 0"),
     ],
 )
-def test_what_cannot_be_matched_is_refused(make: Any, hint: str) -> None:
+def test_bad_targets_and_options_are_refused(make: Any, hint: str) -> None:
     with pytest.raises((UsageError, TableError), match=hint):
         make()

@@ -22,26 +22,27 @@ def embed(texts: Any) -> Any:
 
 
 def flat(texts: Any) -> Any:
-    """Letters a and b counted: texts of the same mixture are alike."""
+    """Counts of the letters a and b: texts with the same proportions are similar."""
     return [[text.count("a"), text.count("b")] for text in texts]
 
 
 def rows_of(texts: Any, **columns: Any) -> list[dict[str, Any]]:
-    made = [{"id": f"r{i}", "text": text} for i, text in enumerate(texts)]
+    rows: list[dict[str, Any]] = [{"id": f"r{i}", "text": text} for i, text in enumerate(texts)]
     for name, cells in columns.items():
-        for row, cell in zip(made, cells, strict=True):
+        for row, cell in zip(rows, cells, strict=True):
             row[name] = cell
-    return made
+    return rows
 
 
-def drops(made: Any) -> dict[str, str]:
-    return dict(zip(*(tables.column(made.dropped, name) for name in ("id", "why")), strict=True))
+def drops(curation: Any) -> dict[str, str]:
+    columns = (tables.column(curation.dropped, name) for name in ("id", "why"))
+    return dict(zip(*columns, strict=True))
 
 
 SCORED = rows_of(CLOUD, complexity=RNG.integers(1, 7, 900), quality=RNG.uniform(1, 6, 900))
 
 
-def test_deita_by_hand() -> None:
+def test_deita_agrees_with_a_case_worked_by_hand() -> None:
     rows = rows_of(
         ["aaaa", "aaab", "bbbb", "aabb", "abbb"],
         complexity=[1, 3, 2, 2, 1],
@@ -62,15 +63,12 @@ def test_deita_by_hand() -> None:
         "r3": "not selected: 0.89 like r1",
         "r4": "not selected: 0.95 like r2",
     }
-    assert (
-        curation.funnel[0].name == "DEITA: 9 by complexity x quality, cosine <= 0.8 of text (flat)"
-    )
+    name = "DEITA: 9 by complexity x quality, cosine <= 0.8 of text (flat)"
+    assert curation.funnel[0].name == name
 
 
 @pytest.mark.parametrize(("n", "threshold"), [(900, 0.5), (900, 0.95), (40, 0.7), (600, 0.97)])
-def test_deita_is_the_greedy_rule_and_no_kept_pair_is_above_the_threshold(
-    n: int, threshold: float
-) -> None:
+def test_deita_follows_the_greedy_rule_and_its_threshold(n: int, threshold: float) -> None:
     vectors = unit(embed(CLOUD))
     order = sorted(range(900), key=lambda i: -SCORED[i]["complexity"] * SCORED[i]["quality"])
     kept: list[int] = []
@@ -80,8 +78,8 @@ def test_deita_is_the_greedy_rule_and_no_kept_pair_is_above_the_threshold(
     curation = apply_filters(SCORED, deita(n=n, embed=embed, threshold=threshold))
     assert curation.kept["id"].tolist() == [f"r{at}" for at in sorted(kept)]
     found = unit(embed(curation.kept["text"]))
-    likeness = found @ found.T - 2 * np.eye(len(found))
-    assert likeness.max() <= threshold + 1e-6
+    cosines = found @ found.T - 2 * np.eye(len(found))
+    assert cosines.max() <= threshold + 1e-6
 
 
 def test_deita_drops_rows_without_a_score_and_refuses_those_below_0() -> None:
@@ -115,7 +113,7 @@ def test_k_center_takes_the_farthest_each_time() -> None:
     assert farthest_first(points, 60, 17) == chosen
 
 
-def test_k_center_says_what_a_row_is_like_and_records_its_seed() -> None:
+def test_k_center_records_its_seed() -> None:
     curation = apply_filters(
         rows_of(["aaa", "aab", "bbb", "bbbb"]), k_center(n=2, embed=flat, seed=2)
     )
@@ -134,7 +132,7 @@ def covers(vectors: Any, chosen: Any) -> float:
     return float((vectors @ vectors[list(chosen)].T).clip(0).max(axis=1).sum())
 
 
-def test_facility_location_has_63_percent_of_the_best() -> None:
+def test_facility_location_reaches_63_percent_of_the_best() -> None:
     worst = 1.0
     for trial in range(30):
         vectors = unit(np.random.default_rng(trial).normal(size=(9, 3)))
@@ -144,7 +142,7 @@ def test_facility_location_has_63_percent_of_the_best() -> None:
     assert 1 - 1 / np.e < worst < 1  # it is greedy, and not the best each time
 
 
-def test_lazy_gains_choose_what_all_gains_choose() -> None:
+def test_lazy_greedy_chooses_the_rows_of_plain_greedy() -> None:
     vectors = unit(embed(CLOUD)).astype(np.float64)
     chosen: list[int] = []
     covered = np.zeros(900)
@@ -156,7 +154,7 @@ def test_lazy_gains_choose_what_all_gains_choose() -> None:
     assert most_covering(vectors.astype(np.float32), 40) == chosen
 
 
-def test_facility_location_holds_no_matrix_of_all_pairs() -> None:
+def test_facility_location_does_not_need_a_matrix_of_all_pairs() -> None:
     vectors = unit(np.random.default_rng(1).normal(size=(3000, 16)))
     tracemalloc.start()
     chosen = most_covering(vectors, 5)
@@ -173,7 +171,7 @@ COVERING = [
 
 
 @pytest.mark.parametrize("make", COVERING)
-def test_a_budget_is_met_exactly_even_by_duplicates(make: Any) -> None:
+def test_n_rows_are_kept_even_of_duplicates(make: Any) -> None:
     curation = apply_filters(rows_of(["ab"] * 7), make(3))
     assert (len(curation.kept), len(curation.dropped)) == (3, 4)
     assert all(why.startswith("not selected: 1.00 like r") for why in drops(curation).values())
@@ -182,7 +180,7 @@ def test_a_budget_is_met_exactly_even_by_duplicates(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", COVERING)
-def test_odd_rows_and_tables(make: Any) -> None:
+def test_empty_tables_and_odd_cells_are_accepted(make: Any) -> None:
     assert len(apply_filters(pd.DataFrame({"id": [], "text": []}), make(2)).kept) == 0
     assert len(apply_filters(rows_of(["a"]), make(2)).kept) == 1
     rows = rows_of([None, float("nan"), 7, "a" * 1_000_000, "你好 😀 سلام", ""])
@@ -199,7 +197,7 @@ def test_tables_keep_their_kind(kind: tables.Kind) -> None:
     assert tables.kind(curation.kept) == tables.kind(curation.dropped) == kind
 
 
-def test_vectors_that_are_none_are_refused() -> None:
+def test_vectors_that_are_not_finite_are_refused() -> None:
     with pytest.raises(UsageError, match="row 1: its vector is not finite"):
         apply_filters(rows_of(["a", "b"]), k_center(n=1, embed=lambda texts: [[1, 0], [np.nan, 0]]))
     with pytest.raises(UsageError, match="n must be a whole number"):

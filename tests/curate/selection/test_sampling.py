@@ -10,7 +10,7 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import apply_filters, balanced, sample_by_score
-from synthkit.curate.selection.sampling import gumbel, lots
+from synthkit.curate.selection.sampling import gumbel, uniform
 from synthkit.data import tables as tables
 
 ROWS = [{"id": str(i), "score": score} for i, score in enumerate([3, 1, 4, 1, 5, 9, 2, 6])]
@@ -25,7 +25,7 @@ def labelled(labels: Any) -> list[dict[str, Any]]:
     return [{"id": str(i), "label": label} for i, label in enumerate(labels)]
 
 
-def test_at_temperature_0_the_best_stay() -> None:
+def test_at_temperature_0_the_best_rows_are_kept() -> None:
     curation = apply_filters(ROWS, sample_by_score(n=3, temperature=0))
     assert sorted(curation.kept["score"]) == [5, 6, 9]
     assert whys(curation)[0] == "not selected: rank 5 of 8"
@@ -55,7 +55,7 @@ def test_the_filter_draws_by_those_keys() -> None:
     assert curation.kept["id"].tolist() == [str(i) for i in sorted(np.argsort(-keys)[:4].tolist())]
 
 
-def test_the_order_of_rows_changes_nothing_and_a_new_row_displaces_one() -> None:
+def test_the_order_of_rows_does_not_matter_and_a_new_row_replaces_one() -> None:
     rows = [{"id": f"r{i}", "score": i % 5} for i in range(200)]
     chosen = set(apply_filters(rows, sample_by_score(n=50)).kept["id"])
     assert set(apply_filters(rows[::-1], sample_by_score(n=50)).kept["id"]) == chosen
@@ -64,8 +64,8 @@ def test_the_order_of_rows_changes_nothing_and_a_new_row_displaces_one() -> None
     assert set(apply_filters(rows, sample_by_score(n=50, seed=1)).kept["id"]) != chosen
 
 
-def test_lots_are_uniform_and_no_lot_is_an_end() -> None:
-    drawn = lots([str(i) for i in range(20_000)], 3)
+def test_random_numbers_are_uniform_and_inside_the_unit_interval() -> None:
+    drawn = uniform([str(i) for i in range(20_000)], 3)
     assert 0 < drawn.min() < drawn.max() < 1
     counts = np.histogram(drawn, 20, (0, 1))[0]
     assert (
@@ -73,7 +73,7 @@ def test_lots_are_uniform_and_no_lot_is_an_end() -> None:
     ).sum() < 45  # the 0.999 quantile of chi-square, 19 df, is 43.8
 
 
-def test_a_row_without_a_score_is_dropped_and_a_small_table_stays() -> None:
+def test_rows_without_a_score_are_dropped_and_a_small_table_is_kept() -> None:
     rows = [*ROWS[:2], {"id": "x", "score": float("nan")}, {"id": "y", "score": None}]
     curation = apply_filters(rows, sample_by_score(n=5))
     assert curation.kept["id"].tolist() == ["0", "1"]
@@ -92,12 +92,12 @@ def test_a_row_without_a_score_is_dropped_and_a_small_table_stays() -> None:
         ({"n": 2, "column": "id"}, "row 0: expected a number in 'id'; got '0'"),
     ],
 )
-def test_what_cannot_be_sampled_is_refused(options: Any, hint: str) -> None:
+def test_bad_samples_are_refused(options: Any, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
         apply_filters(ROWS, sample_by_score(**options))
 
 
-def test_labels_are_balanced_as_far_as_the_smallest_goes() -> None:
+def test_labels_are_balanced_to_the_size_of_the_smallest() -> None:
     curation = apply_filters(labelled(LABELS), balanced("label"))
     assert Counter(curation.kept["label"]) == {"a": 10, "b": 10, "c": 10}
     assert Counter(whys(curation)) == {
@@ -107,7 +107,7 @@ def test_labels_are_balanced_as_far_as_the_smallest_goes() -> None:
     assert curation.funnel[0].name == "balance label: all that fit, seed 0"
 
 
-def test_a_budget_and_shares_are_met_exactly() -> None:
+def test_n_and_shares_are_met_exactly() -> None:
     curation = apply_filters(labelled(LABELS), balanced("label", n=20))
     assert Counter(curation.kept["label"]) == {"a": 7, "b": 7, "c": 6}
     shares = {"label": {"a": 1, "b": 0, "c": 3}}
@@ -116,7 +116,7 @@ def test_a_budget_and_shares_are_met_exactly() -> None:
     assert len(apply_filters(labelled(LABELS), balanced("label", targets=shares)).kept) == 40
 
 
-def test_no_table_keeps_a_group_off_its_quota() -> None:
+def test_quotas_are_met_in_many_random_tables() -> None:
     rng = np.random.default_rng(0)
     for seed in range(60):
         k = int(rng.integers(1, 6))
@@ -143,14 +143,14 @@ def test_two_columns_are_balanced_over_the_combinations_that_occur() -> None:
     assert counts == {("x", 1): 3, ("x", 2): 3, ("y", 1): 6}
 
 
-def test_which_rows_fill_a_quota_depends_on_the_seed_alone() -> None:
+def test_the_rows_of_a_quota_depend_only_on_the_seed() -> None:
     rows = labelled(LABELS)
     first = set(apply_filters(rows, balanced("label", seed=3)).kept["id"])
     assert set(apply_filters(rows[::-1], balanced("label", seed=3)).kept["id"]) == first
     assert set(apply_filters(rows, balanced("label", seed=4)).kept["id"]) != first
 
 
-def test_rows_without_a_label_are_dropped_and_no_row_is_no_error() -> None:
+def test_rows_without_a_label_are_dropped_and_an_empty_table_is_accepted() -> None:
     curation = apply_filters(labelled(["a", None, "b", float("nan")]), balanced("label"))
     assert curation.kept["id"].tolist() == ["0", "2"]
     assert whys(curation) == ["label missing"] * 2
@@ -168,6 +168,6 @@ def test_rows_without_a_label_are_dropped_and_no_row_is_no_error() -> None:
         ("labels", {}, "column 'labels' not found"),
     ],
 )
-def test_what_cannot_be_balanced_is_refused(by: Any, options: Any, hint: str) -> None:
+def test_bad_balances_are_refused(by: Any, options: Any, hint: str) -> None:
     with pytest.raises((UsageError, TableError), match=hint):
         apply_filters(labelled(LABELS), balanced(by, **options))

@@ -6,37 +6,39 @@ import numpy as np
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.label_noise.out_of_fold import Labelled
+from synthkit.curate.label_noise.cross_fitting import LabelledRows
 from synthkit.curate.selection import sungen as module
-from synthkit.curate.selection.sungen import Inner, basis, reverse_cross_entropy, sungen
+from synthkit.curate.selection.sungen import InnerProblem, basis, reverse_cross_entropy, sungen
 from synthkit.stats.classifier import fitted
 
 
 def rows(k: int, n: int = 60, d: int = 4, wrong: float = 0.2, seed: int = 0) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     true = np.arange(n) % k
-    turned = rng.random(n) < wrong
+    flipped = rng.random(n) < wrong
     vectors = np.eye(k, d)[true] + rng.normal(scale=0.4, size=(n, d))
-    known = tuple("abcdef"[:k])
-    return Labelled(known, np.where(turned, (true + 1) % k, true), vectors, np.arange(n)), turned
+    labels = tuple("abcdef"[:k])
+    return LabelledRows(
+        labels, np.where(flipped, (true + 1) % k, true), vectors, np.arange(n)
+    ), flipped
 
 
-def outer(inner: Inner, weights: Any, valid: Labelled) -> tuple[float, Any]:
-    """The validation loss where the inner problem is solved, and its gradient by the weights."""
-    at = inner.solve(weights)
-    seen = np.column_stack([valid.vectors, np.ones(len(valid.targets))])
-    loss, slopes = reverse_cross_entropy(inner.probabilities(at, seen), valid.targets)
-    return loss, inner.slopes(weights, at, (slopes @ inner.basis).T @ seen)
+def outer(inner: InnerProblem, weights: Any, valid: LabelledRows) -> tuple[float, Any]:
+    """The validation loss at the solution of the inner problem, and its gradient by the weights."""
+    A = inner.solve(weights)
+    vectors = np.column_stack([valid.vectors, np.ones(len(valid.targets))])
+    loss, gradient = reverse_cross_entropy(inner.probabilities(A, vectors), valid.targets)
+    return loss, inner.weight_gradient(weights, A, (gradient @ inner.basis).T @ vectors)
 
 
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("k", [2, 3, 5])
-def test_the_gradient_is_that_of_finite_differences(
+def test_the_gradient_agrees_with_finite_differences(
     k: int, C: float, dense: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DENSE", 10**6 if dense else 0)
-    inner, valid = Inner(rows(k)[0], C), rows(k, n=30, seed=1)[0]
+    inner, valid = InnerProblem(rows(k)[0], C), rows(k, n=30, seed=1)[0]
     weights = np.random.default_rng(2).uniform(0.1, 2, 60)
     _, gradient = outer(inner, weights, valid)
     step, numeric = 1e-3, np.empty(60)
@@ -52,60 +54,64 @@ def test_the_gradient_is_that_of_finite_differences(
 
 @pytest.mark.parametrize("k", [2, 4])
 @pytest.mark.parametrize("C", [0.1, 5.0])
-def test_the_inner_problem_is_the_student(k: int, C: float) -> None:
-    given, _ = rows(k)
+def test_the_inner_problem_is_the_light_classifier(k: int, C: float) -> None:
+    labelled, _ = rows(k)
     weights = np.random.default_rng(3).uniform(0, 3, 60)
-    student = fitted(given.vectors, given.targets, given.known, C=C, weights=weights.tolist())
-    inner = Inner(given, C)
+    classifier = fitted(
+        labelled.vectors, labelled.targets, labelled.labels, C=C, weights=weights.tolist()
+    )
+    inner = InnerProblem(labelled, C)
     found = inner.probabilities(inner.solve(weights))
-    assert found == pytest.approx(student.of_vectors(given.vectors), abs=1e-4)
+    assert found == pytest.approx(classifier.of_vectors(labelled.vectors), abs=1e-4)
 
 
-def test_a_start_changes_the_way_and_not_the_end() -> None:
-    given, _ = rows(3)
-    inner, weights = Inner(given), np.random.default_rng(4).uniform(size=60)
+def test_the_solution_does_not_depend_on_the_start() -> None:
+    labelled, _ = rows(3)
+    inner, weights = InnerProblem(labelled), np.random.default_rng(4).uniform(size=60)
     cold = inner.solve(weights)
     assert inner.solve(weights, inner.solve(np.ones(60))) == pytest.approx(cold, abs=1e-8)
-    assert inner.solve(weights, cold) is cold  # solved: not one step more
+    assert inner.solve(weights, cold) is cold  # already solved: no further step
 
 
-def test_the_basis_leaves_out_what_softmax_does_not_see() -> None:
+def test_the_basis_leaves_out_the_direction_of_constant_softmax() -> None:
     for k in (2, 3, 7):
-        made = basis(k)
-        assert made.T @ made == pytest.approx(np.eye(k - 1))
-        assert made.sum(axis=0) == pytest.approx(np.zeros(k - 1))
+        columns = basis(k)
+        assert columns.T @ columns == pytest.approx(np.eye(k - 1))
+        assert columns.sum(axis=0) == pytest.approx(np.zeros(k - 1))
 
 
-def test_reverse_cross_entropy_by_hand() -> None:
+def test_reverse_cross_entropy_agrees_with_a_case_worked_by_hand() -> None:
     found = np.array([[0.75, 0.25], [0.5, 0.5]])
-    loss, slopes = reverse_cross_entropy(found, np.array([0, 1]))
+    loss, gradient = reverse_cross_entropy(found, np.array([0, 1]))
     assert loss == pytest.approx((4 * 0.25 + 4 * 0.5) / 2)
     # d(4 (1 - p_0)) / d logit_0 = -4 p_0 (1 - p_0), over two rows
-    assert slopes[0].tolist() == pytest.approx([-2 * 0.1875, 2 * 0.1875])
+    assert gradient[0].tolist() == pytest.approx([-2 * 0.1875, 2 * 0.1875])
 
 
-def test_wrong_labels_weigh_less_and_the_loss_falls() -> None:
-    given, turned = rows(3, n=200)
+def test_wrong_labels_get_less_weight_and_the_loss_falls() -> None:
+    labelled, flipped = rows(3, n=200)
     valid, _ = rows(3, n=200, seed=1)
-    made = sungen(given, valid)
-    assert made.weights.mean() == pytest.approx(1)
-    assert made.weights.min() >= 0
-    assert made.weights[turned].mean() < 0.7 < 1 < made.weights[~turned].mean()
-    assert made.losses[-1] < 0.9 * made.losses[0]
-    assert made.weights.tolist() == sungen(given, valid).weights.tolist()
+    result = sungen(labelled, valid)
+    assert result.weights.mean() == pytest.approx(1)
+    assert result.weights.min() >= 0
+    assert result.weights[flipped].mean() < 0.7 < 1 < result.weights[~flipped].mean()
+    assert result.losses[-1] < 0.9 * result.losses[0]
+    assert result.weights.tolist() == sungen(labelled, valid).weights.tolist()
 
 
-def test_its_weights_give_the_student_it_found() -> None:
-    given, valid = rows(2, n=100)[0], rows(2, n=80, seed=1)[0]
-    made = sungen(given, valid)
-    student = fitted(given.vectors, given.targets, given.known, weights=made.weights.tolist())
-    loss, _ = reverse_cross_entropy(student.of_vectors(valid.vectors), valid.targets)
-    assert loss == pytest.approx(min(made.losses), abs=1e-3)
+def test_the_weights_give_the_classifier_with_the_lowest_loss() -> None:
+    labelled, valid = rows(2, n=100)[0], rows(2, n=80, seed=1)[0]
+    result = sungen(labelled, valid)
+    classifier = fitted(
+        labelled.vectors, labelled.targets, labelled.labels, weights=result.weights.tolist()
+    )
+    loss, _ = reverse_cross_entropy(classifier.of_vectors(valid.vectors), valid.targets)
+    assert loss == pytest.approx(min(result.losses), abs=1e-3)
 
 
 def test_bad_input_is_refused() -> None:
-    given, valid = rows(2)[0], rows(2, d=3)[0]
+    labelled, valid = rows(2)[0], rows(2, d=3)[0]
     with pytest.raises(UsageError, match="vectors of 3 numbers; got 4"):
-        sungen(given, valid)
+        sungen(labelled, valid)
     with pytest.raises(UsageError, match="a label has no row with a weight above 0"):
-        Inner(given).solve(given.targets.astype(float))
+        InnerProblem(labelled).solve(labelled.targets.astype(float))

@@ -13,16 +13,16 @@ from synthkit.stats.classifier import fit
 
 RNG = np.random.default_rng(5)
 TRUE = np.arange(160) % 2
-TURNED = RNG.random(160) < 0.2
+FLIPPED = RNG.random(160) < 0.2
 VECTORS = np.eye(2, 5)[TRUE] + RNG.normal(scale=0.35, size=(160, 5))
-LABELS = [["no", "yes"][one] for one in np.where(TURNED, 1 - TRUE, TRUE)]
+LABELS = [["no", "yes"][one] for one in np.where(FLIPPED, 1 - TRUE, TRUE)]
 ROWS = {"id": list(range(160)), "text": VECTORS.tolist(), "label": LABELS}
 REAL = {"text": (np.eye(2, 5)[TRUE[:40]]).tolist(), "label": ["no", "yes"] * 20}
 
 
 @pytest.mark.parametrize("real", [None, REAL])
 @pytest.mark.parametrize("method", METHODS)
-def test_wrong_labels_weigh_less_and_the_mean_is_one(method: Any, real: Any) -> None:
+def test_wrong_labels_get_less_weight_and_the_mean_is_one(method: Any, real: Any) -> None:
     table = weights(ROWS, method=method, real=real)
     found = table["weight"].to_numpy()
     assert found.mean() == pytest.approx(1)
@@ -30,13 +30,13 @@ def test_wrong_labels_weigh_less_and_the_mean_is_one(method: Any, real: Any) -> 
     assert list(table) == ["id", "text", "label", "weight", "weight_by"]
     among = "folds=5" if real is None else "real rows"
     assert table["weight_by"][0] == f"{method} by text (vectors), {among}, seed=0"
-    ratio = found[TURNED].mean() / found[~TURNED].mean()
+    ratio = found[FLIPPED].mean() / found[~FLIPPED].mean()
     assert (0.8 < ratio < 1.2) if method == "random" else ratio < 0.6
     assert found.tolist() == weights(ROWS, method=method, real=real)["weight"].tolist()
 
 
 @pytest.mark.parametrize("method", ["small_loss", "influence"])
-def test_they_are_what_suspicion_leaves(method: Any) -> None:
+def test_weights_are_one_minus_suspicion(method: Any) -> None:
     trust = 1 - suspicion(ROWS, method=method)["suspicion"]
     assert weights(ROWS, method=method)["weight"].to_numpy() == pytest.approx(trust / trust.mean())
 
@@ -47,17 +47,17 @@ def test_confidence_is_the_probability_of_the_label() -> None:
 
 
 @pytest.mark.parametrize("method", ["confidence", "small_loss", "influence", "sungen"])
-def test_a_student_learns_more_from_weighted_rows(method: Any) -> None:
+def test_a_classifier_of_weighted_rows_has_a_lower_loss(method: Any) -> None:
     def embed(texts: Any) -> Any:
         return [VECTORS[int(text)] if text.isdigit() else fresh[int(text[1:])] for text in texts]
 
     rng = np.random.default_rng(1)
     fresh = np.eye(2, 5)[TRUE] + rng.normal(scale=0.35, size=(160, 5))
-    texts, asked = [str(n) for n in range(160)], [f"x{n}" for n in range(160)]
+    texts, test_texts = [str(n) for n in range(160)], [f"x{n}" for n in range(160)]
 
     def loss(given: Any) -> float:
-        student = fit(texts, LABELS, embed=embed, weights=given)
-        own = student.probabilities(asked)[np.arange(160), TRUE]
+        classifier = fit(texts, LABELS, embed=embed, weights=given)
+        own = classifier.probabilities(test_texts)[np.arange(160), TRUE]
         return float(-np.log(own).mean())
 
     weighted = loss(weights(ROWS, method=method)["weight"].tolist())
@@ -65,7 +65,7 @@ def test_a_student_learns_more_from_weighted_rows(method: Any) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_rows_without_a_text_or_a_label_weigh_nothing(method: Any) -> None:
+def test_rows_without_a_text_or_a_label_have_no_weight(method: Any) -> None:
     rows = {**ROWS, "label": [None, *LABELS[1:]], "text": [*ROWS["text"][:-1], None]}
     found = weights(rows, method=method)["weight"]
     assert found[[0, 159]].tolist() == [0, 0]

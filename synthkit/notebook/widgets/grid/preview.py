@@ -13,7 +13,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Ledger
 from synthkit.notebook.output.provenance import Part
 from synthkit.notebook.widgets.grid.progress import Pace, RunProgress
-from synthkit.notebook.widgets.grid.rows import OutcomeLog, ViewRow
+from synthkit.notebook.widgets.grid.rows import RowLog, ViewRow
 from synthkit.notebook.widgets.grid.widget import FIRST_ROWS, RowsView
 
 PERIOD = 0.1
@@ -60,7 +60,7 @@ class Preview(RowsView):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stop, self._clock = stop, clock
-        self._log = OutcomeLog(list(columns), id_of)
+        self._log = RowLog(list(columns), id_of)
         self._run = RunProgress(total, model, Pace(clock()), exact)
         self._flushed = -math.inf
         super().__init__(

@@ -1,14 +1,14 @@
 """The rows behind a view, and which of them a query finds.
 
-A source refers to rows and never copies them: the outcomes of a run as they arrive, or a table of
-any kind. A place is the index of a row in its source.
+A source refers to rows and never copies them: the rows of a run as they arrive, or a table of any
+kind. A place is the index of a row in its source.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, Protocol
 
 from synthkit.core.errors import TableError, UsageError, unknown
@@ -66,23 +66,28 @@ class RowSource(Protocol):
         """The rows at some places as a table with ids."""
 
 
-class OutcomeLog:
-    """The outcomes of a run in the order of their arrival; ``id_of`` gives the id of a position."""
+class RowLog:
+    """Rows and rejects in the order of their arrival; ``id_of`` gives the id of a position."""
 
-    def __init__(self, columns: Sequence[str], id_of: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        id_of: Callable[[int], str] = str,
+        rows: Iterable[ViewRow] = (),
+    ) -> None:
         self.columns = self.fields = columns
         self._id_of = id_of
-        self._rows: list[ViewRow] = []
+        self._rows = list(rows)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def append(self, row: ViewRow) -> None:
-        """Add an outcome."""
+        """Add a row or a reject."""
         self._rows.append(row)
 
     def rows(self, places: Sequence[int]) -> list[ViewRow]:
-        """The outcomes at some places."""
+        """The rows at some places."""
         return [self._rows[place] for place in places]
 
     def cells(self, name: str, start: int, stop: int) -> Sequence[Any]:
@@ -201,6 +206,14 @@ class Query:
             raise UsageError(f"expected one of {', '.join(WHICH)}; got {self.which!r}.")
         if self.by not in ("", POSITION, TOKENS) and self.by.removeprefix(":") not in source.fields:
             raise UsageError(f"the rows cannot be sorted by {self.by!r}: no such column.")
+
+
+def read_query(content: Mapping[str, Any]) -> Query:
+    """The query in a message of the front end."""
+    try:
+        return Query(**{field.name: content[field.name] for field in fields(Query)})
+    except KeyError as error:
+        raise UsageError(f"expected a query with {error}; got {content!r}.") from None
 
 
 def matching(

@@ -25,6 +25,7 @@ from synthkit.notebook.widgets.grid.rows import (
     TableSource,
     ViewRow,
     column_kinds,
+    read_query,
 )
 from synthkit.notebook.widgets.grid.window import RowWindow
 from synthkit.sessions.session import Session
@@ -194,10 +195,9 @@ class RowsView(Widget):
         return {**reply, "parts": wired}
 
     def _show(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        names = ("where", "search", "which", "by", "down")
         refused = ""
         try:
-            self.show(Query(**{name: content[name] for name in names}))
+            self.show(read_query(content))
         except UsageError as error:
             refused = str(error)
         return {"type": "shown", "turn": content.get("turn"), "refused": refused}

@@ -15,7 +15,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Ledger, Mark
-from synthkit.notebook.widgets.sessions import widget
+from synthkit.notebook.widgets.sessions import overview, widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import
 from synthkit.store import store as store_module
@@ -58,9 +58,9 @@ def test_runs_and_tables_come_newest_first(full: sk.Session) -> None:
         "replies": ["run 2, 3 generated from said", "–"],
         "said": ["run 1", "3 accept"],
     }
-    counts = ["2 runs", "3 tables", "6 answers", "3 marks"]
+    counts = ["2 runs", "3 tables", "6 completions", "3 marks"]
     assert browser.overview["counts"][:4] == counts
-    assert browser.overview["marks"] == [["–", "ana", "accept", "first look", "3"]]
+    assert browser.overview["marks"] == [["–", "ana", "accept", "round 1", "3"]]
     assert browser.overview["labs"] == ["tone"]
 
 
@@ -88,8 +88,24 @@ def test_ten_thousand_runs_go_in_pages(session: sk.Session) -> None:
     assert ask(browser, type="page", of="runs", start=20_000)["rows"] == []
     assert browser.overview["chart"]["unit"] == "US dollars"
     points = browser.overview["chart"]["points"]
-    assert len(points) <= widget.CHART_POINTS + 1
+    assert len(points) <= overview.CHART_POINTS + 1
     assert points[-1] == [1.0, 2500.0, 10_000]
+
+
+def test_lists_are_sorted_and_filtered_as_tables_are(full: sk.Session) -> None:
+    browser = SessionBrowser(full)
+    query = {"where": "", "search": "", "which": "all", "by": ":name", "down": True}
+    ask(browser, type="show", of="tables", query=query)
+    assert [row[0] for row in cells(browser, "tables")] == ["said", "replies", "good"]
+    ask(browser, type="show", of="tables", query=query | {"where": "rows > 2", "search": "RUN 2"})
+    assert [row[0] for row in cells(browser, "tables")] == ["replies"]
+    assert browser.first["tables"]["total"] == 1
+    full.save("more", full.load("said"))
+    browser.refresh()
+    assert [row[0] for row in cells(browser, "tables")] == ["replies"]
+    ask(browser, type="show", of="tables", query=query | {"where": "nothing > 2"})
+    assert "column 'nothing' not found" in browser.error
+    assert browser.first["runs"]["total"] == 2
 
 
 def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session) -> None:
@@ -105,7 +121,7 @@ def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session
     assert len(json.dumps(state)) < 30_000
     assert len(ask(browser, type="page", of="tables", start=0)["rows"]) == widget.PAGE
     assert browser.graph["hidden"] > 20
-    assert len(json.dumps(browser.graph)) <= widget.GRAPH_BYTES
+    assert len(json.dumps(browser.graph)) <= overview.GRAPH_BYTES
 
 
 def test_an_empty_session_has_nothing_and_breaks_nothing(session: sk.Session) -> None:
@@ -167,12 +183,12 @@ def test_nothing_is_deleted_that_was_not_said(full: sk.Session) -> None:
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="delete", what=what)
-    assert "was not said before" in browser.error
+    assert "ask first what a deletion would take" in browser.error
     said = ask(browser, type="would", what=what)
-    assert said["goes"].startswith("Would go: run 2, table replies with 3 rows, 3 completions: ")
-    assert said["goes"].endswith("This cannot be undone.")
+    assert said["goes"].startswith("This deletes run 2, table replies with 3 rows, 3 completions (")
+    assert said["goes"].endswith("It cannot be undone.")
     ask(browser, type="delete", what={"run": 1, "completions": True})
-    assert "was not said before" in browser.error
+    assert "ask first what a deletion would take" in browser.error
     assert len(full.runs()) == 2
     ask(browser, type="would", what=what)
     done = ask(browser, type="delete", what=what)
@@ -187,7 +203,7 @@ def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> No
     ask(browser, type="would", what=what)
     full.store.marks.add([Mark(id=full.load("replies")["id"][0], label="accept", by="bo")])
     again = ask(browser, type="delete", what=what)
-    assert again["goes"].startswith("This has changed meanwhile. Would go: run 2")
+    assert again["goes"].startswith("The session has changed. This deletes run 2")
     assert "2 completions" in again["goes"]
     assert len(full.runs()) == 2
     assert ask(browser, type="delete", what=what)["type"] == "done"
@@ -213,10 +229,10 @@ def test_a_comparison_names_the_scores_that_differ(full: sk.Session) -> None:
     lines = ask(SessionBrowser(full), type="compare", a=1, b="replies")["lines"]
     assert lines[1:3] == [
         "distinct-1: 0.556 against 0.333, better.",
-        "Not told apart in 1 of 2 metrics.",
+        "No significant difference in 1 of 2 metrics.",
     ]
     same = ask(SessionBrowser(full), type="compare", a=1, b=1)["lines"]
-    assert same[1] == "Not told apart in 2 of 2 metrics."
+    assert same[1] == "No significant difference in 2 of 2 metrics."
 
 
 def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
@@ -259,6 +275,7 @@ def test_the_same_error_twice_is_seen_twice(full: sk.Session) -> None:
         {"type": "page", "of": "runs", "start": "0"},
         {"type": "would", "what": {"run": "1", "completions": False}},
         {"type": "would", "what": {}},
+        {"type": "show", "of": "runs", "query": {"by": "run"}},
         {"type": "reopen", "name": "../../etc/passwd", "over": True},
         {"type": "eat"},
         {},

@@ -1,4 +1,4 @@
-"""How a student comes to believe the label of each row, epoch by epoch."""
+"""Training dynamics: the probability of each row's label after every epoch of training."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.label_noise.out_of_fold import Labelled
+from synthkit.curate.label_noise.cross_fitting import LabelledRows
+from synthkit.curate.label_noise.influence import with_constant
 from synthkit.stats.classifier import Floats, softmax
 
 BATCH = 32
 RATE = 2.0
-"""Of learning, over the mean squared length of a row's vector with its constant."""
+"""The learning rate, times the mean squared length of a row's vector with its constant."""
 PENALTY = 1e-3
-"""Of half the squared coefficients, beside the mean cross-entropy."""
+"""The weight of half the squared coefficients in the loss, beside the mean cross-entropy."""
 MOST_CONFIDENCE = 0.2
 MOST_ALEATORIC = 0.2
-"""The bounds of CLLM."""
+"""The upper bounds of CLLM for harmful rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dynamics:
-    """What was recorded of n rows over E epochs of training.
+    """The record of n rows over E epochs of training.
 
     Parameters
     ----------
-    own : (E, n), p_ie: the probability of row i's label after epoch e.
-    right : (E, n), whether its label was the likeliest.
-    mean : (n, k), the probabilities of all labels, averaged over the epochs.
+    own : (E, n) p_ie, the probability of row i's label after epoch e.
+    right : (E, n) whether its label was the likeliest.
+    mean : (n, k) the probabilities of all labels, averaged over the epochs.
 
     References
     ----------
@@ -40,11 +41,13 @@ class Dynamics:
 
     Examples
     --------
-    >>> seen = Dynamics.of([[0.4, 0.9], [0.6, 0.9], [0.2, 0.9], [0.4, 0.9]])
-    >>> seen.confidence.round(2).tolist(), seen.variability.round(2).tolist()
+    >>> dynamics = Dynamics.of([[0.4, 0.9], [0.6, 0.9], [0.2, 0.9], [0.4, 0.9]])
+    >>> dynamics.confidence.round(2).tolist(), dynamics.variability.round(2).tolist()
     ([0.4, 0.9], [0.14, 0.0])
-    >>> seen.aleatoric.round(2).tolist(), seen.correctness.tolist(), seen.forgotten.tolist()
-    ([0.22, 0.09], [0.25, 1.0], [1, 0])
+    >>> dynamics.aleatoric.round(2).tolist(), dynamics.correctness.tolist()
+    ([0.22, 0.09], [0.25, 1.0])
+    >>> dynamics.forgotten.tolist()
+    [1, 0]
     """
 
     own: Floats
@@ -53,14 +56,14 @@ class Dynamics:
 
     @classmethod
     def of(cls, own: ArrayLike) -> Dynamics:
-        """What was recorded elsewhere, (E, n), of rows with two labels."""
-        given = np.asarray(own, np.float64)
-        if given.ndim != 2 or not len(given) or not ((given >= 0) & (given <= 1)).all():
+        """A record made elsewhere, (E, n), of rows with two possible labels."""
+        p = np.asarray(own, np.float64)
+        if p.ndim != 2 or not len(p) or not ((p >= 0) & (p <= 1)).all():
             raise UsageError(
-                f"expected (epochs, n) probabilities of the labels, 0..1; got {given.shape}."
+                f"expected (epochs, n) probabilities of the labels, 0..1; got {p.shape}."
             )
-        mean = given.mean(axis=0)
-        return cls(given, given > 0.5, np.column_stack([mean, 1 - mean]))
+        mean = p.mean(axis=0)
+        return cls(p, p > 0.5, np.column_stack([mean, 1 - mean]))
 
     @property
     def confidence(self) -> Floats:
@@ -82,7 +85,7 @@ class Dynamics:
 
     @property
     def correctness(self) -> Floats:
-        """(n,) share of the epochs after which the label was the likeliest, 0..1."""
+        """(n,) the share of epochs after which the label was the likeliest, 0..1."""
         correctness: Floats = self.right.mean(axis=0)
         return correctness
 
@@ -90,7 +93,7 @@ class Dynamics:
     def forgotten(self) -> NDArray[np.intp]:
         """(n,) how often the label was the likeliest, and was not after the next epoch.
 
-        Toneva et al. count when a row is in a batch; here all rows are looked at after each epoch.
+        Toneva et al. check a row when it is in a batch; here all rows are checked after each epoch.
         """
         times: NDArray[np.intp] = (self.right[:-1] & ~self.right[1:]).sum(axis=0)
         return times
@@ -108,10 +111,10 @@ def hard(
     most_confidence: float = MOST_CONFIDENCE,
     most_aleatoric: float = MOST_ALEATORIC,
 ) -> NDArray[np.bool_]:
-    """(n,) rows that the student is steadily sure are something else: CLLM drops them.
+    """(n,) rows whose label is unlikely after most epochs, which CLLM drops.
 
-    As aleatoric is at most confidence (1 - confidence), its bound of 0.2 is always met where
-    confidence is at most 0.27: it spares ambiguous rows only beyond.
+    Aleatoric uncertainty is at most confidence (1 - confidence), so it is always below 0.2 if the
+    confidence is at most 0.27. Its bound matters only for a higher bound of the confidence.
 
     References
     ----------
@@ -126,52 +129,52 @@ def hard(
 
 
 def train(
-    rows: Labelled, *, epochs: int = 20, seed: int = 0, real: Labelled | None = None
+    rows: LabelledRows, *, epochs: int = 20, seed: int = 0, real: LabelledRows | None = None
 ) -> Dynamics:
-    """What a student believes of the rows while it learns from them, or from ``real`` ones.
+    """Record the label probabilities of rows while a classifier is trained on them.
 
-    The student is softmax regression by stochastic gradient descent from zero: batches of 32, in an
-    order drawn anew for each epoch, with a rate that falls to 0 along a half cosine.
+    The classifier is softmax regression, trained by stochastic gradient descent from zero: batches
+    of 32, shuffled in every epoch, and a learning rate that falls to 0 along a half cosine.
 
     Parameters
     ----------
-    real : rows whose labels are trusted, of the same labels; the rows are then judged and not
-        learned from, as CLLM does.
+    real : rows with the same labels, which are trusted. The classifier is trained on these instead,
+        as in CLLM.
 
     Raises
     ------
     UsageError
-        If there are not two epochs or more.
+        If there are fewer than two epochs.
 
     Examples
     --------
     >>> import numpy as np
     >>> vectors = np.array([[-1.0], [1.0], [-1.0], [1.0], [-1.0]])
-    >>> rows = Labelled(("-", "+"), np.array([0, 1, 0, 1, 1]), vectors, np.arange(5))
+    >>> rows = LabelledRows(("-", "+"), np.array([0, 1, 0, 1, 1]), vectors, np.arange(5))
     >>> train(rows).confidence.round(1).tolist()  # the last has a wrong label
     [0.7, 0.9, 0.7, 0.9, 0.3]
     """
     if epochs < 2:
-        raise UsageError(f"dynamics need two epochs or more; got {epochs}.")
+        raise UsageError(f"training dynamics need at least two epochs; got {epochs}.")
     source = real or rows
     rng = np.random.default_rng(seed)
-    n, k = len(rows.targets), len(rows.known)
-    seen = np.column_stack([rows.vectors, np.ones(n)])
-    learned = np.column_stack([source.vectors, np.ones(len(source.targets))])
-    rate = RATE / (learned**2).sum(axis=1).mean()
-    goal = np.eye(k)[source.targets]
-    weights = np.zeros((k, learned.shape[1]))
+    n, k = len(rows.targets), len(rows.labels)
+    recorded = with_constant(rows.vectors)
+    trained = with_constant(source.vectors)
+    rate = RATE / (trained**2).sum(axis=1).mean()
+    one_hot = np.eye(k)[source.targets]
+    weights = np.zeros((k, trained.shape[1]))
     own, right, mean = np.empty((epochs, n)), np.empty((epochs, n), np.bool_), np.zeros((n, k))
     for epoch in range(epochs):
-        pace = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
-        order = rng.permutation(len(learned))
+        step = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
+        order = rng.permutation(len(trained))
         for at in range(0, len(order), BATCH):
             batch = order[at : at + BATCH]
-            slopes = softmax(learned[batch] @ weights.T) - goal[batch]
-            weights *= 1 - pace * PENALTY
-            weights -= pace / len(batch) * slopes.T @ learned[batch]
-        found = softmax(seen @ weights.T)
-        own[epoch] = found[np.arange(n), rows.targets]
-        right[epoch] = found.argmax(axis=1) == rows.targets
-        mean += found / epochs
+            gradients = softmax(trained[batch] @ weights.T) - one_hot[batch]
+            weights *= 1 - step * PENALTY
+            weights -= step / len(batch) * gradients.T @ trained[batch]
+        probabilities = softmax(recorded @ weights.T)
+        own[epoch] = probabilities[np.arange(n), rows.targets]
+        right[epoch] = probabilities.argmax(axis=1) == rows.targets
+        mean += probabilities / epochs
     return Dynamics(own, right, mean)

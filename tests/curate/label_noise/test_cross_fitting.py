@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import cross_fitted
-from synthkit.curate.label_noise.out_of_fold import STRENGTHS, dealt, labelled
+from synthkit.curate.label_noise.cross_fitting import STRENGTHS, labelled_rows, stratified_folds
 
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(90, 4))
@@ -18,7 +18,7 @@ LABELS = ["abc"[int(np.searchsorted([-1, 1], v[0] + RNG.normal() / 2))] for v in
 
 @pytest.mark.parametrize("folds", [2, 5])
 @pytest.mark.parametrize("C", [STRENGTHS[0], 3.0])
-def test_it_is_scikit_learns_cross_validation(folds: int, C: float) -> None:
+def test_probabilities_are_those_of_scikit_learns_cross_validation(folds: int, C: float) -> None:
     model = LogisticRegression(C=C, tol=1e-10, solver="newton-cholesky")
     split = StratifiedKFold(folds, shuffle=True, random_state=3)
     expected = cross_val_predict(model, VECTORS, LABELS, cv=split, method="predict_proba")
@@ -26,26 +26,26 @@ def test_it_is_scikit_learns_cross_validation(folds: int, C: float) -> None:
     assert found == pytest.approx(expected, abs=5e-3)
 
 
-def test_a_row_has_a_say_in_all_folds_but_its_own() -> None:
-    moved = VECTORS.copy()
-    moved[7] += 100
-    one, other = (cross_fitted(vectors, LABELS, C=1.0) for vectors in (VECTORS, moved))
+def test_a_row_affects_all_folds_except_its_own() -> None:
+    changed = VECTORS.copy()
+    changed[7] += 100
+    one, other = (cross_fitted(vectors, LABELS, C=1.0) for vectors in (VECTORS, changed))
     same = (one == other).all(axis=1)
-    folds = [set(own.tolist()) for _, own in dealt(*coded(LABELS), folds=5, seed=0)]
+    folds = [set(own.tolist()) for _, own in stratified_folds(*coded(LABELS), folds=5, seed=0)]
     assert sorted(row for fold in folds for row in fold) == list(range(90))
     (own,) = (fold for fold in folds if 7 in fold)
     assert set(np.flatnonzero(same).tolist()) == own - {7}
 
 
 @pytest.mark.parametrize("flipped", [0.0, 0.4])
-def test_the_students_are_as_free_as_other_rows_bear_out(flipped: float) -> None:
+def test_C_is_chosen_by_the_loss_on_left_out_rows(flipped: float) -> None:
     rng = np.random.default_rng(1)
     labels = [LABELS[int(rng.integers(90))] if rng.random() < flipped else one for one in LABELS]
     targets = coded(labels)[0]
 
     def loss(C: float | None) -> float:
-        likely = cross_fitted(VECTORS, labels, C=C)[np.arange(90), targets]
-        return float(-np.log(likely).mean())
+        probabilities = cross_fitted(VECTORS, labels, C=C)[np.arange(90), targets]
+        return float(-np.log(probabilities).mean())
 
     losses = [loss(C) for C in STRENGTHS]
     assert loss(None) == min(losses)
@@ -57,13 +57,13 @@ def coded(labels: list[str]) -> tuple[Any, Any]:
 
 
 def test_each_fold_has_its_share_of_every_label() -> None:
-    targets, known = coded(LABELS)
-    whole = np.bincount(targets) / 5
-    for _, own in dealt(targets, known, folds=5, seed=1):
-        assert np.abs(np.bincount(targets[own], minlength=3) - whole).max() < 1
+    targets, labels = coded(LABELS)
+    share = np.bincount(targets) / 5
+    for _, own in stratified_folds(targets, labels, folds=5, seed=1):
+        assert np.abs(np.bincount(targets[own], minlength=3) - share).max() < 1
 
 
-def test_the_seed_decides_who_judges_whom() -> None:
+def test_the_seed_decides_the_folds() -> None:
     one, same, other = (cross_fitted(VECTORS, LABELS, seed=seed) for seed in (1, 1, 2))
     assert one.tolist() == same.tolist() != other.tolist()
 
@@ -98,7 +98,7 @@ def test_texts_are_embedded_once() -> None:
         ({"cells": ["x", None] * 3, "embed": lambda some: some}, "row 1: expected a text"),
     ],
 )
-def test_what_cannot_be_cross_fitted_is_said(change: Any, hint: str) -> None:
+def test_bad_input_is_refused(change: Any, hint: str) -> None:
     good: Any = {"cells": [[0.0], [1.0]] * 3, "labels": ["a", "b"] * 3, "folds": 3}
     with pytest.raises(UsageError, match=hint):
         cross_fitted(**good | change)
@@ -106,9 +106,9 @@ def test_what_cannot_be_cross_fitted_is_said(change: Any, hint: str) -> None:
 
 def test_rows_without_a_text_or_a_label_are_left_out_with_their_places() -> None:
     rows = {"text": ["x", None, "y", 3, "z"], "label": ["a", "a", None, "b", "b"]}
-    found = labelled(rows, "label", column="text", embed=lambda some: [[len(t)] for t in some])
+    found = labelled_rows(rows, "label", column="text", embed=lambda some: [[len(t)] for t in some])
     assert found.places.tolist() == [0, 3, 4]
-    assert (found.known, found.targets.tolist()) == (("a", "b"), [0, 1, 1])
+    assert (found.labels, found.targets.tolist()) == (("a", "b"), [0, 1, 1])
     assert found.vectors.tolist() == [[1], [1], [1]]
     with pytest.raises(TableError, match=r"column 'lable' not found.*Did you mean 'label'"):
-        labelled(rows, "lable", column="text", embed=None)
+        labelled_rows(rows, "lable", column="text", embed=None)

@@ -16,12 +16,12 @@ from synthkit.curate import (
     suspects,
     suspicion,
 )
-from synthkit.curate.label_noise.cartography import train
-from synthkit.curate.label_noise.influence import influence
-from synthkit.curate.label_noise.methods import Method, halves
-from synthkit.curate.label_noise.out_of_fold import Labelled, labelled
+from synthkit.curate.label_noise.cross_fitting import LabelledRows, labelled_rows, stratified_folds
+from synthkit.curate.label_noise.evidence import Method
+from synthkit.curate.label_noise.influence import influence, influence_on_vectors
+from synthkit.curate.label_noise.training_dynamics import train
 from synthkit.data import tables as tables
-from synthkit.stats.classifier import fit
+from synthkit.stats.classifier import fit, fitted
 
 METHODS = get_args(Method)
 COLUMNS = {
@@ -36,7 +36,7 @@ WORDS = {"sun": 0, "beach": 0, "heat": 0, "snow": 1, "ice": 1, "frost": 1, "and"
 
 
 def embed(texts: Any) -> Any:
-    """How many words of each kind, in shares."""
+    """The shares of words of each kind."""
     found = np.zeros((len(texts), 3))
     for row, text in zip(found, texts, strict=True):
         for word in text.split():
@@ -49,19 +49,19 @@ def seasons(n: int = 120, wrong: float = 0.15) -> tuple[pd.DataFrame, Any]:
     kinds = [["sun", "beach", "heat", "and"], ["snow", "ice", "frost", "the"]]
     true = np.arange(n) % 2
     texts = [" ".join(rng.choice(kinds[label], size=6)) for label in true]
-    turned = rng.random(n) < wrong
-    labels = np.where(turned, 1 - true, true)
+    flipped = rng.random(n) < wrong
+    labels = np.where(flipped, 1 - true, true)
     names = [["summer", "winter"][label] for label in labels]
     table = pd.DataFrame({"id": [f"r{i}" for i in range(n)], "text": texts, "label": names})
-    return table, turned
+    return table, flipped
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_wrong_labels_are_suspected_most(method: Any) -> None:
-    table, turned = seasons()
+def test_wrong_labels_have_the_highest_suspicion(method: Any) -> None:
+    table, flipped = seasons()
     result = suspicion(table, method=method, embed=embed)
     assert result["suspicion"].between(0, 1).all()
-    assert roc_auc_score(turned, result["suspicion"]) > 0.97
+    assert roc_auc_score(flipped, result["suspicion"]) > 0.97
     assert result["id"].tolist() == table["id"].tolist()
     assert list(result) == [
         *("id", "text", "label", "suspicion", "suggested", "noisy"),
@@ -77,8 +77,8 @@ def test_wrong_labels_are_suspected_most(method: Any) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_filter_drops_what_is_noisy_and_says_what_it_looks_like(method: Any) -> None:
-    table, turned = seasons()
+def test_the_filter_drops_noisy_rows_and_names_the_likely_label(method: Any) -> None:
+    table, flipped = seasons()
     curation = apply_filters(table, no_label_noise(method=method, embed=embed))
     noisy = suspicion(table, method=method, embed=embed)["noisy"]
     assert curation.dropped["id"].tolist() == table["id"][noisy].tolist()
@@ -87,14 +87,14 @@ def test_the_filter_drops_what_is_noisy_and_says_what_it_looks_like(method: Any)
     assert kinds == ({"label noise": int(noisy.sum())} if noisy.any() else {})
     if method in ("confident", "small_loss", "pvi"):
         # confident learning's own thresholds leave out 2 of the 13
-        assert noisy[turned].mean() > (0.8 if method == "confident" else 0.9)
+        assert noisy[flipped].mean() > (0.8 if method == "confident" else 0.9)
         why = curation.dropped["why"].iloc[0]
         given = curation.dropped["label"].iloc[0]
         looks = {"summer": "winter", "winter": "summer"}[given]
         assert why.startswith(f"label noise: given '{given}', looks '{looks}' (0.")
 
 
-def test_losses_that_are_surely_large_are_ranked_by_the_loss() -> None:
+def test_rows_whose_probability_is_one_are_ranked_by_their_loss() -> None:
     table, _ = seasons(n=400)
     result = suspicion(table, method="small_loss", embed=embed)
     assert (result["small"] < 1e-16).sum() > 1  # whose 1 - small is 1
@@ -104,47 +104,52 @@ def test_losses_that_are_surely_large_are_ranked_by_the_loss() -> None:
 
 def test_each_method_has_the_rule_of_its_paper() -> None:
     table, _ = seasons(wrong=0.3)
-    rows = labelled(table, "label", column="text", embed=embed)
-    made = {method: suspicion(table, method=method, embed=embed) for method in METHODS}
-    own, n = made["confident"]["self_confidence"], range(len(table))
-    likely = np.empty((len(table), 2))
-    likely[n, rows.targets], likely[n, 1 - rows.targets] = own, 1 - own
-    assert made["confident"]["noisy"].tolist() == label_issues(likely, rows.targets).tolist()
-    assert made["confident"]["suspicion"].to_numpy() == pytest.approx(1 - own)  # of two labels
-    dynamics, seen = made["dynamics"], train(rows)
-    assert dynamics["suspicion"].to_numpy() == pytest.approx(1 - seen.confidence)
+    rows = labelled_rows(table, "label", column="text", embed=embed)
+    by_method = {method: suspicion(table, method=method, embed=embed) for method in METHODS}
+    own, n = by_method["confident"]["self_confidence"], range(len(table))
+    probabilities = np.empty((len(table), 2))
+    probabilities[n, rows.targets], probabilities[n, 1 - rows.targets] = own, 1 - own
+    assert (
+        by_method["confident"]["noisy"].tolist()
+        == label_issues(probabilities, rows.targets).tolist()
+    )
+    assert by_method["confident"]["suspicion"].to_numpy() == pytest.approx(1 - own)  # of two labels
+    dynamics, record = by_method["dynamics"], train(rows)
+    assert dynamics["suspicion"].to_numpy() == pytest.approx(1 - record.confidence)
     assert dynamics["noisy"].tolist() == (dynamics["confidence"] <= 0.2).tolist()
-    forgetting = made["forgetting"]
-    assert forgetting["noisy"].tolist() == (~seen.learned).tolist()
-    times = np.where(seen.learned, seen.forgotten, 10)
-    assert forgetting["suspicion"].to_numpy() == pytest.approx((times + 1 - seen.confidence) / 11)
-    losses = made["small_loss"]
+    forgetting = by_method["forgetting"]
+    assert forgetting["noisy"].tolist() == (~record.learned).tolist()
+    times = np.where(record.learned, record.forgotten, 10)
+    assert forgetting["suspicion"].to_numpy() == pytest.approx((times + 1 - record.confidence) / 11)
+    losses = by_method["small_loss"]
     assert losses["loss"].to_numpy() == pytest.approx(-np.log(own))
     assert losses["small"].to_numpy() == pytest.approx(small_loss(losses["loss"]).small)
     assert losses["noisy"].tolist() == (losses["small"] <= 0.7).tolist()
     assert losses["suspicion"].to_numpy() == pytest.approx(1 - losses["small"], abs=1e-6)
-    bits = made["pvi"]["pvi"]
-    assert made["pvi"]["suspicion"].to_numpy() == pytest.approx(1 / (1 + 2**bits))
-    assert made["pvi"]["noisy"].tolist() == (made["pvi"]["suspicion"] > 0.5).tolist()
+    bits = by_method["pvi"]["pvi"]
+    assert by_method["pvi"]["suspicion"].to_numpy() == pytest.approx(1 / (1 + 2**bits))
+    assert by_method["pvi"]["noisy"].tolist() == (by_method["pvi"]["suspicion"] > 0.5).tolist()
 
 
-def test_influence_is_that_of_each_half_on_the_other() -> None:
+def test_influence_of_each_half_is_on_the_other() -> None:
     table, _ = seasons()
-    rows = labelled(table, "label", column="text", embed=embed)
-    phi, _ = halves(rows, seed=0)
+    rows = labelled_rows(table, "label", column="text", embed=embed)
     result = suspicion(table, method="influence", embed=embed)["influence"]
-    assert result.tolist() == phi.tolist()
+    for half, other in stratified_folds(rows.targets, rows.labels, folds=2, seed=0):
+        classifier = fitted(rows.vectors[half], rows.targets[half], rows.labels)
+        phi = influence_on_vectors(classifier, rows.vectors[other], rows.targets[other])
+        assert result[half].tolist() == phi.tolist()
     texts, labels = table["text"].tolist(), table["label"].tolist()
     real = table.iloc[:40]
-    student = fit(texts, labels, embed=embed)
-    expected = influence(student, texts[:40], labels[:40])
+    classifier = fit(texts, labels, embed=embed)
+    expected = influence(classifier, texts[:40], labels[:40])
     on_real = suspicion(table, method="influence", embed=embed, real=real)
     assert on_real["influence"].to_numpy() == pytest.approx(expected)
     scale = np.sqrt((expected**2).mean())
     assert on_real["suspicion"].to_numpy() == pytest.approx(1 / (1 + np.exp(expected / scale)))
 
 
-def test_a_threshold_takes_the_place_of_the_rule() -> None:
+def test_a_threshold_replaces_the_rule() -> None:
     table, _ = seasons()
     result = suspicion(table, embed=embed, threshold=0.9)
     assert result["noisy"].tolist() == (result["suspicion"] >= 0.9).tolist()
@@ -157,33 +162,33 @@ def test_a_threshold_takes_the_place_of_the_rule() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_real_rows_find_what_most_rows_have_wrong(method: Any) -> None:
-    table, turned = seasons(wrong=0.6)
+def test_real_rows_find_wrong_labels_even_if_most_are_wrong(method: Any) -> None:
+    table, flipped = seasons(wrong=0.6)
     real, _ = seasons(wrong=0)
     result = suspicion(table, method=method, embed=embed, real=real)
-    assert roc_auc_score(turned, result["suspicion"]) > 0.97
+    assert roc_auc_score(flipped, result["suspicion"]) > 0.97
     assert "real rows" in result["suspicion_by"].iloc[0]
 
 
-def test_suspects_come_first() -> None:
-    table, turned = seasons()
+def test_suspects_are_ordered_by_suspicion() -> None:
+    table, flipped = seasons()
     ranked = suspects(suspicion(table, embed=embed), n=10)
     assert len(ranked) == 10
-    assert turned[[int(id[1:]) for id in ranked["id"]]].all()
+    assert flipped[[int(id[1:]) for id in ranked["id"]]].all()
     assert ranked["suspicion"].is_monotonic_decreasing
     with pytest.raises(TableError, match="column 'suspicion' not found"):
         suspects(table)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_rows_without_a_text_or_a_label_are_told_apart(method: Any) -> None:
+def test_rows_without_a_text_or_a_label_have_no_suspicion(method: Any) -> None:
     table, _ = seasons(40)
     table = table.astype(object)
     table.loc[3, "label"], table.loc[7, "text"], table.loc[9, "label"] = None, None, float("nan")
     result = suspicion(table, method=method, embed=embed, folds=2)
-    gone = result["suspicion"].isna()
-    assert np.flatnonzero(gone).tolist() == [3, 7, 9]
-    assert result.loc[gone, ["suggested", "noisy"]].isna().all().all()
+    missing = result["suspicion"].isna()
+    assert np.flatnonzero(missing).tolist() == [3, 7, 9]
+    assert result.loc[missing, ["suggested", "noisy"]].isna().all().all()
     assert len(suspects(result)) == 37
     dropped = apply_filters(table, no_label_noise(method=method, embed=embed, folds=2)).dropped
     assert dropped["id"][dropped["why"] == "missing"].tolist() == ["r3", "r7", "r9"]
@@ -206,7 +211,7 @@ def test_vectors_need_no_embedder_and_labels_may_be_numbers() -> None:
     assert table["id"].is_unique
 
 
-def test_mixed_scripts_and_a_very_long_text_are_judged_like_others() -> None:
+def test_scripts_and_a_long_text_are_scored() -> None:
     table, _ = seasons(40)
     table.loc[0, "text"] = "snow " * 200_000
     table.loc[1, "text"] = "雪 ثلج ❄️ ice"
@@ -253,7 +258,7 @@ def test_real_rows_of_other_vectors_are_refused() -> None:
             suspicion(rows, method=method, real=real)
 
 
-def test_real_rows_may_know_more_labels() -> None:
+def test_real_rows_may_have_more_labels() -> None:
     real = {"text": [[0.0], [5.0], [10.0]] * 4, "label": ["a", "b", "c"] * 4}
     rows = {"text": [[0.0], [0.5], [9.0]], "label": ["a", "a", "a"]}
     for method in ("confident", "dynamics", "small_loss", "pvi"):
@@ -262,6 +267,6 @@ def test_real_rows_may_know_more_labels() -> None:
         assert table["suspicion"].idxmax() == 2, method
 
 
-def test_rows_are_taken_by_place() -> None:
-    rows = Labelled(("a", "b"), np.array([0, 1]), np.eye(2), np.array([4, 7]))
-    assert rows.at(np.array([1])).places.tolist() == [7]
+def test_a_subset_keeps_the_places_in_the_table() -> None:
+    rows = LabelledRows(("a", "b"), np.array([0, 1]), np.eye(2), np.array([4, 7]))
+    assert rows.subset(np.array([1])).places.tolist() == [7]

@@ -1,0 +1,101 @@
+"""The comparison of two runs or tables, as texts for the front end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from synthkit.core.formatting import count, money, thousands
+from synthkit.core.types import figure
+from synthkit.notebook.widgets.base import clipped
+from synthkit.notebook.widgets.sessions.lists import short
+from synthkit.sessions.run_comparison import Comparison, ComparisonSide
+from synthkit.sessions.score_comparison import COLUMNS
+
+TEXT_LENGTH = 2_000
+PROMPT_BYTES = 200_000
+MOST_SCORES = 6
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    """The facts of both sides, the fields that differ, and the prompts word by word."""
+    a, b = sides = (found.a, found.b)
+    facts: list[list[Any]] = [["", a.label, b.label]]
+    facts.append(["table", *(short(side.name) or "–" for side in sides)])
+    facts += [[name, *(read(side) for side in sides)] for name, read in _FACTS.items()]
+    fields = [
+        [name, *(clipped(value, TEXT_LENGTH) for value in values)] for name, *values in found.fields
+    ]
+    prompt, note = _prompt(found)
+    lines = [_rows(found), *_scores(found)]
+    if not fields:
+        lines.append("No known difference in model, sampling or schema.")
+    return {
+        "type": "comparison",
+        "facts": facts,
+        "fields": fields,
+        "lines": [*lines, note],
+        "prompt": prompt,
+    }
+
+
+def _rows(found: Comparison) -> str:
+    """How many rows are in both, and in one of them."""
+    if found.a.ids is None or found.b.ids is None:
+        return "The rows of one of them were not recorded, so they cannot be matched."
+    only = (
+        f"{thousands(len(ids))} only in {side.label}"
+        for ids, side in ((found.only_a, found.a), (found.only_b, found.b))
+    )
+    return f"{count(len(found.common), 'row')} in common, {', '.join(only)}."
+
+
+def _prompt(found: Comparison) -> tuple[list[list[str]], str]:
+    """The pieces of the prompts, and a note about them."""
+    pieces = [list(piece) for piece in found.prompt or ()]
+    if found.prompt is None or len(json.dumps(pieces)) > PROMPT_BYTES:
+        return [], "A prompt is unknown, or the prompts are too long to compare."
+    if all(kind == "same" for kind, _ in pieces):
+        return pieces, "The prompt is the same:"
+    return pieces, f"The prompt, from {found.a.label} to {found.b.label}:"
+
+
+def _scores(found: Comparison) -> list[str]:
+    """The metrics with a significant difference, and how many have none."""
+    if not found.scores:
+        return []
+    rows = [dict(zip(COLUMNS, score, strict=True)) for score in found.scores]
+    known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
+    lines = [
+        f"{row['metric']}: {figure(row['a'])} against {figure(row['b'])}, {row['verdict']}."
+        for row in known[:MOST_SCORES]
+    ]
+    more = len(known) - len(lines)
+    lines += [f"{count(more, 'further metric')} with a difference."] if more > 0 else []
+    same = len(rows) - len(known)
+    return [*lines, f"No significant difference in {same} of {count(len(rows), 'metric')}."]
+
+
+def _accepted(side: ComparisonSide) -> str:
+    if side.rate is None:
+        return "no marks"
+    low, high = side.interval
+    return f"{side.rate:.2f} [{low:.2f}, {high:.2f}] of {thousands(side.judged)}"
+
+
+def _of_run(read: Callable[[Mapping[str, Any]], str]) -> Callable[[ComparisonSide], str]:
+    return lambda side: read(side.run) if side.run else "–"
+
+
+_FACTS: Mapping[str, Callable[[ComparisonSide], str]] = {
+    "model": _of_run(lambda run: short(run["model"])),
+    "rows": lambda side: "unknown" if side.ids is None else thousands(len(side.ids)),
+    "rejects": _of_run(lambda run: thousands(run["rejects"])),
+    "requests": _of_run(lambda run: thousands(run["requests"])),
+    "cached": _of_run(lambda run: thousands(run["hits"])),
+    "tokens": _of_run(lambda run: thousands(run["prompt_tokens"] + run["completion_tokens"])),
+    "seconds": _of_run(lambda run: f"{run['seconds']:.1f} s"),
+    "cost": _of_run(lambda run: "unknown" if run["cost"] is None else money(run["cost"])),
+    "accepted": _accepted,
+}
