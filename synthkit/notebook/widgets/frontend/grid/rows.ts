@@ -2,7 +2,7 @@
 // the others are asked for. What is sent about a place in the view has the number of its query.
 
 import { Link, type Model } from "../shared/link";
-import { Pages } from "../shared/pages";
+import { Pages, type Query } from "../shared/pages";
 import type { Part } from "../shared/parts";
 import type { Cell } from "../shared/text";
 
@@ -16,7 +16,6 @@ export interface About {
   columns: string[]; stop: boolean; tokens: boolean; file: string;
 }
 
-export interface Query { where: string; search: string; which: string; by: string; down: boolean }
 
 export interface View extends Query {
   query: number; size: number; of: number; fresh: number; narrowed: number | null;
@@ -91,13 +90,6 @@ export class Rows extends Link<Message> {
     this.turn += 1;
     this.send({ type: "show", turn: this.turn, where, search, which, by, down });
     this.changed();
-  }
-
-  /** Sort by a column: ascending, then descending, then not at all. */
-  sort(by: string): void {
-    if (this.wanted.by !== by) this.show({ by, down: false });
-    else if (!this.wanted.down) this.show({ down: true });
-    else this.show({ by: "", down: false });
   }
 
   private takeFirst(): void {

@@ -1,13 +1,12 @@
 // What narrows the rows down, and what copies or saves them.
 
 import { copy } from "../shared/cells";
-import { aria, bar, button, choice, field, hide, make, write } from "../shared/dom";
+import { aria, bar, button, choice, field, hide, make, searchField, write } from "../shared/dom";
 import type { Panel } from "../shared/panel";
 import { count, thousands } from "../shared/text";
 import type { About, Rows, View } from "./rows";
 import type { GridTable } from "./table";
 
-const PAUSE_MS = 250;
 const FORMS: [string, string][] = [
   ["tsv", "TSV"],
   ["markdown", "Markdown"],
@@ -21,7 +20,7 @@ const WHICH: [string, string][] = [
 ];
 
 export class Tools {
-  readonly search = field("Search all columns", "Search /", "sk-search");
+  readonly search = searchField("Search all columns", "Search /", () => this.apply(), () => this.leave());
   readonly where = field("Filter by an expression", "Filter f: stars > 3 and text ~ soup", "sk-where");
   readonly bar: HTMLElement;
   readonly strip: HTMLElement;
@@ -38,7 +37,6 @@ export class Tools {
   private readonly line = make("span", "sk-line");
   private readonly again = button("Sort again", () => this.leaving(() => this.rows.show({})));
   private readonly all = button("Show all", () => this.leaving(() => this.rows.send({ type: "widen" })));
-  private pause: ReturnType<typeof setTimeout> | undefined;
   private query = -1;
 
   /** @param leave puts the focus on the rows */
@@ -49,7 +47,6 @@ export class Tools {
     private readonly leave: () => void,
     help: HTMLElement,
   ) {
-    this.search.type = "search";
     this.which.hidden = about.total === null;
     this.path.value = about.file;
     this.reply.setAttribute("role", "status");
@@ -106,14 +103,8 @@ export class Tools {
   }
 
   private listen(): void {
-    this.search.addEventListener("input", () => {
-      clearTimeout(this.pause);
-      this.pause = setTimeout(() => this.apply(), PAUSE_MS);
-    });
-    for (const input of [this.search, this.where]) {
-      input.addEventListener("change", () => this.apply());
-      input.addEventListener("keydown", (event) => this.typed(event, input));
-    }
+    this.where.addEventListener("change", () => this.apply());
+    this.where.addEventListener("keydown", (event) => this.typed(event));
     this.which.addEventListener("change", () => this.rows.show({ which: this.which.value }));
     this.path.addEventListener("input", () => {
       this.rows.reply = undefined;
@@ -127,12 +118,12 @@ export class Tools {
     });
   }
 
-  private typed(event: KeyboardEvent, input: HTMLInputElement): void {
+  private typed(event: KeyboardEvent): void {
     const escape = event.key === "Escape";
     if (!escape && event.key !== "Enter") return;
     if (escape) {
       event.preventDefault();
-      input.value = "";
+      this.where.value = "";
     }
     this.apply();
     if (escape) this.leave();
@@ -140,7 +131,6 @@ export class Tools {
 
   /** Send what the inputs say, unless it was sent last. */
   private apply(): void {
-    clearTimeout(this.pause);
     const [where, search] = [this.where.value.trim(), this.search.value];
     const { wanted } = this.rows;
     if (where !== wanted.where || search !== wanted.search) this.rows.show({ where, search });

@@ -1,6 +1,6 @@
 // The marker: header, filters, the row to judge, the form, actions, history, what was learned.
 
-import { type Child, aria, button, field, hide, make, named, redraw, write } from "../shared/dom";
+import { type Child, aria, button, hide, make, named, redraw, searchField, write } from "../shared/dom";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress } from "../shared/progress";
 import { content, count, duration, plain, reveal, thousands } from "../shared/text";
@@ -11,17 +11,19 @@ import type { About, Entry, Row, Shown } from "./messages";
 import { BUSY_MS, MarkQueue } from "./queue";
 import { endOf, fieldsOf, markOf, pairOf, shortId } from "./row";
 
-const SEARCH_MS = 250;
-
 class MarkerView extends Panel<MarkQueue> {
   private readonly about: About = this.model.get("about");
   private readonly actions = new Actions(this.about);
   private readonly leave = () => this.stage.focus({ preventScroll: true });
   private readonly forms = new Forms(this.link, this.about, this.actions, this.leave, () => this.schedule());
-  private readonly search = field("search the rows", `search ${keyName(this.about.keys.search)}`, "sk-mark-search");
+  private readonly search = searchField(
+    "search the rows",
+    `search ${keyName(this.about.keys.search)}`,
+    (text) => this.link.push((shown) => (shown.search === text ? null : { do: "search", text })),
+    this.leave,
+  );
   private readonly keys = new Keys(this.link, this.actions, this.forms, this.about.reasons.length > 0, {
-    search: this.search,
-    look: () => this.look(),
+    find: () => this.search.focus(),
     leave: this.leave,
   });
   private readonly marked = make("span", "sk-made");
@@ -40,7 +42,6 @@ class MarkerView extends Panel<MarkQueue> {
   private readonly learned = make("div", "sk-mark-learned");
   private drawnRow = "";
   private announced: string;
-  private searching: ReturnType<typeof setTimeout> | undefined;
   private tall = 0;
   private wide = 0;
 
@@ -52,8 +53,6 @@ class MarkerView extends Panel<MarkQueue> {
     this.root.classList.toggle("sk-pairs", pair);
     this.stage.tabIndex = 0;
     this.stage.append(this.fields, this.text, this.mark, this.hint);
-    this.search.type = "search";
-    this.search.maxLength = 2000;
     this.learned.hidden = !learns;
     const notes = [task, round === 2 ? "second look, blind" : "", `by ${by}`].filter(Boolean).join(", ");
     const title = make("strong", "sk-name", `Mark ${name}`);
@@ -62,10 +61,6 @@ class MarkerView extends Panel<MarkQueue> {
     this.root.append(this.actionBar(), this.recent, this.learned, this.live);
     this.root.addEventListener("keydown", (event) => this.keys.handle(event));
     this.root.addEventListener("click", (event) => this.click(event));
-    this.search.addEventListener("input", () => {
-      clearTimeout(this.searching);
-      this.searching = setTimeout(() => this.look(), SEARCH_MS);
-    });
     this.follow("error");
     // at once, and not with the next frame: this is the answer to a key
     this.model.on("change:shown", () => this.draw());
@@ -125,13 +120,6 @@ class MarkerView extends Panel<MarkQueue> {
     const reading = !target.closest("button") && window.getSelection()?.isCollapsed === false;
     // a key that presses a button is a click without a mouse, and leaves the focus there
     if (event.detail > 0 && !reading && !this.forms.takesKeys) this.leave();
-  }
-
-  /** Send what the search field says. */
-  private look(): void {
-    clearTimeout(this.searching);
-    const text = this.search.value;
-    this.link.push((shown) => (shown.search === text ? null : { do: "search", text }));
   }
 
   private showAll(): void {

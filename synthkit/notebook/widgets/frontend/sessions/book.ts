@@ -2,7 +2,7 @@
 
 import type { Pieces } from "../shared/diff";
 import { Link, type Model } from "../shared/link";
-import { Pages } from "../shared/pages";
+import { EVERYTHING, Pages, type Query } from "../shared/pages";
 import type { Cell } from "../shared/text";
 
 /** A run or a saved table. Its cells are texts, and a number among them is a time. */
@@ -46,6 +46,7 @@ type Message =
 
 export class Book extends Link<Message> {
   readonly pages: Record<Listed, Pages<Row>>;
+  readonly queries: Record<Listed, Query> = { runs: EVERYTHING, tables: EVERYTHING };
   /** What was done last. */
   done = "";
   removal: Removal | null = null;
@@ -66,6 +67,12 @@ export class Book extends Link<Message> {
   /** How many runs or tables there are. */
   total(of: Listed): number {
     return this.model.get("first")[of].total;
+  }
+
+  /** Search or sort a list. */
+  show(of: Listed, changes: Partial<Query>): void {
+    this.queries[of] = { ...this.queries[of], ...changes };
+    this.send({ type: "show", of, query: this.queries[of] });
   }
 
   override ask(message: object): void {

@@ -16,6 +16,7 @@ const KEYS: [string, string][] = [
   ["1 to 5", "choose a page"],
   ["↑ ↓ PgUp PgDn", "go from row to row"],
   ["← →", "go from button to button"],
+  ["/", "search the list"],
   ["o", "reopen the row's table"],
   ["c", "insert the row's cell"],
   ["m", "compare the row with another"],
@@ -50,18 +51,19 @@ class SessionView extends Panel<Book> {
     this.keys.opener.classList.add("sk-session-help");
     const title = make("strong", "sk-name", this.about.name);
     const head = make("div", "sk-head", title, this.counts, this.keys.opener, refresh);
-    const tabs = named(bar("sk-session-tabs", ...this.tabs), "tablist", "parts of the session");
-    tabs.addEventListener("keydown", (event) => {
+    const tabBar = named(bar("sk-session-tabs", ...this.tabs), "tablist", "parts of the session");
+    tabBar.addEventListener("keydown", (event) => {
       const next = neighbour(this.tabs, event.target, event.key, "ArrowLeft", "ArrowRight");
       if (!next) return;
       event.preventDefault();
       this.turn(this.tabs.indexOf(next as HTMLButtonElement));
     });
     this.linkTabs();
-    this.pages[0].append(this.lists.runs.node);
-    this.pages[1].append(this.lineage.node, this.lists.tables.node);
+    const { runs, tables } = this.lists;
+    this.pages[0].append(bar("", runs.search), runs.node);
+    this.pages[1].append(this.lineage.node, bar("", tables.search), tables.node);
     this.pages[4].append(...this.moves());
-    this.root.append(head, this.keys.sheet, this.notes, tabs, this.question, ...this.pages, this.compared, this.live);
+    this.root.append(head, this.keys.sheet, this.notes, tabBar, this.question, ...this.pages, this.compared, this.live);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("focusin", (event) => this.entered(event.relatedTarget));
     this.follow("overview", "first", "graph");
@@ -267,13 +269,14 @@ class SessionView extends Panel<Book> {
     // a button does one thing for each press, also where the key is held down
     if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
     if (isTyping(event.target)) return;
+    const of: Listed = this.tab ? "tables" : "runs";
     const acts: Acts = {
       ...Object.fromEntries(this.tabs.map((_, n) => [String(n + 1), () => this.turn(n)])),
+      "/": () => this.tab < 2 && this.lists[of].search.focus(),
       r: () => this.refresh(),
       "?": () => this.keys.opener.click(),
       Escape: () => this.dismiss(),
     };
-    const of: Listed = this.tab ? "tables" : "runs";
     const row = this.lists[of].indexOf(event.target);
     if (this.question.contains(event.target as Node)) {
       acts[this.link.removal ? "d" : "o"] = () => this.question.querySelector("button")?.click();

@@ -68,6 +68,34 @@ export function field(label: string, hint = "", name = ""): HTMLInputElement {
   return input;
 }
 
+const SEARCH_MS = 250;
+
+/** A field that searches while one types. Enter and Escape leave it, Escape without a search. */
+export function searchField(label: string, hint: string, apply: (text: string) => void, leave: () => void): HTMLInputElement {
+  const input = field(label, hint, "sk-search");
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  const now = () => {
+    clearTimeout(pause);
+    apply(input.value);
+  };
+  input.type = "search";
+  input.maxLength = 2000;
+  input.addEventListener("change", now);
+  input.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(now, SEARCH_MS);
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") input.value = "";
+    now();
+    leave();
+  });
+  return input;
+}
+
 export function choice(label: string, options: [value: string, text: string][]): HTMLSelectElement {
   const select = make("select", "sk-input");
   aria(select, "label", label);

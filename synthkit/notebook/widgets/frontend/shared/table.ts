@@ -1,8 +1,9 @@
 // A table of which only a window is drawn, so that it may have more rows than a browser can lay out.
 
-import { aria, make, region } from "./dom";
+import { aria, button, make, region, write } from "./dom";
 import { Heights } from "./heights";
 import type { Pages } from "./pages";
+import { reveal } from "./text";
 
 const OVERSCAN = 6;
 
@@ -106,6 +107,26 @@ export abstract class WindowTable<R> {
     else if (top + heights.row > node.scrollTop + room) node.scrollTop = top + heights.row - room;
     this.draw(this.count, true);
     this.focus();
+  }
+
+  /** Let the head of a column sort by it. */
+  protected sortable(n: number, title: string, sort: () => void): HTMLButtonElement {
+    const node = button("", sort, "", "sk-sort");
+    const signs = ["sk-kind", "sk-arrow"].map((kind) => make("span", kind));
+    for (const sign of signs) aria(sign, "hidden", true);
+    node.append(reveal(title), ...signs);
+    this.heads[n].append(node);
+    return node;
+  }
+
+  /** Show by which column the rows are sorted, if by any. */
+  protected drawSorted(column: number, down: boolean): void {
+    for (const [n, head] of this.heads.entries()) {
+      const arrow = head.querySelector(".sk-arrow");
+      if (!arrow) continue;
+      aria(head, "sort", n !== column ? "none" : down ? "descending" : "ascending");
+      write(arrow, n !== column ? "" : down ? "▼" : "▲");
+    }
   }
 
   /** The index of the row that an element is in, or -1. */

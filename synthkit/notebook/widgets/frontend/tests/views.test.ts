@@ -7,6 +7,7 @@ import { runText } from "../lab";
 import type { LabState, Ranked } from "../lab/link";
 import { sorted } from "../lab/ranking";
 import { Book } from "../sessions/book";
+import { nextSort } from "../shared/pages";
 import { FakeModel } from "./model";
 
 const view = { query: 1, size: 3, of: 3, fresh: 0, narrowed: null, where: "", search: "", which: "all", by: "", down: false };
@@ -31,7 +32,7 @@ test("filters add up, and only the answer to the last query counts", () => {
 test("a column is sorted up, then down, then not at all", () => {
   const model = new FakeModel({ view, first: [] });
   const rows = new Rows(model);
-  for (let n = 0; n < 3; n++) rows.sort(":text");
+  for (let n = 0; n < 3; n++) rows.show(nextSort(rows.wanted, ":text"));
   expect(model.sent.map(({ by, down }) => [by, down])).toEqual([[":text", false], [":text", true], ["", false]]);
 });
 
