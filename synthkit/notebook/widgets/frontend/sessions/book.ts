@@ -66,7 +66,7 @@ export class Book extends Link<Message> {
 
   /** How many runs or tables there are. */
   total(of: Listed): number {
-    return this.model.get("first")[of].total;
+    return this.model.get("first")[of]?.total ?? 0;
   }
 
   /** Search or sort a list. */
@@ -93,7 +93,8 @@ export class Book extends Link<Message> {
   private takeFirst(): void {
     for (const of of ["runs", "tables"] as const) {
       this.pages[of].clear();
-      this.pages[of].take(0, this.model.get("first")[of].rows);
+      // the lists come after the widget is made
+      this.pages[of].take(0, this.model.get("first")[of]?.rows ?? []);
     }
   }
 }
