@@ -33,7 +33,7 @@ export class List extends WindowTable<Row> {
       const sort = () => this.query(nextSort(book.queries[of], `:${title}`));
       if (n < about[of].length) this.sortable(n, title, sort);
       else this.heads[n].append(title);
-      this.heads[n].className = this.cols[n].className = kind;
+      this.heads[n].className = kind;
     }
     this.table.classList.add("sk-session-list");
     const apply = (search: string) => search !== book.queries[of].search && this.query({ search });
