@@ -82,7 +82,7 @@ export class Forms {
   private build(mode: Mode, row: Row | null): Child[] | null {
     switch (mode) {
       case "help":
-        return [region(keySheet(this.actions.help), "keys"), this.end("Close")];
+        return [region(make("div", "sk-mark-origin", keySheet(this.actions.help)), "keys"), this.end("Close")];
       case "bulk":
         return this.bulk();
       case "reject":
