@@ -5,6 +5,9 @@ from . import (
     evaluate as evaluate,
 )
 from . import (
+    models as models,
+)
+from . import (
     plots as plots,
 )
 from . import (
@@ -21,9 +24,9 @@ from .core.types import Sampling as Sampling
 from .data.results import Run as Run
 from .generation.job import generate as generate
 from .generation.job import plan as plan
+from .models import Fake as Fake
+from .models import load_embedder as load_embedder
 from .models import load_model as load_model
-from .models.embedders import load_embedder as load_embedder
-from .models.fake import Fake as Fake
 from .models.hub.sample_data import load_sample as load_sample
 from .prompts.templates import Examples as Examples
 from .sessions.session import Session as Session

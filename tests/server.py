@@ -1,4 +1,4 @@
-"""A stand-in for an OpenAI-compatible server, which misbehaves as it is told.
+"""A stand-in for an OpenAI-compatible server that misbehaves on demand.
 
 In a test, in a thread of this process::
 
@@ -7,9 +7,9 @@ In a test, in a thread of this process::
         ...
     server.count, server.peak, server.asked[0].json, server.asked[0].headers
 
-What it answers is a script: one :class:`Reply` for all, a list of them by arrival (the last one
-stays), or a function of what was asked. ``None`` is the ordinary answer, a completion that repeats
-the prompt::
+Its answers are a script: one :class:`Reply` for all requests, a list of them by arrival (the last
+one is repeated), or a function of the request. ``None`` is the ordinary answer: a completion that
+repeats the prompt, or an embedding of each input::
 
     Server(script=[Reply(401, error="bad key"), None])
     Server(script=lambda asked: Reply(how="cut") if "7" in asked.prompt else None)
@@ -18,7 +18,7 @@ For a benchmark or a kernel, in a process of its own (:func:`spawn`), or from a 
 
     python tests/server.py --port 8123 --latency-ms 50 --max-inflight 32
 
-``GET /stats`` then gives the counters, ``POST /reset`` sets them back.
+``GET /stats`` then gives the counters, ``POST /reset`` resets them.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ How = Literal[
     "headers",  # closed after the headers
     "nothing",  # closed before a byte of answer
     "hang",  # no answer until the client leaves
-    "raw",  # the body is all that is sent, status line and headers included; then closed
-    "silent close",  # whole, and then closed without a word of it in the headers
-    "twice",  # whole, and the same again, unasked
+    "raw",  # the body is the whole response, status line and headers included; then closed
+    "silent close",  # whole, then closed, which the headers do not announce
+    "twice",  # whole, and then once more
 ]
 
 
 @dataclass(slots=True)
 class Reply:
-    """What to answer. ``seconds`` is the time it takes, the server's latency if ``None``."""
+    """A response. ``seconds`` is the time it takes, the server's latency if ``None``."""
 
     status: int = 200
     body: bytes | str | Any = None
@@ -69,7 +69,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """A request as it came: ``number`` by arrival from 0, ``connection`` by the same count."""
+    """A received request; ``number`` and ``connection`` count requests and connections from 0."""
 
     number: int
     connection: int
@@ -85,10 +85,10 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """The text of the last message."""
+        """The text of the last message, the raw prompt, or the embedded texts."""
         if "messages" in self.json:
             return str(self.json["messages"][-1]["content"])
-        return str(self.json["prompt"])
+        return str(self.json.get("prompt") or " ".join(self.json["input"]))
 
 
 Script = Reply | None | Sequence[Reply | None] | Callable[[Asked], Reply | None]
@@ -115,22 +115,33 @@ def completion(text: str, **choice: Any) -> dict[str, Any]:
     }
 
 
+def embeddings(texts: Sequence[str], dimensions: int = 8) -> dict[str, Any]:
+    """The body of an ordinary answer of ``/embeddings``: counts of letters, the last text first."""
+    data = []
+    for at, text in enumerate(texts):
+        vector = [0.0] * dimensions
+        for letter in text:
+            vector[ord(letter) % dimensions] += 1.0
+        data.append({"object": "embedding", "index": at, "embedding": vector})
+    return {"object": "list", "data": data[::-1], "model": "m", "usage": {"prompt_tokens": 7}}
+
+
 class Server:
     """The server, in a thread of its own while the ``with`` block lasts.
 
     Parameters
     ----------
-    script : what it answers; may be set anew at any time.
-    latency : seconds an answer takes.
-    max_inflight : more at once than this get a 429 with ``Retry-After: 1``.
+    script : its answers; may be replaced at any time.
+    latency : seconds until a response.
+    max_inflight : further requests in flight get a 429 with ``Retry-After: 1``.
     tls : serve HTTPS with this context.
-    port : 0 for any that is free. Give a former server's to bring it back.
+    port : 0 for any free one; that of a former server to bring it back.
 
     Attributes
     ----------
-    asked : all that was asked, in the order it came. ``count`` is how many.
-    rejected, inflight, peak : 429s for ``max_inflight``; requests at work now, and at most.
-    connections : how many were made; ``open`` how many are.
+    asked : all requests in order of arrival; ``count`` is their number.
+    rejected, inflight, peak : 429s for ``max_inflight``; requests in flight now, and at most.
+    connections : connections ever made; ``open`` is the number of present ones.
     """
 
     def __init__(
@@ -184,7 +195,7 @@ class Server:
         self.stop()
 
     def stop(self) -> None:
-        """Drop everything, as a kill would. Harmless if it is down already."""
+        """Close everything at once, as a kill would. Does nothing if it is down."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
@@ -192,7 +203,7 @@ class Server:
             self._loop.close()
 
     def close_idle(self) -> None:
-        """Close all connections, as a server does that has waited long enough."""
+        """Close all connections, as a server does after its idle timeout."""
         asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(10)
 
     async def _drop(self) -> None:
@@ -203,7 +214,7 @@ class Server:
         self._loop.run_until_complete(self.serve())
 
     async def serve(self) -> None:
-        """Serve until told to stop."""
+        """Serve until stopped."""
         self._stopping = asyncio.Event()
         server = await asyncio.start_server(
             self._connected, self.host, self.port, ssl=self.tls, limit=2**24, backlog=4096
@@ -227,7 +238,7 @@ class Server:
             while await self._exchange(reader, writer, number):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
-            pass  # the client left, or the server is told to stop
+            pass  # the client left, or the server stops
         finally:
             self._writers.discard(writer)
             writer.transport.abort() if self.tls else writer.close()
@@ -235,7 +246,7 @@ class Server:
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> bool:
-        """Answer one request; whether the connection goes on."""
+        """Answer one request; whether the connection stays open."""
         line = await reader.readline()
         if not line:
             return False
@@ -255,8 +266,8 @@ class Server:
         reply = self._reply(asked)
         if reply is None:
             self.rejected += 1
-            crowd = Reply(429, error="Rate limit reached", headers={"Retry-After": "1"})
-            return await self._send(writer, crowd)
+            refusal = Reply(429, error="Rate limit reached", headers={"Retry-After": "1"})
+            return await self._send(writer, refusal)
         self.inflight += 1
         self.peak = max(self.peak, self.inflight)
         try:
@@ -269,11 +280,14 @@ class Server:
         finally:
             self.inflight -= 1
         if reply.body is None and not reply.error:
-            reply.body = completion(f"Answer to: {asked.prompt}")
+            if asked.path.endswith("/embeddings"):
+                reply.body = embeddings(asked.json["input"], asked.json.get("dimensions", 8))
+            else:
+                reply.body = completion(f"Answer to: {asked.prompt}")
         return await self._send(writer, reply) and headers.get("connection") != "close"
 
     def _reply(self, asked: Asked) -> Reply | None:
-        """The reply to a request, or ``None`` for one too many at once."""
+        """The reply to a request, or ``None`` if too many are in flight."""
         if self.max_inflight is not None and self.inflight >= self.max_inflight:
             return None
         script = self.script
@@ -362,7 +376,7 @@ class Spawned:
             answer.read()
 
     def kill(self) -> None:
-        """End it at once. Harmless if it is down already."""
+        """Kill the process. Does nothing if it is down."""
         self.process.kill()
         self.process.wait()
         if self.process.stdout is not None:
@@ -386,32 +400,35 @@ def spawn(*options: str) -> Iterator[Spawned]:
 
 
 def free_port() -> int:
-    """A port where nothing listens."""
+    """A port that nobody listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
 def main() -> None:
-    """Serve in this process until it is killed; the port is the first line of output."""
+    """Serve in this process until it is killed; prints the port as the first line."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency-ms", type=float, default=50)
     parser.add_argument("--max-inflight", type=int)
-    parser.add_argument("--slow-every", type=int, help="one in so many takes --slow-ms instead")
+    parser.add_argument("--slow-every", type=int, help="every N-th request takes --slow-ms")
     parser.add_argument("--slow-ms", type=float, default=1000)
-    parser.add_argument("--status", type=int, default=200, help="refuse everything with this one")
-    given = parser.parse_args()
+    parser.add_argument("--status", type=int, default=200, help="the status of every response")
+    options = parser.parse_args()
 
     def script(asked: Asked) -> Reply | None:
-        if given.status != 200:
-            return Reply(given.status, error="told to refuse")
-        if given.slow_every and asked.number % given.slow_every == 0:
-            return Reply(seconds=given.slow_ms / 1000)
+        if options.status != 200:
+            return Reply(options.status, error="told to refuse")
+        if options.slow_every and asked.number % options.slow_every == 0:
+            return Reply(seconds=options.slow_ms / 1000)
         return None
 
     server = Server(
-        script, latency=given.latency_ms / 1000, max_inflight=given.max_inflight, port=given.port
+        script,
+        latency=options.latency_ms / 1000,
+        max_inflight=options.max_inflight,
+        port=options.port,
     )
     with server, suppress(KeyboardInterrupt):
         print(server.port, flush=True)

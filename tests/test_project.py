@@ -75,3 +75,13 @@ def test_the_top_level_holds_nothing_else() -> None:
         "LICENSE",
         "CHANGELOG.md",
     }
+
+
+def test_the_architecture_page_names_files_that_exist() -> None:
+    page = (ROOT / "synthkit" / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:\w+/)+(?:\w+(?:\.\w+)+)?)`", page)
+    assert len(named) > 25
+    places = (ROOT, ROOT / "synthkit")
+    assert [path for path in named if not any((place / path).exists() for place in places)] == [
+        "tests/recipes/test_haiku.py"  # an example
+    ]

@@ -23,6 +23,7 @@ NAMES = [
     "load_embedder",
     "load_model",
     "load_sample",
+    "models",
     "plan",
     "plots",
     "recipes",
@@ -32,6 +33,14 @@ NAMES = [
 ]
 HEAVY = {"torch", "transformers", "pandas", "pyarrow", "plotly", "openai", "datasets", "polars"}
 HEAVY |= {"ipywidgets", "anywidget", "numpy", "aiohttp", "httpx", "jsonschema", "pydantic"}
+LOAD = (
+    "import sys\n"
+    "from IPython.core.interactiveshell import InteractiveShell\n"
+    "shell = InteractiveShell.instance()\n"
+    "before |= set(sys.modules)\n"
+    "shell.run_line_magic('load_ext', 'synthkit')\n"
+    "assert 'synth' in shell.magics_manager.magics['cell']"
+)
 
 
 def test_the_public_names_are_these() -> None:
@@ -63,24 +72,39 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         sk.generat  # noqa: B018
 
 
+def loaded_by(code: str, folder: Path) -> list[str]:
+    """The modules that a program imports after the line ``before |= set(sys.modules)``, if any."""
+    script = f"import sys\nbefore = set()\n{code}\nprint(*sorted(set(sys.modules) - before))"
+    environment = os.environ | {"IPYTHONDIR": str(folder)}
+    run = [sys.executable, "-c", script]
+    return subprocess.check_output(run, text=True, env=environment, cwd=folder).split()
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "import synthkit",
         "import synthkit; synthkit.Sampling(); synthkit.Fake(); synthkit.Run",
-        "import synthkit\n"
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        "shell = InteractiveShell.instance()\n"
-        "before |= set(sys.modules)\n"
-        "shell.run_line_magic('load_ext', 'synthkit')\n"
-        "assert 'synth' in shell.magics_manager.magics['cell']",
+        LOAD,
     ],
-    ids=["import", "nouns", "load_ext"],
+    ids=["import", "types", "load_ext"],
 )
 def test_loading_leaves_the_heavy_packages_alone(code: str, tmp_path: Path) -> None:
-    script = f"import sys\nbefore = set()\n{code}\nprint(*sorted(set(sys.modules) - before))"
-    environment = os.environ | {"IPYTHONDIR": str(tmp_path)}
-    run = [sys.executable, "-c", script]
-    loaded = subprocess.check_output(run, text=True, env=environment, cwd=tmp_path).split()
-    assert "synthkit" in loaded or "synthkit.notebook.magics" in loaded
+    loaded = loaded_by(code, tmp_path)
+    assert "synthkit" in loaded
     assert HEAVY & {name.partition(".")[0] for name in loaded} == set()
+
+
+def test_loading_the_extension_imports_few_modules(tmp_path: Path) -> None:
+    loaded = loaded_by(LOAD, tmp_path)
+    own = [name for name in loaded if name.partition(".")[0] == "synthkit"]
+    assert len(own) <= 15, own
+    assert not {"jinja2", "sqlite3", "asyncio", "ssl"} & set(loaded)
+
+
+def test_listing_the_verbs_imports_none_of_them(tmp_path: Path) -> None:
+    code = f"{LOAD}\nassert 'recipes' in repr(shell.run_line_magic('synth', ''))"
+    loaded = loaded_by(code, tmp_path)
+    verbs = [name for name in loaded if name.startswith("synthkit.notebook.verbs.")]
+    assert verbs == ["synthkit.notebook.verbs._base"]
+    assert not [name for name in loaded if name.startswith(("synthkit.sessions", "synthkit.data"))]

@@ -29,8 +29,9 @@ from synthkit.sessions import evaluations
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
-from synthkit.stats.bootstrap import Difference, jackknife, pseudo_values
+from synthkit.stats.bootstrap import Difference
 from synthkit.stats.intervals import check_level, wilson
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 __all__ = ["Benchmark", "benchmark", "compare", "task"]
 

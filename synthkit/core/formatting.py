@@ -10,7 +10,7 @@ from typing import Any
 
 # Controls, blanks and marks that a reader cannot see, tag characters and variation selectors that
 # can smuggle text, and halves of surrogate pairs. The two joiners stay between non-ASCII letters:
-# emoji families and Persian words need them. The preview's script has the same list.
+# emoji families and Persian words need them. frontend/shared/text.ts has the same list.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b"
     "\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"

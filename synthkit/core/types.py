@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from synthkit.core.errors import UsageError
+from synthkit.core.static_output import static_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -368,6 +369,10 @@ class Score:
         if self.low is None or self.high is None:
             return figure(self.value)
         return f"{figure(self.value)} [{figure(self.low)}, {figure(self.high)}]"
+
+    def _repr_html_(self) -> str:
+        cells = {"metric": self.name, "value": str(self), "unit": self.unit, "better": self.better}
+        return static_table([cells | {"n": self.n}], note=self.how).html
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

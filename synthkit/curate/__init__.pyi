@@ -53,6 +53,7 @@ from .marks.learned_filter import LearnedFilter as LearnedFilter
 from .marks.learned_filter import learned as learned
 from .marks.learning import learn as learn
 from .marks.preferences import preferred as preferred
+from .marks.tables import split_by_marks as split_by_marks
 from .selection.distribution_matching import density_match as density_match
 from .selection.distribution_matching import dsir as dsir
 from .selection.diverse import deita as deita

@@ -1,4 +1,4 @@
-"""Chunks: documents cut into pieces that fit into a prompt, each with its place in the document."""
+"""Chunks: documents split into pieces that fit into a prompt, with their positions."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from typing import Any
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import digest
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
-# A run of more than 20 characters counts as several words, so that a long link, or a language
-# without spaces, is bounded too; such a language's full stop ends one.
+# A run of more than 20 characters counts as several words, so that long links and languages
+# without spaces are bounded too. The full stop of such a language ends a word.
 _WORD = re.compile(r"[^\s。！？]{0,19}[。！？]|\S{1,20}")
 _STOP = re.compile(r"[.!?…][\"'”’»)\]*_]*\s|[。！？]")
 _PARAGRAPH, _SENTENCE, _SPACE, _NONE = 3, 2, 1, 0
 
 
 def chunks(table: Any, *, words: int = 200, overlap: int = 40, column: str = "text") -> Any:
-    """A table of the same kind with a row for each chunk of each document.
+    """A table of the same kind with one row for each chunk of each document.
 
-    A chunk ends at the last paragraph of its second half, else sentence, else word; the next one
-    begins at the first such place within the overlap, so that it begins a paragraph or sentence
-    where there is one. ``column[start:end]`` of the document is the chunk's text exactly.
+    A chunk ends at the last end of a paragraph in its second half; without one, at the last end of
+    a sentence, then of a word. The next chunk starts at the first such place within the overlap, so
+    it starts with a paragraph or sentence if possible. The chunk's text is exactly
+    ``text[start:end]`` of the document.
 
     Parameters
     ----------
     table : documents; their other columns are repeated for each chunk.
-    words : the most in a chunk. A run of more than 20 characters counts as several.
-    overlap : the most words that a chunk has in common with the one before.
-    column : of the texts; a missing or blank one has no chunks.
+    words : most words of a chunk. A run of more than 20 characters counts as several.
+    overlap : most words that a chunk shares with the one before it.
+    column : the column of the texts; a missing or blank text has no chunks.
 
     Returns
     -------
-    The table with ``id``, ``parent`` (the document's id), ``start`` and ``end``, in characters;
-    columns of these names, if the documents have them, are replaced.
+    The table with ``id``, ``parent`` (the document's id), ``start`` and ``end``, in characters.
+    Columns of the documents with these names are replaced.
 
     Raises
     ------
     UsageError
-        If ``words`` is below 1, or ``overlap`` not from 0 to below ``words``.
+        If ``words`` is below 1, or ``overlap`` is not from 0 to below ``words``.
     TableError
-        If there is no such column, or a cell of it is no text.
+        If there is no such column, or one of its cells is not a text.
 
     Examples
     --------
-    >>> made = chunks([{"text": "One is here. Two is there. Three."}], words=4, overlap=1)
-    >>> made[["start", "end", "text"]].values.tolist()
+    >>> pieces = chunks([{"text": "One is here. Two is there. Three."}], words=4, overlap=1)
+    >>> pieces[["start", "end", "text"]].values.tolist()
     [[0, 12, 'One is here.'], [13, 33, 'Two is there. Three.']]
     """
     if words < 1 or not 0 <= overlap < words:
@@ -56,23 +57,23 @@ def chunks(table: Any, *, words: int = 200, overlap: int = 40, column: str = "te
         )
     source = tables.identified(table)
     parents = tables.column(source, "id")
-    found = []
+    pieces = []
     for row, text in enumerate(tables.column(source, column)):
         text = "" if text is None else text
         if not isinstance(text, str):
             raise TableError(f"column {column!r} must hold text; in row {row} it is {text!r:.80}.")
-        found += [(row, *span, text[slice(*span)]) for span in spans(text, words, overlap)]
-    made = {
-        "id": [digest([str(parents[row]), start, text])[:16] for row, start, _, text in found],
-        "parent": [parents[row] for row, _, _, _ in found],
-        column: [text for _, _, _, text in found],
-        "start": [start for _, start, _, _ in found],
-        "end": [end for _, _, end, _ in found],
+        pieces += [(row, *span, text[slice(*span)]) for span in spans(text, words, overlap)]
+    cells = {
+        "id": [digest([str(parents[row]), start, text])[:16] for row, start, _, text in pieces],
+        "parent": [parents[row] for row, _, _, _ in pieces],
+        column: [text for _, _, _, text in pieces],
+        "start": [start for _, start, _, _ in pieces],
+        "end": [end for _, _, end, _ in pieces],
     }
-    # without the texts, each of which would be there as often as it has chunks
-    bare = tables.assign(source, {column: [""] * len(parents)})
-    rows = tables.take(bare, [row for row, _, _, _ in found])
-    return tables.assign(rows, made, first=("id", "parent"))
+    # the texts are removed first, because each would be copied for every one of its chunks
+    without_texts = tables.assign(source, {column: [""] * len(parents)})
+    rows = tables.take(without_texts, [row for row, _, _, _ in pieces])
+    return tables.assign(rows, cells, first=("id", "parent"))
 
 
 def spans(text: str, words: int, overlap: int) -> Iterator[tuple[int, int]]:
@@ -96,7 +97,7 @@ def spans(text: str, words: int, overlap: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut(text: str, before: tuple[int, int], after: tuple[int, int]) -> int:
-    """How good a place to cut it is between two words that follow each other."""
+    """The rank of the gap between two adjacent words as a place to cut; higher is better."""
     gap = text[before[1] : after[0]]
     if gap.count("\n") > 1:
         return _PARAGRAPH

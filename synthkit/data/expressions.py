@@ -1,21 +1,21 @@
-"""Which rows: ``stars > 3 and text ~ soup``, for filters in a widget, on a line and in Python.
+"""Row expressions such as ``stars > 3 and text ~ soup``, for widgets, magic lines and Python.
 
-    expression  = both { "or" both }
-    both        = one { "and" one }
-    one         = "not" one | "(" expression ")" | test
+    expression  = conjunction { "or" conjunction }
+    conjunction = negation { "and" negation }
+    negation    = "not" negation | "(" expression ")" | test
     test        = column ( "is" ["not"] "empty" | ["not"] "in" "(" value { "," value } ")"
                          | ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~") value )
     column      = NAME | "QUOTED NAME" | ("words" | "chars") [ "(" column ")" ]
     value       = WORD | "SEVERAL WORDS"
 
-A bare ``words`` or ``chars`` that is no column's name counts those of the column of texts, where
-the caller says which that is.
+``words`` or ``chars`` without parentheses, if it is not the name of a column, counts the words or
+characters of the text column, if the caller names one.
 
-``~`` is contains, whatever the case. A value that is a number is compared with cells that are
-numbers, or texts that read as one; any other is compared with a cell's text, by the order of its
-letters, so that ISO dates come in order. A missing cell is equal to nothing, above and below
-nothing. Nothing is evaluated, so an expression from anywhere is harmless. rule-engine 5.1 was
-tried: it cannot read a bare word as a value, nor ``=``, ``~`` and ``in``, and has no ``words``.
+``~`` means contains, in any case. A number is compared with cells that are numbers, or texts that
+are written as numbers; any other value is compared with the cell's text by code points, so ISO
+dates are ordered. A comparison with a missing cell is false. No code is evaluated, so expressions
+from any source are safe. rule-engine 5.1 has no bare words as values, no ``=``, ``~``, ``in`` or
+``words``.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 Cells = Callable[[str], Sequence[Any]]
-"""Gives the cells of a column by its name."""
+"""The name of a column -> its cells."""
 Mask = list[bool]
 
 MAX_DEPTH = 50
@@ -53,28 +53,28 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An expression that was read. ``columns`` are those it looks at."""
+    """A parsed expression. ``columns`` are the columns that it uses."""
 
     text: str
     columns: tuple[str, ...]
     _mask: Callable[[Cells], Mask]
 
     def mask(self, cells: Cells) -> Mask:
-        """For each row, whether it is one of them."""
+        """Whether the expression is true, for each row."""
         return self._mask(cells)
 
 
 def parse(expression: str, columns: Sequence[str], *, counted: str = "") -> Condition:
-    """The condition that an expression states on rows of these columns.
+    """The parsed expression, for rows with these columns.
 
     Parameters
     ----------
-    counted : the column whose words and characters a bare ``words`` or ``chars`` counts.
+    counted : the text column, for ``words`` and ``chars`` without parentheses.
 
     Raises
     ------
     UsageError
-        If it cannot be read, or names another column; points at the place.
+        If it cannot be parsed, or names another column; the message points at the place.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def parse(expression: str, columns: Sequence[str], *, counted: str = "") -> Cond
 
 
 def matching(table: Any, expression: str) -> list[int]:
-    """The positions of the rows of a table of any kind for which an expression holds.
+    """The positions of the rows of a table for which an expression is true.
 
     >>> matching([{"stars": 5}, {"stars": 2}], "stars in (1, 2, 3)")
     [1]
@@ -102,15 +102,15 @@ def matching(table: Any, expression: str) -> list[int]:
     Raises
     ------
     UsageError
-        If the expression cannot be read, or names a column that the table lacks.
+        If the expression cannot be parsed, or names a column that the table lacks.
     """
-    held = tables.native(table)
-    mask = parse(expression, tables.columns(held)).mask(lambda name: tables.column(held, name))
-    return [n for n, holds in enumerate(mask) if holds]
+    table = tables.native(table)
+    mask = parse(expression, tables.columns(table)).mask(lambda name: tables.column(table, name))
+    return [position for position, is_true in enumerate(mask) if is_true]
 
 
 def rule(expression: str, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], bool]:
-    """A function that says whether an expression holds for one row of these columns.
+    """A function of one row with these columns: whether the expression is true for it.
 
     >>> rule("not (tone = dry and topic = tax)", ["tone", "topic"])({"tone": "dry", "topic": "war"})
     True
@@ -118,35 +118,39 @@ def rule(expression: str, columns: Sequence[str]) -> Callable[[Mapping[str, Any]
     Raises
     ------
     UsageError
-        If it cannot be read, or names another column.
+        If it cannot be parsed, or names another column.
     """
     condition = parse(expression, columns)
     return lambda row: condition.mask(lambda name: [row[name]])[0]
 
 
-def text(cell: Any) -> str:
-    """What a cell is searched and compared by: text as it is, the rest as JSON, missing as none."""
+def as_text(cell: Any) -> str:
+    """The text of a cell for search and comparison: other values as JSON, a missing one as ``""``.
+
+    >>> as_text("soup"), as_text([1, 2]), as_text(None)
+    ('soup', '[1, 2]', '')
+    """
     if isinstance(cell, str):
         return cell
     return "" if cell is None else json.dumps(cell, ensure_ascii=False, default=str)
 
 
 def empty(cell: Any) -> bool:
-    """Whether a cell is missing, not a number, or has nothing in it but blanks."""
+    """Whether a cell is missing, NaN, an empty list or dict, or a text of white space."""
     if isinstance(cell, str):
         return not cell.strip()
     return cell is None or cell != cell or (isinstance(cell, list | dict | tuple) and not cell)
 
 
 def number(cell: Any) -> float | None:
-    """The number that a cell is or reads as; ``None`` if it is none."""
+    """The number in a cell, or in its text; ``None`` if there is none."""
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         return cell
     try:
-        read = float(cell) if isinstance(cell, str) else None
+        value = float(cell) if isinstance(cell, str) else None
     except ValueError:
         return None
-    return None if read != read else read
+    return None if value != value else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class _Token:
 
 
 class _Reader:
-    """Reads an expression by recursive descent, one token ahead."""
+    """A recursive-descent parser with one token of lookahead."""
 
     def __init__(self, source: str, columns: Sequence[str], counted: str) -> None:
         self.source, self.columns, self.counted = source, columns, counted
@@ -169,24 +173,24 @@ class _Reader:
         start = self.end
         while start < len(self.source) and self.source[start].isspace():
             start += 1
-        found = _TOKEN.match(self.source, start)
-        if found is None:
+        match = _TOKEN.match(self.source, start)
+        if match is None:
             self.token = _Token("end", "", start)
             if start < len(self.source):
                 quote = self.source[start] in "\"'"
                 self.fail("a closing quotation mark" if quote else f"one of {' '.join(_SIGNS)}")
             return self.token
-        self.end = found.end()
-        kind, said = str(found.lastgroup), found[0]
+        self.end = match.end()
+        kind, text = str(match.lastgroup), match[0]
         if kind == "quoted":
-            said = re.sub(r"\\(.)", r"\1", said[1:-1], flags=re.DOTALL)
-        elif kind == "word" and said.lower() in _KEYWORDS:
-            kind, said = "sign", said.lower()
-        self.token = _Token(kind, {"==": "=", "<>": "!="}.get(said, said), start)
+            text = re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+        elif kind == "word" and text.lower() in _KEYWORDS:
+            kind, text = "sign", text.lower()
+        self.token = _Token(kind, {"==": "=", "<>": "!="}.get(text, text), start)
         return self.token
 
     def take(self, *signs: str) -> str:
-        """The sign at hand if it is one of these; else nothing, and nothing is passed."""
+        """The current sign, which is then consumed, if it is one of these; otherwise ``""``."""
         token = self.token
         if token.kind != "sign" or token.text not in signs:
             return ""
@@ -202,31 +206,31 @@ class _Reader:
         got = repr(self.source[start : start + 20]) if start < len(self.source) else "the end"
         self.point(f"expected {expected}; got {got}.{hint}")
 
-    def point(self, said: str) -> NoReturn:
+    def point(self, problem: str) -> NoReturn:
         at = self.token.start
         first, last = max(0, at - 60), at + 40
         line = self.source[first:last].replace("\n", " ").replace("\t", " ")
-        raise UsageError(f"{said}\n  {line}\n  {' ' * (at - first)}^")
+        raise UsageError(f"{problem}\n  {line}\n  {' ' * (at - first)}^")
 
     def expression(self, depth: int) -> Callable[[Cells], Mask]:
         if depth > MAX_DEPTH:
-            self.point(f"expected at most {MAX_DEPTH} parentheses and 'not' within each other.")
-        parts = [self.both(depth)]
+            self.point(f"expected at most {MAX_DEPTH} nested parentheses and 'not'.")
+        parts = [self.conjunction(depth)]
         while self.take("or"):
-            parts.append(self.both(depth))
+            parts.append(self.conjunction(depth))
         return parts[0] if len(parts) == 1 else _joined(any, parts)
 
-    def both(self, depth: int) -> Callable[[Cells], Mask]:
-        parts = [self.one(depth)]
+    def conjunction(self, depth: int) -> Callable[[Cells], Mask]:
+        parts = [self.negation(depth)]
         while self.take("and"):
-            parts.append(self.one(depth))
+            parts.append(self.negation(depth))
         return parts[0] if len(parts) == 1 else _joined(all, parts)
 
-    def one(self, depth: int) -> Callable[[Cells], Mask]:
+    def negation(self, depth: int) -> Callable[[Cells], Mask]:
         if depth > MAX_DEPTH:
             self.expression(depth)
         if self.take("not"):
-            return _inverted(self.one(depth + 1))
+            return _inverted(self.negation(depth + 1))
         if self.take("("):
             inner = self.expression(depth + 1)
             self.expect(")")
@@ -234,34 +238,38 @@ class _Reader:
         return self.test()
 
     def test(self) -> Callable[[Cells], Mask]:
-        name, of = self.column()
+        name, counted = self.column()
         if self.take("is"):
-            other = self.take("not")
+            negated = self.take("not")
             self.expect("empty")
-            return _each(name, of, empty, bool(other))
-        other = self.take("not")
+            return _cells_mask(name, counted, empty, bool(negated))
+        negated = self.take("not")
         if self.take("in"):
             self.expect("(")
             checks = [_compared("=", self.value())]
             while self.take(","):
                 checks.append(_compared("=", self.value()))
             self.expect(")")
-            return _each(name, of, lambda cell: any(check(cell) for check in checks), bool(other))
-        sign = "" if other else self.take(*_SIGNS)
+
+            def is_listed(cell: Any) -> bool:
+                return any(check(cell) for check in checks)
+
+            return _cells_mask(name, counted, is_listed, bool(negated))
+        sign = "" if negated else self.take(*_SIGNS)
         if not sign:
-            self.fail("'in'" if other else f"one of {', '.join(_SIGNS)}, in, is")
-        plain = {"!=": "=", "!~": "~"}.get(sign, sign)
-        return _each(name, of, _compared(plain, self.value()), plain != sign)
+            self.fail("'in'" if negated else f"one of {', '.join(_SIGNS)}, in, is")
+        positive = {"!=": "=", "!~": "~"}.get(sign, sign)
+        return _cells_mask(name, counted, _compared(positive, self.value()), positive != sign)
 
     def column(self) -> tuple[str, str]:
-        """A column's name, and ``"words"`` or ``"chars"`` if these are counted."""
+        """The name of a column, and ``"words"`` or ``"chars"`` if those are counted."""
         token = self.token
         if token.kind not in ("word", "quoted"):
             self.fail("a column's name")
         self.next()
         if token.kind == "word" and token.text in ("words", "chars") and self.take("("):
-            name, of = self.column()
-            if of:
+            name, nested = self.column()
+            if nested:
                 self.fail("a column's name, once")
             self.expect(")")
             return name, token.text
@@ -278,7 +286,7 @@ class _Reader:
 
     def value(self) -> str:
         token = self.token
-        # a keyword can be a value too, where one must stand
+        # a keyword is a value where a value is expected
         if token.kind == "end" or (token.kind == "sign" and token.text not in _KEYWORDS):
             self.fail("a value")
         self.next()
@@ -286,23 +294,27 @@ class _Reader:
 
 
 def _joined(
-    how: Callable[[Sequence[bool]], bool], parts: Sequence[Callable[[Cells], Mask]]
+    join: Callable[[Sequence[bool]], bool], parts: Sequence[Callable[[Cells], Mask]]
 ) -> Callable[[Cells], Mask]:
-    return lambda cells: [how(row) for row in zip(*(part(cells) for part in parts), strict=True)]
+    return lambda cells: [join(row) for row in zip(*(part(cells) for part in parts), strict=True)]
 
 
 def _inverted(part: Callable[[Cells], Mask]) -> Callable[[Cells], Mask]:
-    return lambda cells: [not holds for holds in part(cells)]
+    return lambda cells: [not is_true for is_true in part(cells)]
 
 
-def _each(name: str, of: str, check: Callable[[Any], bool], other: bool) -> Callable[[Cells], Mask]:
-    """Whether a check holds for each cell of a column, or for what is counted in it."""
-    count = {"words": lambda cell: len(text(cell).split()), "chars": lambda cell: len(text(cell))}
+def _cells_mask(
+    name: str, counted: str, check: Callable[[Any], bool], negated: bool
+) -> Callable[[Cells], Mask]:
+    """A mask that checks each cell of a column, or its number of words or characters."""
+    count = {
+        "words": lambda cell: len(as_text(cell).split()),
+        "chars": lambda cell: len(as_text(cell)),
+    }
 
     def mask(cells: Cells) -> Mask:
-        found = cells(name)
-        held = found if not of else map(count[of], found)
-        return [check(cell) is not other for cell in held]
+        values = map(count[counted], cells(name)) if counted else cells(name)
+        return [check(value) is not negated for value in values]
 
     return mask
 
@@ -311,13 +323,13 @@ def _compared(sign: str, value: str) -> Callable[[Any], bool]:
     """The check of one cell against a value."""
     if sign == "~":
         part = value.lower()
-        return lambda cell: part in text(cell).lower()
-    compare, wanted = _ORDER[sign], number(value)
-    if wanted is None:
-        return lambda cell: cell is not None and compare(text(cell), value)
+        return lambda cell: part in as_text(cell).lower()
+    compare, threshold = _ORDER[sign], number(value)
+    if threshold is None:
+        return lambda cell: cell is not None and compare(as_text(cell), value)
 
     def check(cell: Any) -> bool:
-        read = number(cell)
-        return read is not None and compare(read, wanted)
+        cell_number = number(cell)
+        return cell_number is not None and compare(cell_number, threshold)
 
     return check

@@ -1,4 +1,4 @@
-"""Retrieval: the texts nearest to a query, by their words (BM25), by embedding, or by both."""
+"""Retrieval: the texts nearest to a query, by words (BM25), by embedding, or by both."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from synthkit.stats.rouge import tokens
 By = Literal["bm25", "embedding", "both"]
 Embed = Callable[[Sequence[str]], Any]
 """Texts -> (n, d) array with L2-normalised rows."""
-Found = tuple[list[list[int]], list[list[float]]]
-"""Positions and scores, for each query."""
+Hits = tuple[list[list[int]], list[list[float]]]
+"""Positions and scores of the texts found, for each query."""
 FUSION = 60
-"""The constant of reciprocal rank fusion, as its authors chose it."""
+"""The constant of reciprocal rank fusion, as in its paper."""
 
 
 class Index:
-    """Texts that can be searched.
+    """A search index of texts.
 
     Parameters
     ----------
-    texts : what is searched; a text is known by its position.
+    texts : the texts to search; results are their positions.
     embed : texts -> (n, d) array with L2-normalised rows; needed by ``"embedding"`` and ``"both"``.
 
     Notes
     -----
-    BM25 is that of Lucene with k1 = 1.5 and b = 0.75, by the package ``bm25s`` (Lù 2024, arXiv
-    2407.03618). Its words are those of :func:`synthkit.stats.rouge.tokens`: none is stemmed or left out.
+    BM25 is that of Lucene with k1 = 1.5 and b = 0.75, from the package ``bm25s`` (Lù 2024, arXiv
+    2407.03618). Words are those of :func:`synthkit.stats.rouge.tokens`, without stemming or stop
+    words.
 
     Examples
     --------
@@ -49,23 +50,23 @@ class Index:
         *,
         by: By = "bm25",
         exclude: Sequence[Collection[int]] | None = None,
-    ) -> Found:
+    ) -> Hits:
         """The positions of the ``k`` best texts for each query, best first, and their scores.
 
-        Of texts that score alike the first comes first. There are fewer than ``k`` where the texts
-        are fewer, or, by ``"bm25"``, where fewer share a word with the query.
+        Texts with equal scores keep their order. There are fewer than ``k`` if there are fewer
+        texts, or, by ``"bm25"``, if fewer share a word with the query.
 
         Parameters
         ----------
         by : ``"bm25"``, with scores above 0; ``"embedding"``, the scalar product, -1..1;
             ``"both"``, reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): the sum over
             both rankings of 1 / (60 + rank), with ranks from 1.
-        exclude : for each query, positions that it is not to find.
+        exclude : for each query, positions to leave out.
 
         Raises
         ------
         UsageError
-            If ``k`` is below 1, ``by`` is none of these, or needs an ``embed`` that is not there.
+            If ``k`` is below 1, ``by`` is unknown, or the index lacks the ``embed`` that it needs.
         """
         if k < 1:
             raise UsageError(f"k must be at least 1; got {k}.")
@@ -75,31 +76,32 @@ class Index:
             raise UsageError(f'by="{by}" needs embed=, such as load_embedder("wordllama").embed.')
         if not self.texts or not queries:
             return [[] for _ in queries], [[] for _ in queries]
-        asked = None if by == "bm25" else self._embedded(queries)
-        found: Found = ([], [])
+        query_vectors = None if by == "bm25" else self._embedded(queries)
+        hits: Hits = ([], [])
         for at, query in enumerate(queries):
-            rankings = [] if by == "embedding" else [self._overlap(query)]
-            if asked is not None:
-                rankings.append(self._likeness(asked[at]))
+            rankings = [] if by == "embedding" else [self._bm25_scores(query)]
+            if query_vectors is not None:
+                rankings.append(self._similarities(query_vectors[at]))
             positions, scores = _best(rankings, k, exclude[at] if exclude else ())
-            found[0].append(positions)
-            found[1].append(scores)
-        return found
+            hits[0].append(positions)
+            hits[1].append(scores)
+        return hits
 
-    def _overlap(self, query: str) -> Any:
-        """(n,) BM25 scores; minus infinity where no word is shared."""
+    def _bm25_scores(self, query: str) -> Any:
+        """(n,) BM25 scores; minus infinity for texts that share no word."""
         np = need("numpy", extra="documents", why="to search texts")
         words = tokens(query)
         if self._bm25 is None:
             bm25s = need("bm25s", extra="documents", why="to search texts by their words")
             self._bm25 = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-            held = [tokens(text) for text in self.texts]
-            # an index of no word at all fails; that one is in no query
-            self._bm25.index(held if any(held) else [["\0"] for _ in held], show_progress=False)
+            corpus = [tokens(text) for text in self.texts]
+            if not any(corpus):  # bm25s fails without any word; this one is in no query
+                corpus = [["\0"] for _ in corpus]
+            self._bm25.index(corpus, show_progress=False)
         scores = self._bm25.get_scores(words) if words else np.zeros(len(self.texts))
         return np.where(scores > 0, scores, -np.inf)
 
-    def _likeness(self, vector: Any) -> Any:
+    def _similarities(self, vector: Any) -> Any:
         """(n,) scalar products."""
         if self._vectors is None:
             self._vectors = self._embedded(self.texts)
@@ -119,7 +121,7 @@ class Index:
 def _best(
     rankings: Sequence[Any], k: int, exclude: Collection[int]
 ) -> tuple[list[int], list[float]]:
-    """The best positions by the scores of one ranking, or by the fusion of several."""
+    """The best positions and their scores, from one ranking or the fusion of several."""
     np = need("numpy", extra="documents", why="to search texts")
     scores = rankings[0]
     if len(rankings) > 1:
@@ -133,7 +135,7 @@ def _best(
 
 
 def _order(scores: Any, exclude: Collection[int]) -> Any:
-    """Positions from the highest score to the lowest, but for those excluded or at -infinity."""
+    """Positions from the highest score to the lowest, without excluded ones and -infinity."""
     np = need("numpy", extra="documents", why="to search texts")
     scores = np.array(scores)
     scores[list(exclude)] = -np.inf

@@ -1,8 +1,7 @@
-"""Tables: any of the four kinds in, the same kind out.
+"""Tables of four kinds: pandas, Arrow, polars, Hugging Face. A result has the kind of its input.
 
-pandas, Arrow, polars and Hugging Face tables are told apart by the module of their class, so that
-none of these packages is imported before a table of its kind is at hand. A list of dicts, or a
-dict of lists, is taken too, and gives pandas back.
+A kind is recognised by the module of the table's class, so none of these packages is imported
+before a table of its kind exists. A list of dicts, or a dict of lists, becomes a DataFrame.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, unknown
@@ -32,13 +31,13 @@ def kind(table: Any) -> Kind:
     Raises
     ------
     TableError
-        If it is none of these, nor a list of dicts, nor a dict of lists.
+        If it is not a table of these kinds, a list of dicts or a dict of lists.
     """
     cls = type(table)
     for parent in cls.__mro__:
-        found = _MODULES.get(parent.__module__.partition(".")[0])
-        if found and parent.__name__ in {"DataFrame", "Table", "Dataset"}:
-            return found
+        by_module = _MODULES.get(parent.__module__.partition(".")[0])
+        if by_module and parent.__name__ in {"DataFrame", "Table", "Dataset"}:
+            return by_module
     if isinstance(table, list) and all(isinstance(row, Mapping) for row in table):
         return "pandas"
     if isinstance(table, dict) and all(isinstance(cells, list) for cells in table.values()):
@@ -52,11 +51,10 @@ def kind(table: Any) -> Kind:
 
 
 def native(table: Any) -> Any:
-    """``table`` itself, or a DataFrame of it if it is a list of dicts or a dict of lists."""
+    """The table itself; a DataFrame of it if it is a list of dicts or a dict of lists."""
     if kind(table) == "pandas" and isinstance(table, list | dict):
-        pandas = need("pandas", extra="data", why="to hold a table")
         try:
-            return pandas.DataFrame(table)
+            return _package("pandas").DataFrame(table)
         except ValueError as error:
             raise TableError(f"the columns do not make a table: {error}.") from None
     return table
@@ -80,26 +78,31 @@ def columns(table: Any) -> list[str]:
     return names
 
 
+def check_columns(table: Any, names: Iterable[str]) -> None:
+    """Raise a :class:`TableError` for the first of some names that is not a column."""
+    known = columns(table)
+    for name in names:
+        if name not in known:
+            raise TableError(unknown("column", name, known))
+
+
 def size(table: Any) -> int:
-    """The number of rows of a table of any kind."""
+    """The number of rows."""
     table = native(table)
     return int(table.num_rows) if kind(table) in {"arrow", "datasets"} else len(table)
 
 
 def records(table: Any) -> list[dict[str, Any]]:
-    """One dict of plain Python values for each row; NaN, NaT and null are ``None``."""
+    """The rows as dicts of plain Python values, with ``None`` for NaN, NaT and null."""
     table = native(table)
-    names = columns(table)
-    match kind(table):
-        case "pandas":
-            cells = [_plain(table[name]) for name in names]
-            rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
-            return rows if names else [{} for _ in range(len(table))]
-        case "polars":
-            rows = table.rows(named=True)
-        case _:
-            rows = to_arrow(table).to_pylist()
-    return [{name: _gone(cell) for name, cell in row.items()} for row in rows]
+    if kind(table) == "pandas":
+        names = columns(table)
+        cells = [_python_cells(table[name]) for name in names]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+        return rows if names else [{} for _ in range(len(table))]
+    columns(table)  # fails for names that cannot be fields
+    rows = table.rows(named=True) if kind(table) == "polars" else to_arrow(table).to_pylist()
+    return [{name: _none_if_nan(cell) for name, cell in row.items()} for row in rows]
 
 
 def head(table: Any, n: int) -> list[dict[str, Any]]:
@@ -116,33 +119,24 @@ def column(table: Any, name: str) -> list[Any]:
         If the table has no such column.
     """
     table = native(table)
-    if name not in columns(table):
-        raise TableError(unknown("column", name, columns(table)))
-    match kind(table):
-        case "pandas":
-            return _plain(table[name])
-        case "polars":
-            cells = table[name].to_list()
-        case _:
-            cells = to_arrow(table).column(name).to_pylist()
-    return [_gone(cell) for cell in cells] if float in set(map(type, cells)) else cells
+    check_columns(table, [name])
+    if kind(table) == "pandas":
+        return _python_cells(table[name])
+    polars = kind(table) == "polars"
+    cells = table[name].to_list() if polars else to_arrow(table).column(name).to_pylist()
+    return [_none_if_nan(cell) for cell in cells] if float in set(map(type, cells)) else cells
 
 
 def take(table: Any, positions: Sequence[int]) -> Any:
-    """The rows at ``positions``, in that order, as a new table of the same kind."""
+    """A new table of the same kind with the rows at ``positions``, in that order."""
     table = native(table)
     chosen = list(positions)
-    match kind(table):
-        case "pandas":
-            return table.iloc[chosen].reset_index(drop=True)
-        case "polars":
-            return table[chosen]
-        case "arrow":
-            indices = need("pyarrow", extra="data", why="to take rows").array(chosen, type="int64")
-            return table.take(indices)
-        case _:
-            indices = need("pyarrow", extra="data", why="to take rows").array(chosen, type="int64")
-            return _dataset(to_arrow(table).take(indices), like=table)
+    if kind(table) == "pandas":
+        return table.iloc[chosen].reset_index(drop=True)
+    if kind(table) == "polars":
+        return table[chosen]
+    rows = to_arrow(table).take(_package("pyarrow").array(chosen, type="int64"))
+    return rows if kind(table) == "arrow" else _dataset(rows, like=table)
 
 
 def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[str] = ()) -> Any:
@@ -152,40 +146,33 @@ def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[st
     """
     table = native(table)
     names = list(dict.fromkeys([*first, *columns(table), *cells]))
-    match kind(table):
-        case "pandas":
-            made = table.copy(deep=False)
-            for name, series in _series(cells, table.index).items():
-                made[name] = series
-            return made[names]
-        case "polars":
-            return table.with_columns(_polars(cells)).select(names)
-        case "arrow":
-            return _assign_arrow(table, cells).select(names)
-        case _:
-            return _dataset(_assign_arrow(to_arrow(table), cells).select(names), like=table)
+    if kind(table) == "pandas":
+        frame = table.copy(deep=False)
+        for name, series in _pandas_columns(cells, table.index).items():
+            frame[name] = series
+        return frame[names]
+    if kind(table) == "polars":
+        return table.with_columns(_polars_columns(cells)).select(names)
+    arrow = _assign_arrow(to_arrow(table), cells).select(names)
+    return arrow if kind(table) == "arrow" else _dataset(arrow, like=table)
 
 
 def build(
     cells: Mapping[str, Sequence[Any]], *, like: Kind = "pandas", n: int | None = None
 ) -> Any:
-    """A table of kind ``like`` from columns of equal length."""
-    match like:
-        case "pandas":
-            pandas = need("pandas", extra="data", why="to hold a table")
-            length = n if n is not None else len(next(iter(cells.values()), ()))
-            index = pandas.RangeIndex(length)
-            return pandas.DataFrame(_series(cells, index), index=index)
-        case "polars":
-            return need("polars", extra="data", why="to hold a table").DataFrame(_polars(cells))
-        case "arrow":
-            return _assign_arrow(None, cells)
-        case _:
-            return _dataset(_assign_arrow(None, cells))
+    """A table of kind ``like`` from columns of equal length; ``n`` rows if there are no columns."""
+    if like == "pandas":
+        length = n if n is not None else len(next(iter(cells.values()), ()))
+        index = _package("pandas").RangeIndex(length)
+        return _package("pandas").DataFrame(_pandas_columns(cells, index), index=index)
+    if like == "polars":
+        return _package("polars").DataFrame(_polars_columns(cells))
+    arrow = _assign_arrow(_package("pyarrow").table({}), cells)
+    return arrow if like == "arrow" else _dataset(arrow)
 
 
 def text_column(table: Any, among: Sequence[str] | None = None) -> str:
-    """The column with the longest texts among the first 200 rows, but for ids.
+    """The column with the longest texts in the first 200 rows, other than ``id`` and ``parent``.
 
     Raises
     ------
@@ -209,30 +196,25 @@ def concat(tables: Sequence[Any]) -> Any:
     first = native(tables[0])
     match kind(first):
         case "pandas":
-            pandas = need("pandas", extra="data", why="to join tables")
             filled = [native(table) for table in tables if size(table)] or [first]
-            return pandas.concat(filled, ignore_index=True)
+            return _package("pandas").concat(filled, ignore_index=True)
         case "polars":
-            polars = need("polars", extra="data", why="to join tables")
-            return polars.concat(list(tables), how="diagonal_relaxed")
+            return _package("polars").concat(list(tables), how="diagonal_relaxed")
         case "arrow":
-            pyarrow = need("pyarrow", extra="data", why="to join tables")
-            return pyarrow.concat_tables(list(tables), promote_options="permissive")
+            return _package("pyarrow").concat_tables(list(tables), promote_options="permissive")
         case _:
-            datasets = need("datasets", extra="data", why="to join tables")
-            return datasets.concatenate_datasets(list(tables))
+            return _package("datasets").concatenate_datasets(list(tables))
 
 
 def identified(table: Any) -> Any:
-    """``table`` with an ``id`` for each row: its own, or else one made from what the row holds.
+    """The table with an ``id`` for each row: its own, or a hash of the row's cells.
 
-    Rows that hold the same are told apart by their order, so that an id stands for the same row
-    whenever the same table is made again.
+    Equal rows are numbered, so the same table always gets the same ids.
 
     Raises
     ------
     TableError
-        If an id is missing, or is that of two rows.
+        If an id is missing or occurs twice.
     """
     table = native(table)
     if "id" in columns(table):
@@ -242,27 +224,27 @@ def identified(table: Any) -> Any:
             problem = "is missing" if id is None else f"{id!r} occurs twice"
             raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
         return table
-    times: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     ids = []
     for row in records(table):
         text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=str)
-        held = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        times[held] += 1
-        repeated = f"{held}-{times[held]}" if times[held] > 1 else held
-        ids.append(repeated)
+        hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        counts[hashed] += 1
+        ids.append(f"{hashed}-{counts[hashed]}" if counts[hashed] > 1 else hashed)
     return assign(table, {"id": ids}, first=("id",))
 
 
 def to_arrow(table: Any) -> Any:
-    """The same rows as an Arrow table, for files."""
+    """The same rows as an Arrow table."""
     table = native(table)
-    pyarrow = need("pyarrow", extra="data", why="to write a table")
     match kind(table):
         case "pandas":
+            pyarrow = _package("pyarrow")
             try:
                 return pyarrow.Table.from_pandas(table, preserve_index=False)
             except (pyarrow.ArrowException, OverflowError, UnicodeError):
-                return _assign_arrow(None, {name: column(table, name) for name in columns(table)})
+                cells = {name: column(table, name) for name in columns(table)}
+                return _assign_arrow(pyarrow.table({}), cells)
         case "polars":
             return table.to_arrow()
         case "arrow":
@@ -272,68 +254,71 @@ def to_arrow(table: Any) -> Any:
 
 
 def storable(table: Any) -> Any:
-    """The same rows as an Arrow table that Parquet can hold: objects without fields as text."""
+    """The same rows as an Arrow table for Parquet, with objects without fields as text."""
     arrow = to_arrow(table)
     empty = [field.name for field in arrow.schema if "struct<>" in str(field.type)]
-    return _assign_arrow(arrow, {name: [_text(c) for c in column(arrow, name)] for name in empty})
+    texts = {name: [_text(cell) for cell in column(arrow, name)] for name in empty}
+    return _assign_arrow(arrow, texts)
 
 
-def _plain(series: Any) -> list[Any]:
-    """Cells of a pandas column as Python values, missing ones as ``None``."""
+def _package(name: str) -> Any:
+    """One of the four packages, imported when it is first needed."""
+    return need(name, extra="data", why="for tables of this kind")
+
+
+def _python_cells(series: Any) -> list[Any]:
+    """The cells of a pandas column as Python values, with ``None`` for missing ones."""
     cells = series.astype(object).tolist()
-    if series.dtype == object:  # it may hold NumPy's numbers and arrays
+    if series.dtype == object:  # it may contain NumPy numbers and arrays
         cells = [cell.tolist() if hasattr(cell, "tolist") else cell for cell in cells]
     missing = series.isna().tolist()
     return [None if gone else cell for cell, gone in zip(cells, missing, strict=True)]
 
 
-def _gone(cell: Any) -> Any:
-    """``None`` for a NaN."""
+def _none_if_nan(cell: Any) -> Any:
     return None if isinstance(cell, float) and cell != cell else cell
 
 
 def _text(cell: Any) -> str | None:
-    """A cell of a column whose cells are of no one type."""
+    """A cell as text, for columns whose cells have no common type."""
     if isinstance(cell, dict | list):
         cell = json.dumps(cell, ensure_ascii=False, default=str)
-    # half of a surrogate pair is no text, and shown as an escape
+    # half of a surrogate pair is not valid text and is written as an escape
     return None if cell is None else str(cell).encode("utf-8", "backslashreplace").decode()
 
 
-def _series(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:
-    """pandas columns; an empty one, or one of ``None`` alone, is of objects and not of floats."""
-    pandas = need("pandas", extra="data", why="to hold a table")
-    made = {}
+def _pandas_columns(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:
+    """pandas columns; one without any value has dtype object instead of float."""
+    pandas = _package("pandas")
+    columns = {}
     for name, values in cells.items():
         dtype = object if all(value is None for value in values) else None
         try:
-            made[name] = pandas.Series(list(values), index=index, dtype=dtype)
+            columns[name] = pandas.Series(list(values), index=index, dtype=dtype)
         except UnicodeError:
-            made[name] = pandas.Series(list(values), index=index, dtype=object)
-    return made
+            columns[name] = pandas.Series(list(values), index=index, dtype=object)
+    return columns
 
 
-def _polars(cells: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """polars columns; cells of types that do not go together become text."""
-    polars = need("polars", extra="data", why="to hold a table")
-    made = []
+def _polars_columns(cells: Mapping[str, Sequence[Any]]) -> list[Any]:
+    """polars columns; cells without a common type become text."""
+    polars = _package("polars")
+    columns = []
     for name, values in cells.items():
         try:
             series = polars.Series(name, list(values), strict=False)
         except UnicodeError:
             series = None
-        # Arrow has none of these two
+        # Arrow has neither of these two types
         if series is None or series.dtype in (polars.Object, polars.Int128):
             series = polars.Series(name, [_text(value) for value in values], polars.String)
-        made.append(series)
-    return made
+        columns.append(series)
+    return columns
 
 
 def _assign_arrow(table: Any, cells: Mapping[str, Sequence[Any]]) -> Any:
-    """An Arrow table with columns set; cells of mixed types become text rather than an error."""
-    pyarrow = need("pyarrow", extra="data", why="to hold a table")
-    if table is None:
-        table = pyarrow.table({})
+    """An Arrow table with columns set; cells without a common type become text."""
+    pyarrow = _package("pyarrow")
     for name, values in cells.items():
         try:
             array = pyarrow.array(list(values))
@@ -349,12 +334,12 @@ def _assign_arrow(table: Any, cells: Mapping[str, Sequence[Any]]) -> Any:
 
 
 def _dataset(arrow: Any, *, like: Any = None) -> Any:
-    """A Hugging Face table of an Arrow one; columns that ``like`` has keep their features."""
-    datasets = need("datasets", extra="data", why="to hold a Hugging Face table")
+    """A Hugging Face table; columns with the same type as in ``like`` keep their features."""
+    datasets = _package("datasets")
     features = datasets.Features.from_arrow_schema(arrow.schema.remove_metadata())
     if like is not None:
-        kept = like.features.arrow_schema
+        types = like.features.arrow_schema
         for name in set(features) & set(like.features):
-            if kept.field(name).type == arrow.schema.field(name).type:
+            if types.field(name).type == arrow.schema.field(name).type:
                 features[name] = like.features[name]
     return datasets.Dataset(arrow.replace_schema_metadata(features.arrow_schema.metadata))

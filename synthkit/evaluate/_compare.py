@@ -59,7 +59,7 @@ def compare(
     >>> old = Score(name="accuracy", value=0.4, n=5, parts=[0, 1, 0, 1, 0])
     >>> new = Score(name="accuracy", value=0.8, n=5, parts=[1, 1, 0, 1, 1])
     >>> print(compare(new, old, [(n, n) for n in range(5)]))
-    +0.4 [+0, +0.8], not told apart on 5 rows
+    +0.4 [+0, +0.8], no significant difference on 5 rows
     """
     for one, other, what in (
         (first.name, second.name, "metric"),

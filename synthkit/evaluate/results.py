@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Score
 
 COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how")
+_ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+_SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +79,42 @@ class Report:
             for s in [one.score]
         ]
         return pandas.DataFrame(rows, columns=COLUMNS)
+
+    def _repr_html_(self) -> str:
+        return report_summary(self).html
+
+
+def report_summary(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> StaticOutput:
+    """The scores of a report as a table, with its advice and what was left out.
+
+    >>> from synthkit.evaluate import report
+    >>> report_summary(report([{"text": "so cold"}], metrics=["distinct-1"]), name="reviews")
+    kind       metric      value          better  n
+    diversity  distinct-1  1              ↑       1
+    <BLANKLINE>
+    reviews: 1 score, 95 % intervals
+    """
+    rows = [
+        {
+            "kind": measured.kind,
+            "metric": measured.score.name,
+            "value": str(measured.score),
+            "better": _ARROWS[measured.score.better],
+            "n": measured.score.n,
+        }
+        for measured in report.measured
+    ]
+    level = next((f"{score.level:.0%}".replace("%", " %") for score in report), "95 %")
+    scores = f"{count(len(rows), 'score')}, {level} intervals"
+    advice = [
+        f"{topic}: {sentence}"
+        for topic, text in report.advice.items()
+        for sentence in _SENTENCES.split(text)
+    ]
+    left_out: dict[str, list[str]] = {}
+    for metric, reason in report.left_out.items():
+        reason = reason if reason.startswith("needs") else f"({reason})"
+        left_out.setdefault(reason, []).append(metric)
+    missing = [f"left out: {', '.join(names)} {reason}" for reason, names in left_out.items()]
+    note = f"{name}: {scores}" if name else scores
+    return static_table(rows, note=note, notes=[*notes, *advice, *missing])

@@ -1,4 +1,4 @@
-"""Cells: what is known of one row of one column."""
+"""The cells of a lab: one row of the inputs, with one variant and one model."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from synthkit.lab.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One column of the matrix: a variant asked of a model."""
+class LabColumn:
+    """One column of the matrix: a variant with a model."""
 
     variant: Variant
     model: str
@@ -22,18 +22,19 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One cell: a row, or why it is none yet.
+class LabCell:
+    """One cell: an output row, or why there is none.
 
     Parameters
     ----------
-    id : that of the row ``%%synth`` makes of the same request; empty if it cannot be rendered.
-    state : ``"new"`` (not asked), ``"asking"``, ``"done"``, ``"reject"`` (answered, but not to be
-        read) or ``"error"`` (no answer; it can be asked again).
+    id : the id of the row that ``%%synth`` makes of the same request; empty if the variant cannot
+        be rendered.
+    state : ``"new"``, ``"asking"`` (running), ``"done"``, ``"reject"`` (the completion could not be
+        parsed) or ``"error"`` (no completion; it can be run again).
     output : the output columns.
-    text : the output as one text, JSON if it has several columns; of a reject what came instead.
+    text : the output as one text, JSON if it has several columns; for a reject the raw output.
     why : what is wrong, in words.
-    cost : in US dollars; ``None`` where no price is known.
+    cost : in US dollars; ``None`` if the price is unknown.
     """
 
     id: str = ""
@@ -48,24 +49,29 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """``"accept"``, ``"reject"`` or nothing."""
+        """``"accept"``, ``"reject"`` or empty."""
         label = self.mark.label if self.mark else ""
         return label if label in ("accept", "reject") else ""
 
     @property
+    def comment(self) -> str:
+        """The comment of the mark."""
+        return self.mark.reason if self.mark else ""
+
+    @property
     def failing(self) -> bool:
-        """Whether it is marked as bad, fails a check, or is no row."""
+        """Whether it is marked as bad, fails a check, or has no output row."""
         failed = any(verdict.passed is False for verdict in self.verdicts.values())
         return failed or self.label == "reject" or self.state in ("reject", "error")
 
     @property
     def unmarked(self) -> bool:
-        """Whether it could be marked, and is not."""
+        """Whether it has an output and no label."""
         return self.state == "done" and not self.label
 
 
 def as_text(output: Mapping[str, Any]) -> str:
-    """An output as one text: its one cell, or all of them as JSON.
+    """An output as one text: its only cell, or all cells as JSON.
 
     >>> as_text({"text": "Cold soup."}), as_text({"a": 1, "b": "x"})
     ('Cold soup.', '{"a": 1, "b": "x"}')
@@ -78,7 +84,7 @@ def as_text(output: Mapping[str, Any]) -> str:
 
 
 def cost_of(model: Model, completion: Completion) -> float | None:
-    """What an answer cost, in US dollars; ``None`` where no price is known."""
+    """The cost of a completion in US dollars; ``None`` if the price is unknown."""
     price = model.price
     if price is None:
         return None

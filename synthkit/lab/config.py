@@ -1,6 +1,6 @@
-"""Setup: of whom a lab asks what, how answers are read, and how they are checked.
+"""The configuration of a lab: models, checks, inputs, and how completions are parsed.
 
-What is not given is as it was when the lab was kept.
+What is not given is taken from the saved lab.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from synthkit.sessions.session import Session
 
 Models = Sequence[Model | str] | Mapping[str, Model] | Model | str
 Checks = Sequence[Check | Judge | str]
-Words = tuple[str, str]
+LineOption = tuple[str, str]
 """An option of a ``%%synth`` line and its value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """Models by what they are called, the judge, checks, inputs, and how answers are read.
+class LabConfig:
+    """The models by their labels, the judge, the checks, the inputs, and how to parse.
 
-    ``words`` are the options of a ``%%synth`` line that give the same inputs and schema; ``notes``
-    say what a lab that was opened again lacks.
+    ``parsing`` has the options ``schema``, ``labels``, ``regex`` and ``output`` that are set.
+    ``line_options`` give the same inputs and schema on a ``%%synth`` line. ``notes`` say what a lab
+    that was opened again lacks.
     """
 
     models: Mapping[str, Model]
@@ -38,27 +39,27 @@ class Setup:
     judge_name: str
     checks: Sequence[Check | Judge]
     inputs: Any
-    reading: Mapping[str, Any]
-    words: Sequence[Words]
+    parsing: Mapping[str, Any]
+    line_options: Sequence[LineOption]
     notes: Sequence[str]
 
     def body(self) -> dict[str, Any]:
-        """What can be kept of it, as plain JSON."""
-        schema = self.reading.get("schema")
-        reading = {**self.reading, **({"schema": json_schema(schema)} if schema else {})}
+        """What can be saved of it, as plain JSON."""
+        schema = self.parsing.get("schema")
+        parsing = {**self.parsing, **({"schema": json_schema(schema)} if schema else {})}
         rows = [{k: _plain(v) for k, v in row.items()} for row in tables.records(self.inputs)]
         return {
             "models": list(self.models),
             "judge": self.judge_name,
-            "checks": [one.line for one in self.checks if one.line],
+            "checks": [check.line for check in self.checks if check.line],
             "rows": rows,
-            "reading": reading,
-            "words": [list(pair) for pair in self.words],
+            "reading": parsing,
+            "words": [list(option) for option in self.line_options],
         }
 
 
-def resolve(
-    kept: Mapping[str, Any],
+def configure(
+    saved: Mapping[str, Any],
     session: Session,
     *,
     models: Models,
@@ -67,82 +68,90 @@ def resolve(
     inputs: Any,
     limit: int,
     vary: Mapping[str, Sequence[Any]] | None,
-    reading: Mapping[str, Any],
-    words: Sequence[Words],
+    parsing: Mapping[str, Any],
+    line_options: Sequence[LineOption],
     find: Callable[[str], Model] | None,
     named: Callable[[str], Any] | None,
-) -> Setup:
-    """The setup that is asked for, over the one that was kept.
+) -> LabConfig:
+    """The given configuration, completed from the saved one.
 
     Raises
     ------
     UsageError
-        If there is no model, or an input or a check makes no sense.
+        If there is no model, or an input or a check is invalid.
     """
     load = find or (lambda spec: load_model(spec, store=session.store))
-    loaded = _models(models or kept.get("models") or (), load)
-    said = judge or kept.get("judge") or next(iter(loaded.values()))
+    loaded = _models(models or saved.get("models") or (), load)
+    judge = judge or saved.get("judge") or next(iter(loaded.values()))
     notes: list[str] = []
-    stale = {"--schema"} if reading else set()
-    if inputs is not None or vary or not kept:
+    stale = {"--schema"} if parsing else set()
+    if inputs is not None or vary or not saved:
         stale |= {"--from", "--vary"}
-        if limit < 1:
-            raise UsageError(f"limit must be at least 1; got {limit}.")
-        if inputs is not None:
-            inputs = tables.take(inputs, range(min(limit, tables.size(inputs))))
-            if not tables.size(inputs):
-                raise UsageError("the table of inputs is empty; a lab needs a row to ask for.")
-        fields = conditions(inputs, 1, vary or {})
+        inputs = conditions(_limited(inputs, limit), 1, vary or {})
     else:
-        rows = kept["rows"]
+        rows = saved["rows"]
         names = rows[0] if rows else {}
-        fields = tables.build({name: [row[name] for row in rows] for name in names}, n=len(rows))
-    return Setup(
+        inputs = tables.build({name: [row[name] for row in rows] for name in names}, n=len(rows))
+    former = [option for option in map(tuple, saved.get("words", ())) if option[0] not in stale]
+    return LabConfig(
         models=loaded,
-        judge=load(said) if isinstance(said, str) else said,
-        judge_name=said if isinstance(said, str) else "",
-        checks=_checks(kept.get("checks", ()) if checks is None else checks, named, notes),
-        inputs=fields,
-        reading=dict(reading) or kept.get("reading", {}),
-        words=[*(w for w in map(tuple, kept.get("words", ())) if w[0] not in stale), *words],
+        judge=load(judge) if isinstance(judge, str) else judge,
+        judge_name=judge if isinstance(judge, str) else "",
+        checks=_checks(saved.get("checks", ()) if checks is None else checks, named, notes),
+        inputs=inputs,
+        parsing=dict(parsing) or saved.get("reading", {}),
+        line_options=[*former, *line_options],
         notes=notes,
     )
 
 
-def _models(given: Models, load: Callable[[str], Model]) -> dict[str, Model]:
-    found: dict[str, Model] = {}
-    if isinstance(given, Mapping):
-        found |= given
+def _limited(inputs: Any, limit: int) -> Any:
+    """The first rows of a table, if there is one."""
+    if limit < 1:
+        raise UsageError(f"limit must be at least 1; got {limit}.")
+    if inputs is None:
+        return None
+    if not tables.size(inputs):
+        raise UsageError("the table of inputs is empty; a lab needs at least one row.")
+    return tables.take(inputs, range(min(limit, tables.size(inputs))))
+
+
+def _models(models: Models, load: Callable[[str], Model]) -> dict[str, Model]:
+    if isinstance(models, Mapping):
+        loaded = dict(models)
     else:
-        several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-        for one in several:
-            label = one if isinstance(one, str) else one.name
-            if label in found:
+        specs: Any = models
+        if isinstance(models, str) or not isinstance(models, Sequence):
+            specs = [models]
+        loaded = {}
+        for spec in specs:
+            label = spec if isinstance(spec, str) else spec.name
+            if label in loaded:
                 raise UsageError(
                     f"two models are named {label!r}; give models={{'name': model, ...}}."
                 )
-            found[label] = load(one) if isinstance(one, str) else one
-    if not found:
-        raise UsageError('a lab needs a model: models=["smollm2"], or a model of your own.')
-    return found
+            loaded[label] = load(spec) if isinstance(spec, str) else spec
+    if not loaded:
+        raise UsageError('a lab needs a model: models=["smollm2"], or a model object.')
+    return loaded
 
 
 def _checks(
-    given: Checks, named: Callable[[str], Any] | None, notes: list[str]
+    checks: Checks, named: Callable[[str], Any] | None, notes: list[str]
 ) -> list[Check | Judge]:
-    found: list[Check | Judge] = []
-    for one in given:
-        if not isinstance(one, str):
-            found.append(one)
-        elif named is None and one.startswith(("@", "schema ")):
-            notes.append(f"the check {one!r} speaks of a variable: give it again.")
+    parsed: list[Check | Judge] = []
+    for check in checks:
+        if not isinstance(check, str):
+            parsed.append(check)
+        elif named is None and check.startswith(("@", "schema ")):
+            notes.append(f"the check {check!r} refers to a variable: give it again.")
         else:
-            found.append(parse(one, named or str))
-    return found
+            parsed.append(parse(check, named or str))
+    return parsed
 
 
 def _plain(cell: Any) -> Any:
-    """A cell that is JSON as it is, any other as the text that a template makes of it."""
+    """A cell as JSON, or as the text that a template makes of it."""
     try:
         return json.loads(json.dumps(cell, allow_nan=False))
     except (TypeError, ValueError):

@@ -1,9 +1,9 @@
-"""The matrix: which request each cell is, and what is known of it."""
+"""The matrix of a lab: the request of each cell, and its output, checks and mark."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,15 +12,15 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Request
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Verdict
-from synthkit.generation.job import Job, plan
-from synthkit.lab.answering import Inquiry, Question
-from synthkit.lab.cells import Cell, Column, as_text, cost_of
-from synthkit.lab.check_runner import Jury
-from synthkit.lab.config import Setup
-from synthkit.lab.marks import Marking
+from synthkit.generation.job import CostEstimate, Job, plan
+from synthkit.lab.cells import LabCell, LabColumn, as_text, cost_of
+from synthkit.lab.check_runner import CheckRunner
+from synthkit.lab.completions import LabCompletions, LabRequest
+from synthkit.lab.config import LabConfig
 from synthkit.lab.variants import Version
 from synthkit.prompts.parsing import Decoder
 from synthkit.recipes._prompt import decoder_for
+from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.session import Session
 from synthkit.store.ids import ID_DIGITS
 
@@ -37,21 +37,18 @@ class ColumnRequests:
 
 
 class Matrix:
-    """Rows by columns: the requests of all columns, and the cells made of their completions.
+    """Rows by columns. The cells of a column that cannot be rendered say why."""
 
-    A column that cannot be rendered has cells all the same; they say why.
-    """
-
-    def __init__(self, setup: Setup, session: Session, marking: Marking) -> None:
-        self.setup, self.session, self.marking = setup, session, marking
-        self.rows = tables.records(setup.inputs)
-        self.inquiry = Inquiry(session.store)
-        self.jury = Jury(setup.checks, setup.judge, self.inquiry)
+    def __init__(self, config: LabConfig, session: Session, annotator: Annotator) -> None:
+        self.config, self.session, self.annotator = config, session, annotator
+        self.rows = tables.records(config.inputs)
+        self.completions = LabCompletions(session.store)
+        self.checks = CheckRunner(config.checks, config.judge, self.completions)
         self._columns: dict[tuple[str, str, str], ColumnRequests | UsageError] = {}
         self._outcomes: dict[str, Mapping[str, Any] | Reject] = {}
         self._lock = threading.RLock()
 
-    def column(self, column: Column) -> ColumnRequests | UsageError:
+    def column(self, column: LabColumn) -> ColumnRequests | UsageError:
         """The requests of a column, one for each row; or why its variant cannot be rendered."""
         version = column.variant.versions[column.variant.at]
         at = (version.prompt, repr(version.sampling), column.model)
@@ -59,69 +56,84 @@ class Matrix:
             if at not in self._columns:
                 self._columns[at] = requests = self._requests(version, column.model)
                 if isinstance(requests, ColumnRequests):
-                    self.inquiry.look_up(requests.keys)
+                    self.completions.look_up(requests.keys)
             return self._columns[at]
 
-    def refuse(self, version: Version) -> None:
-        """Raise what keeps a version from being rendered for every row, if anything does."""
-        problem = self._requests(version, next(iter(self.setup.models)))
+    def check_version(self, version: Version) -> None:
+        """Raise a :class:`UsageError` if a version cannot be rendered for every row."""
+        problem = self._requests(version, next(iter(self.config.models)))
         if isinstance(problem, UsageError):
             raise problem
 
-    def cell(self, row: int, column: Column) -> Cell:
-        """What is known of one cell."""
-        planned = self.column(column)
-        if isinstance(planned, UsageError):
-            return Cell(why=str(planned), output={}, verdicts={})
-        key = planned.keys[row]
+    def cell(self, row: int, column: LabColumn) -> LabCell:
+        """One cell."""
+        requests = self.column(column)
+        if isinstance(requests, UsageError):
+            return LabCell(why=str(requests), output={}, verdicts={})
+        key = requests.keys[row]
         id = key[:ID_DIGITS]
-        mark, completion = self.marking.get(id), self.inquiry.held.get(key)
+        mark = self.annotator.history.current.get(id)
+        completion = self.completions.cached.get(key)
         if completion is None:
-            state, why = self.inquiry.state(key)
-            return Cell(id=id, state=state, why=why, output={}, verdicts={}, mark=mark)
-        found = Cell(
+            state, why = self.completions.state(key)
+            return LabCell(id=id, state=state, why=why, output={}, verdicts={}, mark=mark)
+        cell = LabCell(
             id=id,
             state="done",
             output={},
             verdicts={},
             completion=completion,
-            cost=cost_of(planned.job.model, completion),
+            cost=cost_of(requests.job.model, completion),
             mark=mark,
         )
         outcome = self._outcome(key, completion)
         if isinstance(outcome, Reject):
-            failed = {name: Verdict(False, "no row") for name in self.jury.names}
+            failed = {name: Verdict(False, "no row") for name in self.checks.names}
             why = outcome.reason
-            return replace(found, state="reject", text=outcome.raw, why=why, verdicts=failed)
+            return replace(cell, state="reject", text=outcome.raw, why=why, verdicts=failed)
         text = as_text(outcome)
-        verdicts = self.jury.verdicts(key, {**self.rows[row], **outcome}, text)
-        return replace(found, output=outcome, text=text, verdicts=verdicts)
+        verdicts = self.checks.verdicts(key, {**self.rows[row], **outcome}, text)
+        return replace(cell, output=outcome, text=text, verdicts=verdicts)
 
-    def question(self, row: int, column: Column) -> Question:
-        """What a cell asks.
+    def request(self, row: int, column: LabColumn) -> LabRequest:
+        """The request of a cell.
 
         Raises
         ------
         UsageError
             If its variant cannot be rendered.
         """
-        planned = self.column(column)
-        if isinstance(planned, UsageError):
-            raise planned
-        return Question(planned.keys[row], planned.requests[row], planned.job.recipe.prompt)
+        requests = self.column(column)
+        if isinstance(requests, UsageError):
+            raise requests
+        return LabRequest(requests.keys[row], requests.requests[row], requests.job.recipe.prompt)
 
-    def unjudged(self, row: int, column: Column) -> list[Question]:
-        """What the judges still have to be asked about a cell."""
+    def unjudged(self, row: int, column: LabColumn) -> list[LabRequest]:
+        """The requests to the judge about a cell that have no completion yet."""
         cell = self.cell(row, column)
         if cell.state != "done":
             return []
-        seen = {**self.rows[row], **cell.output}
-        return self.jury.open(self.question(row, column).key, seen, cell.text)
+        cells = {**self.rows[row], **cell.output}
+        return self.checks.missing(self.request(row, column).key, cells, cell.text)
 
-    def ids(self, column: Column) -> list[str]:
+    def ids(self, column: LabColumn) -> list[str]:
         """The ids of a column's cells."""
-        planned = self.column(column)
-        return [] if isinstance(planned, UsageError) else [k[:ID_DIGITS] for k in planned.keys]
+        requests = self.column(column)
+        return [] if isinstance(requests, UsageError) else [k[:ID_DIGITS] for k in requests.keys]
+
+    def estimate(self, columns: Sequence[LabColumn]) -> CostEstimate:
+        """The cost and time of the cells without a completion."""
+        found = map(self.column, columns)
+        dry_runs = [one.job.dry_run() for one in found if isinstance(one, ColumnRequests)]
+        estimates = [dry_run.estimate for dry_run in dry_runs if dry_run.next_requests]
+        costs = [estimate.cost for estimate in estimates]
+        seconds = [estimate.seconds for estimate in estimates]
+        return CostEstimate(
+            prompt_tokens=sum(estimate.prompt_tokens for estimate in estimates),
+            completion_tokens=sum(estimate.completion_tokens for estimate in estimates),
+            cost=None if None in costs else sum(cost or 0.0 for cost in costs),
+            seconds=None if None in seconds else sum(one or 0.0 for one in seconds),
+        )
 
     def _outcome(self, key: str, completion: Completion) -> Mapping[str, Any] | Reject:
         if key not in self._outcomes:
@@ -130,7 +142,7 @@ class Matrix:
 
     @cached_property
     def _decoder(self) -> Decoder:
-        return decoder_for(tables.columns(self.setup.inputs), **self.setup.reading)
+        return decoder_for(tables.columns(self.config.inputs), **self.config.parsing)
 
     def _requests(self, version: Version, model: str) -> ColumnRequests | UsageError:
         if not version.prompt.strip():
@@ -138,11 +150,11 @@ class Matrix:
         try:
             job = plan(
                 version.prompt,
-                model=self.setup.models[model],
+                model=self.config.models[model],
                 session=self.session,
-                rows=self.setup.inputs,
+                rows=self.config.inputs,
                 sampling=version.sampling,
-                **self.setup.reading,
+                **self.config.parsing,
             )
         except UsageError as error:
             return error

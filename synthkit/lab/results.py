@@ -1,62 +1,65 @@
-"""What a lab found: a table of its cells, the ranking of its variants, and the winner's cell."""
+"""The results of a lab: a table of its cells, and the ranking of its columns."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.lexical_diversity import distinct_n
 from synthkit.evaluate.raters.variant_ranking import Entry, Share, rank
-from synthkit.lab.cells import Cell, Column
-from synthkit.prompts.parsing import json_schema
+from synthkit.lab.cells import LabCell, LabColumn
 
-if TYPE_CHECKING:
-    from synthkit.lab.lab import Laboratory
+CellAt = Callable[[int, LabColumn], LabCell]
+"""Returns the cell of a row and a column."""
+Ranking = list[tuple[LabColumn, Entry]]
+"""The columns with their results, the best first."""
 
 
-def results(lab: Laboratory) -> Any:
+def results_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[LabColumn], cell_at: CellAt
+) -> Any:
     """A DataFrame with one row for each cell.
 
     ``id``, ``variant``, ``model``, the fields, the output columns, ``state``, ``why`` (what is
     wrong), ``checks`` (name -> passed; ``None`` is no verdict), ``mark``, ``comment``, ``seconds``,
     ``tokens`` and ``cost``. The inputs' own id is ``parent``, as in the results of ``%%synth``; a
-    field that has another of these names is called ``field_...``.
+    field with another of these names is called ``field_...``.
     """
-    own = {"id", "variant", "model", *_measures(Cell(output={}, verdicts={}))}
-    rows = []
-    for n, fields in enumerate(lab.rows):
-        shown = {_called(key, own): value for key, value in fields.items()}
-        for column in lab.columns:
-            cell = lab.cell(n, column)
+    last = list(_measures(LabCell(output={}, verdicts={})))
+    reserved = {"id", "variant", "model", *last}
+    records = []
+    for n, fields in enumerate(rows):
+        shown = {_field_name(name, reserved): value for name, value in fields.items()}
+        for column in columns:
+            cell = cell_at(n, column)
             ids = {"id": cell.id, "variant": column.variant.title, "model": column.model}
-            rows.append(ids | shown | dict(cell.output) | _measures(cell))
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    last = [name for name in names if name in _measures(Cell(output={}, verdicts={}))]
-    names = [name for name in names if name not in last] + last
-    return tables.build({name: [row.get(name) for row in rows] for name in names}, n=len(rows))
+            records.append(ids | shown | dict(cell.output) | _measures(cell))
+    names = dict.fromkeys(name for record in records for name in record)
+    names = {name: None for name in names if name not in last} | dict.fromkeys(last)
+    return tables.build(
+        {name: [record.get(name) for record in records] for name in names}, n=len(records)
+    )
 
 
-def entries(lab: Laboratory, rows: Iterable[int] | None = None) -> list[tuple[Column, Entry]]:
-    """Each column with what its cells came to, the best first."""
-    chosen = list(range(len(lab.rows)) if rows is None else rows)
+def ranking(columns: Sequence[LabColumn], rows: Iterable[int], cell_at: CellAt) -> Ranking:
+    """The columns with their results over some rows, the best first."""
+    rows = list(rows)
     found = {
-        column.name: (column, _entry(column.name, [lab.cell(n, column) for n in chosen]))
-        for column in lab.columns
+        column.name: (column, _entry(column.name, [cell_at(row, column) for row in rows]))
+        for column in columns
     }
     return [found[entry.name] for entry in rank(entry for _, entry in found.values())]
 
 
-def ranked(lab: Laboratory) -> Any:
+def ranking_table(ranked: Ranking) -> Any:
     """A DataFrame with one row for each column of the matrix, the best first."""
-    rows: list[Mapping[str, Any]] = []
-    for column, entry in entries(lab):
+    records: list[Mapping[str, Any]] = []
+    for column, entry in ranked:
         accept, checks = entry.accept.interval, entry.checks.interval
-        rows.append(
+        records.append(
             {
                 "variant": column.variant.title,
                 "model": column.model,
@@ -76,69 +79,37 @@ def ranked(lab: Laboratory) -> Any:
                 "cost": entry.cost,
             }
         )
-    return tables.build({name: [row[name] for row in rows] for name in rows[0]})
+    return tables.build({name: [record[name] for record in records] for name in records[0]})
 
 
-def winner(lab: Laboratory) -> Column | None:
-    """The column that ranks first; ``None`` while nothing is marked or checked."""
-    column, entry = entries(lab)[0]
+def winner(ranked: Ranking) -> LabColumn | None:
+    """The first column; ``None`` if it has no marks and no verdicts."""
+    column, entry = ranked[0]
     return column if entry.accept.n or entry.checks.n else None
 
 
-def source(lab: Laboratory, column: Column) -> str:
-    """The ``%%synth`` cell that goes on with a column: its rows are not asked again.
-
-    Inputs and a schema that no word of a line stands for are kept in the session's folder, and the
-    cell reads them from there.
-    """
-    words = [word for pair in lab.setup.words for word in pair]
-    reading = lab.setup.reading
-    if any(lab.rows) and not {"--from", "--vary"} & set(words):
-        lab.session.save(f"{lab.name}_inputs", lab.setup.inputs)
-        words += ["--from", f"{lab.name}_inputs"]
-    if "schema" in reading and "--schema" not in words:
-        path = lab.session.folder / f"{lab.name}_schema.json"
-        path.write_text(json.dumps(json_schema(reading["schema"])), encoding="utf-8")
-        words += ["--schema", str(path)]
-    if "labels" in reading:
-        words += ["--labels", ",".join(map(str, reading["labels"]))]
-    for name in ("regex", "output"):
-        words += [f"--{name}", reading[name]] if name in reading else []
-    draws = column.variant.sampling
-    given = {
-        "--temperature": draws.temperature,
-        "--top-p": draws.top_p,
-        "--max-tokens": draws.max_tokens,
-        "--seed": draws.seed,
-    }
-    for option, value in given.items():
-        words += [] if value is None else [option, str(value)]
-    for text in draws.stop:
-        words += ["--stop", text]
-    for name, value in draws.extra.items():
-        words += ["--extra", f"{name}={json.dumps(value)}"]
-    line = shlex.join(["%%synth", lab.name, "--model", column.model, *words])
-    return f"{line}\n{column.variant.prompt}"
-
-
-def _entry(name: str, cells: list[Cell]) -> Entry:
+def _entry(name: str, cells: list[LabCell]) -> Entry:
     done = [cell for cell in cells if cell.completion is not None]
+    completions = [cell.completion for cell in done if cell.completion is not None]
     texts = [cell.text for cell in cells if cell.state == "done"]
     labels = [cell.label for cell in done if cell.label]
     passed = [v.passed for cell in done for v in cell.verdicts.values() if v.passed is not None]
-    taken = [cell.completion for cell in done if cell.completion is not None]
-    costs = [cell.cost for cell in done if cell.cost is not None]
     return Entry(
         name=name,
         cells=len(done),
         accept=Share(labels.count("accept"), len(labels)),
         checks=Share(sum(passed), len(passed)),
-        words=fmean(len(text.split()) for text in texts) if texts else None,
+        words=_mean(len(text.split()) for text in texts),
         distinct=_distinct(texts),
-        seconds=fmean(one.seconds for one in taken) if taken else None,
-        tokens=fmean(one.prompt_tokens + one.completion_tokens for one in taken) if taken else None,
-        cost=fmean(costs) if costs else None,
+        seconds=_mean(one.seconds for one in completions),
+        tokens=_mean(one.prompt_tokens + one.completion_tokens for one in completions),
+        cost=_mean(cell.cost for cell in done if cell.cost is not None),
     )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return fmean(values) if values else None
 
 
 def _distinct(texts: list[str]) -> float | None:
@@ -148,21 +119,21 @@ def _distinct(texts: list[str]) -> float | None:
         return None
 
 
-def _called(field: str, own: Collection[str]) -> str:
-    if field == "id":
+def _field_name(name: str, reserved: Collection[str]) -> str:
+    if name == "id":
         return "parent"
-    return f"field_{field}" if field in own else field
+    return f"field_{name}" if name in reserved else name
 
 
-def _measures(cell: Cell) -> dict[str, Any]:
-    done = cell.completion
+def _measures(cell: LabCell) -> dict[str, Any]:
+    completion = cell.completion
     return {
         "state": cell.state,
         "why": cell.why,
         "checks": {name: verdict.passed for name, verdict in cell.verdicts.items()},
         "mark": cell.label,
-        "comment": cell.mark.reason if cell.mark else "",
-        "seconds": done.seconds if done else None,
-        "tokens": done.prompt_tokens + done.completion_tokens if done else None,
+        "comment": cell.comment,
+        "seconds": completion.seconds if completion else None,
+        "tokens": completion.prompt_tokens + completion.completion_tokens if completion else None,
         "cost": cell.cost,
     }

@@ -1,4 +1,4 @@
-"""Variants: the prompts that are compared, each with its sampling and all it ever was."""
+"""Variants: the prompts that a lab compares, each with its sampling and its earlier versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synthkit.core.types import Sampling
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a variant was at one time: a template, and how its tokens are drawn."""
+    """One version of a variant: a prompt template and the sampling."""
 
     prompt: str
     sampling: Sampling = field(default_factory=Sampling)
@@ -24,11 +24,11 @@ class Variant:
 
     Parameters
     ----------
-    key : its letter; never given to another.
-    name : what people call it; empty for the letter alone.
-    versions : all that it was, the oldest first; none is ever taken out.
-    at : which of them stands.
-    deleted : whether it is out of sight; it can be had back.
+    key : its letter; never used for another variant.
+    name : its name; empty for the letter alone.
+    versions : all its versions, the oldest first; none is ever removed.
+    at : the index of the current version.
+    deleted : whether it is hidden; it can be restored.
     """
 
     key: str
@@ -39,12 +39,12 @@ class Variant:
 
     @property
     def prompt(self) -> str:
-        """The template that stands."""
+        """The current prompt template."""
         return self.versions[self.at].prompt
 
     @property
     def sampling(self) -> Sampling:
-        """The sampling that stands."""
+        """The current sampling."""
         return self.versions[self.at].sampling
 
     @property
@@ -53,7 +53,7 @@ class Variant:
         return f"{self.key} {self.name}".strip()
 
     def edited(self, version: Version) -> Variant:
-        """With another version standing: a new one, or one that it was before.
+        """The variant with a new current version, or with an earlier one if it is the same.
 
         >>> a = Variant("A", versions=(Version("Be brief."),)).edited(Version("Be kind."))
         >>> a.at, a.edited(Version("Be brief.")).at, len(a.versions)
@@ -64,12 +64,12 @@ class Variant:
         return replace(self, versions=(*self.versions, version), at=len(self.versions))
 
     def back(self, at: int) -> Variant:
-        """With the version at a place standing again.
+        """The variant with an earlier version as the current one.
 
         Raises
         ------
         UsageError
-            If there is none at that place.
+            If there is no version with that index.
         """
         if not 0 <= at < len(self.versions):
             raise UsageError(f"{self.title} has versions 0 to {len(self.versions) - 1}; got {at}.")
@@ -87,10 +87,10 @@ class Variant:
 
 
 def from_body(body: Mapping[str, Any]) -> Variant:
-    """The variant in what :meth:`Variant.body` gave.
+    """The variant that :meth:`Variant.body` describes.
 
-    >>> one = Variant("A", "shorter")
-    >>> from_body(one.body()) == one
+    >>> variant = Variant("A", "shorter")
+    >>> from_body(variant.body()) == variant
     True
     """
     versions = tuple(Version(prompt, Sampling(**draws)) for prompt, draws in body["versions"])

@@ -1,43 +1,87 @@
-"""Text embeddings from the catalog: ``wordllama`` needs no torch, ``minilm`` is better."""
+"""Embedders: what turns texts into vectors, and ``load_embedder``, which finds one by its spec."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from synthkit.core.errors import ModelNotFound, UsageError, unknown
+from synthkit.core.registry import Registry
+from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.models.schemes import create
 
-from synthkit.core.errors import UsageError
-from synthkit.core.extras import need
-from synthkit.models.hub import catalog
-
-WHY = "to embed texts"
-BATCH = 64
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Embedder(Protocol):
-    """Anything that turns texts into vectors whose scalar product is their likeness, -1..1."""
+    """Anything that turns texts into vectors. Their scalar product is the similarity, -1..1."""
 
-    name: str
-    fingerprint: str
-    dim: int
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Text that is equal for two embedders only if they give equal vectors."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, dim) float32, rows L2-normalised; a text without tokens gives a row of zeros."""
         ...
 
 
-def load_embedder(name: str) -> Embedder:
-    """An embedder of the catalog; its files are fetched now, its weights loaded when first used.
+EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
+    "embedder", decorator="embedder", package="synthkit.models"
+)
+"""Name or scheme -> factory: those of synthkit, of installed packages and of the notebook."""
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+def embedder(scheme: str) -> Callable[[Factory], Factory]:
+    """Register a factory of embedders for ``load_embedder("scheme:name", ...)``: a decorator.
+
+    The factory takes the name (``""`` for a spec without a colon), and the options of
+    ``load_embedder`` as keyword arguments.
+    """
+
+    def register(factory: Factory) -> Factory:
+        EMBEDDERS.add(scheme, factory, factory)
+        return factory
+
+    return register
+
+
+def embedder_specs() -> list[str]:
+    """What ``load_embedder`` takes: catalog names, and schemes with a colon. Imports none."""
+    return [name if name in CATALOG else f"{name}:" for name in EMBEDDERS]
+
+
+def load_embedder(spec: str, **options: Any) -> Embedder:
+    """The embedder that ``spec`` names. Its weights are loaded when it is first used.
+
+    Parameters
+    ----------
+    spec : ``"wordllama"`` or ``"minilm"`` of the catalog; ``"hf:<repo id or folder>"`` for a
+        sentence encoder that transformers loads; ``"openai:<name>"`` for a server's
+        ``/embeddings``; or a name that :func:`embedder` registered.
+    options : of the embedder: see :func:`synthkit.models.transformers.embedder.load_encoder` and
+        :func:`synthkit.models.openai.embedder.endpoint_embedder`.
 
     Raises
     ------
     ModelNotFound
-        If the catalog has no such model, or it cannot be fetched.
+        If there is no such embedder, or it cannot be fetched.
     UsageError
-        If it is not an embedder.
+        If it is not an embedder, or has no such option.
 
     Examples
     --------
@@ -45,103 +89,19 @@ def load_embedder(name: str) -> Embedder:
     >>> vectors.shape
     (2, 256)
     """
-    entry = catalog.entry(name)
-    if entry.kind != "embedder":
-        known = [known.name for known in catalog.CATALOG.values() if known.kind == "embedder"]
-        raise UsageError(f"{name} is not an embedder; the catalog's are {', '.join(known)}.")
-    folder = catalog.fetch(name)
-    kind = StaticEmbedder if name == "wordllama" else SentenceEmbedder
-    return kind(name, folder, f"embed weights={catalog.weights(name)}")
+    scheme, _, name = spec.partition(":")
+    if spec in CATALOG and spec not in EMBEDDERS:
+        specs = ", ".join(embedder_specs())
+        raise UsageError(f"{spec} is not an embedder; embedders are {specs}.")
+    if scheme not in EMBEDDERS:
+        raise ModelNotFound(unknown("embedder", spec, embedder_specs()))
+    return create(EMBEDDERS[scheme], name, options, f"an embedder {spec!r}")
 
 
-class StaticEmbedder:
-    """The mean of the tokens' vectors, read from a table, without torch.
+def normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows divided by their L2 norms, in place; rows of zeros stay."""
+    import numpy as np
 
-    It gives what ``wordllama.WordLlama.load().embed(texts, norm=True)`` gives.
-    """
-
-    dim = 256
-
-    def __init__(self, name: str, folder: Path, fingerprint: str) -> None:
-        self.name, self.folder, self.fingerprint = name, folder, fingerprint
-        self._loaded: tuple[Any, NDArray[np.float32]] | None = None
-
-    def _load(self) -> tuple[Any, NDArray[np.float32]]:
-        if self._loaded is None:
-            tokenizers = need("tokenizers", extra="local", why=WHY)
-            safetensors = need("safetensors.numpy", extra="local", why=WHY)
-            weights, tokens = (self.folder / m.name for m in catalog.CATALOG[self.name].members)
-            tokenizer = tokenizers.Tokenizer.from_file(str(tokens))
-            tokenizer.no_padding()
-            tokenizer.no_truncation()
-            table = safetensors.load_file(str(weights))["embedding.weight"].astype(np.float32)
-            self._loaded = tokenizer, table
-        return self._loaded
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n, 256) float32, rows L2-normalised; a text without tokens gives a row of zeros."""
-        tokenizer, table = self._load()
-        out = np.zeros((len(texts), self.dim), np.float32)
-        for start in range(0, len(texts), BATCH):
-            part = list(texts[start : start + BATCH])
-            for at, coded in enumerate(tokenizer.encode_batch(part, add_special_tokens=False)):
-                if coded.ids:
-                    out[start + at] = table[np.minimum(coded.ids, len(table) - 1)].mean(axis=0)
-        return _normalised(out)
-
-
-class SentenceEmbedder:
-    """A transformer's token states, averaged: all-MiniLM-L6-v2 as its model card defines it.
-
-    Texts are cut at 256 tokens, as the model was trained.
-    """
-
-    dim = 384
-    longest = 256
-
-    def __init__(self, name: str, folder: Path, fingerprint: str) -> None:
-        self.name, self.folder, self.fingerprint = name, folder, fingerprint
-        self._loaded: tuple[Any, Any] | None = None
-
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            torch = need("torch", extra="local", why=WHY)
-            transformers = need("transformers", extra="local", why=WHY)
-            from synthkit.models.transformers.loading import quiet
-
-            with quiet():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(self.folder)
-                net = transformers.AutoModel.from_pretrained(self.folder, dtype=torch.float32)
-            self._loaded = tokenizer, net.eval()
-        return self._loaded
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n, 384) float32, rows L2-normalised; an empty text has a vector as well."""
-        out = np.zeros((len(texts), self.dim), np.float32)
-        if not len(texts):
-            return out
-        import torch
-
-        tokenizer, net = self._load()
-        # texts of like length share a batch, so that little is spent on padding
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            coded = tokenizer(
-                [texts[row] for row in rows],
-                padding=True,
-                truncation=True,
-                max_length=self.longest,
-                return_tensors="pt",
-            )
-            with torch.inference_mode():
-                states = net(**coded).last_hidden_state  # (rows, tokens, dim)
-            mask = coded["attention_mask"][:, :, None].float()
-            out[rows] = ((states * mask).sum(1) / mask.sum(1)).numpy()
-        return _normalised(out)
-
-
-def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: NDArray[np.float32] = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
     return unit

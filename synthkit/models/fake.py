@@ -1,4 +1,4 @@
-"""A model without weights: deterministic, free, and as unreliable as it is told to be."""
+"""Fake: a model without weights for tests and lessons, deterministic and free of charge."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from synthkit.core.errors import ModelError
 from synthkit.core.types import Completion, Request, digest
+from synthkit.models.schemes import model_scheme
 
 _WORDS = (
     "the a one this every warm cold quiet late small bright old soup bread table waiter garden "
@@ -21,24 +22,24 @@ _WORDS = (
 
 
 class Fake:
-    """A model for tests, lessons and dry runs: the same request always has the same answer.
+    """A model for tests, lessons and dry runs: equal requests have equal completions.
 
     Parameters
     ----------
-    answer : what it says: a text for all, or a function of the request; ``None`` for a short
-        sentence of seeded words, or a value that follows the request's schema.
-    score : the log-probability of each token (here, a word) of a text that is given to be scored: a
-        function of the request; ``None`` for seeded ones, from -5 to 0.
-    seconds : how long each answer takes. ``concurrency`` of them pass at once.
-    fail, babble : shares, 0..1, of requests that come back as errors, or as text that follows no
-        schema. Which ones depends on the request alone.
+    answer : the completion's text, the same for all requests or a function of the request;
+        ``None`` for a short sentence of seeded words, or a value of the request's schema.
+    score : the log-probability of each token (here, a word) of a text to score, a function of the
+        request; ``None`` for seeded values from -5 to 0.
+    seconds : the time of one completion; ``concurrency`` of them overlap.
+    fail, babble : shares, 0..1, of requests whose completions are errors, or texts that do not
+        follow the schema. Which ones depends only on the request.
     stall : share of requests that take twenty times as long.
-    die_after : raise ``ModelError`` once this many were answered.
+    die_after : raise ``ModelError`` after this many completions.
     name : part of the fingerprint, so that two fakes can differ.
 
     Attributes
     ----------
-    asked : every request that was answered, in order; an empty list if the session had them all.
+    asked : the requests it has answered, in order. Requests that the session answers are not here.
 
     Examples
     --------
@@ -70,10 +71,10 @@ class Fake:
 
     @property
     def fingerprint(self) -> str:
-        """The name, the text it always says if there is one, and how much of it is babble."""
-        said = {"says": self._answer} if isinstance(self._answer, str) else {}
+        """The name, the fixed text if there is one, and the share of babble, as JSON."""
+        fixed = {"says": self._answer} if isinstance(self._answer, str) else {}
         babble = {"babble": self._babble} if self._babble else {}
-        return json.dumps({"model": f"fake:{self.name}"} | said | babble)
+        return json.dumps({"model": f"fake:{self.name}"} | fixed | babble)
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs, ``concurrency`` of them at a time."""
@@ -118,15 +119,21 @@ class Fake:
         return Completion(text, "stop", max(1, letters // 4), tokens, self._seconds, pairs)
 
     def _scored(self, request: Request, text: str) -> Completion:
-        """A text's words with their log-probabilities; the first has none without messages."""
+        """The words of a text with log-probabilities; without messages, the first has none."""
         words = re.findall(r"\s*\S+|\s+$", text)
         draw = random.Random(request.row_seed)
-        said = self._score
-        values = [-5 * draw.random() if said is None else said(request) for _ in words]
+        score = self._score
+        values = [-5 * draw.random() if score is None else score(request) for _ in words]
         pairs = tuple(zip(words, values, strict=True))
         letters = sum(len(message.content) for message in request.messages)
         tokens = max(1, letters // 4) + len(words)
         return Completion(text, "stop", tokens, 0, self._seconds, pairs[not request.messages :])
+
+
+@model_scheme("fake")
+def _load(name: str, **options: Any) -> Fake:
+    """A model without weights, for tests and lessons."""
+    return Fake(name=name or "fake", **options)
 
 
 def sentence(draw: random.Random) -> str:
@@ -135,8 +142,8 @@ def sentence(draw: random.Random) -> str:
 
 
 def instance(schema: Any, draw: random.Random, root: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value that follows a JSON Schema of the common kinds, drawn at random."""
-    deep = depth > 4  # a schema that refers to itself has to end somewhere
+    """A random value that follows a JSON Schema of the common kinds."""
+    deep = depth > 4  # a schema may refer to itself
     if "$ref" in schema:
         target: Any = root
         for step in schema["$ref"].removeprefix("#/").split("/"):
@@ -177,7 +184,7 @@ def instance(schema: Any, draw: random.Random, root: Mapping[str, Any], depth: i
 
 
 def _between(schema: Mapping[str, Any], step: float, width: float) -> tuple[float, float]:
-    """The least and the most a number may be, by its schema."""
+    """The bounds of a number, by its schema."""
     low, high = schema.get("minimum"), schema.get("maximum")
     if "exclusiveMinimum" in schema:
         low = schema["exclusiveMinimum"] + step
@@ -189,5 +196,5 @@ def _between(schema: Mapping[str, Any], step: float, width: float) -> tuple[floa
 
 
 def _share(request: Request, purpose: str) -> float:
-    """A number in 0..1 that depends on the request and the purpose alone."""
+    """A number in 0..1 that depends only on the request and the purpose."""
     return int(digest([purpose, request.row_seed])[:8], 16) / 2**32

@@ -1,4 +1,7 @@
-from .output.figures import Plotted as Plotted
+from .context import Context as Context
+from .output.figures import FigureOutput as FigureOutput
+from .verbs._base import argument as argument
+from .verbs._base import verb as verb
 from .widgets.explorer.widget import Explorer as Explorer
 from .widgets.grid.preview import Preview as Preview
 from .widgets.grid.widget import TableView as TableView

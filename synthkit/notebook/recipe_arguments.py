@@ -1,4 +1,4 @@
-"""Recipes on a ``%%synth`` line: what each takes, by its signature, and how it is built."""
+"""Recipes on a ``%%synth`` line: the options of each, from its signature, and how it is built."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any, Literal
 from IPython.core.magic_arguments import argument
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.data.expressions import rule
-from synthkit.notebook import arguments as opts
+from synthkit.notebook.arguments import ARGUMENTS
+from synthkit.notebook.context import EMBEDDER, Context
+from synthkit.notebook.names import Names, plain, sampling
 from synthkit.prompts.conditions import Sampler, conditions
 from synthkit.recipes._base import RECIPES, Recipe
 from synthkit.recipes._from_function import from_function
@@ -30,40 +31,48 @@ _ROWS = frozenset("source vary n sampler like where".split())
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A recipe by its name: one of :mod:`synthkit.recipes`, or a function in a variable."""
+class LineRecipe:
+    """A recipe that a line names: a registered one, or a generator function in a variable.
+
+    Parameters
+    ----------
+    from_function : whether ``function`` is such a generator function, which gets its rows from
+        :func:`~synthkit.recipes.from_function`.
+    """
 
     name: str
     function: Callable[..., Any]
-    own: bool = False
+    from_function: bool = False
 
     @property
-    def what(self) -> str:
-        """What it makes, in one line."""
-        return (inspect.getdoc(self.function) or "").split("\n")[0]
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     @property
     def paper(self) -> str:
-        """Where the method is from."""
+        """The first arXiv number in its docstring; empty if it has none."""
         found = _PAPER.search(inspect.getdoc(self.function) or "")
         return f"arXiv {found[0]}" if found else ""
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """What may be said on a line: all but a first parameter of one's own function."""
-        found = inspect.signature(self.function).parameters
+        """The parameters that a line may set; only keyword-only ones of a generator function."""
+        parameters = inspect.signature(self.function).parameters.values()
         return {
-            one.name: one for one in found.values() if not self.own or one.kind is one.KEYWORD_ONLY
+            one.name: one
+            for one in parameters
+            if not self.from_function or one.kind is one.KEYWORD_ONLY
         }
 
     @property
     def takes_rows(self) -> bool:
         """Whether it works on rows."""
-        return self.own or "rows" in self.parameters
+        return self.from_function or "rows" in self.parameters
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
-        """The types of its parameters, as far as they can be told."""
+        """The types of its parameters; none if they cannot be resolved."""
         shared = {
             name: parameter.annotation
             for name, parameter in self.parameters.items()
@@ -71,37 +80,38 @@ class Entry:
         }
         try:
             return shared | typing.get_type_hints(self.function, include_extras=True)
-        except (NameError, TypeError):  # a function of a notebook may be annotated with anything
+        except (NameError, TypeError):  # a notebook's function may have any annotation
             return {}
 
     @cached_property
     def arguments(self) -> list[Any]:
-        """Its options besides those of every ``%%synth``."""
-        known = {option for one in opts.ARGUMENTS for option in one.args}
+        """Its arguments besides those of every ``%%synth``."""
+        known = {option for one in ARGUMENTS for option in one.args}
         return [
-            argument(self._option(name), dest=name, **self._kept(name, parameter))
+            argument(self._option(name), dest=name, **self._argument(name, parameter))
             for name, parameter in self.parameters.items()
             if name not in ("prompt", "rows", "sampling") and self._option(name) not in known
         ]
 
     def _option(self, name: str) -> str:
-        """How an option is written: what is on unless it is said otherwise is turned off by it."""
+        """The option of a parameter: ``--no-NAME`` for a flag that is on by default."""
         off = self.hint(name) is bool and self.parameters[name].default is True
         return f"--{'no-' if off else ''}{name.replace('_', '-')}"
 
-    def _kept(self, name: str, parameter: inspect.Parameter) -> dict[str, Any]:
-        """How argparse reads one option."""
+    def _argument(self, name: str, parameter: inspect.Parameter) -> dict[str, Any]:
+        """The keywords of argparse for one option."""
         hint = self.hint(name)
-        said = "" if parameter.default in (parameter.empty, None) else f"{parameter.default!r}"
-        told: dict[str, Any] = {"help": f"by default {said}".replace("%", "%%") if said else None}
         if hint is bool:
             action = "store_false" if parameter.default else "store_true"
             return {"action": action, "default": None, "help": None}
+        has_default = parameter.default not in (parameter.empty, None)
+        default = f"default: {parameter.default!r}".replace("%", "%%") if has_default else None
+        keywords: dict[str, Any] = {"help": default}
         if typing.get_origin(hint) is Literal:
-            return told | {"choices": list(typing.get_args(hint))}
+            return keywords | {"choices": list(typing.get_args(hint))}
         if hint in (int, float):
-            return told | {"type": hint, "metavar": "N"}
-        return told | {"metavar": hint if isinstance(hint, str) else "VALUE"}
+            return keywords | {"type": hint, "metavar": "N"}
+        return keywords | {"metavar": hint if isinstance(hint, str) else "VALUE"}
 
     def hint(self, name: str) -> Any:
         """The kind of an option: a type, or the tag of an annotation, such as ``"TABLE"``."""
@@ -115,23 +125,24 @@ class Entry:
         tags = getattr(hint, "__metadata__", ())
         return tags[0] if tags else hint
 
-    def build(self, options: Any, names: opts.Names, cell: str, defaults: Sampling) -> Recipe:
-        """The recipe that a line asks for.
+    def build(self, options: Any, context: Context, cell: str) -> Recipe:
+        """The recipe that a line and a cell ask for.
 
         Raises
         ------
         UsageError
-            If the line says something that the recipe does not take.
+            If the line has an option that the recipe does not take, or lacks one that it needs.
         """
         self._refuse(options)
-        given: dict[str, Any] = {}
+        names = context.names
         fields = [name.partition("=")[0].strip() for name in options.vary]
         fields += ["label"] if options.labels else []
         for source in filter(None, (options.source, options.like)):
             fields += tables.columns(names.table(source))
         rows = self._rows(options, names, fields) if self.takes_rows else None
+        values: dict[str, Any] = {}
         if "prompt" in self.parameters:
-            given["prompt"] = cell
+            values["prompt"] = cell
         elif cell.strip():
             raise UsageError(
                 f"the recipe {self.name} takes no prompt; write %synth make {options.name} "
@@ -140,42 +151,43 @@ class Entry:
         for name in self.parameters:
             value = getattr(options, name, None)
             if name == "sampling":
-                given[name] = opts.sampling(options, defaults)
+                values[name] = sampling(options, context.sampling)
             elif name == "vary" and options.vary:
-                given[name] = opts.vary(options.vary, names)
+                values[name] = names.vary(options.vary)
             elif name not in ("prompt", "rows") and value is not None and value != []:
-                given[name] = self._value(name, value, names, fields)
+                values[name] = self._value(name, value, context, fields)
         for name in self.parameters:
-            if name not in given and self.hint(name) in TOOLS:
-                given[name] = TOOLS[self.hint(name)](EMBEDDER)
-        if self.own:
-            return from_function(self.function, rows, **given)
+            if name not in values and self.hint(name) in TOOLS:
+                values[name] = TOOLS[self.hint(name)](context.embedder(EMBEDDER).embed)
+        if self.from_function:
+            return from_function(self.function, rows, **values)
         if self.takes_rows and rows is not None:
-            given["rows"] = rows
+            values["rows"] = rows
         for name, parameter in self.parameters.items():
-            if parameter.default is parameter.empty and name not in given:
+            if parameter.default is parameter.empty and name not in values:
                 option = "--from TABLE" if name == "rows" else f"--{name.replace('_', '-')}"
                 raise UsageError(f"the recipe {self.name} needs {option}.")
-        recipe: Recipe = self.function(**given)
+        recipe: Recipe = self.function(**values)
         return recipe
 
     def _refuse(self, options: Any) -> None:
-        """Refuse what the line says and the recipe does not take."""
+        """Refuse an option of every cell that this recipe does not take."""
         taken = {*_SHARED, *self.parameters}
         taken |= _SAMPLING if "sampling" in self.parameters else set()
         taken |= _ROWS if self.takes_rows else set()
         for name, value in vars(options).items():
-            if name not in taken and _is_given(value):
+            is_set = not (value is None or value is False or value == [])
+            if name not in taken and is_set:
                 option = {"source": "from"}.get(name, name).replace("_", "-")
                 raise UsageError(
                     f"the recipe {self.name} takes no --{option}; "
                     f"%synth recipes {self.name} explains it."
                 )
 
-    def _rows(self, options: Any, names: opts.Names, fields: Sequence[str]) -> Any:
-        """The rows it works on: those of a table, varied where the recipe does not do so itself."""
+    def _rows(self, options: Any, names: Names, fields: Sequence[str]) -> Any:
+        """The rows it works on: those of a table, varied unless the recipe varies them itself."""
         rows = names.table(options.source) if options.source else None
-        vary = {} if "vary" in self.parameters else opts.vary(options.vary, names)
+        vary = {} if "vary" in self.parameters else names.vary(options.vary)
         n = None if "n" in self.parameters else options.n
         if not vary and n is None:
             return rows
@@ -186,93 +198,74 @@ class Entry:
         sampler: Sampler = options.sampler or "product"
         return conditions(rows, n, vary, sampler, seed, like=like, where=where)
 
-    def _value(self, name: str, value: Any, names: opts.Names, fields: Sequence[str]) -> Any:
-        """What an option's text stands for."""
+    def _value(self, name: str, value: Any, context: Context, fields: Sequence[str]) -> Any:
+        """The value of an option, read by the type of its parameter."""
         if not isinstance(value, str):
             return value
-        hint = self.hint(name)
+        hint, names = self.hint(name), context.names
         if hint == "TABLE":
             return names.table(value)
         if name == "where" and not value.startswith("@"):
             return rule(value, fields)
         if hint in TOOLS:
-            return TOOLS[hint](value)
+            return TOOLS[hint](context.embedder(value).embed)
         if typing.get_origin(hint) in (Sequence, list, tuple):
-            found = names.values(value)
+            values = names.values(value)
             number = next((one for one in (int, float) if one in typing.get_args(hint)), None)
             try:
-                return [number(one) for one in found] if number else found
+                return [number(one) for one in values] if number else values
             except (TypeError, ValueError):
                 raise UsageError(f"--{name} {value}: expected numbers.") from None
         if value.startswith("@"):
-            return names.value(value[1:])
-        return value if hint is str else opts.plain(value)
+            return names.value(value)
+        return value if hint is str else plain(value)
 
 
-def entries(names: opts.Names | None = None) -> dict[str, Entry]:
-    """The recipes by name: those of synthkit, then generator functions in variables."""
-    found = {
-        name: Entry(name, function, own=inspect.isgeneratorfunction(function))
-        for name, function in RECIPES.items()
-    }
-    if names is not None:
-        for name, value in names.public.items():
-            first = inspect.isgeneratorfunction(value) and next(
-                iter(inspect.signature(value).parameters), ""
-            )
-            if first in ("row", "rows"):
-                found[name] = Entry(name, value, own=True)
-    return found
+def recipe_names(names: Names) -> list[str]:
+    """The registered recipes, then the generator functions in variables; imports no recipe."""
+    functions = [
+        name
+        for name, value in names.public.items()
+        if inspect.isgeneratorfunction(value)
+        and next(iter(inspect.signature(value).parameters), "") in ("row", "rows")
+    ]
+    return list(dict.fromkeys([*RECIPES.listed(), *functions]))
 
 
-def entry(name: str, names: opts.Names) -> Entry:
-    """The recipe of that name.
+def find_recipe(name: str, names: Names) -> LineRecipe:
+    """The recipe of a name, or the function in a variable of that name.
 
     Raises
     ------
     UsageError
-        If there is none; names those there are.
+        If there is neither; lists the recipes.
     """
     name = name.removeprefix("@").replace("-", "_")
-    held = names.variables.get(name)
-    if name not in RECIPES and callable(held):
-        return Entry(name, held, own=True)
-    found = entries(names)
-    if name not in found:
-        raise UsageError(unknown("recipe", name, found))
-    return found[name]
+    if name in RECIPES:
+        function = RECIPES[name]
+        return LineRecipe(name, function, from_function=inspect.isgeneratorfunction(function))
+    value = names.variables.get(name)
+    if not callable(value):
+        raise UsageError(unknown("recipe", name, recipe_names(names)))
+    return LineRecipe(name, value, from_function=True)
 
 
-def _is_given(value: Any) -> bool:
-    return not (value is None or value is False or value == [])
-
-
-EMBEDDER = "wordllama"
-"""Where a recipe needs to embed texts and the line names nothing: small, and without torch."""
-
-
-def _embed(name: str) -> Any:
-    from synthkit.models.embedders import load_embedder
-
-    return load_embedder(name).embed
-
-
-def _student(name: str) -> Any:
+def _learner(embed: Any) -> Any:
     from synthkit.stats.classifier import fit
 
-    return partial(fit, embed=_embed(name))
+    return partial(fit, embed=embed)
 
 
-def _helpful(name: str) -> Any:
+def _helpfulness(embed: Any) -> Any:
     from synthkit.curate.label_noise.influence import helpfulness
 
-    return helpfulness(_embed(name))
+    return helpfulness(embed)
 
 
-TOOLS: Mapping[Any, Callable[[str], Any]] = {
-    "EMBEDDER": _embed,
-    "STUDENT": _student,
-    "HELPFULNESS": _helpful,
+TOOLS: Mapping[Any, Callable[[Any], Any]] = {
+    "EMBEDDER": lambda embed: embed,
+    "STUDENT": _learner,
+    "HELPFULNESS": _helpfulness,
 }
-"""What recipes are handed besides rows and text, by the tag of the parameter's annotation; each is
-made from an embedder's name."""
+"""Tag of a parameter's annotation -> what an embedder's function becomes for it. A line names the
+embedder."""

@@ -1,4 +1,4 @@
-"""Runs while someone looks on: the preview is fed, and a run may go on behind the notebook."""
+"""Runs with a live preview, in the foreground or the background of a notebook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from synthkit.data.results import Run
 from synthkit.generation.branches import Answer
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
-from synthkit.notebook.output.provenance import Part, of_made
+from synthkit.notebook.output.provenance import ProvenancePart, of_event
 from synthkit.recipes._base import Bounds
 
 if TYPE_CHECKING:
@@ -22,91 +22,90 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The kernel's interrupt, after what was done was bound: cells that wait do not run."""
+    """The kernel's interrupt, raised after the rows so far were bound: waiting cells do not run."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
 class Feed:
-    """A :class:`~synthkit.generation.runner.RunListener` that hands each row of a recipe to its preview."""
+    """The :class:`~synthkit.generation.runner.RunListener` that sends rows to a preview."""
 
     preview: Preview
 
-    def __init__(self, making: Job) -> None:
-        self.making = making
-        recipe = making.recipe
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        recipe = job.recipe
         self._fields = tables.records(recipe.source) if recipe.source is not None else []
         size = len(self._fields)
-        self.one_each = recipe.source is not None and recipe.rows == Bounds(size, size)
-        self._seen: dict[int, RowEvent] = {}
+        self.one_row_each = recipe.source is not None and recipe.rows == Bounds(size, size)
+        self._events: dict[int, RowEvent] = {}
 
     def id_of(self, place: int) -> str:
         """The id of the row at a place of the preview."""
-        return self._seen[place].id
+        return self._events[place].id
 
-    def trail(self, place: int) -> list[Part]:
-        """Where the row at a place comes from."""
-        return of_made(self.making, self._seen[place])
+    def provenance(self, place: int) -> list[ProvenancePart]:
+        """The provenance of the row at a place of the preview."""
+        return of_event(self.job, self._events[place])
 
-    def row_made(self, made: RowEvent) -> None:
+    def row_made(self, event: RowEvent) -> None:
         """Show one row or reject."""
-        place = made.position if self.one_each else len(self._seen)
-        self._seen[place] = made
-        if isinstance(made.outcome, Reject):
-            said = (made.outcome.raw, made.outcome.reason)
-            self.preview.add(place, None, said, made.tokens, made.cached)
+        place = event.position if self.one_row_each else len(self._events)
+        self._events[place] = event
+        if isinstance(event.outcome, Reject):
+            reject = (event.outcome.raw, event.outcome.reason)
+            self.preview.add(place, None, reject, event.tokens, event.cached)
         else:
-            fields = self._fields[made.position] if self._fields else {}
-            self.preview.add(
-                place, {**fields, **made.outcome.cells}, None, made.tokens, made.cached
-            )
+            fields = self._fields[event.position] if self._fields else {}
+            cells = {**fields, **event.outcome.cells}
+            self.preview.add(place, cells, None, event.tokens, event.cached)
 
     def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
-        """A recipe's rows were shown as it made them."""
+        """Do nothing: the rows of a branch are shown as it makes them."""
 
     def tick(self, ledger: Ledger) -> None:
-        """Let the rate, the time left and the cost move."""
+        """Update the rate, the time left and the cost."""
         self.preview.tick(ledger.cost)
 
 
-def open_preview(making: Job, stop: threading.Event | None) -> Feed:
-    """The live preview of a recipe, not shown yet. ``stop`` gives it a button that works."""
+def open_preview(job: Job, stop: threading.Event | None) -> Feed:
+    """The preview of a job, not displayed yet; ``stop`` adds a button that sets it."""
     module = need(
         "synthkit.notebook.widgets.grid.preview",
         extra="notebook",
         why="to show rows as they arrive",
     )
-    recipe = making.recipe
+    recipe = job.recipe
     names = tables.columns(recipe.source) if recipe.source is not None else []
     columns = [name for name in names if name not in ("id", "parent")]
-    feed = Feed(making)
+    feed = Feed(job)
     feed.preview = module.Preview(
-        making.name,
+        job.name,
         recipe.rows.least if recipe.rows.most is None else recipe.rows.most,
         [*columns, *(name for name in recipe.columns if name not in columns)],
-        making.model.name,
+        job.model.name,
         None if stop is None else stop.set,
         id_of=feed.id_of,
-        trail=feed.trail,
-        exact=feed.one_each,
+        trail=feed.provenance,
+        exact=feed.one_row_each,
     )
     return feed
 
 
-def carry_out(making: Job, feed: Feed | None, stop: threading.Event | None = None) -> Run:
-    """The run of a recipe, shown in a preview while it goes on.
+def run_job(job: Job, feed: Feed | None, stop: threading.Event | None = None) -> Run:
+    """Run a job and show its progress in the preview of ``feed``.
 
     Raises
     ------
     SynthkitError
-        If the model refuses; ``error.run`` has what was done.
+        If the model refuses; ``error.run`` has the rows so far.
     """
     if feed is None:
-        return making.run(cancel=stop)
+        return job.run(cancel=stop)
     preview = feed.preview
     try:
-        run = making.run(cancel=stop, listener=feed)
+        run = job.run(cancel=stop, listener=feed)
     except SynthkitError as error:
         preview.finish("failed", str(error), ledger=error.run.ledger if error.run else None)
         raise
@@ -122,32 +121,36 @@ def carry_out(making: Job, feed: Feed | None, stop: threading.Event | None = Non
 
 
 class Background:
-    """A run that goes on while the notebook is free.
+    """A run in a thread of its own, while the notebook is free.
 
-    ``stop()`` ends it with what is done, ``wait()`` gives its :class:`~synthkit.data.results.Run`, and
-    ``done`` says whether it has ended.
+    ``stop()`` ends it with the rows so far, ``wait()`` returns its
+    :class:`~synthkit.data.results.Run`, and ``done`` tells whether it has ended.
+
+    Parameters
+    ----------
+    ended : called at the end, in that thread, with the run and the error; either may be ``None``.
     """
 
     def __init__(
         self,
-        making: Job,
+        job: Job,
         feed: Feed,
         stop: threading.Event,
         ended: Callable[[Run | None, SynthkitError | None], None],
     ) -> None:
-        self.name = making.name
+        self.name = job.name
         self._stop = stop
         self._run: Run | None = None
         self._error: SynthkitError | None = None
 
         def work() -> None:
             try:
-                self._run = carry_out(making, feed, stop)
+                self._run = run_job(job, feed, stop)
             except SynthkitError as error:
                 self._run, self._error = error.run, error
             ended(self._run, self._error)
 
-        self._thread = threading.Thread(target=work, name=f"synthkit-{making.name}", daemon=True)
+        self._thread = threading.Thread(target=work, name=f"synthkit-{job.name}", daemon=True)
 
     def __repr__(self) -> str:
         return f"Background({self.name!r}, {'done' if self.done else 'running'})"
@@ -158,11 +161,11 @@ class Background:
         return not self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin; called once."""
+        """Start the thread; called once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the run with what is done."""
+        """End the run with the rows so far."""
         self._stop.set()
 
     def wait(self, seconds: float | None = None) -> Run:

@@ -257,7 +257,7 @@ def _summary(by_run: ScoresByRun, metrics: Sequence[str]) -> str:
         (best_run, best), (next_run, second) = ranked[:2]
         gap = difference(best, second)
         comparisons.append(f"{comparison(best_run, best, next_run, second)} in {metric}")
-        if gap is not None and gap.told_apart:
+        if gap is not None and gap.significant:
             significant.append(comparisons[-1])
         else:
             others.append(metric)

@@ -72,7 +72,7 @@ def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | N
         (size,) = formatted(abs(a.value - b.value))
         side = "above" if a.value >= b.value else "below"
         return f"{a_name} is {size} {side} {b_name}, without an interval"
-    if not gap.told_apart:
+    if not gap.significant:
         size = with_interval(gap.value, gap.low, gap.high)
         rows = f" on {gap.n} rows" if gap.n else ""
         return f"no significant difference between {a_name} and {b_name}: {size}{rows}"

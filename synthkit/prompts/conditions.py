@@ -1,8 +1,7 @@
 """Conditions: the fields of each request, from the rows of a table and from values to vary.
 
-The sampler decides which values meet: all with all, each field drawn by itself, or as they meet in
-the rows of a real table. A field's values may depend on another field's, and combinations may be
-ruled out.
+The sampler decides how values are combined: all combinations, independent draws, or rows of a real
+table. The values of a field may depend on another field, and combinations may be excluded.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ Sampler = Literal["product", "independent", "joint"]
 SAMPLERS = ("product", "independent", "joint")
 Combination = Mapping[str, Any]
 Where = Callable[[Combination], bool] | Combination | Sequence[Combination]
-"""Says which combinations are wanted; or is those that are ruled out."""
+"""A function that accepts combinations; or the combinations to exclude."""
 
 TRIES = 1000
-"""Most draws for one request before its constraint is said to leave too little."""
+"""Most draws for one request before the constraint is reported as too strict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A length from ``low`` to ``high``, both included; its text is what a prompt shows.
+    """A length from ``low`` to ``high``, both included; a prompt shows it as text.
 
     >>> band = Band(50, 100)
     >>> f"Use {band} words.", 75 in band, Band.of("50 to 100") == band
@@ -39,12 +38,12 @@ class Band:
 
     @classmethod
     def of(cls, cell: Any) -> Band:
-        """The band that a cell of a table is, or that its text states.
+        """The band in a cell of a table: a band, or text such as ``50 to 100``.
 
         Raises
         ------
         UsageError
-            If it is none.
+            If the cell is not a band.
         """
         if isinstance(cell, cls):
             return cell
@@ -55,7 +54,7 @@ class Band:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
-            raise UsageError(f"a band goes from 0 or more upward; got {self}.")
+            raise UsageError(f"a band goes from 0 or more up; got {self}.")
 
     def __contains__(self, n: int) -> bool:
         return self.low <= n <= self.high
@@ -65,7 +64,7 @@ class Band:
 
 
 def bands(*lows: int, width: int = 50) -> list[Band]:
-    """A band of that width from each of ``lows``, as AttrPrompt asks for words (2306.15895).
+    """Bands of one width that start at each of ``lows``, as in AttrPrompt (arXiv 2306.15895).
 
     >>> [str(band) for band in bands(50, 100, width=20)]
     ['50 to 70', '100 to 120']
@@ -85,86 +84,84 @@ def conditions(
 ) -> Any:
     """A table with the fields of each request, in the order of the results.
 
-    Class-dependent values and uniform independent draws are those of AttrPrompt
-    (2306.15895); real rows to draw from, and constraints, are not: independent draws make
-    combinations that do not exist.
+    Class-dependent values and uniform independent draws follow AttrPrompt (arXiv 2306.15895). Draws
+    from real rows, and constraints, are additions: independent draws make combinations that do not
+    exist.
 
     Parameters
     ----------
-    rows : a table of any kind, or ``None``; the result is of its kind, pandas if ``None``.
-    n : with ``rows``, requests for each row (and combination). Without, requests in all, where a
-        product has each combination at least once.
-    vary : field -> values. Values that depend on another field are a mapping from each of its
-        values to a list, such as ``{"sports": ["golf"], "science": ["physics", "botany"]}``; it
-        is that of the rows, of ``like`` or of ``vary`` whose values are all keys of it. Where that
-        is not one alone, name it: ``{"by": "label", "values": {...}}``.
-    sampler : ``"product"``, all combinations in turn; ``"independent"``, each field drawn by
-        itself, uniformly, by ``seed``; ``"joint"``, whole rows of ``like`` drawn uniformly, and
-        each field of ``vary`` by itself beside them. Raising ``n`` leaves earlier draws as they
-        are.
-    like : for ``"joint"``, a table whose columns, but for ``id``, are fields.
-    where : which combinations are wanted: a function of a combination, with the fields of the rows,
-        that says whether; or one or several ``{field: value}``, which are ruled out. A product
-        leaves the others out; a draw is drawn again.
+    rows : a table of any kind, or ``None``; the result has its kind, pandas for ``None``.
+    n : with ``rows``, requests for each row (and combination). Without, the number of requests; in
+        a product, at least one for each combination.
+    vary : field -> values. Values that depend on another field are a mapping from each of that
+        field's values to a list, such as ``{"sports": ["golf"], "science": ["chess", "botany"]}``.
+        The other field, of the rows, ``like`` or ``vary``, is the one whose values are all keys of
+        the mapping. If there are several, name it: ``{"by": "label", "values": {...}}``.
+    sampler : ``"product"``, all combinations in turn; ``"independent"``, each field drawn uniformly
+        and independently, by ``seed``; ``"joint"``, whole rows of ``like`` drawn uniformly, with
+        the fields of ``vary`` drawn independently. A larger ``n`` does not change earlier draws.
+    like : for ``"joint"``, a table whose columns, except ``id``, are fields.
+    where : a function that says whether to use a combination, given with the fields of the row; or
+        one or several ``{field: value}`` to exclude. A product leaves out the others; a draw is
+        repeated.
 
     Raises
     ------
     UsageError
-        If a field has no values, or the sampler is none; if values depend on a field that is not
-        found, or lack a list for one of its values; if the constraint leaves nothing, or so little
-        that 1,000 draws do not find it.
+        If a field has no values, or the sampler is unknown; if values depend on an unknown field,
+        or lack a list for one of its values; if the constraint excludes everything, or so much
+        that 1,000 draws find nothing.
     TableError
-        If a field is in two of the rows, ``like`` and ``vary``; if ``like`` has no rows, or misses
-        a cell.
+        If a field is in two of the rows, ``like`` and ``vary``; if ``like`` has no rows, or a
+        missing cell.
 
     Examples
     --------
     >>> conditions(None, 3, {"tone": ["dry", "warm"]})["tone"].tolist()
     ['dry', 'warm', 'dry']
     >>> topics = {"warm": ["soup", "bread"], "dry": ["tax"]}
-    >>> made = conditions(None, 3, {"tone": ["dry", "warm"], "topic": topics})
-    >>> made.values.tolist()
+    >>> conditions(None, 3, {"tone": ["dry", "warm"], "topic": topics}).values.tolist()
     [['dry', 'tax'], ['warm', 'soup'], ['warm', 'bread']]
     """
     if sampler not in SAMPLERS:
         raise UsageError(unknown("sampler", sampler, SAMPLERS))
-    real = _real(like, sampler)
-    given = [] if rows is None else tables.columns(rows)
-    drawn = [*real[0], *vary]
-    for name in drawn:
-        if name in given or drawn.count(name) > 1:
-            left = "the rows" if name in given else "like"
+    real = _real_rows(like, sampler)
+    columns = [] if rows is None else tables.columns(rows)
+    added = [*real[0], *vary]
+    for name in added:
+        if name in columns or added.count(name) > 1:
+            left = "the rows" if name in columns else "like"
             right = "vary" if name in vary else "like"
             raise TableError(f"the field {name!r} is in {left} and in {right}; rename one of them.")
-    each = [{}] if rows is None else tables.records(rows)
-    known = {name: [row[name] for row in each] for name in given}
+    records = [{}] if rows is None else tables.records(rows)
+    known = {name: [row[name] for row in records] for name in columns}
     known |= {name: [row[name] for row in real] for name in real[0]}
-    fields = [_read(name, values) for name, values in vary.items()]
+    fields = [_field(name, values) for name, values in vary.items()]
     space = _Space(
-        fields=_linked(fields, known) if each else [],
+        fields=_ordered(fields, known) if records else [],
         real=real,
-        wanted=_wanted(where, [*known, *vary]),
+        accepts=_constraint(where, [*known, *vary]),
         seed=seed,
     )
     if sampler != "product":
-        picked = [
+        by_row = [
             [space.draw(row, copy if rows is None else (i, copy)) for copy in range(n)]
-            for i, row in enumerate(each)
+            for i, row in enumerate(records)
         ]
     elif rows is None:
-        whole = space.combinations({})
-        picked = [[whole[i % len(whole)] for i in range(max(n, len(whole)))]]
+        product = space.combinations({})
+        by_row = [[product[i % len(product)] for i in range(max(n, len(product)))]]
     else:
-        picked = [[c for c in space.combinations(row) for _ in range(n)] for row in each]
-    cells = {name: [made[name] for beside in picked for made in beside] for name in drawn}
+        by_row = [[c for c in space.combinations(row) for _ in range(n)] for row in records]
+    cells = {name: [c[name] for combinations in by_row for c in combinations] for name in added}
     if rows is None:
-        return tables.build(cells, n=len(picked[0]))
-    chosen = [i for i, beside in enumerate(picked) for _ in beside]
-    return tables.assign(tables.take(rows, chosen), cells)
+        return tables.build(cells, n=len(by_row[0]))
+    positions = [i for i, combinations in enumerate(by_row) for _ in combinations]
+    return tables.assign(tables.take(rows, positions), cells)
 
 
 def with_parent(fields: Any) -> Any:
-    """The fields without ``id``: what was the rows' own id is ``parent`` in the results."""
+    """The fields with the column ``parent``, the ``id`` of their rows, if they have one."""
     if "id" not in tables.columns(fields):
         return fields
     return tables.assign(fields, {"parent": tables.column(fields, "id")})
@@ -172,61 +169,63 @@ def with_parent(fields: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field's values: a list for each value of the field ``by``; one alone where it has none."""
+    """A field with a list of values for each value of the field ``by``, or a single list."""
 
     name: str
     lists: Mapping[Any, Sequence[Any]]
     by: str | None = None
 
-    def beside(self, row: Combination) -> Sequence[Any]:
-        """Its values where the other fields are as in ``row``."""
+    def values(self, row: Combination) -> Sequence[Any]:
+        """Its possible values for the other fields in ``row``."""
         return self.lists[None if self.by is None else row[self.by]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Space:
-    """The combinations that may stand beside a row; no field comes before the one it goes by."""
+    """The combinations of fields; each field comes after the field that it depends on."""
 
     fields: Sequence[_Field]
     real: Sequence[Combination]
-    wanted: Callable[[Combination], bool]
+    accepts: Callable[[Combination], bool]
     seed: int
 
     def combinations(self, row: Combination) -> list[dict[str, Any]]:
-        """All of them, the last field varying fastest."""
-        made: list[dict[str, Any]] = [{}]
+        """All accepted combinations for a row; the last field varies fastest."""
+        product: list[dict[str, Any]] = [{}]
         for field in self.fields:
-            made = [c | {field.name: value} for c in made for value in field.beside({**row, **c})]
-        left = [combination for combination in made if self.wanted({**row, **combination})]
-        if not left:
-            raise UsageError(f"where: none of {len(made)} combinations is left{_of(row)}.")
-        return left
+            product = [
+                c | {field.name: value} for c in product for value in field.values({**row, **c})
+            ]
+        accepted = [combination for combination in product if self.accepts({**row, **combination})]
+        if not accepted:
+            raise UsageError(f"where: excludes all combinations{_for(row)}; got {len(product)}.")
+        return accepted
 
     def draw(self, row: Combination, place: Any) -> dict[str, Any]:
-        """One by chance; the same for the same place, whatever is drawn for others."""
-        for again in range(TRIES):
-            at = [place, again] if again else [place]
-            made = dict(self.real[self._chance(len(self.real), "", at)])
+        """A random accepted combination, which depends only on ``place`` and the seed."""
+        for attempt in range(TRIES):
+            parts = [place, attempt] if attempt else [place]
+            combination = dict(self.real[self._random(len(self.real), "", parts)])
             for field in self.fields:
-                values = field.beside({**row, **made})
-                made[field.name] = values[self._chance(len(values), field.name, at)]
-            if self.wanted({**row, **made}):
-                return made
+                values = field.values({**row, **combination})
+                combination[field.name] = values[self._random(len(values), field.name, parts)]
+            if self.accepts({**row, **combination}):
+                return combination
         raise UsageError(
-            f"where: leaves too little: none of {TRIES:,} draws was wanted{_of(row)}. "
-            "Loosen it, or take the sampler 'product'."
+            f"where: too strict: none of {TRIES:,} draws was accepted{_for(row)}. "
+            "Loosen it, or use the sampler 'product'."
         )
 
-    def _chance(self, size: int, name: str, at: Sequence[Any]) -> int:
-        return int(digest([self.seed, name, *at])[:12], 16) * size >> 48
+    def _random(self, size: int, name: str, parts: Sequence[Any]) -> int:
+        return int(digest([self.seed, name, *parts])[:12], 16) * size >> 48
 
 
-def _of(row: Combination) -> str:
-    return f" beside {dict(row)}" if row else ""
+def _for(row: Combination) -> str:
+    return f" for {dict(row)}" if row else ""
 
 
-def _real(like: Any, sampler: Sampler) -> list[dict[str, Any]]:
-    """The combinations to draw from, from a real table; one without fields where there is none."""
+def _real_rows(like: Any, sampler: Sampler) -> list[dict[str, Any]]:
+    """The rows to draw from, without ``id``; a single row without fields if there is no table."""
     if (like is None) == (sampler == "joint"):
         raise UsageError("the sampler 'joint' draws rows of like=TABLE; give both or neither.")
     if like is None:
@@ -241,8 +240,8 @@ def _real(like: Any, sampler: Sampler) -> list[dict[str, Any]]:
     return rows
 
 
-def _read(name: str, values: Any) -> _Field:
-    """A field as it is given; what it goes by is empty where it is to be found."""
+def _field(name: str, values: Any) -> _Field:
+    """A field of ``vary``; ``by`` is empty if it depends on a field that is not named."""
     if not isinstance(values, Mapping):
         return _Field(name, {None: _list(name, values)})
     named = set(values) == {"by", "values"} and isinstance(values["by"], str)
@@ -253,49 +252,50 @@ def _read(name: str, values: Any) -> _Field:
 
 
 def _list(name: str, values: Any) -> list[Any]:
-    whole = isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable)
-    made = [] if whole else list(values)
-    if not made:
+    scalar = isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable)
+    items = [] if scalar else list(values)
+    if not items:
         raise UsageError(f"vary: {name!r} needs a list of one value or more; got {values!r}.")
-    return made
+    return items
 
 
-def _linked(fields: Sequence[_Field], known: Mapping[str, Sequence[Any]]) -> list[_Field]:
-    """The fields, each after the one it goes by, which is found where it is not named."""
+def _ordered(fields: Sequence[_Field], known: Mapping[str, Sequence[Any]]) -> list[_Field]:
+    """The fields, each after the field that it depends on, which is searched if not named."""
     values = {**known}
-    values |= {one.name: [v for cells in one.lists.values() for v in cells] for one in fields}
-    left = {}
+    values |= {field.name: [v for cells in field.lists.values() for v in cells] for field in fields}
+    remaining = {}
     for field in fields:
         if field.by is not None:
             others = {name: cells for name, cells in values.items() if name != field.name}
-            field = replace(field, by=_by(field, others))
-        left[field.name] = field
-    made = []
-    while left:
-        ready = next((field for field in left.values() if field.by not in left), None)
+            field = replace(field, by=_dependency(field, others))
+        remaining[field.name] = field
+    ordered = []
+    while remaining:
+        ready = next((field for field in remaining.values() if field.by not in remaining), None)
         if ready is None:
-            raise UsageError(f"vary: {', '.join(map(repr, left))} go by each other in a circle.")
-        made.append(left.pop(ready.name))
-    return made
+            names = ", ".join(map(repr, remaining))
+            raise UsageError(f"vary: {names} depend on each other in a circle.")
+        ordered.append(remaining.pop(ready.name))
+    return ordered
 
 
-def _by(field: _Field, others: Mapping[str, Sequence[Any]]) -> str:
-    """The field whose values are all keys of this one's lists."""
+def _dependency(field: _Field, others: Mapping[str, Sequence[Any]]) -> str:
+    """The name of the field whose values are all keys of this field's lists."""
 
     def listed(cell: Any) -> bool:
         return isinstance(cell, Hashable) and cell in field.lists
 
     if field.by and field.by not in others:
         raise UsageError(f"vary: {field.name!r}: {unknown('field', field.by, others)}")
-    fit = [name for name, cells in others.items() if all(map(listed, cells))]
-    near = fit or [name for name, cells in others.items() if any(map(listed, cells))]
-    by = field.by or (near[0] if len(near) == 1 else None)
+    complete = [name for name, cells in others.items() if all(map(listed, cells))]
+    candidates = complete or [name for name, cells in others.items() if any(map(listed, cells))]
+    by = field.by or (candidates[0] if len(candidates) == 1 else None)
     if by is None:
         keys = ", ".join(map(repr, field.lists))
-        found = " and ".join(map(repr, near)) if near else "no field"
+        names = " and ".join(map(repr, candidates)) if candidates else "no field"
         raise UsageError(
-            f"vary: {field.name!r} has lists for {keys}, which are values of {found}. Name the "
-            f"one it goes by: {{'by': FIELD, 'values': ...}}, with a list for each of its values."
+            f"vary: {field.name!r} has lists for {keys}, which are values of {names}. Name the "
+            "field that it depends on: {'by': FIELD, 'values': ...}, with a list for each value."
         )
     for cell in others[by]:
         if not listed(cell):
@@ -303,21 +303,22 @@ def _by(field: _Field, others: Mapping[str, Sequence[Any]]) -> str:
     return by
 
 
-def _wanted(where: Where | None, fields: Collection[str]) -> Callable[[Combination], bool]:
+def _constraint(where: Where | None, fields: Collection[str]) -> Callable[[Combination], bool]:
+    """The function that accepts or excludes a combination."""
     if where is None:
         return lambda row: True
     if callable(where):
         return where
-    ruled_out = list(where) if isinstance(where, Sequence) else [where]
-    for one in ruled_out:
-        if not isinstance(one, Mapping) or not one:
+    excluded = list(where) if isinstance(where, Sequence) else [where]
+    for combination in excluded:
+        if not isinstance(combination, Mapping) or not combination:
             raise UsageError(
                 "where: expected a function of a combination, or one or several {field: value} "
-                f"to rule out; got {where!r}."
+                f"to exclude; got {where!r}."
             )
-        for name in one:
+        for name in combination:
             if name not in fields:
                 raise UsageError(f"where: {unknown('field', name, fields)}")
     return lambda row: (
-        not any(all(row[name] == cell for name, cell in one.items()) for one in ruled_out)
+        not any(all(row[name] == cell for name, cell in each.items()) for each in excluded)
     )

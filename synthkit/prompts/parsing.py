@@ -1,6 +1,7 @@
-"""From a completion's text to the cells of a row, or to the reason why it is none.
+"""Parsing of completions: the cells of a row, or a reject with a reason.
 
-A decoder never raises on what a model wrote: it returns a :class:`~synthkit.core.types.Reject`.
+A decoder never raises because of a model's text: it returns a
+:class:`~synthkit.core.types.Reject`. Reasons are part of repair requests, so they must not change.
 """
 
 from __future__ import annotations
@@ -20,19 +21,18 @@ from synthkit.core.types import Completion, Reject
 Schema = Mapping[str, Any]
 Cells = dict[str, Any]
 
-
 _HALF = "holds half of a surrogate pair, which is no text"
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """How completions become cells.
+    """A parser of completions.
 
     Parameters
     ----------
-    columns : names of the cells it makes.
-    read : text -> cells, or a :class:`Reject` with the reason.
-    schema : JSON Schema to ask the model for, if it can be held to one.
+    columns : the names of the cells that it makes.
+    read : text -> cells, or the reason why it cannot be parsed.
+    schema : JSON Schema to constrain the model with, if there is one.
     """
 
     columns: tuple[str, ...]
@@ -40,7 +40,7 @@ class Decoder:
     schema: Schema | None = None
 
     def __call__(self, completion: Completion) -> Cells | Reject:
-        """The cells in a completion, or a reject that says why there are none."""
+        """The cells of a completion, or a reject with the reason."""
         raw = completion.text
         if completion.finish == "error":
             return Reject(_escaped(raw), _escaped(completion.error))
@@ -48,17 +48,17 @@ class Decoder:
             return Reject(_escaped(raw), "withheld by the model's content filter")
         if not raw.strip():
             return Reject(raw, "empty answer")
-        found: Cells | str = self.read(raw) if _is_text(raw) else _HALF
-        if "\\u" in raw and not _is_text(found):
-            found = _HALF
-        if isinstance(found, str):
+        parsed: Cells | str = self.read(raw) if _is_valid(raw) else _HALF
+        if "\\u" in raw and not _is_valid(parsed):
+            parsed = _HALF
+        if isinstance(parsed, str):
             cut = "; the answer was cut at max_tokens" if completion.finish == "length" else ""
-            return Reject(_escaped(raw), _escaped(found + cut))
-        return found
+            return Reject(_escaped(raw), _escaped(parsed + cut))
+        return parsed
 
 
 def text(column: str = "text") -> Decoder:
-    """A decoder that keeps the text, without the white space around it.
+    """A decoder that returns the text without surrounding white space.
 
     >>> text()(Completion(" A warm loaf. "))
     {'text': 'A warm loaf.'}
@@ -67,9 +67,9 @@ def text(column: str = "text") -> Decoder:
 
 
 def label(labels: Sequence[str], column: str = "label") -> Decoder:
-    """A decoder that finds the one label an answer names, by whole words, whatever the case.
+    """A decoder of the label that a completion names, as whole words in any case.
 
-    An answer that names none, or several, is rejected.
+    A completion that names no label, or several, is rejected.
 
     >>> decode = label(["positive", "negative"])
     >>> decode(Completion("**Positive.**"))
@@ -81,24 +81,24 @@ def label(labels: Sequence[str], column: str = "label") -> Decoder:
     folded = {str(name).casefold().strip(): name for name in names}
     if len(folded) < max(len(names), 2) or "" in folded:
         raise UsageError(f"labels must be two or more distinct texts; got {names}.")
-    # the longest first: "very positive" names that label and not also "positive"
+    # the longest first: "very positive" does not also name "positive"
     any_label = "|".join(re.escape(name) for name in sorted(folded, key=len, reverse=True))
     words = re.compile(rf"(?<!\w)(?:{any_label})(?!\w)")
 
     def read(raw: str) -> Cells | str:
-        said = set(words.findall(raw.casefold()))
-        found = [name for word, name in folded.items() if word in said]
-        if len(found) == 1:
-            return {column: found[0]}
-        if not found:
+        matches = set(words.findall(raw.casefold()))
+        named = [name for word, name in folded.items() if word in matches]
+        if len(named) == 1:
+            return {column: named[0]}
+        if not named:
             return f"names none of the labels {', '.join(map(repr, names))}"
-        return f"names {len(found)} labels: {', '.join(map(repr, found))}"
+        return f"names {len(named)} labels: {', '.join(map(repr, named))}"
 
     return Decoder((column,), read, {"enum": names})
 
 
 def regex(pattern: str) -> Decoder:
-    r"""A decoder that keeps the named groups of the first match.
+    r"""A decoder of the named groups of a pattern's first match.
 
     >>> regex(r"Q: (?P<question>.+)\nA: (?P<answer>.+)")(Completion("Q: Who?\nA: Me."))
     {'question': 'Who?', 'answer': 'Me.'}
@@ -111,7 +111,7 @@ def regex(pattern: str) -> Decoder:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"the pattern {pattern!r} is no regular expression: {error}.") from None
+        raise UsageError(f"the pattern {pattern!r} is not a regular expression: {error}.") from None
     if not compiled.groupindex:
         raise UsageError(
             f"the pattern {pattern!r} has no named group; write (?P<name>...) for each column."
@@ -125,41 +125,41 @@ def regex(pattern: str) -> Decoder:
 
 
 def structured(schema: Any) -> Decoder:
-    """A decoder for JSON that follows a schema: one column for each property.
+    """A decoder of JSON that follows a schema, with one column for each property.
 
-    ``schema`` is a JSON Schema (a dict) or a pydantic model class, whose validators then run too.
-    JSON inside a fence, or after a few words, is found; anything that does not follow the schema
-    is rejected, and is never repaired by guessing.
+    ``schema`` is a JSON Schema (a dict) or a pydantic model class, whose validators run too. The
+    JSON may be in a fence or after some words. A value that does not follow the schema is rejected;
+    it is never changed to fit.
 
     Raises
     ------
     UsageError
         If ``schema`` is neither, or is not valid itself.
     """
-    found = json_schema(schema)
-    if "enum" in found and set(found) <= {"enum", "type", "title", "description"}:
-        return label([str(name) for name in found["enum"]])
-    root = _target(found, found["$ref"]) if "$ref" in found else found
+    as_dict = json_schema(schema)
+    if "enum" in as_dict and set(as_dict) <= {"enum", "type", "title", "description"}:
+        return label([str(name) for name in as_dict["enum"]])
+    root = _target(as_dict, as_dict["$ref"]) if "$ref" in as_dict else as_dict
     properties = tuple(root.get("properties", ()))
     if not properties:
         raise UsageError(
             "a schema needs properties, one for each column: "
             '{"type": "object", "properties": {"text": {"type": "string"}}}; '
-            f"got {json.dumps(found)[:200]}."
+            f"got {json.dumps(as_dict)[:200]}."
         )
-    complaint = follows(schema)
+    validate = follows(schema)
 
     def read(raw: str) -> Cells | str:
         try:
             value = find_json(raw)
         except ValueError as error:
             return f"is not JSON: {error}"
-        answer = complaint(value)
-        if isinstance(answer, str):
-            return answer
-        return {name: answer.get(name) for name in properties}
+        valid = validate(value)
+        if isinstance(valid, str):
+            return valid
+        return {name: valid.get(name) for name in properties}
 
-    return Decoder(properties, read, found)
+    return Decoder(properties, read, as_dict)
 
 
 def json_schema(schema: Any) -> dict[str, Any]:
@@ -183,17 +183,17 @@ def json_schema(schema: Any) -> dict[str, Any]:
     try:
         validators.Draft202012Validator.check_schema(schema)
     except validators.SchemaError as error:
-        where = "/".join(map(str, error.absolute_path)) or "its root"
-        raise UsageError(f"the schema is not valid at {where}: {error.message}.") from None
+        place = "/".join(map(str, error.absolute_path)) or "its root"
+        raise UsageError(f"the schema is not valid at {place}: {error.message}.") from None
     for ref in _refs(schema):
         _target(schema, ref)
     return dict(schema)
 
 
 def follows(schema: Any) -> Callable[[Any], Any]:
-    """A check of JSON values: the value back, or in words why it does not follow ``schema``.
+    """A check of JSON values that returns the value, or the reason why it breaks the schema.
 
-    ``schema`` is a JSON Schema (a dict) or a pydantic model class, whose validators then run too.
+    ``schema`` is a JSON Schema (a dict) or a pydantic model class, whose validators run too.
 
     >>> follows({"type": "object", "required": ["stars"]})({"star": 1})
     "does not follow the schema: 'stars' is a required property"
@@ -203,23 +203,23 @@ def follows(schema: Any) -> Callable[[Any], Any]:
     UsageError
         If ``schema`` is neither, or is not valid itself.
     """
-    found = json_schema(schema)
-    return _model_complaint(schema) if isinstance(schema, type) else _schema_complaint(found)
+    as_dict = json_schema(schema)
+    return _model_check(schema) if isinstance(schema, type) else _schema_check(as_dict)
 
 
 def find_json(raw: str) -> Any:
-    """The first JSON object in a text, bare, in a fence, or after a few words.
+    """The first JSON object in a text: bare, in a fence, or after some words.
 
     Raises
     ------
     ValueError
-        If there is none; says where it broke off.
+        If there is none; the message says where it breaks off.
     """
     decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
     problem: json.JSONDecodeError | None = None
     broken = 0
     for opening in itertools.islice(re.finditer(r"\{", raw), 20):
-        # an object inside one that broke off is a part of the answer, and not the answer
+        # an object inside one that breaks off is a part of the answer, not the answer
         if opening.start() < broken:
             continue
         try:
@@ -242,8 +242,8 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _is_text(value: Any) -> bool:
-    """Whether a text, or every text in a JSON value, can be written as UTF-8."""
+def _is_valid(value: Any) -> bool:
+    """Whether a text, or each text in a JSON value, can be encoded as UTF-8."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     try:
         text.encode()
@@ -266,22 +266,22 @@ def _refs(schema: Any) -> Iterator[str]:
 
 
 def _target(schema: Schema, ref: str) -> Any:
-    """What a ``$ref`` points to, which must be in the schema itself."""
-    found: Any = schema
+    """The part of the schema that a ``$ref`` refers to."""
+    part: Any = schema
     try:
         if ref != "#":
             for step in ref.removeprefix("#/").split("/"):
                 name = step.replace("~1", "/").replace("~0", "~")
-                found = found[int(name) if isinstance(found, list) else name]
+                part = part[int(name) if isinstance(part, list) else name]
     except (LookupError, TypeError, ValueError):
         raise UsageError(
             f"the schema refers to {ref!r}; expected a part of itself, such as '#/$defs/Name'."
         ) from None
-    return found
+    return part
 
 
-def _schema_complaint(schema: Schema) -> Callable[[Any], Any]:
-    """A check that gives the value back, or says in words why it does not follow ``schema``."""
+def _schema_check(schema: Schema) -> Callable[[Any], Any]:
+    """:func:`follows` for a JSON Schema."""
     validators = need("jsonschema", extra="local", why="to check answers")
     validator = validators.Draft202012Validator(schema)
 
@@ -292,24 +292,24 @@ def _schema_complaint(schema: Schema) -> Callable[[Any], Any]:
             return "is nested too deeply to be checked"
         if error is None:
             return value
-        where = "/".join(map(str, error.absolute_path))
-        return f"does not follow the schema{f' at {where}' if where else ''}: {error.message[:300]}"
+        place = "/".join(map(str, error.absolute_path))
+        return f"does not follow the schema{f' at {place}' if place else ''}: {error.message[:300]}"
 
     return check
 
 
-def _model_complaint(model: Any) -> Callable[[Any], Any]:
-    """The same check by a pydantic model, with its validators."""
+def _model_check(model: Any) -> Callable[[Any], Any]:
+    """:func:`follows` for a pydantic model, with its validators."""
 
     def check(value: Any) -> Any:
         try:
             return model.model_validate(value).model_dump(mode="json", by_alias=True)
-        except Exception as error:  # validators are code of the user; one answer must not end all
+        except Exception as error:  # validators are user code; one failure must not end the run
             if not hasattr(error, "errors"):
                 return f"does not follow the schema: {type(error).__name__}: {error}"
             first = error.errors(include_url=False)[0]
-            where = "/".join(map(str, first.get("loc", ())))
-            at = f" at {where}" if where else ""
+            place = "/".join(map(str, first.get("loc", ())))
+            at = f" at {place}" if place else ""
             return f"does not follow the schema{at}: {first['msg']}"
 
     return check

@@ -1,4 +1,4 @@
-"""Quotas: how many rows of each label and attribute, by shares and largest remainders."""
+"""Quotas: the number of rows for each label and attribute, by shares and largest remainders."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ Condition = Mapping[str, Any]
 
 
 def quotas(
-    asked: Sequence[Condition], n: int, targets: Mapping[str, Any] | None = None
+    conditions: Sequence[Condition], n: int, targets: Mapping[str, Any] | None = None
 ) -> list[int]:
-    """How many of ``n`` rows each condition is to have.
+    """How many of ``n`` rows each condition gets.
 
-    A condition's target is n times its share: the product of the shares of its values, each among
-    the values that occur with those of the fields before it. All targets are rounded down, and what
-    is left goes one by one to argmax(target - quota) of the first field's values, then of
-    conditions, then of the other fields' values. So the first field has its largest-remainder
-    quotas, and no condition differs from its target by 1 or more, unless the first field needs it.
+    The target of a condition is n times its share: the product of the shares of its values, each
+    among the values that occur together with those of the fields before it. Targets are rounded
+    down, and the remaining rows go one by one to argmax(target - quota) over the first field's
+    values, then over conditions, then over the other fields' values. So the first field has its
+    largest-remainder quotas, and no condition differs from its target by 1 or more unless the first
+    field requires it.
 
     >>> pairs = [{"label": x, "topic": y} for x in "ab" for y in "123"]
     >>> quotas(pairs, 4)
@@ -32,26 +33,28 @@ def quotas(
     Raises
     ------
     UsageError
-        If the targets name a field or value that there is not, lack one, or are no shares.
+        If the targets name an unknown field or value, lack a value, or are not shares.
     """
-    cells = [tuple(map(str, one.values())) for one in asked]
-    wanted = [n * share for share in shares(asked, targets)]
-    made = [int(target + 1e-9) for target in wanted]
-    gaps = [target - have for target, have in zip(wanted, made, strict=True)]
+    cells = [tuple(map(str, condition.values())) for condition in conditions]
+    exact = [n * share for share in shares(conditions, targets)]
+    counts = [int(target + 1e-9) for target in exact]
+    gaps = [target - count for target, count in zip(exact, counts, strict=True)]
     margins: defaultdict[tuple[int, str], float] = defaultdict(float)
     for row, gap in zip(cells, gaps, strict=True):
         for field in enumerate(row):
             margins[field] += gap
-    for _ in range(n - sum(made)):
-        at = max(range(len(cells)), key=lambda i: _urgency(cells[i], gaps[i], margins))
-        made[at] += 1
+    for _ in range(n - sum(counts)):
+        at = max(range(len(cells)), key=lambda i: _priority(cells[i], gaps[i], margins))
+        counts[at] += 1
         gaps[at] -= 1
         for field in enumerate(cells[at]):
             margins[field] -= 1
-    return made
+    return counts
 
 
-def shares(asked: Sequence[Condition], targets: Mapping[str, Any] | None = None) -> list[float]:
+def shares(
+    conditions: Sequence[Condition], targets: Mapping[str, Any] | None = None
+) -> list[float]:
     """The share of each condition; they add up to 1.
 
     >>> shares([{"label": "a"}, {"label": "b"}], {"label": {"a": 3, "b": 1}})
@@ -60,16 +63,16 @@ def shares(asked: Sequence[Condition], targets: Mapping[str, Any] | None = None)
     Raises
     ------
     UsageError
-        If the targets name a field or value that there is not, lack one, or are no shares.
+        If the targets name an unknown field or value, lack a value, or are not shares.
     """
-    cells = [tuple(map(str, one.values())) for one in asked]
-    return _shares(cells, _weights(list(asked[0]), cells, targets or {}))
+    cells = [tuple(map(str, condition.values())) for condition in conditions]
+    return _shares(cells, _weights(list(conditions[0]), cells, targets or {}))
 
 
-def _urgency(
+def _priority(
     row: tuple[str, ...], gap: float, margins: Mapping[tuple[int, str], float]
 ) -> tuple[float, ...]:
-    """How much a condition lacks a row; rounded, so that equal gaps are equal."""
+    """The sort key of a condition that may get a row; rounded, so that equal gaps are equal."""
     first, *others = (margins[field] for field in enumerate(row))
     return round(first, 9), round(gap, 9), round(sum(others), 9)
 
@@ -77,20 +80,20 @@ def _urgency(
 def _weights(
     names: Sequence[str], cells: Sequence[tuple[str, ...]], targets: Mapping[str, Any]
 ) -> list[Mapping[str, float] | None]:
-    """The weights of each field's values; ``None`` where they are alike."""
+    """The weights of each field's values; ``None`` for a uniform field."""
     for name in targets:
         if name not in names:
             raise UsageError(f"targets: {unknown('field', name, names)}")
-    found: list[Mapping[str, float] | None] = []
+    weights_by_field: list[Mapping[str, float] | None] = []
     for at, name in enumerate(names):
         if name not in targets:
-            found.append(None)
+            weights_by_field.append(None)
             continue
-        given = targets[name]
+        target = targets[name]
         values = dict.fromkeys(row[at] for row in cells)
-        if not isinstance(given, Mapping):
-            raise UsageError(f"targets: {name!r} needs a share for each value; got {given!r}.")
-        weights = {str(value): share for value, share in given.items()}
+        if not isinstance(target, Mapping):
+            raise UsageError(f"targets: {name!r} needs a share for each value; got {target!r}.")
+        weights = {str(value): share for value, share in target.items()}
         for value in weights:
             if value not in values:
                 raise UsageError(f"targets: {name!r}: {unknown('value', value, values)}")
@@ -100,22 +103,22 @@ def _weights(
                 raise UsageError(
                     f"targets: {name!r} needs a share of 0 or more for {value!r}; got {share!r}."
                 )
-        found.append(weights)
-    return found
+        weights_by_field.append(weights)
+    return weights_by_field
 
 
 def _shares(
     cells: Sequence[tuple[str, ...]], weights: Sequence[Mapping[str, float] | None]
 ) -> list[float]:
-    made = [1.0] * len(cells)
+    shares = [1.0] * len(cells)
     for at, weight in enumerate(weights):
-        beside: dict[tuple[str, ...], dict[str, float]] = {}
+        by_prefix: dict[tuple[str, ...], dict[str, float]] = {}
         for row in cells:
             share = 1.0 if weight is None else weight[row[at]]
-            beside.setdefault(row[:at], {})[row[at]] = share
+            by_prefix.setdefault(row[:at], {})[row[at]] = share
         for i, row in enumerate(cells):
-            found = beside[row[:at]]
-            if not sum(found.values()):
-                raise UsageError(f"targets: expected a share above 0 among {', '.join(found)}.")
-            made[i] *= found[row[at]] / sum(found.values())
-    return made
+            values = by_prefix[row[:at]]
+            if not sum(values.values()):
+                raise UsageError(f"targets: expected a share above 0 among {', '.join(values)}.")
+            shares[i] *= values[row[at]] / sum(values.values())
+    return shares

@@ -1,8 +1,8 @@
-"""Prompts: a template, its roles, its demonstrations -> messages.
+"""Prompt templates: fields, turns and demonstrations become messages.
 
 A template is Jinja2 in its immutable sandbox. ``{{ field }}`` is a field of the row; single braces
-(JSON) are left alone. A line ``--- system``, ``--- user`` or ``--- assistant`` by itself begins a
-turn of that role; text before the first such line is the user's.
+(JSON) have no meaning. A line ``--- system``, ``--- user`` or ``--- assistant`` starts a turn of
+that role; text before the first such line belongs to the user.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
 import jinja2
 import jinja2.meta
@@ -20,11 +20,11 @@ import jinja2.sandbox
 
 from synthkit.core.errors import PromptError, TableError, UsageError, unknown
 from synthkit.core.types import Message, Role, digest
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 Turns = tuple[Message, ...]
 Demonstration = tuple[str, str]
-"""What a user asked, and what a good answer to it is."""
+"""A user's question and a good answer."""
 
 _MARKER = re.compile(r"^---[ \t]*(system|user|assistant)[ \t\r]*$", re.MULTILINE)
 
@@ -35,14 +35,14 @@ def _refuse_missing(value: Any) -> Any:
     return value
 
 
-def _guarded(made: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that refuses a missing value too: ``None | upper`` would be the text NONE."""
-    position = 1 if hasattr(made, "jinja_pass_arg") else 0
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that also refuses a missing value: ``None | upper`` would be the text NONE."""
+    position = 1 if hasattr(function, "jinja_pass_arg") else 0
 
-    @functools.wraps(made)
-    def guarded(*given: Any, **options: Any) -> Any:
-        _refuse_missing(given[position])
-        return made(*given, **options)
+    @functools.wraps(function)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        _refuse_missing(arguments[position])
+        return function(*arguments, **options)
 
     return guarded
 
@@ -53,39 +53,36 @@ _JINJA = jinja2.sandbox.ImmutableSandboxedEnvironment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-# What differs from one rendering to the next would be asked anew each time.
+# Text that differs between renderings would be requested again each time.
 del _JINJA.globals["lipsum"], _JINJA.filters["random"]
 _JINJA.filters |= {
-    name: _guarded(made) if name not in ("default", "d", "tojson") else made
-    for name, made in _JINJA.filters.items()
+    name: _guarded(function) if name not in ("default", "d", "tojson") else function
+    for name, function in _JINJA.filters.items()
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A template that was read, and can be rendered for a row.
-
-    Build it with :func:`parse`. ``fields`` are the names the template uses.
-    """
+    """A parsed template, made by :func:`parse`. ``fields`` are the names that it uses."""
 
     turns: tuple[tuple[Role, jinja2.Template], ...]
     fields: tuple[str, ...]
 
     def render(self, values: Mapping[str, Any], demos: Sequence[Demonstration] = ()) -> Turns:
-        """The messages for one row, with the demonstrations as turns before its last one.
+        """The messages for one row, with the demonstrations before the last turn.
 
         Raises
         ------
         PromptError
-            If the template uses a field that the row lacks or that is missing in it.
+            If the row lacks a field that the template uses, or its value is missing.
         """
         messages = [Message(role, self._text(turn, values)) for role, turn in self.turns]
         if not messages[-1].content:
-            raise PromptError("the prompt is empty once its fields are filled in.")
+            raise PromptError("the prompt is empty after rendering.")
         shown = [
-            Message(role, content)
-            for ask, answer in demos
-            for role, content in _exchange(ask, answer)
+            message
+            for question, answer in demos
+            for message in (Message("user", question), Message("assistant", answer))
         ]
         return (*messages[:-1], *shown, messages[-1])
 
@@ -100,23 +97,23 @@ class Prompt:
             for name in self.fields:
                 if name not in values and error.message == f"{name!r} is undefined":
                     raise PromptError(unknown("field", name, values)) from None
-            empty = [name for name in self.fields if values.get(name, "") is None]
-            where = f" Field {empty[0]!r} has no value here." if empty else ""
+            missing = [name for name in self.fields if values.get(name, "") is None]
+            detail = f" Field {missing[0]!r} has no value here." if missing else ""
             raise PromptError(
-                f"{error.message}.{where} Drop such rows, or write {{{{ field or '...' }}}}."
+                f"{error.message}.{detail} Drop such rows, or write {{{{ field or '...' }}}}."
             ) from None
         except jinja2.TemplateError as error:
-            said = str(error).rstrip(".")
-            raise PromptError(f"the template cannot be rendered: {said}.") from None
+            problem = str(error).rstrip(".")
+            raise PromptError(f"the template cannot be rendered: {problem}.") from None
         except Exception as error:
-            said = f"{type(error).__name__}: {error}".rstrip(".")
-            raise PromptError(f"the template cannot be rendered: {said}.") from None
+            problem = f"{type(error).__name__}: {error}".rstrip(".")
+            raise PromptError(f"the template cannot be rendered: {problem}.") from None
 
 
 def parse(source: str, *, system: str | None = None) -> Prompt:
-    """The prompt in a template's text.
+    """The parsed template of a text.
 
-    ``system`` is a template too, and stands in for a ``--- system`` turn.
+    ``system`` is a template of the system prompt, instead of a ``--- system`` turn.
 
     >>> parse("--- system\\nBe brief.\\n--- user\\nName a {{ thing }}.").render({"thing": "cat"})
     (Message(role='system', content='Be brief.'), Message(role='user', content='Name a cat.'))
@@ -124,54 +121,50 @@ def parse(source: str, *, system: str | None = None) -> Prompt:
     Raises
     ------
     PromptError
-        If the text is empty, is no template, or does not end in a user's turn.
+        If the text is empty, is not a valid template, or does not end with a user's turn.
     """
     parts = _MARKER.split(source)
     turns = [("user", parts[0]), *zip(parts[1::2], parts[2::2], strict=True)]
     turns = [turn for i, turn in enumerate(turns) if i > 0 or turn[1].strip()]
     if system is not None and system.strip():
         if any(role == "system" for role, _ in turns):
-            raise PromptError("the system prompt is given twice: as an option, and in the text.")
+            raise PromptError("the system prompt is given twice: as an option and in the text.")
         turns.insert(0, ("system", system))
     if not any(role == "user" and text.strip() for role, text in turns):
         raise PromptError("the prompt is empty: expected a text for the user's turn.")
     if turns[-1][0] != "user":
         raise PromptError(f"the last turn must be the user's; got {turns[-1][0]!r}.")
     fields: dict[str, None] = {}
-    read: list[tuple[Role, jinja2.Template]] = []
+    templates: list[tuple[Role, jinja2.Template]] = []
     for role, text in turns:
-        template, used = _read(text)
-        read.append((cast("Role", role), template))
+        template, used = _compiled(text)
+        templates.append((cast("Role", role), template))
         fields |= dict.fromkeys(sorted(used))
-    return Prompt(tuple(read), tuple(fields))
+    return Prompt(tuple(templates), tuple(fields))
 
 
-def _read(text: str) -> tuple[jinja2.Template, set[str]]:
-    """A template, and the names it uses."""
+def _compiled(text: str) -> tuple[jinja2.Template, set[str]]:
+    """A template and the names that it uses."""
     try:
         used = jinja2.meta.find_undeclared_variables(_JINJA.parse(text))
         return _JINJA.from_string(text), used - set(_JINJA.globals)
     except jinja2.TemplateSyntaxError as error:
-        _complain(text, error)
-
-
-def _complain(text: str, error: jinja2.TemplateSyntaxError) -> NoReturn:
-    line = (text.splitlines() or [""])[min(error.lineno, len(text.splitlines())) - 1]
-    raise PromptError(
-        f"the template cannot be read at line {error.lineno}: {error.message}; "
-        f"the line is {line.strip()[:120]!r}. Literal braces are written {{{{ '{{{{' }}}}."
-    ) from None
+        line = (text.splitlines() or [""])[min(error.lineno, len(text.splitlines())) - 1]
+        raise PromptError(
+            f"the template cannot be parsed at line {error.lineno}: {error.message}; "
+            f"the line is {line.strip()[:120]!r}. Literal braces are written {{{{ '{{{{' }}}}."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Demonstrations: which rows of a table to show before each question.
+    """Demonstrations: rows of a table that are shown before each prompt.
 
     Parameters
     ----------
-    table : rows with the template's fields and the answer's columns.
-    k : how many are shown.
-    pick : ``"fixed"``, the first ``k``; ``"random"``, drawn anew for each row, by ``seed`` and the
+    table : rows with the template's fields and the columns of the answer.
+    k : how many to show.
+    pick : ``"fixed"``, the first ``k``; ``"random"``, drawn for each row from ``seed`` and the
         row's own text; ``"nearest"``, the most similar by ``embed``, the most similar last.
     embed : texts -> (n, d) array with L2-normalised rows; needed by ``"nearest"``.
     """
@@ -197,64 +190,66 @@ def demonstrate(
     examples: Examples,
     answer: Callable[[Mapping[str, Any]], str],
 ) -> list[list[Demonstration]]:
-    """The demonstrations to show before each row; never a row itself.
+    """The demonstrations for each row; never the row itself.
 
-    ``answer`` gives an example's answer text from its columns.
+    ``answer`` makes the text of an example's answer from its columns.
 
     Raises
     ------
     TableError
         If the examples lack a field of the template or a column of the answer.
     """
-    found = tables.records(examples.table)
-    if not found:
+    records = tables.records(examples.table)
+    if not records:
         raise TableError("the table of examples is empty; expected at least one row.")
-    lacking = [name for name in prompt.fields if name not in found[0]]
-    if lacking:
-        raise TableError("in the examples, " + unknown("column", lacking[0], found[0]))
-    answers = [answer(example) for example in found]
-    shown = list(zip(_asks(prompt, found, "example"), answers, strict=True))
-    asks = _asks(prompt, rows, "row")
+    missing = [name for name in prompt.fields if name not in records[0]]
+    if missing:
+        raise TableError("in the examples, " + unknown("column", missing[0], records[0]))
+    answers = [answer(example) for example in records]
+    pool = list(zip(_questions(prompt, records, "example"), answers, strict=True))
+    questions = _questions(prompt, rows, "row")
     if examples.pick == "fixed":
-        return [_first(shown, range(len(shown)), ask, examples.k) for ask in asks]
+        return [_first(pool, range(len(pool)), question, examples.k) for question in questions]
     if examples.pick == "random":
-        return [_random(shown, ask, examples) for ask in asks]
+        return [_random(pool, question, examples) for question in questions]
+    if not questions:
+        return []
     assert examples.embed is not None
-    vectors = examples.embed([ask for ask, _ in shown])
-    nearest = (-(examples.embed(asks) @ vectors.T)).argsort(axis=1, kind="stable") if asks else []
+    vectors = examples.embed([question for question, _ in pool])
+    orders = (-(examples.embed(questions) @ vectors.T)).argsort(axis=1, kind="stable")
     return [
-        _first(shown, order.tolist(), ask, examples.k)[::-1]
-        for ask, order in zip(asks, nearest, strict=True)
+        _first(pool, order.tolist(), question, examples.k)[::-1]
+        for question, order in zip(questions, orders, strict=True)
     ]
 
 
-def _asks(prompt: Prompt, rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
-    asks = []
-    for i, row in enumerate(rows):
+def _questions(prompt: Prompt, rows: Sequence[Mapping[str, Any]], noun: str) -> list[str]:
+    """The last turn of the prompt for each row."""
+    questions = []
+    for position, row in enumerate(rows):
         try:
-            asks.append(prompt.ask(row))
+            questions.append(prompt.ask(row))
         except PromptError as error:
-            raise located(error, prompt, row, f"{what} {i}") from None
-    return asks
+            raise located(error, prompt, row, f"{noun} {position}") from None
+    return questions
 
 
-def located(error: PromptError, prompt: Prompt, row: Mapping[str, Any], where: str) -> PromptError:
-    """The error with the place it arose at, unless it is a field that no row has."""
-    absent = [unknown("field", name, row) for name in prompt.fields if name not in row]
-    return error if str(error) in absent else PromptError(f"{where}: {error}")
-
-
-def _exchange(ask: str, answer: str) -> tuple[tuple[Role, str], tuple[Role, str]]:
-    return ("user", ask), ("assistant", answer)
+def located(error: PromptError, prompt: Prompt, row: Mapping[str, Any], place: str) -> PromptError:
+    """The error with the place where it occurred, unless the field does not exist at all."""
+    unknown_fields = [unknown("field", name, row) for name in prompt.fields if name not in row]
+    return error if str(error) in unknown_fields else PromptError(f"{place}: {error}")
 
 
 def _first(
-    shown: Sequence[Demonstration], order: Sequence[int], ask: str, k: int
+    pool: Sequence[Demonstration], order: Sequence[int], question: str, k: int
 ) -> list[Demonstration]:
-    return [shown[i] for i in order if shown[i][0] != ask][:k]
+    """The first ``k`` demonstrations in an order, without the question itself."""
+    return [pool[at] for at in order if pool[at][0] != question][:k]
 
 
-def _random(shown: Sequence[Demonstration], ask: str, examples: Examples) -> list[Demonstration]:
-    """A draw that depends on the seed and the row's text alone, so that appending rows keeps it."""
-    draw = random.Random(digest([examples.seed, ask]))
-    return _first(shown, draw.sample(range(len(shown)), len(shown)), ask, examples.k)
+def _random(
+    pool: Sequence[Demonstration], question: str, examples: Examples
+) -> list[Demonstration]:
+    """A draw that depends only on the seed and the question, so further rows do not change it."""
+    draw = random.Random(digest([examples.seed, question]))
+    return _first(pool, draw.sample(range(len(pool)), len(pool)), question, examples.k)

@@ -29,7 +29,7 @@ def attrprompt(
     length: str | None = None,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Texts written with attributes, such as topic and length, that are drawn anew for each text.
+    """Texts with attributes, such as a topic and a length, that are drawn for each text.
 
     This is AttrPrompt (arXiv 2306.15895): every attribute is drawn uniformly and independently of
     the others, from the values of the text's class where they depend on it. The paper asks for

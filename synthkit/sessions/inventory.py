@@ -9,7 +9,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.sessions import lineage, named_tables
 from synthkit.sessions._frames import frame
 from synthkit.sessions.named_tables import NamedTable
@@ -98,7 +98,7 @@ def label_counts(store: Store, tables: Iterable[NamedTable]) -> dict[str, dict[s
     """Table -> label -> how many current marks on its rows have it, the most frequent first."""
     ids = {table.name: table.row_ids for table in tables}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ids}
-    for mark in standing(store.marks.all()).values():
+    for mark in current_marks(store.marks.all()).values():
         for name, row_ids in ids.items():
             if mark.label and mark.id in row_ids:
                 counts[name][mark.label] += 1
@@ -109,7 +109,7 @@ def mark_counts(store: Store) -> list[dict[str, Any]]:
     """How many current marks there are, for each task, annotator, round and label."""
     counts = Counter(
         (mark.task, mark.by, mark.round, mark.label)
-        for mark in standing(store.marks.all()).values()
+        for mark in current_marks(store.marks.all()).values()
         if mark.label
     )
     names = ("task", "by", "round", "label")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.filters.base import texts
-from synthkit.curate.marks.history import accepted, skipped
+from synthkit.curate.marks.decisions import accepted, skipped
 from synthkit.data import tables
 from synthkit.sessions._frames import frame
 from synthkit.store.curations import FILTER_COLUMNS

@@ -9,7 +9,8 @@ from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Mark, Score
-from synthkit.curate.marks.history import accepted, pairs, standing
+from synthkit.curate.marks.decisions import accepted, label_pairs
+from synthkit.curate.marks.history import current_marks
 from synthkit.store.store import Store
 
 Raters = tuple[str, str]
@@ -26,11 +27,13 @@ def rater_pairs(marks: Iterable[Mark]) -> dict[Raters, list[tuple[str, str]]]:
     {('x', 'y'): [('yes', 'no')]}
     """
     rounds: dict[tuple[str, int], dict[str, Mark]] = {}
-    for (_, round, by, id), mark in standing(marks).items():
+    for (_, round, by, id), mark in current_marks(marks).items():
         rounds.setdefault((by, round), {})[id] = mark
     raters = sorted(by for by, round in rounds if round == 1)
-    found = {(by, by): pairs(rounds[by, 1], rounds[by, 2]) for by in raters if (by, 2) in rounds}
-    found |= {(a, b): pairs(rounds[a, 1], rounds[b, 1]) for a, b in combinations(raters, 2)}
+    found = {
+        (by, by): label_pairs(rounds[by, 1], rounds[by, 2]) for by in raters if (by, 2) in rounds
+    }
+    found |= {(a, b): label_pairs(rounds[a, 1], rounds[b, 1]) for a, b in combinations(raters, 2)}
     return {raters: labels for raters, labels in found.items() if labels}
 
 
@@ -40,7 +43,7 @@ def majority_labels(marks: Iterable[Mark]) -> dict[str, str]:
     Skipped rows, and rows with a tie between labels, are left out.
     """
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for (_, round, _, id), mark in standing(marks).items():
+    for (_, round, _, id), mark in current_marks(marks).items():
         if round == 1 and mark.label not in ("", "skip"):
             votes[id][mark.label] += 1
     labels = {}

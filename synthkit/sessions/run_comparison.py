@@ -10,7 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.request_diff import differences
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.evaluate.views.word_diff import Change, changes
 from synthkit.sessions.evaluations import find_by_rows
 from synthkit.sessions.named_tables import NamedTable, read_all
@@ -109,7 +109,7 @@ def count_accepted(store: Store, ids: Iterable[str]) -> tuple[int, int]:
     The second blind round does not count: it only measures how reliable the first one is.
     """
     votes: Counter[str] = Counter()
-    for mark in standing(store.marks.for_rows(ids)).values():
+    for mark in current_marks(store.marks.for_rows(ids)).values():
         if mark.round == 1 and mark.label in ("accept", "reject"):
             votes[mark.id] += 1 if mark.label == "accept" else -1
     judged = [vote for vote in votes.values() if vote]

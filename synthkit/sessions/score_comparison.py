@@ -53,7 +53,7 @@ def _row(
         gap = compare(first, second, pairs, seed=seed)
     except UsageError:
         return (*values, first.value - second.value, None, None, None, None, "no interval")
-    verdict = _verdict(gap.value, gap.told_apart, first, second)
+    verdict = _verdict(gap.value, gap.significant, first, second)
     return (*values, gap.value, gap.low, gap.high, gap.n, gap.paired, verdict)
 
 

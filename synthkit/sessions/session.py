@@ -234,7 +234,8 @@ class Session:
     def marks(self, *, task: str | None = None, rows: Sequence[str] | None = None) -> list[Mark]:
         """All marks ever written, the oldest first; or those of one task or of some rows.
 
-        ``curate.marks.standing`` selects the current ones, ``curate.marks.split`` applies them.
+        :func:`synthkit.curate.marks.history.current_marks` selects the current ones;
+        :func:`synthkit.curate.split_by_marks` applies them.
         """
         marks = self.store.marks.all() if rows is None else self.store.marks.for_rows(rows)
         return [mark for mark in marks if task in (None, mark.task)]

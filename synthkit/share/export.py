@@ -19,7 +19,7 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.data import tables
-from synthkit.data.expressions import text as cell_text
+from synthkit.data.expressions import as_text
 
 FORMATS = ("tsv", "markdown", "jsonl", "csv")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -44,7 +44,7 @@ def to_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: s
         records = ({name: row.get(name) for name in columns} for row in rows)
         lines = (json.dumps(record, ensure_ascii=False, default=str) for record in records)
         return "".join(f"{line}\n" for line in lines)
-    grid = [list(columns), *([cell_text(row.get(name)) for name in columns] for row in rows)]
+    grid = [list(columns), *([as_text(row.get(name)) for name in columns] for row in rows)]
     if format == "markdown":
         grid = [[_markdown(cell) for cell in line] for line in grid]
         grid.insert(1, ["---"] * len(columns))

@@ -1,8 +1,7 @@
-"""Resampling: how far any statistic of a table may be off, by drawing or leaving out its rows."""
+"""Bootstrap intervals of a statistic, and of the difference of two."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -20,141 +19,7 @@ Statistic = Callable[[Positions], Any]
 """Positions of rows -> a number; or, vectorised, (b, m) positions -> (b,) numbers."""
 
 BLOCK = 1_000_000
-"""Positions drawn at once."""
-
-
-def jackknife(
-    value: float, left_out: ArrayLike, level: float = 0.95
-) -> tuple[float, float] | tuple[None, None]:
-    """The interval of a statistic from its values with each row, or each part, left out.
-
-    For what a resample would distort: among rows drawn with replacement are copies, which bring no
-    new word and have a neighbour at distance 0. On average the jackknife's variance is not below
-    the true one, so the interval is rather too wide than too narrow. It says how far the value
-    would move with as many other rows; a bias of small tables stays in it.
-
-    Parameters
-    ----------
-    value : of all rows.
-    left_out : (g,) values without each of g rows, or of g parts of one size.
-    level : how often intervals made like this hold the expected value.
-
-    Returns
-    -------
-    Both ends, around ``value``; ``None`` twice where ``left_out`` has fewer than two values, or one
-    that is not finite.
-
-    References
-    ----------
-    J. W. Tukey (1958); B. Efron and C. Stein (1981), The jackknife estimate of variance, Annals of
-    Statistics 9, equation 1.3 and section 2. The quantile is Student's with g - 1 degrees of
-    freedom, within 0.2 % by Abramowitz and Stegun (1964), 26.7.5.
-
-    Examples
-    --------
-    >>> values = np.arange(10.0)
-    >>> low, high = jackknife(4.5, (45 - values) / 9)
-    >>> f"{low:.2f} {high:.2f}"  # as Student's interval of a mean
-    '2.33 6.67'
-    """
-    check_level(level)
-    values = np.asarray(left_out, np.float64)
-    g = len(values)
-    if g < 2 or not np.isfinite(values).all():
-        return None, None
-    error = math.sqrt((g - 1) * float(values.var()))
-    reach = _student(level, g - 1) * error
-    return value - reach, value + reach
-
-
-def subsampled(
-    value: float, drawn: ArrayLike, share: float, level: float = 0.95
-) -> tuple[float, float] | tuple[None, None]:
-    """The interval of a statistic from its values on parts of the rows, drawn without replacement.
-
-    For statistics of nearest neighbours, which copies distort, and which the jackknife takes to
-    vary more than they do: with large parts left out there is less of that.
-
-    Parameters
-    ----------
-    value : of all rows.
-    drawn : (g,) values of g random parts.
-    share : of the rows in a part, above 0, below 1.
-    level : how often intervals made like this hold the expected value.
-
-    Returns
-    -------
-    Both ends, around ``value``; ``None`` twice where there are fewer than two parts.
-
-    References
-    ----------
-    J. Shao and C. F. J. Wu (1989), A general theory for jackknife variance estimation, Annals of
-    Statistics 17, 1176-1197, section 2. The quantile is Student's with g - 1 degrees of freedom.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> values = rng.normal(size=100)
-    >>> halves = [rng.choice(values, 50, replace=False).mean() for _ in range(500)]
-    >>> low, high = subsampled(values.mean(), halves, 0.5)
-    >>> f"{low:.2f} {high:.2f}"  # Student's interval of a mean: -0.11 0.27
-    '-0.11 0.28'
-    """
-    check_level(level)
-    values = np.asarray(drawn, np.float64)
-    if len(values) < 2:
-        return None, None
-    error = math.sqrt(share / (1 - share) * float(values.var(ddof=1)))
-    reach = _student(level, len(values) - 1) * error
-    return value - reach, value + reach
-
-
-def _student(level: float, free: int) -> float:
-    """What Student's t stays within, either side of 0, as often as ``level`` says."""
-    if free == 1:
-        return math.tan(math.pi * level / 2)
-    if free == 2:
-        return level * math.sqrt(2 / (1 - level**2))
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / float(free) ** power for power, term in enumerate(terms, 1))
-
-
-def pseudo_values(value: float, left_out: ArrayLike) -> Floats | None:
-    """(n,) what each row brings to a statistic: ``value + (n - 1) (mean - left_out)``.
-
-    They are the jackknife's, less its correction for bias, so that their mean is the value itself;
-    those of a mean are the rows it is of. The interval of their mean is that of :func:`jackknife`.
-
-    Parameters
-    ----------
-    value : of all rows.
-    left_out : (n,) values without each of the rows.
-
-    Returns
-    -------
-    ``None`` where ``left_out`` has fewer than two values, or one that is not finite.
-
-    References
-    ----------
-    J. W. Tukey (1958), Bias and confidence in not-quite large samples, Annals of Mathematical
-    Statistics 29, 614.
-
-    Examples
-    --------
-    >>> values = np.array([1.0, 2.0, 6.0])
-    >>> pseudo_values(3.0, (9 - values) / 2)
-    array([1., 2., 6.])
-    """
-    values = np.asarray(left_out, np.float64)
-    if len(values) < 2 or not np.isfinite(values).all():
-        return None
-    return np.asarray(value + (len(values) - 1) * (values.mean() - values))
+"""Most positions drawn at once."""
 
 
 def bootstrap(
@@ -172,25 +37,25 @@ def bootstrap(
     Parameters
     ----------
     statistic : positions of rows, (n,) from 0 to n - 1 with repeats, -> a finite number.
-    n : how many rows there are, 1 or more. Of one row nothing is known of others: both ends are its
-        value.
-    method : ``"percentile"`` takes quantiles of the resamples; ``"bca"`` shifts them for bias and
-        for a spread that grows with the value, and asks for n values more, each without one row.
-    vectorised : ``statistic`` takes (b, m) positions and gives (b,) numbers, which is faster.
-    resamples : how many.
-    level : how often intervals made like this hold the true value.
-    seed : of the draws.
+    n : the number of rows, 1 or more. For a single row both ends are its value.
+    method : ``"percentile"`` takes quantiles of the resamples; ``"bca"`` corrects them for bias and
+        for a spread that grows with the value, and computes n further values, each without one row.
+    vectorised : whether ``statistic`` takes (b, m) positions and returns (b,) numbers, which is
+        faster.
+    resamples : the number of resamples.
+    level : how often such intervals contain the true value.
+    seed : the seed of the draws.
 
     Raises
     ------
     UsageError
-        If an option is out of its range, or the statistic is not finite for some resample.
+        If an option is out of range, or the statistic is not finite for some resample.
 
     Notes
     -----
     Not for statistics that copies distort, such as distinct words or nearest neighbours: see
-    :func:`jackknife`. Where all resamples lie on one side of the value the shift for bias would be
-    infinite; here their share is kept half a resample away from 0 and 1.
+    :func:`~synthkit.stats.jackknife.jackknife`. If all resamples lie on one side of the value, the
+    bias correction would be infinite; here their share is kept half a resample away from 0 and 1.
 
     References
     ----------
@@ -226,10 +91,10 @@ def bootstrap(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What one statistic has over another, with its interval.
+    """The difference of two statistics, with its interval.
 
-    ``n`` rows are in both, or, where ``paired`` is false, in the smaller of two. ``str`` says so
-    where the interval holds 0: then it is not known to be a difference.
+    ``n`` is the number of rows, or, if ``paired`` is false, of the smaller table. ``str`` adds "no
+    significant difference" if the interval contains 0.
     """
 
     value: float
@@ -240,13 +105,13 @@ class Difference:
     paired: bool = True
 
     @property
-    def told_apart(self) -> bool:
-        """Whether 0 is outside of the interval."""
+    def significant(self) -> bool:
+        """Whether the interval excludes 0."""
         return not self.low <= 0 <= self.high
 
     def __str__(self) -> str:
-        said = f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
-        return said if self.told_apart else f"{said}, not told apart on {self.n} rows"
+        text = f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
+        return text if self.significant else f"{text}, no significant difference on {self.n} rows"
 
 
 def paired_bootstrap(
@@ -260,9 +125,9 @@ def paired_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """What ``first`` has over ``second``, where both are of the same n rows.
+    """The difference ``first - second`` of two statistics of the same n rows.
 
-    Each resample draws one set of rows for both, so that what is hard for both does not widen the
+    Each resample draws the same rows for both, so rows that are difficult for both do not widen the
     interval. Parameters, errors and notes are those of :func:`bootstrap`.
 
     References
@@ -278,16 +143,22 @@ def paired_bootstrap(
     +0.4 [+0.1, +0.7]
     >>> newer = np.array([1, 0, 1, 0, 1, 1, 1, 1, 1, 1])
     >>> print(paired_bootstrap(lambda rows: new[rows].mean(), lambda rows: newer[rows].mean(), 10))
-    +0 [-0.3, +0.3], not told apart on 10 rows
+    +0 [-0.3, +0.3], no significant difference on 10 rows
     """
 
-    def apart(rows: Positions) -> ArrayLike:
+    def difference(rows: Positions) -> ArrayLike:
         return np.asarray(first(rows), np.float64) - np.asarray(second(rows), np.float64)
 
     low, high = bootstrap(
-        apart, n, method=method, vectorised=vectorised, resamples=resamples, level=level, seed=seed
+        difference,
+        n,
+        method=method,
+        vectorised=vectorised,
+        resamples=resamples,
+        level=level,
+        seed=seed,
     )
-    (value,) = _values(apart, np.arange(n)[None], vectorised)
+    (value,) = _values(difference, np.arange(n)[None], vectorised)
     return Difference(value=float(value), low=low, high=high, n=n, level=level)
 
 
@@ -299,17 +170,17 @@ def unpaired_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """What the mean of ``first`` has over that of ``second``, each drawn from its own rows.
+    """The difference of the means of ``first`` and ``second``, each resampled by itself.
 
     Parameters
     ----------
     first, second : (n,) and (m,) finite numbers, one or more each.
-    resamples, level, seed : as in :func:`bootstrap`; the interval is the percentiles'.
+    resamples, level, seed : as in :func:`bootstrap`; the interval is the percentile interval.
 
     Raises
     ------
     UsageError
-        If one is empty or not finite, or an option is out of its range.
+        If one is empty or not finite, or an option is out of range.
 
     References
     ----------
@@ -349,19 +220,19 @@ def unpaired_bootstrap(
 
 
 def _means(values: Floats, rng: np.random.Generator, times: int) -> Floats:
-    """(times,) means of as many values drawn with replacement."""
+    """(times,) means of resamples drawn with replacement."""
     drawn = values[rng.integers(len(values), size=(times, len(values)))]
     return np.asarray(drawn.mean(axis=1))
 
 
 def _values(statistic: Statistic, rows: Positions, vectorised: bool) -> Floats:
     """(b,) values of the statistic, one for each line of positions."""
-    given = statistic(rows) if vectorised else [statistic(line) for line in rows]
-    values = np.asarray(given, np.float64)
+    results = statistic(rows) if vectorised else [statistic(line) for line in rows]
+    values = np.asarray(results, np.float64)
     if values.shape != (len(rows),):
         raise UsageError(
-            f"expected a statistic that gives one number for each of {len(rows)} sets of rows; got "
-            f"shape {values.shape}. With vectorised=True it must reduce the last axis alone."
+            f"expected a statistic with one number for each of {len(rows)} sets of rows; got shape "
+            f"{values.shape}. With vectorised=True it must reduce only the last axis."
         )
     if not np.isfinite(values).all():
         raise UsageError(
@@ -374,7 +245,7 @@ def _values(statistic: Statistic, rows: Positions, vectorised: bool) -> Floats:
 def _accelerated(
     statistic: Statistic, n: int, drawn: Floats, tails: Floats, vectorised: bool
 ) -> Floats:
-    """The shares of the resamples at which the BCa interval ends."""
+    """The quantiles of the resamples at the ends of the BCa interval."""
     normal = NormalDist()
     (value,) = _values(statistic, np.arange(n)[None], vectorised)
     below = float((drawn < value).mean() + (drawn == value).mean() / 2)

@@ -1,7 +1,6 @@
-"""What a table is good for, by what a light student learns from it.
+"""The light classifier: logistic regression on embeddings of texts.
 
-The student is logistic regression on embeddings of the texts. It is fitted in a second or less, so
-that it can say after every round of generation what it still gets wrong.
+It is fitted in a second or less, fast enough to find errors after every round of generation.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from synthkit.core.extras import need
 
 MAX_ITER = 10_000
 TOLERANCE = 1e-6
-"""Largest gradient at which a fit ends. At scikit-learn's 1e-4 influence is off by a percent."""
+"""Largest gradient of a finished fit. With scikit-learn's 1e-4, influence is off by one percent."""
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -27,20 +26,20 @@ Embed = Callable[[Sequence[str]], ArrayLike]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classifier:
+class EmbeddingClassifier:
     """A classifier of texts: softmax(vectors @ coefficients.T + intercepts).
 
-    It is at the least of sum_i shares_i l_i + penalty / 2 |coefficients|^2, where l_i is the
-    cross-entropy of a row that it was fitted on.
+    It minimises sum_i shares_i l_i + penalty / 2 |coefficients|^2, where l_i is the cross-entropy
+    of training row i.
 
     Parameters
     ----------
-    labels : the k labels that it tells apart, sorted.
+    labels : its k labels, sorted.
     embed : texts -> (n, d) numbers.
     coefficients, intercepts : (k, d) and (k,); they add up to 0 over the labels.
-    penalty : of the coefficients.
-    vectors, targets, shares : the rows it was fitted on: (n, d); (n,) positions in ``labels``;
-        (n,) weights that add up to 1.
+    penalty : the L2 penalty of the coefficients.
+    vectors, targets, shares : the training rows: (n, d); (n,) positions in ``labels``; (n,) weights
+        that add up to 1.
     """
 
     labels: tuple[Any, ...]
@@ -53,21 +52,21 @@ class Classifier:
     shares: Floats
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
-        """(n, k), the probability of each label, in the order of ``labels``.
+        """(n, k) probabilities, with columns in the order of ``labels``.
 
         Raises
         ------
         UsageError
-            If a text is missing, or has a vector of another length than those it was fitted on.
+            If a text is missing, or its vector has another length than the training vectors.
         """
         return self.of_vectors(embedded(texts, self.embed, width=self.vectors.shape[1]))
 
     def of_vectors(self, vectors: Floats) -> Floats:
-        """(n, k), the probability of each label for texts that are embedded already."""
+        """(n, k) probabilities for texts that are already embedded."""
         return softmax(vectors @ self.coefficients.T + self.intercepts)
 
     def predict(self, texts: Sequence[str]) -> list[Any]:
-        """The likeliest label of each text."""
+        """The most probable label of each text."""
         return [self.labels[at] for at in self.probabilities(texts).argmax(axis=1)]
 
 
@@ -78,40 +77,40 @@ def fit(
     embed: Embed,
     C: float = 1.0,
     weights: Sequence[float] | None = None,
-) -> Classifier:
-    """A student that has learned the labels of the texts; there is no chance in it.
+) -> EmbeddingClassifier:
+    """A classifier trained on the texts and their labels; training is deterministic.
 
-    It is scikit-learn's ``LogisticRegression`` by L-BFGS: the least of
-    C sum_i weights_i l_i + |W|^2 / 2, with free intercepts. For two labels scikit-learn has one
-    vector of coefficients, w, which here are two, -w/2 and w/2: the penalty then is 2 / C and not
-    1 / C, divided by the sum of the weights.
+    It is scikit-learn's ``LogisticRegression`` by L-BFGS, which minimises
+    C sum_i weights_i l_i + |W|^2 / 2, with unpenalised intercepts. For two labels scikit-learn has
+    one vector of coefficients, w, which here becomes two, -w/2 and w/2: the penalty is then 2 / C
+    instead of 1 / C, divided by the sum of the weights.
 
     Parameters
     ----------
     embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-    C : the larger, the closer it follows the rows.
-    weights : of the rows, 0 or more; 1 each if not given.
+    C : the inverse strength of the penalty; larger values fit the rows more closely.
+    weights : the weights of the rows, 0 or more; by default 1 each.
 
     Raises
     ------
     UsageError
-        If there are not two labels or more; if texts, labels and weights differ in number; if a
-        text or a label is missing, or a vector is not finite; if a weight is below 0, or a label
-        has none above 0; if ``C`` is not above 0.
+        If there are fewer than two labels; if texts, labels and weights differ in number; if a text
+        or a label is missing, or a vector is not finite; if a weight is below 0, or a label has
+        none above 0; if ``C`` is not above 0.
     MissingExtra
         If scikit-learn is not installed.
 
     References
     ----------
-    The small model of S3 (arXiv 2310.13671, algorithm 2) and PGKD (arXiv 2411.05045), which there
-    are DistilBERT and BERT. This one learns less, and needs no GPU and no seed.
+    The small models of S3 (arXiv 2310.13671, algorithm 2) and PGKD (arXiv 2411.05045) are
+    DistilBERT and BERT. This one is weaker, and needs no GPU and no seed.
 
     Examples
     --------
     >>> def embed(texts):
     ...     return [[text.count("good"), text.count("bad")] for text in texts]
-    >>> student = fit(["good soup", "bad soup"], ["+", "-"], embed=embed)
-    >>> student.predict(["a good day", "too bad"])
+    >>> classifier = fit(["good soup", "bad soup"], ["+", "-"], embed=embed)
+    >>> classifier.predict(["a good day", "too bad"])
     ['+', '-']
     """
     if not C > 0:
@@ -130,70 +129,71 @@ def fitted(
     C: float = 1.0,
     weights: Sequence[float] | None = None,
     tolerance: float = TOLERANCE,
-) -> Classifier:
-    """What :func:`fit` gives, from vectors and from the place of each label among those known.
+) -> EmbeddingClassifier:
+    """:func:`fit` for vectors, and for the position of each label among the ``known`` ones.
 
-    ``tolerance`` is the largest gradient at which the fit ends. With ``embed`` left out the student
-    knows vectors alone: ask it by ``of_vectors``.
+    ``tolerance`` is the largest gradient of a finished fit. Without ``embed`` the classifier takes
+    vectors only, by ``of_vectors``.
     """
-    linear = need("sklearn.linear_model", extra="curate", why="to fit a student")
-    given = row_weights(weights, targets, known)
+    linear = need("sklearn.linear_model", extra="curate", why="to fit a classifier")
+    row_shares = row_weights(weights, targets, known)
     model = linear.LogisticRegression(C=C, max_iter=MAX_ITER, tol=tolerance)
-    model.fit(vectors, targets, sample_weight=given)
+    model.fit(vectors, targets, sample_weight=row_shares)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(known) == 2:
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    return Classifier(
+    return EmbeddingClassifier(
         labels=known,
         embed=embed,
         coefficients=coefficients,
         intercepts=intercepts,
-        penalty=(2 if len(known) == 2 else 1) / (C * float(given.sum())),
+        penalty=(2 if len(known) == 2 else 1) / (C * float(row_shares.sum())),
         vectors=vectors,
         targets=targets,
-        shares=given / given.sum(),
+        shares=row_shares / row_shares.sum(),
     )
 
 
-def errors(student: Classifier, texts: Sequence[str], labels: Sequence[Any]) -> list[int]:
-    """Positions of the texts that the student gets wrong, the surest of its mistakes first.
+def errors(
+    classifier: EmbeddingClassifier, texts: Sequence[str], labels: Sequence[Any]
+) -> list[int]:
+    """Positions of the texts that the classifier gets wrong, the most confident errors first.
 
-    How sure it is is the probability of the label that it gives; of equal ones the earlier text
-    comes first.
+    Confidence is the probability of the predicted label; ties keep the order of the texts.
 
     Raises
     ------
     UsageError
-        If texts and labels differ in number, one is missing, or the student knows no such label.
+        If texts and labels differ in number, one is missing, or a label is unknown.
 
     References
     ----------
-    The errors on real rows near which S3 generates (arXiv 2310.13671, algorithm 2), in the order of
-    PGKD's hard negatives (arXiv 2411.05045). Never give it the test rows.
+    The errors on real rows from which S3 generates (arXiv 2310.13671, algorithm 2), in the order of
+    PGKD's hard negatives (arXiv 2411.05045). Never use the test rows.
 
     Examples
     --------
     >>> def embed(texts):
     ...     return [[text.count("good") - text.count("bad")] for text in texts]
-    >>> student = fit(["good", "bad"], [1, 0], embed=embed)
-    >>> errors(student, ["not bad", "good", "not bad, not bad at all"], [1, 1, 1])
+    >>> classifier = fit(["good", "bad"], [1, 0], embed=embed)
+    >>> errors(classifier, ["not bad", "good", "not bad, not bad at all"], [1, 1, 1])
     [2, 0]
     """
-    asked = positions(labels, student.labels, n=len(texts))
-    found = student.probabilities(texts)
-    wrong = np.flatnonzero(found.argmax(axis=1) != asked)
-    order = np.argsort(-found[wrong].max(axis=1), kind="stable")
+    targets = positions(labels, classifier.labels, n=len(texts))
+    probabilities = classifier.probabilities(texts)
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
+    order = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
     return [int(at) for at in wrong[order]]
 
 
 def embedded(texts: Sequence[str], embed: Embed, *, width: int | None = None) -> Floats:
-    """The vectors of the texts, (n, d) and finite; of ``width`` numbers each, if it is given.
+    """(n, d) finite vectors of the texts; d must be ``width``, if that is given.
 
     Raises
     ------
     UsageError
-        If there is no text, one is missing, or the vectors are others.
+        If there is no text, one is missing, or the vectors have another shape or are not finite.
     """
     if not len(texts):
         raise UsageError("expected one text or more; got none.")
@@ -202,29 +202,29 @@ def embedded(texts: Sequence[str], embed: Embed, *, width: int | None = None) ->
             raise UsageError(f"row {n}: expected a text; got {text!r}. Leave such rows out.")
     vectors = np.asarray(embed(list(texts)), np.float64)
     if vectors.ndim != 2 or vectors.shape != (len(texts), width or vectors.shape[1]):
-        wide = "d" if width is None else width
-        raise UsageError(f"expected vectors of shape ({len(texts)}, {wide}); got {vectors.shape}.")
-    unsound = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(unsound):
-        raise UsageError(f"row {unsound[0]}: its vector is not finite. Leave such rows out.")
+        d = "d" if width is None else width
+        raise UsageError(f"expected vectors of shape ({len(texts)}, {d}); got {vectors.shape}.")
+    invalid = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(invalid):
+        raise UsageError(f"row {invalid[0]}: its vector is not finite. Leave such rows out.")
     return vectors
 
 
 def positions(labels: Sequence[Any], known: Sequence[Any], *, n: int) -> Positions:
-    """Where each of ``n`` labels stands among those known.
+    """(n,) position of each label among the ``known`` ones.
 
     Raises
     ------
     UsageError
-        If their number is another, or one is not known.
+        If there are not ``n`` labels, or one is unknown.
     """
     if len(labels) != n:
         raise UsageError(f"expected a label for each of {n} texts; got {len(labels)} labels.")
-    place = {label: at for at, label in enumerate(known)}
+    position = {label: at for at, label in enumerate(known)}
     for row, label in enumerate(labels):
-        if not isinstance(label, Hashable) or label not in place:
+        if not isinstance(label, Hashable) or label not in position:
             raise UsageError(f"row {row}: {unknown('label', str(label), known)}")
-    return np.array([place[label] for label in labels], np.intp)
+    return np.array([position[label] for label in labels], np.intp)
 
 
 def softmax(logits: Floats) -> Floats:
@@ -235,38 +235,38 @@ def softmax(logits: Floats) -> Floats:
 
 
 def distinct(labels: Sequence[Any]) -> tuple[Any, ...]:
-    """The labels that occur, sorted.
+    """The distinct labels, sorted.
 
     Raises
     ------
     UsageError
-        If they are not two or more, or one is missing.
+        If there are fewer than two, or one is missing.
     """
     for row, label in enumerate(labels):
         if label is None or label != label or not isinstance(label, Hashable):
             raise UsageError(f"row {row}: expected a label; got {label!r}. Leave such rows out.")
     known = tuple(sorted(set(labels), key=lambda label: (type(label).__name__, label)))
     if len(known) < 2:
-        raise UsageError(f"a student needs rows of two labels or more; got {list(known)}.")
+        raise UsageError(f"a classifier needs rows of two or more labels; got {list(known)}.")
     return known
 
 
 def row_weights(
     weights: Sequence[float] | None, targets: Positions, labels: Sequence[Any]
 ) -> Floats:
-    """(n,) what each row counts, 1 each if not given.
+    """(n,) weight of each row, by default 1.
 
     Raises
     ------
     UsageError
-        If their number is another, one is below 0, or the rows of a label have none above 0.
+        If there are not n weights, one is below 0, or the rows of a label have none above 0.
     """
     if weights is None:
         return np.ones(len(targets))
-    given = np.asarray(weights, np.float64)
-    if given.shape != targets.shape or not (np.isfinite(given) & (given >= 0)).all():
+    values = np.asarray(weights, np.float64)
+    if values.shape != targets.shape or not (np.isfinite(values) & (values >= 0)).all():
         raise UsageError(f"expected {len(targets)} weights of 0 or more; got {weights!r}.")
-    for at, mass in enumerate(np.bincount(targets, given)):
-        if mass == 0:
+    for at, total in enumerate(np.bincount(targets, values)):
+        if total == 0:
             raise UsageError(f"no row of the label {labels[at]!r} has a weight above 0.")
-    return given
+    return values

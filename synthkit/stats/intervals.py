@@ -1,4 +1,4 @@
-"""Intervals: how far a share may be off. Resampling has those of other numbers."""
+"""The Wilson interval of a proportion."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from synthkit.core.errors import UsageError
 def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The score interval of a proportion, without continuity correction.
 
-    Of all that cover ``successes / n`` it is the one to use with few marks: it never leaves [0, 1]
-    and does not shrink to a point at 0 or 1. With ``n = 0`` nothing is known: [0, 1].
+    It is suited to small samples: it stays within [0, 1] and does not shrink to a point at 0 or 1.
+    For ``n = 0`` it is [0, 1].
 
     Parameters
     ----------
-    successes, n : counts, ``0 <= successes <= n``; a tie may be half a success, and n an effective
-        sample size.
-    level : how often intervals made like this hold the true share.
+    successes, n : counts, ``0 <= successes <= n``; a tie may count as half a success, and n may be
+        an effective sample size.
+    level : how often such intervals contain the true proportion.
 
     Raises
     ------
     UsageError
-        If the counts or the level make no sense.
+        If the counts or the level are out of range.
 
     References
     ----------
@@ -46,11 +46,11 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     scale = 1 + z * z / n
     middle = (share + z * z / (2 * n)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # at the ends the bound is exact, whatever rounding says
+    # at the ends the bound is exact, without rounding errors
     return (0.0 if successes == 0 else middle - half), (1.0 if successes == n else middle + half)
 
 
 def check_level(level: float) -> None:
-    """Refuse a level that is not between 0 and 1."""
+    """Raise a :class:`UsageError` if a level is not between 0 and 1."""
     if not 0 < level < 1:
         raise UsageError(f"expected a level between 0 and 1; got {level}.")

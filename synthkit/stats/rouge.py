@@ -1,8 +1,8 @@
-"""ROUGE-L: how much of two texts is the same words in the same order, and of a text and a pool.
+"""ROUGE-L of two texts, and of a text with the nearest one in a pool.
 
-C.-Y. Lin (2004), ROUGE: a package for automatic evaluation of summaries, section 3, of two single
-sequences and with beta = 1. Of two sequences of tokens it is the likeness by insertions and
-deletions, 2 LCS / (|a| + |b|), which rapidfuzz has in C++.
+C.-Y. Lin (2004), ROUGE: a package for automatic evaluation of summaries, section 3, for two single
+sequences and with beta = 1. For two sequences of tokens this is the normalized Indel similarity,
+2 LCS / (|a| + |b|), which rapidfuzz implements in C++.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from synthkit.core.extras import need
 
 WHY = "to compare texts by ROUGE-L"
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Ranges of kana and Han, which are written without spaces, for a class in a regular expression."""
+"""Kana and Han, which are written without spaces, as ranges of a regular expression."""
 _TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
 
 def tokens(text: str) -> list[str]:
     """The words and numbers of a text, casefolded.
 
-    On ASCII these are the tokens of the package rouge-score without its stemmer, which is what
-    Self-Instruct uses. That tokenizer drops all other letters; here a letter of any script counts,
-    after NFC, and each character of Chinese or Japanese is a token, since no space parts them.
+    For ASCII these are the tokens of the package rouge-score without its stemmer, which
+    Self-Instruct uses. That tokenizer drops other letters; here letters of all scripts are kept,
+    after NFC, and each Chinese or Japanese character is a token, because there are no spaces.
 
     >>> tokens("Don't STOP: 3 Crêpes_à_la 東京!")
     ['don', 't', 'stop', '3', 'crêpes', 'à', 'la', '東', '京']
@@ -34,7 +34,7 @@ def tokens(text: str) -> list[str]:
 
 
 def rouge_l(a: str, b: str) -> float:
-    """The ROUGE-L F1 of two texts, 0..1; 0 where one has no token.
+    """The ROUGE-L F1 of two texts, 0..1; 0 if one has no token.
 
     Examples
     --------
@@ -46,11 +46,11 @@ def rouge_l(a: str, b: str) -> float:
 
 
 class Pool:
-    """Texts, among which the nearest to another is found by ROUGE-L.
+    """A pool of texts, in which the nearest to another text is found by ROUGE-L.
 
     Parameters
     ----------
-    texts : what is in it at first.
+    texts : the texts in the pool at first.
 
     Examples
     --------
@@ -64,15 +64,15 @@ class Pool:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         need("rapidfuzz", extra="curate", why=WHY)
         self._codes: dict[str, str] = {}
-        self._held: list[str] = []  # one character for each token: rapidfuzz reads them as they are
+        self._encoded: list[str] = []  # one character for each token, as rapidfuzz takes them
         for text in texts:
             self.add(text)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._encoded)
 
     def add(self, text: str) -> None:
-        """Put one more text in; its position is how many there were.
+        """Add a text; its position is the previous number of texts.
 
         Raises
         ------
@@ -82,29 +82,29 @@ class Pool:
         for token in tokens(text):
             if token not in self._codes:
                 self._codes[token] = _character(len(self._codes) + 1)
-        self._held.append(self._coded(text))
+        self._encoded.append(self._encode(text))
 
     def max_rouge(self, text: str, *, above: float = 0.0) -> tuple[float, int | None]:
-        """The largest ROUGE-L F1 of ``text`` and a text of the pool, 0..1, and that one's position.
+        """The largest ROUGE-L F1 of ``text`` with a text of the pool, 0..1, and its position.
 
-        Of several as near it is the first. Where no score is above ``above`` it is
-        ``(0.0, None)``; that is found sooner.
+        Of equal scores the first text is returned. If no score is above ``above``, the result is
+        ``(0.0, None)``, which is found faster.
         """
         process = need("rapidfuzz.process", extra="curate", why=WHY)
         distance = need("rapidfuzz.distance", extra="curate", why=WHY)
-        asked = self._coded(text)
-        likeness = distance.Indel.normalized_similarity
-        found = process.extractOne(asked, self._held, scorer=likeness, score_cutoff=above)
-        if not asked or found is None:
+        query = self._encode(text)
+        similarity = distance.Indel.normalized_similarity
+        nearest = process.extractOne(query, self._encoded, scorer=similarity, score_cutoff=above)
+        if not query or nearest is None:
             return 0.0, None
-        _, _, position = found
-        held = self._held[position]
-        # from whole numbers, so that 14/20 is 0.7 and not above it
-        score = 2 * distance.LCSseq.similarity(asked, held) / (len(asked) + len(held))
+        _, _, position = nearest
+        match = self._encoded[position]
+        # from integers, so that 14/20 is exactly 0.7
+        score = 2 * distance.LCSseq.similarity(query, match) / (len(query) + len(match))
         return (score, position) if score > above else (0.0, None)
 
-    def _coded(self, text: str) -> str:
-        """A character for each token; all that the pool lacks have one that stands for no word."""
+    def _encode(self, text: str) -> str:
+        """A character for each token; ``\\0`` for all tokens that are not in the pool."""
         return "".join(self._codes.get(token, "\0") for token in tokens(text))
 
 
@@ -113,5 +113,5 @@ def _character(code: int) -> str:
         return chr(code)
     except ValueError:
         raise UsageError(
-            "a pool holds at most 1,114,111 different words; part it in two."
+            "a pool can have at most 1,114,111 different words; use two pools."
         ) from None

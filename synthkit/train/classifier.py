@@ -1,7 +1,7 @@
-"""A transformer fine-tuned to tell labels apart: what learns more than the light student, slower.
+"""Fine-tune a transformer as a classifier: better than the light classifier, but slower.
 
-The loop is our own rather than transformers' ``Trainer``, which would write a folder, reseed the
-whole process, and weigh no rows.
+The training loop is our own. transformers' ``Trainer`` would write a folder, seed the whole process
+and ignore row weights.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from synthkit.stats.classifier import Floats, distinct, positions, row_weights
 
 WHY = "to fine-tune a classifier"
 WARM = 0.1
-"""Share of the steps in which the learning rate rises while it falls in a line to 0."""
+"""Share of the steps in which the learning rate rises; then it falls linearly to 0."""
 LARGEST = 1.0
-"""Norm at which gradients are cut off."""
+"""Gradients are clipped to this norm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classifier:
+class FineTunedClassifier:
     """A transformer with a head for k labels.
 
     Parameters
     ----------
-    labels : the k labels that it tells apart, sorted.
-    net, tokenizer : of transformers; ``net`` is on its device, ready to be asked.
-    max_tokens : texts are cut there.
-    batch_size : texts that are asked at once.
+    labels : the k labels, sorted.
+    net, tokenizer : of transformers; ``net`` is on its device, in evaluation mode.
+    max_tokens : longer texts are cut.
+    batch_size : texts in one forward pass.
     """
 
     labels: tuple[Any, ...]
@@ -47,7 +47,7 @@ class Classifier:
     batch_size: int
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
-        """(n, k), the probability of each label, in the order of ``labels``.
+        """(n, k) probabilities of the labels, in the order of ``labels``.
 
         Raises
         ------
@@ -57,18 +57,18 @@ class Classifier:
         import torch
 
         rows = _tokens(self.tokenizer, texts, self.max_tokens)
-        found = np.empty((len(rows), len(self.labels)))
-        # texts of like length share a batch, so that little is spent on padding
+        probabilities = np.empty((len(rows), len(self.labels)))
+        # texts of similar length share a batch, so that little time goes to padding
         order = np.argsort([len(row) for row in rows], kind="stable")
         for start in range(0, len(order), self.batch_size):
             some = order[start : start + self.batch_size]
             with torch.inference_mode():
                 logits = self.net(**_batch(rows, some, self.net)).logits
-            found[some] = torch.softmax(logits.double(), -1).cpu().numpy()
-        return found
+            probabilities[some] = torch.softmax(logits.double(), -1).cpu().numpy()
+        return probabilities
 
     def predict(self, texts: Sequence[str]) -> list[Any]:
-        """The likeliest label of each text."""
+        """The most probable label of each text."""
         return [self.labels[at] for at in self.probabilities(texts).argmax(axis=1)]
 
 
@@ -83,44 +83,44 @@ def finetune(
     batch_size: int = 16,
     max_tokens: int = 128,
     seed: int = 0,
-) -> Classifier:
-    """A transformer that has learned the labels of the texts, all of its weights with a new head.
+) -> FineTunedClassifier:
+    """A classifier: a transformer with a new head, all of its weights trained on labelled texts.
 
-    It is on a GPU if there is one. On a CPU the same seed and number of threads give the same
-    classifier; random numbers outside are left as they are.
+    It runs on a GPU if there is one. On a CPU the same seed and number of threads give the same
+    classifier. The global random state does not change.
 
     Parameters
     ----------
     model : ``"minilm"`` or ``"smollm2"`` of the catalog, or ``"hf:<repository or folder>"``.
-    weights : of the rows, 0 or more; 1 each if not given. A row of weight 0 is left out; the others
-        are scaled to a mean of 1, so that one learning rate suits rows with and without.
-    epochs : how often each row is seen.
-    learning_rate : the highest, after a tenth of the steps, of AdamW. It suits MiniLM and hundreds
-        of rows; larger models want less, such as 2e-5.
-    batch_size : rows for one step.
-    max_tokens : texts are cut there, or at the longest that the model takes.
-    seed : of the new head, of the order of rows and of dropout.
+    weights : of the rows, 0 or more; by default 1. Rows of weight 0 are left out. The others are
+        scaled to a mean of 1, so that the same learning rate fits weighted and unweighted rows.
+    epochs : passes over the rows.
+    learning_rate : the highest of AdamW, reached after a tenth of the steps. The default fits
+        MiniLM and hundreds of rows; larger models need less, such as 2e-5.
+    batch_size : rows in one step.
+    max_tokens : longer texts are cut, also at the model's own limit.
+    seed : of the new head, the order of rows and dropout.
 
     Raises
     ------
     UsageError
-        If there are not two labels or more; if texts, labels and weights differ in number; if a
-        text or a label is missing; if a weight is below 0, or a label has none above 0; if an
-        option is out of its range, or the model is no transformer.
+        If there are fewer than two labels, different numbers of texts, labels and weights, a
+        missing text or label, a negative weight, a label without a positive weight, an option out
+        of its range, or a model that is not a transformer.
     ModelNotFound, ModelError
-        If there is no such model, transformers cannot load it, or the loss is no longer finite.
+        If there is no such model, transformers cannot load it, or the loss is not finite.
     MissingExtra
         If torch or transformers is not installed.
 
     Notes
     -----
-    The loss of a batch is ``sum_i w_i l_i / batch_size``, with the cross-entropy l_i of row i: not
-    divided by the weights in the batch, which would give a row alone in its batch full weight.
+    The loss of a batch is ``sum_i w_i l_i / batch_size``, with the cross-entropy l_i of row i. It
+    is not divided by the sum of the batch's weights, since then a single row would count fully.
 
     References
     ----------
-    J. Devlin et al. (2019), BERT, arXiv 1810.04805, section 4.1 and appendix A.3; the rise and fall
-    of the learning rate as there.
+    J. Devlin et al. (2019), BERT, arXiv 1810.04805, section 4.1 and appendix A.3, also for the
+    schedule of the learning rate.
 
     Examples
     --------
@@ -135,18 +135,18 @@ def finetune(
         )
     known = distinct(labels)
     targets = positions(labels, known, n=len(texts))
-    heavy = row_weights(weights, targets, known)
-    heavy = heavy / heavy[heavy > 0].mean()
+    scaled = row_weights(weights, targets, known)
+    scaled = scaled / scaled[scaled > 0].mean()
     with _seeded(seed) as torch:
         tokenizer, net = _loaded(model, len(known))
         longest = min(
             max_tokens, getattr(net.config, "max_position_embeddings", None) or max_tokens
         )
         rows = _tokens(tokenizer, texts, longest)
-        kept = np.flatnonzero(heavy)
-        steps = [part for _ in range(epochs) for part in _dealt(kept, batch_size, torch)]
-        _train(net, rows, targets, heavy, steps, learning_rate)
-    return Classifier(known, net.eval(), tokenizer, longest, max(batch_size, 64))
+        used = np.flatnonzero(scaled)
+        steps = [part for _ in range(epochs) for part in _batches(used, batch_size, torch)]
+        _train(net, rows, targets, scaled, steps, learning_rate)
+    return FineTunedClassifier(known, net.eval(), tokenizer, longest, max(batch_size, 64))
 
 
 def fine_tuned(
@@ -158,17 +158,17 @@ def fine_tuned(
     max_tokens: int = 128,
     seed: int = 0,
 ) -> Learner:
-    """A learner that fine-tunes a transformer each time, as for :func:`synthkit.evaluate.tstr`.
+    """A learner that fine-tunes a transformer for each fit, for :func:`synthkit.evaluate.tstr`.
 
-    Parameters and errors are those of :func:`finetune`. An interval of what it is measured by is of
-    one seed: ask with several.
+    Parameters and errors are those of :func:`finetune`. Intervals do not cover the variation
+    between seeds, so compare several seeds.
 
     Notes
     -----
-    Of 150 rows that SmolLM2 wrote with attributes it learned to tell 84.8% of 501 real Yelp
-    sentences, the light student on MiniLM 84.4%; of as many real rows 88.6% and 87.0%. Neither gap
-    (3.8 and 2.6 points) is told apart from 0. It took 34 s of CPU for each of four fits, the light
-    student 11 s for all four, nearly all of it to embed.
+    Trained on 150 rows that SmolLM2 wrote with attributes, it labelled 84.8% of 501 real Yelp
+    sentences correctly, the light classifier on MiniLM 84.4%; trained on 150 real rows, 88.6% and
+    87.0%. Neither gap (3.8 and 2.6 points) differs significantly from 0. Each of four fits took
+    34 s of CPU; the light classifier took 11 s for all four, nearly all of it to embed.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def fine_tuned(
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[Any]:
-    """Torch with its random numbers seeded, which afterwards are as they were."""
+    """Torch with a seeded random state; the state before is restored afterwards."""
     torch = need("torch", extra="local", why=WHY)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -198,14 +198,14 @@ def _seeded(seed: int) -> Iterator[Any]:
 
 
 def _loaded(model: str, k: int) -> tuple[Any, Any]:
-    """The tokenizer, and the net with a new head for k labels, on its device."""
+    """The tokenizer, and on its device the net with a new head for k labels."""
     torch = need("torch", extra="local", why=WHY)
     transformers = need("transformers", extra="local", why=WHY)
     from synthkit.models.transformers.loading import quiet
 
     folder = _folder(model)
-    said = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()  # it warns that the head is new
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()  # it would warn that the head is new
     try:
         with quiet():
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -218,41 +218,41 @@ def _loaded(model: str, k: int) -> tuple[Any, Any]:
             f"{error}"
         ) from error
     finally:
-        transformers.logging.set_verbosity(said)
+        transformers.logging.set_verbosity(verbosity)
     if net.config.pad_token_id is None:
-        net.config.pad_token_id = _spare(tokenizer)
+        net.config.pad_token_id = _filler(tokenizer)
     return tokenizer, net.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _folder(model: str) -> Path:
     if model.startswith("hf:"):
-        found = resolve.find(model).folder
-        assert found is not None  # only the catalog's are fetched later
-        return found
-    held = {member.name for member in catalog.entry(model).members}
-    if not held & {"config.json", catalog.entry(model).gguf}:
-        raise UsageError(f"{model} is no transformer; of the catalog take minilm or smollm2.")
+        folder = resolve.find(model).folder
+        assert folder is not None  # only catalog models have none yet
+        return folder
+    members = {member.name for member in catalog.entry(model).members}
+    if not members & {"config.json", catalog.entry(model).gguf}:
+        raise UsageError(f"{model} is not a transformer; the catalog has minilm and smollm2.")
     return catalog.fetch(model)
 
 
-def _spare(tokenizer: Any) -> int:
-    """A token that stands for nothing: for padding, or as the only one of an empty text."""
-    named = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
-    return next((token for token in named if token is not None), 0)
+def _filler(tokenizer: Any) -> int:
+    """A token without meaning: for padding, or as the only token of an empty text."""
+    tokens = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
+    return next((token for token in tokens if token is not None), 0)
 
 
 def _tokens(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[int]]:
     for n, text in enumerate(texts):
         if not isinstance(text, str):
-            raise UsageError(f"row {n}: expected a text; got {text!r}. Leave such rows out.")
+            raise UsageError(f"row {n}: expected a text; got {text!r}. Remove such rows first.")
     if not len(texts):
         return []
     coded = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
-    return [row or [_spare(tokenizer)] for row in coded]
+    return [row or [_filler(tokenizer)] for row in coded]
 
 
 def _batch(rows: Sequence[Sequence[int]], some: NDArray[np.intp], net: Any) -> dict[str, Any]:
-    """Rows as tensors, padded on the right, on the device of the net."""
+    """Rows as tensors, padded on the right, on the net's device."""
     import torch
 
     tokens = [torch.tensor(rows[at]) for at in some]
@@ -262,9 +262,9 @@ def _batch(rows: Sequence[Sequence[int]], some: NDArray[np.intp], net: Any) -> d
     return {"input_ids": ids.to(net.device), "attention_mask": mask.to(net.device)}
 
 
-def _dealt(kept: NDArray[np.intp], batch_size: int, torch: Any) -> list[NDArray[np.intp]]:
-    """The rows in a new order, a batch at a time."""
-    order = kept[torch.randperm(len(kept)).numpy()]
+def _batches(used: NDArray[np.intp], batch_size: int, torch: Any) -> list[NDArray[np.intp]]:
+    """The rows in random order, in batches."""
+    order = used[torch.randperm(len(used)).numpy()]
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
@@ -287,13 +287,13 @@ def _train(
     for done, some in enumerate(steps):
         logits = net(**_batch(rows, some, net)).logits
         right = torch.from_numpy(targets[some]).to(logits.device)
-        heavy = torch.from_numpy(weights[some]).to(logits)
+        scaled = torch.from_numpy(weights[some]).to(logits)
         losses = torch.nn.functional.cross_entropy(logits, right, reduction="none")
-        loss = (losses * heavy).sum() / batch_size
+        loss = (losses * scaled).sum() / batch_size
         if not torch.isfinite(loss):
             raise ModelError(
-                f"the loss is {loss.item()} at step {done + 1} of {n}. Give a lower "
-                f"learning_rate than {learning_rate:g}."
+                f"the loss is {loss.item()} at step {done + 1} of {n}. Use a learning_rate below "
+                f"{learning_rate:g}."
             )
         optimizer.zero_grad()
         loss.backward()

@@ -157,10 +157,10 @@ def test_a_difference_is_paired_by_document(session: sk.Session) -> None:
     after = benchmark(sk.Fake(score=oracle(2), name="after"), mood(ROWS[::-1]), session=session)
     gap = compare(after, before)["mood acc"]
     assert gap.value == pytest.approx(7 / 12)
-    assert gap.told_apart
+    assert gap.significant
     assert gap.paired
     alike = compare(benchmark(sk.Fake(score=oracle(8), name="x"), mood(), session=session), before)
-    assert str(alike["mood acc"]).endswith("not told apart on 12 rows")
+    assert str(alike["mood acc"]).endswith("no significant difference on 12 rows")
     part = benchmark(sk.Fake(score=oracle(2), name="after"), mood(ROWS[6:]), session=session)
     assert compare(part, before)["mood acc"].n == 6
 

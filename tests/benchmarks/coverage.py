@@ -45,8 +45,9 @@ from synthkit.evaluate import (
     vendi,
     vocabulary,
 )
-from synthkit.stats.bootstrap import bootstrap, jackknife, paired_bootstrap, unpaired_bootstrap
+from synthkit.stats.bootstrap import bootstrap, paired_bootstrap, unpaired_bootstrap
 from synthkit.stats.intervals import wilson
+from synthkit.stats.jackknife import jackknife
 
 LEVELS = (0.9, 0.95)
 Rng = np.random.Generator

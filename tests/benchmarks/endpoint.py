@@ -115,12 +115,13 @@ def refused(base_url: str, concurrency: int, folder: str) -> Figures:
     import pandas as pd
 
     import synthkit as sk
+    from synthkit.core.errors import EndpointError
 
     model = sk.load_model("openai:m", base_url=base_url, concurrency=concurrency)
     rows = pd.DataFrame({"i": range(PROMPTS)})
     with sk.Session(folder) as session:
         began, spent = time.perf_counter(), cpu()
-        with suppress(sk.errors.EndpointError):
+        with suppress(EndpointError):
             sk.generate("Write fact number {{ i }}.", model=model, session=session, rows=rows)
             raise SystemExit("a refused key was taken")
     return measured(began, spent, PROMPTS)

@@ -107,7 +107,7 @@ def test_the_main_path_by_keyboard_alone(open_notebook: Open, pictures: Path) ->
     press(sheet, "Enter")
     detail = shown.locator(".sk-lab-detail")
     expect(detail).to_contain_text("Say it about soup, short.")
-    expect(detail).to_contain_text("ended by stop")
+    expect(detail).to_contain_text("finish: stop")
     sheet.screenshot(pictures, "lab-open", shown)
     press(sheet, "Escape")
     expect(at(shown, 1, 1)).to_be_focused()
@@ -306,7 +306,7 @@ def test_it_is_accessible_and_fits(
     expect(run_button(shown)).to_have_text(re.compile("^Run 7 new cells|^Run 6 new cells"))
     at(shown, 0, 0).focus()
     press(sheet, "a", "ArrowDown", "x", "?", "Enter")
-    expect(shown.locator(".sk-lab-detail")).to_contain_text("ended by stop")
+    expect(shown.locator(".sk-lab-detail")).to_contain_text("finish: stop")
     assert shown.evaluate("(node) => node.scrollWidth <= node.clientWidth")
     name = f"{theme.split()[1].lower()}-{width}"
     sheet.screenshot(pictures, f"lab-{name}", shown)

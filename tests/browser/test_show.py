@@ -160,7 +160,7 @@ def test_the_mouse_alone_and_every_key_anywhere_leave_the_notebook_alone(
     assert run.locator("tbody tr.sk-rejected").count() > 3
     run.locator("button.sk-trace").first.click()
     expect(run.locator(".sk-detail")).to_contain_text("rejected")
-    expect(run.locator(".sk-detail")).to_contain_text("as it came")
+    expect(run.locator(".sk-detail")).to_contain_text("raw output")
     run.get_by_role("button", name="Close Esc").click()
     expect(run.locator(".sk-detail")).to_be_hidden()
 

@@ -71,7 +71,7 @@ def test_the_apps_interrupt_keeps_what_is_done_and_the_cell_goes_on(open_noteboo
     sheet.command("notebook:interrupt-kernel")
     sheet.wait_until_ran(1)
     expect(preview.locator(".sk-pace")).to_have_text("■ interrupted")
-    expect(sheet.cell(1)).to_contain_text("are kept in reviews; run the cell again to go on.")
+    expect(sheet.cell(1)).to_contain_text("are in reviews; run the cell again to resume.")
     done, rejects, pending, asked = numbers(sheet, 2)
     assert done + rejects + pending == 100
     assert asked - 1 <= done + rejects <= asked < 100

@@ -116,7 +116,7 @@ def test_a_name_with_a_pattern_sign_in_it_is_a_name(tmp_path: Path) -> None:
         (["*.md"], "there is no file that ends in"),
         (["empty"], "there is no file that ends in"),
         (["picture.png"], "expected a file that ends in"),
-        (["**x/a.md"], "is no pattern"),
+        (["**x/a.md"], "is not a valid pattern"),
     ],
 )
 def test_what_is_not_there_is_refused_before_anything_is_read(
@@ -219,13 +219,13 @@ def test_a_pdf_that_is_only_locked_against_change_is_read(tmp_path: Path) -> Non
         (b" \n\t ", "a.txt", "has no text"),
         (b"---\ntitle: x\n---\n", "a.md", "has no text"),
         (b"<script>x</script>", "a.html", "has no text"),
-        (b"text\0with nul", "a.txt", "is no text: it holds NUL bytes"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xfe", "a.txt", "is no text"),
+        (b"text\0with nul", "a.txt", "is not text: it contains NUL bytes"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xfe", "a.txt", "is not text, or in"),
         (b"", "a.pdf", "cannot be read as PDF: EmptyFileError"),
         (b"%PDF-1.7\ngarbage", "a.pdf", "cannot be read as PDF: PdfStreamError"),
         (pdf("One.")[:-300], "a.pdf", "cannot be read as PDF"),
         (pdf(), "a.pdf", "has no pages"),
-        (pdf("Secret.", password="key"), "a.pdf", "is encrypted, and opens with a password alone"),
+        (pdf("Secret.", password="key"), "a.pdf", "is encrypted and needs a password"),
     ],
 )
 def test_a_file_without_text_is_a_reject(
@@ -246,7 +246,7 @@ def test_one_bad_file_ends_nothing(tmp_path: Path) -> None:
     assert found.table["text"].tolist() == ["first", "last"]
     assert dict(found.rejects[["source", "reason"]].values.tolist()) == {
         "b.pdf": "cannot be read as PDF: PdfStreamError: Stream has ended unexpectedly",
-        "c.txt": "is no file, or a link to none",
-        "d.txt": "is no file, or a link to none",
+        "c.txt": "is not a file, or a broken link",
+        "d.txt": "is not a file, or a broken link",
         "e.txt": "is too large: 2.1 MB, with max_megabytes=2",
     }

@@ -22,9 +22,9 @@ def test_pairs_narrow_the_interval_where_rows_are_hard_for_both() -> None:
     loose = compare(score(better), score(hard))
     assert paired.value == pytest.approx(0.1)
     assert loose.value == pytest.approx(0.1)
-    assert paired.told_apart
-    assert not loose.told_apart
-    assert "not told apart on 100 rows" in str(loose)
+    assert paired.significant
+    assert not loose.significant
+    assert "no significant difference on 100 rows" in str(loose)
     assert (paired.paired, loose.paired) == (True, False)
 
 
@@ -32,7 +32,7 @@ def test_a_score_does_not_differ_from_itself() -> None:
     one = score([0.0, 1.0, 1.0])
     found = compare(one, one, [(0, 0), (1, 1), (2, 2)])
     assert (found.value, found.low, found.high) == (0, 0, 0)
-    assert not found.told_apart
+    assert not found.significant
 
 
 def test_what_is_drawn_again_lies_within_the_interval_of_two_means() -> None:
@@ -53,7 +53,7 @@ def test_without_parts_two_intervals_give_that_of_the_difference() -> None:
     assert found.value == pytest.approx(0.3)
     assert found.low == pytest.approx(0.3 - np.sqrt(0.1**2 + 0.1**2))
     assert found.high == pytest.approx(0.3 + np.sqrt(0.06**2 + 0.08**2))
-    assert (found.n, found.paired, found.told_apart) == (50, False, True)
+    assert (found.n, found.paired, found.significant) == (50, False, True)
 
 
 def test_the_difference_of_whole_tables_is_that_of_their_values() -> None:
@@ -62,7 +62,7 @@ def test_the_difference_of_whole_tables_is_that_of_their_values() -> None:
     one, other = self_bleu(plain), self_bleu(varied)
     found = compare(one, other, [(n, n) for n in range(30)])
     assert found.value == pytest.approx(one.value - other.value)
-    assert found.told_apart
+    assert found.significant
 
 
 @pytest.mark.parametrize(

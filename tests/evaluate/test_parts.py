@@ -24,7 +24,7 @@ from synthkit.evaluate.metrics.memorization import memorised
 from synthkit.evaluate.metrics.self_bleu import self_bleu
 from synthkit.evaluate.raters.agreement import cohen, fleiss, krippendorff
 from synthkit.evaluate.raters.bradley_terry import Battle, order_consistency, win_rate
-from synthkit.stats.bootstrap import jackknife, pseudo_values
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 RNG = np.random.default_rng(0)
 TEXTS = [" ".join(map(str, RNG.zipf(1.5, size=RNG.integers(2, 9)))) for _ in range(40)]

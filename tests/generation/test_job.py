@@ -229,7 +229,7 @@ def test_the_column_of_a_text_is_free_or_chosen(generate: Generate) -> None:
         ({"vary": {"y": 5}}, "'y' needs a list"),
         ({"vary": {"x": [1]}}, "'x' is in the rows and in vary"),
         ({"name": "no/name"}, "a table name has"),
-        ({"model": "fakk"}, "Did you mean 'fake'"),
+        ({"model": "fakk"}, "Did you mean 'fake:'"),
         ({"rows": "text"}, "expected a pandas DataFrame"),
         ({"rows": [{"y": 1}]}, "field 'x' not found; have 'y'"),
         ({"rows": [{"x": 1}, {"x": None}]}, "row 1: .*'x' has no value"),

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+import synthkit as sk
 from synthkit.core.errors import ModelNotFound, UsageError
-from synthkit.models.embedders import load_embedder
+from synthkit.models.embedders import EMBEDDERS, embedder_specs, load_embedder
 
 NEAR = ["A cat sat on the mat.", "A kitten was sitting on a rug.", "The stock market fell sharply."]
 ODD = ["", " ", "naïve 🙂 日本語", "word " * 5000, "A cat sat on the mat."]
@@ -16,7 +18,7 @@ ODD = ["", " ", "naïve 🙂 日本語", "word " * 5000, "A cat sat on the mat."
 @pytest.mark.model
 @pytest.mark.parametrize(("name", "dim"), [("wordllama", 256), ("minilm", 384)])
 class TestEmbedders:
-    def test_likeness_is_that_of_meaning(self, name: str, dim: int) -> None:
+    def test_similar_meanings_have_similar_vectors(self, name: str, dim: int) -> None:
         vectors = load_embedder(name).embed(NEAR)
         assert vectors.shape == (3, dim)
         assert vectors.dtype == np.float32
@@ -58,8 +60,56 @@ def test_wordllama_needs_no_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.model
+def test_the_fingerprints_of_catalog_embedders_stay() -> None:
+    assert load_embedder("minilm").fingerprint == (
+        "embed weights=53aa51172d142c89d9012cce15ae4d6c.1"
+    )
+
+
 def test_a_name_that_is_no_embedder_is_refused() -> None:
     with pytest.raises(ModelNotFound, match="Did you mean 'minilm'"):
         load_embedder("minilm2")
-    with pytest.raises(UsageError, match="smollm2 is not an embedder; the catalog's are minilm"):
+    with pytest.raises(UsageError, match=r"smollm2 is not an embedder; embedders are .*minilm"):
         load_embedder("smollm2")
+    with pytest.raises(UsageError, match=r"has no such option: .*dimension"):
+        load_embedder("hf:x", dimension=3)
+
+
+def test_embedders_are_listed_without_numpy() -> None:
+    code = (
+        "import sys; from synthkit.models.embedders import embedder_specs;"
+        "print(*embedder_specs()); print('numpy' in sys.modules)"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
+    assert {"wordllama", "minilm", "hf:", "openai:"} <= set(out[0].split())
+    assert out[1] == "False"
+
+
+def test_an_embedder_of_a_notebook_is_loaded_and_listed() -> None:
+    class Letters:
+        dim = 2
+
+        def __init__(self, letters: str) -> None:
+            self.name = self.fingerprint = letters
+
+        def embed(self, texts: Sequence[str]) -> np.ndarray:
+            return np.array([[text.count(each) for each in self.name] for text in texts], "f")
+
+    @sk.models.embedder("letters")
+    def letters(name: str) -> Letters:
+        """Counts of letters."""
+        return Letters(name)
+
+    assert "letters:" in embedder_specs()
+    assert load_embedder("letters:ab").embed(["abba"]).tolist() == [[2.0, 2.0]]
+    EMBEDDERS.remove("letters")
+
+
+def test_an_embedder_of_an_installed_package_is_loaded(install: Callable[..., None]) -> None:
+    source = (
+        "import synthkit as sk\n\n@sk.models.embedder('parrot')\n"
+        "def parrot(name):\n    return name\n"
+    )
+    install(EMBEDDERS, "parrot", source)
+    assert load_embedder("parrot:hello") == "hello"

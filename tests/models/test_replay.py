@@ -38,5 +38,5 @@ def test_the_latest_model_is_replayed_unless_another_is_named(generate: Generate
 
 
 def test_an_empty_session_cannot_be_replayed(generate: Generate) -> None:
-    with pytest.raises(ModelNotFound, match="holds no answers to replay"):
+    with pytest.raises(ModelNotFound, match="has no completions to replay"):
         generate(rows=ROWS, model="replay")

@@ -14,6 +14,8 @@ from IPython.utils.capture import capture_output
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from synthkit.notebook.context import Context
+from synthkit.notebook.magics import SynthMagics
 from synthkit.sessions import session
 
 
@@ -35,6 +37,12 @@ class Shell:
 
     def __getitem__(self, name: str) -> Any:
         return self.ip.user_ns[name]
+
+    @property
+    def context(self) -> Context:
+        """What verbs get."""
+        magics: SynthMagics = self.ip.magics_manager.registry["SynthMagics"]
+        return magics.context
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from synthkit.notebook.verbs import VERBS
+from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
 
 
@@ -26,7 +26,7 @@ def complete(shell: Shell, text: str) -> list[str]:
     ("text", "expected"),
     [
         ("%synth mod", ["%synth model", "%synth models"]),
-        ("%synth ", [f"%synth {verb}" for verb in VERBS]),
+        ("%synth ", [f"%synth {verb}" for verb in sorted(VERBS)]),
         ("%synth mark see", ["%synth mark seeds"]),
         ("%synth mark seeds --order un", ["%synth mark seeds --order uncertain"]),
         ("%synth mark seeds --ag", ["%synth mark seeds --again"]),
@@ -48,7 +48,7 @@ def complete(shell: Shell, text: str) -> list[str]:
         ("%synth sess", ["%synth session"]),
         ("%%synth x --temp", ["%%synth x --temperature"]),
         ("%%synth x --model smol", ["%%synth x --model smollm2"]),
-        ("%%synth x --model re", ["%%synth x --model replay", "%%synth x --model replay:NAME"]),
+        ("%%synth x --model re", ["%%synth x --model replay:"]),
         ("%%synth x --from see", ["%%synth x --from seeds"]),
         ("%%synth x --sampler p", ["%%synth x --sampler product"]),
         ("%%synth x --sampler=i", ["%%synth x --sampler=independent"]),

@@ -1,12 +1,10 @@
-"""Real kernels: interrupts, two at once, a kill, and what loading costs."""
+"""Real kernels: interrupts, two at once, a kill, and runs in the background."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -106,11 +104,10 @@ def test_background_without_a_front_end_runs_to_its_end(kernels: Start) -> None:
 def test_background_returns_at_once_and_can_be_stopped_and_awaited(kernels: Start) -> None:
     kernel = kernels()
     kernel.run(f"import os; os.environ['SYNTHKIT_LIVE'] = '1'\n{SLOW}")
-    began = time.monotonic()
     status, shown = kernel.run(FORTY.replace("--n 40", "--n 200 --background"))
     assert status == "ok"
-    assert time.monotonic() - began < 8
-    assert "facts is being made" in shown
+    assert "facts is running" in shown
+    assert "facts: 200 rows" not in shown  # the cell has returned before the run
     status, shown = kernel.run(
         "import time\n"
         "while len(slow.asked) < 5: time.sleep(0.01)\n"
@@ -119,31 +116,3 @@ def test_background_returns_at_once_and_can_be_stopped_and_awaited(kernels: Star
         "print(run.ledger.stopped, len(facts) == len(run.table), 5 <= len(facts) < 200)"
     )
     assert shown.strip().endswith("interrupted True True")
-
-
-def test_loading_the_extension_is_quick_and_brings_nothing_heavy(tmp_path: Path) -> None:
-    script = (
-        "import sys, time, IPython\n"
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        "ip = InteractiveShell.instance()\n"
-        "began = time.perf_counter()\n"
-        "ip.run_line_magic('load_ext', 'synthkit')\n"
-        "seconds = time.perf_counter() - began\n"
-        "heavy = 'torch pandas pyarrow plotly openai datasets ipywidgets transformers anywidget'\n"
-        "print([name for name in heavy.split() if name in sys.modules], seconds)\n"
-    )
-    seconds = []
-    for _ in range(3):
-        shown = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=tmp_path,
-            env=os.environ | {"IPYTHONDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        names, _, taken = shown.strip().rpartition(" ")
-        assert names == "[]"
-        seconds.append(float(taken))
-    # The budget is 0.3 s; the best of three allows for a busy machine.
-    assert min(seconds) < 0.3

@@ -204,8 +204,8 @@ def test_session_verb_shows_runs_and_changes_the_folder(shell: Shell) -> None:
     shell.run(TEN)
     shown = shell.run("%synth session")
     assert "facts" in shown
-    assert "10 answers; tables: facts" in shown
-    assert "0 answers; tables: none yet" in shell.run("%synth session elsewhere")
+    assert "10 completions; tables: facts" in shown
+    assert "0 completions; tables: none yet" in shell.run("%synth session elsewhere")
     assert Path("elsewhere/store.sqlite").exists()
 
 
@@ -284,11 +284,10 @@ def test_a_cell_lets_go_of_the_widgets_it_showed_when_it_ran_before(
 
     parent: dict[str, Any] = {}
     monkeypatch.setattr(shell.ip, "get_parent", lambda: parent, raising=False)
-    magics = shell.ip.magics_manager.registry["SynthMagics"]
 
     def show(cell: str, request: str) -> Closing:
         parent.update(header={"msg_id": request}, metadata={"cellId": cell})
-        shown: Closing = magics.show(Closing())
+        shown: Closing = shell.context.show(Closing())
         return shown
 
     with capture_output():

@@ -12,7 +12,7 @@ import pytest
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Row, Sampling
 from synthkit.models.fake import Fake
-from synthkit.notebook.recipe_arguments import entries
+from synthkit.notebook.recipe_arguments import find_recipe
 from synthkit.recipes import user
 from synthkit.recipes._base import RECIPES, Table
 from tests.notebook.conftest import Shell
@@ -114,21 +114,21 @@ def test_the_list_has_a_line_and_a_paper_for_each(cook: Shell) -> None:
 
 def test_help_has_every_option_and_the_docstring(cook: Shell) -> None:
     shown = cook.run("%synth recipes haiku")
-    for part in ("--lines N", "--plain", "by default 3", "A haiku in two drafts"):
+    for part in ("--lines N", "--plain", "default: 3", "A haiku in two drafts"):
         assert part in shown
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_each_recipe_of_synthkit_can_be_said_on_a_line(name: str) -> None:
-    one = entries()[name]
-    assert one.what.endswith(".") or len(one.what) > 10
-    assert len(one.what) <= 90
-    assert one.paper or name == "prompt"  # every other one is a published method
-    assert next(iter(one.parameters)) == "prompt"
-    for parameter in list(one.parameters.values())[1:]:
+def test_each_recipe_of_synthkit_works_on_a_line(cook: Shell, name: str) -> None:
+    recipe = find_recipe(name, cook.context.names)
+    assert recipe.summary.endswith(".")
+    assert 10 < len(recipe.summary) <= 96
+    assert recipe.paper or name == "prompt"  # every other one is a published method
+    assert next(iter(recipe.parameters)) == "prompt"
+    for parameter in list(recipe.parameters.values())[1:]:
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        assert parameter.name in one.hints, "an option without a type"
-    assert one.hints.get("sampling", Sampling) is Sampling
+        assert parameter.name in recipe.hints, "an option without a type"
+    assert recipe.hints.get("sampling", Sampling) is Sampling
 
 
 def test_a_dry_run_tells_what_would_be_asked(cook: Shell) -> None:

@@ -105,7 +105,9 @@ def test_values_may_depend_on_a_column_of_the_rows(kind: Any) -> None:
 
 def test_the_field_that_values_depend_on_can_be_named() -> None:
     vary = {"was": ["a", "b"], "is": ["a", "b"], "why": {"a": ["old"], "b": ["new"]}}
-    with pytest.raises(UsageError, match=r"values of 'was' and 'is'\. Name the one it goes by"):
+    with pytest.raises(
+        UsageError, match=r"values of 'was' and 'is'\. Name the field that it depends on"
+    ):
         made(1, vary)
     vary["why"] = {"by": "is", "values": vary["why"]}
     assert made(1, vary)[:2] == [("a", "a", "old"), ("a", "b", "new")]
@@ -130,7 +132,7 @@ def test_the_field_that_values_depend_on_can_be_named() -> None:
                 "x": {"by": "y", "values": {1: [1]}},
                 "y": {"by": "x", "values": {1: [1]}},
             },
-            "'x', 'y' go by each other in a circle",
+            "'x', 'y' depend on each other in a circle",
         ),
         ({"l": [["not", "hashable"]], "x": {"a": [1]}}, "values of no field"),
     ],
@@ -226,9 +228,9 @@ def test_a_constraint_moves_only_the_draws_that_break_it() -> None:
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        ({"where": lambda row: False}, "none of 2 combinations is left"),
+        ({"where": lambda row: False}, "excludes all combinations; got 2"),
         ({"where": lambda row: False, "sampler": "independent"}, "none of 1,000 draws"),
-        ({"where": {"tone": 1}, "vary": {"tone": [1]}}, "none of 1 combinations"),
+        ({"where": {"tone": 1}, "vary": {"tone": [1]}}, "excludes all combinations"),
         ({"where": {"ton": 1}}, "field 'ton' not found; have 'tone'. Did you mean 'tone'"),
         ({"where": "tone = 1"}, "expected a function of a combination"),
         ({"where": 5}, "expected a function of a combination"),
@@ -236,7 +238,7 @@ def test_a_constraint_moves_only_the_draws_that_break_it() -> None:
         ({"where": [{"tone": 1}, {}]}, "expected a function of a combination"),
         (
             {"where": {"word": "a", "tone": 1}, "vary": {"tone": [1]}, "rows": [{"word": "a"}]},
-            "none of 1 combinations is left beside {'word': 'a'}",
+            "excludes all combinations for {'word': 'a'}; got 1",
         ),
         ({"sampler": "joint"}, "draws rows of like=TABLE"),
         ({"like": REAL}, "draws rows of like=TABLE"),

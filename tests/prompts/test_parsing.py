@@ -171,7 +171,7 @@ def test_a_regex_keeps_its_named_groups_and_rejects_the_rest() -> None:
     assert "does not match" in decoder(Completion("---")).reason  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("pattern", "hint"), [("(", "no regular"), (r"\w+", "no named group")])
+@pytest.mark.parametrize(("pattern", "hint"), [("(", "not a regular"), (r"\w+", "no named group")])
 def test_a_pattern_that_cannot_work_is_refused(pattern: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
         parsing.regex(pattern)

@@ -68,7 +68,7 @@ def test_the_system_option_is_a_template_too() -> None:
         ("--- user\n \n", None, "empty"),
         ("Hi\n--- assistant\nYes", None, "last turn must be the user's"),
         ("--- system\nA\n--- user\nB", "C", "given twice"),
-        ("Hi {{ x", None, "cannot be read at line 1"),
+        ("Hi {{ x", None, "cannot be parsed at line 1"),
         ("Hi\n{% for %}", None, "line 2"),
         ("{{ x | nosuch }}", None, "nosuch"),
         ("{{ x | random }}", None, "random"),
@@ -148,7 +148,7 @@ def test_the_sandbox_refuses(attack: str) -> None:
 
 
 def test_a_prompt_that_comes_out_empty_is_refused() -> None:
-    with pytest.raises(PromptError, match="empty once"):
+    with pytest.raises(PromptError, match="empty after rendering"):
         said("{{ x }}", x=" ")
 
 

@@ -11,7 +11,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from tests.sessions.contents import contents, fill, two_drafts
 
 
@@ -64,7 +64,7 @@ def test_marks_are_inserted_by_time_so_that_the_last_one_counts(
         ("a", "accept"),
         ("a", "reject"),
     ]
-    assert standing(marks)["", 1, "ana", "a"] == newer
+    assert current_marks(marks)["", 1, "ana", "a"] == newer
     assert len({mark.step for mark in marks}) == 3
     (next_,) = other.store.marks.add([Mark(id="c", label="accept", by="ana", at=30.0)])
     assert next_.step > max(mark.step for mark in marks)

@@ -10,13 +10,13 @@ import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
 from synthkit.curate import by_column
-from synthkit.curate.marks.history import split
+from synthkit.curate.marks.tables import split_by_marks
 from synthkit.sessions.learned_filters import load_body, save_body
 
 ROWS = [{"id": id, "score": score} for id, score in (("a", 5), ("b", 2), ("c", 4))]
 
 
-def test_each_verdict_is_remembered_by_the_id_of_its_row(session: sk.Session) -> None:
+def test_each_verdict_is_stored_by_the_id_of_its_row(session: sk.Session) -> None:
     session.curate(ROWS, by_column("score", least=3), by_column("score", most=4), name="answers")
     found = session.verdicts().drop(columns="at").to_dict("records")
     told = {row["id"]: (row["verdict"], row["filter"], row["why"]) for row in found}
@@ -28,7 +28,7 @@ def test_each_verdict_is_remembered_by_the_id_of_its_row(session: sk.Session) ->
     assert {(row["curation"], row["name"]) for row in found} == {(1, "answers")}
 
 
-def test_later_verdicts_stand_beside_earlier_ones_and_outlive_the_session(tmp_path: Path) -> None:
+def test_later_verdicts_are_added_to_earlier_ones_and_outlive_the_session(tmp_path: Path) -> None:
     with sk.Session(tmp_path / "work") as session:
         session.curate(ROWS, by_column("score", least=3))
         session.curate(ROWS, by_column("score", least=1))
@@ -38,13 +38,15 @@ def test_later_verdicts_stand_beside_earlier_ones_and_outlive_the_session(tmp_pa
         assert session.sizes()["curations"] > 0
 
 
-def test_what_marks_decided_is_remembered_too(session: sk.Session) -> None:
-    made = split(ROWS, [Mark(id="a", label="accept"), Mark(id="b", label="reject", reason="dull")])
+def test_the_verdicts_of_marks_are_stored_too(session: sk.Session) -> None:
+    made = split_by_marks(
+        ROWS, [Mark(id="a", label="accept"), Mark(id="b", label="reject", reason="dull")]
+    )
     session.remember(made, name="answers")
     assert session.verdicts(["b"])[["filter", "why"]].values.tolist() == [["", "dull"]]
 
 
-def test_verdicts_go_with_their_table_into_a_bundle(session: sk.Session, tmp_path: Path) -> None:
+def test_verdicts_are_exported_with_their_table(session: sk.Session, tmp_path: Path) -> None:
     session.save("answers", ROWS[:2])
     session.curate(ROWS, by_column("score", least=3), name="answers")
     save_body(session.store, "polite", {"threshold": 0.5})
@@ -77,7 +79,7 @@ def test_a_filter_of_another_session_becomes_the_next_version(
         assert load_body(other.store, "polite", 1) == {"threshold": 0.9}
 
 
-def test_a_filter_that_is_not_here_is_named(session: sk.Session) -> None:
+def test_a_missing_filter_is_named_in_the_error(session: sk.Session) -> None:
     save_body(session.store, "polite", {})
     with pytest.raises(UsageError, match=r"learned filter 'polit' not found.*Did you mean"):
         load_body(session.store, "polit")

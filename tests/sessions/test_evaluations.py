@@ -33,7 +33,7 @@ def reviews(version: str, n: int = 24) -> list[dict[str, str]]:
     ]
 
 
-def test_scores_are_read_back_as_they_were_made(session: sk.Session, tmp_path: Path) -> None:
+def test_scores_are_read_back_as_they_were_computed(session: sk.Session, tmp_path: Path) -> None:
     made = session.evaluate(reviews("a"), name="a", column="text")
     table = session.scores("a")
     assert table["metric"].tolist() == list(made.scores)
@@ -52,7 +52,7 @@ def test_scores_are_read_back_as_they_were_made(session: sk.Session, tmp_path: P
         assert reopened.scores().equals(table)
 
 
-def test_the_same_evaluation_is_kept_once(session: sk.Session) -> None:
+def test_the_same_evaluation_is_stored_once(session: sk.Session) -> None:
     for _ in range(2):
         session.evaluate(reviews("a"), name="a", column="text")
     assert session.scores()["evaluation"].unique().tolist() == [1]
@@ -60,7 +60,7 @@ def test_the_same_evaluation_is_kept_once(session: sk.Session) -> None:
     assert session.scores()["evaluation"].unique().tolist() == [1, 2]
 
 
-def test_versions_of_a_prompt_are_paired_by_what_they_were_asked(session: sk.Session) -> None:
+def test_versions_of_a_prompt_are_paired_by_their_fields(session: sk.Session) -> None:
     for version in "ab":
         session.evaluate(reviews(version), name=version, column="text")
     found = session.compare_scores("a", "b").set_index("metric")
@@ -96,7 +96,7 @@ def test_a_table_has_no_significant_difference_from_itself(session: sk.Session) 
     assert (known["difference"] == 0).all()
 
 
-def test_rows_that_were_asked_other_things_are_not_paired(session: sk.Session) -> None:
+def test_rows_with_other_fields_are_not_paired(session: sk.Session) -> None:
     others = [row | {"topic": f"other {n}"} for n, row in enumerate(reviews("b"))]
     session.evaluate(reviews("a"), name="a", column="text")
     session.evaluate(others, name="b", column="text")
@@ -129,7 +129,7 @@ def test_a_second_round_is_agreement_with_oneself(session: sk.Session) -> None:
     assert found["Cohen's kappa, ana again"].n == 2
 
 
-def test_what_is_not_there_says_what_is(session: sk.Session) -> None:
+def test_a_missing_evaluation_is_an_error(session: sk.Session) -> None:
     with pytest.raises(UsageError, match="no evaluation 3; there are none yet"):
         session.compare_scores(3, 4)
     session.evaluate(reviews("a"), name="a", column="text")

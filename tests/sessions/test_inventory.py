@@ -15,7 +15,7 @@ from synthkit.sessions import inventory, named_tables
 from tests.sessions.contents import fill
 
 
-def test_tables_are_told_with_their_runs_and_marks(session: sk.Session) -> None:
+def test_tables_are_listed_with_their_runs_and_marks(session: sk.Session) -> None:
     fill(session)
     tables = session.tables().set_index("name")
     assert tables["rows"].to_dict() == {"said": 3, "replies": 3, "good": 2}
@@ -30,7 +30,7 @@ def test_tables_are_told_with_their_runs_and_marks(session: sk.Session) -> None:
     assert str(tables["when"].dtype).endswith("UTC]")
 
 
-def test_lineage_is_drawn_from_the_rows_alone(session: sk.Session) -> None:
+def test_lineage_is_computed_from_row_ids(session: sk.Session) -> None:
     fill(session)
     assert session.lineage().values.tolist() == [
         ["said", "replies", "generated from", 3],
@@ -38,7 +38,7 @@ def test_lineage_is_drawn_from_the_rows_alone(session: sk.Session) -> None:
     ]
 
 
-def test_a_source_that_was_made_again_stays_the_source(session: sk.Session) -> None:
+def test_a_source_that_was_generated_again_stays_the_source(session: sk.Session) -> None:
     fill(session)
     sk.generate(
         "Say {{ i }}.", rows={"i": [1, 2, 3]}, model=sk.Fake(), session=session, name="said"
@@ -52,7 +52,7 @@ def test_an_empty_session_has_empty_tables(session: sk.Session) -> None:
     assert session.sizes()["completions"] == session.sizes()["tables"] == 0
 
 
-def test_a_damaged_table_is_told_and_hides_no_other(session: sk.Session) -> None:
+def test_a_damaged_table_has_a_problem_and_hides_no_other_table(session: sk.Session) -> None:
     fill(session)
     path = session.folder / "tables" / "replies.parquet"
     path.write_bytes(b"PAR1 no")
@@ -65,14 +65,14 @@ def test_a_damaged_table_is_told_and_hides_no_other(session: sk.Session) -> None
     assert session.lineage().values.tolist() == [["said", "good", "part of", 2]]
 
 
-def test_a_table_without_ids_has_no_kin(session: sk.Session) -> None:
+def test_a_table_without_ids_has_no_lineage(session: sk.Session) -> None:
     session.save("plain", [{"text": "x"}])
     session.save("orphans", pd.DataFrame({"parent": ["a", None]}))
     assert session.lineage().values.tolist() == []
     assert session.tables()["runs"].tolist() == [[], []]
 
 
-def test_cost_sums_up_what_each_run_took(session: sk.Session) -> None:
+def test_cost_has_running_totals(session: sk.Session) -> None:
     for price in ((1e6, 1e6), None):
         model = sk.Fake("Yes.", name=str(price), price=price)
         sk.generate("Say it.", model=model, session=session)
@@ -110,7 +110,7 @@ def test_marks_are_counted_by_task_annotator_and_label(session: sk.Session) -> N
     ]
 
 
-def test_a_run_writes_down_its_rows_and_its_line(session: sk.Session) -> None:
+def test_a_run_records_its_rows_and_its_line(session: sk.Session) -> None:
     answers = iter(["good", "perhaps", "bad"])
     model = sk.Fake(lambda _: next(answers), concurrency=1)
     run = sk.generate("Mood?", n=3, labels=["good", "bad"], model=model, session=session)
@@ -121,7 +121,7 @@ def test_a_run_writes_down_its_rows_and_its_line(session: sk.Session) -> None:
     assert session.cell(1) == "%%synth NAME\nMood?"
 
 
-def test_a_store_of_the_first_format_gains_the_rows_of_runs(tmp_path: Path) -> None:
+def test_runs_of_the_first_format_have_no_recorded_rows(tmp_path: Path) -> None:
     with sk.Session(tmp_path / "old") as session:
         fill(session)
     with closing(sqlite3.connect(tmp_path / "old" / "store.sqlite")) as db:

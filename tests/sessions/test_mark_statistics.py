@@ -42,7 +42,7 @@ def test_agreement_is_kappa_and_none_where_it_is_not_defined() -> None:
     assert agreements([]) == {}
 
 
-def test_rates_are_of_the_rows_that_each_version_made_first(tmp_path: Path) -> None:
+def test_a_row_counts_for_the_prompt_version_that_returned_it_first(tmp_path: Path) -> None:
     numbers = pd.DataFrame({"i": range(4)})
     model = sk.Fake(lambda request: request.messages[-1].content)
     with Session(tmp_path) as session:

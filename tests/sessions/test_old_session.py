@@ -12,8 +12,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.types import Request
-from synthkit.curate.marks.history import standing
-from synthkit.lab.lab import Laboratory
+from synthkit.curate.marks.history import current_marks
+from synthkit.lab.lab import PromptLab
 
 DATA = Path(__file__).parent / "data"
 VALUES = json.loads((DATA / "values.json").read_text(encoding="utf-8"))
@@ -113,12 +113,12 @@ def test_the_marks_of_an_old_session_are_read_back_with_their_undo_and_edit(
         "bo",
     )
     assert (edited.edit, edited.round) == ({"text": "Better."}, 2)
-    assert {mark.id for mark in standing(marks).values()} == {*ids[:3], ids[4], ids[5]}
+    assert {mark.id for mark in current_marks(marks).values()} == {*ids[:3], ids[4], ids[5]}
     assert len(old.marks(task="taste")) == 20
 
 
 def test_an_old_lab_opens_with_its_variants_and_answers(old: sk.Session) -> None:
-    lab = Laboratory(name="tone", models=sk.Fake(refuse), session=old, by="ana")
+    lab = PromptLab(name="tone", models=sk.Fake(refuse), session=old, by="ana")
     lab.run()
     assert lab.results[["variant", "x", "text"]].to_dict("records") == VALUES["lab"]
     assert [(one.name, len(one.versions)) for one in lab.variants] == [("base", 1), ("loud", 2)]

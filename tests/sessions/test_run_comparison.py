@@ -17,7 +17,7 @@ def asked(session: sk.Session, prompt: str, name: str = "", **options: object) -
     return ids
 
 
-def test_prompts_are_told_apart_word_by_word(session: sk.Session) -> None:
+def test_prompts_are_compared_word_by_word(session: sk.Session) -> None:
     asked(session, "Say {{ i }} kindly.", "a")
     asked(session, "Say {{ i }} dryly.", "b")
     found = session.compare("a", "b")
@@ -32,7 +32,7 @@ def test_prompts_are_told_apart_word_by_word(session: sk.Session) -> None:
     )
 
 
-def test_model_sampling_and_schema_are_told_field_by_field(session: sk.Session) -> None:
+def test_model_sampling_and_schema_are_compared_field_by_field(session: sk.Session) -> None:
     asked(session, "Say {{ i }}.")
     asked(
         session,
@@ -73,7 +73,7 @@ def test_the_share_of_accepted_rows_has_its_interval(session: sk.Session) -> Non
     assert side.interval == pytest.approx((0.2077, 0.9385), abs=1e-4)
 
 
-def test_a_table_that_no_run_made_can_be_compared(session: sk.Session) -> None:
+def test_a_table_that_no_run_returned_can_be_compared(session: sk.Session) -> None:
     ids = asked(session, "Say {{ i }}.", "a")
     session.save("some", session.load("a").iloc[:1])
     found = session.compare("a", "some")
@@ -87,7 +87,7 @@ def test_a_name_stands_for_its_newest_run(session: sk.Session) -> None:
     assert session.compare("a", 1).a.label == "run 2"
 
 
-def test_what_is_not_there_is_named(session: sk.Session) -> None:
+def test_a_missing_run_or_table_is_named_in_the_error(session: sk.Session) -> None:
     with pytest.raises(UsageError, match=r"no run 1; .*none yet"):
         session.compare(1, 2)
     asked(session, "Say {{ i }}.", "facts")

@@ -61,7 +61,7 @@ def test_sessions_left_open_are_closed_at_exit(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / ".synthkit").glob("store*")] == ["store.sqlite"]
 
 
-def test_session_gives_one_object_for_each_folder(
+def test_session_returns_one_object_per_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -83,7 +83,9 @@ def test_session_gives_one_object_for_each_folder(
 
 
 @pytest.mark.parametrize("broken", ["file", "garbage", "under a file"])
-def test_a_folder_that_cannot_be_is_a_store_error(tmp_path: Path, broken: str) -> None:
+def test_a_folder_that_cannot_be_created_or_opened_is_a_store_error(
+    tmp_path: Path, broken: str
+) -> None:
     folder = tmp_path / "work"
     if broken == "garbage":
         folder.mkdir()
@@ -123,12 +125,12 @@ def test_a_table_that_cannot_be_saved_leaves_the_last_one(
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".x", "a b", "x" * 101, "-x", "a\n"])
-def test_names_that_are_no_file_names_are_refused(session: sk.Session, name: str) -> None:
+def test_names_that_are_not_file_names_are_refused(session: sk.Session, name: str) -> None:
     with pytest.raises(UsageError, match="a table name has"):
         session.save(name, [{"t": "x"}])
 
 
-def test_an_absent_table_names_those_there_are(session: sk.Session) -> None:
+def test_the_error_of_a_missing_table_names_the_others(session: sk.Session) -> None:
     session.save("facts", [{"t": "x"}])
     with pytest.raises(TableError, match=r"'fact' not found; have 'facts'\. Did you mean"):
         session.load("fact")

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from synthkit.core.errors import UsageError
-from synthkit.stats.classifier import Classifier, errors, fit
+from synthkit.stats.classifier import EmbeddingClassifier, errors, fit
 
 RNG = np.random.default_rng(0)
 VECTORS = {f"text {i}": RNG.normal(size=5) for i in range(120)}
@@ -74,7 +74,7 @@ def test_numbers_too_large_for_exp_give_probabilities() -> None:
     assert student.probabilities(["-" * 10_000, "+" * 10_000]) == pytest.approx(np.eye(2))
 
 
-def counted() -> Classifier:
+def counted() -> EmbeddingClassifier:
     return fit(["+ +", "- -"], ["up", "down"], embed=counts)
 
 
@@ -101,9 +101,9 @@ def test_labels_are_what_they_were(label: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "hint"),
     [
-        ({"texts": [], "labels": []}, "two labels or more; got \\[\\]"),
-        ({"texts": ["+"], "labels": ["up"]}, r"two labels or more; got \['up'\]"),
-        ({"labels": ["up", "up"]}, r"two labels or more; got \['up'\]"),
+        ({"texts": [], "labels": []}, "two or more labels; got \\[\\]"),
+        ({"texts": ["+"], "labels": ["up"]}, r"two or more labels; got \['up'\]"),
+        ({"labels": ["up", "up"]}, r"two or more labels; got \['up'\]"),
         ({"labels": ["up", None]}, "row 1: expected a label; got None"),
         ({"labels": ["up", float("nan")]}, "row 1: expected a label; got nan"),
         ({"labels": ["up", ["down"]]}, "row 1: expected a label"),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -264,8 +265,6 @@ def test_after_kill_9_only_requests_without_a_completion_are_sent(
 
 
 def test_threads_of_one_process_share_a_store(store: Store) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     def put(i: int) -> Any:
         request = replace(ASKED, index=i)
         return store.completions.put(request.key(MODEL), request.payload(MODEL), ANSWER)
@@ -273,6 +272,16 @@ def test_threads_of_one_process_share_a_store(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(put, range(400))) == [ANSWER] * 400
     assert store.completions.count() == 400
+
+
+def test_threads_of_one_process_commit_at_once(store: Store) -> None:
+    def record(i: int) -> int:
+        store.marks.add([Mark(id=f"{i}", label="accept")])
+        return store.runs.add("facts", "m", "Hi.", 1, Ledger())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(record, range(100))) == list(range(1, 101))
+    assert len(store.marks.all()) == 100
 
 
 def test_marks_are_appended_and_read_in_order(store: Store) -> None:

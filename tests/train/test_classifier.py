@@ -138,11 +138,11 @@ def test_no_text_has_no_answer(bert: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"labels": ["+"] * 16}, "two labels or more"),
+        ({"labels": ["+"] * 16}, "two or more labels"),
         ({"labels": ["+", "-"]}, "a label for each of 16 texts; got 2"),
         ({"labels": [None, *LABELS[1:]]}, "row 0: expected a label"),
         ({"texts": [5, *TEXTS[1:]]}, "row 0: expected a text; got 5"),
-        ({"texts": [], "labels": []}, "two labels or more"),
+        ({"texts": [], "labels": []}, "two or more labels"),
         ({"weights": [1.0]}, "expected 16 weights"),
         ({"weights": [-1.0] * 16}, "weights of 0 or more"),
         ({"weights": [1.0] * 4 + [0.0] * 4 + [1.0] * 4 + [0.0] * 4}, "no row of the label '-'"),
@@ -150,7 +150,7 @@ def test_no_text_has_no_answer(bert: str) -> None:
         ({"learning_rate": 0}, "learning_rate above 0"),
         ({"batch_size": 0}, "got 5, 0"),
         ({"max_tokens": 0}, "of 1 or more"),
-        ({"model": "wordllama"}, "wordllama is no transformer"),
+        ({"model": "wordllama"}, "wordllama is not a transformer"),
     ],
 )
 def test_what_makes_no_sense_is_refused(bert: str, given: dict[str, Any], said: str) -> None:
@@ -170,7 +170,7 @@ def test_models_that_are_not_there_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_is_an_error(bert: str) -> None:
-    with pytest.raises(ModelError, match="Give a lower learning_rate than 1e"):
+    with pytest.raises(ModelError, match="Use a learning_rate below 1e"):
         quick(bert, learning_rate=1e30)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.data import tables as tables
-from synthkit.data.expressions import text as as_text
+from synthkit.data.expressions import as_text
 
 Positions = NDArray[np.intp]
 Representatives = tuple[Positions, NDArray[np.float64]]

@@ -11,7 +11,7 @@ import numpy as np
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.data import tables as tables
-from synthkit.data.expressions import text as as_text
+from synthkit.data.expressions import as_text
 from synthkit.stats.classifier import (
     Embed,
     Floats,

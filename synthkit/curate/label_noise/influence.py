@@ -9,7 +9,15 @@ import numpy as np
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.stats.classifier import Classifier, Embed, Floats, Positions, embedded, fit, positions
+from synthkit.stats.classifier import (
+    Embed,
+    EmbeddingClassifier,
+    Floats,
+    Positions,
+    embedded,
+    fit,
+    positions,
+)
 
 Loss = Literal["rce", "ce"]
 LOG_ZERO = -4.0
@@ -19,7 +27,11 @@ TOLERANCE = 1e-10
 
 
 def influence(
-    classifier: Classifier, texts: Sequence[str], labels: Sequence[Any], *, loss: Loss = "rce"
+    classifier: EmbeddingClassifier,
+    texts: Sequence[str],
+    labels: Sequence[Any],
+    *,
+    loss: Loss = "rce",
 ) -> Floats:
     """(n,) how much each row that a classifier was fitted on helps it on validation rows.
 
@@ -75,7 +87,7 @@ def influence(
 
 
 def influence_on_vectors(
-    classifier: Classifier, vectors: Floats, targets: Positions, *, loss: Loss = "rce"
+    classifier: EmbeddingClassifier, vectors: Floats, targets: Positions, *, loss: Loss = "rce"
 ) -> Floats:
     """The result of :func:`influence`, for validation rows with vectors.
 
@@ -122,7 +134,7 @@ def with_constant(vectors: Floats) -> Floats:
     return np.column_stack([vectors, np.ones(len(vectors))])
 
 
-def _solve(classifier: Classifier, gradient: Floats) -> Floats:
+def _solve(classifier: EmbeddingClassifier, gradient: Floats) -> Floats:
     """The solution s of H s = gradient; both (k, d + 1)."""
     linalg = need("scipy.sparse.linalg", extra="curate", why="to compute the influence of rows")
     rows = with_constant(classifier.vectors)

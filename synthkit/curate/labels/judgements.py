@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import standing
+from synthkit.curate.marks.history import current_marks
 from synthkit.data import tables as tables
 
 Judgement: TypeAlias = tuple[str, Hashable, Hashable]
@@ -64,7 +64,7 @@ def from_marks(marks: Iterable[Mark]) -> list[Judgement]:
     """
     return [
         (mark.id, mark.by, mark.label)
-        for mark in standing(marks).values()
+        for mark in current_marks(marks).values()
         if mark.round == 1 and mark.label not in ("", "skip")
     ]
 

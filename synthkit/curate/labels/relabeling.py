@@ -16,7 +16,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.dawid_skene import Consensus
 from synthkit.curate.labels.voting import current_labels, with_labels
 from synthkit.data import tables as tables
-from synthkit.data.expressions import text as as_text
+from synthkit.data.expressions import as_text
 
 Floats = NDArray[np.float64]
 Probabilities = Callable[[Sequence[str]], Any]
@@ -40,7 +40,7 @@ def relabel(
 
     Parameters
     ----------
-    by : a :class:`~synthkit.stats.classifier.Classifier`, preferably fitted on real rows; the
+    by : a :class:`~synthkit.stats.classifier.EmbeddingClassifier`, preferably fitted on real rows; the
         :class:`~synthkit.curate.Consensus` of several labellers; a function of texts that returns
         (n, k) probabilities; or such an array, with a row for each row of the table and NaN for
         unknown rows.

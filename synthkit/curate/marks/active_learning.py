@@ -1,9 +1,9 @@
-"""Which rows to mark next, so that marks both teach and measure.
+"""Which rows to mark next: some to teach the filter, some at random to measure it.
 
-Rows chosen to teach are the hard ones: how many of them the filter gets right says nothing of the
-table. So a share of the rows is drawn at random, and only these measure. They are the first rows of
-a random order of the table that is fixed beforehand. A prefix of a random order is a random sample,
-whatever else was marked, and nothing needs to be remembered but the seed.
+Rows that teach most are the hard ones, so the filter's accuracy on them says nothing about the
+table. Therefore a share of the rows is drawn at random, and only these are used to measure. They
+are the first rows of a random order of the table that is fixed beforehand: a prefix of a random
+order is a random sample, whatever else was marked, and only the seed has to be stored.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from synthkit.curate.marks import history
-from synthkit.curate.marks.classifier import sigmoid
+from synthkit.curate.marks import orders
+from synthkit.curate.marks.calibrated_regression import sigmoid
 from synthkit.stats.classifier import Floats, Positions
 
 START = 20
-"""Marks up to which every row is drawn at random."""
+"""The first marks, which are all on rows drawn at random."""
 ONE_IN = 3
-"""Beyond them, one row in so many is."""
+"""After them, one row in this many is drawn at random."""
 CANDIDATES = 200
-"""Rows nearest the boundary, of which those that teach most are asked for."""
+"""The number of rows nearest the boundary among which the most useful are chosen."""
 SAMPLED = 1000
-"""Rows in which the neighbours of a candidate are looked for."""
+"""The number of rows among which the neighbours of a candidate are searched."""
 NEIGHBOURS = 20
+"""The number of neighbours whose mean cosine is a row's density."""
 
 
 def due(marks: int) -> int:
-    """How many of so many marks are to be on rows drawn at random.
+    """How many of this many marks should be on rows drawn at random.
 
     >>> [due(marks) for marks in (5, 20, 23, 50)]
     [5, 20, 21, 30]
@@ -37,7 +38,7 @@ def due(marks: int) -> int:
 
 
 def marks_for(sample: int) -> int:
-    """How many marks it takes until so many of them are on rows drawn at random.
+    """The number of marks after which this many are on rows drawn at random.
 
     >>> [marks_for(sample) for sample in (5, 20, 21, 30)]
     [5, 20, 23, 50]
@@ -46,19 +47,19 @@ def marks_for(sample: int) -> int:
 
 
 def shuffled(n: int, seed: int) -> list[int]:
-    """The positions of ``n`` rows in an order that depends on the seed alone.
+    """The positions of ``n`` rows in a random order, which depends only on the seed.
 
-    It is that of :func:`synthkit.curate.marks.history.shuffled`: what is marked in random order with the
-    same seed measures as well.
+    It is the order of :func:`synthkit.curate.marks.orders.shuffled`, so rows that were marked in
+    random order with the same seed can be used to measure.
     """
-    return history.shuffled(range(n), seed)
+    return orders.shuffled(range(n), seed)
 
 
 def sample(order: Sequence[int], marked: Collection[int]) -> list[int]:
-    """The rows at the head of a random order that are marked without a gap: a random sample.
+    """The marked rows at the head of a random order, up to the first unmarked one: a random sample.
 
-    It ends before the first unmarked row, and so is as good as fixed beforehand: it may run on over
-    rows that were marked to teach, which in a table of which few rows are marked hardly occurs.
+    It may continue over rows that were marked to teach; that is rare if few rows of a table are
+    marked.
     """
     for n, at in enumerate(order):
         if at not in marked:
@@ -79,48 +80,47 @@ def proposed(
 
     Parameters
     ----------
-    order : random, of the rows that can be marked.
-    logits : (rows,) log-odds of accept; ``None`` where nothing is learned yet, and all is random.
+    order : a random order of the rows that can be marked.
+    logits : (rows,) log-odds of accept; ``None`` before anything is learned, when all rows are
+        drawn at random.
     boundary : the log-odds above which a row is kept.
     vectors : (rows, d) embeddings.
     """
-    taken = set(marked)
-    waiting = iter([at for at in order if at not in taken])
-    drawn = len(sample(order, taken))
+    used = set(marked)
+    unmarked = iter([at for at in order if at not in used])
+    n_random = len(sample(order, used))
     margins = None if logits is None else logits - boundary
-    worth = None if margins is None else _worth(margins, vectors, order, taken)
-    novel = np.ones(len(vectors))
-    found: list[int] = []
-    while len(found) < n and len(taken) < len(order):
-        if margins is None or worth is None or drawn < due(len(taken) + 1):
-            at = next(at for at in waiting if at not in taken)
-            drawn += 1
+    value = None if margins is None else _value(margins, vectors, order, used)
+    novelty = np.ones(len(vectors))
+    rows: list[int] = []
+    while len(rows) < n and len(used) < len(order):
+        if margins is None or value is None or n_random < due(len(used) + 1):
+            at = next(at for at in unmarked if at not in used)
+            n_random += 1
         else:
-            at = int((worth * novel).argmax())
-            if worth[at] < 0:  # all candidates are taken
-                worth = _worth(margins, vectors, order, taken)
-                at = int((worth * novel).argmax())
-        found.append(at)
-        taken.add(at)
-        if worth is not None:
-            # a row that is like one of this batch teaches little beside it
-            novel = np.minimum(novel, np.clip(1 - vectors @ vectors[at], 1e-9, 1))
-            worth[at] = -1
-    return found
+            at = int((value * novelty).argmax())
+            if value[at] < 0:  # all candidates are used
+                value = _value(margins, vectors, order, used)
+                at = int((value * novelty).argmax())
+        rows.append(at)
+        used.add(at)
+        if value is not None:
+            # a row that is similar to a row of this batch adds little
+            novelty = np.minimum(novelty, np.clip(1 - vectors @ vectors[at], 1e-9, 1))
+            value[at] = -1
+    return rows
 
 
-def _worth(
-    margins: Floats, vectors: Floats, order: Sequence[int], taken: Collection[int]
-) -> Floats:
-    """What a mark on each row may teach: its variance at the boundary, times its likeness to rows.
+def _value(margins: Floats, vectors: Floats, order: Sequence[int], used: Collection[int]) -> Floats:
+    """(rows,) the value of a mark: p (1 - p) at the boundary, times the density around the row.
 
-    The likeness is the mean cosine to the :data:`NEIGHBOURS` nearest of a random sample of rows. It
-    keeps to rows that speak for others, as information density does (B. Settles and M. Craven,
-    2008, An analysis of active learning strategies for sequence labeling tasks, section 3.5). That
-    takes the likeness to all rows, by which a small class is never asked for.
+    The density is the mean cosine to the :data:`NEIGHBOURS` nearest rows of a random sample. It
+    prefers rows that represent others, as information density does (B. Settles and M. Craven, 2008,
+    An analysis of active learning strategies for sequence labeling tasks, section 3.5). They use
+    the similarity to all rows, with which rows of a small class are never proposed.
     """
-    worth: Floats = np.full(len(margins), -1.0)
-    free: Positions = np.array([at for at in order if at not in taken], np.intp)
+    value: Floats = np.full(len(margins), -1.0)
+    free: Positions = np.array([at for at in order if at not in used], np.intp)
     near = free[np.argsort(np.abs(margins[free]), kind="stable")[:CANDIDATES]]
     others = np.array(order[:SAMPLED], np.intp)
     cosines = vectors[near] @ vectors[others].T
@@ -128,5 +128,5 @@ def _worth(
     k = min(NEIGHBOURS, len(others))
     density = np.partition(cosines, len(others) - k, axis=1)[:, len(others) - k :].mean(axis=1)
     p = sigmoid(margins[near])
-    worth[near] = p * (1 - p) * np.clip(density, 1e-3, None)
-    return worth
+    value[near] = p * (1 - p) * np.clip(density, 1e-3, None)
+    return value

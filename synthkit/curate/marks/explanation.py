@@ -1,4 +1,4 @@
-"""Why the learned filter says what it says of a text."""
+"""Explanations of the learned filter: the words that matter, and the most similar marked rows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from synthkit.stats.classifier import Floats
 
 MOST_WORDS = 100
-"""Distinct words of a text that are left out in turn."""
+"""The number of distinct words of a text whose effect is computed."""
 MOST_CHARACTERS = 4000
-"""Beginning of a text in which its words are looked for, and left out."""
+"""The number of characters at the beginning of a text that are searched for words."""
 
-# a sign by itself, as in Chinese, Japanese and emoji; else a run of letters and digits
+# a single character of Chinese or Japanese, an emoji, or a run of letters and digits
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:['’]\w+)*|\S")
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A marked row that is like a text: cosine -1..1, and whether it was accepted."""
+    """A marked row that is similar to a text: their cosine, -1..1, and whether it was accepted."""
 
     position: int
     text: str
@@ -30,8 +30,8 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A word, and by how much it moves the log-odds of accept: above 0 towards accept."""
+class WordEffect:
+    """A word and its effect on the log-odds of accept; above 0 it favours accepting."""
 
     word: str
     change: float
@@ -39,46 +39,50 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """P(accept) of a text, the marked rows most like it and the words that moved it most."""
+    """P(accept) of a text, the most similar marked rows, and the words with the largest effect."""
 
     score: float
     neighbours: tuple[Neighbour, ...]
-    words: tuple[Moved, ...]
+    words: tuple[WordEffect, ...]
 
     def __str__(self) -> str:
-        words = ", ".join(f"{one.word!r} {one.change:+.2f}" for one in self.words)
-        like = "; ".join(
-            f"{one.text[:60]!r} {'accepted' if one.accepted else 'rejected'} ({one.cosine:.2f})"
-            for one in self.neighbours
+        words = ", ".join(f"{effect.word!r} {effect.change:+.2f}" for effect in self.words)
+        similar = "; ".join(
+            f"{row.text[:60]!r} {'accepted' if row.accepted else 'rejected'} ({row.cosine:.2f})"
+            for row in self.neighbours
         )
-        return f"P(accept) {self.score:.2f}; moved by {words or 'no word'}; like {like or 'none'}"
+        return (
+            f"P(accept) {self.score:.2f}; words: {words or 'none'}; similar to {similar or 'none'}"
+        )
 
 
-def moved(text: str, logits: Callable[[Sequence[str]], Floats], k: int) -> tuple[Moved, ...]:
-    """The ``k`` words that move a text's log-odds most, the strongest first.
+def word_effects(
+    text: str, logits: Callable[[Sequence[str]], Floats], k: int
+) -> tuple[WordEffect, ...]:
+    """The ``k`` words with the largest effect on a text's log-odds, the largest first.
 
-    A word's change is the log-odds of the text less those of the text without any of its
-    occurrences: occlusion, which is exact for what the filter sees, not a linear estimate of it. A
-    text longer than :data:`MOST_CHARACTERS` is explained by its beginning, and of that the first
-    :data:`MOST_WORDS` distinct words are tried, so that no text takes long.
+    The effect of a word is the log-odds of the text minus those of the text without any occurrence
+    of the word (occlusion). Unlike a linear approximation it is exact. To bound the time, only the
+    first :data:`MOST_CHARACTERS` characters are searched, and the first :data:`MOST_WORDS` distinct
+    words are tried.
 
     Examples
     --------
     >>> def logits(texts):
     ...     return np.array([2.0 * ("good" in text) - ("bad" in text) for text in texts])
-    >>> moved("good, not bad", logits, 2)
-    (Moved(word='good', change=2.0), Moved(word='bad', change=-1.0))
+    >>> word_effects("good, not bad", logits, 2)
+    (WordEffect(word='good', change=2.0), WordEffect(word='bad', change=-1.0))
     """
     start = text[:MOST_CHARACTERS]
-    found = list(_WORD.finditer(start))
-    words = list(dict.fromkeys(one.group() for one in found))[:MOST_WORDS]
+    matches = list(_WORD.finditer(start))
+    words = list(dict.fromkeys(match.group() for match in matches))[:MOST_WORDS]
     if not words or k < 1:
         return ()
-    spans = {word: [one.span() for one in found if one.group() == word] for word in words}
-    each = logits([start, *(_without(start, spans[word]) for word in words)])
-    changes = each[0] - each[1:]
+    spans = {word: [match.span() for match in matches if match.group() == word] for word in words}
+    values = logits([start, *(_without(start, spans[word]) for word in words)])
+    changes = values[0] - values[1:]
     order = np.argsort(-np.abs(changes), kind="stable")[:k]
-    return tuple(Moved(words[at], float(changes[at])) for at in order if changes[at])
+    return tuple(WordEffect(words[at], float(changes[at])) for at in order if changes[at])
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
@@ -95,18 +99,18 @@ def nearest(
     accepted: Sequence[bool],
     k: int,
     *,
-    but: int | None = None,
+    without: int | None = None,
 ) -> tuple[Neighbour, ...]:
-    """The ``k`` marked rows whose embeddings have the largest cosine with a text's.
+    """The ``k`` marked rows whose embeddings have the highest cosine with that of a text.
 
     Parameters
     ----------
     vector, marked : (d,) and (m, d) embeddings, of any length.
-    but : a position that is left out: the row itself.
+    without : a position that is left out: the row itself.
     """
     lengths = np.linalg.norm(marked, axis=1) * np.linalg.norm(vector)
     cosines = np.divide(marked @ vector, lengths, out=np.zeros(len(marked)), where=lengths > 0)
-    order = [at for at in np.argsort(-cosines, kind="stable") if positions[at] != but]
+    order = [at for at in np.argsort(-cosines, kind="stable") if positions[at] != without]
     return tuple(
         Neighbour(positions[at], texts[at], float(cosines[at]), accepted[at])
         for at in order[: max(k, 0)]

@@ -1,4 +1,4 @@
-"""Learning a filter from marks, and saying what it is worth."""
+"""Learn a filter from marks, with an estimate of its precision and recall."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.marks import active_learning
-from synthkit.curate.marks.classifier import calibrated
-from synthkit.curate.marks.features import Scale, checked, represent
+from synthkit.curate.marks.calibrated_regression import calibrated
+from synthkit.curate.marks.features import Scale, checked_features, represent
 from synthkit.curate.marks.learned_filter import (
     LearnedFilter,
-    Table,
+    TrainingTable,
+    accepted_share,
+    check_position,
+    checked_probability,
     fingerprint,
-    probability,
-    share,
-    within,
 )
-from synthkit.curate.marks.precision_recall import Report, further, measured
+from synthkit.curate.marks.precision_recall import LearningReport, further, measured
 from synthkit.stats.classifier import Embed, Floats
 
 LEAST = 20
-"""Marks from which a learned filter can be used."""
+"""The number of marks that a learned filter needs to be used."""
 OF_EACH = 2
-"""Marks of each verdict without which nothing is learned."""
+"""The number of accepted, and of rejected, rows that are needed to learn."""
 
 
 def learn(
@@ -39,33 +39,34 @@ def learn(
     order: Sequence[int] | None = None,
     seed: int = 0,
 ) -> LearnedFilter:
-    """A filter that has learned from marks which texts a person accepts.
+    """Learn from marks which texts a person accepts.
 
-    It is logistic regression on embeddings and six numbers of the texts' surface, scaled by Platt
-    so that its scores are probabilities. With fewer than 20 marks, or fewer than two of a verdict,
-    it says what it needs in ``report.needs``; that is no error.
+    The filter is a logistic regression on embeddings and six features of the texts' surface,
+    calibrated by Platt scaling. With fewer than 20 marks, or fewer than two accepted or rejected
+    rows, ``report.needs`` says which marks are missing; that is not an error.
 
-    Precision and recall are those of the whole table, as if none of its rows were marked, and are
-    estimated by marked rows that were drawn at random, each scored as if it had not been marked
-    (see :mod:`synthkit.curate.marks.active_learning`). Rows marked in another order than the proposed one teach
-    as well, but do not count there until the ones drawn at random before them are marked.
+    Precision and recall are estimates for the whole table. They use the marked rows that were drawn
+    at random, each with its leave-one-out score (see :mod:`synthkit.curate.marks.active_learning`).
+    Rows that were marked in another order than proposed are learned from as well, but they count
+    for the estimates only when all random rows before them are marked.
 
     Parameters
     ----------
-    verdicts : position in ``texts`` -> accepted?
+    verdicts : position in ``texts`` -> whether the row was accepted.
     embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-    vectors : what ``represent(texts, embed=embed)`` gave, to be kept from one mark to the next.
-    threshold : P(accept) from which on a row is kept; 1/2 if neither it nor ``precision`` is given.
-    precision : choose the least threshold at which the rows kept have this mean P(accept), above 0
-        and at most 1. So the marks that measure precision do not choose it as well.
-    skipped : positions of rows that cannot be judged: not proposed, and no part of the numbers.
-    order : all positions, in a random order in which rows were marked; the seed's if not given.
-    seed : of what is drawn at random.
+    vectors : the result of ``represent(texts, embed=embed)``, to compute it only once.
+    threshold : P(accept) from which on a row is kept; 1/2 if ``precision`` is not given either.
+    precision : choose the lowest threshold at which the kept rows have this mean P(accept), above 0
+        and at most 1. So the marks that measure precision are not used to choose the threshold.
+    skipped : positions of rows that cannot be judged; they are not proposed and not counted.
+    order : all positions, in the random order in which rows were marked; if not given, an order
+        that depends on the seed.
+    seed : of random choices.
 
     Raises
     ------
     UsageError
-        If a position is not in the table, a text is missing or an option makes no sense.
+        If a position is not in the table, a text is missing, or an option is out of range.
     MissingExtra
         If scikit-learn is not installed.
 
@@ -74,86 +75,92 @@ def learn(
     >>> def embed(texts):
     ...     return [[text.count("good") - text.count("bad")] for text in texts]
     >>> texts = ["good soup", "bad soup", "good tea", "bad tea", "so good", "too bad"]
-    >>> found = learn(texts, {0: True, 1: False, 2: True, 3: False}, embed=embed)
-    >>> (found.scores > 0.5).tolist()
+    >>> filter = learn(texts, {0: True, 1: False, 2: True, 3: False}, embed=embed)
+    >>> (filter.scores > 0.5).tolist()
     [True, False, True, False, True, False]
-    >>> found.report.needs
+    >>> filter.report.needs
     'Mark 16 more rows: 20 are needed, and there are 4.'
     """
-    rows = represent(texts, embed=embed) if vectors is None else checked(vectors, texts)
-    said = _verdicts(verdicts, skipped, len(texts))
-    drawn = _order(order, len(texts), skipped, seed)
-    at = list(said)
-    accepted = np.array([float(said[one]) for one in at])
-    model, scale = None, None
-    scores = np.full(len(texts), share(said))
-    if min(accepted.sum(), len(at) - accepted.sum()) >= OF_EACH:
+    rows = represent(texts, embed=embed) if vectors is None else checked_features(vectors, texts)
+    verdicts = _checked_verdicts(verdicts, skipped, len(texts))
+    random_order = _order(order, len(texts), skipped, seed)
+    marked = list(verdicts)
+    accepted = np.array([float(verdicts[at]) for at in marked])
+    regression, scale = None, None
+    scores = np.full(len(texts), accepted_share(verdicts))
+    if min(accepted.sum(), len(marked) - accepted.sum()) >= OF_EACH:
         scale = Scale.of(rows)
         rows = scale.apply(rows)
-        model, own = calibrated(rows[at], accepted)
-        scores = model.probabilities(rows)
-        scores[at] = own
+        regression, left_out = calibrated(rows[marked], accepted)
+        scores = regression.probabilities(rows)
+        scores[marked] = left_out
     cut = _threshold(scores, threshold, precision)
     return LearnedFilter(
         scores=scores,
-        report=_report(scores, said, drawn, cut),
-        verdicts=said,
-        marked=tuple(texts[one] for one in at),
-        classifier=model,
+        report=_report(scores, verdicts, random_order, cut),
+        verdicts=verdicts,
+        marked=tuple(texts[at] for at in marked),
+        classifier=regression,
         scale=scale,
         fingerprint=fingerprint(embed),
         seed=seed,
         embed=embed,
-        table=Table(texts, rows, drawn),
+        table=TrainingTable(texts, rows, random_order),
     )
 
 
-def _verdicts(verdicts: Mapping[int, bool], skipped: Collection[int], n: int) -> dict[int, bool]:
+def _checked_verdicts(
+    verdicts: Mapping[int, bool], skipped: Collection[int], n: int
+) -> dict[int, bool]:
+    """The verdicts of rows that are not skipped, in the order of the table."""
     for at in [*verdicts, *skipped]:
-        within(at, n)
+        check_position(at, n)
     for at, accepted in verdicts.items():
         if not isinstance(accepted, bool | np.bool_):
             raise UsageError(f"row {at}: expected True for accept or False; got {accepted!r}.")
-    passed = set(skipped)
-    return {int(at): bool(verdicts[at]) for at in sorted(verdicts) if at not in passed}
+    excluded = set(skipped)
+    return {int(at): bool(verdicts[at]) for at in sorted(verdicts) if at not in excluded}
 
 
 def _order(order: Sequence[int] | None, n: int, skipped: Collection[int], seed: int) -> list[int]:
-    given = active_learning.shuffled(n, seed) if order is None else [int(at) for at in order]
-    if sorted(given) != list(range(n)):
-        raise UsageError(f"order must hold each position from 0 to {n - 1} once.")
-    passed = set(skipped)
-    return [at for at in given if at not in passed]
+    positions = active_learning.shuffled(n, seed) if order is None else [int(at) for at in order]
+    if sorted(positions) != list(range(n)):
+        raise UsageError(f"order must have each position from 0 to {n - 1} once.")
+    excluded = set(skipped)
+    return [at for at in positions if at not in excluded]
 
 
 def _threshold(scores: Floats, threshold: float | None, precision: float | None) -> float:
     if threshold is not None and precision is not None:
         raise UsageError("give threshold= or precision=, not both.")
     if precision is None:
-        return 0.5 if threshold is None else probability("threshold", threshold)
-    probability("precision", precision)
-    falling = np.sort(scores)[::-1]
-    means = np.cumsum(falling) / np.arange(1, len(falling) + 1)
-    last = np.append(falling[1:] < falling[:-1], True)  # equal scores are kept together
+        return 0.5 if threshold is None else checked_probability("threshold", threshold)
+    checked_probability("precision", precision)
+    descending = np.sort(scores)[::-1]
+    means = np.cumsum(descending) / np.arange(1, len(descending) + 1)
+    last = np.append(descending[1:] < descending[:-1], True)  # equal scores are kept together
     enough = np.flatnonzero(last & (means >= precision))
-    return float(falling[enough[-1] if len(enough) else 0])
+    return float(descending[enough[-1] if len(enough) else 0])
 
 
-def _report(scores: Floats, said: Mapping[int, bool], order: Sequence[int], cut: float) -> Report:
-    drawn = active_learning.sample(order, said)
-    estimates = measured((scores[drawn] >= cut).tolist(), [said[at] for at in drawn])
-    left = len(order) - len(said)
-    return Report(
+def _report(
+    scores: Floats, verdicts: Mapping[int, bool], order: Sequence[int], cut: float
+) -> LearningReport:
+    sample = active_learning.sample(order, verdicts)
+    estimates = measured((scores[sample] >= cut).tolist(), [verdicts[at] for at in sample])
+    marks, accepted = len(verdicts), sum(verdicts.values())
+    left = len(order) - marks
+    return LearningReport(
         rows=len(scores),
-        marks=len(said),
-        accepted=sum(said.values()),
-        sample=len(drawn),
+        marks=marks,
+        accepted=accepted,
+        sample=len(sample),
         threshold=cut,
         kept=float((scores >= cut).mean()),
         precision=estimates[0],
         recall=estimates[1],
-        more=further(estimates, sample=len(drawn), marks=len(said), left=left),
-        needs=_needs(len(said), sum(said.values())),
+        more=further(estimates, sample=len(sample), marks=marks, left=left),
+        needs=_needs(marks, accepted),
     )
 
 
@@ -164,8 +171,8 @@ def _needs(marks: int, accepted: int) -> str:
         if n < OF_EACH
     ]
     if marks < LEAST:
-        one = "is" if marks == 1 else "are"
-        missing.insert(0, f"{LEAST} are needed, and there {one} {marks or 'none'}")
+        are = "is" if marks == 1 else "are"
+        missing.insert(0, f"{LEAST} are needed, and there {are} {marks or 'none'}")
     if not missing:
         return ""
     n = max(LEAST - marks, 0)

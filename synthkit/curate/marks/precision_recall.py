@@ -1,4 +1,4 @@
-"""How good a learned filter is on its table, and how many more marks would say it closer."""
+"""Precision and recall of a learned filter on its table, and the marks needed to narrow them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from synthkit.curate.marks.active_learning import START, marks_for
 from synthkit.stats.intervals import wilson
 
 WIDTHS = (0.1, 0.05)
-"""Half widths of an interval to which a report says how many marks are missing."""
+"""Half widths of an interval for which a report gives the number of further marks."""
 LEVEL = 0.95
+"""The level of intervals."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A share of the table's rows, 0..1, with its 95 % interval (Wilson).
+class ShareEstimate:
+    """An estimated share of rows, 0..1, with its Wilson interval of 95 %.
 
     Parameters
     ----------
-    value : of the ``n`` rows drawn at random that it rests on; ``None`` without such rows.
+    value : the share among ``n`` random rows; ``None`` without such rows.
     """
 
     value: float | None
@@ -35,21 +36,20 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What is known of a learned filter, for the whole of the table that it was learned on.
+class LearningReport:
+    """The quality of a learned filter on the whole table that it was learned on.
 
     Parameters
     ----------
-    rows, marks, accepted : how many rows the table has, how many are marked, and how many of those
-        are accepted.
-    sample : how many of the marked rows were drawn at random; the estimates rest on these alone.
+    rows, marks, accepted : the numbers of rows in the table, of marked rows and of accepted rows.
+    sample : the number of marked rows that were drawn at random; only these are used to estimate.
     threshold : P(accept) from which on a row is kept.
-    kept : the share of the table's rows that are kept; known, not estimated.
-    precision : of the rows that are kept, the share that a person would accept.
-    recall : of the rows that a person would accept, the share that is kept.
-    more : half width -> further marks until both intervals are so narrow, if rows are marked as
-        proposed; at most the rows that are left.
-    needs : what is missing for the filter to be used, in words; empty if nothing is.
+    kept : the share of the table's rows that are kept; exact, not estimated.
+    precision : the share of the kept rows that a person would accept.
+    recall : the share of the rows that a person would accept that are kept.
+    more : half width -> further marks until both intervals are that narrow, if rows are marked as
+        proposed; at most the number of unmarked rows.
+    needs : which marks are missing for the filter to be used, as a text; empty if none are.
     """
 
     rows: int
@@ -58,8 +58,8 @@ class Report:
     sample: int
     threshold: float
     kept: float
-    precision: Estimate
-    recall: Estimate
+    precision: ShareEstimate
+    recall: ShareEstimate
     more: Mapping[float, int]
     needs: str = ""
 
@@ -75,8 +75,8 @@ class Report:
         )
 
 
-def measured(kept: Sequence[bool], accepted: Sequence[bool]) -> tuple[Estimate, Estimate]:
-    """Precision and recall, from what was kept and accepted of rows drawn at random.
+def measured(kept: Sequence[bool], accepted: Sequence[bool]) -> tuple[ShareEstimate, ShareEstimate]:
+    """Precision and recall, from which of the random rows are kept and which are accepted.
 
     >>> kept, accepted = [True, True, False, True], [True, True, True, False]
     >>> precision, recall = measured(kept, accepted)
@@ -87,43 +87,43 @@ def measured(kept: Sequence[bool], accepted: Sequence[bool]) -> tuple[Estimate, 
     return _estimate(both, sum(kept)), _estimate(both, sum(accepted))
 
 
-def _estimate(successes: int, n: int) -> Estimate:
+def _estimate(successes: int, n: int) -> ShareEstimate:
     low, high = wilson(successes, n, LEVEL)
-    return Estimate(successes / n if n else None, low, high, n)
+    return ShareEstimate(successes / n if n else None, low, high, n)
 
 
 def further(
-    estimates: tuple[Estimate, ...], *, sample: int, marks: int, left: int
+    estimates: tuple[ShareEstimate, ...], *, sample: int, marks: int, left: int
 ) -> dict[float, int]:
-    """Half width -> how many further marks until all the intervals are so narrow.
+    """Half width -> the number of further marks until all intervals are that narrow.
 
-    The share itself is taken to stay, drawn a little to 1/2 as Wilson's interval does; the rows
-    it rests on grow with the sample. Their number grows as 1 / half width squared.
+    It assumes that the share does not change (it is shrunk towards 1/2, as in Wilson's interval),
+    and that its rows grow with the sample. Their number grows as 1 / half width squared.
 
-    >>> half = Estimate(0.5, 0.3, 0.7, 20)
+    >>> half = ShareEstimate(0.5, 0.3, 0.7, 20)
     >>> further((half,), sample=40, marks=80, left=2000)
     {0.1: 435, 0.05: 2000}
     """
-    made = {}
+    more = {}
     for width in WIDTHS:
         most = 0
-        for one in estimates:
-            if (one.high - one.low) / 2 <= width:
+        for estimate in estimates:
+            if (estimate.high - estimate.low) / 2 <= width:
                 continue
-            rate = (one.n + 0.5) / (sample + 1)
-            missing = (_size(one, width) - one.n) / rate
-            whole = marks_for(max(math.ceil(sample + missing), START))
-            most = max(most, whole - marks, 1)
-        made[width] = min(most, left)
-    return made
+            rate = (estimate.n + 0.5) / (sample + 1)
+            missing = (_size(estimate, width) - estimate.n) / rate
+            total = marks_for(max(math.ceil(sample + missing), START))
+            most = max(most, total - marks, 1)
+        more[width] = min(most, left)
+    return more
 
 
-def _size(one: Estimate, width: float) -> float:
-    """n for which Wilson's interval of this share is ``width`` to each side, on average.
+def _size(estimate: ShareEstimate, width: float) -> float:
+    """The n at which Wilson's interval of this share has this half width.
 
     With u = 1 / n, width^2 (1 + z^2 u)^2 = z^2 (p (1 - p) u + z^2 u^2 / 4) is quadratic in u.
     """
     z2 = NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2
-    share = ((one.value or 0) * one.n + 2) / (one.n + 4)
+    share = ((estimate.value or 0) * estimate.n + 2) / (estimate.n + 4)
     a, b, c = z2**2 * (width**2 - 0.25), z2 * (2 * width**2 - share * (1 - share)), width**2
     return 2 * a / (-b - math.sqrt(b * b - 4 * a * c))

@@ -22,7 +22,7 @@ from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.diverse import unit
 from synthkit.curate.selection.sampling import Floats, checked_n, gumbel, rank_reasons
 from synthkit.data import tables as tables
-from synthkit.data.expressions import text as as_text
+from synthkit.data.expressions import as_text
 from synthkit.stats.classifier import Embed, embedded
 from synthkit.stats.rouge import tokens
 

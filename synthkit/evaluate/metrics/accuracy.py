@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import Difference, bootstrap, jackknife, paired_bootstrap
+from synthkit.stats.bootstrap import Difference, bootstrap, paired_bootstrap
 from synthkit.stats.intervals import wilson
+from synthkit.stats.jackknife import jackknife
 
 Floats: TypeAlias = NDArray[np.float64]
 Positions: TypeAlias = NDArray[np.intp]
@@ -159,7 +160,7 @@ def apart(
     Examples
     --------
     >>> print(apart(*coded("abab", ["abab"], ["bbaa"])))
-    +0.5 [+0, +1], not told apart on 4 rows
+    +0.5 [+0, +1], no significant difference on 4 rows
     """
     n = len(first.targets)
     found = paired_bootstrap(

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
-from synthkit.stats.bootstrap import jackknife, pseudo_values
 from synthkit.stats.intervals import check_level
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 Floats = NDArray[np.float64]
 BLOCK = 512

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
-from synthkit.stats.bootstrap import subsampled
 from synthkit.stats.classifier import fitted
 from synthkit.stats.intervals import check_level, wilson
+from synthkit.stats.jackknife import subsampled
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def prdc(
     ----------
     Naeem et al. (2020), arXiv 2002.09797, equations 3 (precision and recall), 4 and 5; precision
     and recall after Kynkäänniemi et al. (2019), arXiv 1904.06991. The intervals are those of
-    :func:`synthkit.stats.bootstrap.subsampled`.
+    :func:`synthkit.stats.jackknife.subsampled`.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.metrics.ngrams import Counts, checked, coded, counted
 from synthkit.evaluate.registry import metric
-from synthkit.stats.bootstrap import jackknife, pseudo_values
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 Floats = NDArray[np.float64]
 PARTS = 20

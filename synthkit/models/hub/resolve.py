@@ -1,4 +1,4 @@
-"""Where a model's name leads: an entry of the catalog, a folder, or a repository of the Hub."""
+"""Find the files of a model: a catalog name, a folder, or a repository of the Hub."""
 
 from __future__ import annotations
 
@@ -11,72 +11,93 @@ from synthkit.core.extras import need
 from synthkit.models.hub import catalog, fingerprint
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+|[\w-]+")
-WANTED = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
+TEXT_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A model that was found. ``folder`` is ``None`` for the catalog, fetched when needed."""
+class ModelSource:
+    """A model that was found.
+
+    Parameters
+    ----------
+    folder : its files; ``None`` for a catalog model, which is fetched when it is loaded.
+    """
 
     name: str
     folder: Path | None
     identity: fingerprint.Identity
 
 
-def find(spec: str) -> Source:
-    """What a spec names: a catalog name, or ``"hf:<repository or folder>"``.
+def find(spec: str) -> ModelSource:
+    """The model that a spec names: a catalog name, or ``"hf:<repository or folder>"``.
 
-    A catalog model need not be here: all that is asked of it now is known beforehand, so a session
-    whose answers are all stored is replayed without weights.
+    A catalog model is not fetched yet. Its identity is known beforehand, so a session that has all
+    completions is replayed without weights.
 
     Raises
     ------
     ModelNotFound
-        If there is no such model; the message lists what is here.
+        If there is no such model; the message lists the local ones.
     UsageError
-        If the model is not one that answers prompts.
+        If the model is an embedder.
     """
     if not spec.startswith("hf:"):
         entry = catalog.entry(spec)
         if entry.kind != "instruct":
             raise UsageError(f"{spec} is an {entry.kind}, which answers no prompts. {_here()}")
-        return Source(name=spec, folder=None, identity=fingerprint.of_catalog(spec))
-    asked = spec.removeprefix("hf:")
-    folder = Path(asked).expanduser()
-    if not folder.is_dir():
-        folder = _snapshot(asked)
-    name = asked if not Path(asked).is_dir() else folder.resolve().name
-    return Source(name=name, folder=folder, identity=fingerprint.of_folder(folder))
+        return ModelSource(name=spec, folder=None, identity=fingerprint.of_catalog(spec))
+    name = spec.removeprefix("hf:")
+    folder = folder_of(name)
+    return ModelSource(
+        name=display_name(name), folder=folder, identity=fingerprint.of_folder(folder)
+    )
+
+
+def folder_of(name: str) -> Path:
+    """The folder with a model's files: ``name`` itself, or the local copy of that repository.
+
+    Raises
+    ------
+    ModelNotFound
+        If it is neither a folder nor a repository that is here or can be downloaded.
+    """
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else _snapshot(name)
+
+
+def display_name(name: str) -> str:
+    """A repository id as it is; of a folder its last part."""
+    return Path(name).resolve().name if Path(name).is_dir() else name
 
 
 def _snapshot(repository: str) -> Path:
     """The local copy of a Hub repository; downloaded if it is not here."""
     if not REPOSITORY.fullmatch(repository):
         raise ModelNotFound(
-            f"'hf:{repository}' was expected to name a folder that exists or a repository such as "
-            f"'hf:owner/name'; no such folder is here. {_here()}"
+            f"'hf:{repository}' was expected to name an existing folder or a repository such as "
+            f"'hf:owner/name'; there is no such folder. {_here()}"
         )
     need("huggingface_hub", extra="local", why="to find a model of the Hub")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=[*WANTED, "*.safetensors"]))
-        if not list(folder.glob("*.safetensors")):
-            snapshot_download(repository, allow_patterns=[*WANTED, "pytorch_model*.bin"])
+        folder = Path(snapshot_download(repository, allow_patterns=[*TEXT_FILES, "*.safetensors"]))
+        if not list(folder.rglob("*.safetensors")):
+            snapshot_download(repository, allow_patterns=[*TEXT_FILES, "*pytorch_model*.bin"])
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelNotFound(
-            f"'hf:{repository}' is not here, and the Hub did not give it: "
+            f"'hf:{repository}' is not on this machine, and the Hub did not provide it: "
             f"{str(error).strip().splitlines()[0]} {_here()}"
         ) from error
     return folder
 
 
 def _here() -> str:
-    """The models that need no download, and the names that the catalog has."""
+    """A sentence that lists the local models and the catalog."""
     return (
-        f"Here are: {', '.join(here()) or 'none'}. The catalog has {', '.join(catalog.CATALOG)}: "
-        "python -m synthkit models lists it."
+        f"Local models: {', '.join(here()) or 'none'}. The catalog has "
+        f"{', '.join(catalog.CATALOG)}: python -m synthkit models lists it."
     )
 
 
@@ -90,7 +111,9 @@ def here() -> list[str]:
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
-        kept = scan_cache_dir().repos
+        repositories = scan_cache_dir().repos
     except CacheNotFound:
         return found
-    return found + sorted(f"hf:{repo.repo_id}" for repo in kept if repo.repo_type == "model")
+    return found + sorted(
+        f"hf:{repo.repo_id}" for repo in repositories if repo.repo_type == "model"
+    )

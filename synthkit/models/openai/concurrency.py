@@ -1,4 +1,4 @@
-"""How many requests may be in flight at once, as the server's answers teach it."""
+"""The number of requests in flight, adapted to the server's responses."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from dataclasses import dataclass
 class Window:
     """A congestion window: slow start, additive increase, multiplicative decrease (RFC 5681).
 
-    One request goes first, so that a refused key or a wrong address costs one request. Its success
-    opens the window to ``opening``; from there it grows by one with each success, up to
-    ``ceiling``. The first 429 of an era halves it, ends the era, and makes further growth slow: by
-    one for each window of successes. An era that brings nothing but 429s quarters it, and asks for
-    a pause: then it is not a matter of how many at once, but of a quota.
+    The first request goes alone, so that a refused key or a wrong address costs one request. Its
+    success opens the window to ``opening``; then each success adds one, up to ``ceiling``. The
+    first 429 of an era halves the window and starts a new era. From then on growth is slow: a
+    whole window of successes adds one. An era with nothing but 429s quarters the window and asks
+    for a pause, since the limit is then a quota and not the number of requests at once.
     """
 
     ceiling: int
     opening: int = 64
     limit: float = 1.0
     threshold: float = math.inf
-    """Above it, growth is slow."""
+    """Above this limit, growth is slow."""
     era: int = 0
     proven: bool = False
     pauses: int = 0
-    """How many eras in a row brought nothing but 429s."""
+    """How many eras in a row had nothing but 429s."""
     calm: bool = False
-    """Whether the server took something in this era: then a 429 is a matter of how many."""
+    """Whether the server accepted a request in this era: then a 429 means too many at once."""
 
     def open(self) -> None:
-        """Let a first wave go: the first answer came, or takes so long that it is no refusal."""
+        """Start the first wave: a request was answered, or waits too long for a refusal."""
         self.calm = True
         self.limit = max(self.limit, float(min(self.ceiling, self.opening)))
 
     def succeeded(self, era: int) -> None:
-        """A request that was sent in ``era`` was answered."""
+        """Note the success of a request that was sent in ``era``."""
         first, self.proven = not self.proven, True
         if era != self.era:
-            return  # it was sent when more were in flight: it says nothing of how many may be now
+            return  # sent under another window, so it does not prove the present one
         self.calm, self.pauses = True, 0
         if first:
             self.open()
@@ -47,7 +47,7 @@ class Window:
             self.limit = min(float(self.ceiling), self.limit + step)
 
     def throttled(self, era: int) -> bool:
-        """A request sent in ``era`` met a 429; whether sending should pause altogether."""
+        """Note a 429 for a request sent in ``era``; whether all sending should pause."""
         if era != self.era:
             return False
         self.era += 1

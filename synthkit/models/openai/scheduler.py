@@ -1,6 +1,6 @@
-"""The wire: requests to an endpoint from an event loop in a thread of its own.
+"""The scheduler: sends requests to a server from an event loop in a thread of its own.
 
-The loop keeps the window full; finished completions cross to the caller's thread through a queue.
+It keeps the concurrency window full, retries, and passes results to the caller's thread.
 """
 
 from __future__ import annotations
@@ -13,93 +13,169 @@ import ssl
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from synthkit.core.errors import EndpointError
-from synthkit.core.types import Completion, Request
 from synthkit.models.openai.concurrency import Window
-from synthkit.models.openai.responses import UNREADABLE, read, retry_after, server_words
-from synthkit.models.openai.transport import Client, Response, Stale, TooLong
-
-if TYPE_CHECKING:
-    from synthkit.models.openai.model import Endpoint
+from synthkit.models.openai.responses import UNREADABLE, error_message, retry_after
+from synthkit.models.openai.server import Server
+from synthkit.models.openai.transport import BodyTooLong, Client, Response, StaleConnection
 
 MOVED = {301, 302, 303, 307, 308}
 FATAL = {401, 402, 403, 404, 405, 407, 422} | MOVED
 RETRIED = {408, 409, 425}
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 PROBE_SECONDS = 0.25
-"""How long the first request goes alone. A refusal seldom takes longer, an answer often does."""
+"""How long the first request is in flight alone; a refusal rarely takes longer."""
 PATIENCE_SECONDS = 300.0
-"""How long to go on against 429s alone."""
+"""How long to continue while the server answers nothing but 429."""
 DUBIOUS_FAILURES = 3
-"""With more requests than this failing and none answered, it is the server: all sending pauses."""
-SAME_WORDS = 8
-"""After so many refusals of one wording and nothing else, the rest would meet it too."""
-MOST_RAW = 1_000_000
+"""If more requests than this fail while none succeeds, all sending pauses."""
+SAME_MESSAGE = 8
+"""After this many refusals with one message, and no success, the run ends."""
+MAX_RAW = 1_000_000
+TICK_SECONDS = 0.1
 
-Item = tuple[int, Completion] | BaseException
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+Asked_contra = TypeVar("Asked_contra", contravariant=True)
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Operation(Protocol[Asked_contra, Answer_co]):
+    """One kind of request to a server: how it is written, and how its response is read."""
+
+    @property
+    def url(self) -> str:
+        """The address that requests are posted to."""
+        ...
+
+    def check(self, asked: Asked_contra) -> None:
+        """Raise ``UsageError`` for a request that no server can do."""
+        ...
+
+    def body(self, asked: Asked_contra, form: str) -> bytes:
+        """The JSON to post. A ``form`` is a variant of the protocol; ``""`` is the usual one."""
+        ...
+
+    def other_form(self, form: str, message: str) -> str:
+        """The form to use after a refusal with this message; ``""`` if it would not help."""
+        ...
+
+    def read(self, data: bytes, seconds: float, tries: int) -> Answer_co:
+        """The answer in a response body; raises one of ``UNREADABLE`` if there is none."""
+        ...
+
+    def failed(self, reason: str, raw: str, tries: int) -> Answer_co:
+        """The answer that stands for a failed request."""
+        ...
+
+
+def stream(
+    server: Server,
+    operation: Operation[Asked, Answer],
+    requests: Sequence[Asked],
+    *,
+    max_requests: int | None = None,
+) -> Iterator[tuple[int, Answer] | None]:
+    """(position, answer) pairs as they finish; ``None`` every 0.1 s of waiting.
+
+    ``requests`` may grow while this runs. Closing the iterator cancels what is in flight.
+
+    Parameters
+    ----------
+    max_requests : most requests to send, retries included.
+
+    Raises
+    ------
+    UsageError
+        If the operation refuses a request; before it is sent.
+    EndpointError
+        If no request can succeed, or ``max_requests`` are used up.
+    """
+    scheduler = Scheduler(server, operation, max_requests)
+    submitted = answered = 0
+    try:
+        while answered < len(requests):
+            if submitted < len(requests):
+                for request in requests[submitted:]:
+                    operation.check(request)
+                scheduler.submit(enumerate(requests[submitted:], submitted))
+                submitted = len(requests)
+            try:
+                item = scheduler.out.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            answered += 1
+            yield item
+    finally:
+        scheduler.close()
 
 
 @dataclass(slots=True)
-class Job:
-    """A request on its way: how often it was sent, and since when it fails."""
+class Job(Generic[Asked]):
+    """A request on its way, with its tries and failures."""
 
     position: int
-    request: Request
+    asked: Asked
     tries: int = 0
     failures: int = 0
     throttled: int = 0
-    garbled: int = 0
+    unreadable: int = 0
     failing_since: float = 0.0
-    max_tokens: str = ""
+    form: str = ""
 
 
-class Wire:
-    """One stream of requests to an endpoint. ``out`` gives completions as they finish."""
+class Scheduler(Generic[Asked, Answer]):
+    """One stream of requests to a server. ``out`` receives answers as they finish."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.out: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self.jobs: deque[Job] = deque()
-        self.window = Window(endpoint.concurrency)
+    def __init__(
+        self, server: Server, operation: Operation[Asked, Answer], max_requests: int | None
+    ) -> None:
+        self.server, self.operation, self.max_requests = server, operation, max_requests
+        self.out: queue.SimpleQueue[tuple[int, Answer] | BaseException] = queue.SimpleQueue()
+        self.jobs: deque[Job[Asked]] = deque()
+        self.window = Window(server.concurrency)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.sent = 0
-        self.max_tokens = "max_tokens"
+        self.form = ""
         self.last_answer = -math.inf
         self.throttled_since = math.inf
         self.failing: set[int] = set()
         self.strikes = 0
         self.trouble = ""
-        # given up, but for the question whether the fault is theirs or the server's
-        self.parked: list[tuple[Job, str, str]] = []
+        # out of retries; whether the request or the server is at fault is not known yet
+        self.parked: list[tuple[Job[Asked], str, str]] = []
         self.unresolved = 0
         self.refusals: Counter[str] = Counter()
         self.paused_until = 0.0
         self.loop = asyncio.new_event_loop()
         self.wake = asyncio.Event()
         self.closing = False
-        self.thread = threading.Thread(target=self._main, name="synthkit-wire", daemon=True)
+        self.thread = threading.Thread(target=self._main, name="synthkit-endpoint", daemon=True)
         self.thread.start()
 
-    def submit(self, requests: Iterable[tuple[int, Request]]) -> None:
-        """Queue requests, from the caller's thread."""
-        jobs = [Job(position, request) for position, request in requests]
+    def submit(self, requests: Iterable[tuple[int, Asked]]) -> None:
+        """Queue (position, request) pairs, from the caller's thread."""
+        jobs = [Job(position, asked) for position, asked in requests]
         self.loop.call_soon_threadsafe(self._submitted, jobs)
 
     def close(self) -> None:
-        """Abandon what is in flight and end the thread."""
+        """Cancel what is in flight and end the thread."""
         self.loop.call_soon_threadsafe(self._end)
         self.thread.join()
         self.loop.close()
 
-    def _submitted(self, jobs: Sequence[Job]) -> None:
+    def _submitted(self, jobs: Sequence[Job[Asked]]) -> None:
         self.unresolved += len(jobs)
         self._add(jobs)
 
-    def _add(self, jobs: Iterable[Job]) -> None:
+    def _add(self, jobs: Iterable[Job[Asked]]) -> None:
         self.jobs.extend(jobs)
         self.wake.set()
 
@@ -110,12 +186,11 @@ class Wire:
     def _main(self) -> None:
         try:
             self.loop.run_until_complete(self._serve())
-        except BaseException as error:  # the caller's thread waits for it, and raises it
+        except BaseException as error:  # raised in the caller's thread
             self.out.put(error)
 
     async def _serve(self) -> None:
-        endpoint = self.endpoint
-        client = Client(endpoint.url, endpoint.headers, endpoint.query)
+        client = Client(self.operation.url, self.server.headers, self.server.query)
         self.loop.call_later(PROBE_SECONDS, self._open)
         try:
             while not self.closing:
@@ -123,7 +198,7 @@ class Wire:
                 self.wake.clear()
                 await self.wake.wait()
         finally:
-            # not those in flight alone: a connection in the making has tasks of its own
+            # all tasks, since a connection being opened has tasks of its own
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
             for task in tasks:
                 task.cancel()
@@ -131,33 +206,35 @@ class Wire:
             client.close()
 
     def _open(self) -> None:
-        """Stop waiting for the first answer, if nothing speaks against it."""
+        """Stop waiting for the first answer, unless something has failed already."""
         if self.in_flight and not (self.window.proven or self.window.era or self.failing):
             self.window.open()
             self.wake.set()
 
     def _fill(self, client: Client) -> None:
-        """Send what the window has room for."""
+        """Send as many requests as the window has room for."""
         if self._hopeless():
             if self.in_flight:
-                return  # what is on its way may still be answered
+                return  # these may still be answered
             raise EndpointError(
-                f"{self.endpoint.base_url} {self.endpoint.redact(self.trouble)} with no answer to "
-                "any request in between. What was done is kept; run it again when the server is "
+                f"{self.server.base_url} {self.server.redact(self.trouble)} with no answer to "
+                "any request in between. Finished rows are kept; run it again when the server is "
                 "back."
             )
         if time.monotonic() < self.paused_until:
             return
-        most = self.endpoint.budget.max_requests
         while self.jobs and len(self.in_flight) < int(self.window.limit):
-            if most is not None and self.sent >= most:
+            if self._spent():
                 if self.in_flight:
                     return
-                raise EndpointError(f"the budget is used up (max_requests={most})")
+                raise EndpointError(f"the budget is used up (max_requests={self.max_requests})")
             self.sent += 1
             task = self.loop.create_task(self._send(client, self.jobs.popleft()))
             self.in_flight.add(task)
             task.add_done_callback(self._landed)
+
+    def _spent(self) -> bool:
+        return self.max_requests is not None and self.sent >= self.max_requests
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self.in_flight.discard(task)
@@ -166,31 +243,30 @@ class Wire:
             self.out.put(error)
             self._end()
 
-    async def _send(self, client: Client, job: Job) -> None:
-        endpoint, era = self.endpoint, self.window.era
+    async def _send(self, client: Client, job: Job[Asked]) -> None:
+        server, era = self.server, self.window.era
         began = time.monotonic()
-        job.max_tokens = self.max_tokens
-        body = endpoint.body(job.request, job.max_tokens)
+        job.form = self.form
+        body = self.operation.body(job.asked, job.form)
         job.tries += 1
         try:
             try:
-                response = await client.post(body, endpoint.timeout)
-            except Stale:
-                most = endpoint.budget.max_requests
-                if most is not None and self.sent >= most:
+                response = await client.post(body, server.timeout)
+            except StaleConnection:
+                if self._spent():
                     raise
                 self.sent += 1
                 job.tries += 1
-                response = await client.post(body, endpoint.timeout, fresh=True)
-        except TooLong as error:
-            self._garbled(job, str(error), b"", era)
+                response = await client.post(body, server.timeout, fresh=True)
+        except BodyTooLong as error:
+            self._unreadable(job, str(error), b"", era)
         except ssl.SSLCertVerificationError as error:
             raise EndpointError(
-                f"{endpoint.base_url} has a certificate that is not trusted: {error}. For a "
+                f"{server.base_url} has a certificate that is not trusted: {error}. For a "
                 "certificate of your own, name its file in SSL_CERT_FILE."
             ) from None
         except OSError as error:
-            words = str(error) or f"no answer in {endpoint.timeout:g} s"
+            words = str(error) or f"no answer in {server.timeout:g} s"
             self._again(job, began, f"does not answer: {words}")
         else:
             if 200 <= response.status < 300:
@@ -198,71 +274,76 @@ class Wire:
             else:
                 self._refused(job, response, began, era)
 
-    def _heard(self) -> None:
-        """The server is there, whatever it says."""
+    def _alive(self) -> None:
+        """Note that the server answers, so the parked requests are at fault themselves."""
         self.last_answer = time.monotonic()
         self.failing.clear()
         self.strikes = 0
         while self.parked:
             self._fail(*self.parked.pop())
 
-    def _served(self, era: int) -> None:
-        """It even took a request."""
-        self._heard()
+    def _accepted(self, era: int) -> None:
+        """Note that the server accepted a request sent in ``era``."""
+        self._alive()
         self.throttled_since = math.inf
         self.window.succeeded(era)
 
-    def _answered(self, job: Job, data: bytes, seconds: float, era: int) -> None:
+    def _answered(self, job: Job[Asked], data: bytes, seconds: float, era: int) -> None:
         try:
-            completion = read(data, seconds, job.tries)
+            answer = self.operation.read(data, seconds, job.tries)
         except UNREADABLE as error:
             problem = (
                 str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
             )
-            self._garbled(job, f"the body is no completion: {problem}", data, era)
+            self._unreadable(job, f"the response cannot be read: {problem}", data, era)
             return
-        self._served(era)
-        self._resolve(job, completion)
+        self._accepted(era)
+        self._resolve(job, answer)
 
-    def _garbled(self, job: Job, problem: str, data: bytes, era: int) -> None:
-        """An answer that cannot be read: ask once more, then give the request up."""
-        self._served(era)
-        job.garbled += 1
-        if job.garbled <= min(1, self.endpoint.max_retries):
+    def _unreadable(self, job: Job[Asked], problem: str, data: bytes, era: int) -> None:
+        """Send a request once more after a response that cannot be read, then give it up."""
+        self._accepted(era)
+        job.unreadable += 1
+        if job.unreadable <= min(1, self.server.max_retries):
             self._later(job, FIRST_WAIT)
         else:
             self._fail(job, problem, data.decode("utf-8", "replace"))
 
-    def _refused(self, job: Job, response: Response, began: float, era: int) -> None:
-        status, endpoint = response.status, self.endpoint
-        text = endpoint.redact(response.body.decode("utf-8", "replace"))
-        words, code = server_words(text)
+    def _refused(self, job: Job[Asked], response: Response, began: float, era: int) -> None:
+        status = response.status
+        text = self.server.redact(response.body.decode("utf-8", "replace"))
+        message, code = error_message(text)
         wait = retry_after(response.headers)
         if status in MOVED and "location" in response.headers:
-            words = f"moved to {response.headers['location']}"
+            message = f"moved to {response.headers['location']}"
         if status in FATAL or code == "insufficient_quota":
-            raise endpoint.refusal(status, words, text)
+            raise self._refusal(status, message, text)
         if status in RETRIED or status >= 500:
-            self._again(job, began, f"answered {status}: {words}", text, wait)
+            self._again(job, began, f"answered {status}: {message}", text, wait)
             return
-        self._heard()
+        self._alive()
         if status == 429:
-            self._throttled(job, words, text, wait, era)
-        elif "max_completion_tokens" in words and job.max_tokens == "max_tokens":
-            self.max_tokens = "max_completion_tokens"
+            self._throttled(job, message, text, wait, era)
+        elif form := self.operation.other_form(job.form, message):
+            self.form = form
             self._first(job)
         else:
-            self.refusals[words] += 1
-            if not self.window.proven and self.refusals[words] >= SAME_WORDS:
-                raise endpoint.refusal(status, words, text)
-            self._fail(job, f"the server refused it ({status}): {words}", text)
+            self.refusals[message] += 1
+            if not self.window.proven and self.refusals[message] >= SAME_MESSAGE:
+                raise self._refusal(status, message, text)
+            self._fail(job, f"the server refused it ({status}): {message}", text)
 
-    def _throttled(self, job: Job, words: str, text: str, wait: float | None, era: int) -> None:
+    def _refusal(self, status: int, message: str, text: str) -> EndpointError:
+        return self.server.refusal(self.operation.url, status, message, text)
+
+    def _throttled(
+        self, job: Job[Asked], message: str, text: str, wait: float | None, era: int
+    ) -> None:
         now = time.monotonic()
         self.throttled_since = min(self.throttled_since, now)
-        # A slow answer may still be on its way; with nothing else in flight, there is none.
+        # with other requests in flight, a slow answer may still arrive
         if now - self.throttled_since > PATIENCE_SECONDS and len(self.in_flight) == 1:
-            raise self.endpoint.refusal(429, words, text)
+            raise self._refusal(429, message, text)
         job.throttled += 1
         if self.window.throttled(era):
             self._pause(max(wait or 0.0, backoff(self.window.pauses)))
@@ -271,14 +352,14 @@ class Wire:
             self._later(job, wait or backoff(job.throttled))
 
     def _again(
-        self, job: Job, began: float, words: str, text: str = "", wait: float | None = None
+        self, job: Job[Asked], began: float, words: str, text: str = "", wait: float | None = None
     ) -> None:
-        """Try a request that failed once more, or give it up, or give the server up."""
+        """Retry a failed request, or give it up, or count it against the server."""
         job.failing_since = job.failing_since or time.monotonic()
         job.failures += 1
         self.failing.add(job.position)
         self.trouble = f"{words}; tried {job.tries} times"
-        most = self.endpoint.max_retries
+        most = self.server.max_retries
         if job.failures > most and self.last_answer >= job.failing_since:
             self._fail(job, self.trouble, text)
             return
@@ -289,38 +370,42 @@ class Wire:
         if job.failures > most:
             self.parked.append((job, self.trouble, text))
         elif dubious:
-            self._add([job])  # behind the others, in case it is the only one to fail
+            self._add([job])  # at the end, in case this request is the only one that fails
         else:
             self._later(job, wait or backoff(job.failures))
 
     def _hopeless(self) -> bool:
-        """Whether the server seems to be gone: all is failing, and no other answer is awaited."""
-        many = self.strikes > self.endpoint.max_retries
+        """Whether the server seems to be gone: all requests fail and no answer is expected."""
+        many = self.strikes > self.server.max_retries
         return many or 0 < len(self.parked) == self.unresolved
 
-    def _first(self, job: Job) -> None:
+    def _first(self, job: Job[Asked]) -> None:
         """Queue a request before those that were never sent."""
         self.jobs.appendleft(job)
         self.wake.set()
 
-    def _later(self, job: Job, delay: float) -> None:
+    def _later(self, job: Job[Asked], delay: float) -> None:
         self.loop.call_later(delay * random.uniform(1.0, 1.25), self._first, job)
 
     def _pause(self, delay: float) -> None:
-        """Send nothing at all for a while."""
+        """Send nothing for a while."""
         delay *= random.uniform(1.0, 1.25)
         self.paused_until = max(self.paused_until, time.monotonic() + delay)
         self.loop.call_later(delay, self.wake.set)
 
-    def _fail(self, job: Job, reason: str, raw: str) -> None:
-        raw, reason = self.endpoint.redact(raw[:MOST_RAW]), self.endpoint.redact(reason)
-        self._resolve(job, Completion(raw, finish="error", error=reason, tries=job.tries))
+    def _fail(self, job: Job[Asked], reason: str, raw: str) -> None:
+        raw, reason = self.server.redact(raw[:MAX_RAW]), self.server.redact(reason)
+        self._resolve(job, self.operation.failed(reason, raw, job.tries))
 
-    def _resolve(self, job: Job, completion: Completion) -> None:
+    def _resolve(self, job: Job[Asked], answer: Answer) -> None:
         self.unresolved -= 1
-        self.out.put((job.position, completion))
+        self.out.put((job.position, answer))
 
 
 def backoff(failures: int) -> float:
-    """Seconds before the next try: doubling from half a second, at most eight."""
+    """Seconds to wait before the next try: doubles from half a second, at most eight.
+
+    >>> [backoff(failures) for failures in (1, 2, 9)]
+    [0.5, 1.0, 8.0]
+    """
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 20))

@@ -1,4 +1,4 @@
-"""The strict form of a JSON Schema, to which servers and local decoding hold an answer alike."""
+"""The strict form of a JSON Schema, for servers and for local decoding."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _VALUES = {"const", "enum", "examples"}
 
 
 def strict(schema: Any) -> Any:
-    """A copy of a JSON Schema in which every object is closed, and all of it required.
+    """A copy of a JSON Schema in which every object is closed and every property required.
 
-    Servers want that for their strict mode. Local decoding follows it too, so that both fill the
-    same columns, and a weak model does not go on with properties of its own.
+    Servers need this form for their strict mode. Local decoding uses it too, so that both fill the
+    same columns and a weak model adds no properties of its own.
 
     >>> strict({"type": "object", "properties": {"default": {"type": "string", "default": ""}}})
     ... # doctest: +NORMALIZE_WHITESPACE

@@ -1,4 +1,4 @@
-"""The decode loop: rows join a batch, each takes a token a step, and each leaves when done."""
+"""The decode loop: rows join a batch, get one token a step, and leave when they are done."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from synthkit.core.types import Completion, Request
 from synthkit.models.transformers import sampling
 from synthkit.models.transformers.kv_cache import KeyValues
 from synthkit.models.transformers.sampling import Knobs
-from synthkit.models.transformers.weights import Bias, Engine, held_by
+from synthkit.models.transformers.weights import Bias, Engine, cache_of
 
 PREFILL_TOKENS = 1024
-"""Prompt tokens in one forward pass, so that a tick is never far; not tuned."""
+"""Most prompt tokens in one forward pass, so that steps stay short; not tuned."""
 
 
 @dataclass(slots=True, eq=False)
-class Row:
-    """A request under way: its prompt, and the tokens it has so far."""
+class DecodingRow:
+    """A request that is being decoded: its prompt, and its tokens so far.
+
+    Parameters
+    ----------
+    most : most tokens to write.
+    ends : the tokens that end it.
+    matcher : of its grammar, if the request has a schema.
+    """
 
     position: int
     request: Request
@@ -38,7 +45,7 @@ class Row:
 
     @property
     def reach(self) -> int:
-        """Columns the row takes if it runs to its end."""
+        """Columns that the row needs if it writes ``most`` tokens."""
         return len(self.prompt) + self.most
 
 
@@ -49,19 +56,20 @@ class Batch:
     ----------
     engine : the loaded model.
     rows : most rows at once; halved when memory runs out.
-    cells : most columns of keys and values, over all rows, that those under way may come to take.
+    cells : most columns of keys and values that the rows together may come to need.
     """
 
     def __init__(self, engine: Engine, *, rows: int, cells: int) -> None:
         self.engine, self.most, self.cells = engine, rows, cells
-        self.rows: list[Row] = []
+        self.rows: list[DecodingRow] = []
         self.cache = KeyValues(mergeable=engine.mergeable)
         self.pending: Any = None  # (rows,) the tokens that the next step reads
 
-    def run(self, waiting: list[Row]) -> Iterator[tuple[Row, str] | None]:
-        """(row, why it ended) as each ends; ``None`` after each step. Takes from ``waiting``.
+    def run(self, waiting: list[DecodingRow]) -> Iterator[tuple[DecodingRow, str] | None]:
+        """(row, why it ended) pairs as rows end; ``None`` after each step.
 
-        The caller may put rows into ``waiting`` whenever this yields; it ends when none is left.
+        Rows are taken from ``waiting``, to which the caller may add whenever this yields. It ends
+        when no row is left.
         """
         while waiting or self.rows:
             joining = self._admit(waiting)
@@ -75,12 +83,12 @@ class Batch:
             yield from ended
             yield None
 
-    def _admit(self, waiting: list[Row]) -> list[Row]:
-        """The rows that join now: as many as fit, once enough places are free for a pass."""
+    def _admit(self, waiting: list[DecodingRow]) -> list[DecodingRow]:
+        """The rows that join now: as many as fit, once enough places are free."""
         free = self.most - len(self.rows)
         if not waiting or (self.rows and free < max(1, self.most // 8)):
             return []
-        joining: list[Row] = []
+        joining: list[DecodingRow] = []
         reach = max((row.reach for row in self.rows), default=0)
         width = 0
         while waiting and len(joining) < free:
@@ -88,16 +96,16 @@ class Batch:
             reach = max(reach, row.reach)
             width = max(width, len(row.prompt) + len(row.tokens))
             count = len(joining) + 1
-            alone = not joining and not self.rows
-            if not alone and (len(self.rows) + count) * reach > self.cells:
+            only = not joining and not self.rows
+            if not only and (len(self.rows) + count) * reach > self.cells:
                 break
             if joining and count * width > PREFILL_TOKENS:
                 break
             joining.append(waiting.pop(0))
         return joining
 
-    def _prefill(self, joining: list[Row]) -> list[tuple[Row, str]]:
-        """Read the prompts of new rows, and draw the first token of each."""
+    def _prefill(self, joining: list[DecodingRow]) -> list[tuple[DecodingRow, str]]:
+        """Read the prompts of new rows, and draw each one's first token."""
         now = time.perf_counter()
         texts = []
         for row in joining:
@@ -121,12 +129,12 @@ class Batch:
         )
         chosen = self._choose(out.logits[:, -1], joining)
         with torch.inference_mode():
-            self.cache.join(held_by(out), lengths)
+            self.cache.join(cache_of(out), lengths)
         self.rows += joining
         tokens = [*(self.pending if self.pending is not None else []), *chosen]
         return self._take(tokens, range(len(self.rows) - len(joining), len(self.rows)))
 
-    def _step(self) -> list[tuple[Row, str]]:
+    def _step(self) -> list[tuple[DecodingRow, str]]:
         """One more token for every row."""
         mask, positions = self.cache.inputs(self.engine.device)
         out = self.engine.forward(
@@ -140,8 +148,8 @@ class Batch:
             self.cache.advance()
         return self._take(chosen, range(len(self.rows)))
 
-    def _take(self, tokens: list[int], fresh: range) -> list[tuple[Row, str]]:
-        """Give the rows in ``fresh`` their new tokens; the rows that have ended, which leave."""
+    def _take(self, tokens: list[int], fresh: range) -> list[tuple[DecodingRow, str]]:
+        """Append tokens to the rows in ``fresh``; remove and return the rows that have ended."""
         ended = []
         for at in fresh:
             why = self._advance(self.rows[at], tokens[at])
@@ -157,8 +165,8 @@ class Batch:
         self.pending = tokens
         return [(row, why) for _, row, why in ended]
 
-    def _advance(self, row: Row, token: int) -> str:
-        """Append a token; why the row has ended, or nothing."""
+    def _advance(self, row: DecodingRow, token: int) -> str:
+        """Append a token; the reason why the row has ended, or ``""``."""
         row.tokens.append(token)
         if token in row.ends and not (row.knobs.ignore_eos and row.matcher is None):
             return "stop"
@@ -170,15 +178,15 @@ class Batch:
             return "stop"
         return "length" if len(row.tokens) >= row.most else ""
 
-    def _stopped(self, row: Row) -> bool:
-        """Whether a stop text has come up; only the tokens that could hold it are looked at."""
+    def _stopped(self, row: DecodingRow) -> bool:
+        """Whether the end of the text has a stop text; decodes only as many tokens as needed."""
         stops = row.request.sampling.stop
         tail = max(len(stop.encode()) for stop in stops) + 4
         text = self.engine.tokenizer.decode(row.tokens[-tail:])
         return any(stop in text for stop in stops)
 
-    def _choose(self, logits: Any, rows: Sequence[Row]) -> list[int]:
-        """The next token of each row, of (rows, vocabulary) logits."""
+    def _choose(self, logits: Any, rows: Sequence[DecodingRow]) -> list[int]:
+        """The next token of each row, from (rows, vocabulary) logits."""
         with torch.inference_mode():
             logits = logits.float()
             wanted = [at for at, row in enumerate(rows) if row.request.sampling.logprobs]
@@ -197,8 +205,8 @@ class Batch:
                     rows[at].logprobs.append(float(before[line, chosen[at]]))
         return [int(token) for token in chosen]
 
-    def _shaped(self, logits: Any, rows: Sequence[Row]) -> Any:
-        """Logits after penalties, biases and grammars; rows without them stay as they are."""
+    def _shaped(self, logits: Any, rows: Sequence[DecodingRow]) -> Any:
+        """Logits after penalties, biases and grammars, where rows have them."""
         for at, row in enumerate(rows):
             penalty = row.knobs.repetition_penalty
             if penalty != 1:
@@ -214,8 +222,8 @@ class Batch:
                 logits[at].masked_fill_(mask, float("-inf"))
         return logits
 
-    def _draw(self, logits: Any, rows: Sequence[Row]) -> list[int]:
-        """Tokens drawn from tempered logits, each with its row's own noise."""
+    def _draw(self, logits: Any, rows: Sequence[DecodingRow]) -> list[int]:
+        """Tokens drawn at the rows' temperatures, each with its row's own noise."""
         knobs = [row.knobs for row in rows]
         temperatures = torch.tensor([knob.temperature for knob in knobs], device=logits.device)
         scaled = logits / temperatures[:, None]
@@ -233,11 +241,13 @@ class Batch:
             )
         return [int(token) for token in drawn]
 
-    def _shrink(self, joining: list[Row], waiting: list[Row]) -> Iterator[tuple[Row, str]]:
-        """After memory ran out: give the batch up, and let half as many rows at once go on.
+    def _shrink(
+        self, joining: list[DecodingRow], waiting: list[DecodingRow]
+    ) -> Iterator[tuple[DecodingRow, str]]:
+        """Drop the batch after memory ran out, and continue with half as many rows at once.
 
-        A row keeps its tokens, and its draws depend on nothing else: reading its prompt and tokens
-        again brings it back to where it was.
+        A row keeps its tokens, and its draws depend only on them: after its prompt and tokens are
+        read again, it continues where it was.
         """
         rows = [*joining, *self.rows]
         for row in rows:
@@ -251,16 +261,16 @@ class Batch:
         waiting[:0] = rows
 
 
-def completion(row: Row, why: str, engine: Engine) -> Completion:
-    """What a row that has ended answers."""
-    kept = row.tokens[:-1] if row.tokens and row.tokens[-1] in row.ends else row.tokens
+def completion(row: DecodingRow, why: str, engine: Engine) -> Completion:
+    """The completion of a row that has ended."""
+    written = row.tokens[:-1] if row.tokens and row.tokens[-1] in row.ends else row.tokens
     text = engine.tokenizer.decode(
-        kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        written, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
     cut = min((at for at in map(text.find, row.request.sampling.stop) if at >= 0), default=None)
     pairs = None
     if row.request.sampling.logprobs:
-        pairs = tuple(zip(map(engine.text, kept), row.logprobs, strict=False))
+        pairs = tuple(zip(map(engine.text, written), row.logprobs, strict=False))
     error = ""
     if why == "memory":
         error = (
@@ -279,7 +289,7 @@ def completion(row: Row, why: str, engine: Engine) -> Completion:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python ran out of memory; torch says so on a CPU with a RuntimeError."""
+    """Whether torch or Python ran out of memory; on a CPU torch raises a RuntimeError."""
     words = str(error).lower()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         "out of memory" in words or "not enough memory" in words or "can't allocate" in words

@@ -1,4 +1,4 @@
-"""A request as the tokens a model reads, through the chat template of its tokenizer."""
+"""Render a request as tokens, with the chat template of the model's tokenizer."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from synthkit.core.types import Message, Request, digest
 def prompt(
     request: Request, tokenizer: Any, ends: frozenset[int], *, raw: bool
 ) -> tuple[list[int], frozenset[int]]:
-    """What the model reads, and the tokens that end what it then writes.
+    """The tokens of a prompt, and the tokens that end its completion.
 
     Parameters
     ----------
     ends : the tokens that end a completion of this model.
-    raw : the messages' text as it is, joined by line ends, without the template.
+    raw : use the messages' text without the template, joined by line breaks.
 
     Raises
     ------
     UsageError
-        If the template cannot put this request.
+        If the template cannot render the request.
     """
     from jinja2 import TemplateError
 
     if raw:
         if request.turn == "user":
             raise UsageError(
-                'turn="user" needs a chat template, which says where a user\'s words begin; this '
+                'turn="user" needs a chat template, which marks where a user\'s words begin; this '
                 "model was loaded with raw=True"
             )
         text = "\n".join(message.content for message in request.messages)
@@ -45,16 +45,15 @@ def prompt(
 
 
 def scored(request: Request, tokenizer: Any, *, raw: bool) -> tuple[list[int], list[int]]:
-    """What the model reads before a text that is to be scored, and the tokens of the text.
+    """The tokens before a text to score, and the tokens of the text.
 
-    They are tokenized apart, so that the text has the same tokens after any prompt. Without
-    messages there is nothing before it but the token that the tokenizer begins every text with, if
-    it has one.
+    They are tokenized separately, so that the text has the same tokens after any prompt. Without
+    messages the only token before it is the one that begins every text, if the tokenizer has one.
 
     Raises
     ------
     UsageError
-        If the template cannot put this request.
+        If the template cannot render the request.
     """
     text = _ids(tokenizer, request.answer or "")
     if request.messages:
@@ -67,13 +66,13 @@ def scored(request: Request, tokenizer: Any, *, raw: bool) -> tuple[list[int], l
 def _before_user(
     messages: Sequence[Message], tokenizer: Any, ends: frozenset[int]
 ) -> tuple[list[int], frozenset[int]]:
-    """The conversation up to where a user's next words begin, and the tokens that end those.
+    """The conversation up to the start of the user's next turn, and the tokens that end that turn.
 
-    It is the pre-query template of Magpie (arXiv 2406.08464, step 1), after which an aligned model
-    makes up a user. The template writes one more turn with a mark for its content, and is
-    cut at the mark. A default system prompt stays where the template has one; a system message of
-    your own takes its place. Where a template ends a user's turn with another token than the
-    assistant's, as Mistral's do with ``[/INST]``, that one ends it too.
+    This is the pre-query template of Magpie (arXiv 2406.08464, step 1), after which an aligned
+    model writes a user's turn. The template renders one more turn with a mark as its content, and
+    the text is cut at the mark. A default system prompt of the template stays, unless there is a
+    system message. If the template ends a user's turn with a different token than the assistant's,
+    such as ``[/INST]`` in Mistral's, that token ends it too.
     """
     if messages and messages[-1].role == "user":
         raise UsageError(
@@ -81,7 +80,7 @@ def _before_user(
             "with the assistant's or a system message, or give no message at all"
         )
     mark = digest([message.content for message in messages])
-    # with the assistant's turn begun, for in some templates nothing else ends the user's
+    # with the assistant's turn begun, since in some templates nothing else ends the user's
     before, *after = _render(tokenizer, [*messages, Message("user", mark)]).split(mark)
     if len(after) != 1:
         raise UsageError(
@@ -106,5 +105,5 @@ def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
-    # the template has written the special tokens already
+    # the template's text already has the special tokens
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])

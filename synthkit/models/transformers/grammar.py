@@ -1,4 +1,4 @@
-"""Constrained decoding: which tokens may come next, so that a completion follows its schema."""
+"""Constrained decoding: the tokens that may come next, so that a completion fits its schema."""
 
 from __future__ import annotations
 
@@ -18,45 +18,49 @@ WHY = "to keep a completion to its schema"
 
 
 def labels(schema: Mapping[str, Any]) -> list[str] | None:
-    """The label set of a schema: ``{"enum": [...]}`` of texts at its root; else ``None``."""
-    found = schema.get("enum")
-    if not isinstance(found, Sequence) or isinstance(found, str) or set(schema) - {"enum", "type"}:
+    """The labels of a schema with ``{"enum": [...]}`` of texts at its root; else ``None``."""
+    values = schema.get("enum")
+    if (
+        not isinstance(values, Sequence)
+        or isinstance(values, str)
+        or set(schema) - {"enum", "type"}
+    ):
         return None
-    if not found or not all(isinstance(label, str) and label for label in found):
+    if not values or not all(isinstance(label, str) and label for label in values):
         return None
-    return list(found)
+    return list(values)
 
 
 def grammar(schema: Mapping[str, Any]) -> str:
     """The grammar, in llguidance's form, of the texts that a schema allows.
 
-    A label set is the bare labels; any other schema is JSON in its strict form, with properties in
-    their order, and without optional white space, in which weak models get stuck.
+    Labels are written bare; any other schema is JSON in its strict form, with properties in their
+    order. Optional white space is not allowed, since weak models get stuck in it.
 
     Raises
     ------
     UsageError
-        If the schema cannot be followed token by token.
+        If llguidance cannot enforce the schema.
     MissingExtra
         If llguidance is not installed.
     """
     guide = need("llguidance", extra="local", why=WHY)
     choices = labels(schema)
     if choices is not None:
-        made = guide.LLMatcher.grammar_from_lark(
+        text = guide.LLMatcher.grammar_from_lark(
             "start: " + " | ".join(json.dumps(label) for label in dict.fromkeys(choices))
         )
     else:
-        made = guide.LLMatcher.grammar_from_json_schema(
+        text = guide.LLMatcher.grammar_from_json_schema(
             canonical(strict(schema), sort=False).decode(), overrides={"whitespace_flexible": False}
         )
-    fault = guide.LLMatcher.validate_grammar(made)
+    fault = guide.LLMatcher.validate_grammar(text)
     if fault:
         raise UsageError(
             f"this schema cannot be followed while decoding: {fault.strip().splitlines()[0]}. "
             "Simplify it, or leave it out of the request and check the answers afterwards."
         )
-    return str(made)
+    return str(text)
 
 
 class Grammars:
@@ -65,7 +69,7 @@ class Grammars:
     Parameters
     ----------
     tokenizer : the model's fast tokenizer.
-    width : how many logits the model gives, which may be more than the tokenizer has tokens.
+    width : the number of logits, which may exceed the number of tokens.
     ends : the tokens that end a completion.
     """
 
@@ -74,19 +78,19 @@ class Grammars:
         self.guide = need("llguidance", extra="local", why=WHY)
         self.tokens = adapter.from_tokenizer(tokenizer, n_vocab=width, eos_token=list(ends))
         self.width = width
-        self.made: dict[bytes, Any] = {}
+        self.matchers: dict[bytes, Any] = {}
 
     def matcher(self, schema: Mapping[str, Any]) -> Any:
-        """A matcher that stands at the start of the schema's grammar."""
+        """A matcher at the start of the schema's grammar."""
         key = canonical(schema)
-        if key not in self.made:
+        if key not in self.matchers:
             matcher = self.guide.LLMatcher(self.tokens, grammar(schema))
             if matcher.is_error():
                 raise UsageError(f"this schema cannot be followed: {matcher.get_error()}")
-            self.made[key] = matcher
-        return self.made[key].deep_copy()
+            self.matchers[key] = matcher
+        return self.matchers[key].deep_copy()
 
     def allowed(self, matcher: Any) -> NDArray[np.bool_]:
-        """(width,) which tokens may come next."""
+        """(width,) whether each token may come next."""
         bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
         return np.unpackbits(bits, count=self.width, bitorder="little").view(np.bool_)

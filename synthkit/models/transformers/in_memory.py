@@ -1,4 +1,4 @@
-"""Weights that are in memory already, such as after fine-tuning, as a model that answers."""
+"""Models of weights that are already in memory, such as after fine-tuning."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 from synthkit.core.errors import ChatTemplateMissing
 from synthkit.core.types import digest
 from synthkit.models.hub.fingerprint import Identity
-from synthkit.models.hub.resolve import Source
-from synthkit.models.transformers.loading import held
-from synthkit.models.transformers.model import Local, Settings
+from synthkit.models.hub.resolve import ModelSource
+from synthkit.models.transformers.loading import wrap
+from synthkit.models.transformers.model import Local
+from synthkit.models.transformers.settings import Settings
 
 
 def loaded(
@@ -24,17 +25,17 @@ def loaded(
     raw: bool | None = None,
     max_batch: int | None = None,
 ) -> Local:
-    """A model of a transformers causal language model and its tokenizer, as they are now.
+    """A model of a transformers causal language model and its tokenizer, in their present state.
 
-    The weights are hashed (0.3 s for SmolLM2), so that answers are kept under what gave them. After
-    more training, make another: this one would keep the old name for new answers. It is set to
-    answer (``net.eval()``); a trainer sets it back.
+    The weights are hashed for the fingerprint (0.3 s for SmolLM2). After further training create
+    another model, since this one keeps its fingerprint. ``net`` is set to evaluation mode; a
+    trainer sets it back.
 
     Parameters
     ----------
     net : on its device; also with PEFT adapters.
-    name : what it is called; not part of the fingerprint.
-    raw : continue texts as they are, without a chat template; by default where there is none.
+    name : for people; not part of the fingerprint.
+    raw : continue texts without a chat template; by default if there is none.
     max_batch : as in :func:`~synthkit.models.transformers.model.load_local`.
 
     Raises
@@ -49,16 +50,16 @@ def loaded(
     template = tokenizer.chat_template
     if raw is False and not template:
         raise ChatTemplateMissing(
-            f"{name} has no chat template, so it does not know what a message is; give raw=True."
+            f"{name} has no chat template, so it cannot read messages; use raw=True."
         )
     device = str(net.device)
-    about = Identity(
+    identity = Identity(
         weights=_hash(net, tokenizer),
         template=digest(template)[:16] if template else "none",
         size=2 * sum(weight.numel() for weight in net.parameters()),
     )
     settings = Settings(
-        source=Source(name=name, folder=None, identity=about),
+        source=ModelSource(name=name, folder=None, identity=identity),
         quantize="none",
         adapter=None,
         raw=not template if raw is None else raw,
@@ -67,11 +68,11 @@ def loaded(
         max_batch=max_batch or (64 if device.startswith("cuda") else 32),
         threads=None,
     )
-    return Local(settings, held(net, tokenizer, device))
+    return Local(settings, wrap(net, tokenizer, device))
 
 
 def _hash(net: Any, tokenizer: Any) -> str:
-    """32 hex digits of all that changes an answer: weights, configuration, adapters, tokens."""
+    """32 hex digits of what changes a completion: weights, configuration, adapters, tokens."""
     seen = blake2b(digest_size=16)
     for key, tensor in sorted(net.state_dict().items()):
         if isinstance(tensor, torch.Tensor):
@@ -81,7 +82,7 @@ def _hash(net: Any, tokenizer: Any) -> str:
     adapters = getattr(net, "peft_config", {})
     parts = {
         "config": _lasting(json.loads(net.config.to_json_string())),
-        "adapters": {key: _lasting(one.to_dict()) for key, one in adapters.items()},
+        "adapters": {key: _lasting(adapter.to_dict()) for key, adapter in adapters.items()},
         "active": [str(getattr(net, "active_adapters", "")), _disabled(net)] if adapters else [],
         "tokens": sorted(tokenizer.get_vocab().items()),
     }
@@ -99,7 +100,7 @@ _INCIDENTAL = {
 
 
 def _lasting(config: dict[str, Any]) -> dict[str, str]:
-    """What a configuration says of answers, in an order that does not change."""
+    """The parts of a configuration that change completions, in a fixed order."""
     return {
         key: str(sorted(map(str, value)) if isinstance(value, set) else value)
         for key, value in config.items()
@@ -108,5 +109,5 @@ def _lasting(config: dict[str, Any]) -> dict[str, str]:
 
 
 def _disabled(net: Any) -> bool:
-    # transformers has a method of the name of PEFT's flag
+    # in transformers, a method has the name of PEFT's flag
     return any(getattr(module, "disable_adapters", None) is True for module in net.modules())

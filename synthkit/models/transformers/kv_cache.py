@@ -1,10 +1,10 @@
-"""The keys and values of a batch whose rows come and go.
+"""The keys and values of a batch that rows join and leave.
 
-All rows end at one column: a row that joins is laid so that its last token stands in the column
-before the next one to be written, and its first column is remembered. So one write serves all rows
-at each step, a row leaves by the last one taking its place, and nothing is moved otherwise. Room is
-reserved ahead: transformers' own cache copies itself whole at every step: a quarter of the CPU time
-in a profile of SmolLM2 with 8 rows.
+All rows end at the same column: the last token of a joining row goes into the column before the
+next one to be written, and the row's first column is remembered. So each step needs one write for
+all rows, and when a row leaves, only the last row moves into its place. Columns are reserved ahead.
+transformers' own cache copies itself at every step, a quarter of the CPU time in a profile of
+SmolLM2 with 8 rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 ROOM = 128
-"""Columns reserved beyond what is needed, so that growing is rare."""
+"""Spare columns, so that the cache rarely grows."""
 
 
 class Layer:
@@ -26,32 +26,32 @@ class Layer:
     is_initialized = True
 
     def __init__(self, keys: Any, values: Any, rows: int, columns: int) -> None:
-        # zeros: a masked column still counts 0 times what lies there, and 0 times NaN is NaN
+        # zeros, since a masked column still counts 0 times its value, and 0 times NaN is NaN
         self.keys = keys.new_zeros(rows, keys.shape[1], columns, keys.shape[3])
         self.values = values.new_zeros(rows, values.shape[1], columns, values.shape[3])
         self.rows, self.end = 0, 0
 
     def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-        """Write one more column for each row; all keys and values up to it."""
+        """Write one more column for each row; returns all keys and values up to it."""
         end = self.end + keys.shape[-2]
         self.keys[: self.rows, :, self.end : end] = keys
         self.values[: self.rows, :, self.end : end] = values
         return self.keys[: self.rows, :, :end], self.values[: self.rows, :, :end]
 
     def get_seq_length(self) -> int:
-        """Columns written."""
+        """The number of written columns."""
         return self.end
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Columns after a forward pass over so many tokens, and where they begin."""
+        """The number of columns after a pass over ``query_length`` tokens, and the first one."""
         return self.end + query_length, 0
 
     def get_max_length(self) -> int:
-        """No maximum."""
+        """-1: there is no maximum."""
         return -1
 
     def relay(self, rows: int, columns: int, begin: int, at: int) -> None:
-        """Move the columns from ``begin`` on to ``at``, into room for so many rows and columns."""
+        """Move the columns from ``begin`` on to ``at``, in new arrays of (rows, columns)."""
         count = self.end - begin
         for name in ("keys", "values"):
             old = getattr(self, name)
@@ -60,17 +60,17 @@ class Layer:
             setattr(self, name, new)
 
 
-# transformers tells layers apart by isinstance
+# transformers checks layers with isinstance
 CacheLayerMixin.register(Layer)
 
 
 class KeyValues:
-    """The batch's cache: ``cache`` goes into the model's forward pass.
+    """The cache of a batch: ``cache`` is passed to the model's forward pass.
 
     Parameters
     ----------
-    mergeable : whether rows may share a batch. A model whose layers keep a state other than keys
-        and values (a Mamba, a hybrid) keeps the cache of its one row as transformers made it.
+    mergeable : whether rows may share a batch. For a model whose layers keep other state (Mamba,
+        hybrids), the cache of its single row stays as transformers made it.
     """
 
     def __init__(self, *, mergeable: bool) -> None:
@@ -82,7 +82,7 @@ class KeyValues:
         self.room = 0
 
     def join(self, cache: Any, lengths: list[int]) -> None:
-        """Take in new rows: the cache of their prompts, padded on the left to one length."""
+        """Add rows, given the cache of their prompts, padded on the left to one length."""
         width = max(lengths)
         if not self.mergeable:
             self.cache, self.end, self.starts = cache, width, [0]
@@ -100,17 +100,17 @@ class KeyValues:
         self.starts += [self.end - length for length in lengths]
 
     def _reserve(self, cache: Any, rows: int, width: int) -> None:
-        """Room for so many rows, ``width`` columns back and ``ROOM`` columns ahead."""
+        """Make room for ``rows`` rows, ``width`` columns back and ``ROOM`` columns ahead."""
         if self.cache is None:
             self.columns, self.room, self.end = width + ROOM, rows, width
             layers = [Layer(new.keys, new.values, rows, self.columns) for new in cache.layers]
             self.cache = Cache(layers=layers)
-            self._tell()
+            self._sync()
         elif rows > self.room or width > self.end:
             self._relay(max(rows, self.room), max(width, self.end - min(self.starts)))
 
     def _relay(self, rows: int, end: int) -> None:
-        """Lay the rows anew, so that they end at column ``end`` with room ahead."""
+        """Move all rows into new arrays, so that they end at column ``end`` with room ahead."""
         begin = min(self.starts)
         shift = end - self.end
         at = begin + shift
@@ -119,14 +119,14 @@ class KeyValues:
             layer.relay(rows, self.columns, begin, at)
         self.starts = [start + shift for start in self.starts]
         self.end = end
-        self._tell()
+        self._sync()
 
-    def _tell(self) -> None:
+    def _sync(self) -> None:
         for layer in self.cache.layers:
             layer.end = self.end
 
     def leave(self, rows: list[int]) -> None:
-        """Let rows go. From the highest down, the last row takes the place of each that leaves."""
+        """Remove rows, the highest first; the last row moves into each freed place."""
         if not self.mergeable:
             self.cache, self.starts, self.end = None, [], 0
             return
@@ -135,19 +135,19 @@ class KeyValues:
             if row != last:
                 begin = self.starts[last]
                 for layer in self.cache.layers:
-                    for kept in (layer.keys, layer.values):
-                        kept[row, :, begin : self.end] = kept[last, :, begin : self.end]
+                    for stored in (layer.keys, layer.values):
+                        stored[row, :, begin : self.end] = stored[last, :, begin : self.end]
                 self.starts[row] = begin
             self.starts.pop()
         for layer in self.cache.layers:
             layer.rows = len(self.starts)
 
     def advance(self) -> None:
-        """Account for the column that a forward pass has written; make room for the next."""
+        """Count the column that a forward pass has written, and make room for the next one."""
         self.end += 1
         if not self.mergeable:
             return
-        self._tell()
+        self._sync()
         if self.end == self.columns:
             self._relay(len(self.starts), self.end - min(self.starts))
 

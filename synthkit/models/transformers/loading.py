@@ -1,4 +1,4 @@
-"""Weights into memory: transformers, bitsandbytes and PEFT, as the settings of a model ask."""
+"""Load weights with transformers, bitsandbytes and PEFT, by the settings of a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import transformers
@@ -15,17 +15,15 @@ from transformers.utils import logging as progress
 
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
+from synthkit.models.transformers.settings import Settings
 from synthkit.models.transformers.weights import Engine, accepted
 
-if TYPE_CHECKING:
-    from synthkit.models.transformers.model import Settings
-
 MERGEABLE = {"full_attention", "sliding_attention"}
-"""Layers that keep nothing but keys and values of single tokens, so that rows may share a batch."""
+"""Layer types whose only state is keys and values of single tokens, so rows can share a batch."""
 
 
 def engine(folder: Path, settings: Settings) -> Engine:
-    """The weights of the folder, loaded as the settings say.
+    """The weights in a folder, loaded by the settings.
 
     Raises
     ------
@@ -50,11 +48,11 @@ def engine(folder: Path, settings: Settings) -> Engine:
             ) from error
         if settings.adapter is not None:
             net = _adapted(net, settings)
-    return held(net, tokenizer, device)
+    return wrap(net, tokenizer, device)
 
 
-def held(net: Any, tokenizer: Any, device: str) -> Engine:
-    """What decoding needs of weights that are in memory; they are set to answer, not to learn."""
+def wrap(net: Any, tokenizer: Any, device: str) -> Engine:
+    """An engine of weights that are in memory, which are set to evaluation mode."""
     net.eval()
     config = net.config.get_text_config(decoder=True)
     return Engine(
@@ -71,7 +69,7 @@ def held(net: Any, tokenizer: Any, device: str) -> Engine:
 
 
 def _options(settings: Settings, device: str) -> dict[str, Any]:
-    """What ``from_pretrained`` is told. Packed weights are never moved: bitsandbytes #2078."""
+    """Options of ``from_pretrained``. Quantized weights are never moved: bitsandbytes #2078."""
     dtype = getattr(torch, settings.dtype)
     options: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
     if settings.quantize != "none":
@@ -94,19 +92,19 @@ def _adapted(net: Any, settings: Settings) -> Any:
             f"adapter={str(settings.adapter)!r} does not fit {settings.source.name}: "
             f"{str(error).strip().splitlines()[0]}"
         ) from error
-    # merged, a linear layer is one product and not three; packed weights cannot take it exactly
+    # merged, a layer is one product instead of three; quantized weights cannot be merged exactly
     return adapted.merge_and_unload() if settings.quantize == "none" else adapted
 
 
 def _ends(net: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end a completion, of the generation config and of the tokenizer."""
+    """The tokens that end a completion, from the generation config and the tokenizer."""
     ends = net.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
     return frozenset(end for end in [*listed, tokenizer.eos_token_id] if end is not None)
 
 
 def _context(config: Any, tokenizer: Any) -> int:
-    """Most tokens of prompt and completion."""
+    """Most tokens of a prompt and its completion together."""
     known = getattr(config, "max_position_embeddings", None)
     return int(known or min(tokenizer.model_max_length, 1 << 20))
 
@@ -117,7 +115,7 @@ def _mergeable(net: Any, config: Any) -> bool:
 
 
 def _row_bytes(config: Any, dtype: Any) -> int:
-    """Bytes of keys and values that one token takes, at most."""
+    """Most bytes of keys and values for one token."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(2 * config.num_hidden_layers * heads * width * dtype.itemsize)
@@ -125,14 +123,14 @@ def _row_bytes(config: Any, dtype: Any) -> int:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without progress bars, which a saved notebook would keep, and two harmless warnings."""
+    """Hide progress bars, which a notebook would save, and two harmless warnings."""
     shown = progress.is_progress_bar_enabled()
     progress.disable_progress_bar()
     packing = logging.getLogger("bitsandbytes.backends.cpu.ops")
     packing.addFilter(_matters)
     try:
         with warnings.catch_warnings():
-            # peft 0.21 asks transformers 5.23 for a name that it renamed
+            # peft 0.21 uses a name that transformers 5.23 renamed
             warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
             yield
     finally:
@@ -142,5 +140,5 @@ def quiet() -> Iterator[None]:
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    """bitsandbytes looks for faster kernels of the Hub, and does without them."""
+    """False for bitsandbytes' message that it found no faster kernels on the Hub."""
     return "kernels-community" not in record.getMessage()

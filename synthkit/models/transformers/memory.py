@@ -1,7 +1,7 @@
-"""How much memory there is, and whether weights fit, before they are loaded.
+"""Available memory, and whether weights fit into it, before they are loaded.
 
-In a container the machine's memory is not what a process may use: the control group's limit is,
-and passing it gets the process killed without a word.
+In a container a process may use only as much memory as its control group allows. If it uses more,
+it is killed without a message.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 from synthkit.core.errors import NotEnoughMemory
 
 UNLIMITED = 1 << 60
-"""Control groups of version 1 say "no limit" with a number near 2**63."""
+"""Control groups of version 1 mark "no limit" by a number near 2**63."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes this process may use in all, and how many of them are free."""
+    """The bytes that this process may use, how many of them are free, and what sets the limit."""
 
     limit: int
     free: int
@@ -28,11 +28,11 @@ class Memory:
 
 
 def of_process(root: Path = Path("/")) -> Memory | None:
-    """The tightest of the control group's limit and the machine's memory; ``None`` where unknown.
+    """The smaller of the control group's limit and the machine's memory; ``None`` if unknown.
 
     Parameters
     ----------
-    root : where ``proc`` and ``sys`` are looked for.
+    root : the folder that has ``proc`` and ``sys``.
     """
     known = [memory for memory in (_machine(root), *_groups(root)) if memory.limit < UNLIMITED]
     if not known:
@@ -53,7 +53,7 @@ def _machine(root: Path) -> Memory:
 
 
 def _groups(root: Path) -> list[Memory]:
-    """The memory of this process's control group and of each group above it, of either version."""
+    """The memory of this process's control group and its parents, in version 1 or 2."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -69,13 +69,13 @@ def _groups(root: Path) -> list[Memory]:
         else:
             continue
         folder = base / path.lstrip("/")
-        # inside a container the path is often the host's, and only the base exists
+        # inside a container the path is often that of the host, and only the base exists
         found += [_group(at, *names) for at in (folder, *folder.parents) if at.is_relative_to(base)]
     return [memory for memory in found if memory is not None]
 
 
 def _group(folder: Path, limit: str, usage: str, inactive: str) -> Memory | None:
-    """The memory of one group; file pages it could drop at once count as free."""
+    """The memory of one group; file pages that it can drop at once count as free."""
     try:
         most = (folder / limit).read_text().strip()
         used = int((folder / usage).read_text())
@@ -90,7 +90,7 @@ def _group(folder: Path, limit: str, usage: str, inactive: str) -> Memory | None
 
 @functools.cache
 def cuda_bytes() -> int:
-    """Memory of the first NVIDIA GPU, if the installed torch could use one; without torch."""
+    """Bytes of memory of the first NVIDIA GPU, or 0 if torch is built for CPUs; needs no torch."""
     try:
         built_for_cpu = metadata.version("torch").endswith("+cpu")
     except metadata.PackageNotFoundError:
@@ -99,22 +99,22 @@ def cuda_bytes() -> int:
         return 0
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", "-i", "0"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-        return int(said.stdout.split()[0]) << 20
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        return int(done.stdout.split()[0]) << 20
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0
 
 
-def preflight(name: str, needed: int, memory: Memory | None, todo: str) -> None:
-    """Nothing, if the weights fit into what is free.
+def preflight(name: str, needed: int, memory: Memory | None, advice: str) -> None:
+    """Check that weights fit into the free memory.
 
     Raises
     ------
     NotEnoughMemory
-        If they do not; the message has the bytes needed and free, the limit, and ``todo``.
+        If they do not; the message has the bytes needed and free, the limit, and ``advice``.
     """
     if memory is not None and needed > memory.free:
         raise NotEnoughMemory(
             f"{name} needs about {needed / 1e9:.2f} GB of memory, but {memory.free / 1e9:.2f} GB "
-            f"are free of the {memory.limit / 1e9:.2f} GB of {memory.source}. {todo}"
+            f"are free of the {memory.limit / 1e9:.2f} GB of {memory.source}. {advice}"
         )

@@ -1,7 +1,7 @@
-"""Scoring: how probable the tokens of given texts are, in passes that write nothing.
+"""Scoring: the log-probabilities of the tokens of given texts, without generation.
 
-A text is one row of a pass, padded on its right: tokens see only what is to their left, so what
-stands beside a row, or behind it, does not change its scores.
+A text is one row of a forward pass, padded on its right. Tokens see only what is to their left, so
+padding and other rows do not change the scores.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -17,22 +17,25 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
 from synthkit.models.transformers import chat_template
 from synthkit.models.transformers.batching import out_of_memory
-from synthkit.models.transformers.weights import Engine, held_by
-
-if TYPE_CHECKING:
-    from synthkit.models.transformers.model import Local
+from synthkit.models.transformers.weights import Engine, cache_of
 
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 28}
-"""Most logits that a pass gives; at two to four bytes each they are what takes the memory."""
+"""Most logits of a pass; at two to four bytes each, they take most of the memory."""
 PASS_TOKENS = {"cpu": 2048, "cuda": 16384}
-"""Most tokens in a pass, however few logits a token has."""
+"""Most tokens of a pass, whatever the vocabulary."""
 LEAST_TOKENS = 64
-"""A pass of so few tokens for which memory does not do is given up."""
+"""If memory runs out in a pass of this many tokens, its texts fail."""
 
 
 @dataclass(slots=True, eq=False)
-class Text:
-    """A text to be scored: the tokens before it, its own, and what is known of them so far."""
+class ScoredText:
+    """A text to score: the tokens before it, its own tokens, and their scores so far.
+
+    Parameters
+    ----------
+    left : how many of its parts are not scored yet.
+    logprobs : index among the prompt's and the text's tokens -> log-probability.
+    """
 
     position: int
     text: str
@@ -45,59 +48,64 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class TextPart:
     """Tokens that are read together; those from ``start`` on are scored.
 
-    ``offset`` is the place of the part's first token among the prompt's and the text's.
+    ``offset`` is the index of the part's first token among the prompt's and the text's.
     """
 
-    text: Text
+    text: ScoredText
     tokens: list[int]
     start: int
     offset: int
 
 
-def parts(text: Text, context: int) -> list[Part]:
-    """The text in one part; without a prompt and beyond the context, in several.
+def parts(text: ScoredText, context: int) -> list[TextPart]:
+    """The text in one part, or in several if it is longer than the context.
 
-    Each of those but the first begins half a context before the tokens that it scores, so that
-    every token is scored in sight of half a context, or of all that there is.
+    Each part but the first begins half a context before the tokens that it scores, so that every
+    token sees at least half a context, or the whole text before it.
     """
     tokens = text.prompt + text.tokens
     first = max(1, len(text.prompt))
     if len(tokens) <= context:
-        return [Part(text, tokens, first, 0)] if len(tokens) > first else []
+        return [TextPart(text, tokens, first, 0)] if len(tokens) > first else []
     step = context - context // 2
-    made = [Part(text, tokens[:context], first, 0)]
+    several = [TextPart(text, tokens[:context], first, 0)]
     for end in range(context, len(tokens), step):
         stop = min(end + step, len(tokens))
         begin = stop - context
-        made.append(Part(text, tokens[begin:stop], end - begin, begin))
-    return made
+        several.append(TextPart(text, tokens[begin:stop], end - begin, begin))
+    return several
 
 
-def take(model: Local, engine: Engine, request: Request, position: int) -> Text | Completion:
-    """The text that a request gives to be scored, or the completion that says why it cannot be."""
+def prepare(
+    request: Request, position: int, engine: Engine, *, name: str, raw: bool
+) -> ScoredText | Completion:
+    """The text that a request asks to score, or a completion that says why it cannot be scored.
+
+    ``name`` is the model's, for messages; with ``raw`` no chat template is used.
+    """
     n, why = 0, ""
     try:
-        prompt, tokens = chat_template.scored(request, engine.tokenizer, raw=model.settings.raw)
+        prompt, tokens = chat_template.scored(request, engine.tokenizer, raw=raw)
         n = len(prompt) + len(tokens)
         if not tokens:
             why = "there is no text to score"
         elif request.messages and n > engine.context:
             why = (
-                f"the prompt has {len(prompt)} tokens and the text {len(tokens)}, but {model.name} "
+                f"the prompt has {len(prompt)} tokens and the text {len(tokens)}, but {name} "
                 f"reads at most {engine.context}; shorten one of them"
             )
     except UsageError as error:
-        why = f"{model.name}: {error}"
+        why = f"{name}: {error}"
     if why:
         return Completion(text="", finish="error", prompt_tokens=n, error=why)
-    return Text(position=position, text=request.answer or "", prompt=prompt, tokens=tokens)
+    return ScoredText(position=position, text=request.answer or "", prompt=prompt, tokens=tokens)
 
 
 class Scorer:
-    """Reads texts in passes of like lengths.
+    """Scores texts in passes of similar lengths.
 
     Parameters
     ----------
@@ -115,22 +123,22 @@ class Scorer:
         self.tokens = PASS_TOKENS[kind]
         self.scored = max(LEAST_TOKENS, min(self.tokens, LOGITS[kind] // engine.width))
 
-    def run(self, texts: Sequence[Text]) -> Iterator[Text | None]:
-        """Each text once its tokens are scored; ``None`` after each pass."""
-        waiting: list[Part] = []
+    def run(self, texts: Sequence[ScoredText]) -> Iterator[ScoredText | None]:
+        """Each text as soon as it is scored; ``None`` after each pass."""
+        waiting: list[TextPart] = []
         for text in texts:
-            made = parts(text, self.engine.context)
-            text.left = len(made)
-            waiting += made
-            if not made:
+            own = parts(text, self.engine.context)
+            text.left = len(own)
+            waiting += own
+            if not own:
                 yield text
-        # the longest first: what does not fit into memory shows at once
+        # the longest first, so that a lack of memory shows at once
         waiting.sort(key=lambda part: -len(part.tokens))
         while waiting:
             batch = self._fitting(waiting)
             now = time.perf_counter()
             try:
-                found = self._read(batch)
+                scores = self._read(batch)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -138,14 +146,14 @@ class Scorer:
                     self.scored = max(LEAST_TOKENS, self.scored // 2)
                     self.tokens = max(self.scored, self.tokens // 2)
                     continue
-                found = [[] for _ in batch]
+                scores = [[] for _ in batch]
                 for part in batch:
                     part.text.error = (
                         f"memory ran out in a pass of {LEAST_TOKENS} tokens: shorten the text, or "
                         'load the model with quantize="nf4"'
                     )
             del waiting[: len(batch)]
-            for part, values in zip(batch, found, strict=True):
+            for part, values in zip(batch, scores, strict=True):
                 text = part.text
                 text.began = text.began or now
                 text.logprobs |= dict(enumerate(values, part.offset + part.start))
@@ -154,8 +162,8 @@ class Scorer:
                     yield text
             yield None
 
-    def _fitting(self, waiting: Sequence[Part]) -> list[Part]:
-        """The next parts that fit into a pass; a long one may fill several by itself."""
+    def _fitting(self, waiting: Sequence[TextPart]) -> list[TextPart]:
+        """The next parts that fit into a pass; a long one may need several by itself."""
         rows, width, first = 0, len(waiting[0].tokens), len(waiting[0].tokens)
         for part in waiting:
             first = min(first, part.start)
@@ -167,17 +175,17 @@ class Scorer:
     def _fits(self, rows: int, width: int, first: int) -> bool:
         return rows * width <= self.tokens and rows * (width - first) <= self.scored
 
-    def _read(self, batch: Sequence[Part]) -> list[list[float]]:
-        """The log-probabilities of the tokens of each part from its start on."""
+    def _read(self, batch: Sequence[TextPart]) -> list[list[float]]:
+        """The log-probabilities of each part's tokens from its start on."""
         width = len(batch[0].tokens)
         ids = torch.zeros(len(batch), width, dtype=torch.long)
         for at, part in enumerate(batch):
             ids[at, : len(part.tokens)] = torch.tensor(part.tokens)
         ids = ids.to(self.engine.device)
         first = min(part.start for part in batch)
-        found: list[list[float]] = [[] for _ in batch]
+        scores: list[list[float]] = [[] for _ in batch]
         cache: Any = None
-        # in pieces with a cache, a long text takes no more logits at once than many short ones do
+        # read in pieces with a cache, a long text needs no more logits at once than short ones
         whole = self._fits(len(batch), width, first) or not self.engine.mergeable
         step = width if whole else self.scored
         for begin in range(0, width - 1, step):
@@ -186,31 +194,31 @@ class Scorer:
             out = self.engine.forward(
                 input_ids=ids[:, begin:stop], past_key_values=cache, logits_to_keep=max(1, keep)
             )
-            cache = held_by(out) if stop < width - 1 else None
+            cache = cache_of(out) if stop < width - 1 else None
             if keep <= 0:
                 continue
             begins = stop - keep + 1
             values = self._of(out.logits[:, -keep:], ids[:, begins : stop + 1])
             for at, part in enumerate(batch):
                 low = max(part.start - begins, 0)
-                found[at] += values[at][low : max(0, len(part.tokens) - begins)]
-        return found
+                scores[at] += values[at][low : max(0, len(part.tokens) - begins)]
+        return scores
 
     def _of(self, logits: Any, targets: Any) -> list[list[float]]:
-        """(rows, n) natural log-probabilities of the targets, by (rows, n, vocabulary) logits."""
+        """(rows, n) natural log-probabilities of targets, from (rows, n, vocabulary) logits."""
         with torch.inference_mode():
             rows = [
-                # row by row: a whole pass in float32 would take twice its logits again
+                # row by row, since a whole pass in float32 would need its logits twice more
                 torch.gather(line.float(), -1, target[:, None])[:, 0]
                 - torch.logsumexp(line.float(), dim=-1)
                 for line, target in zip(logits, targets, strict=True)
             ]
-            found: list[list[float]] = torch.stack(rows).cpu().tolist()
-        return found
+            values: list[list[float]] = torch.stack(rows).cpu().tolist()
+        return values
 
 
-def completion(text: Text, engine: Engine) -> Completion:
-    """What scoring a text answers: the text, with its tokens' log-probabilities."""
+def completion(text: ScoredText, engine: Engine) -> Completion:
+    """The completion of a scored text: the text and its tokens' log-probabilities."""
     first = len(text.prompt)
     pairs = tuple(
         (engine.text(token), text.logprobs[at])

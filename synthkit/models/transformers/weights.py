@@ -1,4 +1,4 @@
-"""A model in memory: its weights, and its tokens by number and by text."""
+"""A model in memory: its weights, its tokenizer, and forward passes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ from synthkit.core.errors import UsageError
 from synthkit.models.transformers.grammar import Grammars
 
 Bias: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-"""(k,) token ids and (k,) what is added to their logits."""
+"""(k,) token ids, and (k,) numbers to add to their logits."""
 
-HELD = ("cache", "past_key_values", "cache_params")
-"""The names of the keys and values so far: the first since transformers 5.24, which still gives
-them by the others, with a warning."""
+CACHE_NAMES = ("cache", "past_key_values", "cache_params")
+"""Names of the keys and values in arguments and outputs. transformers 5.24 introduced the first;
+it still accepts the others, with a warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """Loaded weights and what decoding with them needs.
+    """Loaded weights, and the facts about them that decoding needs.
 
-    ``ends`` are the tokens that end a completion, ``context`` the most tokens of prompt and
-    completion, ``width`` the number of logits, ``row_bytes`` the keys and values of one token.
+    Parameters
+    ----------
+    accepts : the arguments of the architecture's forward pass.
+    ends : the tokens that end a completion.
+    context : most tokens of a prompt and its completion.
+    mergeable : whether rows may share a batch.
+    width : the number of logits.
+    row_bytes : bytes of the keys and values of one token.
     """
 
     net: Any
@@ -41,22 +47,22 @@ class Engine:
     _ids: dict[str, list[int]] = field(default_factory=dict)
 
     def matchers(self) -> Grammars:
-        """The grammars of this tokenizer; made at the first schema."""
+        """The grammars of this tokenizer; created at the first schema."""
         if not self._grammars:
             self._grammars.append(Grammars(self.tokenizer, self.width, sorted(self.ends)))
         return self._grammars[0]
 
     def text(self, token: int) -> str:
-        """A token as log-probabilities name it. Of pieces of a character many have one name."""
+        """A token's text, as in log-probabilities; parts of a character have the same text."""
         return str(self.tokenizer.decode([token]))
 
     def bias(self, wanted: Mapping[str, float], spared: frozenset[int]) -> Bias:
-        """A bias by the texts of tokens as one by their ids, but for those that are ``spared``.
+        """A bias by token ids, from one by the texts of tokens, without the ``spared`` ids.
 
         Raises
         ------
         UsageError
-            If a text is no token of this model.
+            If a text is not a token of this model.
         """
         if not self._ids:
             for token in range(self.width):
@@ -64,8 +70,8 @@ class Engine:
         for text in wanted:
             if text not in self._ids:
                 raise UsageError(
-                    f"token_bias names {text!r}, which is no token of this model; take the texts "
-                    "from the logprobs of its completions."
+                    f"token_bias names {text!r}, which is not a token of this model; take the "
+                    "texts from the logprobs of its completions."
                 )
         found = {
             token: value
@@ -79,27 +85,26 @@ class Engine:
         )
 
     def forward(self, **inputs: Any) -> Any:
-        """One forward pass without gradients; arguments that this architecture lacks are left out.
+        """One forward pass without gradients.
 
-        ``past_key_values`` are handed over by the name that it has for them.
-
-        ``inference_mode`` is entered here and not around the loop: a generator that is suspended
-        inside it would leave its caller in that mode.
+        Arguments that the architecture does not accept are left out; ``past_key_values`` are
+        passed by the name that it uses. ``inference_mode`` is entered here and not around the
+        decode loop, since a generator suspended inside it would leave its caller in that mode.
         """
-        held = inputs.pop("past_key_values", None)
-        given = {name: value for name, value in inputs.items() if name in self.accepts}
-        if held is not None:
-            given[next(name for name in HELD if name in self.accepts)] = held
+        cache = inputs.pop("past_key_values", None)
+        arguments = {name: value for name, value in inputs.items() if name in self.accepts}
+        if cache is not None:
+            arguments[next(name for name in CACHE_NAMES if name in self.accepts)] = cache
         with torch.inference_mode():
-            return self.net(**given, use_cache=True)
+            return self.net(**arguments, use_cache=True)
 
 
-def held_by(out: Any) -> Any:
-    """The keys and values in what a forward pass gave."""
-    return out[next(name for name in HELD if name in out)]
+def cache_of(out: Any) -> Any:
+    """The keys and values in the output of a forward pass."""
+    return out[next(name for name in CACHE_NAMES if name in out)]
 
 
 def accepted(net: Any) -> frozenset[str]:
-    """The arguments that the architecture's forward pass knows, seen through a PEFT wrapper."""
+    """The arguments of the architecture's forward pass, also under a PEFT wrapper."""
     inner = net.get_base_model() if hasattr(net, "get_base_model") else net
     return frozenset(inspect.signature(type(inner).forward).parameters)

@@ -1,4 +1,4 @@
-"""What ``--dry-run`` shows: the prompts as they would be sent, and what they would take."""
+"""The output of ``--dry-run``: the prompts, the cached completions, and an estimate of the rest."""
 
 from __future__ import annotations
 
@@ -6,55 +6,50 @@ from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.generation.job import DryRun, Job
 
-SHOWN = 3
+PROMPTS = 3
+"""Prompts that are shown."""
 
 
-def outline(making: Job) -> StaticOutput:
-    """The first prompts of a recipe, its hits and misses, and an estimate."""
-    outlook = making.dry_run()
-    estimate = outlook.estimate
-    # each branch's first request; those that begin otherwise are shown by what is ahead
-    first = [
-        request for request in making.first_requests() if request is not None
-    ] or outlook.next_requests
+def outline(job: Job) -> StaticOutput:
+    """The first prompts of a job, its cached and missing completions, and an estimate."""
+    dry_run = job.dry_run()
+    estimate = dry_run.estimate
+    first = [request for request in job.first_requests() if request is not None]
+    # a branch that does not start with a request is shown by the request that follows
     rows = [
         {"prompt": i, "role": role, "text": text}
-        for i, request in enumerate(first[:SHOWN])
+        for i, request in enumerate((first or dry_run.next_requests)[:PROMPTS])
         for role, text in [
             *((message.role, message.content) for message in request.messages),
             *([("to score", request.answer)] if request.answer is not None else []),
         ]
     ]
     parts = [
-        _requests(making, outlook),
+        _requests(job, dry_run),
         f"about {count(estimate.prompt_tokens, 'token')} in, "
         f"{count(estimate.completion_tokens, 'token')} out",
+        "cost unknown" if estimate.cost is None else f"about {money(estimate.cost)}",
     ]
-    parts.append("cost unknown" if estimate.cost is None else f"about {money(estimate.cost)}")
     if estimate.seconds is None:
         parts.append("time unknown before a first run")
-    elif outlook.next_requests:
+    elif dry_run.next_requests:
         parts.append(f"about {max(1, round(estimate.seconds))} s")
-    return static_table(rows, note="; ".join(parts) + _why(making, outlook))
+    return static_table(rows, note="; ".join(parts) + _first_miss(job, dry_run))
 
 
-def _requests(making: Job, outlook: DryRun) -> str:
-    """How many requests there are, and how many of them are to be asked."""
-    bounds, hits = making.recipe.requests, outlook.hits
+def _requests(job: Job, dry_run: DryRun) -> str:
+    """How many requests there are, how many are cached, and how many are to be sent."""
+    bounds, cached, following = job.recipe.requests, dry_run.hits, len(dry_run.next_requests)
     if bounds.least == bounds.most:
-        return f"{count(bounds.least, 'request')}: {hits} cached, {bounds.least - hits} to generate"
-    ahead = (
-        f"{len(outlook.next_requests)} to generate next"
-        if outlook.next_requests
-        else "none to generate"
-    )
-    return f"{bounds} requests: {hits} cached, {ahead}"
+        total = count(bounds.least, "request")
+        return f"{total}: {cached} cached, {bounds.least - cached} to generate"
+    rest = f"{following} to generate next" if following else "none to generate"
+    return f"{bounds} requests: {cached} cached, {rest}"
 
 
-def _why(making: Job, outlook: DryRun) -> str:
-    """Why the first miss is one, where the session has something to compare it with."""
-    if not outlook.next_requests or not making.session.store.completions.count():
+def _first_miss(job: Job, dry_run: DryRun) -> str:
+    """Why the first missing completion is not cached, compared with the session's nearest."""
+    if not dry_run.next_requests or not job.session.store.completions.count():
         return ""
-    request = outlook.next_requests[0]
-    why = making.session.explain(request, making.model_of(request))
-    return f". First to ask: {why}"
+    request = dry_run.next_requests[0]
+    return f". First to generate: {job.session.explain(request, job.model_of(request))}"

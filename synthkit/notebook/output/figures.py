@@ -1,9 +1,8 @@
-"""A figure in the notebook, and beneath it what it says and the table it was drawn from.
+"""Figures in a notebook: plotly's JSON, then a summary and the table that was drawn.
 
-The figure is plotly's JSON, which by itself draws nothing on GitHub or in a file of nbconvert, and
-in JupyterLab nothing without plotly's extension. (That extension keeps a PNG of what it has drawn
-beside the JSON, of 25 to 60 KB.) So the reading and the table are an output of their own, which
-stands everywhere.
+GitHub and nbconvert draw nothing from plotly's JSON, nor does JupyterLab without plotly's
+extension (which saves a PNG of 25 to 60 KB beside the JSON). So the summary and the table are an
+output of their own, which is shown everywhere.
 """
 
 from __future__ import annotations
@@ -22,13 +21,14 @@ from synthkit.core.static_output import NO_MATHEMATICS, STATIC_CLASS, StaticOutp
 
 PLOTLY = "application/vnd.plotly.v1+json"
 MOST_ROWS = 20
+"""Rows of the table below a figure."""
 INK = "var(--jp-content-font-color1, #777777)"
-"""The colour of text where the theme has one; a figure by itself must do with one for all."""
+"""The colour of text: the theme's, or a grey that both light and dark themes show."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plotted:
-    """A figure of :mod:`synthkit.plots` as it is shown in a notebook.
+class FigureOutput:
+    """A figure of :mod:`synthkit.plots` as a notebook shows it.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Plotted:
 
     Examples
     --------
-    >>> Plotted(plots.balance({"yes": 30, "no": 30}))
+    >>> FigureOutput(plots.balance({"yes": 30, "no": 30}))
     None of 2 labels differs significantly from its target.
     <BLANKLINE>
     label   n  share              target
@@ -53,30 +53,30 @@ class Plotted:
 
     @property
     def static(self) -> StaticOutput:
-        """The reading, and the table."""
-        said = plots.summary(self.figure)
+        """The summary and the table."""
+        summary = plots.summary(self.figure)
         rows = plots.rows(self.figure)
         more = plots.size(self.figure) - len(rows[:MOST_ROWS])
         rest = [count(more, "more row")] if more > 0 else []
         table = static_table(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
-        head = f'<p class="{STATIC_CLASS} {NO_MATHEMATICS}">{escape(said)}</p>'
-        return StaticOutput(f"{said}\n\n{table.plain}", f"{head}\n{table.html}")
+        head = f'<p class="{STATIC_CLASS} {NO_MATHEMATICS}">{escape(summary)}</p>'
+        return StaticOutput(f"{summary}\n\n{table.plain}", f"{head}\n{table.html}")
 
     @property
     def bundle(self) -> dict[str, Any]:
-        """The figure as a front-end draws it; its text in the colour of the theme."""
-        whole = json.loads(self.figure.to_json())
-        whole["layout"].pop("meta", None)
-        _inked(whole["layout"], whole["data"])
-        return {PLOTLY: whole, "text/plain": "(a figure; what it shows is in the table)"}
+        """The figure as a front end draws it, with its text in the theme's colour."""
+        spec = json.loads(self.figure.to_json())
+        spec["layout"].pop("meta", None)
+        _colour_text(spec["layout"], spec["data"])
+        return {PLOTLY: spec, "text/plain": "(a figure; its data are in the table)"}
 
     def _ipython_display_(self) -> None:
         display(self.bundle, raw=True)
         display(self.static)
 
 
-def _inked(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
-    """Give the texts the theme's colour, which plotly takes in the text alone."""
+def _colour_text(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
+    """Colour texts by the theme; plotly takes a CSS variable only within the text."""
     before, after = f'<span style="color:{INK}">', "</span>"
     texts = [layout.get("title", {}), *layout.get("annotations", ())]
     for name, axis in layout.items():
@@ -93,7 +93,7 @@ def _inked(layout: dict[str, Any], traces: Sequence[dict[str, Any]]) -> None:
             bar = trace.setdefault("colorbar", {})
             texts.append(bar.get("title", {}))
             bar |= {"tickprefix": before, "ticksuffix": after}
-    for one in texts:
-        # what has a colour of its own stands on a shade
-        if one.get("text") and "color" not in one.get("font", {}):
-            one["text"] = before + one["text"] + after
+    for text in texts:
+        # a text with a colour of its own lies on a coloured area
+        if text.get("text") and "color" not in text.get("font", {}):
+            text["text"] = before + text["text"] + after

@@ -1,8 +1,7 @@
-"""The static twin of an explorer: a picture of the map, its caption, and its groups as a table.
+"""The static output of an explorer: a picture of the map, its caption, and a table of its groups.
 
-The picture is an SVG image within the HTML. As an image it is shown where inline SVG is stripped
-(a notebook that is not trusted) and runs no script; it holds no text, so that its ground may be
-transparent. Where images are stripped as well, the table and the caption stand alone.
+The picture is an SVG image in a data URL: an image runs no script, and is shown in an untrusted
+notebook, where inline SVG is removed. It holds no text, so its background may be transparent.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from synthkit.plots import HUES
 
 WIDTH, HEIGHT, MARGIN = 1280, 720, 24
 GLYPHS = ("●", "■", "▲", "◆", "▼", "✚", "✖", "○")
-# explorer.js draws the same shapes
+# the same shapes as in the explorer's script
 SHAPES = (
     "M-7,0a7,7,0,1,0,14,0a7,7,0,1,0-14,0",
     "M-6-6h12v12h-12z",
@@ -35,7 +34,7 @@ SHAPES = (
 
 
 def static(text_map: TextMap) -> StaticOutput:
-    """The map in a form that needs neither kernel nor script; equal for equal maps."""
+    """The map as an image, with the number of rows in each group; equal for equal maps."""
     groups = text_map.groups
     counts = groups.counts()
     rows = [
@@ -44,10 +43,10 @@ def static(text_map: TextMap) -> StaticOutput:
         if text_map.colour
     ]
     table = static_table(rows, note=caption(text_map))
-    where = "data:image/svg+xml," + quote(_svg(text_map), safe=",='/:;() ")
+    url = "data:image/svg+xml," + quote(_svg(text_map), safe=",='/:;() ")
     size = f'width="{WIDTH // 2}" height="{HEIGHT // 2}"'
     picture = (
-        f'<p><img {size} alt="A map of {count(len(text_map.drawn), "point")}." src="{where}"></p>'
+        f'<p><img {size} alt="A map of {count(len(text_map.drawn), "point")}." src="{url}"></p>'
     )
     return StaticOutput(table.plain, (picture if len(text_map.drawn) else "") + table.html)
 
@@ -107,9 +106,9 @@ def _svg(text_map: TextMap) -> str:
     codes = text_map.groups.codes[text_map.drawn]
     parts = []
     for code in range(len(text_map.groups.labels)):
-        if len(own := np.flatnonzero(codes == code)):
-            # the corners of an unseen line bear the marks: the fewest letters for each point
-            line = "L".join(f"{x[n]},{y[n]}" for n in own)
+        if len(members := np.flatnonzero(codes == code)):
+            # markers at the corners of an invisible line take the fewest characters for a point
+            line = "L".join(f"{x[n]},{y[n]}" for n in members)
             paint, shape = _style(text_map, code)
             parts.append(
                 f"<marker id='m{code}' markerUnits='userSpaceOnUse' markerWidth='32' "
@@ -125,7 +124,7 @@ def _svg(text_map: TextMap) -> str:
 
 
 def _style(text_map: TextMap, code: int) -> tuple[str, str]:
-    """How a group is painted, and the shape of its points, drawn from their middle."""
+    """The paint of a group, and the path of its points around their middle."""
     groups = text_map.groups
     if not groups.numeric:
         fill = HUES[code % len(HUES)] if text_map.colour else HUES[0]

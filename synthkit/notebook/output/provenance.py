@@ -1,4 +1,4 @@
-"""Where a row comes from, in parts that a panel shows one below the other."""
+"""The provenance of a row, as parts that a panel shows one below the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from synthkit.core.errors import TableError
 from synthkit.core.formatting import cell, thousands
 from synthkit.core.types import Completion, Mark, Message, Request, Sampling
-from synthkit.curate.marks.history import is_edited, standing
+from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
 from synthkit.sessions.session import Session
@@ -18,45 +18,45 @@ from synthkit.store.completions import StoredCompletion
 from synthkit.store.ids import ID_DIGITS
 
 
-class Part(NamedTuple):
-    """One part: ``kind`` is ``"head"``, ``"text"`` (long, as it is) or ``"fact"`` (short)."""
+class ProvenancePart(NamedTuple):
+    """One part: ``kind`` is ``"head"``, ``"text"`` (long, unchanged) or ``"fact"`` (short)."""
 
     kind: str
     label: str
     value: str = ""
 
 
-def of_made(making: Job, made: RowEvent) -> list[Part]:
-    """The way of a row of a run: prompts, answers as they came, sampling, tokens, marks."""
-    parts = [Part("fact", "id", made.id)]
-    held = making.session.store.completions.get(list(made.requests))
-    for key, request in made.requests.items():
-        model = making.model_of(request)
-        parts += _told(request.payload(model.fingerprint), held.get(key), model.name)
-        if key not in held:
-            parts.append(Part("fact", "answer", "the session holds none: the request failed"))
-    return [*parts, *_judged(making.session, made.id), *_marked(making.session, made.id)]
+def of_event(job: Job, event: RowEvent) -> list[ProvenancePart]:
+    """The provenance of a row of a run: prompts, raw outputs, sampling, tokens, verdicts, marks."""
+    parts = [ProvenancePart("fact", "id", event.id)]
+    cached = job.session.store.completions.get(list(event.requests))
+    for key, request in event.requests.items():
+        model = job.model_of(request)
+        parts += _request(request.payload(model.fingerprint), cached.get(key), model.name)
+        if key not in cached:
+            parts.append(ProvenancePart("fact", "completion", "not cached: the request failed"))
+    return [*parts, *_verdicts(job.session, event.id), *_marks(job.session, event.id)]
 
 
-def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[Part]:
-    """The way of a row of any table, as far as the session knows it."""
-    parts = [Part("fact", "id", id)]
-    parts += [Part("fact", "dropped", cell(row["why"]))] if row.get("why") else []
+def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[ProvenancePart]:
+    """The provenance of a row of any table, from its id and its cells."""
+    parts = [ProvenancePart("fact", "id", id)]
+    parts += [ProvenancePart("fact", "dropped", cell(row["why"]))] if row.get("why") else []
     names = session.store.models.names()
-    stored = _behind(session, id)
+    stored = _stored(session, id)
     for one in stored:
         model = one.request["model"]
-        parts += _told(one.request, one.completion, names.get(model, model))
+        parts += _request(one.request, one.completion, names.get(model, model))
     if not stored:
-        said = "this session has asked nothing that has this id"
-        parts.append(Part("fact", "prompt", said))
+        unknown = "no request of this session has this id"
+        parts.append(ProvenancePart("fact", "prompt", unknown))
         if row.get("parent"):
-            parts.append(Part("fact", "parent", cell(row["parent"])))
-    return [*parts, *_judged(session, id), *_marked(session, id)]
+            parts.append(ProvenancePart("fact", "parent", cell(row["parent"])))
+    return [*parts, *_verdicts(session, id), *_marks(session, id)]
 
 
-def _behind(session: Session, id: str) -> Sequence[StoredCompletion]:
-    # shorter ids can be a table's own, and would find a request by chance
+def _stored(session: Session, id: str) -> Sequence[StoredCompletion]:
+    # a shorter id may be a table's own, and would match a request by chance
     if not re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}|[0-9a-f]{{32}}", id):
         return []
     try:
@@ -65,28 +65,33 @@ def _behind(session: Session, id: str) -> Sequence[StoredCompletion]:
         return []
 
 
-def _told(request: Mapping[str, Any], answer: Completion | None, model: str) -> list[Part]:
-    parts = [Part("head", "Prompt")]
-    parts += [Part("text", role, content) for role, content in request["messages"]]
+def _request(
+    request: Mapping[str, Any], completion: Completion | None, model: str
+) -> list[ProvenancePart]:
+    parts = [ProvenancePart("head", "Prompt")]
+    parts += [ProvenancePart("text", role, content) for role, content in request["messages"]]
     if request["schema"]:
-        parts.append(Part("text", "schema", request["schema"]))
+        parts.append(ProvenancePart("text", "schema", request["schema"]))
     if "answer" in request:
-        parts += [Part("head", "Scored"), Part("text", "the text", request["answer"])]
-    elif answer is not None:
-        parts += [Part("head", "Answer"), Part("text", "as it came", answer.text)]
-    parts += [Part("head", "How"), Part("fact", "model", model)]
+        parts.append(ProvenancePart("head", "Scored"))
+        parts.append(ProvenancePart("text", "text", request["answer"]))
+    elif completion is not None:
+        parts.append(ProvenancePart("head", "Completion"))
+        parts.append(ProvenancePart("text", "raw output", completion.text))
+    parts += [ProvenancePart("head", "Generation"), ProvenancePart("fact", "model", model)]
     sampling = {name: value for name, value in request["sampling"].items() if _is_set(value)}
     seed = sampling.pop("seed", None)
-    parts.append(Part("fact", "sampling", ", ".join(f"{k} {cell(sampling[k])}" for k in sampling)))
+    settings = ", ".join(f"{name} {cell(value)}" for name, value in sampling.items())
+    parts.append(ProvenancePart("fact", "sampling", settings))
     if seed is not None:
-        parts.append(Part("fact", "seed", f"{_row_seed(request)}, made from {seed}"))
-    parts.append(Part("fact", "sample index", str(request["index"])))
-    if answer is not None:
+        parts.append(ProvenancePart("fact", "seed", f"{_row_seed(request)}, made from {seed}"))
+    parts.append(ProvenancePart("fact", "sample index", str(request["index"])))
+    if completion is not None:
         parts += [
-            Part("fact", "time", f"{answer.seconds:.2f} s"),
-            Part("fact", "tokens in", thousands(answer.prompt_tokens)),
-            Part("fact", "tokens out", thousands(answer.completion_tokens)),
-            Part("fact", "finish", answer.finish),
+            ProvenancePart("fact", "time", f"{completion.seconds:.2f} s"),
+            ProvenancePart("fact", "tokens in", thousands(completion.prompt_tokens)),
+            ProvenancePart("fact", "tokens out", thousands(completion.completion_tokens)),
+            ProvenancePart("fact", "finish", completion.finish),
         ]
     return parts
 
@@ -101,34 +106,37 @@ def _row_seed(request: Mapping[str, Any]) -> int:
     return Request(messages, seed, index=request["index"]).row_seed
 
 
-def _judged(session: Session, id: str) -> list[Part]:
-    """What filters decided of a row, the latest last; nothing where none looked at it."""
+def _verdicts(session: Session, id: str) -> list[ProvenancePart]:
+    """The verdicts of filters on a row, the latest last."""
     found = session.store.curations.verdicts([id])
     if not found:
         return []
-    said = [Part("fact", one["verdict"], _decided(one)) for one in found]
-    return [Part("head", "Verdicts"), *said]
+    parts = [ProvenancePart("fact", verdict["verdict"], _details(verdict)) for verdict in found]
+    return [ProvenancePart("head", "Verdicts"), *parts]
 
 
-def _decided(verdict: Mapping[str, Any]) -> str:
-    when = datetime.fromtimestamp(verdict["at"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _details(verdict: Mapping[str, Any]) -> str:
     by = f"by {verdict['filter']}" if verdict["filter"] else ""
-    return ", ".join(filter(None, [verdict["why"], by, verdict["name"], when]))
+    return ", ".join(filter(None, [verdict["why"], by, verdict["name"], _time(verdict["at"])]))
 
 
-def _marked(session: Session, id: str) -> list[Part]:
-    marks = standing(session.store.marks.for_rows([id])).values()
-    if not marks:
-        return [Part("head", "Marks"), Part("fact", "marks", "none yet")]
-    return [Part("head", "Marks"), *(Part("fact", _label(mark), _said(mark)) for mark in marks)]
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _label(mark: Mark) -> str:
+def _marks(session: Session, id: str) -> list[ProvenancePart]:
+    marks = current_marks(session.store.marks.for_rows([id])).values()
+    parts = [ProvenancePart("fact", _mark_label(mark), _mark_details(mark)) for mark in marks]
+    parts = parts or [ProvenancePart("fact", "marks", "none yet")]
+    return [ProvenancePart("head", "Marks"), *parts]
+
+
+def _mark_label(mark: Mark) -> str:
     edited = "edited" if is_edited(mark) else ""
-    said = [mark.label, "flagged" if mark.flag else "", edited, mark.task]
-    return " ".join(filter(None, said)) or "comment"
+    words = [mark.label, "flagged" if mark.flag else "", edited, mark.task]
+    return " ".join(filter(None, words)) or "comment"
 
 
-def _said(mark: Mark) -> str:
-    when = datetime.fromtimestamp(mark.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return ", ".join(filter(None, [mark.reason, f"by {mark.by}" if mark.by else "", when]))
+def _mark_details(mark: Mark) -> str:
+    by = f"by {mark.by}" if mark.by else ""
+    return ", ".join(filter(None, [mark.reason, by, _time(mark.at)]))

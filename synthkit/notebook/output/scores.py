@@ -1,10 +1,9 @@
-"""Scores in the notebook: a report, evaluations that were kept, and two of them side by side."""
+"""Stored scores as static tables, two evaluations side by side, and the bar of a running one."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from IPython.display import display
@@ -13,75 +12,38 @@ from synthkit.core.environment import interactive
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import figure
-from synthkit.evaluate.results import Report
 
-BETTER = {"higher": "↑", "lower": "↓", "": ""}
-"""Which way is better."""
+LATEST = 5
+"""Evaluations that are shown side by side."""
 PAUSE = 0.1
-"""Seconds between two pictures of a progress bar."""
-
-
-def scores(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> StaticOutput:
-    """A report as it stays in a notebook.
-
-    >>> from synthkit.evaluate import report
-    >>> scores(report([{"text": "so cold"}], metrics=["distinct-1", "MAUVE"]), name="reviews")
-    kind       metric      value          better  n
-    diversity  distinct-1  1              ↑       1
-    <BLANKLINE>
-    reviews: 1 score, 95 % intervals
-      left out: MAUVE needs real rows (against) and an embedder (embed)
-    """
-    rows = [
-        {
-            "kind": one.kind,
-            "metric": one.score.name,
-            "value": str(one.score),
-            "better": BETTER[one.score.better],
-            "n": one.score.n,
-        }
-        for one in report.measured
-    ]
-    level = next((f"{one.level:.0%}".replace("%", " %") for one in report), "95 %")
-    told = f"{count(len(rows), 'score')}, {level} intervals"
-    note = f"{name}: {told}" if name else told
-    advice = [
-        f"{what}: {sentence}"
-        for what, said in report.advice.items()
-        for sentence in _SENTENCES.split(said)
-    ]
-    return static_table(rows, note=note, notes=[*notes, *advice, *left_out(report.left_out)])
-
-
-def left_out(reasons: Mapping[str, str]) -> list[str]:
-    """Which metrics are left out and why, those of one reason on one line.
-
-    >>> left_out({"MAUVE": "needs real rows", "PRDC": "needs real rows"})
-    ['left out: MAUVE, PRDC needs real rows']
-    """
-    by: dict[str, list[str]] = {}
-    for name, why in reasons.items():
-        by.setdefault(why, []).append(name)
-    return [f"left out: {', '.join(names)} {_why(why)}" for why, names in by.items()]
+"""Least seconds between two updates of a progress bar."""
 
 
 def evaluations(table: Any, *, note: str = "") -> StaticOutput:
-    """The scores of a session, :meth:`Session.scores`, with a row for each metric.
+    """The latest evaluations of a session side by side, with a row for each metric.
 
-    Columns are the evaluations, the last five of them.
+    Parameters
+    ----------
+    table : as :meth:`synthkit.Session.scores` returns it.
     """
-    numbers = list(dict.fromkeys(table["evaluation"]))[-5:]
+    numbers = list(dict.fromkeys(table["evaluation"]))[-LATEST:]
     rows = []
     for metric in dict.fromkeys(table["metric"]):
-        own = table[table["metric"] == metric].set_index("evaluation")
-        cells = {_heading(table, n): _cell(own, n) for n in numbers}
+        scores = table[table["metric"] == metric].set_index("evaluation")
+        cells = {_heading(table, n): _score(scores, n) for n in numbers}
         if any(cells.values()):
             rows.append({"metric": metric, **cells})
     return static_table(rows, note=note)
 
 
-def apart(table: Any, *, a: str, b: str) -> StaticOutput:
-    """Two evaluations side by side, as :meth:`Session.compare_scores` gives them."""
+def differences(table: Any, *, a: str, b: str) -> StaticOutput:
+    """Two evaluations and their differences, with intervals and verdicts.
+
+    Parameters
+    ----------
+    table : as :meth:`synthkit.Session.compare_scores` returns it.
+    a, b : the names of the two.
+    """
     rows = [
         {
             "metric": row["metric"],
@@ -93,28 +55,28 @@ def apart(table: Any, *, a: str, b: str) -> StaticOutput:
         }
         for row in table.to_dict("records")
     ]
-    known = table[table["rows"].notna()]
-    paired = int(known["paired"].astype(bool).sum())
-    told = f"{a} against {b}: {count(len(rows), 'metric')} in both"
-    how = f"95 % intervals: {paired} paired by row, {len(known) - paired} of independent scores"
-    return static_table(rows, note=told, notes=[how] if rows else [])
+    tested = table[table["rows"].notna()]
+    paired = int(tested["paired"].astype(bool).sum())
+    note = f"{a} against {b}: {count(len(rows), 'metric')} in both"
+    how = f"95 % intervals: {paired} paired by row, {len(tested) - paired} of independent scores"
+    return static_table(rows, note=note, notes=[how] if rows else [])
 
 
-class Bar:
-    """A progress bar that the result takes the place of; nothing where nobody is watching."""
+class ProgressBar:
+    """A progress bar that the result replaces; silent unless a person watches."""
 
     def __init__(self) -> None:
         self._place = display(_bar(0, 1, ""), display_id=True) if interactive() else None
         self._last = 0.0
 
     def __call__(self, done: int, total: int, name: str) -> None:
-        """Show how many are done, and what comes next."""
+        """Show how many metrics are done, and the name of the next."""
         if self._place is not None and time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
             self._place.update(_bar(done, total, name))
 
     def end(self, result: StaticOutput) -> StaticOutput | None:
-        """The result, if it is still to be shown."""
+        """Show the result in place of the bar; without a bar, return it."""
         if self._place is None:
             return result
         self._place.update(result)
@@ -126,23 +88,18 @@ def _bar(done: int, total: int, name: str) -> StaticOutput:
     return StaticOutput(f"{done} of {total} {name}".rstrip(), f"{html} {name}")
 
 
-_SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")
-
-
-def _why(reason: str) -> str:
-    return reason if reason.startswith("needs") else f"({reason})"
-
-
 def _heading(table: Any, number: int) -> str:
     name = table[table["evaluation"] == number]["name"].iloc[0]
     return f"{number} {name}"
 
 
-def _cell(own: Any, number: int) -> str:
-    if number not in own.index:
+def _score(scores: Any, number: int) -> str:
+    if number not in scores.index:
         return ""
-    row = own.loc[number]
-    return _interval(row["value"], row["low"], row["high"])
+    row = scores.loc[number]
+    if _missing(row["low"]):
+        return figure(row["value"])
+    return f"{figure(row['value'])} [{figure(row['low'])}, {figure(row['high'])}]"
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -151,12 +108,10 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 
 def _signed(value: Any) -> str:
-    if value is None or value != value:
+    if _missing(value):
         return ""
     return ("+" if value >= 0 else "") + figure(value)
 
 
-def _interval(value: float, low: Any, high: Any) -> str:
-    if low is None or low != low:
-        return figure(value)
-    return f"{figure(value)} [{figure(low)}, {figure(high)}]"
+def _missing(value: Any) -> bool:
+    return value is None or value != value

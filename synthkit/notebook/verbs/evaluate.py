@@ -1,50 +1,97 @@
-"""``%synth eval`` and ``%synth scores``: what a table is worth, and what of that has changed."""
+"""``%synth eval`` measures a table; ``%synth scores`` shows and compares stored scores."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from IPython.core.magic_arguments import argument
+from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
+from synthkit.evaluate.checks import Judge, parse
 from synthkit.evaluate.registry import METRICS
-from synthkit.notebook.output.scores import Bar, apart, evaluations, scores
-from synthkit.notebook.verbs.verb import Verb
+from synthkit.evaluate.results import report_summary
+from synthkit.notebook.arguments import TABLE
+from synthkit.notebook.context import EMBEDDER, Context
+from synthkit.notebook.output.scores import ProgressBar, differences, evaluations
+from synthkit.notebook.verbs._base import argument, verb
 
-if TYPE_CHECKING:
-    from synthkit.notebook.magics import SynthMagics
 
-
-def evaluate(magics: SynthMagics, options: Any) -> Any:
-    """Every number that the table allows, with intervals; kept, and bound to TABLE_scores."""
-    from synthkit.evaluate.checks import Judge, parse
-
-    names, name = magics.names, options.table.removeprefix("@")
-    held = names.table(name)
+@verb(
+    "eval",
+    argument("table", metavar="TABLE", help=TABLE),
+    argument("--against", metavar="TABLE", help="real rows to compare with"),
+    argument("--label", default="", metavar="COLUMN", help="label column (in both tables)"),
+    argument("--test", metavar="TABLE", help="a test set, to find rows copied from it"),
+    argument("--source", default="", metavar="COLUMN", help="column with each text's source"),
+    argument(
+        "--check",
+        action="append",
+        metavar="CHECK",
+        help='a check of each row, such as "length text 5-30 words"; may be repeated',
+    ),
+    argument(
+        "--judge",
+        action="append",
+        metavar="COLUMN",
+        help="judge column to calibrate against marks; may be repeated",
+    ),
+    argument("--column", metavar="COLUMN", help="text column; default: the longest texts"),
+    argument("--weight", default="", metavar="COLUMN", help="weight of each row in TSTR"),
+    argument(
+        "--learner", metavar="VARIABLE", help="model trained in TSTR; default: a light classifier"
+    ),
+    argument("--task", default="", metavar="NAME", help="task of the marks to use"),
+    argument(
+        "--metric",
+        action="append",
+        choices=METRICS,
+        metavar="METRIC",
+        help="compute only these: %(choices)s; may be repeated; default: all",
+    ),
+    argument(
+        "--without",
+        action="append",
+        choices=METRICS,
+        metavar="METRIC",
+        help="a metric to leave out; may be repeated",
+    ),
+    argument(
+        "--sample", type=int, default=10_000, help="maximum rows to embed; default: %(default)s"
+    ),
+    argument("--seed", type=int, default=0, help="seed of random draws; default: %(default)s"),
+    argument(
+        "--embedder",
+        default=EMBEDDER,
+        metavar="EMBEDDER",
+        help="a variable, a spec, or none; default: %(default)s",
+    ),
+)
+def evaluate(context: Context, options: Any) -> Any:
+    """Compute all applicable scores of a table, with intervals; binds TABLE_scores."""
+    names, name = context.names, options.table.removeprefix("@")
+    table = names.table(name)
     checks = [parse(line, names.value) for line in options.check or ()]
-    asked = next((check for check in checks if isinstance(check, Judge)), None)
-    if asked is not None:
+    judge = next((check for check in checks if isinstance(check, Judge)), None)
+    if judge is not None:
         raise UsageError(
-            f"--check {asked.name!r} asks a model; let the recipe judge answer it, "
+            f"--check {judge.name!r} asks a model; run the recipe judge first, "
             "and check its column."
         )
-    embedder = None if options.embedder == "none" else options.embedder
-    bar = Bar()
-    report = magics.session.evaluate(
-        held,
+    embedder = "" if options.embedder == "none" else options.embedder
+    bar = ProgressBar()
+    report = context.session.evaluate(
+        table,
         name=name,
         task=options.task,
-        column=options.column or tables.text_column(held),
+        column=options.column or tables.text_column(table),
         against=names.table(options.against) if options.against else None,
         test=names.table(options.test) if options.test else None,
         label=options.label,
         source=options.source,
         judge=options.judge or (),
         weight=options.weight,
-        embed=magics.embedder(embedder).embed if embedder else None,
-        embedder=embedder or "",
-        learner=names.value(options.learner.removeprefix("@")) if options.learner else None,
+        embed=context.embedder(embedder).embed if embedder else None,
+        embedder=embedder,
+        learner=names.value(options.learner) if options.learner else None,
         checks=checks,
         metrics=options.metric,
         without=options.without or (),
@@ -52,59 +99,25 @@ def evaluate(magics: SynthMagics, options: Any) -> Any:
         seed=options.seed,
         progress=bar,
     )
-    magics.shell.user_ns[f"{name}_scores"] = report.frame()
-    return bar.end(scores(report, name=name, notes=[f"bound {name}_scores; kept in the session"]))
+    bound = context.bind({f"{name}_scores": report.frame()})
+    return bar.end(report_summary(report, name=name, notes=[f"{bound}; saved in the session"]))
 
 
-def show_scores(magics: SynthMagics, options: Any) -> Any:
-    """The scores that were kept; of two tables or evaluations, whether they differ."""
-    asked = [int(one) if one.isdigit() else one.removeprefix("@") for one in options.which]
-    if len(asked) > 2:
+@verb(
+    argument("which", nargs="*", metavar="TABLE", help="tables, or numbers of evaluations"),
+)
+def scores(context: Context, options: Any) -> Any:
+    """Show stored scores; for two tables or evaluations, test whether they differ."""
+    which = [int(one) if one.isdigit() else one.removeprefix("@") for one in options.which]
+    if len(which) > 2:
         raise UsageError("expected one or two tables or evaluations; %synth scores A B.")
-    if len(asked) == 2:
-        a, b = asked
-        found = magics.session.compare_scores(a, b)
-        return apart(found, a=str(a), b=str(b) if a != b else f"{b} too")
-    table = magics.session.scores(asked[0] if asked and isinstance(asked[0], str) else None)
-    if asked and isinstance(asked[0], int):
-        table = table[table["evaluation"] == asked[0]]
+    if len(which) == 2:
+        a, b = which
+        compared = context.session.compare_scores(a, b)
+        return differences(compared, a=str(a), b=str(b) if a != b else f"{b} too")
+    table = context.session.scores(which[0] if which and isinstance(which[0], str) else None)
+    if which and isinstance(which[0], int):
+        table = table[table["evaluation"] == which[0]]
     if not len(table):
-        raise UsageError("no scores are kept of that; %synth eval TABLE makes them.")
+        raise UsageError("no scores are stored for that; %synth eval TABLE computes them.")
     return evaluations(table, note="evaluations by number; %synth scores 2 1 compares two")
-
-
-EVAL = Verb(
-    "eval",
-    evaluate,
-    (
-        argument("table", metavar="TABLE", help="a variable, or a table kept in the session"),
-        argument("--against", metavar="TABLE", help="real rows to hold it against"),
-        argument("--label", default="", metavar="COLUMN", help="of labels, in both"),
-        argument("--test", metavar="TABLE", help="a test set that nothing should be copied from"),
-        argument("--source", default="", metavar="COLUMN", help="what a text must be found in"),
-        argument("--check", action="append", metavar="CHECK", help='as "length text 5-30 words"'),
-        argument("--judge", action="append", metavar="COLUMN", help="a judge's, held to marks"),
-        argument("--column", metavar="COLUMN", help="of the texts; the longest if not given"),
-        argument("--weight", default="", metavar="COLUMN", help="how much a row counts in TSTR"),
-        argument("--learner", metavar="VARIABLE", help="what learns in TSTR; a light student else"),
-        argument("--task", default="", metavar="NAME", help="the question that was marked"),
-        argument(
-            "--metric",
-            action="append",
-            choices=METRICS,
-            metavar="METRIC",
-            help="compute only these: %(choices)s",
-        ),
-        argument(
-            "--without", action="append", choices=METRICS, metavar="METRIC", help="leave these out"
-        ),
-        argument("--sample", type=int, default=10_000, help="most rows that are embedded"),
-        argument("--seed", type=int, default=0, help="of what is drawn"),
-        argument("--embedder", default="wordllama", metavar="NAME", help="or minilm, or none"),
-    ),
-)
-SCORES = Verb(
-    "scores",
-    show_scores,
-    (argument("which", nargs="*", metavar="TABLE", help="tables, or numbers of evaluations"),),
-)

@@ -1,93 +1,21 @@
-"""``%synth filter``: rows through a funnel of filters, in the order of the line."""
+"""``%synth filter``: drop rows by a funnel of filters, in the order of the line."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from IPython.core.magic_arguments import argument
+from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_spec, number
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.results import curation_summary
-from synthkit.notebook.verbs.verb import Verb
+from synthkit.notebook.arguments import TABLE
+from synthkit.notebook.context import EMBEDDER, Context
+from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions.learned_filters import load_body
-
-if TYPE_CHECKING:
-    from synthkit.notebook.magics import SynthMagics
-
-
-def filter(magics: SynthMagics, options: Any) -> Any:
-    """Drop rows by filters, in order, with why; binds TABLE_kept and TABLE_dropped."""
-    name = options.table.removeprefix("@")
-    table = magics.names.table(name)
-    if not options.filters:
-        raise UsageError(
-            'expected a filter, such as --where "words > 5", --no-refusals or --dedupe 0.9; '
-            "%synth filter --help lists them."
-        )
-    line = FilterLine(magics, options.column or tables.text_column(table), options.embedder)
-    filters = [line.filter(option, text) for option, text in options.filters]
-    curation = magics.session.curate(table, *filters, name=name)
-    to = options.to or f"{name}_kept"
-    magics.session.save(to, curation.kept)
-    bound = {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation}
-    magics.shell.user_ns |= bound
-    return curation_summary(curation, name=name, bound=f"bound {', '.join(bound)}")
-
-
-@dataclass(frozen=True)
-class FilterLine:
-    """What all filters of a line have in common."""
-
-    magics: SynthMagics
-    column: str
-    embedder: str
-
-    def filter(self, name: str, text: str | None) -> Filter:
-        """The filter that an option and the text of its value stand for."""
-        try:
-            option = FILTERS[name]
-            embed = self.embed if option.takes_embedder else None
-            value = text and self.value(option.takes, text)
-            return filter_from_spec(name, value, column=self.column, embed=embed)
-        except UsageError as error:
-            raise UsageError(f"--{name} {text or ''}: {error}") from None
-
-    def value(self, takes: str, text: str) -> Any:
-        """The object that the text of a value names, or the text itself."""
-        names = self.magics.names
-        read: dict[str, Callable[[str], Any]] = {
-            "TABLE": names.table,
-            "SCHEMA": names.schema,
-            "VARIABLE": lambda name: names.value(name.removeprefix("@")),
-            "LEARNED": lambda spec: self.magics.session.learned(
-                spec.partition(":")[0], version=_version(spec), embed=self.embed
-            ),
-        }
-        return read[takes](text) if takes in read else text
-
-    @property
-    def embed(self) -> Any:
-        """The function of the line's embedder."""
-        return self.magics.embedder(self.embedder).embed
-
-
-def learned_filter(magics: SynthMagics, spec: str, embedder: str) -> Filter:
-    """The filter ``name`` or ``name:version`` of this session, on the column it was learned on."""
-    name = spec.partition(":")[0]
-    column = load_body(magics.session.store, name, _version(spec))["column"]
-    return FilterLine(magics, column, embedder).filter("learned", spec)
-
-
-def _version(spec: str) -> int | None:
-    """The version in ``name:version``; ``None`` is the latest."""
-    version = spec.partition(":")[2]
-    return int(number(version)) if version else None
 
 
 class _Append(argparse.Action):
@@ -119,14 +47,83 @@ def _argument(name: str, option: FilterOption) -> Any:
     return argument(f"--{name}", dest="filters", action=_Append, help=help, **takes)
 
 
-FILTER = Verb(
-    "filter",
-    filter,
-    (
-        argument("table", metavar="TABLE", help="a variable, or a table kept in the session"),
-        argument("--column", metavar="COLUMN", help="of the texts; the longest if not given"),
-        argument("--to", metavar="NAME", help="variable of the rows kept; TABLE_kept else"),
-        argument("--embedder", default="wordllama", metavar="NAME", help="wordllama or minilm"),
+@verb(
+    argument("table", metavar="TABLE", help=TABLE),
+    argument("--column", metavar="COLUMN", help="text column; default: the longest texts"),
+    argument("--to", metavar="NAME", help="variable for the rows kept; default: TABLE_kept"),
+    argument(
+        "--embedder",
+        default=EMBEDDER,
+        metavar="EMBEDDER",
+        help="a variable or a spec; default: %(default)s",
     ),
-    filter_arguments,
+    registered=filter_arguments,
 )
+def filter(context: Context, options: Any) -> Any:
+    """Drop rows by filters, in order, with reasons; binds TABLE_kept and TABLE_dropped."""
+    name = options.table.removeprefix("@")
+    table = context.names.table(name)
+    if not options.filters:
+        raise UsageError(
+            'expected a filter, such as --where "words > 5", --no-refusals or --dedupe 0.9; '
+            "%synth filter --help lists them."
+        )
+    line = FilterLine(context, options.column or tables.text_column(table), options.embedder)
+    filters = [line.filter(option, text) for option, text in options.filters]
+    curation = context.session.curate(table, *filters, name=name)
+    to = options.to or f"{name}_kept"
+    context.session.save(to, curation.kept)
+    bound = context.bind(
+        {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation}
+    )
+    return curation_summary(curation, name=name, bound=bound)
+
+
+@dataclass(frozen=True)
+class FilterLine:
+    """What all filters of a line have in common."""
+
+    context: Context
+    column: str
+    embedder: str
+
+    def filter(self, name: str, text: str | None) -> Filter:
+        """The filter that an option and the text of its value stand for."""
+        try:
+            option = FILTERS[name]
+            embed = self.embed if option.takes_embedder else None
+            value = text and self.value(option.takes, text)
+            return filter_from_spec(name, value, column=self.column, embed=embed)
+        except UsageError as error:
+            raise UsageError(f"--{name} {text or ''}: {error}") from None
+
+    def value(self, takes: str, text: str) -> Any:
+        """The object that the text of a value names, or the text itself."""
+        names = self.context.names
+        read: dict[str, Callable[[str], Any]] = {
+            "TABLE": names.table,
+            "SCHEMA": names.schema,
+            "VARIABLE": names.value,
+            "LEARNED": lambda spec: self.context.session.learned(
+                spec.partition(":")[0], version=_version(spec), embed=self.embed
+            ),
+        }
+        return read[takes](text) if takes in read else text
+
+    @property
+    def embed(self) -> Any:
+        """The function of the line's embedder."""
+        return self.context.embedder(self.embedder).embed
+
+
+def learned_filter(context: Context, spec: str) -> Filter:
+    """The filter ``name`` or ``name:version`` of this session, on the column it was learned on."""
+    name = spec.partition(":")[0]
+    column = load_body(context.session.store, name, _version(spec))["column"]
+    return FilterLine(context, column, EMBEDDER).filter("learned", spec)
+
+
+def _version(spec: str) -> int | None:
+    """The version in ``name:version``; ``None`` is the latest."""
+    version = spec.partition(":")[2]
+    return int(number(version)) if version else None

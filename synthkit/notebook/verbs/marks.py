@@ -1,157 +1,155 @@
-"""``%synth mark`` and ``%synth marks``: judge rows one by one, and what came of it."""
+"""``%synth mark`` judges rows one by one; ``%synth marks`` shows the marks and splits the table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from IPython.core.magic_arguments import argument
 from IPython.display import display
 
 from synthkit.core.environment import interactive
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
-from synthkit.core.static_output import static_table
-from synthkit.curate.marks.history import frame, split, standing
+from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.core.types import Mark
+from synthkit.curate.marks.history import current_marks
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, preferred
-from synthkit.data import tables as tables
-from synthkit.notebook.verbs.verb import Verb
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from synthkit.core.types import Mark
-    from synthkit.notebook.magics import SynthMagics
+from synthkit.curate.marks.tables import marks_frame, split_by_marks
+from synthkit.data import tables
+from synthkit.notebook.arguments import TABLE
+from synthkit.notebook.context import Context
+from synthkit.notebook.names import words
+from synthkit.notebook.verbs._base import argument, verb
 
 
-def mark(magics: SynthMagics, options: Any) -> Any:
-    """Judge a table's rows, or its pairs, one by one, by key or by mouse; bound to TABLE_marker."""
+@verb(
+    argument("table", metavar="TABLE", help=TABLE),
+    argument("--column", metavar="COLUMN", help="column to judge; default: the longest texts"),
+    argument("--show", metavar="A,B", help="columns above it; default: all others"),
+    argument("--pair", action="store_true", help="compare the texts first and second, blind"),
+    argument("--labels", metavar="A,B,C", help="labels for keys 1 to 9, instead of accept"),
+    argument("--reasons", metavar="A,B,C", help="quick choices of reasons for a reject"),
+    argument("--keys", metavar="ACTION=KEY,...", help="other keys: accept=j,reject=k"),
+    argument(
+        "--order",
+        choices=["sequence", "random", "uncertain", "disagreement"],
+        help="order of the rows; default: sequence, or uncertain with --score",
+    ),
+    argument(
+        "--score",
+        metavar="COLUMN",
+        help="for uncertain: column of P(accept), or @function; default: learned from the marks",
+    ),
+    argument("--embedder", metavar="EMBEDDER", help="learn from embeddings: a variable or a spec"),
+    argument("--disagree", metavar="A,B", help="for disagreement: columns of judgements"),
+    argument("--seed", type=int, default=0, help="seed of the order; default: %(default)s"),
+    argument(
+        "--again",
+        type=int,
+        default=0,
+        metavar="N",
+        help="mark N rows a second time, blind; default: %(default)s",
+    ),
+    argument("--by", metavar="NAME", help="annotator; default: your user name"),
+    argument("--task", default="", metavar="NAME", help="another question about the same rows"),
+)
+def mark(context: Context, options: Any) -> Any:
+    """Judge a table's rows or pairs one by one, by keyboard or mouse; binds TABLE_marker."""
     name = options.table.removeprefix("@")
-    given = {
+    table = context.names.table(name)
+    settings = {
         "name": name,
-        "session": magics.session,
-        "column": options.text,
-        "show": _words(options.show) or None,
-        "labels": _words(options.labels),
+        "session": context.session,
+        "column": options.column,
+        "show": words(options.show) or None,
+        "labels": words(options.labels),
         "order": options.order or ("uncertain" if options.score else "sequence"),
-        "score": _score(magics, options.score),
-        "embed": magics.embedder(options.embedder).embed if options.embedder else None,
-        "disagree": _words(options.disagree),
+        "score": _score(context, options.score),
+        "embed": context.embedder(options.embedder).embed if options.embedder else None,
+        "disagree": words(options.disagree),
         "seed": options.seed,
         "again": options.again,
         "by": options.by,
         "task": options.task,
         "pair": PAIR if options.pair else None,
     }
-    held = magics.names.table(name)
-    reasons, keys = _words(options.reasons), _keys(options.keys)
+    reasons, keys = words(options.reasons), _keys(options.keys)
     module = need("synthkit.notebook.widgets.marker.widget", extra="notebook", why="to mark rows")
     if not interactive():
-        made = module.open_queue(held, **given)
-        module.bindings(keys, made.labels, pair=options.pair)
-        magics.shell.user_ns[f"{name}_marker"] = made
-        return made.summary()
-    marker = module.Marker(held, reasons=reasons, keys=keys, **given)
-    magics.shell.user_ns[f"{name}_marker"] = magics.show(marker)
+        queue = module.open_queue(table, **settings)
+        module.bindings(keys, queue.labels, pair=options.pair)
+        context.bind({f"{name}_marker": queue})
+        return queue.summary()
+    marker = module.Marker(table, reasons=reasons, keys=keys, **settings)
+    context.bind({f"{name}_marker": context.show(marker)})
     marker.keep(display(marker.summary().for_widget, display_id=True))
     return None
 
 
-def marks(magics: SynthMagics, options: Any) -> Any:
-    """The marks of a table; binds TABLE_marks, and TABLE_kept and _dropped, or of pairs _judged."""
+@verb(
+    argument("table", metavar="TABLE", help=TABLE),
+    argument("--task", default="", metavar="NAME", help="task of the marks; default: no task"),
+)
+def marks(context: Context, options: Any) -> StaticOutput:
+    """Show the marks of a table; binds TABLE_marks, TABLE_kept and TABLE_dropped, or _judged."""
     name = options.table.removeprefix("@")
-    held = tables.identified(magics.names.table(name))
-    ids = [str(id) for id in tables.column(held, "id")]
-    said = magics.session.marks(task=options.task, rows=ids)
-    stands = [one for one in standing(said).values() if one.label]
-    magics.shell.user_ns[f"{name}_marks"] = frame(standing(said).values())
-    labels = dict.fromkeys(one.label for one in stands)
-    if set(PAIR) <= set(tables.columns(held)) and set(PREFERENCES) & set(labels):
-        return _preferences(magics, name, preferred(held, said), said)
-    made = split(held, said)
-    magics.shell.user_ns |= {f"{name}_kept": made.kept, f"{name}_dropped": made.dropped}
-    people = list(dict.fromkeys((one.by, one.round) for one in stands))
+    table = tables.identified(context.names.table(name))
+    ids = [str(id) for id in tables.column(table, "id")]
+    history = context.session.marks(task=options.task, rows=ids)
+    current = current_marks(history).values()
+    labelled = [mark for mark in current if mark.label]
+    context.bind({f"{name}_marks": marks_frame(current)})
+    labels = dict.fromkeys(mark.label for mark in labelled)
+    if set(PAIR) <= set(tables.columns(table)) and set(PREFERENCES) & set(labels):
+        return _preferences(context, name, preferred(table, history), history)
+    curation = split_by_marks(table, history)
+    context.bind({f"{name}_kept": curation.kept, f"{name}_dropped": curation.dropped})
+    people = list(dict.fromkeys((mark.by, mark.round) for mark in labelled))
     rows = [
         {"by": by + (", second look" if round == 2 else "")}
         | {
-            label: sum((o.by, o.round, o.label) == (by, round, label) for o in stands)
+            label: sum((m.by, m.round, m.label) == (by, round, label) for m in labelled)
             for label in labels
         }
         for by, round in people
     ]
-    kept, dropped = tables.size(made.kept), tables.size(made.dropped)
+    kept, dropped = tables.size(curation.kept), tables.size(curation.dropped)
     rest = len(ids) - kept - dropped
-    told = f"{count(len(ids), 'row')}: {kept} kept, {dropped} dropped, {rest} undecided"
+    counts = f"{count(len(ids), 'row')}: {kept} kept, {dropped} dropped, {rest} undecided"
     return static_table(
-        rows, note=f"{name}: {told}; bound {name}_marks, {name}_kept, {name}_dropped"
+        rows, note=f"{name}: {counts}; bound {name}_marks, {name}_kept, {name}_dropped"
     )
 
 
-def _preferences(magics: SynthMagics, name: str, judged: Any, said: Sequence[Mark]) -> Any:
-    """The systems of a table of pairs, the best first, and whether people liked a side."""
+def _preferences(context: Context, name: str, judged: Any, history: Sequence[Mark]) -> StaticOutput:
+    """The systems of a table of pairs, the best first, and whether a side was preferred."""
     from synthkit.evaluate.raters.preferences import standings
     from synthkit.notebook.widgets.marker.pairs import side_notes, standing_rows
 
-    magics.shell.user_ns[f"{name}_judged"] = judged
+    context.bind({f"{name}_judged": judged})
     outcomes = [outcome for outcome in tables.column(judged, "outcome") if outcome in PREFERENCES]
-    told = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
-    note = f"{name}: {told}; bound {name}_marks, {name}_judged"
-    return static_table(standing_rows(standings(judged)), note=note, notes=side_notes(said))
-
-
-def _words(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
+    counts = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
+    note = f"{name}: {counts}; bound {name}_marks, {name}_judged"
+    return static_table(standing_rows(standings(judged)), note=note, notes=side_notes(history))
 
 
 def _keys(text: str | None) -> dict[str, str]:
-    found = {}
-    for pair in _words(text):
+    """Action -> key, from ``action=key,action=key``."""
+    keys = {}
+    for pair in words(text):
         action, equals, key = pair.partition("=")
         if not equals:
             raise UsageError(f"--keys {pair}: expected ACTION=KEY, such as accept=j.")
-        found[action.strip()] = key.strip()
-    return found
+        keys[action.strip()] = key.strip()
+    return keys
 
 
-def _score(magics: SynthMagics, text: str | None) -> Any:
+def _score(context: Context, text: str | None) -> Any:
     """A column's name, or the function in ``@variable``."""
     if text is None or not text.startswith("@"):
         return text
-    found = magics.names.value(text[1:])
-    if not callable(found):
-        raise UsageError(f"--score {text}: expected a function; got {type(found).__name__}.")
-    return found
-
-
-_TABLE = argument("table", metavar="TABLE", help="a variable, or a table kept in the session")
-_TASK = argument("--task", default="", metavar="NAME", help="another question on the same rows")
-MARK = Verb(
-    "mark",
-    mark,
-    (
-        _TABLE,
-        argument("--text", metavar="COLUMN", help="what is judged; the longest if not given"),
-        argument("--show", metavar="A,B", help="columns above it; all others if not given"),
-        argument("--pair", action="store_true", help="first or second: which is better, blind"),
-        argument("--labels", metavar="A,B,C", help="keys 1 to 9, in place of accept"),
-        argument("--reasons", metavar="A,B,C", help="quick choices for why a row is rejected"),
-        argument("--keys", metavar="ACTION=KEY,...", help="other keys: accept=j,reject=k"),
-        argument(
-            "--order",
-            choices=["sequence", "random", "uncertain", "disagreement"],
-            help="which row comes next",
-        ),
-        argument(
-            "--score",
-            metavar="COLUMN",
-            help="for uncertain: P(accept), or @function; learned if not given",
-        ),
-        argument("--embedder", metavar="NAME", help="to learn by: wordllama or minilm"),
-        argument("--disagree", metavar="A,B", help="for disagreement: columns of judgements"),
-        argument("--seed", type=int, default=0, help="of the random order and the sample"),
-        argument("--again", type=int, default=0, metavar="N", help="mark N rows once more, blind"),
-        argument("--by", metavar="NAME", help="who marks; the account's name if not given"),
-        _TASK,
-    ),
-)
-MARKS = Verb("marks", marks, (_TABLE, _TASK))
+    function = context.names.value(text)
+    if not callable(function):
+        raise UsageError(f"--score {text}: expected a function; got {type(function).__name__}.")
+    return function

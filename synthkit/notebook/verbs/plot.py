@@ -1,13 +1,12 @@
-"""``%synth plot``: a figure of a table, of scores or of marks, and what it says."""
+"""``%synth plot``: a figure of a table, of scores or of marks, with its reading and its table."""
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from IPython.core.magic_arguments import argument
 from IPython.display import display
 
 from synthkit import plots
@@ -16,67 +15,125 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.formatting import cell
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.results import Curation
-from synthkit.notebook.output.figures import Plotted
+from synthkit.notebook.context import EMBEDDER, Context
+from synthkit.notebook.names import plain
+from synthkit.notebook.output.figures import FigureOutput
+from synthkit.notebook.verbs._base import argument, verb
 from synthkit.notebook.verbs.explore import LIVE
-from synthkit.notebook.verbs.verb import Verb
 from synthkit.plots.registry import PLOTS
 
-if TYPE_CHECKING:
-    from synthkit.notebook.magics import SynthMagics
+ARGUMENTS = (
+    argument("kind", choices=PLOTS, metavar="KIND", help="%(choices)s"),
+    argument("data", nargs="*", metavar="TABLE", help="a table or a variable; for scores several"),
+    argument("--label", metavar="COLUMN", help="label column; map: column that colours points"),
+    argument("--by", metavar="COLUMN", help="confusion: other labels; cartography: noisy rows"),
+    argument(
+        "--target", metavar="SHARES", help="balance: a=0.5,b=0.5, a table, or uniform (the default)"
+    ),
+    argument("--probability", metavar="COLUMN", help="reliability: predicted probability, 0 to 1"),
+    argument("--outcome", metavar="COLUMN", help="reliability: observed outcome, true or false"),
+    argument("--bins", type=int, help="reliability: number of bins; default: 10"),
+    argument("--metric", help="tstr: accuracy or macro-F1; learning-curve: any; default: accuracy"),
+    argument("--task", metavar="NAME", help="task of the marks; default: no task"),
+    argument("--column", metavar="COLUMN", help="map: text column; default: the longest texts"),
+    argument(
+        "--embedder",
+        metavar="EMBEDDER",
+        help=f"map: a variable or a spec; default: {EMBEDDER}",
+    ),
+    argument("--seed", type=int, help="seed of random draws; default: 0"),
+    argument("--live", action="store_true", help="draw a live plotly figure, which takes 5 MB"),
+)
+SHARED = {option.removeprefix("--") for one in ARGUMENTS for option in one.args}
 
 
-def plot(magics: SynthMagics, options: Any) -> Any:
+def plot_arguments() -> list[Any]:
+    """Arguments for further parameters of the plots that users and packages registered."""
+    found: dict[str, Any] = {}
+    for name, listed in PLOTS.listed().items():
+        if not listed.module.startswith("synthkit."):
+            for parameter in _parameters(name):
+                option = parameter.name.replace("_", "-")
+                if option not in SHARED and parameter.kind is not parameter.VAR_KEYWORD:
+                    found.setdefault(option, argument(f"--{option}", help=_help(name, parameter)))
+    return list(found.values())
+
+
+def _parameters(name: str) -> list[inspect.Parameter]:
+    """The parameters of a plot after its table; none if its package cannot be imported."""
+    try:
+        return list(inspect.signature(PLOTS[name]).parameters.values())[1:]
+    except UsageError:  # of another package, which must not stop the others
+        return []
+
+
+def _help(name: str, parameter: inspect.Parameter) -> str:
+    has_default = parameter.default is not parameter.empty
+    default = f"; default: {parameter.default}" if has_default else ""
+    return f"{name}{default}".replace("%", "%%")
+
+
+@verb(*ARGUMENTS, registered=plot_arguments)
+def plot(context: Context, options: Any) -> Any:
     """Draw scores, a funnel, a learning curve, a balance, agreement, accept rates, a map and more.
 
     The figure is the result's ``figure``.
     """
     draw = ADAPTERS.get(options.kind, _of_table)
-    made = Plotted(draw(magics, options))
+    shown = FigureOutput(draw(context, options))
     if not options.live or not interactive():
-        return made
+        return shown
     plotly = need("plotly.graph_objects", extra="notebook", why="to draw a live figure")
     print(LIVE)
-    magics.show(plotly.FigureWidget(made.figure))
-    display(made.static.for_widget)
+    context.show(plotly.FigureWidget(shown.figure))
+    display(shown.static.for_widget)
     return None
 
 
-def _of_table(magics: SynthMagics, options: Any) -> Any:
+def _of_table(context: Context, options: Any) -> Any:
     """The registered plot of a table; its other parameters get the options of their names."""
     function = PLOTS[options.kind]
-    _, *others = inspect.signature(function).parameters.values()
-    given = {
-        one.name: getattr(options, one.name)
-        for one in others
-        if getattr(options, one.name, None) is not None
+    values = {name: value for name, value in vars(options).items() if value not in (None, False)}
+    for name in ("kind", "data", "live"):
+        values.pop(name, None)
+    parameters = _parameters(options.kind)
+    for parameter in parameters:
+        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if named and parameter.default is parameter.empty and parameter.name not in values:
+            _required(options, parameter.name)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        values = {one.name: values[one.name] for one in parameters if one.name in values}
+    values = {
+        name: value if name in SHARED or not isinstance(value, str) else plain(value)
+        for name, value in values.items()
     }
-    for one in others:
-        named = one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
-        if named and one.default is one.empty and one.name not in given:
-            _given(options, one.name)
-    return function(magics.names.table(_name(options)), **given)
+    return function(context.names.table(_name(options)), **values)
 
 
-def _scores(magics: SynthMagics, options: Any) -> Any:
-    """Of variables, else the ones that the session keeps."""
+def _scores(context: Context, options: Any) -> Any:
+    """Scores in variables, or those stored in the session."""
     from synthkit.sessions.evaluations import find
 
-    held, session = magics.shell.user_ns, magics.session
+    variables, session = context.variables, context.session
     names = [name.removeprefix("@") for name in options.data]
     if len(names) > 1:
         return plots.scores(
-            {name: held[name] if _has_scores(held.get(name)) else find(session.store, name).report
-             for name in names}
-        )  # fmt: skip
-    if names and _is_scored(held.get(names[0])):
-        return plots.scores(held[names[0]])
-    kept = session.scores(names[0] if names else None)
-    if not len(kept):
-        what = f" of {names[0]!r}" if names else ""
-        raise UsageError(f"no scores{what} are kept; %synth eval TABLE makes them.")
-    return plots.scores(kept)
+            {
+                name: variables[name]
+                if _has_scores(variables.get(name))
+                else find(session.store, name).report
+                for name in names
+            }
+        )
+    if names and _is_scored(variables.get(names[0])):
+        return plots.scores(variables[names[0]])
+    stored = session.scores(names[0] if names else None)
+    if not len(stored):
+        of = f" of {names[0]!r}" if names else ""
+        raise UsageError(f"no scores{of} are stored; %synth eval TABLE computes them.")
+    return plots.scores(stored)
 
 
 def _has_scores(value: Any) -> bool:
@@ -86,7 +143,7 @@ def _has_scores(value: Any) -> bool:
 
 
 def _is_scored(value: Any) -> bool:
-    """Whether scores can be drawn of it: a report, a list, several by name, or a table of them."""
+    """Whether a value holds scores: a report, a list, several by name, or a table of them."""
     if isinstance(value, Mapping):
         return bool(value) and all(map(_has_scores, value.values()))
     try:
@@ -95,139 +152,138 @@ def _is_scored(value: Any) -> bool:
         return False
 
 
-def _funnel(magics: SynthMagics, options: Any) -> Any:
-    name, held = _name(options), magics.shell.user_ns
-    for value in (held.get(name), held.get(f"{name}_curation")):
+def _funnel(context: Context, options: Any) -> Any:
+    name, variables = _name(options), context.variables
+    for value in (variables.get(name), variables.get(f"{name}_curation")):
         if isinstance(value, Curation):
             return plots.funnel(value)
     raise UsageError(f"no curation in {name} or {name}_curation; %synth filter {name} makes one.")
 
 
-def _tstr(magics: SynthMagics, options: Any) -> Any:
-    """Of what ``evaluate.tstr`` or ``gain`` gave, or several by name."""
-    name = _name(options)
-    value = magics.names.value(name)
-    given = value if isinstance(value, Mapping) else {name: value}
-    ending = {"accuracy": "", "macro-F1": "_f1"}.get(options.metric)
+def _tstr(context: Context, options: Any) -> Any:
+    """Results of ``evaluate.tstr`` or ``gain``: one, or several by name."""
+    name, metric = _name(options), options.metric or "accuracy"
+    value = context.names.value(name)
+    results = value if isinstance(value, Mapping) else {name: value}
+    ending = {"accuracy": "", "macro-F1": "_f1"}.get(metric)
     if ending is None:
-        raise UsageError(unknown("metric", options.metric, ["accuracy", "macro-F1"]))
+        raise UsageError(unknown("metric", metric, ["accuracy", "macro-F1"]))
     sources: dict[str, Score] = {}
     real = majority = None
-    for source, one in given.items():
-        found = next(
-            (getattr(one, f"{part}{ending}") for part in ("synthetic", "augmented")
-             if hasattr(one, part)), one,
-        )  # fmt: skip
-        if not isinstance(found, Score):
+    for source, result in results.items():
+        score = result
+        for part in ("augmented", "synthetic"):
+            score = getattr(result, f"{part}{ending}", score)
+        if not isinstance(score, Score):
             raise UsageError(
-                f"expected what evaluate.tstr or evaluate.gain gives, or a score; "
-                f"got {type(found).__name__} for {source!r}."
+                f"expected a result of evaluate.tstr or evaluate.gain, or a score; "
+                f"got {type(score).__name__} for {source!r}."
             )
-        sources[str(source)] = found
-        real = real or getattr(one, f"real{ending}", None)
-        majority = majority or (None if ending else getattr(one, "majority", None))
-    return plots.tstr(sources, real=real, majority=majority, metric=options.metric)
+        sources[str(source)] = score
+        real = real or getattr(result, f"real{ending}", None)
+        majority = majority or (None if ending else getattr(result, "majority", None))
+    return plots.tstr(sources, real=real, majority=majority, metric=metric)
 
 
-def _reliability(magics: SynthMagics, options: Any) -> Any:
-    held = magics.names.table(_name(options))
+def _reliability(context: Context, options: Any) -> Any:
+    table = context.names.table(_name(options))
     if options.probability is None and options.outcome is None:
-        return plots.reliability(held)
-    said = tables.column(held, _given(options, "probability"))
-    came = tables.column(held, _given(options, "outcome"))
-    bins = plots.binned(said, came, bins=options.bins)
+        return plots.reliability(table)
+    probabilities = tables.column(table, _required(options, "probability"))
+    outcomes = tables.column(table, _required(options, "outcome"))
+    bins = plots.binned(probabilities, outcomes, bins=10 if options.bins is None else options.bins)
     return plots.reliability(bins, what=options.outcome)
 
 
-def _balance(magics: SynthMagics, options: Any) -> Any:
-    column = _given(options, "label")
-    counts, missing = _counts(magics.names.table(_name(options)), column)
-    target = _target(magics, options.target, column)
+def _balance(context: Context, options: Any) -> Any:
+    column = _required(options, "label")
+    counts, missing = _counts(context.names.table(_name(options)), column)
+    target = _target(context, options.target, column)
     note = f"{missing} without {column} left out" if missing else ""
     return plots.balance(counts, target, what=column, caption=note)
 
 
-def _target(magics: SynthMagics, said: str | None, column: str) -> dict[str, float] | None:
-    """The shares in ``a=0.5,b=0.5``, or those of a table; ``None`` for the same for all."""
-    if said is None or said == "uniform":
+def _target(context: Context, text: str | None, column: str) -> dict[str, float] | None:
+    """The shares in ``a=0.5,b=0.5``, or those of a table; ``None`` for equal shares."""
+    if text is None or text == "uniform":
         return None
-    if "=" not in said:
-        return dict(_counts(magics.names.table(said), column)[0])
+    if "=" not in text:
+        return dict(_counts(context.names.table(text), column)[0])
     target = {}
-    for pair in said.split(","):
+    for pair in text.split(","):
         name, _, share = pair.rpartition("=")
         try:
             target[name.strip()] = float(share)
         except ValueError:
             raise UsageError(
-                f"--target {said}: expected LABEL=SHARE,LABEL=SHARE, a table or uniform."
+                f"--target {text}: expected LABEL=SHARE,LABEL=SHARE, a table or uniform."
             ) from None
     return target
 
 
 def _counts(table: Any, column: str) -> tuple[Counter[str], int]:
-    """Label -> rows, and how many have none."""
+    """Label -> rows, and the number of rows without a label."""
     cells = tables.column(table, column)
-    labels = [cell(one) for one in cells if one is not None]
+    labels = [cell(value) for value in cells if value is not None]
     return Counter(labels), len(cells) - len(labels)
 
 
-def _agreement(magics: SynthMagics, options: Any) -> Any:
+def _agreement(context: Context, options: Any) -> Any:
     from synthkit.sessions.mark_statistics import agreements
 
-    held = tables.identified(magics.names.table(_name(options)))
-    ids = [str(id) for id in tables.column(held, "id")]
-    found = agreements(magics.session.marks(task=options.task, rows=ids), seed=options.seed)
-    note = f"bootstrap over rows, 1000 resamples, seed {options.seed}" if found else ""
-    return plots.agreement(found, caption=note)
+    seed = options.seed or 0
+    table = tables.identified(context.names.table(_name(options)))
+    ids = [str(id) for id in tables.column(table, "id")]
+    pairs = agreements(context.session.marks(task=options.task or "", rows=ids), seed=seed)
+    note = f"bootstrap over rows, 1000 resamples, seed {seed}" if pairs else ""
+    return plots.agreement(pairs, caption=note)
 
 
-def _accept_rates(magics: SynthMagics, options: Any) -> Any:
+def _accept_rates(context: Context, options: Any) -> Any:
     from synthkit.sessions.mark_statistics import accept_rates
 
     name = _name(options)
-    rates = accept_rates(magics.session.store, name, task=options.task)
+    rates = accept_rates(context.session.store, name, task=options.task or "")
     if not rates:
         raise UsageError(f"no row of {name} is marked; %synth mark {name} does that.")
     return plots.accept_rates(rates, caption=f"table {name}")
 
 
-def _map(magics: SynthMagics, options: Any) -> Any:
+def _map(context: Context, options: Any) -> Any:
     module = need("synthkit.notebook.widgets.explorer.map", extra="notebook", why="to draw a map")
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     name = _name(options)
-    own = magics.shell.user_ns.get(options.embedder)
     text_map = module.TextMap(
-        magics.names.table(name),
+        context.names.table(name),
         name=name,
-        column=options.text,
-        embedder=own if hasattr(own, "embed") else magics.embedder(options.embedder),
+        column=options.column,
+        embedder=context.embedder(options.embedder or EMBEDDER),
         colour=options.label,
-        seed=options.seed,
+        seed=options.seed or 0,
     )
     text_map.embed()
     return drawing.figure(text_map)
 
 
-def _cartography(magics: SynthMagics, options: Any) -> Any:
-    held = magics.names.table(_name(options))
-    said, varied = (tables.column(held, name) for name in ("confidence", "variability"))
-    noisy = tables.column(held, options.by) if options.by else None
-    return plots.cartography(said, varied, noisy=noisy, seed=options.seed)
+def _cartography(context: Context, options: Any) -> Any:
+    table = context.names.table(_name(options))
+    confidence, variability = (tables.column(table, name) for name in ("confidence", "variability"))
+    noisy = tables.column(table, options.by) if options.by else None
+    return plots.cartography(confidence, variability, noisy=noisy, seed=options.seed or 0)
 
 
-def _confusion(magics: SynthMagics, options: Any) -> Any:
+def _confusion(context: Context, options: Any) -> Any:
     from synthkit.evaluate.raters.agreement import confusion
 
-    held = magics.names.table(_name(options))
-    given, looks = (tables.column(held, _given(options, one)) for one in ("label", "by"))
-    both = [(cell(a), cell(b)) for a, b in zip(given, looks, strict=True) if None not in (a, b)]
-    labels, joint = confusion(both)
-    return plots.confusion(joint, labels)
+    table = context.names.table(_name(options))
+    labels, others = (tables.column(table, _required(options, one)) for one in ("label", "by"))
+    pairs = [(cell(a), cell(b)) for a, b in zip(labels, others, strict=True) if None not in (a, b)]
+    names, joint = confusion(pairs)
+    return plots.confusion(joint, names)
 
 
 def _name(options: Any) -> str:
-    """The one table or variable that a figure is of."""
+    """The one table or variable of a figure."""
     if len(options.data) != 1:
         raise UsageError(
             f"%synth plot {options.kind} takes one table or variable; got {len(options.data)}."
@@ -235,14 +291,14 @@ def _name(options: Any) -> str:
     return str(options.data[0].removeprefix("@"))
 
 
-def _given(options: Any, option: str) -> str:
+def _required(options: Any, option: str) -> str:
     value = getattr(options, option, None)
     if value is None:
         raise UsageError(f"%synth plot {options.kind} needs --{option} COLUMN.")
     return str(value)
 
 
-ADAPTERS: Mapping[str, Callable[[SynthMagics, Any], Any]] = {
+ADAPTERS: Mapping[str, Callable[[Context, Any], Any]] = {
     "scores": _scores,
     "funnel": _funnel,
     "tstr": _tstr,
@@ -254,26 +310,4 @@ ADAPTERS: Mapping[str, Callable[[SynthMagics, Any], Any]] = {
     "cartography": _cartography,
     "confusion": _confusion,
 }
-"""The plots that are not of one whole table: kind -> what draws it from the line's options."""
-PLOT = Verb(
-    "plot",
-    plot,
-    (
-        argument("kind", choices=PLOTS, metavar="KIND", help="%(choices)s"),
-        argument(
-            "data", nargs="*", metavar="TABLE", help="a table, or a variable; scores: several"
-        ),
-        argument("--label", metavar="COLUMN", help="of labels; of map: what colours the points"),
-        argument("--by", metavar="COLUMN", help="confusion: other labels; cartography: noisy rows"),
-        argument("--target", metavar="SHARES", help="balance: a=0.5,b=0.5, or a table, or uniform"),
-        argument("--probability", metavar="COLUMN", help="reliability: of the outcome, 0 to 1"),
-        argument("--outcome", metavar="COLUMN", help="reliability: whether it came true"),
-        argument("--bins", type=int, default=10, help="reliability: how many"),
-        argument("--metric", default="accuracy", help="tstr: or macro-F1; learning-curve: any"),
-        argument("--task", default="", metavar="NAME", help="the question that was marked"),
-        argument("--text", metavar="COLUMN", help="map: what to embed; the longest text else"),
-        argument("--embedder", default="wordllama", help="map: wordllama, minilm, or a variable"),
-        argument("--seed", type=int, default=0, help="of what is drawn at random"),
-        argument("--live", action="store_true", help="a plotly figure, which takes 5 MB"),
-    ),
-)
+"""Registered plots that do not take a table: their data, from the options of a line."""

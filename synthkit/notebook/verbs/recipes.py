@@ -1,43 +1,40 @@
-"""``%synth recipes`` and ``%synth make``: what recipes there are, and a cell without a prompt."""
+"""``%synth recipes`` lists the recipes; ``%synth make`` runs one that needs no prompt."""
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from IPython.core.magic_arguments import argument
-
+from synthkit.core.errors import UsageError
 from synthkit.core.static_output import static_table
-from synthkit.notebook import arguments as opts
-from synthkit.notebook.verbs.verb import Verb
+from synthkit.notebook.arguments import ARGUMENTS, join, parser
+from synthkit.notebook.cell import run_cell
+from synthkit.notebook.context import Context
+from synthkit.notebook.recipe_arguments import find_recipe, recipe_names
+from synthkit.notebook.verbs._base import argument, verb
 
-if TYPE_CHECKING:
-    from synthkit.notebook.magics import SynthMagics
 
-
-def recipes(magics: SynthMagics, options: Any) -> Any:
-    """[RECIPE]: the generation methods with their papers, or what one of them takes."""
-    from synthkit.notebook.recipe_arguments import entries, entry
-
+@verb(argument("recipe", nargs="?", metavar="RECIPE", help="explain this one; default: list all"))
+def recipes(context: Context, options: Any) -> Any:
+    """List the generation methods with their papers, or explain one."""
+    names = context.names
     if options.recipe is None:
-        found = entries(magics.names)
-        return static_table(
-            [{"recipe": one.name, "what": one.what, "paper": one.paper} for one in found.values()]
-        )
-    one = entry(options.recipe, magics.names)
-    print(opts.parser(f"%synth NAME --recipe {one.name}", "", one.arguments).format_help())
-    print(inspect.getdoc(one.function) or "")
+        return static_table([_listed(name, context) for name in recipe_names(names)])
+    recipe = find_recipe(options.recipe, names)
+    print(parser(f"%synth NAME --recipe {recipe.name}", "", recipe.arguments).format_help())
+    print(inspect.getdoc(recipe.function) or "")
     return None
 
 
-def make(magics: SynthMagics, words: list[str]) -> Any:
-    """NAME --recipe RECIPE ...: a %%synth cell for recipes that need no prompt."""
-    return magics.run_cell(opts.join(words), "")
+def _listed(name: str, context: Context) -> dict[str, str]:
+    try:
+        recipe = find_recipe(name, context.names)
+    except UsageError as error:  # of another package, which must not stop the others
+        return {"recipe": name, "summary": str(error), "paper": ""}
+    return {"recipe": name, "summary": recipe.summary, "paper": recipe.paper}
 
 
-RECIPES = Verb(
-    "recipes",
-    recipes,
-    (argument("recipe", nargs="?", metavar="RECIPE", help="explain this one"),),
-)
-MAKE = Verb("make", make, arguments=None)
+@verb(*ARGUMENTS, words=True)
+def make(context: Context, words: list[str]) -> Any:
+    """Run a recipe that needs no prompt: NAME --recipe RECIPE ..., as in a %%synth cell."""
+    return run_cell(context, join(words), "")

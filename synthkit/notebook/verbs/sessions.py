@@ -1,11 +1,10 @@
-"""``%synth session``, ``export``, ``import`` and ``trace``: what is kept, and moved."""
+"""``%synth session``, ``export``, ``import`` and ``trace``: stored runs, tables and rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from IPython.core.magic_arguments import argument
 from IPython.display import display
 
 from synthkit.core.environment import interactive
@@ -13,37 +12,41 @@ from synthkit.core.errors import TableError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.curate.marks.history import standing
-from synthkit.notebook.verbs.verb import Verb
+from synthkit.curate.marks.history import current_marks
+from synthkit.notebook.context import Context
+from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions import inventory, lineage, named_tables
 from synthkit.sessions.session import Session
 from synthkit.store.completions import StoredCompletion
 
-if TYPE_CHECKING:
-    from synthkit.notebook.magics import SynthMagics
-
 MOST = 20
+"""Runs, tables and other entries that the static output of a session lists of each kind."""
 
 
-def session(magics: SynthMagics, options: Any) -> Any:
-    """The session's runs and tables, to look at, compare, reopen; with a folder, go there."""
+@verb(
+    argument(
+        "folder", nargs="?", metavar="FOLDER", help="open the session here; default: the current"
+    )
+)
+def session(context: Context, options: Any) -> Any:
+    """Browse the session's runs and tables, compare and reopen them; with a folder, open it."""
     if options.folder:
-        magics.folder = options.folder
-    here, label = magics.session, magics.folder
+        context.settings.folder = options.folder
+    session, label = context.session, context.settings.folder
     if not interactive():
-        return outline(here, label)
-    sessions = need(
+        return outline(session, label)
+    module = need(
         "synthkit.notebook.widgets.sessions.widget", extra="notebook", why="to browse a session"
     )
-    browser = magics.show(sessions.SessionBrowser(here, magics.shell.user_ns, label=label))
-    place = display(outline(here, label).for_widget, display_id=True)
-    browser.changed = lambda: place.update(outline(here, label).for_widget)
+    browser = context.show(module.SessionBrowser(session, context.variables, label=label))
+    place = display(outline(session, label).for_widget, display_id=True)
+    browser.changed = lambda: place.update(outline(session, label).for_widget)
     return None
 
 
-def outline(here: Session, label: str) -> StaticOutput:
-    """The newest runs as a table, and the kept tables with what they come from, in words."""
-    runs = here.store.runs.all()
+def outline(session: Session, label: str) -> StaticOutput:
+    """The newest runs as a table; the stored tables, their lineage and marks as notes."""
+    runs = session.store.runs.all()
     rows = [
         {
             "run": run["name"] or "-",
@@ -57,21 +60,18 @@ def outline(here: Session, label: str) -> StaticOutput:
         }
         for run in runs[-MOST:]
     ]
-    tables = named_tables.read_all(here.store, here.table_folder)
-    tables.sort(key=lambda one: one.name)
-    told = [f"{count(len(runs) - MOST, 'older run')} not shown"] if len(runs) > MOST else []
-    told += [f"{one.name}: {count(one.rows, 'row')}" for one in tables[:MOST]]
-    told += sorted(map(str, lineage.edges(tables)))[:MOST]
-    told += [
+    tables = named_tables.read_all(session.store, session.table_folder)
+    tables.sort(key=lambda table: table.name)
+    notes = [f"{count(len(runs) - MOST, 'older run')} not shown"] if len(runs) > MOST else []
+    notes += [f"{table.name}: {count(table.rows, 'row')}" for table in tables[:MOST]]
+    notes += sorted(map(str, lineage.edges(tables)))[:MOST]
+    notes += [
         f"{count(row['marks'], 'mark')} by {row['by'] or 'no one'}: {row['label']}"
-        for row in inventory.mark_counts(here.store)[:MOST]
+        for row in inventory.mark_counts(session.store)[:MOST]
     ]
-    names = _first([one.name for one in tables]) or "none yet"
-    return static_table(
-        rows,
-        note=f"session {label}: {here.store.completions.count()} answers; tables: {names}",
-        notes=told,
-    )
+    names = _first([table.name for table in tables]) or "none yet"
+    completions = count(session.store.completions.count(), "completion")
+    return static_table(rows, note=f"session {label}: {completions}; tables: {names}", notes=notes)
 
 
 def _first(names: Sequence[str], most: int = 10) -> str:
@@ -79,34 +79,41 @@ def _first(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def export(magics: SynthMagics, options: Any) -> Any:
-    """The session in one .zip file to share; or some of its tables, with what they rest on."""
-    written = magics.session.export(options.file, options.tables or None, over=options.over)
-    print(f"written: {written}")
+@verb(
+    argument("file", metavar="FILE", help="file to write; .zip is added if it has no ending"),
+    argument("tables", nargs="*", metavar="TABLE", help="only these tables; default: everything"),
+    argument("--over", action="store_true", help="replace an existing file"),
+)
+def export(context: Context, options: Any) -> None:
+    """Write the session, or some of its tables with their provenance, to one .zip file."""
+    path = context.session.export(options.file, options.tables or None, over=options.over)
+    print(f"written: {path}")
 
 
-def import_(magics: SynthMagics, options: Any) -> Any:
-    """Add what another session exported; what is here stays."""
-    print(f"imported: {magics.session.import_bundle(options.file)}")
+@verb("import", argument("file", metavar="FILE", help="a file that %%synth export wrote"))
+def import_(context: Context, options: Any) -> None:
+    """Add an exported session to this one; nothing here is replaced."""
+    print(f"imported: {context.session.import_bundle(options.file)}")
 
 
-def trace(magics: SynthMagics, options: Any) -> Any:
-    """A row back to its prompt, model, sampling and raw answer; then what was decided of it."""
-    decided = _decided(magics.session, options.id)
+@verb(argument("id", metavar="ID", help="the id of a row"))
+def trace(context: Context, options: Any) -> StaticOutput:
+    """Trace a row to its prompt, model, sampling and raw output, with filter verdicts and marks."""
+    decisions = _decisions(context.session, options.id)
     try:
-        behind = magics.session.trace(options.id)
+        behind = context.session.trace(options.id)
     except TableError:
-        if not decided:
+        if not decisions:
             raise
         behind = []
-    return static_table([*(part for stored in behind for part in _told(stored)), *decided])
+    return static_table([*(part for stored in behind for part in _parts(stored)), *decisions])
 
 
-def _told(stored: StoredCompletion) -> list[dict[str, Any]]:
+def _parts(stored: StoredCompletion) -> list[dict[str, Any]]:
     request, completion = stored.request, stored.completion
     rows = [{"part": role, "value": content} for role, content in request["messages"]]
     rows += [
-        {"part": "answer", "value": completion.text},
+        {"part": "raw output", "value": completion.text},
         {"part": "model", "value": request["model"]},
         {"part": "sampling", "value": request["sampling"]},
         {"part": "sample index", "value": request["index"]},
@@ -119,31 +126,21 @@ def _told(stored: StoredCompletion) -> list[dict[str, Any]]:
     return rows
 
 
-def _decided(here: Session, id: str) -> list[dict[str, Any]]:
-    """What filters decided of a row, then the marks on it that stand."""
-    said: list[tuple[str, tuple[str, ...]]] = []
-    for one in here.store.curations.verdicts([id]):
-        by, of = one["filter"], one["name"]
-        said.append((one["verdict"], (one["why"], by and f"by {by}", of and f"of {of}")))
-    for mark in standing(here.store.marks.for_rows([id])).values():
-        told = (mark.label, mark.reason, mark.by and f"by {mark.by}", mark.task)
-        said.append(("mark", told))
-    return [{"part": part, "value": ", ".join(filter(None, told))} for part, told in said]
-
-
-SESSION = Verb(
-    "session",
-    session,
-    (argument("folder", nargs="?", metavar="FOLDER", help="go to the session in this folder"),),
-)
-EXPORT = Verb(
-    "export",
-    export,
-    (
-        argument("file", metavar="FILE", help="the file to write; .zip if it has no ending"),
-        argument("tables", nargs="*", metavar="TABLE", help="only these tables"),
-        argument("--over", action="store_true", help="write in the place of a file that is there"),
-    ),
-)
-IMPORT = Verb("import", import_, (argument("file", metavar="FILE", help="a file of an export"),))
-TRACE = Verb("trace", trace, (argument("id", metavar="ID", help="the id of one row"),))
+def _decisions(session: Session, id: str) -> list[dict[str, Any]]:
+    """The verdicts of filters on a row, then its current marks."""
+    decided: list[tuple[str, Sequence[str]]] = [
+        (
+            verdict["verdict"],
+            [
+                verdict["why"],
+                verdict["filter"] and f"by {verdict['filter']}",
+                verdict["name"] and f"of {verdict['name']}",
+            ],
+        )
+        for verdict in session.store.curations.verdicts([id])
+    ]
+    decided += [
+        ("mark", [mark.label, mark.reason, mark.by and f"by {mark.by}", mark.task])
+        for mark in current_marks(session.store.marks.for_rows([id])).values()
+    ]
+    return [{"part": part, "value": ", ".join(filter(None, words))} for part, words in decided]

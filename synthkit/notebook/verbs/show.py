@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from IPython.core.magic_arguments import argument
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.errors import TableError, unknown
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
 from synthkit.data.expressions import matching
 from synthkit.data.results import MAX_COLUMNS
-from synthkit.notebook.verbs.verb import Verb
+from synthkit.notebook.arguments import TABLE
+from synthkit.notebook.context import Context
+from synthkit.notebook.names import words
+from synthkit.notebook.verbs._base import argument, verb
 
-if TYPE_CHECKING:
-    from synthkit.notebook.magics import SynthMagics
 
-
-def show(magics: SynthMagics, options: Any) -> Any:
-    """A table to sort, filter and search, each row with the way back; bound to TABLE_view."""
+@verb(
+    argument("table", metavar="TABLE", help=TABLE),
+    argument("--columns", metavar="A,B", help="columns to show, in order; default: all"),
+    argument(
+        "--where", default="", metavar="EXPR", help='"stars > 3 and text ~ soup"; default: all rows'
+    ),
+)
+def show(context: Context, options: Any) -> Any:
+    """Show a table to sort, filter and search, each row with its provenance; binds TABLE_view."""
     name = options.table.removeprefix("@")
-    held = tables.native(magics.names.table(name))
-    chosen = options.columns.split(",") if options.columns else None
-    columns = [column.strip() for column in chosen] if chosen else None
-    static = first_rows(held, name, columns, options.where, magics.preview_rows)
+    table = tables.native(context.names.table(name))
+    columns = words(options.columns) or None
+    static = first_rows(table, name, columns, options.where, context.settings.preview_rows)
     if not interactive():
         return static
     module = need("synthkit.notebook.widgets.grid.widget", extra="notebook", why="to show a table")
     view = module.TableView(
-        held, name=name, session=magics.session, columns=columns, where=options.where
+        table, name=name, session=context.session, columns=columns, where=options.where
     )
-    magics.shell.user_ns[f"{name}_view"] = magics.show(view)
+    context.bind({f"{name}_view": context.show(view)})
     display(static.for_widget)
     return None
 
 
 def first_rows(
-    held: Any, name: str, columns: list[str] | None = None, where: str = "", rows: int = 8
+    table: Any, name: str, columns: list[str] | None = None, where: str = "", rows: int = 8
 ) -> StaticOutput:
-    """The first rows of a table for which ``where`` holds, and how many there are.
+    """The first rows of a table for which ``where`` holds, and their number.
 
     >>> first_rows([{"id": "a", "stars": 5}, {"id": "b", "stars": 2}], "reviews", where="stars > 3")
     stars
@@ -57,29 +61,16 @@ def first_rows(
     TableError
         If a column is not there.
     """
-    known = tables.columns(held)
-    for column in columns or ():
-        if column not in known:
-            raise TableError(unknown("column", column, known))
+    known = tables.columns(table)
+    tables.check_columns(table, columns or ())
     names = columns or [column for column in known if column not in ("id", "parent")] or known
-    size = tables.size(held)
-    places = matching(held, where) if where else range(size)
+    size = tables.size(table)
+    places = matching(table, where) if where else range(size)
     first = [
         {column: row[column] for column in names[:MAX_COLUMNS]}
-        for row in tables.records(tables.take(held, places[:rows]))
+        for row in tables.records(tables.take(table, places[:rows]))
     ]
-    told = f"{thousands(len(places))} of {count(size, 'row')} where {where}" if where else ""
+    found = f"{thousands(len(places))} of {count(size, 'row')} where {where}" if where else ""
     more = len(names) - MAX_COLUMNS
     hidden = f", {count(more, 'more column')}" if more > 0 else ""
-    return static_table(first, note=f"{name}: {told or count(size, 'row')}{hidden}")
-
-
-SHOW = Verb(
-    "show",
-    show,
-    (
-        argument("table", metavar="TABLE", help="a variable, or a table kept in the session"),
-        argument("--columns", metavar="A,B", help="which to show, and in what order"),
-        argument("--where", default="", metavar="EXPR", help='"stars > 3 and text ~ soup"'),
-    ),
-)
+    return static_table(first, note=f"{name}: {found or count(size, 'row')}{hidden}")

@@ -83,7 +83,7 @@ def test_texts_are_embedded_once() -> None:
 @pytest.mark.parametrize(
     ("change", "hint"),
     [
-        ({"labels": ["a"] * 6}, r"two labels or more; got \['a'\]"),
+        ({"labels": ["a"] * 6}, r"two or more labels; got \['a'\]"),
         ({"labels": ["a"] * 5 + ["b"]}, "in each of 3 folds; 'b' has 1. Give fewer folds"),
         ({"folds": 4}, "in each of 4 folds; 'a' has 3"),
         ({"folds": 1}, "folds must be 2 or more; got 1"),
@@ -94,7 +94,7 @@ def test_texts_are_embedded_once() -> None:
         ({"cells": [[1.0], [1.0, 2.0]] * 3}, "vectors of one length"),
         ({"cells": [[1.0], [float("nan")]] * 3}, "vectors of one length, all finite"),
         ({"cells": [[1.0], None] * 3}, "vectors of one length"),
-        ({"cells": [], "labels": []}, r"two labels or more; got \[\]"),
+        ({"cells": [], "labels": []}, r"two or more labels; got \[\]"),
         ({"cells": ["x", None] * 3, "embed": lambda some: some}, "row 1: expected a text"),
     ],
 )

@@ -72,7 +72,7 @@ def test_tables_keep_their_kind(kind: tables.Kind) -> None:
 @pytest.mark.parametrize(
     ("rows", "hint"),
     [
-        ({"label": ["a"] * 6}, "two labels or more"),
+        ({"label": ["a"] * 6}, "two or more labels"),
         ({"label": ["a"] * 5 + ["b"]}, "in each of 5 folds; 'b' has 1"),
         ({"id": [1] * 6}, "1 occurs twice"),
     ],

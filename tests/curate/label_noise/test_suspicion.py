@@ -228,8 +228,8 @@ def test_an_empty_table_passes_the_filter() -> None:
 @pytest.mark.parametrize(
     ("rows", "options", "hint"),
     [
-        ({"label": ["a"] * 6}, {}, r"two labels or more; got \['a'\]"),
-        ({"label": [None] * 6}, {}, r"two labels or more; got \[\]"),
+        ({"label": ["a"] * 6}, {}, r"two or more labels; got \['a'\]"),
+        ({"label": [None] * 6}, {}, r"two or more labels; got \[\]"),
         ({"label": ["a"] * 5 + ["b"]}, {}, "in each of 2 folds; 'b' has 1"),
         ({"label": [["a"], "b"] * 3}, {}, r"row 0: expected a label; got \['a'\]"),
         ({}, {"folds": 7}, "in each of 7 folds; 'a' has 3"),

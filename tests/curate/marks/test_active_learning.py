@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from synthkit.curate.marks.active_learning import due, marks_for, proposed, sample, shuffled
-from synthkit.curate.marks.classifier import sigmoid
+from synthkit.curate.marks.calibrated_regression import sigmoid
 from synthkit.curate.marks.features import represent
 from synthkit.curate.marks.learning import learn
-from synthkit.curate.marks.precision_recall import WIDTHS, Estimate, further, measured
+from synthkit.curate.marks.precision_recall import WIDTHS, ShareEstimate, further, measured
 from synthkit.stats.intervals import wilson
 
 RANDOM = np.random.default_rng(0)
@@ -23,26 +23,26 @@ def ask(n: int, marked: set[int], learned: bool = True) -> list[int]:
 
 
 @pytest.mark.parametrize("marks", range(200))
-def test_so_many_marks_hold_the_share_that_is_due(marks: int) -> None:
+def test_marks_for_and_due_are_inverse(marks: int) -> None:
     assert due(marks_for(marks)) == marks
     assert marks_for(due(marks)) <= marks
 
 
-def test_nothing_learned_is_asked_at_random_and_twenty_are_first() -> None:
+def test_the_first_twenty_rows_are_random() -> None:
     assert ask(30, set(), learned=False) == ORDER[:30]
     assert ask(20, set()) == ORDER[:20]
 
 
-def test_one_in_three_is_at_random_and_the_others_are_near_the_boundary() -> None:
+def test_one_row_in_three_is_random_and_the_others_are_near_the_boundary() -> None:
     marked = set(ORDER[:20])
-    found = ask(30, marked)
-    assert len(set(found) | marked) == 50
-    assert len(sample(ORDER, marked | set(found))) >= due(50) == 30
-    teaching = [at for at in found if at not in ORDER[:35]]
+    rows = ask(30, marked)
+    assert len(set(rows) | marked) == 50
+    assert len(sample(ORDER, marked | set(rows))) >= due(50) == 30
+    teaching = [at for at in rows if at not in ORDER[:35]]
     assert np.abs(LOGITS[teaching]).mean() < 1 < np.abs(LOGITS).mean()
 
 
-def test_asking_one_by_one_keeps_the_share() -> None:
+def test_proposals_one_by_one_keep_the_share() -> None:
     marked: set[int] = set()
     for n in range(1, 120):
         marked.update(ask(1, marked))
@@ -50,49 +50,49 @@ def test_asking_one_by_one_keeps_the_share() -> None:
         assert due(n) <= len(sample(ORDER, marked)) <= due(n) + 8
 
 
-def test_rows_marked_out_of_order_count_once_those_before_them_are_marked() -> None:
+def test_rows_marked_out_of_order_count_after_those_before_them() -> None:
     assert sample(ORDER, set(ORDER[1:50])) == []
     assert ask(1, set(ORDER[1:50])) == [ORDER[0]]
     assert sample(ORDER, set(ORDER[:50])) == ORDER[:50]
 
 
-def test_a_batch_does_not_ask_the_same_text_twice() -> None:
+def test_a_batch_does_not_propose_the_same_text_twice() -> None:
     twins = VECTORS.copy()
     twins[95:105] = twins[100]
     marked = set(ORDER[:20])
-    found = proposed(12, ORDER, marked, logits=LOGITS, boundary=0.0, vectors=twins)
-    drawn = set(sample(ORDER, marked | set(found)))
-    assert len((set(found) - drawn) & set(range(95, 105))) <= 1
+    rows = proposed(12, ORDER, marked, logits=LOGITS, boundary=0.0, vectors=twins)
+    drawn = set(sample(ORDER, marked | set(rows)))
+    assert len((set(rows) - drawn) & set(range(95, 105))) <= 1
 
 
-def test_all_rows_are_asked_once_and_then_none() -> None:
+def test_each_row_is_proposed_once() -> None:
     assert sorted([*ask(500, set(range(40))), *range(40)]) == list(range(200))
     assert ask(5, set(range(200))) == []
     assert ask(0, set()) == []
 
 
-def test_precision_and_recall_are_wilsons() -> None:
+def test_precision_and_recall_have_wilson_intervals() -> None:
     precision, recall = measured(
         [True] * 4 + [False] * 6, [True] * 3 + [False] + [True] * 2 + [False] * 4
     )
     assert (precision.value, recall.value) == (0.75, 0.6)
     assert (precision.low, precision.high) == wilson(3, 4)
     assert (recall.low, recall.high, recall.n) == (*wilson(3, 5), 5)
-    assert measured([], []) == (Estimate(None, 0, 1, 0), Estimate(None, 0, 1, 0))
+    assert measured([], []) == (ShareEstimate(None, 0, 1, 0), ShareEstimate(None, 0, 1, 0))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
-def test_so_many_more_marks_narrow_the_interval_to_the_width(share: float) -> None:
+def test_further_marks_narrow_the_interval_to_the_width(share: float) -> None:
     low, high = wilson(round(40 * share), 40)
-    now = Estimate(share, low, high, 40)
+    now = ShareEstimate(share, low, high, 40)
     for width, marks in further((now,), sample=100, marks=260, left=10**6).items():
         n = round(40 * due(260 + marks) / 100)
-        made = wilson(round(n * share), n)
-        assert 0.7 * width < (made[1] - made[0]) / 2 < 1.05 * width
+        low, high = wilson(round(n * share), n)
+        assert 0.7 * width < (high - low) / 2 < 1.05 * width
 
 
-def test_no_more_marks_are_asked_than_there_are_rows_nor_for_what_is_narrow() -> None:
-    wide, narrow = Estimate(None, 0, 1, 0), Estimate(0.5, 0.49, 0.51, 9604)
+def test_further_marks_are_at_most_the_rows_left_and_zero_if_narrow() -> None:
+    wide, narrow = ShareEstimate(None, 0, 1, 0), ShareEstimate(0.5, 0.49, 0.51, 9604)
     assert further((wide,), sample=0, marks=0, left=7) == dict.fromkeys(WIDTHS, 7)
     assert further((narrow,), sample=20_000, marks=60_000, left=7) == dict.fromkeys(WIDTHS, 0)
 
@@ -102,9 +102,9 @@ def embed(texts: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("intercept", [0.0, -1.5])
-def test_intervals_hold_what_is_true_of_the_table(intercept: float) -> None:
+def test_intervals_cover_the_true_values(intercept: float) -> None:
     """Nominal 95 %, although two thirds of the marks after the first 20 are on hard rows."""
-    held = {"precision": 0, "recall": 0}
+    covered = {"precision": 0, "recall": 0}
     runs = 120
     for seed in range(runs):
         random = np.random.default_rng(seed)
@@ -113,14 +113,14 @@ def test_intervals_hold_what_is_true_of_the_table(intercept: float) -> None:
         truth = random.random(400) < sigmoid(6 * rows[:, 0] + 3 * rows[:, 1] + intercept)
         texts = [""] * 400
         vectors = represent(texts, embed=lambda texts, rows=rows: rows)
-        said: dict[int, bool] = {}
-        found = learn(texts, said, embed=embed, vectors=vectors, seed=seed)
+        verdicts: dict[int, bool] = {}
+        filter = learn(texts, verdicts, embed=embed, vectors=vectors, seed=seed)
         for n in (20, 40, 40):
-            said |= {at: bool(truth[at]) for at in found.propose(n)}
-            found = learn(texts, said, embed=embed, vectors=vectors, seed=seed)
-        kept = found.scores >= 0.5
-        for name, of in zip(held, (kept, truth), strict=True):
+            verdicts |= {at: bool(truth[at]) for at in filter.propose(n)}
+            filter = learn(texts, verdicts, embed=embed, vectors=vectors, seed=seed)
+        kept = filter.scores >= 0.5
+        for name, of in zip(covered, (kept, truth), strict=True):
             true = (kept & truth).sum() / max(of.sum(), 1)
-            estimate = getattr(found.report, name)
-            held[name] += int(estimate.low <= true <= estimate.high)
-    assert all(n / runs >= 0.9 for n in held.values()), held
+            estimate = getattr(filter.report, name)
+            covered[name] += int(estimate.low <= true <= estimate.high)
+    assert all(n / runs >= 0.9 for n in covered.values()), covered

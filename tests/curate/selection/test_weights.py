@@ -93,11 +93,11 @@ def test_halves_need_two_rows_of_each_label(method: Any) -> None:
 @pytest.mark.parametrize(
     ("rows", "options", "hint"),
     [
-        ({"label": ["a"] * 6}, {}, "two labels or more"),
+        ({"label": ["a"] * 6}, {}, "two or more labels"),
         ({}, {"method": "sun"}, "method 'sun' not found; have 'confidence'"),
         ({"id": [1] * 6}, {}, "1 occurs twice"),
         ({"text": ["a"] * 6}, {}, "give embed="),
-        ({"text": [], "label": []}, {}, r"two labels or more; got \[\]"),
+        ({"text": [], "label": []}, {}, r"two or more labels; got \[\]"),
     ],
 )
 def test_bad_input_is_refused(rows: Any, options: Any, hint: str) -> None:

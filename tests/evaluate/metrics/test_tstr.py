@@ -65,7 +65,7 @@ def test_a_copy_of_the_real_rows_has_a_gap_of_exactly_0(n: int | None) -> None:
     found = tstr(REAL.copy(), REAL, TEST, learner=light(counts), n=n)
     for gap in (found.gap, found.gap_f1):
         assert (gap.value, gap.low, gap.high) == (0, 0, 0)
-        assert "not told apart on 100 rows" in str(gap)
+        assert "no significant difference on 100 rows" in str(gap)
     assert found.synthetic.parts == found.real.parts
     assert found.draws == (1 if n is None else 5)
 
@@ -86,10 +86,10 @@ def test_the_larger_table_is_drawn_down_to_the_smaller() -> None:
 def test_a_gap_that_is_there_is_told() -> None:
     wrong = REAL.assign(label=REAL["label"].map({"+": "-", "-": "+"}))
     found = tstr(wrong, REAL, TEST, learner=light(counts))
-    assert found.gap.told_apart
+    assert found.gap.significant
     assert found.gap.low > 0.3
     assert found.synthetic.value < found.majority.value
-    assert found.gap_f1.told_apart
+    assert found.gap_f1.significant
 
 
 def test_weights_of_synthetic_rows_count() -> None:

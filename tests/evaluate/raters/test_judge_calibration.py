@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import accepted, pairs
+from synthkit.curate.marks.decisions import accepted, label_pairs
 from synthkit.evaluate.raters.agreement import cohen, krippendorff
 from synthkit.evaluate.raters.judge_calibration import calibrate
 from synthkit.evaluate.raters.reliability import cross_fitted
@@ -99,7 +99,7 @@ def test_labels_against_labels_are_cohens_kappa_as_for_people_alone() -> None:
     assert found.reliability is None
     first = {str(k): Mark(id=str(k), label=one) for k, (one, _) in enumerate(said)}
     again = {str(k): Mark(id=str(k), label=two, round=2) for k, (_, two) in enumerate(said)}
-    assert cohen(pairs(first, again)) == found.agreement
+    assert cohen(label_pairs(first, again)) == found.agreement
 
 
 def test_preferences_of_a_judge_are_calibrated_by_criterion(session: sk.Session) -> None:

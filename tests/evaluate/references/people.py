@@ -20,8 +20,9 @@ from synthkit.evaluate import left_wins
 from synthkit.evaluate.raters import bradley_terry
 from synthkit.evaluate.raters.agreement import cohen, fleiss, krippendorff
 from synthkit.evaluate.raters.reliability import reliability, roc_area
-from synthkit.stats.bootstrap import bootstrap, jackknife, pseudo_values
+from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import wilson
+from synthkit.stats.jackknife import jackknife, pseudo_values
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against

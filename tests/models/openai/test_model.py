@@ -51,7 +51,7 @@ def nothing_is_left() -> Iterator[None]:
     """No thread of ours outlives a run, and no socket is left for the garbage collector."""
     yield
     gc.collect()  # an unclosed socket is an error here
-    left = [thread.name for thread in threading.enumerate() if thread.name == "synthkit-wire"]
+    left = [thread.name for thread in threading.enumerate() if thread.name == "synthkit-endpoint"]
     assert left == []
 
 
@@ -470,7 +470,7 @@ def test_one_wording_for_all_ends_the_run_after_a_few(session: sk.Session) -> No
     reply = Reply(400, error="temperature does not support 0.7")
     with Server(reply) as server, pytest.raises(openai.BadRequestError, match="does not support"):
         ask(session, endpoint("m", base_url=server.base_url), 500)
-    assert server.count == scheduler.SAME_WORDS
+    assert server.count == scheduler.SAME_MESSAGE
 
 
 def test_rows_refused_for_their_own_faults_are_rejects(session: sk.Session) -> None:
@@ -660,7 +660,7 @@ def test_a_server_that_talks_nonsense_gives_rejects_with_the_raw_text(
         run = ask(session, endpoint("m", base_url=server.base_url), 50)
     assert (len(run.table), len(run.rejects), len(run.pending)) == (0, 50, 0)
     assert set(run.rejects.raw) == {raw}
-    assert run.rejects.reason.str.contains("the body is no completion").all()
+    assert run.rejects.reason.str.contains("the response cannot be read").all()
 
 
 @pytest.mark.parametrize("name", ["500", "cut", "closed before headers", "not HTTP"])
@@ -869,7 +869,7 @@ def test_closing_in_the_middle_of_connecting_and_waiting_is_clean(quick: None) -
                 stream = endpoint("m", base_url=server.base_url).complete([question("a")] * 50)
                 next(stream)
                 stream.close()  # type: ignore[attr-defined]
-                assert not [t for t in threading.enumerate() if t.name == "synthkit-wire"]
+                assert not [t for t in threading.enumerate() if t.name == "synthkit-endpoint"]
 
 
 def test_an_interrupt_in_the_consumer_keeps_what_is_done(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.models.openai import transport
-from synthkit.models.openai.transport import Client, Response, Stale, TooLong
+from synthkit.models.openai.transport import BodyTooLong, Client, Response, StaleConnection
 from tests.server import Asked, Reply, Server, completion, free_port
 
 ASK = b'{"messages": [{"role": "user", "content": "hello"}]}'
@@ -56,9 +56,9 @@ def test_a_body_arrives_whole_however_it_is_framed(how: Any) -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply(how="cut"), "in the middle of the answer"),
-        (Reply(how="headers"), "in the middle of the answer"),
-        (Reply(how="nothing"), "without an answer"),
+        (Reply(how="cut"), "in the middle of the response"),
+        (Reply(how="headers"), "in the middle of the response"),
+        (Reply(how="nothing"), "without a response"),
         (Reply(how="raw", body=b"SSH-2.0-OpenSSH_9\r\n"), "not HTTP"),
         (Reply(how="raw", body=b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), "not HTTP"),
         (
@@ -70,7 +70,7 @@ def test_a_body_arrives_whole_however_it_is_framed(how: Any) -> None:
         ),
         (
             Reply(how="raw", body=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
-            "in the middle of the answer",
+            "in the middle of the response",
         ),
     ],
 )
@@ -94,7 +94,7 @@ def test_ten_megabytes_arrive() -> None:
 
 @pytest.mark.parametrize("how", ["whole", "until close"])
 def test_an_answer_past_the_limit_is_dropped_early(how: Any) -> None:
-    with Server(Reply(how=how, body=b"x" * 100_000_000)) as server, pytest.raises(TooLong):
+    with Server(Reply(how=how, body=b"x" * 100_000_000)) as server, pytest.raises(BodyTooLong):
         ask(server)
 
 
@@ -158,7 +158,7 @@ def test_a_kept_connection_that_the_server_closed_is_replaced() -> None:
 def test_a_kept_connection_closed_as_it_is_written_to_is_stale_and_a_fresh_one_serves() -> None:
     async def steps(client: Client) -> Response:
         await client.post(ASK, 10.0)
-        with pytest.raises(Stale):
+        with pytest.raises(StaleConnection):
             await client.post(ASK, 10.0)
         return await client.post(ASK, 10.0, fresh=True)
 

@@ -240,7 +240,7 @@ def test_every_token_can_be_named_as_logprobs_name_it_and_ends_are_spared(exact:
 
 
 def test_a_text_that_is_no_token_is_refused_before_anything_is_answered(exact: Local) -> None:
-    with pytest.raises(UsageError, match="token_bias names 'salt', which is no token"):
+    with pytest.raises(UsageError, match="token_bias names 'salt', which is not a token"):
         next(exact.complete([*mixed(20), biased("salt", {"a": 1, "salt": -1})]))
 
 
@@ -442,8 +442,8 @@ def test_fingerprint_needs_neither_torch_nor_weights() -> None:
     ("spec", "says"),
     [
         ("smolm2", "Did you mean 'smollm2'"),
-        ("hf:./no/such/folder", "no such folder is here"),
-        ("hf:nobody/nothing", "is not here"),
+        ("hf:./no/such/folder", "there is no such folder"),
+        ("hf:nobody/nothing", "is not on this machine"),
     ],
 )
 def test_an_unknown_model_is_refused_when_it_is_named(spec: str, says: str) -> None:

@@ -61,7 +61,7 @@ def test_scores_do_not_depend_on_the_texts_beside_them(exact: Local) -> None:
 
 
 def test_a_text_read_in_pieces_has_the_scores_of_one_that_is_read_whole(exact: Local) -> None:
-    from synthkit.models.transformers.scoring import Scorer, Text
+    from synthkit.models.transformers.scoring import ScoredText, Scorer
 
     engine = exact.load()
     scorer = Scorer(engine)
@@ -69,7 +69,7 @@ def test_a_text_read_in_pieces_has_the_scores_of_one_that_is_read_whole(exact: L
     found = []
     for scored in (4096, 7):
         scorer.scored = scored
-        for text in (Text(0, "", [], tokens), Text(1, "", tokens[:20], tokens[20:])):
+        for text in (ScoredText(0, "", [], tokens), ScoredText(1, "", tokens[:20], tokens[20:])):
             list(scorer.run([text]))
             found.append([text.logprobs[at] for at in sorted(text.logprobs)])
     assert found[2] == pytest.approx(found[0], abs=1e-4)

@@ -15,13 +15,13 @@ import pytest
 from synthkit import plots
 from synthkit.core.types import Score
 from synthkit.data.results import Stage
-from synthkit.notebook.output.figures import PLOTLY, Plotted
+from synthkit.notebook.output.figures import PLOTLY, FigureOutput
 from tests.notebook.conftest import Shell
 
 SHOWN = """
 from synthkit import plots
-from synthkit.notebook.output.figures import Plotted
-Plotted(plots.balance({"<b>yes</b>": 30, "no": 10}))
+from synthkit.notebook.output.figures import FigureOutput
+FigureOutput(plots.balance({"<b>yes</b>": 30, "no": 10}))
 """
 
 
@@ -32,7 +32,9 @@ def test_a_figure_is_plotlys_json_and_beneath_it_reading_and_table(shell: Shell)
     assert set(told) == {"text/plain", "text/html"}
     assert drawn[PLOTLY]["data"][0]["x"] == [0.75, 0.25]
     assert "meta" not in drawn[PLOTLY]["layout"]
-    assert told["text/plain"].startswith("2 of 2 labels differ significantly from their target; the most: <b>yes</b>")
+    assert told["text/plain"].startswith(
+        "2 of 2 labels differ significantly from their target; the most: <b>yes</b>"
+    )
     assert "&lt;b&gt;yes" in told["text/html"]
     assert "<b>yes" not in told["text/html"]
     assert "<table>" in told["text/html"]
@@ -51,7 +53,7 @@ def test_two_showings_are_equal_and_hold_no_address(shell: Shell) -> None:
 
 def test_all_text_takes_the_colour_of_the_theme_but_on_shades() -> None:
     figure = plots.confusion([[4, 1], [2, 5]], ["a", "b"])
-    layout = Plotted(figure).bundle[PLOTLY]["layout"]
+    layout = FigureOutput(figure).bundle[PLOTLY]["layout"]
     inked = [note["text"] for note in layout["annotations"] if "--jp-" in note["text"]]
     assert len(inked) == 2
     assert "--jp-" in layout["title"]["text"]
@@ -62,16 +64,16 @@ def test_all_text_takes_the_colour_of_the_theme_but_on_shades() -> None:
 
 def test_named_ticks_and_legends_take_it_too() -> None:
     rates = plots.accept_rates([{"version": "v1", "accepted": 1, "n": 2}])
-    ticks = Plotted(rates).bundle[PLOTLY]["layout"]["xaxis"]["ticktext"]
+    ticks = FigureOutput(rates).bundle[PLOTLY]["layout"]["xaxis"]["ticktext"]
     assert ticks[0].startswith('<span style="color:var(--jp-')
     curve = [
         {"source": s, "n": 1, "value": 0.5, "low": 0.4, "high": 0.6, "seeds": 1, "test": 9}
         for s in "abcd"
     ]
-    bundle = Plotted(plots.learning_curve(curve)).bundle[PLOTLY]
+    bundle = FigureOutput(plots.learning_curve(curve)).bundle[PLOTLY]
     assert all("--jp-" in trace["name"] for trace in bundle["data"])
     many = plots.confusion([[1] * 20] * 20, range(20))
-    assert "--jp-" in Plotted(many).bundle[PLOTLY]["data"][0]["colorbar"]["title"]["text"]
+    assert "--jp-" in FigureOutput(many).bundle[PLOTLY]["data"][0]["colorbar"]["title"]["text"]
 
 
 def many(kind: str, n: int = 20_000) -> Any:
@@ -123,7 +125,7 @@ def many(kind: str, n: int = 20_000) -> Any:
     "tstr learning_curve".split(),
 )
 def test_the_file_of_a_notebook_grows_by_less_than_100_kilobytes(kind: str) -> None:
-    shown = Plotted(many(kind))
+    shown = FigureOutput(many(kind))
     sizes = []
     for bundle in (shown.bundle, shown.static._repr_mimebundle_()):
         output = nbformat.v4.new_output("display_data", data=bundle)
@@ -134,6 +136,6 @@ def test_the_file_of_a_notebook_grows_by_less_than_100_kilobytes(kind: str) -> N
 
 
 def test_a_long_table_is_cut_and_says_how_long_it_is() -> None:
-    shown = Plotted(plots.balance({f"label {n}": 1 for n in range(400)}))
+    shown = FigureOutput(plots.balance({f"label {n}": 1 for n in range(400)}))
     assert "380 more rows" in shown.static.plain
     assert len(json.dumps(shown.bundle)) + len(shown.static.html) < 100_000

@@ -28,7 +28,7 @@ def test_one_line_measures_and_says_what_it_left_out(shell: Shell) -> None:
     out = shell.ip.run_line_magic("synth", line)
     plain = repr(out)
     assert " scores, 95 % intervals" in plain
-    assert "bound reviews_scores; kept in the session" in plain
+    assert "bound reviews_scores; saved in the session" in plain
     assert "an embedder (embed)" in plain
     table = shell["reviews_scores"]
     assert {"vocabulary", "self-BLEU-4", "label total variation"} <= set(table["metric"])
@@ -94,8 +94,8 @@ def test_two_versions_are_told_apart_or_not(shell: Shell) -> None:
         ("eval nothing", "nothing"),
         ("eval reviews --label tone --embedder none", "tone"),
         ("eval reviews --against gone", "gone"),
-        ("scores", "no scores are kept"),
-        ("scores reviews", "no scores are kept"),
+        ("scores", "no scores are stored"),
+        ("scores reviews", "no scores are stored"),
         ("scores a b", "evaluation"),
         ("scores a b c", "one or two"),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import by_column
-from synthkit.curate.marks.history import shuffled
+from synthkit.curate.marks.orders import shuffled
 from synthkit.models.fake import Fake
 from synthkit.notebook.output.provenance import of_id
 from tests.notebook.conftest import Shell
@@ -55,7 +55,7 @@ def test_another_order_is_another_funnel(shell: Shell, reviews: Any) -> None:
 
 def test_verdicts_are_remembered_and_shown_with_the_row(shell: Shell, reviews: Any) -> None:
     shell.run("%synth filter reviews --no-refusals --length 5-")
-    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session = shell.context.session
     said = {(part.label, part.value.split(",")[0]) for part in of_id(session, "c", {})}
     assert any(label == "dropped" and "refusal" in value for label, value in said)
     assert any(label == "kept" for label, _ in {(p.label, 0) for p in of_id(session, "a", {})})
@@ -64,7 +64,7 @@ def test_verdicts_are_remembered_and_shown_with_the_row(shell: Shell, reviews: A
 
 def test_a_row_is_traced_to_what_was_decided_of_it(shell: Shell, reviews: Any) -> None:
     shell.run("%synth filter reviews --no-refusals --length 5-")
-    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session = shell.context.session
     session.mark("c", "reject", by="ana", reason="no review")
     shown = shell.run("%synth trace c").split("\n\n")[0]
     assert re.search(r"dropped +refusal: speaks as an AI.*, by no refusals, of reviews", shown)
@@ -122,19 +122,26 @@ def test_mistakes_are_named_and_nothing_is_bound(
     assert "reviews_kept" not in shell.ip.user_ns
 
 
-def test_a_curation_is_shown_as_its_funnel(shell: Shell, reviews: Any) -> None:
-    shown = shell.run(f"import synthkit as sk\n{SIFT}")
-    assert re.search(r"6 +5 +1 +1 × too short", shown)
-    html = shell.ip.display_formatter.format(shell.ip.ev(SIFT))[0]["text/html"]
-    assert "<table>" in html
-    shell.ip.run_line_magic("unload_ext", "synthkit")
-    assert "Curation(5 kept, 1 dropped)" in shell.run(
-        "sk.curate.apply_filters(reviews, sk.curate.length(least=5))"
-    )
-    shell.ip.run_line_magic("load_ext", "synthkit")
+def test_the_value_of_a_cell_is_shown_as_html_also_without_the_extension(
+    shell: Shell, reviews: Any
+) -> None:
+    shell.run("%%synth facts --model fake --n 3\nTell a fact.")
+    shell.run("import synthkit as sk")
+    values = {
+        CURATION: "1 × too short",
+        "facts_run": "3 rows, 0 cached, 3 generated",
+        "sk.evaluate.report(reviews, metrics=['MTLD'])": "1 score, 95 % intervals",
+        "sk.evaluate.report(reviews, metrics=['MTLD'])['MTLD']": "MTLD",
+    }
+    for cell, text in values.items():
+        for command in ("unload_ext", "load_ext"):
+            shell.ip.run_line_magic(command, "synthkit")
+            data = shell.ip.display_formatter.format(shell.ip.ev(cell))[0]
+            assert "<table>" in data["text/html"]
+            assert text in data["text/html"]
 
 
-SIFT = "sk.curate.apply_filters(reviews, sk.curate.length(least=5))"
+CURATION = "sk.curate.apply_filters(reviews, sk.curate.length(least=5))"
 GOOD, BAD = "The soup was warm and good, table {}.", "Cold and late, never again, visit {}."
 
 
@@ -148,7 +155,7 @@ def marked(shell: Shell, n: int = 24) -> None:
     shell.ip.user_ns["numbers"] = pd.DataFrame({"i": range(60)})
     shell.run("%%synth first --model model --from numbers\nSay {{ i }}.")
     rows = shell["first"]
-    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session = shell.context.session
     for id, text in shuffled(list(zip(rows["id"], rows["text"], strict=True)), 0)[:n]:
         session.mark(id, "accept" if "warm" in text else "reject", by="ana")
 
@@ -164,7 +171,7 @@ def test_what_is_learned_is_named_versioned_and_used(shell: Shell) -> None:
     assert len(shell["first_kept"]) == 30
     assert shell["first_dropped"]["why"].str.startswith("learned: P(accept)").all()
     assert "version 1" in shell.run("%synth learn first --name polite")
-    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session = shell.context.session
     session.mark(shell["first"]["id"][59], "reject", by="bob")
     assert "version 2" in shell.run("%synth learn first --name polite")
     shell.run("%synth filter first --learned polite:1")
@@ -184,7 +191,7 @@ def test_the_next_generation_is_filtered_if_asked(shell: Shell) -> None:
 
 def test_marks_in_another_order_teach_but_do_not_measure(shell: Shell) -> None:
     marked(shell, 0)
-    session = shell.ip.magics_manager.registry["SynthMagics"].session
+    session = shell.context.session
     rows = shell["first"]
     for id, text in list(zip(rows["id"], rows["text"], strict=True))[:30]:
         session.mark(id, "accept" if "warm" in text else "reject", by="ana")

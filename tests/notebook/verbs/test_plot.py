@@ -14,7 +14,7 @@ from synthkit.core.errors import StoreError, SynthkitError, UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate import light, tstr
 from synthkit.notebook.output.figures import PLOTLY
-from synthkit.notebook.verbs import VERBS
+from synthkit.notebook.verbs._base import VERBS
 from synthkit.plots.registry import PLOTS
 from tests.notebook.conftest import Shell
 from tests.notebook.test_completion import complete
@@ -58,7 +58,7 @@ def drawn(shell: Shell) -> dict[str, Any]:
 
 
 def session(shell: Shell) -> sk.Session:
-    found: sk.Session = shell.ip.magics_manager.registry["SynthMagics"].session
+    found: sk.Session = shell.context.session
     return found
 
 
@@ -163,7 +163,7 @@ def test_agreement_and_accept_rates_are_of_the_marks(shell: Shell) -> None:
 
 
 def test_a_map_is_of_texts_coloured_by_a_label(table: Shell) -> None:
-    shown = table.run("%synth plot map reviews --embedder letters --text text --label mood")
+    shown = table.run("%synth plot map reviews --embedder letters --column text --label mood")
     assert [len(trace["x"]) for trace in drawn(table)["data"]] == [30, 10]
     assert "40 points in 2 groups" in shown
     assert "text embedded by letters, PCA" in shown
@@ -196,11 +196,11 @@ def test_columns_are_a_confusion_or_a_data_map(table: Shell) -> None:
         ("reliability reviews --outcome right", "needs --probability COLUMN"),
         ("reliability reviews --probability p --outcome mood", "true or false.*got 'good'"),
         ("reliability reviews", "column 'predicted' not found"),
-        ("tstr reviews", "expected what evaluate.tstr or evaluate.gain gives"),
+        ("tstr reviews", "expected a result of evaluate.tstr or evaluate.gain"),
         ("tstr nothing", "variable 'nothing' not found"),
         ("learning-curve reviews", "column 'source' not found"),
-        ("scores", "no scores are kept; %synth eval TABLE makes them"),
-        ("scores reviews", "no scores of 'reviews' are kept"),
+        ("scores", "no scores are stored; %synth eval TABLE computes them"),
+        ("scores reviews", "no scores of 'reviews' are stored"),
         ("scores reviews others", "evaluation 'reviews' not found"),
         ("accept-rates reviews", "run of 'reviews' not found"),
         ("confusion reviews --label mood", "needs --by COLUMN"),
@@ -214,9 +214,7 @@ def test_mistakes_are_named(table: Shell, line: str, told: str) -> None:
 
 
 def test_nothing_marked_is_said(table: Shell) -> None:
-    assert "No two annotators marked the same rows" in table.run(
-        "%synth plot agreement reviews"
-    )
+    assert "No two annotators marked the same rows" in table.run("%synth plot agreement reviews")
     table.ip.user_ns["model"] = sk.Fake("Soup.")
     table.run("%%synth soups --model model\nSay.")
     with pytest.raises(UsageError, match="no row of soups is marked; %synth mark soups"):
@@ -246,5 +244,5 @@ def test_kinds_tables_and_columns_are_completed_and_explained(table: Shell) -> N
     assert complete(table, "%synth plot balance reviews --lab") == [
         "%synth plot balance reviews --label"
     ]
-    assert list(PLOTS) == list(VERBS["plot"].arguments[0].kwds["choices"])  # type: ignore[index]
+    assert list(PLOTS) == list(VERBS["plot"].arguments[0].kwds["choices"])
     assert "accept-rates" in table.run("%synth plot --help")

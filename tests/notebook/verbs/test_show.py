@@ -109,7 +109,7 @@ def test_a_row_that_the_session_made_tells_where_it_comes_from(session: Session)
     )
     dropped = run.table.assign(why="near-duplicate of 8f3a")
     told = trail(TableView(dropped, name="dropped", session=session), 1)
-    assert (told["user"], told["as it came"]) == ("On soup.", "Warm.")
+    assert (told["user"], told["raw output"]) == ("On soup.", "Warm.")
     assert (told["id"], told["model"]) == (run.table["id"][1], "fake")
     assert told["dropped"] == "near-duplicate of 8f3a"
 
@@ -119,7 +119,7 @@ def test_a_row_from_elsewhere_says_that_nothing_is_known(session: Session) -> No
     table = [{"id": "0", "parent": "p1"}, {"id": "f" * 16, "parent": None}]
     view = TableView(table, name="t", session=session)
     told = trail(view, 0)
-    assert told["prompt"] == "this session has asked nothing that has this id"
+    assert told["prompt"] == "no request of this session has this id"
     assert (told["parent"], told["marks"]) == ("p1", "none yet")
     assert "parent" not in trail(view, 1)
 
@@ -128,7 +128,7 @@ def test_the_way_of_a_row_is_text_whatever_it_holds(session: Session) -> None:
     nasty = "<img src=x onerror=alert(1)>\x1b[31m\u202e\u200b" + "x" * 1_000_000
     run = generate("Hi.", model=Fake(lambda _: nasty), session=session)
     told = trail(TableView(run.table, name="t", session=session), 0)
-    start, length = told["as it came"]
+    start, length = told["raw output"]
     assert (len(start), length) == (100_000, len(nasty))
     assert start.startswith("<img src=x onerror=alert(1)>\x1b[31m\u202e\u200bxxx")
 

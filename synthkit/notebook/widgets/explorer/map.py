@@ -252,7 +252,7 @@ class TextMap:
         found = {n for n, one in enumerate(self.texts) if text in one.lower()}
         for name in self.colours:
             if name != self.column:
-                cells = map(expressions.text, self._cells(name))
+                cells = map(expressions.as_text, self._cells(name))
                 found.update(n for n, one in enumerate(cells) if text in one.lower())
         return sorted(found)
 
@@ -271,9 +271,7 @@ class TextMap:
 
     def _text_column(self, column: str | None, vectors: str | None) -> str | None:
         columns = tables.columns(self.table)
-        for name in (column, vectors):
-            if name is not None and name not in columns:
-                raise TableError(unknown("column", name, columns))
+        tables.check_columns(self.table, filter(None, (column, vectors)))
         if column is not None:
             return column
         lengths = {

@@ -11,7 +11,7 @@ import traitlets
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Ledger
-from synthkit.notebook.output.provenance import Part
+from synthkit.notebook.output.provenance import ProvenancePart
 from synthkit.notebook.widgets.grid.progress import Pace, RunProgress
 from synthkit.notebook.widgets.grid.rows import RowLog, ViewRow
 from synthkit.notebook.widgets.grid.widget import FIRST_ROWS, RowsView
@@ -21,8 +21,8 @@ PERIOD = 0.1
 BATCH = 50
 
 
-def _no_trail(_: int) -> Sequence[Part]:
-    return [Part("fact", "prompt", "this preview was opened without provenance")]
+def _no_trail(_: int) -> Sequence[ProvenancePart]:
+    return [ProvenancePart("fact", "prompt", "this preview was opened without provenance")]
 
 
 class Preview(RowsView):
@@ -55,7 +55,7 @@ class Preview(RowsView):
         stop: Callable[[], None] | None = None,
         *,
         id_of: Callable[[int], str] = str,
-        trail: Callable[[int], Sequence[Part]] = _no_trail,
+        trail: Callable[[int], Sequence[ProvenancePart]] = _no_trail,
         exact: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

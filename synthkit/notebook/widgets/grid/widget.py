@@ -16,13 +16,13 @@ import traitlets
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
-from synthkit.data.expressions import text as plain
-from synthkit.notebook.output.provenance import Part, of_id
+from synthkit.data.expressions import as_text
+from synthkit.notebook.output.provenance import ProvenancePart, of_id
 from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
     Query,
     RowSource,
-    TableSource,
+    TableRows,
     ViewRow,
     column_kinds,
     read_query,
@@ -66,7 +66,7 @@ class RowsView(Widget):
         self,
         name: str,
         rows: RowSource,
-        trail: Callable[[ViewRow], Sequence[Part]],
+        trail: Callable[[ViewRow], Sequence[ProvenancePart]],
         *,
         about: Mapping[str, Any],
         query: Query | None = None,
@@ -123,7 +123,7 @@ class RowsView(Widget):
         columns += [name for name in ("raw", "reason") if name in records[0]]
         room, rows = COPY_LENGTH, list[dict[str, Any]]()
         for record in records:
-            room -= sum(len(plain(record.get(name))) for name in columns)
+            room -= sum(len(as_text(record.get(name))) for name in columns)
             if rows and room < 0:
                 break
             rows.append(record)
@@ -189,7 +189,7 @@ class RowsView(Widget):
             reply = {"type": kind, "query": self.window.number, "index": index}
         if kind == "row":
             return {**reply, "row": self._wire(row, FULL_LENGTH)}
-        parts = [Part("fact", "rejected", row.reject[1])] if row.reject else []
+        parts = [ProvenancePart("fact", "rejected", row.reject[1])] if row.reject else []
         parts += self._trail(row)
         wired = [[part.kind, part.label, clipped(part.value, FULL_LENGTH)] for part in parts]
         return {**reply, "parts": wired}
@@ -253,11 +253,11 @@ class TableView(RowsView):
         columns: Sequence[str] | None = None,
         where: str = "",
     ) -> None:
-        rows = TableSource(table, columns)
+        rows = TableRows(table, columns)
         query = Query(where=where)
         query.check(rows)
 
-        def trail(row: ViewRow) -> Sequence[Part]:
+        def trail(row: ViewRow) -> Sequence[ProvenancePart]:
             (id,) = rows.ids(row.position, row.position + 1)
             return of_id(session, str(id), row.cells or {})
 

@@ -1,12 +1,11 @@
-"""The prompt lab in the notebook: the kernel's half of what ``%synth lab`` shows.
+"""The widget of ``%synth lab``: a prompt lab to run, compare, edit and mark.
 
-The browser has one page of rows at a time; whatever it shows of them is cut to what a cell of the
-matrix holds, and the whole of one cell is sent when it is opened.
+The front end has one page of rows at a time, with long texts cut. A whole cell is sent when it is
+opened.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,21 +17,36 @@ import traitlets
 
 from synthkit.core.errors import UsageError
 from synthkit.core.static_output import StaticOutput
-from synthkit.lab.cells import Column
-from synthkit.lab.lab import SHOWS, Laboratory, Show
+from synthkit.lab.cells import LabColumn
+from synthkit.lab.lab import SHOWS, PromptLab
 from synthkit.notebook.output.lab_summary import static
-from synthkit.notebook.widgets.base import Widget
-from synthkit.notebook.widgets.lab import state as matrix
+from synthkit.notebook.widgets.base import Widget, fitting
+from synthkit.notebook.widgets.lab.state import (
+    PAGE,
+    LabView,
+    estimate_parts,
+    lab_state,
+    page,
+    slots,
+    whole_cell,
+)
 
 PERIOD = 0.15
-"""Seconds between two messages while a lab runs, at least."""
+"""Least seconds between two messages while a lab runs."""
 FIRST_BYTES = 10_000
 
 
 class Lab(Widget):
-    """A prompt lab to see and to work in: variants x inputs x models, diffs, checks and marks.
+    """A widget with a prompt lab: variants x inputs x models, diffs, checks and marks.
 
-    Takes what :class:`synthkit.lab.lab.Laboratory` takes; ``laboratory`` is that one.
+    Parameters
+    ----------
+    prompts, options : those of :class:`~synthkit.lab.lab.PromptLab`.
+    lab : a prompt lab to show, in place of them.
+
+    Attributes
+    ----------
+    changed : called after each change, from any thread.
 
     Examples
     --------
@@ -55,36 +69,33 @@ class Lab(Widget):
         self,
         prompts: Sequence[str] | Mapping[str, str] | str = (),
         *,
-        laboratory: Laboratory | None = None,
+        lab: PromptLab | None = None,
         **options: Any,
     ) -> None:
-        self.laboratory = laboratory or Laboratory(prompts, **options)
+        self.lab = lab or PromptLab(prompts, **options)
         self.changed: Callable[[], None] = lambda: None
-        """Called after each change, from any thread."""
-        self._show: Show = "all"
-        self._start = 0
-        self._blind = False
+        self._view = LabView()
         self._stop = threading.Event()
         self._lock = threading.RLock()
         self._pushed = self._took = 0.0
         self._estimate: list[str] = []
-        super().__init__(about={"name": self.laboratory.name})
+        super().__init__(about={"name": self.lab.name})
         self._push()
 
     def __repr__(self) -> str:
-        return f"Lab({self.laboratory.name!r})"
+        return f"Lab({self.lab.name!r})"
 
     def run(self) -> None:
-        """Ask for every cell that has no answer; returns when that is done or stopped."""
+        """Run every cell without a completion; returns when that is done or stopped."""
         self._stop.clear()
         try:
-            self.laboratory.run(stop=self._stop, changed=self._now_and_then)
+            self.lab.run(stop=self._stop, changed=self._push_now_and_then)
         finally:
             self._push()
 
     def start(self) -> None:
-        """Run behind the notebook."""
-        if self.laboratory.running:
+        """Run in the background."""
+        if self.lab.running:
             raise UsageError("this lab is running already; stop it first, or wait.")
 
         def work() -> None:
@@ -93,118 +104,113 @@ class Lab(Widget):
             except Exception as error:
                 self.fail(error)
 
-        threading.Thread(target=work, name=f"synthkit-{self.laboratory.name}", daemon=True).start()
+        threading.Thread(target=work, name=f"synthkit-{self.lab.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """End the run with what is done."""
+        """Stop the run, and keep what is done."""
         self._stop.set()
         self._push()
 
     def close(self) -> None:
-        """Let the view go, and end the run with what is done."""
+        """Close the view, and stop the run."""
         self._stop.set()
         super().close()
 
     @property
     def results(self) -> Any:
         """A DataFrame with one row for each cell."""
-        return self.laboratory.results
+        return self.lab.results
 
     def ranking(self) -> Any:
         """A DataFrame with one row for each variant and model, the best first."""
-        return self.laboratory.ranking()
+        return self.lab.ranking()
 
     @property
-    def winner(self) -> Column | None:
-        """The variant and model that rank first; ``None`` while nothing is marked or checked."""
-        return self.laboratory.winner
+    def winner(self) -> LabColumn | None:
+        """The variant and model that rank first; ``None`` without marks and verdicts."""
+        return self.lab.winner
 
     @property
     def static(self) -> StaticOutput:
-        """What stays in the notebook: the ranking, and the first rows of the matrix."""
-        return static(self.laboratory)
+        """The static output: the ranking, and the first rows of the matrix."""
+        return static(self.lab)
 
-    # what is sent
-
-    def _now_and_then(self) -> None:
-        """Push while a lab runs, but never for more than a tenth of the time."""
+    def _push_now_and_then(self) -> None:
+        """Send the state while a lab runs, for at most a tenth of the time."""
         with self._lock:
             if time.monotonic() - self._pushed >= max(PERIOD, 10 * self._took):
                 self._push()
 
     def _push(self) -> None:
         with self._lock:
-            began = time.monotonic()
-            lab = self.laboratory
-            page = matrix.page(lab, self._show, self._start, self._blind)
-            self._start = page["start"]
-            if not lab.running:
-                self._estimate = matrix.told(lab.estimate())
-            self.first = _fitting(page)
+            start = time.monotonic()
+            rows = page(self.lab, self._view)
+            self._view = replace(self._view, start=rows["start"])
+            if not self.lab.running:
+                self._estimate = estimate_parts(self.lab.estimate())
+            self.first = rows | {"rows": fitting(rows["rows"], FIRST_BYTES)}
             self.state = {
-                **matrix.state(lab, self._blind),
-                "stopping": lab.running and self._stop.is_set(),
+                **lab_state(self.lab, self._view.blind),
+                "stopping": self.lab.running and self._stop.is_set(),
                 "estimate": self._estimate,
             }
-            self.send({"type": "page", **page})
+            self.send({"type": "page", **rows})
             self._pushed = time.monotonic()
-            self._took = self._pushed - began
+            self._took = self._pushed - start
         self.changed()
-
-    # what is received
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         kind, view = content.get("type"), content.get("view")
         if kind == "page":
             self._turn(content)
         elif kind == "variant":
-            return {"type": "variant", "view": view, "variant": self._full(str(content["key"]))}
+            return {"type": "variant", "view": view, "variant": self._whole(str(content["key"]))}
         elif kind in ("edit", "add"):
-            return {"view": view, **self._edited(content)}
+            return {"view": view, **self._edit(content)}
         elif kind in ("cell", "mark", "comment", "use"):
-            reply = self._about_cell(content)
+            reply = self._act_on_cell(content)
             return None if reply is None else {"view": view, **reply}
-        elif not self._done(content):
-            raise UsageError(f"the lab got a message that it does not know: {content!r}.")
+        else:
+            return self._act(content)
         return None
 
     def _turn(self, content: Mapping[str, Any]) -> None:
-        show = content.get("show", self._show)
-        self._show = show if show in SHOWS else "all"
-        self._start = max(0, int(content.get("start", 0))) // matrix.PAGE * matrix.PAGE
-        self.laboratory.marking.refresh()
+        show = content.get("show", self._view.show)
+        start = max(0, int(content.get("start", 0))) // PAGE * PAGE
+        self._view = replace(self._view, show=show if show in SHOWS else "all", start=start)
+        self.lab.annotator.refresh()
         self._push()
 
-    def _about_cell(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
-        row = int(content.get("row", 0))
-        slots = matrix.slots(self.laboratory, row, self._blind)
-        slot = int(content["slot"])
-        if not (0 <= row < len(self.laboratory.rows) and 0 <= slot < len(slots)):
-            raise UsageError("this cell is no longer there; look at the matrix anew.")
-        column = slots[slot]
+    def _act_on_cell(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        lab, blind = self.lab, self._view.blind
+        row, slot = int(content.get("row", 0)), int(content["slot"])
+        columns = slots(lab, row, blind)
+        if not (0 <= row < len(lab.rows) and 0 <= slot < len(columns)):
+            raise UsageError("this cell no longer exists; the matrix has changed.")
+        column = columns[slot]
         match content:
             case {"type": "cell"}:
-                whole = matrix.whole(self.laboratory, row, column, self._blind)
-                return {"type": "cell", "row": row, "slot": slot, "cell": whole}
+                cell = whole_cell(lab, row, column, blind)
+                return {"type": "cell", "row": row, "slot": slot, "cell": cell}
             case {"type": "mark", "label": str(label)}:
-                self.laboratory.mark(row, column, label)
+                lab.mark(row, column, label)
             case {"type": "comment", "text": str(text)}:
-                self.laboratory.comment(row, column, text.strip())
+                lab.comment(row, column, text.strip())
             case {"type": "use"}:
-                if self._blind:
-                    raise UsageError("the lab is blind: see the names first, then use one.")
-                return {"type": "offer", "text": self.laboratory.source(column)}
+                if blind:
+                    raise UsageError("the lab is blind: show the names first, then use a variant.")
+                return {"type": "offer", "text": lab.source(column)}
         self._push()
         return None
 
-    def _edited(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """What came of an edit: applied, or refused with the reason; nothing is changed then."""
-        lab, key = self.laboratory, str(content.get("key", ""))
+    def _edit(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply an edit, or refuse it with the reason; nothing is changed then."""
+        lab, key = self.lab, str(content.get("key", ""))
         prompt = content.get("prompt")
         if prompt is None:
-            made = lab.add(key)
+            variant = lab.add(key)
             self._push()
-            return {"type": "applied", "key": made.key, "edit": True}
+            return {"type": "applied", "key": variant.key, "edit": True}
         try:
             sampling = replace(
                 lab.variant(key).sampling,
@@ -213,34 +219,32 @@ class Lab(Widget):
             )
             name = " ".join(str(content.get("name", "")).split())
             if content["type"] == "add":
-                made = lab.add(key, prompt=str(prompt), name=name, sampling=sampling)
+                variant = lab.add(key, prompt=str(prompt), name=name, sampling=sampling)
             else:
-                made = lab.edit(key, str(prompt), sampling=sampling, name=name)
+                variant = lab.edit(key, str(prompt), sampling=sampling, name=name)
         except UsageError as error:
             return {"type": "refused", "message": str(error)}
         self._push()
-        return {"type": "applied", "key": made.key}
+        return {"type": "applied", "key": variant.key}
 
-    def _full(self, key: str) -> dict[str, Any]:
-        """A variant as its editor takes it: whole, with all its versions."""
-        one = self.laboratory.variant(key)
-        return {
-            "key": one.key,
-            "name": one.name,
-            "at": one.at,
-            "versions": [[v.prompt, *matrix.numbers(v.sampling)] for v in one.versions],
-        }
+    def _whole(self, key: str) -> dict[str, Any]:
+        """A variant for its editor, with all its versions."""
+        variant = self.lab.variant(key)
+        versions = [
+            [one.prompt, one.sampling.temperature, one.sampling.max_tokens]
+            for one in variant.versions
+        ]
+        return {"key": key, "name": variant.name, "at": variant.at, "versions": versions}
 
-    def _done(self, content: Mapping[str, Any]) -> bool:
-        """Whether the message asked for something that is known, and was done."""
-        lab = self.laboratory
+    def _act(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        lab = self.lab
         match content:
             case {"type": "run"}:
                 self.start()
-                return True
+                return None
             case {"type": "stop"}:
                 self.stop()
-                return True
+                return None
             case {"type": "undo"}:
                 lab.undo()
             case {"type": "delete", "key": str(key)}:
@@ -250,31 +254,21 @@ class Lab(Widget):
             case {"type": "baseline", "key": str(key)}:
                 lab.set_baseline(key)
             case {"type": "blind", "on": bool(on)}:
-                self._blind = on
-                if on and self._show == "different":
-                    self._show = "all"
+                # differences from the baseline would show which variant made an output
+                hidden = on and self._view.show == "different"
+                show = "all" if hidden else self._view.show
+                self._view = replace(self._view, blind=on, show=show)
             case _:
-                return False
+                return super()._reply(content)
         self._push()
-        return True
+        return None
 
 
 def _number(what: str, text: Any, kind: type[int] | type[float]) -> Any:
-    """The number in a field of the editor; ``None`` if it is empty."""
+    """The number in a field of the editor; ``None`` if the field is empty."""
     if str(text).strip() == "":
         return None
     try:
         return kind(str(text))
     except ValueError:
         raise UsageError(f"{what} must be a number; got {text!r}.") from None
-
-
-def _fitting(page: Mapping[str, Any]) -> dict[str, Any]:
-    """As many of a page's rows as a trait may hold: it is saved with the notebook."""
-    room, rows = FIRST_BYTES, []
-    for row in page["rows"]:
-        room -= len(json.dumps(row, ensure_ascii=False).encode())
-        if room < 0:
-            break
-        rows.append(row)
-    return {**page, "rows": rows}

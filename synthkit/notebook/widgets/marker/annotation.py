@@ -13,7 +13,10 @@ from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.formatting import thousands
 from synthkit.core.types import Mark
-from synthkit.curate.marks import history as logs
+from synthkit.curate.marks.decisions import label_pairs
+from synthkit.curate.marks.history import History, current_marks, is_edited
+from synthkit.curate.marks.orders import sample_ids, shuffled
+from synthkit.curate.marks.tables import marks_frame, split_by_marks
 from synthkit.data.results import Curation
 from synthkit.evaluate.raters.agreement import cohen_kappa, confusion
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
@@ -59,7 +62,7 @@ class Annotation:
         self.annotator = Annotator(
             store, log, by=by, task=task, round=2 if again else 1, clock=clock
         )
-        self.first = logs.History(log, by=by, task=task) if again else self.history
+        self.first = History(log, by=by, task=task) if again else self.history
         self.scope = self._sample(again, seed) if again else list(table.ids)
         self._within = set(self.scope)
         self.counts = Counter(
@@ -76,7 +79,7 @@ class Annotation:
         return self.table.name
 
     @property
-    def history(self) -> logs.History:
+    def history(self) -> History:
         """The annotator's marks of this task and round."""
         return self.annotator.history
 
@@ -97,12 +100,12 @@ class Annotation:
         It has the marks of all annotators and both rounds of this task. ``at`` is in UTC. A column
         ``edited_<column>`` holds the edited texts of a column, if there are any.
         """
-        return logs.frame(logs.standing(self._log()).values())
+        return marks_frame(current_marks(self._log()).values())
 
     @property
     def curation(self) -> Curation:
         """The table split by all annotators' marks of this task."""
-        return logs.split(self.table.table, self._log())
+        return split_by_marks(self.table.table, self._log())
 
     @property
     def kept(self) -> Any:
@@ -170,7 +173,7 @@ class Annotation:
         of the share; ``kappa`` is Cohen's, NaN where it is undefined.
         """
         looks: dict[tuple[str, int], dict[str, Mark]] = {}
-        for mark in logs.standing(self._log()).values():
+        for mark in current_marks(self._log()).values():
             looks.setdefault((mark.by, mark.round), {})[mark.id] = mark
         people = sorted(by for by, round in looks if round == 1)
         pairs = [((by, 1), (by, 2)) for by in people if (by, 2) in looks]
@@ -219,7 +222,7 @@ class Annotation:
         here = (self.history.task, 1)
         return [
             mark
-            for mark in logs.standing(log).values()
+            for mark in current_marks(log).values()
             if mark.label and mark.by != self.history.by and (mark.task, mark.round) == here
         ]
 
@@ -234,13 +237,13 @@ class Annotation:
             )
         # rows that were started stay in the sample, even if more rows have been marked since
         started = [id for id in seen if id in self.history.current]
-        rest = [id for id in logs.sample(seen, len(seen), seed) if id not in set(started)]
-        return logs.shuffled([*started, *rest][: max(n, len(started))], seed)
+        rest = [id for id in sample_ids(seen, len(seen), seed) if id not in set(started)]
+        return shuffled([*started, *rest][: max(n, len(started))], seed)
 
 
 def agreement(first: Mapping[str, Mark], second: Mapping[str, Mark]) -> dict[str, Any]:
     """How far two looks at the same rows agree: n, share, low, high, kappa."""
-    pairs = logs.pairs(first, second)
+    pairs = label_pairs(first, second)
     agreed = sum(one == two for one, two in pairs)
     low, high = wilson(agreed, len(pairs))
     share = agreed / len(pairs) if pairs else float("nan")
@@ -250,7 +253,7 @@ def agreement(first: Mapping[str, Mark], second: Mapping[str, Mark]) -> dict[str
 
 def described(mark: Mark) -> str:
     """A mark in words: its label, edit, flag and reason."""
-    edited = "edited" if logs.is_edited(mark) else ""
+    edited = "edited" if is_edited(mark) else ""
     parts = [mark.label or "no label", edited, "flagged" if mark.flag else ""]
     text = ", ".join(filter(None, parts))
     return f"{text}: {mark.reason}" if mark.reason else text

@@ -12,7 +12,7 @@ from synthkit.core.formatting import thousands
 if TYPE_CHECKING:
     from synthkit.core.types import Mark
     from synthkit.curate.marks.learned_filter import LearnedFilter
-    from synthkit.curate.marks.precision_recall import Estimate, Report
+    from synthkit.curate.marks.precision_recall import LearningReport, ShareEstimate
     from synthkit.stats.classifier import Embed
 
 AHEAD = 32
@@ -97,7 +97,7 @@ class Learner:
         ]
 
 
-def report_line(report: Report, separator: str = "   ") -> str:
+def report_line(report: LearningReport, separator: str = "   ") -> str:
     """A report on a learned filter in one line.
 
     Examples
@@ -119,7 +119,7 @@ def report_line(report: Report, separator: str = "   ") -> str:
     return separator.join(filter(None, parts))
 
 
-def report_rows(report: Report) -> list[dict[str, Any]]:
+def report_rows(report: LearningReport) -> list[dict[str, Any]]:
     """A report as the rows of a table: names, and values with 95 % intervals."""
     values = {
         "marks": f"{report.marks} of {thousands(report.rows)} rows",
@@ -140,7 +140,7 @@ def report_rows(report: Report) -> list[dict[str, Any]]:
     return [{"what": name, "value": value} for name, value in values.items()]
 
 
-def _needed(report: Report) -> str:
+def _needed(report: LearningReport) -> str:
     from synthkit.curate.marks.learning import LEAST, OF_EACH
 
     n = max(LEAST - report.marks, 0)
@@ -151,6 +151,6 @@ def _needed(report: Report) -> str:
     return f"too few marks: {rows}{among}"
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: ShareEstimate) -> str:
     value = "–" if estimate.value is None else f"{estimate.value:.2f}"
     return f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"

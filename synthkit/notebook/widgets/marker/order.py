@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import contested, shuffled, uncertain
+from synthkit.curate.marks.orders import contested_first, shuffled, uncertain_first
 from synthkit.notebook.widgets.marker.learning import Learner
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
 
@@ -89,10 +89,10 @@ def sorter(
                 return shuffled(scope, seed)
             case "uncertain":
                 assert score is not None
-                return uncertain(scope, _scores(table, scope, score, marks))
+                return uncertain_first(scope, _scores(table, scope, score, marks))
             case "disagreement":
                 found = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
-                return contested(scope, found or judgements())
+                return contested_first(scope, found or judgements())
         return list(scope)
 
     return sort

@@ -5,7 +5,7 @@ import { make } from "./dom";
 /** A number, a text, nothing, or the start of a long text with its whole length. */
 export type Cell = string | number | null | [text: string, length: number];
 
-// The same list as _UNSEEN in output/tables.py, where it is explained.
+// The same list as _UNSEEN in core/formatting.py, where it is explained.
 const UNSEEN = new RegExp(
   "([\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
     "\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb" +

@@ -1,0 +1,226 @@
+"""An OpenAI-compatible server: its address, key, headers and limits, and its refusals as errors."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from synthkit.core.errors import EndpointError, UsageError
+from synthkit.models.openai.transport import merge_headers
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+_PRINTABLE = "([!-~\xa1-\xff]([ -~\xa0-\xff]*[!-~\xa1-\xff])?)?"
+_SECRET = re.compile("auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+_HINTS = {
+    401: " Check the key: api_key_env names the environment variable that holds it.",
+    403: " The key may not use this model or address.",
+    404: " Check base_url (it usually ends in /v1) and the model's name.",
+    407: " Check the proxy that the environment names.",
+} | dict.fromkeys((301, 302, 303, 307, 308), " Give that address as base_url.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An OpenAI-compatible server and how to use it. Create one with :func:`connect`.
+
+    Parameters
+    ----------
+    concurrency : most requests in flight.
+    timeout : seconds for one try.
+    max_retries : further tries after the first.
+    """
+
+    base_url: str
+    api_key: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    concurrency: int
+    timeout: float
+    max_retries: int
+
+    def identity(self) -> dict[str, Any]:
+        """The parts of a fingerprint that name this server: base URL and public query."""
+        query = {name: value for name, value in self.query.items() if not _SECRET.search(name)}
+        return {"base_url": self.base_url} | ({"query": query} if query else {})
+
+    def redact(self, text: str) -> str:
+        """``text`` with the key and other secrets replaced, in case the server repeats them."""
+        values = [("key", self.api_key or ""), *self.headers.items(), *self.query.items()]
+        for name, value in values:
+            secret = value.rpartition(" ")[2]
+            # a short one is a placeholder, such as "EMPTY"
+            if _SECRET.search(name) and len(secret) >= 8:
+                text = text.replace(secret, "[key]")
+        return text
+
+    def refusal(self, url: str, status: int, words: str, body: str) -> EndpointError:
+        """The error for a response that ends a run, also an ``openai`` error of the same status."""
+        import httpx2
+        import openai
+
+        words, body = self.redact(words), self.redact(body)
+        kinds = {
+            400: openai.BadRequestError,
+            401: openai.AuthenticationError,
+            403: openai.PermissionDeniedError,
+            404: openai.NotFoundError,
+            422: openai.UnprocessableEntityError,
+            429: openai.RateLimitError,
+        }
+        kind = kinds.get(status, openai.APIStatusError)
+        hint = _HINTS.get(status, "")
+        message = f"{self.base_url} refused ({status}): {words}{hint}"
+        # without an __init__ of its own, OSError would take the arguments
+        members = {"__module__": __name__, "__init__": kind.__init__}
+        both: Any = type(kind.__name__, (EndpointError, kind), members)
+        response = httpx2.Response(status, content=body, request=httpx2.Request("POST", url))
+        error: EndpointError = both(message, response=response, body=_detail(body))
+        error.status = status
+        return error
+
+
+def _detail(body: str) -> Any:
+    """The part of a refusal that the SDK's errors carry as their ``body``."""
+    try:
+        detail = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return detail.get("error", detail) if isinstance(detail, dict) else detail
+
+
+def connect(
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    api_key_env: str | None = None,
+    ask_key: bool = False,
+    organization: str | None = None,
+    project: str | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    default_query: Mapping[str, str] | None = None,
+    concurrency: int = 64,
+    timeout: float = 600.0,
+    max_retries: int = 3,
+) -> Server:
+    """The server at an address. Nothing is sent yet.
+
+    Missing settings come from the variables that the ``openai`` SDK reads: ``OPENAI_BASE_URL``,
+    ``OPENAI_API_KEY``, ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``. Your own server needs no key.
+    Unlike in the SDK, the key in ``OPENAI_API_KEY`` is not sent to a ``base_url`` given here.
+
+    Parameters
+    ----------
+    api_key_env : name of the environment variable that holds the key. Prefer it to ``api_key``,
+        which stays in the notebook.
+    ask_key : ask for the key with ``getpass``; it is kept in memory only.
+    concurrency : most requests in flight; fewer while the server answers 429.
+    timeout : seconds for one try.
+    max_retries : further tries after the first.
+
+    Raises
+    ------
+    UsageError
+        If a key is needed and missing, or a setting is out of its range.
+    """
+    if concurrency < 1 or max_retries < 0 or timeout <= 0:
+        raise UsageError(
+            "concurrency must be at least 1, max_retries at least 0 and timeout above 0; got "
+            f"{concurrency}, {max_retries} and {timeout}."
+        )
+    address = _address(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
+    key = _key(address, api_key, api_key_env, ask_key)
+    account = {
+        "Authorization": f"Bearer {key}" if key else None,
+        "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
+        "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
+    }
+    headers = merge_headers(
+        {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
+        {header: value for header, value in account.items() if value},
+        default_headers or {},
+    )
+    for header, value in headers.items():
+        _check_header(header, value)
+    return Server(
+        base_url=address,
+        api_key=key,
+        headers=headers,
+        query=dict(default_query or {}),
+        concurrency=concurrency,
+        timeout=timeout,
+        max_retries=max_retries,
+    )
+
+
+def _check_header(header: str, value: str) -> None:
+    if not re.fullmatch(r"[!#-'*+.0-9A-Z^-z|~-]+", header) or not re.fullmatch(_PRINTABLE, value):
+        what = "the key" if header == "Authorization" else f"the header {header!r}"
+        raise UsageError(
+            f"{what} has a character that HTTP cannot carry. A line break, a space at an end or a "
+            "typographic quote may have been copied with it."
+        )
+
+
+def _address(address: str) -> str:
+    """A base URL without its trailing slash.
+
+    Raises
+    ------
+    UsageError
+        If it is not an ``http`` or ``https`` URL, or has a user, a query or a fragment.
+    """
+    plain = address.strip().rstrip("/")
+    try:
+        parts = urlsplit(plain)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or not re.fullmatch("[!-~]+", plain):
+        raise UsageError(
+            "base_url must be an address such as http://127.0.0.1:8000/v1, in plain ASCII; "
+            f"got {address!r}."
+        )
+    if "@" in parts.netloc:
+        raise UsageError(
+            "base_url is stored with each completion, so it must contain no user or password. Use "
+            "api_key_env or default_headers instead."
+        )
+    if parts.query or parts.fragment:
+        raise UsageError(f"base_url must end with its path; use default_query; got {address!r}.")
+    return plain
+
+
+def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str | None:
+    if ask:
+        return getpass.getpass(f"Key for {address}: ").strip() or None
+    if api_key is not None:
+        return api_key.strip() or None
+    if env is not None:
+        if not os.environ.get(env):
+            raise UsageError(
+                f"the environment variable {env!r} is not set. Set it before the kernel starts, "
+                "or use ask_key=True."
+            )
+        return os.environ[env].strip()
+    found = os.environ.get("OPENAI_API_KEY", "").strip()
+    if address != DEFAULT_BASE_URL:
+        # that variable is meant for the SDK's server or for OPENAI_BASE_URL, not for any address
+        return (
+            found if os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") == address else None
+        )
+    if not found:
+        raise UsageError(
+            f"{DEFAULT_BASE_URL} needs a key: set OPENAI_API_KEY, or use api_key_env= or "
+            "ask_key=True. For your own server give base_url=."
+        )
+    return found

@@ -1,0 +1,116 @@
+"""Model schemes: what comes before the colon of a spec, and ``load_model``, which reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from synthkit.core.errors import ModelNotFound, UsageError, unknown
+from synthkit.core.registry import Registry
+from synthkit.core.types import Model
+from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.store.store import Store
+
+MODEL_SCHEMES: Registry[Callable[..., Model]] = Registry(
+    "model scheme", decorator="model_scheme", package="synthkit.models"
+)
+"""Scheme -> factory: those of synthkit, of installed packages and of the notebook."""
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+def model_scheme(scheme: str) -> Callable[[Factory], Factory]:
+    """Register a factory of models for ``load_model("scheme:name", ...)``: a decorator.
+
+    The factory takes the name (``""`` if there is none) and the options of ``load_model`` as
+    keyword arguments; a parameter ``store`` receives the session's store, or ``None``.
+
+    Examples
+    --------
+    >>> from synthkit.models.fake import Fake
+    >>> @model_scheme("echo")
+    ... def echo(name, *, prefix=""):
+    ...     '''A model that repeats the prompt.'''
+    ...     return Fake(lambda request: prefix + request.messages[-1].content, name=name)
+    >>> load_model("echo:x", prefix="> ").name
+    'x'
+    >>> MODEL_SCHEMES.remove("echo")
+    """
+
+    def register(factory: Factory) -> Factory:
+        MODEL_SCHEMES.add(scheme, factory, factory)
+        return factory
+
+    return register
+
+
+def model_specs() -> list[str]:
+    """What ``load_model`` takes: catalog names, and schemes with a colon. Imports no model."""
+    names = [entry.name for entry in CATALOG.values() if entry.kind == "instruct"]
+    return names + [f"{scheme}:" for scheme in MODEL_SCHEMES if scheme != "catalog"]
+
+
+def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Model:
+    """The model that ``spec`` names.
+
+    Parameters
+    ----------
+    spec : ``"smollm2"`` or another name of the catalog; ``"hf:<repo id or folder>"`` for anything
+        transformers loads; ``"openai:<name>"`` for an endpoint; ``"fake"``; ``"replay"`` or
+        ``"replay:<name>"`` for the completions in a session; or a scheme that :func:`model_scheme`
+        registered.
+    store : where a replay finds its completions.
+    options : of the scheme: see :func:`synthkit.models.openai.model.endpoint`,
+        :func:`synthkit.models.transformers.model.load_local`,
+        :class:`synthkit.models.fake.Fake`.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is no such model or scheme; lists what there is.
+    UsageError
+        If the scheme has no such option.
+
+    Examples
+    --------
+    >>> load_model("fake").name
+    'fake'
+    """
+    scheme, _, name = spec.partition(":")
+    if spec in CATALOG:
+        scheme, name = "catalog", spec
+    if scheme not in MODEL_SCHEMES:
+        raise ModelNotFound(
+            unknown("model", spec, model_specs())
+            + " A name follows the colon, such as 'openai:gpt-4.1-mini'."
+        )
+    factory: Callable[..., Model] = MODEL_SCHEMES[scheme]
+    if "store" in parameter_names(factory):
+        options["store"] = store
+    return create(factory, name, options, f"a model {spec!r}")
+
+
+def parameter_names(factory: Callable[..., Any]) -> list[str]:
+    """The names of a factory's parameters."""
+    import inspect
+
+    return list(inspect.signature(factory).parameters)
+
+
+T = TypeVar("T")
+
+
+def create(factory: Callable[..., T], name: str, options: dict[str, Any], what: str) -> T:
+    """What a factory makes of a name and options.
+
+    Raises
+    ------
+    UsageError
+        If it has no such option.
+    """
+    try:
+        return factory(name, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" in str(error):
+            raise UsageError(f"{what} has no such option: {error}.") from None
+        raise

@@ -1,0 +1,113 @@
+"""Turn requests into rows to decode and texts to score, as the list of requests grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Completion, Request
+from synthkit.models.transformers import chat_template, sampling
+from synthkit.models.transformers.batching import DecodingRow
+from synthkit.models.transformers.scoring import ScoredText, prepare
+from synthkit.models.transformers.weights import Engine
+
+DEFAULT_TOKENS = 1024
+"""Most tokens of a completion whose request does not set ``max_tokens``."""
+
+
+class Intake:
+    """Takes requests a window at a time.
+
+    Parameters
+    ----------
+    requests : may grow.
+    check : raises for requests that cannot work; called before they are taken.
+    name : the model's, for messages.
+    raw : whether prompts are continued without a chat template.
+    rows : most rows that decode together.
+
+    Attributes
+    ----------
+    waiting : rows that no batch has taken yet.
+    texts : texts that are not scored yet.
+    """
+
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        engine: Engine,
+        check: Callable[[], None],
+        *,
+        name: str,
+        raw: bool,
+        rows: int,
+    ) -> None:
+        self.requests, self.engine, self.check = requests, engine, check
+        self.name, self.raw, self.rows = name, raw, rows
+        self.waiting: list[DecodingRow] = []
+        self.texts: list[ScoredText] = []
+        self.taken = 0
+
+    def refill(self) -> Iterator[tuple[int, Completion]]:
+        """Take further requests if few rows wait; yields the completions of those that cannot run.
+
+        A window is sorted by length, longest first, so that prompts of similar length are read
+        together and long ones do not remain at the end.
+        """
+        self.check()
+        while self.taken < len(self.requests) and len(self.waiting) < self.rows:
+            window = range(self.taken, min(self.taken + 4 * self.rows, len(self.requests)))
+            self.taken = window.stop
+            rows = []
+            for position in window:
+                request = self.requests[position]
+                row: DecodingRow | ScoredText | Completion
+                if request.answer is None:
+                    row = self._row(request, position)
+                else:
+                    row = prepare(request, position, self.engine, name=self.name, raw=self.raw)
+                if isinstance(row, Completion):
+                    yield position, row
+                elif isinstance(row, ScoredText):
+                    self.texts.append(row)
+                else:
+                    rows.append(row)
+            rows.sort(key=lambda row: -len(row.prompt))
+            self.waiting += rows
+
+    def _row(self, request: Request, position: int) -> DecodingRow | Completion:
+        """The row of a request, or a completion that says why it cannot run."""
+        engine = self.engine
+        try:
+            prompt, ends = chat_template.prompt(
+                request, engine.tokenizer, engine.ends, raw=self.raw
+            )
+        except UsageError as error:
+            return _refused(0, f"{self.name}: {error}")
+        if not prompt:
+            return _refused(0, "the prompt is empty; give the model at least one word")
+        left = engine.context - len(prompt)
+        if left < 1:
+            return _refused(
+                len(prompt),
+                f"the prompt has {len(prompt)} tokens, but {self.name} reads at most "
+                f"{engine.context - 1} and writes the rest; shorten it",
+            )
+        knobs = sampling.knobs(request.sampling)
+        matcher = None
+        if request.schema is not None:
+            matcher = engine.matchers().matcher(request.schema)
+        return DecodingRow(
+            position=position,
+            request=request,
+            prompt=prompt,
+            knobs=knobs,
+            most=min(request.sampling.max_tokens or DEFAULT_TOKENS, left),
+            ends=ends,
+            matcher=matcher,
+            bias=engine.bias(knobs.token_bias, ends) if knobs.token_bias else None,
+        )
+
+
+def _refused(prompt_tokens: int, why: str) -> Completion:
+    return Completion(text="", finish="error", prompt_tokens=prompt_tokens, error=why)

@@ -1,0 +1,173 @@
+"""``%%synth``: from a line and a cell to a job, and from its run to variables and outputs."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+from IPython.display import display
+
+from synthkit.core.environment import interactive
+from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.formatting import thousands
+from synthkit.core.static_output import StaticOutput
+from synthkit.data import tables
+from synthkit.data.results import Run, curation_summary, run_summary
+from synthkit.generation.job import Job, plan
+from synthkit.notebook.arguments import ARGUMENTS, option_value, parse, parser, split
+from synthkit.notebook.context import Context
+from synthkit.notebook.names import role, sampling
+from synthkit.notebook.recipe_arguments import find_recipe
+from synthkit.notebook.run_preview import Background, Feed, Interrupted, open_preview, run_job
+from synthkit.prompts.templates import Examples
+from synthkit.recipes._base import Recipe
+from synthkit.recipes._prompt import prompt
+
+
+def run_cell(context: Context, line: str, cell: str) -> Any:
+    """Run a ``%%synth`` cell, or show what it would ask with ``--dry-run``."""
+    options = cell_options(context, split(line))
+    if not options.name.isidentifier():
+        raise UsageError(f"expected a variable's name first; got {options.name!r}.")
+    job = replace(_job(context, options, cell), line=line)
+    if options.dry_run:
+        from synthkit.notebook.output.dry_run import outline
+
+        return outline(job)
+    if options.background and interactive():
+        return _start(context, job, options.learned)
+    feed = _follow(context, job, None) if interactive() else None
+    try:
+        run = run_job(job, feed)
+    except SynthkitError as error:
+        if error.run is not None:
+            _bind(context, job, error.run)
+            display(_summary(context, job, error.run))
+        raise
+    _bind(context, job, run)
+    display(_summary(context, job, run))
+    if options.learned:
+        display(_filter(context, job, run, options.learned).for_widget)
+    if run.ledger.stopped == "interrupted":
+        raise Interrupted(f"Interrupted: {_progress(run, job.name)}; run the cell again to resume.")
+    return None
+
+
+def cell_options(context: Context, words: list[str]) -> Any:
+    """The options of a ``%%synth`` line, with those of its recipe."""
+    recipe = option_value(words, "--recipe")
+    if recipe is None:
+        line = parser("%%synth", "", ARGUMENTS)
+        return parse(line, words, ARGUMENTS, "%%synth? explains them.")
+    method = find_recipe(recipe, context.names)
+    arguments = [*ARGUMENTS, *method.arguments]
+    line = parser("%%synth", method.summary, arguments)
+    help = f"%%synth? and %synth recipes {method.name} explain them."
+    return parse(line, words, arguments, help)
+
+
+def _job(context: Context, options: Any, cell: str) -> Job:
+    """The job that a line and a cell ask for."""
+    others = dict(role(pair) for pair in options.others)
+    return plan(
+        _recipe(context, options, cell),
+        model=context.model(options.model),
+        others={name: context.model(spec) for name, spec in others.items()},
+        session=context.session,
+        name=options.name,
+        max_requests=options.max_requests,
+        max_tokens_total=options.max_tokens_total,
+        max_cost=options.max_cost,
+    )
+
+
+def _recipe(context: Context, options: Any, cell: str) -> Recipe:
+    """The recipe of the line; without ``--recipe`` the cell is a prompt."""
+    names = context.names
+    if options.recipe is not None:
+        return find_recipe(options.recipe, names).build(options, context, cell)
+    return prompt(
+        cell,
+        rows=names.table(options.source) if options.source else None,
+        n=1 if options.n is None else options.n,
+        vary=names.vary(options.vary),
+        sampler=options.sampler or "product",
+        like=names.table(options.like) if options.like else None,
+        where=options.where,
+        system=names.text(options.system),
+        examples=_examples(context, options),
+        schema=names.schema(options.schema),
+        labels=names.values(options.labels) if options.labels else None,
+        regex=options.regex,
+        output=options.output,
+        repairs=options.repairs,
+        sampling=sampling(options, context.sampling),
+    )
+
+
+def _examples(context: Context, options: Any) -> Examples | None:
+    """The demonstrations that a line asks for."""
+    if options.examples is None:
+        return None
+    return Examples(
+        table=context.names.table(options.examples),
+        k=3 if options.shots is None else options.shots,
+        pick=options.pick or "fixed",
+        seed=options.seed or 0,
+        embed=context.embedder().embed if options.pick == "nearest" else None,
+    )
+
+
+def _start(context: Context, job: Job, learned: str | None) -> None:
+    """Run a job in the background; its output is updated when it has ended."""
+    stop = threading.Event()
+    feed = _follow(context, job, stop)
+    waiting = f"{job.name} is running; {job.name}_run.wait() returns its run."
+    place = display(StaticOutput(waiting, waiting), display_id=True)
+
+    def ended(run: Run | None, error: SynthkitError | None) -> None:
+        if run is not None:
+            _bind(context, job, run)
+            place.update(_summary(context, job, run))
+            if learned and error is None:
+                _filter(context, job, run, learned)
+
+    background = Background(job, feed, stop, ended)
+    context.bind({f"{job.name}_run": background})
+    background.start()
+
+
+def _follow(context: Context, job: Job, stop: threading.Event | None) -> Feed:
+    feed = open_preview(job, stop)
+    context.show(feed.preview)
+    return feed
+
+
+def _bind(context: Context, job: Job, run: Run) -> None:
+    context.bind({job.name: run.table, f"{job.name}_run": run})
+
+
+def _filter(context: Context, job: Job, run: Run, learned: str) -> StaticOutput:
+    """Bind the rows that a learned filter keeps to NAME, the others to NAME_dropped."""
+    from synthkit.notebook.verbs.filter import learned_filter
+
+    curation = context.session.curate(run.table, learned_filter(context, learned), name=job.name)
+    context.session.save(job.name, curation.kept)
+    bound = context.bind({job.name: curation.kept, f"{job.name}_dropped": curation.dropped})
+    return curation_summary(curation, name=job.name, bound=bound)
+
+
+def _summary(context: Context, job: Job, run: Run) -> StaticOutput:
+    rows = context.settings.preview_rows
+    return run_summary(run, name=job.name, model=job.model.name, rows=rows).for_widget
+
+
+def _progress(run: Run, name: str) -> str:
+    """The rows that an interrupted run has finished."""
+    done, left = (
+        tables.size(run.table) + tables.size(run.rejects),
+        tables.size(run.pending),
+    )
+    of = f"{thousands(done)} of {thousands(done + left)} rows" if left else f"{done} rows"
+    return f"{of} are in {name}"

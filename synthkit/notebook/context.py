@@ -1,0 +1,134 @@
+"""The notebook as verbs see it: its names, session, models, embedders, and what they may show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from IPython.display import display
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from synthkit.core.types import Model, Sampling
+    from synthkit.models.embedders import Embedder
+    from synthkit.notebook.names import Names
+    from synthkit.sessions.session import Session
+
+T = TypeVar("T")
+
+EMBEDDER = "wordllama"
+"""The default embedder: small, and without torch."""
+
+
+class Settings(Protocol):
+    """The settings of a notebook, which ``%config SynthMagics`` lists and sets.
+
+    Parameters
+    ----------
+    model : the spec of the default model.
+    folder : the session's folder.
+    temperature, max_tokens, seed : the default sampling.
+    preview_rows : the rows of a table that a static output shows.
+    """
+
+    model: str
+    folder: str
+    temperature: float
+    max_tokens: int
+    seed: int
+    preview_rows: int
+
+
+class Context:
+    """What a verb uses of the notebook.
+
+    Parameters
+    ----------
+    settings : see :class:`Settings`; a verb may change them.
+    """
+
+    def __init__(self, shell: InteractiveShell, settings: Settings) -> None:
+        self.settings = settings
+        self._shell = shell
+        self._models: dict[str, Model] = {}
+        self._embedders: dict[str, Embedder] = {}
+        self._shown: dict[str | None, tuple[str | None, list[Any]]] = {}
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The notebook's variables by name."""
+        return cast("dict[str, Any]", self._shell.user_ns)
+
+    @property
+    def names(self) -> Names:
+        """The notebook's variables and the session's tables, as a line names them."""
+        from synthkit.notebook.names import Names
+
+        return Names(self.variables, self.session, self._shell.user_ns_hidden)
+
+    @property
+    def session(self) -> Session:
+        """The session in the folder of the settings."""
+        from synthkit.sessions.session import session
+
+        return session(self.settings.folder)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The default sampling."""
+        from synthkit.core.types import Sampling
+
+        own = self.settings
+        return Sampling(temperature=own.temperature, max_tokens=own.max_tokens, seed=own.seed)
+
+    def bind(self, variables: Mapping[str, Any]) -> str:
+        """Set variables of the notebook; returns ``"bound a, b"`` for a message."""
+        self.variables.update(variables)
+        return f"bound {', '.join(variables)}"
+
+    def model(self, spec: str | None = None) -> Model:
+        """The model in a variable, or the one that a spec names, loaded once; else the default."""
+        from synthkit.models import load_model
+        from synthkit.notebook.names import is_model
+
+        spec = spec or self.settings.model
+        value = self.variables.get(spec)
+        if is_model(value):
+            return cast("Model", value)
+        if spec.partition(":")[0] == "replay":
+            return load_model(spec, store=self.session.store)
+        if spec not in self._models:
+            self._models[spec] = load_model(spec)
+        return self._models[spec]
+
+    def embedder(self, spec: str = EMBEDDER) -> Embedder:
+        """The embedder in a variable, or the one that a spec names, loaded once."""
+        value = self.variables.get(spec.removeprefix("@"))
+        if hasattr(value, "embed"):
+            return cast("Embedder", value)
+        if spec not in self._embedders:
+            from synthkit.models.embedders import load_embedder
+
+            self._embedders[spec] = load_embedder(spec)
+        return self._embedders[spec]
+
+    def show(self, widget: T) -> T:
+        """Display a widget and return it; closes the widgets of this cell's previous run."""
+        parent = self._shell.get_parent() if hasattr(self._shell, "get_parent") else {}
+        request = parent.get("header", {}).get("msg_id")
+        cell = parent.get("metadata", {}).get("cellId", request)
+        shown_by, widgets = self._shown.get(cell, (None, []))
+        if shown_by != request:
+            for old in widgets:
+                old.close()
+            widgets = []
+        self._shown[cell] = request, [*widgets, widget]
+        display(widget)
+        return widget
+
+    @property
+    def widgets(self) -> list[Any]:
+        """The open widgets that cells have shown, the latest last."""
+        shown = (widget for _, widgets in self._shown.values() for widget in widgets)
+        return [widget for widget in shown if widget.comm is not None]

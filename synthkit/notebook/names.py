@@ -1,0 +1,160 @@
+"""Names on a line: the notebook's variables, the session's tables, and the values of options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.types import Sampling
+from synthkit.data import tables
+from synthkit.sessions.session import Session
+
+
+class Names:
+    """The notebook's variables and the session's tables, looked up as a line names them.
+
+    Parameters
+    ----------
+    hidden : variables of the notebook itself, such as ``In``, which are not listed.
+    """
+
+    def __init__(
+        self, variables: Mapping[str, Any], session: Session, hidden: Container[str] = ()
+    ) -> None:
+        self.variables, self.session = variables, session
+        self.public = {
+            name: value
+            for name, value in variables.items()
+            if not name.startswith("_") and name not in hidden
+        }
+
+    def table(self, name: str) -> Any:
+        """The table in a variable, or saved in the session under that name."""
+        name = name.removeprefix("@")
+        if name in self.variables:
+            tables.kind(self.variables[name])
+            return self.variables[name]
+        if name in self.session.names():
+            return self.session.load(name)
+        known = [*self.tables(), *self.session.names()]
+        raise TableError(unknown("table", name, dict.fromkeys(known)))
+
+    def tables(self) -> list[str]:
+        """The variables that hold tables."""
+        return [name for name, value in self.public.items() if _is_table(value)]
+
+    def models(self) -> list[str]:
+        """The variables that hold models."""
+        return [name for name, value in self.public.items() if is_model(value)]
+
+    def value(self, name: str) -> Any:
+        """The value of ``variable``, or the cells of ``table.column``; ``@`` may precede it."""
+        head, _, field = name.removeprefix("@").partition(".")
+        if head not in self.variables:
+            raise UsageError(unknown("variable", head, self.public))
+        value = self.variables[head]
+        return tables.column(value, field) if field else value
+
+    def values(self, text: str) -> Any:
+        """The values in ``a,b,c``, or those of ``@variable`` or ``@table.column``."""
+        if not text.startswith("@"):
+            return words(text)
+        values = self.value(text)
+        if isinstance(values, Mapping):  # values that depend on another field's
+            return values
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise UsageError(f"{text} must hold a list of values; got {type(values).__name__}.")
+        return values.tolist() if hasattr(values, "tolist") else list(values)
+
+    def text(self, text: str | None) -> str | None:
+        """``text`` itself, or the text in ``@variable``."""
+        if text is None or not text.startswith("@"):
+            return text
+        return str(self.value(text))
+
+    def schema(self, text: str | None) -> Any:
+        """The schema in a variable or a .json file."""
+        if text is None:
+            return None
+        name = text.removeprefix("@")
+        if name.isidentifier():
+            return self.value(name)
+        try:
+            return json.loads(Path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--schema {text}: expected a variable or a .json file: {error}."
+            ) from None
+
+    def vary(self, pairs: list[str]) -> dict[str, Any]:
+        """Field -> values, from ``field=a,b`` and ``field=@variable``."""
+        fields: dict[str, Any] = {}
+        for pair in pairs:
+            field, equals, values = pair.partition("=")
+            if not equals or not field.strip().isidentifier():
+                raise UsageError(f"--vary {pair}: expected FIELD=a,b,c or FIELD=@variable.")
+            if field in fields:
+                raise UsageError(f"--vary {field} is set twice; write its values in one.")
+            fields[field.strip()] = self.values(values.strip())
+        return fields
+
+
+def is_model(value: Any) -> bool:
+    """Whether a value is a model."""
+    return hasattr(value, "complete") and hasattr(value, "fingerprint")
+
+
+def _is_table(value: Any) -> bool:
+    try:
+        return tables.kind(value) is not None and not isinstance(value, list | dict)
+    except TableError:
+        return False
+
+
+def words(text: str | None) -> list[str]:
+    """The parts of ``a, b,c`` without blanks."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def role(pair: str) -> tuple[str, str]:
+    """Role and model, from ``role=model``."""
+    name, equals, model = pair.partition("=")
+    if not equals or not name.strip() or not model.strip():
+        raise UsageError(f"--with {pair}: expected ROLE=MODEL.")
+    return name.strip(), model.strip()
+
+
+def sampling(options: Any, defaults: Sampling) -> Sampling:
+    """The sampling that a line asks for, with ``defaults`` for options that are not set."""
+    names = ("temperature", "top_p", "max_tokens", "seed", "stop")
+    chosen = {name: getattr(options, name) for name in names}
+    chosen = {
+        name: getattr(defaults, name) if value is None else value for name, value in chosen.items()
+    }
+    return Sampling(**chosen, extra=dict(defaults.extra) | settings(options.extra))
+
+
+def settings(pairs: list[str]) -> dict[str, Any]:
+    """Name -> value, from ``name=value``; see :func:`plain`."""
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"expected NAME=VALUE; got {pair!r}.")
+        values[name.strip()] = plain(value)
+    return values
+
+
+def plain(value: str) -> Any:
+    """The value of a JSON text; the text itself if it is not JSON.
+
+    >>> plain("40"), plain("forty")
+    (40, 'forty')
+    """
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

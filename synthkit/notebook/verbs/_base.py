@@ -1,0 +1,93 @@
+"""The registry of verbs, and the decorator that adds one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from IPython.core.magic_arguments import argument as argument
+
+from synthkit.core.registry import Registry
+from synthkit.notebook.arguments import parse, parser
+from synthkit.notebook.context import Context
+
+Function = TypeVar("Function", bound=Callable[[Context, Any], Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb of ``%synth``; the parameters are those of :func:`verb`."""
+
+    name: str
+    run: Callable[[Context, Any], Any]
+    arguments: Sequence[Any]
+    registered: Callable[[], Sequence[Any]]
+    words: bool
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.run) or "").partition("\n")[0]
+
+    def all_arguments(self) -> list[Any]:
+        """Its own arguments, and those that are registered."""
+        return [*self.arguments, *self.registered()]
+
+    def __call__(self, context: Context, words: list[str]) -> Any:
+        """Run the verb with the words of a line, or print its help if they ask for it."""
+        arguments = self.all_arguments()
+        line = parser(f"%synth {self.name}", self.summary, arguments)
+        if {"-h", "--help"} & set(words):
+            print(line.format_help())
+            return None
+        if self.words:
+            return self.run(context, words)
+        help = f"%synth {self.name} --help explains them."
+        return self.run(context, parse(line, words, arguments, help))
+
+
+VERBS: Registry[Verb] = Registry("verb", decorator="verb", package="synthkit.notebook.verbs")
+"""Every verb by its name: those of synthkit, of installed packages and of the notebook."""
+
+
+def verb(
+    *arguments: Any,
+    registered: Callable[[], Sequence[Any]] = tuple,
+    words: bool = False,
+) -> Callable[[Function], Function]:
+    """Register a verb of ``%synth``: a decorator of a function ``(context, options)``.
+
+    The function gets the notebook's :class:`~synthkit.notebook.context.Context` and the options of
+    the line; the value that it returns is shown. The first line of its docstring is shown where
+    verbs are listed.
+
+    Parameters
+    ----------
+    arguments : made with :class:`argument`, which takes what argparse's ``add_argument`` takes. A
+        ``metavar`` of ``TABLE``, ``MODEL``, ``EMBEDDER`` or ``SCHEMA`` is completed with names of
+        that kind. A text before them is the verb's name, if it is not the function's.
+    registered : returns further arguments, for options that users may add to.
+    words : whether the function reads the words of the line itself, and gets their list in place
+        of options; then ``arguments`` serve help and completion only.
+
+    Examples
+    --------
+    >>> @verb(argument("name", help="who is greeted"))
+    ... def hello(context, options):
+    ...     '''Greet somebody.'''
+    ...     return f"Hello, {options.name}!"
+    >>> VERBS["hello"].summary
+    'Greet somebody.'
+    >>> VERBS.remove("hello")
+    """
+    own_name = str(arguments[0]) if arguments and isinstance(arguments[0], str) else ""
+    declared = arguments[1:] if own_name else arguments
+
+    def register(function: Function) -> Function:
+        name = own_name or function.__name__
+        VERBS.add(name, Verb(name, function, declared, registered, words), function)
+        return function
+
+    return register
