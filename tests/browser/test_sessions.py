@@ -90,7 +90,7 @@ def test_it_reads_well_and_breaks_no_rule_of_access(
     row(widget, 3).get_by_role("button", name=re.compile("^Compare")).click()
     expect(widget.locator(".sk-session-compared ins").first).to_be_visible()
     row(widget, 3).get_by_role("button", name=re.compile("^Delete")).click()
-    expect(widget.get_by_text("This cannot be undone.")).to_be_visible()
+    expect(widget.get_by_text("It cannot be undone.")).to_be_visible()
     assert serious_violations(sheet.page, ".sk-session") == []
     sheet.screenshot(pictures, f"session-asked-{name}", widget)
     sheet.page.set_viewport_size({"width": 480, "height": 1400})
