@@ -139,7 +139,7 @@ def suspects(judged: Any, *, n: int | None = None) -> Any:
     return tables.take(judged, sorted(present, key=lambda at: -cells[at])[:n])
 
 
-@filter_option("no-noise", takes="COLUMN", cost=3)
+@filter_option("no-noise", takes="LABEL_COLUMN", cost=3)
 def no_label_noise(
     label: str = "label",
     *,
