@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.labels.judgements import Judgement, checked_judgements
-
-Floats = NDArray[np.float64]
-Positions = NDArray[np.intp]
+from synthkit.stats.classifier import Floats, Positions
 
 LEAST = 1e-10
 """The least count of a labeller's answer, and the least prior, so that nothing is impossible."""
