@@ -1,12 +1,12 @@
-"""Selection on 20,000 rows of 256 numbers: seconds and peak memory of each way.
+"""Selection from 20,000 vectors of 256 dimensions: seconds and peak memory of each method.
 
     python -m tests.benchmarks.selection [--rows 20000] [--dim 256] [--keep 100] [--repeats 1]
 
-The vectors are drawn around 200 centres, which is hard for lazy gains: until each centre has a row,
-all gains are nearly equal. "matrix" is three picks on the likeness of all pairs, held at once. Each
-case runs in a process of its own, so that its peak (resident memory above what the libraries and
-the vectors take) is its own; the cases take turns, and the table has medians. On a busy machine
-read the CPU seconds.
+The vectors are drawn around 200 centres, which is hard for lazy evaluation of gains: until each
+centre has a row, all gains are nearly equal. "matrix" is three picks with the similarities of all
+pairs in memory. Each case runs in a separate process; its peak is the resident memory above that
+of the libraries and the vectors. The cases alternate; the table has medians. On a busy machine,
+compare the CPU seconds.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def drawn(rows: int, dim: int) -> Any:
 
 
 def matrix(vectors: Any, keep: int) -> list[int]:
-    likeness = (vectors @ vectors.T).clip(0)
+    similarity = (vectors @ vectors.T).clip(0)
     covered = np.zeros(len(vectors), np.float32)
     chosen: list[int] = []
     for _ in range(3):
-        gains = np.maximum(likeness, covered).sum(axis=1)
+        gains = np.maximum(similarity, covered).sum(axis=1)
         gains[chosen] = -1
         chosen.append(int(gains.argmax()))
-        covered = np.maximum(covered, likeness[chosen[-1]])
+        covered = np.maximum(covered, similarity[chosen[-1]])
     return chosen
 
 
@@ -73,18 +73,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("rows", 20_000), ("dim", 256), ("keep", 100), ("repeats", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    given = parser.parse_args()
+    options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     found: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
-    for _ in range(given.repeats):
+    for _ in range(options.repeats):
         for case in CASES:
             queue = context.Queue()
-            args = (case, given.rows, given.dim, given.keep, queue)
+            args = (case, options.rows, options.dim, options.keep, queue)
             process = context.Process(target=measured, args=args)
             process.start()
             found[case].append(queue.get())
             process.join()
-    print(f"{given.rows} x {given.dim}, {given.keep} kept; medians of {given.repeats}")
+    print(f"{options.rows} x {options.dim}, {options.keep} kept; medians of {options.repeats}")
     for case, runs in found.items():
         wall, cpu, peak = (median(part) for part in zip(*runs, strict=True))
         print(f"{case:20} {wall:8.1f} s {cpu:8.1f} CPU-s {peak:8.0f} MB")
