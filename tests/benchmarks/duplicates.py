@@ -1,20 +1,20 @@
-"""Duplicates among 100,000 and 1,000,000 short texts, against semhash, datasketch and rensa.
+"""Duplicates among 100,000 and 1,000,000 short texts, compared with other libraries.
 
     python -m tests.benchmarks.duplicates --peers PYTHON [--sizes 100000 1000000] [--rounds 3]
 
 PYTHON is the interpreter of an environment with semhash, datasketch, rensa, xxhash and faiss-cpu.
-Texts have 12 to 27 words drawn from a Zipf distribution over 50,000. One text in five is a copy of
-another one, half of the copies with one word changed. Each case runs in a separate process, which
-loads the texts and imports its packages before the clock starts; the cases alternate. The input is
-a list of texts, the output the kept texts: for synthkit through an Arrow table, with a reason for
-each dropped row. The other libraries get shingles as in their documentation. rensa runs in four
-ways: `pairs` keeps one of several similar texts, as datasketch and synthkit do; `two steps` does
-so among the rows that `flags` flags; `flags` and `rho` do less: they flag every row that shares a
-band with any other, the first one too, so they keep none of them. Peak is ru_maxrss, with the
-texts and packages. The vectors of the cosine cases are computed beforehand, by wordllama.
+Texts have 12 to 27 words from a seeded word model (Zipf, 50,000 words); one in five is a copy, half
+of these with one word changed. Each case runs in its own process, which has the texts and has
+imported its packages before the clock starts; the cases are interleaved. The input are texts and
+the output kept texts: for synthkit through an Arrow table, with a reason for each dropped row. The
+other libraries shingle as their documentation shows. rensa is used in four ways: `pairs` keeps one
+of similar rows, as datasketch and synthkit do; `two steps` does so among the rows that `flags`
+flags; `flags` and `rho` do less: they flag all rows that share a band with another row, including
+the first, which is then missing from the kept rows. Peak is ru_maxrss, with the texts and packages.
+The vectors for the cosine cases are computed beforehand by wordllama.
 
-On 2 shared cores, Python 3.11, 2026-11-25, one round; seconds, and ratios to synthkit;
-peaks are above the memory that the process had before:
+On 2 shared cores, Python 3.11, 2026-11-25, one round; seconds, and ratios to synthkit; peaks are
+above the memory of the process before:
 
     =============================  =====  ====  =====  ====  =======
     case                            wall         CPU         peak MB
@@ -36,11 +36,10 @@ peaks are above the memory that the process had before:
     cosine   100,000 semhash       34.48   3.2  66.20   3.1      486
     =============================  =====  ====  =====  ====  =======
 
-Of the cases that keep one of several similar texts, synthkit takes the least CPU time. With
-shingles of words and a million texts, rensa in two steps is a little faster in wall time. `flags`
-alone takes 0.4 to 0.6 of synthkit's time on words and gives less: it verifies no pair, and does not
-name the source of a copy. A plain loop over a dict finds exact copies in about half the time,
-without reasons and tables.
+Of the cases that keep one of similar texts synthkit needs the least CPU; with a million texts and
+word shingles, rensa in two steps needs a little less wall time. `flags` alone takes 0.4 to 0.6 of
+our time on words and does less: no pair is verified, and the source of a copy is not named. A plain
+loop over a dict finds exact copies in about half the time, without reasons and tables.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ from typing import Any
 Case = Callable[[list[str], Any], Callable[[], int]]
 """Imports its packages and returns the function to time, which returns the number of kept rows."""
 THRESHOLD, HASHES, SEED = 0.9, 128, 42
-ROWS = 8  # rows per band, for rensa; datasketch chooses its own number for this threshold
+ROWS = 8  # of a band, for rensa; datasketch chooses its own for the threshold
 
 
 def corpus(n: int) -> list[str]:
@@ -134,13 +133,13 @@ def _cosine(vectors: Any) -> Any:
 
 
 def plain_loop(texts: list[str], vectors: Any) -> Callable[[], int]:
-    def even(text: str) -> str:
+    def normalized(text: str) -> str:
         return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
     def run() -> int:
         first: dict[str, str] = {}
         for text in texts:
-            first.setdefault(even(text), text)
+            first.setdefault(normalized(text), text)
         return len(list(first.values()))
 
     return run
@@ -166,8 +165,10 @@ def semhash_cosine(backend: str) -> Case:
                 return vectors
 
         def run() -> int:
-            index = SemHash.from_embeddings(vectors, texts, model=Model(), ann_backend=backend)
-            return len(index.self_deduplicate(threshold=THRESHOLD).selected)
+            deduplicator = SemHash.from_embeddings(
+                vectors, texts, model=Model(), ann_backend=backend
+            )
+            return len(deduplicator.self_deduplicate(threshold=THRESHOLD).selected)
 
         return run
 
@@ -194,9 +195,9 @@ def rensa(way: str, kind: str) -> Case:
             digest = RMinHash.digest_matrix_from_token_sets
             if way == "rho":
                 digest = RMinHash.digest_matrix_from_token_sets_rho
-            digests = digest((shingled(text, kind) for text in texts), HASHES, SEED)
+            made = digest((shingled(text, kind) for text in texts), HASHES, SEED)
             index = RMinHashLSH(THRESHOLD, HASHES, HASHES // ROWS)
-            found: list[bool] = index.query_duplicate_flags_matrix_one_shot(digests)
+            found: list[bool] = index.query_duplicate_flags_matrix_one_shot(made)
             return found
 
         def pairs() -> int:
@@ -280,7 +281,7 @@ def save(texts: list[str], path: Path) -> None:
 
 
 def child(task: str, name: str, folder: Path) -> None:
-    """Run one case, and print its times and peak memory as JSON."""
+    """Run one case, and print its time and memory."""
     with (folder / ("distinct" if task == "cosine" else "texts")).open("rb") as file:
         texts = pickle.load(file)
     vectors = None
@@ -291,9 +292,9 @@ def child(task: str, name: str, folder: Path) -> None:
     run = CASES[task][name](texts, vectors)
     wall, cpu = time.perf_counter(), time.process_time()
     kept = run()
-    figures = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "kept": kept}
-    figures["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(figures))
+    cost = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "kept": kept}
+    cost["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(cost))
 
 
 def measure(task: str, name: str, python: str, folder: Path, seconds: float) -> Any:
@@ -314,7 +315,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--tasks", nargs="+", default=list(CASES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--most", type=float, default=200, help="time limit of one run, in seconds")
+    parser.add_argument("--most", type=float, default=200, help="seconds for one run of a case")
     parser.add_argument("--without", nargs="*", default=[], help="cases to leave out")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", nargs=3, help=argparse.SUPPRESS)
@@ -331,7 +332,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             tasks = [task for task in options.tasks if task != "cosine" or size <= 100_000]
-            # a process inherits the peak of its parent, so this one must stay small
+            # a child process inherits the peak memory of its parent, so this one stays small
             command = [sys.executable, "-m", "tests.benchmarks.duplicates", "--prepare", str(size)]
             vectors = "yes" if "cosine" in tasks else "no"
             subprocess.run([*command, name, vectors], check=True)
@@ -340,29 +341,27 @@ def main() -> None:
 
 
 def compare(task: str, size: int, options: argparse.Namespace, folder: Path) -> None:
-    runs_by_name: dict[str, list[Any]] = {
-        name: [] for name in CASES[task] if name not in options.without
-    }
+    taken: dict[str, list[Any]] = {name: [] for name in CASES[task] if name not in options.without}
     for n in range(options.rounds):
-        for name, runs in runs_by_name.items():
+        for name, runs in taken.items():
             if n == 0 or (name not in SLOW and runs[0]):
                 runs.append(measure(task, name, options.peers, folder, options.most))
     middle = {
         name: {key: median(run[key] for run in runs if run) for key in runs[0]}
-        for name, runs in runs_by_name.items()
+        for name, runs in taken.items()
         if runs[0]
     }
     ours = middle["synthkit"]
-    for name in runs_by_name:
+    for name in taken:
         label = f"{task:7}{size:>10,} {name:15}"
         if name not in middle:
             print(f"{label}{f'> {options.most:.0f}':>9}", flush=True)
             continue
-        medians = middle[name]
+        one = middle[name]
         print(
-            f"{label}{medians['wall']:9.2f}{medians['wall'] / ours['wall']:7.1f}"
-            f"{medians['cpu']:9.2f}{medians['cpu'] / ours['cpu']:7.1f}"
-            f"{medians['peak']:9.0f}{medians['kept']:9,.0f}",
+            f"{label}{one['wall']:9.2f}{one['wall'] / ours['wall']:7.1f}"
+            f"{one['cpu']:9.2f}{one['cpu'] / ours['cpu']:7.1f}"
+            f"{one['peak']:9.0f}{one['kept']:9,.0f}",
             flush=True,
         )
 

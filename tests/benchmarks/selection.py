@@ -1,12 +1,12 @@
-"""Selection from 20,000 vectors of 256 dimensions: seconds and peak memory of each method.
+"""Selection from 20,000 rows of 256 numbers: time and peak memory of each method.
 
     python -m tests.benchmarks.selection [--rows 20000] [--dim 256] [--keep 100] [--repeats 1]
 
-The vectors are drawn around 200 centres, which is hard for lazy evaluation of gains: until each
-centre has a row, all gains are nearly equal. "matrix" is three picks with the similarities of all
-pairs in memory. Each case runs in a separate process; its peak is the resident memory above that
-of the libraries and the vectors. The cases alternate; the table has medians. On a busy machine,
-compare the CPU seconds.
+The vectors are drawn around 200 centres, which is hard for lazy greedy: until each centre has a
+row, all gains are nearly equal. "matrix" selects three rows with the full similarity matrix. Each
+case runs in its own process, so that its peak (resident memory above that of the libraries and the
+vectors) is measured alone; the cases are interleaved, and the table has medians. On a busy machine
+read the CPU seconds.
 """
 
 from __future__ import annotations
@@ -75,17 +75,17 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
-    found: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
+    results: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
     for _ in range(options.repeats):
         for case in CASES:
             queue = context.Queue()
             args = (case, options.rows, options.dim, options.keep, queue)
             process = context.Process(target=measured, args=args)
             process.start()
-            found[case].append(queue.get())
+            results[case].append(queue.get())
             process.join()
     print(f"{options.rows} x {options.dim}, {options.keep} kept; medians of {options.repeats}")
-    for case, runs in found.items():
+    for case, runs in results.items():
         wall, cpu, peak = (median(part) for part in zip(*runs, strict=True))
         print(f"{case:20} {wall:8.1f} s {cpu:8.1f} CPU-s {peak:8.0f} MB")
 

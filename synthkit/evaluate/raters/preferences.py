@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.raters.bradley_terry import Battle, Outcome, ratings, win_rate
@@ -35,9 +35,7 @@ def systems(table: Any, pair: tuple[str, str] = PAIR) -> list[tuple[str, str]]:
     have = tables.columns(table)
     if not set(names) & set(have):
         return [pair] * tables.size(table)
-    for name in names:
-        if name not in have:
-            raise TableError(unknown("column", name, have))
+    tables.check_columns(table, names)
     first, second = (tables.column(table, name) for name in names)
     return [(str(a), str(b)) for a, b in zip(first, second, strict=True)]
 
