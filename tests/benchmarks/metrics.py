@@ -32,7 +32,7 @@ import numpy as np
 
 from synthkit.evaluate.metrics.embedding_diversity import vendi
 from synthkit.evaluate.metrics.embedding_fidelity import prdc
-from synthkit.evaluate.metrics.mauve_and_divergence import mauve
+from synthkit.evaluate.metrics.mauve import mauve
 from synthkit.evaluate.metrics.self_bleu import self_bleu
 from synthkit.stats.rouge import tokens
 
