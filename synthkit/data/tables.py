@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, unknown
@@ -78,6 +78,14 @@ def columns(table: Any) -> list[str]:
     return names
 
 
+def check_columns(table: Any, names: Iterable[str]) -> None:
+    """Raise a :class:`TableError` for the first of some names that is not a column."""
+    known = columns(table)
+    for name in names:
+        if name not in known:
+            raise TableError(unknown("column", name, known))
+
+
 def size(table: Any) -> int:
     """The number of rows."""
     table = native(table)
@@ -111,8 +119,7 @@ def column(table: Any, name: str) -> list[Any]:
         If the table has no such column.
     """
     table = native(table)
-    if name not in columns(table):
-        raise TableError(unknown("column", name, columns(table)))
+    check_columns(table, [name])
     if kind(table) == "pandas":
         return _python_cells(table[name])
     polars = kind(table) == "polars"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from synthkit.core.errors import PromptError, TableError, unknown
+from synthkit.core.errors import PromptError, unknown
 from synthkit.core.types import Reject, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Prompt, Turns, parse
@@ -31,9 +31,7 @@ def column_template(prompt: str, rows: Any, **fields: str) -> Prompt:
         If the template uses another field, or cannot be parsed.
     """
     have = tables.columns(tables.native(rows))
-    for column in fields.values():
-        if column not in have:
-            raise TableError(unknown("column", column, have))
+    tables.check_columns(rows, fields.values())
     template = parse(prompt)
     for field in template.fields:
         if field not in have and field not in fields:

@@ -1,20 +1,20 @@
-"""Duplicates among 100,000 and 1,000,000 short texts, beside semhash, datasketch and rensa.
+"""Duplicates among 100,000 and 1,000,000 short texts, compared with other libraries.
 
     python -m tests.benchmarks.duplicates --peers PYTHON [--sizes 100000 1000000] [--rounds 3]
 
 PYTHON is the interpreter of an environment with semhash, datasketch, rensa, xxhash and faiss-cpu.
-Texts are of 12 to 27 words by a seeded word model (Zipf, 50,000 words); one in five is another one
-again, half of these with one word changed. Each case runs in a process of its own, that has the
-texts and has imported its packages before the clock starts; the cases take turns. Texts go in, and
-kept texts come out: for synthkit by way of an Arrow table, with a reason for each row that goes.
-The others shingle as their users write it. rensa is driven in four ways: `pairs` keeps one of those
-alike, as datasketch and synthkit do; `two steps` does so among the rows that `flags` flags; `flags`
-and `rho` do less: they flag all that share a band with any other row, first rows too, so that what
-they keep lacks these. Peak is ru_maxrss, with the texts and packages. Vectors for the cosine
-cases are made beforehand, by wordllama.
+Texts have 12 to 27 words from a seeded word model (Zipf, 50,000 words); one in five is a copy, half
+of these with one word changed. Each case runs in its own process, which has the texts and has
+imported its packages before the clock starts; the cases are interleaved. The input are texts and
+the output kept texts: for synthkit through an Arrow table, with a reason for each dropped row. The
+other libraries shingle as their documentation shows. rensa is used in four ways: `pairs` keeps one
+of similar rows, as datasketch and synthkit do; `two steps` does so among the rows that `flags`
+flags; `flags` and `rho` do less: they flag all rows that share a band with another row, including
+the first, which is then missing from the kept rows. Peak is ru_maxrss, with the texts and packages.
+The vectors for the cosine cases are computed beforehand by wordllama.
 
-On 2 shared cores, Python 3.11, 2026-11-25, one round; seconds, and ratios to synthkit;
-peaks are above what the process held before:
+On 2 shared cores, Python 3.11, 2026-11-25, one round; seconds, and ratios to synthkit; peaks are
+above the memory of the process before:
 
     =============================  =====  ====  =====  ====  =======
     case                            wall         CPU         peak MB
@@ -36,10 +36,10 @@ peaks are above what the process held before:
     cosine   100,000 semhash       34.48   3.2  66.20   3.1      486
     =============================  =====  ====  =====  ====  =======
 
-Of those that keep one of the texts alike synthkit takes the least CPU; at a million texts of words
-rensa in two steps is a little quicker by the clock. `flags` alone takes 0.4 to 0.6 of our time on
-words and answers less: no pair is verified, and none says of which row it is a copy. A plain loop
-over a dict finds exact copies in about half the time, without reasons and tables.
+Of the cases that keep one of similar texts synthkit needs the least CPU; with a million texts and
+word shingles, rensa in two steps needs a little less wall time. `flags` alone takes 0.4 to 0.6 of
+our time on words and does less: no pair is verified, and the source of a copy is not named. A plain
+loop over a dict finds exact copies in about half the time, without reasons and tables.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ from statistics import median
 from typing import Any
 
 Case = Callable[[list[str], Any], Callable[[], int]]
-"""Imports what it needs; gives what is timed, which says how many rows it keeps."""
+"""Imports its packages and returns the function to time, which returns the number of kept rows."""
 THRESHOLD, HASHES, SEED = 0.9, 128, 42
-ROWS = 8  # of a band, for rensa; what datasketch chooses for this threshold is of its own making
+ROWS = 8  # of a band, for rensa; datasketch chooses its own for the threshold
 
 
 def corpus(n: int) -> list[str]:
@@ -133,13 +133,13 @@ def _cosine(vectors: Any) -> Any:
 
 
 def plain_loop(texts: list[str], vectors: Any) -> Callable[[], int]:
-    def even(text: str) -> str:
+    def normalized(text: str) -> str:
         return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
     def run() -> int:
         first: dict[str, str] = {}
         for text in texts:
-            first.setdefault(even(text), text)
+            first.setdefault(normalized(text), text)
         return len(list(first.values()))
 
     return run
@@ -165,8 +165,10 @@ def semhash_cosine(backend: str) -> Case:
                 return vectors
 
         def run() -> int:
-            held = SemHash.from_embeddings(vectors, texts, model=Model(), ann_backend=backend)
-            return len(held.self_deduplicate(threshold=THRESHOLD).selected)
+            deduplicator = SemHash.from_embeddings(
+                vectors, texts, model=Model(), ann_backend=backend
+            )
+            return len(deduplicator.self_deduplicate(threshold=THRESHOLD).selected)
 
         return run
 
@@ -185,8 +187,8 @@ def rensa(way: str, kind: str) -> Case:
         from rensa import RMinHash, RMinHashDeduplicator, RMinHashLSH
 
         def kept(at: list[int]) -> list[bool]:
-            held = RMinHashDeduplicator(THRESHOLD, HASHES, True, HASHES // ROWS, SEED)
-            new: list[bool] = held.add_pairs((str(n), shingled(texts[n], kind)) for n in at)
+            deduplicator = RMinHashDeduplicator(THRESHOLD, HASHES, True, HASHES // ROWS, SEED)
+            new: list[bool] = deduplicator.add_pairs((str(n), shingled(texts[n], kind)) for n in at)
             return new
 
         def flags() -> list[bool]:
@@ -205,8 +207,8 @@ def rensa(way: str, kind: str) -> Case:
         def two_steps() -> int:
             suspects = [at for at, alike in enumerate(flags()) if alike]
             stays = zip(suspects, kept(suspects), strict=True)
-            gone = {at for at, new in stays if not new}
-            return len([text for at, text in enumerate(texts) if at not in gone])
+            dropped = {at for at, new in stays if not new}
+            return len([text for at, text in enumerate(texts) if at not in dropped])
 
         def unflagged() -> int:
             return len([text for text, alike in zip(texts, flags(), strict=True) if not alike])
@@ -257,7 +259,7 @@ CASES: dict[str, dict[str, Case]] = {
     },
 }
 SLOW = {"datasketch", "semhash usearch"}
-"""Run in the first round only."""
+"""Cases that run in the first round only."""
 
 
 def prepare(size: int, folder: Path, vectors: bool) -> None:
@@ -279,7 +281,7 @@ def save(texts: list[str], path: Path) -> None:
 
 
 def child(task: str, name: str, folder: Path) -> None:
-    """Run one case, and print what it took."""
+    """Run one case, and print its time and memory."""
     with (folder / ("distinct" if task == "cosine" else "texts")).open("rb") as file:
         texts = pickle.load(file)
     vectors = None
@@ -290,9 +292,9 @@ def child(task: str, name: str, folder: Path) -> None:
     run = CASES[task][name](texts, vectors)
     wall, cpu = time.perf_counter(), time.process_time()
     kept = run()
-    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "kept": kept}
-    took["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(took))
+    cost = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "kept": kept}
+    cost["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(cost))
 
 
 def measure(task: str, name: str, python: str, folder: Path, seconds: float) -> Any:
@@ -317,33 +319,33 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], help="cases to leave out")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", nargs=3, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.prepare:
-        size, name, vectors = given.prepare
+    options = parser.parse_args()
+    if options.prepare:
+        size, name, vectors = options.prepare
         prepare(int(size), Path(name), vectors == "yes")
         return
-    if given.child:
-        child(given.child[0], given.child[1], Path(given.child[2]))
+    if options.child:
+        child(options.child[0], options.child[1], Path(options.child[2]))
         return
     print(f"{'':33}{'wall s':>9}{'ratio':>7}{'cpu s':>9}{'ratio':>7}{'peak MB':>9}{'kept':>9}")
-    for size in given.sizes:
+    for size in options.sizes:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            tasks = [task for task in given.tasks if task != "cosine" or size <= 100_000]
-            # a process takes over the peak of the one that starts it, so this one stays small
+            tasks = [task for task in options.tasks if task != "cosine" or size <= 100_000]
+            # a child process inherits the peak memory of its parent, so this one stays small
             command = [sys.executable, "-m", "tests.benchmarks.duplicates", "--prepare", str(size)]
             vectors = "yes" if "cosine" in tasks else "no"
             subprocess.run([*command, name, vectors], check=True)
             for task in tasks:
-                compare(task, size, given, folder)
+                compare(task, size, options, folder)
 
 
-def compare(task: str, size: int, given: argparse.Namespace, folder: Path) -> None:
-    taken: dict[str, list[Any]] = {name: [] for name in CASES[task] if name not in given.without}
-    for n in range(given.rounds):
+def compare(task: str, size: int, options: argparse.Namespace, folder: Path) -> None:
+    taken: dict[str, list[Any]] = {name: [] for name in CASES[task] if name not in options.without}
+    for n in range(options.rounds):
         for name, runs in taken.items():
             if n == 0 or (name not in SLOW and runs[0]):
-                runs.append(measure(task, name, given.peers, folder, given.most))
+                runs.append(measure(task, name, options.peers, folder, options.most))
     middle = {
         name: {key: median(run[key] for run in runs if run) for key in runs[0]}
         for name, runs in taken.items()
@@ -353,7 +355,7 @@ def compare(task: str, size: int, given: argparse.Namespace, folder: Path) -> No
     for name in taken:
         label = f"{task:7}{size:>10,} {name:15}"
         if name not in middle:
-            print(f"{label}{f'> {given.most:.0f}':>9}", flush=True)
+            print(f"{label}{f'> {options.most:.0f}':>9}", flush=True)
             continue
         one = middle[name]
         print(

@@ -176,7 +176,7 @@ CASES: dict[str, Callable[[str, int, str], Figures]] = {
 
 
 def fresh(case: str, base_url: str, concurrency: int, folder: str) -> Figures:
-    """The figures of a case, run in a process of its own."""
+    """The figures of a case, run in a separate process."""
     command = [sys.executable, __file__, "--case", case, base_url, str(concurrency), folder]
     done = subprocess.run(command, capture_output=True, text=True)
     if not done.stdout:  # not the status: pyreqwest may abort as the process exits
@@ -186,7 +186,7 @@ def fresh(case: str, base_url: str, concurrency: int, folder: str) -> Figures:
 
 @contextmanager
 def serving(script: Path, *options: str) -> Iterator[str]:
-    """The base URL of a server in a process of its own."""
+    """The base URL of a server in a separate process."""
     import socket
 
     with socket.socket() as sock:
@@ -222,11 +222,11 @@ def ideal(seconds: list[float], concurrency: int) -> float:
 
 
 def row(name: str, rounds: list[Figures], floor: float | None = None) -> None:
-    seconds, each = (median(one[key] for one in rounds) for key in ("seconds", "cpu_ms"))
+    seconds, each = (median(figures[key] for figures in rounds) for key in ("seconds", "cpu_ms"))
     ratio = f"{seconds / floor:7.2f}" if floor else "       "
-    least = min(one["seconds"] for one in rounds)
+    least = min(figures["seconds"] for figures in rounds)
     more = "".join(
-        f"  {key} {median(one[key] for one in rounds):.3f}"
+        f"  {key} {median(figures[key] for figures in rounds):.3f}"
         for key in ("after_import", "import")
         if key in rounds[0]
     )
@@ -246,7 +246,7 @@ def compare(script: Path, rounds: int, concurrency: int, cases: list[str]) -> No
             assert cached[-1]["requests"] == 0
     floor = None
     if "bare aiohttp" in cold:
-        floor = median(one["seconds"] for one in cold["bare aiohttp"])
+        floor = median(figures["seconds"] for figures in cold["bare aiohttp"])
     for case in cases:
         row(f"{case}, {concurrency} in flight", cold[case], floor)
     row("synthkit cached, server down", cached)
@@ -258,22 +258,22 @@ def no_barrier(rounds: int, concurrency: int) -> None:
     script = Path(__file__).parents[1] / "server.py"
     options = ["--slow-every", str(SLOW_EVERY), "--slow-ms", str(SLOW_SECONDS * 1000)]
     options += ["--latency-ms", str(SECONDS * 1000)]
-    taken = []
+    runs = []
     for _ in range(rounds):
         with serving(script, *options) as base_url, tempfile.TemporaryDirectory() as folder:
-            taken.append(fresh("synthkit", base_url, concurrency, folder))
+            runs.append(fresh("synthkit", base_url, concurrency, folder))
     best = ideal(latencies, concurrency)
-    row(f"1 in 20 slow, ideal {best:.2f} s", taken, best)
+    row(f"1 in 20 slow, ideal {best:.2f} s", runs, best)
 
 
 def refusal(rounds: int) -> None:
-    script, taken = Path(__file__).parents[1] / "server.py", []
+    script, runs = Path(__file__).parents[1] / "server.py", []
     for _ in range(rounds):
         with serving(script, "--status", "401", "--latency-ms", "50") as base_url:
             with tempfile.TemporaryDirectory() as folder:
-                taken.append(fresh("refused", base_url, 64, folder))
+                runs.append(fresh("refused", base_url, 64, folder))
             assert stats(base_url)["requests"] == 1
-    row("401, one request", taken)
+    row("401, one request", runs)
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-"""Selection on 20,000 rows of 256 numbers: seconds and peak memory of each way.
+"""Selection from 20,000 rows of 256 numbers: time and peak memory of each method.
 
     python -m tests.benchmarks.selection [--rows 20000] [--dim 256] [--keep 100] [--repeats 1]
 
-The vectors are drawn around 200 centres, which is hard for lazy gains: until each centre has a row,
-all gains are nearly equal. "matrix" is three picks on the likeness of all pairs, held at once. Each
-case runs in a process of its own, so that its peak (resident memory above what the libraries and
-the vectors take) is its own; the cases take turns, and the table has medians. On a busy machine
+The vectors are drawn around 200 centres, which is hard for lazy greedy: until each centre has a
+row, all gains are nearly equal. "matrix" selects three rows with the full similarity matrix. Each
+case runs in its own process, so that its peak (resident memory above that of the libraries and the
+vectors) is measured alone; the cases are interleaved, and the table has medians. On a busy machine
 read the CPU seconds.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from synthkit.curate.selection.diverse import _unlike, farthest_first, most_covering
+from synthkit.curate.selection.diverse import _too_similar, farthest_first, most_covering
 
 
 def drawn(rows: int, dim: int) -> Any:
@@ -35,20 +35,20 @@ def drawn(rows: int, dim: int) -> Any:
 
 
 def matrix(vectors: Any, keep: int) -> list[int]:
-    likeness = (vectors @ vectors.T).clip(0)
+    similarity = (vectors @ vectors.T).clip(0)
     covered = np.zeros(len(vectors), np.float32)
     chosen: list[int] = []
     for _ in range(3):
-        gains = np.maximum(likeness, covered).sum(axis=1)
+        gains = np.maximum(similarity, covered).sum(axis=1)
         gains[chosen] = -1
         chosen.append(int(gains.argmax()))
-        covered = np.maximum(covered, likeness[chosen[-1]])
+        covered = np.maximum(covered, similarity[chosen[-1]])
     return chosen
 
 
 def deita(vectors: Any, keep: int) -> Any:
     ids = [str(n) for n in range(len(vectors))]
-    return _unlike(vectors, np.arange(len(vectors)), len(vectors), 0.6, ids)
+    return _too_similar(vectors, np.arange(len(vectors)), len(vectors), 0.6, ids)
 
 
 CASES: dict[str, Callable[[Any, int], Any]] = {
@@ -73,19 +73,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("rows", 20_000), ("dim", 256), ("keep", 100), ("repeats", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    given = parser.parse_args()
+    options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
-    found: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
-    for _ in range(given.repeats):
+    results: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
+    for _ in range(options.repeats):
         for case in CASES:
             queue = context.Queue()
-            args = (case, given.rows, given.dim, given.keep, queue)
+            args = (case, options.rows, options.dim, options.keep, queue)
             process = context.Process(target=measured, args=args)
             process.start()
-            found[case].append(queue.get())
+            results[case].append(queue.get())
             process.join()
-    print(f"{given.rows} x {given.dim}, {given.keep} kept; medians of {given.repeats}")
-    for case, runs in found.items():
+    print(f"{options.rows} x {options.dim}, {options.keep} kept; medians of {options.repeats}")
+    for case, runs in results.items():
         wall, cpu, peak = (median(part) for part in zip(*runs, strict=True))
         print(f"{case:20} {wall:8.1f} s {cpu:8.1f} CPU-s {peak:8.0f} MB")
 

@@ -30,12 +30,12 @@ def fake() -> sk.Fake:
 def make(session: sk.Session, fake: sk.Fake) -> Make:
     """A lab in a session of its own, over three topics, unless told otherwise."""
 
-    def made(prompts: Any = (A, B), **options: Any) -> PromptLab:
+    def open_lab(prompts: Any = (A, B), **options: Any) -> PromptLab:
         return PromptLab(
             prompts, **{"session": session, "inputs": TOPICS, "models": fake, "by": "me"} | options
         )
 
-    return made
+    return open_lab
 
 
 def texts(lab: PromptLab) -> list[list[str]]:
@@ -46,7 +46,7 @@ def states(lab: PromptLab) -> list[str]:
     return [lab.cell(n, column).state for n in range(len(lab.rows)) for column in lab.columns]
 
 
-def test_every_variant_meets_every_row_and_model(make: Make, fake: sk.Fake) -> None:
+def test_each_variant_is_run_on_each_row_and_model(make: Make, fake: sk.Fake) -> None:
     other = sk.Fake("No.", name="other")
     lab = make({"base": A, "short": B}, models={"x": fake, "y": other})
     assert [column.name for column in lab.columns] == [
@@ -60,7 +60,7 @@ def test_every_variant_meets_every_row_and_model(make: Make, fake: sk.Fake) -> N
     assert len(fake.asked) == len(other.asked) == 6
 
 
-def test_an_edit_makes_only_its_own_cells_new(make: Make, fake: sk.Fake) -> None:
+def test_an_edit_reruns_only_the_cells_of_its_variant(make: Make, fake: sk.Fake) -> None:
     lab = make()
     lab.run()
     lab.edit("B", "Shout {{ topic }}!")
@@ -80,7 +80,7 @@ def test_sampling_is_part_of_a_variant(make: Make) -> None:
     assert states(lab) == ["new", "done"] * 3
 
 
-def test_what_the_session_holds_is_there_at_once(
+def test_cached_completions_are_shown_at_once(
     make: Make, session: sk.Session, fake: sk.Fake
 ) -> None:
     sk.generate(A, model=fake, session=session, rows=TOPICS)
@@ -89,7 +89,7 @@ def test_what_the_session_holds_is_there_at_once(
     assert [one.model for _, one in lab.missing()] == ["fake"] * 3
 
 
-def test_rows_of_the_lab_are_those_of_synth_and_take_their_marks_along(
+def test_rows_of_a_lab_and_of_synth_share_ids_and_marks(
     make: Make, session: sk.Session, fake: sk.Fake
 ) -> None:
     lab = make()
@@ -106,7 +106,7 @@ def test_rows_of_the_lab_are_those_of_synth_and_take_their_marks_along(
     ]
 
 
-def test_a_lab_is_opened_again_with_all_it_had(
+def test_a_reopened_lab_has_its_variants_rows_and_marks(
     make: Make, session: sk.Session, fake: sk.Fake
 ) -> None:
     lab = make({"base": A, "short": B}, checks=["length text 1-9 words"])
@@ -152,7 +152,7 @@ def test_a_prompt_that_cannot_be_rendered_changes_nothing(make: Make) -> None:
         make("Say {{ tpic }}.", name="other")
 
 
-def test_an_empty_lab_says_what_to_do(make: Make) -> None:
+def test_an_empty_lab_shows_what_to_do(make: Make) -> None:
     lab = make(())
     assert lab.cell(0, lab.columns[0]).why == "This variant is empty: write its prompt."
     assert lab.missing() == []
@@ -168,7 +168,7 @@ def test_one_model_that_fails_does_not_stop_the_other(make: Make, fake: sk.Fake)
     assert states(lab) == ["done", "done", "done", "new", "done", "new"]
 
 
-def test_a_model_that_breaks_its_promise_is_told_of(make: Make) -> None:
+def test_an_exception_of_a_model_is_a_failure(make: Make) -> None:
     def crash(request: Request) -> str:
         raise ZeroDivisionError("oops")
 
@@ -179,7 +179,7 @@ def test_a_model_that_breaks_its_promise_is_told_of(make: Make) -> None:
     assert not lab.running
 
 
-def test_a_cell_without_an_answer_can_be_asked_again(make: Make) -> None:
+def test_a_cell_with_an_error_can_be_run_again(make: Make) -> None:
     lab = make(A, models=sk.Fake(fail=1.0))
     lab.run()
     assert states(lab) == ["error"] * 3
@@ -200,7 +200,7 @@ def test_a_stopped_run_keeps_what_is_done(make: Make) -> None:
     assert states(again).count("done") == done
 
 
-def test_a_lab_runs_once_at_a_time(make: Make) -> None:
+def test_a_running_lab_cannot_be_run_again(make: Make) -> None:
     lab = make(A, models=sk.Fake("Hi.", seconds=0.2, concurrency=1))
     thread = threading.Thread(target=lab.run)
     thread.start()
@@ -211,7 +211,7 @@ def test_a_lab_runs_once_at_a_time(make: Make) -> None:
     thread.join()
 
 
-def test_answers_of_judges_are_kept_and_unreadable_ones_are_no_verdict(
+def test_judge_completions_are_cached_and_unreadable_ones_are_no_verdict(
     make: Make, session: sk.Session
 ) -> None:
     def judge(request: Request) -> str:
@@ -221,11 +221,11 @@ def test_answers_of_judges_are_kept_and_unreadable_ones_are_no_verdict(
     jury = sk.Fake(judge, name="jury")
     lab = make(checks=["judge Is it polite?"], judge_model=jury)
     lab.run()
-    said = [
+    verdicts = [
         [lab.cell(n, column).verdicts["judge Is it polite?"].passed for column in lab.columns]
         for n in range(3)
     ]
-    assert said == [[True, False], [True, False], [None, False]]
+    assert verdicts == [[True, False], [True, False], [None, False]]
     assert len(jury.asked) == 6
     again = make(checks=["judge Is it polite?"], judge_model=jury)
     assert again.unjudged() == []
@@ -234,7 +234,7 @@ def test_answers_of_judges_are_kept_and_unreadable_ones_are_no_verdict(
     assert len(jury.asked) == 6
 
 
-def test_a_judge_that_speaks_of_what_is_not_there_gives_no_verdict(make: Make) -> None:
+def test_a_judge_question_with_a_missing_field_gives_no_verdict(make: Make) -> None:
     lab = make(A, checks=[checks.Judge("Is {{ nothing }} fine?")])
     lab.run()
     verdict = lab.cell(0, lab.columns[0]).verdicts["judge Is {{ nothing }} fine?"]
@@ -246,7 +246,7 @@ def test_a_judge_that_speaks_of_what_is_not_there_gives_no_verdict(make: Make) -
         make(A, checks=["regex text a", "regex text a"])
 
 
-def test_checks_see_the_row_and_run_once_for_it(make: Make) -> None:
+def test_checks_run_once_for_each_row(make: Make) -> None:
     seen: list[dict[str, Any]] = []
 
     def check(row: Any) -> bool:
@@ -276,7 +276,7 @@ def test_rows_can_be_narrowed(make: Make) -> None:
         lab.showing("failed")  # type: ignore[arg-type]
 
 
-def test_marks_are_taken_back_one_by_one_over_restarts(make: Make) -> None:
+def test_marks_are_undone_one_by_one_after_a_restart(make: Make) -> None:
     lab = make(A)
     lab.run()
     (column,) = lab.columns
@@ -295,7 +295,7 @@ def test_marks_are_taken_back_one_by_one_over_restarts(make: Make) -> None:
         again.undo()
 
 
-def test_only_an_answer_can_be_marked(make: Make) -> None:
+def test_only_a_cell_with_a_completion_can_be_marked(make: Make) -> None:
     lab = make(A)
     with pytest.raises(UsageError, match="no completion yet"):
         lab.mark(0, lab.columns[0], "accept")
@@ -328,14 +328,14 @@ def test_results_and_ranking_are_tables(make: Make) -> None:
     assert lab.winner == b
 
 
-def test_nothing_marked_has_no_winner(make: Make) -> None:
+def test_without_marks_there_is_no_winner(make: Make) -> None:
     lab = make()
     assert lab.winner is None
     lab.run()
     assert lab.winner is None
 
 
-def test_an_answer_that_cannot_be_read_is_shown_and_fails(make: Make) -> None:
+def test_a_completion_that_cannot_be_parsed_is_shown_and_fails(make: Make) -> None:
     lab = make(A, labels=["good", "bad"], checks=["length label 1-1 words"])
     lab.run()
     cell = lab.cell(0, lab.columns[0])
@@ -357,7 +357,7 @@ def test_the_last_variant_stays(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"models": []}, "a lab needs a model"),
         ({"models": [sk.Fake(), sk.Fake()]}, "two models are named 'fake'"),
@@ -367,18 +367,18 @@ def test_the_last_variant_stays(make: Make) -> None:
         ({"checks": ["@missing"]}, None),
     ],
 )
-def test_what_makes_no_sense_is_refused(make: Make, options: Any, said: str | None) -> None:
-    if said is None:
+def test_invalid_options_are_refused(make: Make, options: Any, message: str | None) -> None:
+    if message is None:
         assert make(**options).config.notes == [
             "the check '@missing' refers to a variable: give it again."
         ]
         return
     with pytest.raises(UsageError) as raised:
         make(**options)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_the_cell_of_a_variant_asks_nothing_again(
+def test_the_synth_cell_of_a_variant_makes_no_request(
     make: Make, session: sk.Session, fake: sk.Fake
 ) -> None:
     lab = make(limit=2, sampling=sk.Sampling(temperature=0.3, stop=("x y",)))
@@ -416,6 +416,6 @@ def test_many_threads_may_use_one_lab(make: Make) -> None:
     assert len(lab.variant("B").versions) == 81
 
 
-def test_a_key_is_never_given_twice() -> None:
+def test_a_variant_key_is_never_used_twice() -> None:
     assert next_key(["A", "C"]) == "B"
     assert next_key([chr(65 + n) for n in range(26)]) == "AA"

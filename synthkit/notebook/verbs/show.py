@@ -7,7 +7,6 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.errors import TableError, unknown
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
@@ -63,9 +62,7 @@ def first_rows(
         If a column is not there.
     """
     known = tables.columns(table)
-    for column in columns or ():
-        if column not in known:
-            raise TableError(unknown("column", column, known))
+    tables.check_columns(table, columns or ())
     names = columns or [column for column in known if column not in ("id", "parent")] or known
     size = tables.size(table)
     places = matching(table, where) if where else range(size)

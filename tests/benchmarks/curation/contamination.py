@@ -1,4 +1,4 @@
-"""Planted test rows: what is found of a test set in a table of other rows of the same source."""
+"""Planted test rows: how well filters find a test set in other rows of the same source."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from synthkit.curate import (
 from synthkit.stats.rouge import tokens
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.edits import one_word, paraphrase, recased
-from tests.benchmarks.curation.report import Found, Part, chance, precision, recall, table
+from tests.benchmarks.curation.report import Counts, Section, chance, precision, recall, table
 
 DATA = ("yelp", "sms_spam", "trec")
 TEST, REST, EACH = 350, 600, 50
 LONG = 8
-"""Words from which on a test text can be found within a longer one."""
+"""Least number of words for a test text to be found within a longer text."""
 KINDS = ("exact", "one word", "paraphrase-like", "within, 8+ words", "within, 4-7 words")
 
 NOTE = """
-350 test rows; 600 other rows of the source with up to 50 copies of each kind. "Within" is a test
-text between two Yelp sentences. `no_contamination` finds all that is whole, in other letters or
-within a longer text from 8 words on, and seven to eight in ten of those with one word changed,
-with hardly a wrong one: those it takes among SMS are chain messages that are in the test set but
-for a number. That is why a share of 0.7 is the default: 0.5 finds nine in ten or more, but in TREC
-a fifth of what it takes are other questions. By 13 words in a row alone, as for GPT-3, most
-sentences with one word changed are missed, and half of those within a longer text. Short test
-texts within longer rows are not found, by design, and few paraphrases are: MiniLM at 0.8 finds
-these, and in turn misses what is within other text, so that the two belong together.
+The table has 600 other rows of the source and up to 50 copies of each kind of the 350 test rows.
+"Within" is a test text between two Yelp sentences. `no_contamination` finds all exact copies, in
+other letter case too, and all copies within a longer text from 8 words on. It finds seven to eight
+in ten of the copies with one word changed. It has hardly any false positives: those among SMS are
+chain messages that differ from a test text only in a number. The default share is therefore 0.7:
+0.5 finds nine in ten or more, but in TREC a fifth of the rows that it flags are other questions. A
+match of 13 consecutive words alone, as for GPT-3, misses most sentences with one word changed, and
+half of those within a longer text. Short test texts within longer rows are not found, by design,
+and few paraphrases are: MiniLM at 0.8 finds these, but misses test texts within other text, so use
+both.
 """
 
 
 def planted(name, seed):
-    """A test table, and a table of other rows with edits of test rows after them."""
+    """A test table, and a table of other rows followed by edited copies of test rows."""
     rows = distinct_rows(name, TEST + REST + 100, seed)["text"].tolist()
     rng = np.random.default_rng(seed)
     test, rest = rows[:TEST], rows[TEST : TEST + REST]
@@ -51,7 +52,7 @@ def planted(name, seed):
         before, after = (around[at].strip() for at in rng.integers(len(around), size=2))
         return f"{before} {text} {after}"
 
-    def asked(kind, text):
+    def edited(kind, text):
         n = len(tokens(text))
         if kind.startswith("within"):
             return within(text) if (n >= LONG) == ("8+" in kind) and n >= 4 else None
@@ -61,46 +62,46 @@ def planted(name, seed):
             return recased(text, rng)
         return one_word(text, words, rng) if kind == "one word" else paraphrase(text, rng)
 
-    made = []
+    copies = []
     for kind in KINDS:
-        texts = (asked(kind, test[at]) for at in rng.permutation(len(test)))
+        texts = (edited(kind, test[at]) for at in rng.permutation(len(test)))
         found = [text for text in texts if text][:EACH]
-        made += [{"text": text, "kind": kind} for text in found]
-    if name == "yelp":  # what surrounds is of the test's source there, and may be in it
-        held = set(test)
-        made = [one for one in made if not any(a in one["text"] and a in held for a in around)]
-    whole = pandas.DataFrame([*({"text": text, "kind": ""} for text in rest), *made])
+        copies += [{"text": text, "kind": kind} for text in found]
+    if name == "yelp":  # the surrounding sentences are Yelp's too, and may be test texts
+        tests = set(test)
+        copies = [row for row in copies if not any(a in row["text"] and a in tests for a in around)]
+    whole = pandas.DataFrame([*({"text": text, "kind": ""} for text in rest), *copies])
     whole["id"] = [f"row-{n}" for n in range(len(whole))]
     return pandas.DataFrame({"id": [f"test-{n}" for n in range(TEST)], "text": test}), whole
 
 
 def methods(test, embedders):
-    """Name -> a function of the table that says of each row whether it is taken."""
+    """Name -> a function that maps a table to one boolean per row: whether it is flagged."""
 
     def filtered(rule):
         return lambda whole: [bool(why) for why in rule.judge(whole)]
 
-    def alike(rule):
+    def duplicates_of_test(rule):
         def judge(whole):
-            of = clusters(pandas.concat([test, whole[["id", "text"]]]), rule)
-            stands = dict(zip(of["id"], of["representative"], strict=True))
-            return [str(stands.get(at, at)).startswith("test") for at in whole["id"]]
+            grouped = clusters(pandas.concat([test, whole[["id", "text"]]]), rule)
+            kept_id = dict(zip(grouped["id"], grouped["representative"], strict=True))
+            return [str(kept_id.get(at, at)).startswith("test") for at in whole["id"]]
 
         return judge
 
-    made = {
+    judges = {
         "no_contamination()": filtered(no_contamination(test)),
         "no_contamination(share=0.5)": filtered(no_contamination(test, share=0.5)),
         "no_contamination(n=13, share=1)": filtered(no_contamination(test, n=13, share=1)),
-        "exact_duplicates()": alike(exact_duplicates()),
+        "exact_duplicates()": duplicates_of_test(exact_duplicates()),
     }
     for shingle, threshold in (("words", 0.7), ("chars", 0.5)):
         rule = near_duplicates(threshold=threshold, shingle=shingle)
-        made[f"near_duplicates, {shingle}, {threshold}"] = alike(rule)
+        judges[f"near_duplicates, {shingle}, {threshold}"] = duplicates_of_test(rule)
     for name, embed in embedders.items():
         rule = semantic_duplicates(embed, threshold=0.8)
-        made[f"semantic_duplicates, {name}, 0.8"] = alike(rule)
-    return made
+        judges[f"semantic_duplicates, {name}, 0.8"] = duplicates_of_test(rule)
+    return judges
 
 
 def run(seeds, embedders):
@@ -111,14 +112,14 @@ def run(seeds, embedders):
             test, whole = planted(name, seed)
             fault = (whole["kind"] != "").to_numpy()
             for method, judge in methods(test, embedders).items():
-                taken = np.array(judge(whole))
-                found[method][""].append(Found.of(fault, taken))
+                flagged = np.array(judge(whole))
+                found[method][""].append(Counts.of(fault, flagged))
                 for kind in KINDS:
-                    there = (whole["kind"] == kind).to_numpy()
-                    found[method][kind].append(Found.of(there, taken & there))
-        for method, by in found.items():
-            recalls = [recall(by[kind]) for kind in KINDS]
-            lines.append([name, method, precision(by[""]), *recalls, chance(by[""])])
+                    of_kind = (whole["kind"] == kind).to_numpy()
+                    found[method][kind].append(Counts.of(of_kind, flagged & of_kind))
+        for method, counts in found.items():
+            recalls = [recall(counts[kind]) for kind in KINDS]
+            lines.append([name, method, precision(counts[""]), *recalls, chance(counts[""])])
             print(*lines[-1], flush=True)
     head = ["data", "method", "precision", *(f"recall, {kind}" for kind in KINDS), "random"]
-    return [Part("Planted test rows", table(head, lines), NOTE)]
+    return [Section("Planted test rows", table(head, lines), NOTE)]

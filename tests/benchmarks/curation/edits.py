@@ -1,8 +1,8 @@
-"""Texts that say the same: in other letters, with one word changed, or in other words.
+"""Edited copies of texts: another letter case, one word changed, or paraphrase-like.
 
-There is no model in it: a paraphrase here has words replaced from a small list, contractions
-written out, function words added or left out, and clauses in another order. It is *like* a
-paraphrase, and nearer to its source than many that a person or a model would write.
+No model is used. A paraphrase here has words replaced from a small list, contractions written out,
+function words added or dropped, and clauses swapped. It is nearer to its source than many
+paraphrases by a person or a model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ want/would_like wants/would_like help/assist see/notice today/this_day tomorrow/
 tonight/this_evening now/at_once soon/shortly later/afterwards home/the_house work/the_office
 free/at_no_charge win/gain won/gained prize/award claim/collect reply/answer message/note
 please/kindly money/cash friend/pal happen/occur happened/occurred start/begin finish/end
-ask/inquire give/hand gave/handed make/produce made/produced show/display city/town
+ask/inquire give/hand gave/handed make/produce new/produced show/display city/town
 country/nation film/movie invented/devised inventor/creator wrote/authored author/writer
 company/firm called/named famous/well-known largest/biggest first/earliest begin/start
 located/situated died/passed_away killed/slain built/constructed person/individual car/automobile
@@ -42,8 +42,8 @@ _ADDED = ("Honestly, ", "Well, ", "So ", "Actually, ")
 _JOINED = re.compile(r"^(\S+(?: \S+){2,}?),? (and|but|because|so|,) (\S+(?: \S+){2,}?)(\s?[.!?]*)$")
 
 
-def _pairs(said):
-    pairs = [tuple(pair.replace("_", " ").split("/")) for pair in said.split()]
+def _pairs(words):
+    pairs = [tuple(pair.replace("_", " ").split("/")) for pair in words.split()]
     return {**{b: a for a, b in pairs}, **dict(pairs)}
 
 
@@ -52,7 +52,7 @@ _FULL = _pairs(_SHORT)
 
 
 def recased(text, rng):
-    """Another case, and other white space: equal after normalisation."""
+    """The text in another letter case and with other white space: equal after normalization."""
     text = [text.upper, text.lower, text.title][rng.integers(3)]()
     words = text.split(" ")
     words[rng.integers(len(words))] += ["  ", "\u00a0", "\t"][rng.integers(3)]
@@ -60,7 +60,7 @@ def recased(text, rng):
 
 
 def one_word(text, words, rng):
-    """One word, drawn at random, replaced by another word of the same table."""
+    """The text with one word, drawn at random, replaced by another word of the same table."""
     places = [m.span() for m in re.finditer(r"\w+", text)]
     start, end = places[rng.integers(len(places))]
     new = text[start:end]
@@ -70,28 +70,30 @@ def one_word(text, words, rng):
 
 
 def paraphrase(text, rng):
-    """Another way to say it, or nothing where fewer than three edits can be made."""
-    made, edits = text.strip(), 0
-    for listed, most in ((_FULL, 2), (_WORDS, 3)):
-        here = [old for old in listed if re.search(rf"\b{re.escape(old)}\b", made, re.IGNORECASE)]
+    """A paraphrase-like copy, or ``None`` where fewer than three edits are possible."""
+    new, edits = text.strip(), 0
+    for replacements, most in ((_FULL, 2), (_WORDS, 3)):
+        here = [
+            old for old in replacements if re.search(rf"\b{re.escape(old)}\b", new, re.IGNORECASE)
+        ]
         rng.shuffle(here)
         for old in here[:most]:
             after = re.sub(
-                rf"\b{re.escape(old)}\b", listed[old], made, count=1, flags=re.IGNORECASE
+                rf"\b{re.escape(old)}\b", replacements[old], new, count=1, flags=re.IGNORECASE
             )
-            edits += after != made
-            made = after
-    after = _JOINED.sub(lambda m: _swapped(m, made), made)
-    edits += after != made
-    made = after
-    after = _DROPPED.sub("", made, count=1)
-    edits += after != made
+            edits += after != new
+            new = after
+    after = _JOINED.sub(lambda m: _swapped(m, new), new)
+    edits += after != new
+    new = after
+    after = _DROPPED.sub("", new, count=1)
+    edits += after != new
     if edits < 2:
         return None
-    made = after if rng.random() < 0.7 else after[:1].lower() + after[1:]
-    if made[:1].islower():
-        made, edits = _ADDED[rng.integers(len(_ADDED))] + made, edits + 1
-    return made if edits >= 3 and made.casefold() != text.casefold() else None
+    new = after if rng.random() < 0.7 else after[:1].lower() + after[1:]
+    if new[:1].islower():
+        new, edits = _ADDED[rng.integers(len(_ADDED))] + new, edits + 1
+    return new if edits >= 3 and new.casefold() != text.casefold() else None
 
 
 def _swapped(match, text):

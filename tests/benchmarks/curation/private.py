@@ -1,4 +1,4 @@
-"""Made-up personal data and secrets, in sentences, and what only looks like them."""
+"""Invented personal data and secrets, in sentences, and texts that only look like them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def hexadecimal(rng, n):
 
 
 def luhn(rng, start, n):
-    """A number of n digits with a right check digit."""
+    """A number of n digits with a valid check digit."""
     body = start + drawn(rng, DIGITS, n - len(start) - 1)
     total = sum(sum(divmod(int(d) * (2 - at % 2), 10)) for at, d in enumerate(reversed(body)))
     return body + str(-total % 10)
@@ -36,7 +36,7 @@ def spaced(text, n=4, sign=" "):
 
 
 def us(rng):
-    """Area, exchange and line of a number in the USA."""
+    """Area code, exchange and line of a telephone number in the USA."""
     area = ("212", "415", "312", "617", "702", "503")[rng.integers(6)]
     return area, str(rng.integers(2, 10)) + drawn(rng, DIGITS, 2), drawn(rng, DIGITS, 4)
 
@@ -163,13 +163,13 @@ TOKENS = {
     "bare key": lambda rng: drawn(rng, LETTERS + DIGITS + "+/", 40),
 }
 SECRETS = {
-    kind: (made, "use {} for it", "they left {} on the screen") for kind, made in TOKENS.items()
+    kind: (make, "use {} for it", "they left {} on the screen") for kind, make in TOKENS.items()
 }
 SECRETS["password in a URL"] = (TOKENS["password in a URL"], "use postgres://{}@db.example.org/x")
 
 
 def off_by_one(number):
-    """With a wrong check digit."""
+    """The number with an invalid check digit."""
     return number[:-1] + str((int(number[-1]) + 1) % 10)
 
 

@@ -1,4 +1,4 @@
-"""Counts of what a method found, as cells with intervals, and the tables of the README."""
+"""Counts of flagged rows, shares with intervals as cells, and the sections of the README."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ HEADING = "## Curation: what the methods find"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one method found in one table.
+class Counts:
+    """Counts of rows in one table, for one method.
 
     Parameters
     ----------
-    rows : of the table.
-    faults : rows with the fault.
-    taken : rows that the method took to have it.
-    both : rows with the fault that the method took.
+    rows : all rows of the table.
+    faults : rows with the planted fault.
+    flagged : rows that the method flags.
+    hits : rows with the fault that the method flags.
     """
 
     rows: int
     faults: int
-    taken: int
-    both: int
+    flagged: int
+    hits: int
 
     @classmethod
-    def of(cls, fault: Iterable[bool], taken: Iterable[bool]) -> Found:
-        pairs = [(bool(a), bool(b)) for a, b in zip(fault, taken, strict=True)]
+    def of(cls, fault: Iterable[bool], flagged: Iterable[bool]) -> Counts:
+        pairs = [(bool(a), bool(b)) for a, b in zip(fault, flagged, strict=True)]
         counts = (
             sum(a for a, _ in pairs),
             sum(b for _, b in pairs),
@@ -42,8 +42,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One subsection of the README."""
+class Section:
+    """One subsection of the README: its title, its tables and a note."""
 
     title: str
     lines: Sequence[str]
@@ -51,10 +51,10 @@ class Part:
 
 
 def share(part: int, whole: int, seeds: int) -> str:
-    """``.83 [.79, .86]``: the share over all seeds, with Wilson's interval of one seed's rows.
+    """``.83 [.79, .86]``: the share over all seeds, with the Wilson interval of one seed's rows.
 
-    Seeds share rows, so that they are not counted as new ones: the interval says how far off one
-    table's figure may be, and is too wide for the mean rather than too narrow.
+    Seeds share rows, so their rows are not counted as independent. The interval is that of one
+    table; for the mean over seeds it is too wide rather than too narrow.
     """
     if not whole:
         return "none"
@@ -62,20 +62,24 @@ def share(part: int, whole: int, seeds: int) -> str:
     return f"{short(part / whole)} [{short(low)}, {short(high)}]"
 
 
-def precision(found: Sequence[Found]) -> str:
-    return share(sum(one.both for one in found), sum(one.taken for one in found), len(found))
+def precision(found: Sequence[Counts]) -> str:
+    return share(
+        sum(counts.hits for counts in found), sum(counts.flagged for counts in found), len(found)
+    )
 
 
-def recall(found: Sequence[Found]) -> str:
-    return share(sum(one.both for one in found), sum(one.faults for one in found), len(found))
+def recall(found: Sequence[Counts]) -> str:
+    return share(
+        sum(counts.hits for counts in found), sum(counts.faults for counts in found), len(found)
+    )
 
 
-def chance(found: Sequence[Found]) -> str:
-    """Precision / recall to be expected of as many rows taken at random."""
-    rows = sum(one.rows for one in found)
+def chance(found: Sequence[Counts]) -> str:
+    """Expected precision / recall if as many rows are flagged at random."""
+    rows = sum(counts.rows for counts in found)
     return (
-        f"{short(sum(one.faults for one in found) / rows)} / "
-        f"{short(sum(one.taken for one in found) / rows)}"
+        f"{short(sum(counts.faults for counts in found) / rows)} / "
+        f"{short(sum(counts.flagged for counts in found) / rows)}"
     )
 
 
@@ -88,15 +92,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines] + [""]
 
 
-def write(parts: Sequence[Part], made: str) -> None:
-    """Put parts under the heading; other parts and other headings stay as they are."""
+def write(sections: Sequence[Section], conditions: str) -> None:
+    """Put sections under the heading; other sections and headings stay as they are."""
     page = README.read_text("utf-8") if README.exists() else "# Benchmarks\n"
     before, _, after = page.partition(f"{HEADING}\n")
     ours, other, rest = after.partition("\n## ")
-    lead, *held = re.split(r"^### ", ours, flags=re.MULTILINE)
-    known = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in held}
-    for part in parts:
-        known[part.title] = "\n".join([f"{made}\n", *part.lines, part.note.strip()])
+    lead, *old = re.split(r"^### ", ours, flags=re.MULTILINE)
+    known = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in old}
+    for section in sections:
+        known[section.title] = "\n".join([f"{conditions}\n", *section.lines, section.note.strip()])
     lead = lead.strip() or LEAD.strip()
     body = "\n\n".join(f"### {title}\n\n{text}" for title, text in known.items())
     page = f"{before.rstrip()}\n\n{HEADING}\n\n{lead}\n\n{body}\n{other}{rest}"
@@ -104,10 +108,11 @@ def write(parts: Sequence[Part], made: str) -> None:
 
 
 LEAD = """
-Faults are planted in real rows, and each method is asked to find them:
+Faults are planted in real rows, and each method has to find them:
 `python -m tests.benchmarks.curation --write` (by hand; `--only noise` and so on for a part).
-Precision is the share of the rows taken that have the planted fault, recall the share of these that
-were taken, over the seeds. In brackets: the 95 % interval of Wilson for the rows of one seed, since
-seeds share rows. Real rows have faults of their own, which count against a method here: true
-precision is higher. "Random" is what as many rows taken at random would give: precision / recall.
+Precision is the share of the flagged rows that have the planted fault. Recall is the share of the
+rows with the fault that are flagged. Both are pooled over the seeds. Brackets give the 95 % Wilson
+interval for the rows of one seed, because seeds share rows. Real rows have faults of their own,
+which count against a method here, so the true precision is higher. "Random" is the expected
+precision / recall if as many rows are flagged at random.
 """

@@ -1,4 +1,4 @@
-"""What is measured of one table of a study."""
+"""The measures of one table of a study."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from synthkit.evaluate.metrics.tstr import tstr
 
 
 def measured(table, real, test, oracle, tools):
-    """Name -> value, of a table of the size of ``real``; ``oracle`` gives texts their labels."""
+    """Measure -> value, for a table as large as ``real``; ``oracle`` predicts the labels."""
     texts, labels = table["text"].tolist(), table["label"].tolist()
     vectors = tools.embed(texts)
     right = dict(zip(table["id"], oracle.predict(texts), strict=True))
     return {
-        "words a text": mean(len(text.split()) for text in texts),
+        "words per text": mean(len(text.split()) for text in texts),
         "intra-label APS": aps(vectors, labels=labels, pairs="intra").value,
         "inter-label APS": aps(vectors, labels=labels, pairs="inter").value,
         "Vendi": vendi(vectors).value,

@@ -1,13 +1,13 @@
-"""One plain prompt beside attributed ones, on the measures of AttrPrompt (arXiv 2306.15895)."""
+"""Plain and attributed prompts, compared on the measures of AttrPrompt (arXiv 2306.15895)."""
 
 from __future__ import annotations
 
-from tests.benchmarks.curation.report import Part, table
+from tests.benchmarks.curation.report import Section, table
 from tests.benchmarks.studies.rows import USUAL
 from tests.benchmarks.studies.seeds import cell, verdict
 
 EXPECTED = {
-    "words a text": "",
+    "words per text": "",
     "intra-label APS": "lower",
     "inter-label APS": "",
     "vocabulary": "higher",
@@ -16,22 +16,24 @@ EXPECTED = {
     "label accuracy": "",
     "TSTR accuracy": "higher",
 }
-"""Where the attributed rows should be; "by us" is not in the paper."""
+"""Expected direction of the attributed rows; "by us" is not in the paper."""
 
 NOTE = """
-Expected is what AttrPrompt (arXiv 2306.15895) found with ChatGPT on sets of many labels; "by us" is
-the same thought for measures that are not in that paper.
+"Expected" is what AttrPrompt (arXiv 2306.15895) found with ChatGPT on sets with many labels; "by
+us" extends the expectation to measures that are not in that paper.
 
-- Words: holds on both. Part of it on Yelp is length, as attributed reviews are a tenth longer.
+- Words: holds on both sets. On Yelp part of it is length, because attributed reviews are a tenth
+  longer.
 - Embeddings: holds on Yelp, where APS falls within labels and between them, within them two thirds
-  of the way to real rows. On TREC it is not told apart: plain questions are as far apart as real
-  ones already.
-- What a student learns: no significant gain on either, +1 point on Yelp and -2 on TREC. Rows
-  that are more diverse did not teach more here. The labels may be why: by the oracle fewer
-  attributed rows are what they should be, though that is not told apart either.
+  of the way to real rows. On TREC there is no significant difference: plain questions are already
+  as far apart as real ones.
+- Accuracy of a classifier: no significant gain on either set, +1 point on Yelp and -2 on TREC.
+  Rows that are more diverse did not train a better classifier here. The labels may be the reason:
+  by the oracle, fewer attributed rows have the label that was asked for, though that difference is
+  not significant either.
 
-On TREC the oracle, right on .84 of real questions, gives only .43 of the written ones the label
-that was asked for: this model often does not write what it is told to.
+On TREC the oracle, right on .84 of real questions, gives only .43 of the generated ones the label
+that was asked for: this model often does not follow the prompt.
 """
 
 
@@ -39,18 +41,18 @@ def study(gathered, tools):
     lines = []
     for name, seeds in gathered.items():
         plain, attributed = (
-            [one.measures(one.made[way, USUAL], tools) for one in seeds]
+            [seed.measures(seed.tables[way, USUAL], tools) for seed in seeds]
             for way in ("plain", "attributed")
         )
-        real = [one.measures_of_real(tools) for one in seeds]
+        real = [seed.measures_of_real(tools) for seed in seeds]
         for measure, expected in EXPECTED.items():
-            before, after, there = (
-                [found[measure] for found in side] for side in (plain, attributed, real)
+            before, after, reference = (
+                [found[measure] for found in results] for results in (plain, attributed, real)
             )
-            apart = [b - a for a, b in zip(before, after, strict=True)]
+            gaps = [b - a for a, b in zip(before, after, strict=True)]
             lines.append(
-                [name, measure, cell(before), cell(after), cell(apart, signed=True), expected,
-                 verdict(apart, expected.partition(",")[0]), cell(there)]
+                [name, measure, cell(before), cell(after), cell(gaps, signed=True), expected,
+                 verdict(gaps, expected.partition(",")[0]), cell(reference)]
             )  # fmt: skip
     head = ["data", "measure", "plain", "attributed", "attributed - plain", "expected", "found"]
-    return Part("A plain prompt and attributed ones", table([*head, "real rows"], lines), NOTE)
+    return Section("Plain and attributed prompts", table([*head, "real rows"], lines), NOTE)

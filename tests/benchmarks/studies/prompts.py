@@ -1,4 +1,4 @@
-"""What the model is asked for: each set plainly, and with attributes."""
+"""The prompts of the studies: for each data set a plain one and one with attributes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SHOWN = {
     "ENTY": ("food", "What fruit is dried to make raisins?"),
     "DESC": ("the weather", "Why does it thunder?"),
 }
-"""One question of each label, written for this; without them the model talks about questions."""
+"""One example question of each label; without them the model writes about questions."""
 
 
 def shown(attributed: bool) -> str:
-    """The turns before the last: each label asked for in the words of the condition."""
+    """The example turns before the last one: one for each label, worded as in the condition."""
     turns = ""
     for label, (topic, question) in SHOWN.items():
         about = f"short, simple question about {topic}" if attributed else "short question"
@@ -36,7 +36,7 @@ def shown(attributed: bool) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """What one set is asked for: plainly, and with attributes that are drawn anew for each row."""
+    """The prompts of one data set; the attributes in ``vary`` are drawn anew for each row."""
 
     labels: Any
     plain: str

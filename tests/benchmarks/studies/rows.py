@@ -1,4 +1,4 @@
-"""The rows of the studies: those that a small model writes, and real ones to measure them by."""
+"""The rows of the studies: rows that a small model writes, and real rows for comparison."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.benchmarks.studies.measures import measured
 from tests.benchmarks.studies.prompts import TASKS
 
 ROWS = 150
-"""That are asked for of each condition and seed, equally many of every label."""
+"""Rows requested for each condition and seed, the same number for every label."""
 USUAL = 0.7
-"""The temperature where it is not what is studied."""
+"""The temperature of the studies that do not vary it."""
 TEMPERATURES = (0.3, USUAL, 1.0, 1.3)
-"""Those of the plain prompt."""
+"""Temperatures of the plain prompt."""
 TEST = {"yelp": 0.4, "trec": 0.2}
-"""The share of distinct real texts that are for the test."""
+"""The share of distinct real texts in the test set."""
 
 
 def written(name, condition, seed, model, session, *, temperature=USUAL):
-    """The run of one condition, ``plain`` or ``attributed``; what is held is not asked again."""
+    """The run of one condition, ``plain`` or ``attributed``; cached completions are reused."""
     task = TASKS[name]
     sampling = Sampling(temperature=temperature, max_tokens=40, seed=seed, stop=("\n",))
     if condition == "plain":
@@ -39,7 +39,7 @@ def written(name, condition, seed, model, session, *, temperature=USUAL):
 
 
 def gathered(name, seeds, model, session, tools):
-    """For each seed the rows of every condition, equally many, and real ones beside them."""
+    """For each seed, the same number of rows for every condition, and real rows."""
     conditions = [("attributed", USUAL), *(("plain", warmth) for warmth in TEMPERATURES)]
     runs = [
         {
@@ -48,12 +48,12 @@ def gathered(name, seeds, model, session, tools):
         }
         for seed in range(seeds)
     ]
-    each = min(table["label"].value_counts().min() for made in runs for table in made.values())
+    each = min(table["label"].value_counts().min() for tables in runs for table in tables.values())
     found = []
-    for seed, made in enumerate(runs):
+    for seed, tables in enumerate(runs):
         train, test = held_out(distinct_rows(name, 10_000, 0), TEST[name], seed=seed)
         oracle = fit(train["text"].tolist(), train["label"].tolist(), embed=tools.embed)
-        equal = {way: table.groupby("label").head(each) for way, table in made.items()}
+        equal = {way: table.groupby("label").head(each) for way, table in tables.items()}
         drawn = train.groupby("label").sample(each, random_state=seed)
         found.append(Seeded(name, seed, equal, drawn, train, test, oracle))
     return found
@@ -61,15 +61,15 @@ def gathered(name, seeds, model, session, tools):
 
 @dataclass(frozen=True)
 class Seeded:
-    """What one seed has of one set.
+    """The tables of one data set and one seed.
 
-    ``made`` is (condition, temperature) -> rows; ``real`` has as many rows of each label; ``train``
-    are all real rows that are not in ``test``, and ``oracle`` the student that learned from them.
+    ``tables`` is (condition, temperature) -> rows; ``real`` has as many rows of each label;
+    ``train`` has all real rows outside ``test``; ``oracle`` is the classifier trained on them.
     """
 
     name: str
     seed: int
-    made: dict[tuple[str, float], Any]
+    tables: dict[tuple[str, float], Any]
     real: Any
     train: Any
     test: Any
@@ -79,7 +79,7 @@ class Seeded:
         return measured(table, self.real, self.test, self.oracle, tools)
 
     def measures_of_real(self, tools):
-        """Those of the real rows; the oracle, which has learned these, is judged on the test."""
-        said = self.oracle.predict(self.test["text"].tolist())
-        sure = float((self.test["label"] == said).mean())
-        return self.measures(self.real, tools) | {"label accuracy": sure}
+        """The measures of the real rows; label accuracy is that of the oracle on the test rows."""
+        predicted = self.oracle.predict(self.test["text"].tolist())
+        right = float((self.test["label"] == predicted).mean())
+        return self.measures(self.real, tools) | {"label accuracy": right}

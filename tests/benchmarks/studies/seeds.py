@@ -1,4 +1,4 @@
-"""Figures over seeds: a mean with Student's interval, and whether a direction came out."""
+"""Figures over seeds: a mean with Student's t interval, and a test of a direction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LEVEL = 0.95
 
 
 def interval(values):
-    """The mean over seeds and its interval by Student's t; there is none for one seed."""
+    """The mean over seeds and its interval by Student's t; the ends are ``None`` for one seed."""
     values = np.asarray(values, float)
     mean, n = float(values.mean()), len(values)
     if n < 2:
@@ -20,7 +20,7 @@ def interval(values):
 
 def cell(values, *, signed=False):
     """``.41 [.39, .43]``."""
-    mean, *ends = (number(one, signed) for one in interval(values) if one is not None)
+    mean, *ends = (number(value, signed) for value in interval(values) if value is not None)
     return f"{mean} [{', '.join(ends)}]" if ends else mean
 
 
@@ -31,14 +31,14 @@ def number(value, signed=False):
 
 
 def verdict(differences, expected):
-    """What became of an expected direction, by the interval of paired differences.
+    """Whether an expected direction holds, by the interval of paired differences.
 
     >>> verdict([0.2, 0.3, 0.25], "higher"), verdict([0.2, -0.3, 0.1], "higher")
-    ('holds', 'not told apart')
+    ('holds', 'no significant difference')
     """
     _, low, high = interval(differences)
     if low is None or low <= 0 <= high:
-        return "not told apart"
+        return "no significant difference"
     found = "higher" if low > 0 else "lower"
     if expected not in ("higher", "lower"):
         return found

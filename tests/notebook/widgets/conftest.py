@@ -1,4 +1,4 @@
-"""Widgets without a browser: what they send is kept."""
+"""Widgets without a browser: a test connection keeps what they send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all widgets share."""
+"""The base of all widgets."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_error_in_a_callback_is_shown_until_one_succeeds() -> None:
     assert widget.error == ""
 
 
-def test_where_no_view_can_be_made_a_widget_shows_nothing() -> None:
+def test_a_widget_shows_nothing_where_no_view_can_be_made() -> None:
     data, _ = Echo({})._repr_mimebundle_()
     assert data["text/html"] == ""
     assert "application/vnd.jupyter.widget-view+json" in data
@@ -98,5 +98,5 @@ def test_where_no_view_can_be_made_a_widget_shows_nothing() -> None:
         ("\ud800", "\ufffd"),
     ],
 )
-def test_a_cell_is_cut_for_the_browser(value: Any, sent: Any) -> None:
+def test_a_long_cell_is_sent_as_its_start_and_its_length(value: Any, sent: Any) -> None:
     assert clipped(value, 30) == sent

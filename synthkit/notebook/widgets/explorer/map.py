@@ -271,9 +271,7 @@ class TextMap:
 
     def _text_column(self, column: str | None, vectors: str | None) -> str | None:
         columns = tables.columns(self.table)
-        for name in (column, vectors):
-            if name is not None and name not in columns:
-                raise TableError(unknown("column", name, columns))
+        tables.check_columns(self.table, filter(None, (column, vectors)))
         if column is not None:
             return column
         lengths = {

@@ -1,7 +1,7 @@
 """The rows behind a view, and which of them a query finds.
 
 A source refers to rows and never copies them: the rows of a run as they arrive, or a table of any
-kind. A place is the index of a row in its source.
+kind. A place is the index of a row in its source; a range is ``start`` to before ``stop``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import UsageError
 from synthkit.data import expressions, tables
 
 Which = Literal["all", "rows", "rejects"]
@@ -33,41 +33,11 @@ class ViewRow(NamedTuple):
     tokens: int | None = None
 
 
-class RowSource(Protocol):
-    """Rows by place; more rows may arrive at the end. Ranges are ``start`` to before ``stop``."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The columns to show."""
-
-    @property
-    def fields(self) -> Sequence[str]:
-        """The columns that an expression can use."""
-
-    def __len__(self) -> int:
-        """How many rows have arrived."""
-
-    def rows(self, places: Sequence[int]) -> list[ViewRow]:
-        """The rows at some places."""
-
-    def cells(self, name: str, start: int, stop: int) -> Sequence[Any]:
-        """The cells of a column in a range; ``None`` for a reject."""
-
-    def rejects(self, start: int, stop: int) -> Sequence[tuple[str, str] | None]:
-        """The raw text and the reason of each reject in a range; ``None`` for a row."""
-
-    def measures(self, by: str, start: int, stop: int) -> Sequence[Any]:
-        """The values of the sort key ``POSITION`` or ``TOKENS`` in a range."""
-
-    def ids(self, start: int, stop: int) -> Sequence[str]:
-        """The ids of the rows in a range."""
-
-    def table(self, places: Sequence[int]) -> Any:
-        """The rows at some places as a table with ids."""
-
-
 class RowLog:
-    """Rows and rejects in the order of their arrival; ``id_of`` gives the id of a position."""
+    """Rows and rejects in the order of their arrival; more may arrive at any time.
+
+    ``id_of`` returns the id of a position.
+    """
 
     def __init__(
         self,
@@ -119,7 +89,7 @@ class RowLog:
         return tables.build(cells)
 
 
-class TableSource:
+class TableRows:
     """A table of any kind as it is now.
 
     ``columns`` are the columns to show, all except ids if not given.
@@ -131,9 +101,7 @@ class TableSource:
             table = table.copy(deep=False)
         names = tables.columns(table)
         shown = [name for name in names if name not in ("id", "parent")] or names
-        for name in columns or ():
-            if name not in names:
-                raise TableError(unknown("column", name, names))
+        tables.check_columns(table, columns or ())
         self.fields: Sequence[str] = names
         self.columns: Sequence[str] = list(columns) if columns else shown
         # a Hugging Face table would be read from its file at each access
@@ -177,6 +145,9 @@ class TableSource:
             return taken
         ids = self.ids(0, self._size)
         return tables.assign(taken, {"id": [ids[place] for place in places]}, first=("id",))
+
+
+RowSource = RowLog | TableRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
     Query,
     RowSource,
-    TableSource,
+    TableRows,
     ViewRow,
     column_kinds,
     read_query,
@@ -253,7 +253,7 @@ class TableView(RowsView):
         columns: Sequence[str] | None = None,
         where: str = "",
     ) -> None:
-        rows = TableSource(table, columns)
+        rows = TableRows(table, columns)
         query = Query(where=where)
         query.check(rows)
 

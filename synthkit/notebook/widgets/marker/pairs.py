@@ -19,12 +19,11 @@ from synthkit.core.types import Mark
 from synthkit.curate.marks.history import SHOWN_LEFT
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, drawn_left, other, preferred, sides
 from synthkit.data import tables as tables
-from synthkit.evaluate.raters.bradley_terry import Battle
+from synthkit.evaluate.raters.battles import Battle
 from synthkit.evaluate.raters.preferences import Standing, battles, left_wins, standings
 from synthkit.evaluate.views.word_diff import changes
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
-from synthkit.notebook.widgets.marker.table import check_columns
 from synthkit.notebook.widgets.marker.view import TEXT_LENGTH, QueueView
 
 PROMPT = "prompt"
@@ -264,7 +263,7 @@ def side_notes(marks: Iterable[Mark]) -> list[str]:
 
 def _shown_columns(table: Any, pair: tuple[str, str], show: Sequence[str]) -> list[str]:
     columns = tables.columns(table)
-    check_columns(columns, [*pair, *show])
+    tables.check_columns(table, [*pair, *show])
     systems = [name for name in show if name in {f"{column}_system" for column in pair}]
     if systems:
         raise UsageError(f"{systems[0]} would show which system wrote a text; leave it out.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from synthkit.core.errors import TableError, unknown
+from synthkit.core.errors import TableError
 from synthkit.core.formatting import cell
 from synthkit.data import tables as tables
 
@@ -30,7 +30,7 @@ class AnnotatedTable:
         if len(self._positions) < len(self.ids):
             raise TableError("two ids are the same when written as text; make them differ.")
         columns = tables.columns(self.table)
-        check_columns(columns, [*([column] if column else []), *(show or [])])
+        tables.check_columns(self.table, filter(None, [column, *(show or [])]))
         self.column = column or tables.text_column(self.table, show or columns)
         hidden = {self.column, *(("id", "parent") if show is None else ())}
         self.shown = [name for name in (columns if show is None else show) if name not in hidden]
@@ -65,10 +65,3 @@ class AnnotatedTable:
             for id, cells in zip(self.ids, self.rows(columns), strict=True)
             if any(wanted in cell(value).casefold() for value in cells)
         }
-
-
-def check_columns(columns: Sequence[str], wanted: Sequence[str]) -> None:
-    """Raise a :class:`TableError` for the first wanted column that is missing."""
-    for name in wanted:
-        if name not in columns:
-            raise TableError(unknown("column", name, columns))

@@ -1,4 +1,4 @@
-"""The kernel's half of the explorer; tests/browser holds the other."""
+"""The explorer without a browser; tests/browser tests its front end."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_text_column_is_the_longest_unless_chosen() -> None:
         TextMap({"n": [1, 2]}, embedder=Words())
 
 
-def test_a_line_selects_all_rows_within_drawn_or_not() -> None:
+def test_a_polygon_also_selects_rows_that_are_not_drawn() -> None:
     widget = explorer(5000)
     whole = [[-0.1, -0.1], [1.1, -0.1], [1.1, 1.1], [-0.1, 1.1]]
     assert widget.chart["shown"] == POINTS
@@ -121,7 +121,7 @@ def test_a_line_selects_all_rows_within_drawn_or_not() -> None:
     assert selection["drawn"] == np.flatnonzero(within[widget.map.drawn]).tolist()
 
 
-def test_hidden_groups_are_not_selected_by_a_line() -> None:
+def test_a_polygon_leaves_out_hidden_groups() -> None:
     widget = explorer()
     whole = [[-1, -1], [2, -1], [2, 2], [-1, 2]]
     ask(widget, type="hide", group=0)
@@ -134,7 +134,7 @@ def test_hidden_groups_are_not_selected_by_a_line() -> None:
     assert set(widget.selected["topic"]) == {"bread"}
 
 
-def test_selections_are_added_and_turned_over() -> None:
+def test_a_selection_is_replaced_extended_or_inverted() -> None:
     widget = explorer()
     ask(widget, type="select", how="replace", rows=[1, 2])
     ask(widget, type="select", how="add", rows=[2, 3])
@@ -160,7 +160,7 @@ def test_rows_are_found_by_an_expression_or_a_text(text: str, count: int) -> Non
     assert selection["said"] == f"{count} rows of reviews found"
 
 
-def test_an_expression_that_cannot_be_read_is_told_and_changes_nothing() -> None:
+def test_an_invalid_expression_shows_an_error_and_changes_nothing() -> None:
     widget = explorer()
     widget.select(["r3"])
     ask(widget, type="select", how="replace", where="topik = soup")
@@ -188,7 +188,7 @@ def test_an_expression_that_cannot_be_read_is_told_and_changes_nothing() -> None
         {"type": "colour", "column": "id"},
     ],
 )
-def test_a_message_that_makes_no_sense_is_told_in_the_widget(content: dict[str, Any]) -> None:
+def test_an_invalid_message_shows_an_error(content: dict[str, Any]) -> None:
     widget = explorer()
     ask(widget, **content)
     assert widget.error
@@ -209,7 +209,7 @@ def test_the_colour_is_a_column_or_none() -> None:
     assert last(widget, "points")["groups"]["labels"] == [""]
 
 
-def test_what_a_selection_is_made_of_is_counted() -> None:
+def test_a_selection_has_counts_for_each_group() -> None:
     widget = explorer()
     ask(widget, type="select", how="replace", where="topic = soup")
     contrasts = last(widget, "points")["contrasts"]
@@ -218,10 +218,10 @@ def test_what_a_selection_is_made_of_is_counted() -> None:
     assert last(widget, "selection")["counts"][1:] == [[0, 10, 0], [2, 2, 2, 2, 2]]
 
 
-def test_a_row_comes_whole_and_with_its_neighbours() -> None:
-    given = rows(8)
-    given["text"][2] = HOSTILE + "x" * 1_000_000
-    widget = Explorer(pd.DataFrame(given, dtype=object), embedder=Words())
+def test_a_row_is_sent_whole_with_its_neighbours() -> None:
+    cells = rows(8)
+    cells["text"][2] = HOSTILE + "x" * 1_000_000
+    widget = Explorer(pd.DataFrame(cells, dtype=object), embedder=Words())
     widget.embed()
     ask(widget, type="row", at=2)
     row = last(widget, "row")
@@ -235,7 +235,7 @@ def test_a_row_comes_whole_and_with_its_neighbours() -> None:
     assert [(f"r{row['at']}", row["likeness"]) for row in near["rows"]] == widget.neighbours("r3")
 
 
-def test_narrowing_draws_the_selection_alone_and_all_again() -> None:
+def test_narrowing_draws_only_the_selection_until_it_is_widened() -> None:
     widget = explorer(9000)
     widget.select([f"r{i}" for i in range(3000)])
     ask(widget, type="narrow", on=True)
@@ -251,7 +251,7 @@ def test_narrowing_draws_the_selection_alone_and_all_again() -> None:
     assert not widget.chart["narrowed"]
 
 
-def test_embedding_that_is_interrupted_draws_what_is_done_and_goes_on() -> None:
+def test_interrupted_embedding_draws_the_embedded_rows_and_continues() -> None:
     embedder = Words(stop_at=2 * BATCH)
     widget = Explorer(pd.DataFrame(rows(3 * BATCH)), name="reviews", embedder=embedder)
     with pytest.raises(KeyboardInterrupt):
@@ -264,7 +264,7 @@ def test_embedding_that_is_interrupted_draws_what_is_done_and_goes_on() -> None:
     assert len(embedder.seen) == len(last(widget, "points")["at"]) == 3 * BATCH
 
 
-def test_an_embedder_that_fails_is_told_and_can_be_tried_again() -> None:
+def test_an_error_of_the_embedder_is_shown_and_can_be_retried() -> None:
     embedder = Words(stop_at=0, error=RuntimeError)
     widget = Explorer(pd.DataFrame(rows(5)), embedder=embedder)
     ask(widget, type="points")
@@ -286,8 +286,8 @@ def test_vectors_of_a_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_vectors_in_a_column_need_no_embedder() -> None:
-    given = rows(4) | {"v": [[1.0, 0.0], None, [0.0, 1.0], [0.9, 0.1]]}
-    widget = Explorer(pd.DataFrame(given), name="t", vectors="v")
+    cells = rows(4) | {"v": [[1.0, 0.0], None, [0.0, 1.0], [0.9, 0.1]]}
+    widget = Explorer(pd.DataFrame(cells), name="t", vectors="v")
     widget.embed()
     assert last(widget, "points")["at"] == [0, 2, 3]
     assert widget.neighbours("r0", 1)[0][0] == "r3"
@@ -309,11 +309,11 @@ def test_small_tables_have_a_map(n: int) -> None:
 
 
 def test_a_hundred_thousand_rows_send_little_and_save_less() -> None:
-    given = pd.DataFrame(rows(100_000))
-    given["text"] += " word" * 100
-    widget = Explorer(given, name="reviews", embedder=Words())
+    cells = pd.DataFrame(rows(100_000))
+    cells["text"] += " word" * 100
+    widget = Explorer(cells, name="reviews", embedder=Words())
     widget.embed()
-    widget.select(given["id"].tolist())
+    widget.select(cells["id"].tolist())
     sent = [len(json.dumps(data)) for data in widget.comm.sent if data["method"] == "custom"]
     assert max(sent) < 700_000
     saved = json.dumps([widget.get_state(), widget.static.for_widget.html, widget.static.plain])
@@ -321,11 +321,11 @@ def test_a_hundred_thousand_rows_send_little_and_save_less() -> None:
     assert len(saved) < SAVED
 
 
-def test_the_static_twin_is_small_the_same_and_runs_nothing() -> None:
-    given = rows(3000)
-    given["topic"][0] = HOSTILE
+def test_the_static_output_is_small_repeatable_and_runs_no_script() -> None:
+    cells = rows(3000)
+    cells["topic"][0] = HOSTILE
     made = [
-        TextMap(pd.DataFrame(given, dtype=object), name="<b>t</b>", embedder=Words(), seed=1)
+        TextMap(pd.DataFrame(cells, dtype=object), name="<b>t</b>", embedder=Words(), seed=1)
         for _ in range(2)
     ]
     for text_map in made:
@@ -345,7 +345,7 @@ def test_the_static_twin_is_small_the_same_and_runs_nothing() -> None:
     assert "coloured" not in static(made[0]).plain
 
 
-def test_selections_from_threads_are_whole() -> None:
+def test_selections_from_several_threads_are_all_kept() -> None:
     widget = explorer(200)
 
     def work(k: int) -> None:
@@ -360,11 +360,11 @@ def test_selections_from_threads_are_whole() -> None:
     assert len(widget.selected_ids) == 200
 
 
-def test_the_selection_is_handed_on() -> None:
-    asked: list[tuple[list[Any], str]] = []
+def test_the_selection_is_passed_on_to_mark_and_show() -> None:
+    passed: list[tuple[list[Any], str]] = []
 
     def hand(one: Explorer, verb: str) -> str:
-        asked.append((one.selected_ids, verb))
+        passed.append((one.selected_ids, verb))
         return "" if verb == "show" else "%synth mark reviews_selected"
 
     widget = explorer(hand=hand)
@@ -373,7 +373,7 @@ def test_the_selection_is_handed_on() -> None:
     assert last(widget, "handed")["cell"] == "%synth mark reviews_selected"
     ask(widget, type="hand", to="show")
     assert last(widget, "handed") == {"type": "handed", "to": "show", "cell": ""}
-    assert asked == [(["r1"], "mark"), (["r1"], "show")]
+    assert passed == [(["r1"], "mark"), (["r1"], "show")]
 
 
 def test_a_live_figure_selects_too() -> None:
@@ -391,7 +391,7 @@ def test_a_live_figure_selects_too() -> None:
     assert widget.selected_ids == ["r1", "r3", "r7"]
 
 
-def test_an_unknown_id_is_told() -> None:
+def test_an_unknown_id_raises_an_error() -> None:
     widget = explorer()
     with pytest.raises(TableError, match="it has no row 'x', nor 1 other id"):
         widget.select(["r1", "x", "y"])
@@ -403,7 +403,7 @@ def prepared(shell: Shell, live: bool, monkeypatch: pytest.MonkeyPatch) -> Shell
     return shell
 
 
-def test_the_verb_shows_the_widget_and_its_twin(
+def test_the_verb_shows_the_widget_and_the_static_output(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared(shell, True, monkeypatch).run("%synth explore reviews --embedder words --colour stars")
@@ -415,7 +415,7 @@ def test_the_verb_shows_the_widget_and_its_twin(
     assert shell["reviews_explorer"].selected["topic"].tolist() == ["wine"]
 
 
-def test_where_nobody_looks_there_is_only_the_static_output(
+def test_a_run_without_a_user_shows_only_the_static_output(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = prepared(shell, False, monkeypatch).run("%synth explore reviews --embedder words")
@@ -425,7 +425,7 @@ def test_where_nobody_looks_there_is_only_the_static_output(
     assert "reviews_explorer" not in shell.ip.user_ns
 
 
-def test_an_interrupt_of_the_cell_keeps_what_is_done(
+def test_interrupting_the_cell_keeps_the_embedded_rows(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared(shell, True, monkeypatch)
@@ -436,7 +436,7 @@ def test_an_interrupt_of_the_cell_keeps_what_is_done(
     assert shell["reviews_explorer"].stage["state"] == "ready"
 
 
-def test_a_hand_narrows_the_open_widget_or_binds_a_table(
+def test_passing_on_narrows_the_open_widget_or_binds_a_table(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared(shell, True, monkeypatch).run("%synth explore reviews --embedder words")
@@ -454,14 +454,14 @@ def test_a_hand_narrows_the_open_widget_or_binds_a_table(
     assert narrowed == [["r2", "r5"]]
 
 
-def test_a_live_cell_says_what_it_costs(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_figure_warns_of_its_size(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = prepared(shell, True, monkeypatch).run("%synth explore reviews --embedder words --live")
     assert "The live figure adds about 5 MB" in shown
     assert "application/vnd.jupyter.widget-view+json" in shell.shown[0].data
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("explore", "TABLE"),
         ("explore nothing", "table 'nothing' not found"),
@@ -469,8 +469,8 @@ def test_a_live_cell_says_what_it_costs(shell: Shell, monkeypatch: pytest.Monkey
         ("explore reviews --vectors nothing", "column 'nothing' not found"),
     ],
 )
-def test_a_wrong_line_says_what_is_wrong(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, line: str, told: str
+def test_an_invalid_line_raises_a_usage_error(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, line: str, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         prepared(shell, True, monkeypatch).run(f"%synth {line}")

@@ -1,4 +1,4 @@
-"""The kernel's half of the live preview; tests/browser holds the other."""
+"""The live preview without a browser; tests/browser tests its front end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def feed(widget: Preview, n: int, start: int = 0, tokens: int = 10, hit: bool = 
         widget.add(i, {"text": f"row {i}", "stars": i}, None, tokens, hit)
 
 
-def test_rows_go_in_batches_and_not_one_by_one() -> None:
+def test_rows_are_sent_in_batches() -> None:
     clock = Clock()
     widget = preview(clock=clock)
     feed(widget, 5)
@@ -44,7 +44,7 @@ def test_rows_go_in_batches_and_not_one_by_one() -> None:
     assert messages(widget, "rows")[1]["rows"][3] == {"at": 5, "tokens": 10, "cells": ["row 4", 4]}
 
 
-def test_nothing_is_sent_before_it_is_time() -> None:
+def test_nothing_is_sent_before_the_period_ends() -> None:
     clock = Clock()
     widget = preview(clock=clock)
     feed(widget, 1)
@@ -142,7 +142,7 @@ def test_any_cell_arrives(value: Any, cell: Any) -> None:
     assert messages(widget, "rows")[0]["rows"][0]["cells"] == [cell, None]
 
 
-def test_rate_and_time_left_count_fresh_answers_alone() -> None:
+def test_rate_and_time_left_count_only_generated_completions() -> None:
     clock = Clock()
     widget = preview(total=20, clock=clock)
     feed(widget, 8, hit=True)
@@ -157,7 +157,7 @@ def test_rate_and_time_left_count_fresh_answers_alone() -> None:
     assert (widget.progress["rate"], widget.progress["left"]) == (15.0, 20.0)
 
 
-def test_the_rate_outlasts_an_answer_slower_than_its_window() -> None:
+def test_the_rate_covers_a_completion_slower_than_its_window() -> None:
     clock = Clock()
     widget = preview(total=3, clock=clock)
     feed(widget, 1, tokens=60)
@@ -194,7 +194,7 @@ def test_counts_and_totals_add_up_at_the_end() -> None:
     }
 
 
-def test_the_last_line_is_that_of_the_ledger_if_there_is_one() -> None:
+def test_a_ledger_gives_the_last_line() -> None:
     widget = preview(total=1)
     feed(widget, 1)
     widget.finish(
@@ -225,7 +225,7 @@ def test_without_a_stop_there_is_no_button() -> None:
     assert widget.progress["state"] == "running"
 
 
-def test_an_error_of_the_stop_is_shown_and_the_button_comes_back() -> None:
+def test_an_error_of_stop_is_shown_and_the_button_comes_back() -> None:
     def stop() -> None:
         raise ValueError("cannot stop")
 
@@ -238,7 +238,7 @@ def test_an_error_of_the_stop_is_shown_and_the_button_comes_back() -> None:
 @pytest.mark.parametrize(
     "content", [{"type": "page", "start": -1}, {"type": "row", "index": 9}, {}]
 )
-def test_a_message_that_makes_no_sense_is_shown(content: dict[str, Any]) -> None:
+def test_an_invalid_message_shows_an_error(content: dict[str, Any]) -> None:
     widget = preview()
     ask(widget, **content)
     assert widget.error.startswith("unknown message to Preview")
@@ -271,14 +271,14 @@ def test_rows_from_eight_threads_are_all_there() -> None:
     assert (widget.progress["rows"], widget.progress["pending"]) == (4000, 0)
 
 
-def test_nothing_to_ask_is_a_state_too() -> None:
+def test_a_run_without_requests_has_a_state() -> None:
     widget = preview(total=0)
     widget.finish("done")
     assert (widget.progress["seen"], widget.progress["pending"]) == (0, 0)
     assert widget.first == []
 
 
-def test_the_cost_is_shown_while_it_runs_where_it_is_known() -> None:
+def test_a_known_cost_is_shown_during_the_run() -> None:
     clock = Clock()
     widget = preview(clock=clock)
     feed(widget, 1)

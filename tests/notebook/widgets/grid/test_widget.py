@@ -1,4 +1,4 @@
-"""What the preview of a run finds, sorts, traces and saves; test_show has that of tables."""
+"""Queries, provenance and saving in the preview of a run; test_show tests them for tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def more(widget: Preview, start: int, n: int) -> None:
     widget.flush()
 
 
-def test_rows_are_sorted_with_the_missing_last_either_way() -> None:
+def test_missing_cells_are_sorted_last_in_both_directions() -> None:
     widget = mixed()
     assert query(widget, by=":stars") == [2, 4, 1, 3, 5, 6]  # stars 1, 3, then none
     assert query(widget, by=":stars", down=True) == [4, 2, 1, 3, 5, 6]
@@ -40,7 +40,7 @@ def test_rows_are_sorted_with_the_missing_last_either_way() -> None:
     assert query(widget) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_filter_a_search_and_a_choice_go_together() -> None:
+def test_filter_search_and_choice_of_rejects_are_combined() -> None:
     widget = mixed(12)
     assert query(widget, where="stars > 1") == [4, 7, 8, 11]
     assert query(widget, search="ROW 1") == [2, 11]
@@ -52,21 +52,21 @@ def test_a_filter_a_search_and_a_choice_go_together() -> None:
     assert query(widget, where="not stars > 1") == [1, 2, 5, 10]
 
 
-def test_a_query_that_cannot_be_read_leaves_the_view_and_is_told() -> None:
+def test_an_invalid_query_is_refused_and_changes_nothing() -> None:
     widget = mixed()
     query(widget, where="stars > 1")
     before = dict(widget.view)
-    for wrong, told in [
+    for wrong, message in [
         ({"where": "stars >"}, "expected a value; got the end.\n  stars >\n         ^"),
         ({"by": ":nothing"}, "the rows cannot be sorted by ':nothing': no such column."),
         ({"which": "some"}, "expected one of all, rows, rejects; got 'some'."),
     ]:
         query(widget, **wrong)
-        assert messages(widget, "shown")[-1]["refused"] == told
+        assert messages(widget, "shown")[-1]["refused"] == message
         assert widget.view == before
 
 
-def test_matching_rows_that_arrive_come_at_the_end() -> None:
+def test_matching_rows_that_arrive_later_come_at_the_end() -> None:
     widget = mixed()
     query(widget, where="stars > 1")
     assert widget.view["size"] == 1
@@ -88,7 +88,7 @@ def test_a_sorted_view_says_how_many_are_new_and_does_not_move() -> None:
     assert widget.view["fresh"] == 0
 
 
-def test_what_is_asked_of_an_older_view_is_not_answered() -> None:
+def test_messages_about_an_older_query_are_not_answered() -> None:
     widget = mixed()
     query(widget, where="stars > 1")
     sent = len(widget.comm.sent)
@@ -110,7 +110,7 @@ def test_a_view_opened_later_has_the_first_rows_of_the_query() -> None:
     assert (state["where"], state["by"], state["down"]) == ("stars > 1", "#", True)
 
 
-def test_it_is_narrowed_to_some_ids_and_widened_again() -> None:
+def test_a_view_is_narrowed_to_some_ids_and_widened_again() -> None:
     widget = Preview("reviews", 9, ["text"], "fake", id_of=lambda n: f"id{n}", clock=Clock())
     feed(widget, 9)
     widget.finish("done")
@@ -135,7 +135,7 @@ def test_queries_while_rows_arrive_lose_none() -> None:
     assert numbers(widget) == list(range(11, 20_001))
 
 
-def test_columns_are_said_to_be_what_they_hold() -> None:
+def test_the_kind_of_each_column_is_detected() -> None:
     columns = ["text", "stars", "mood", "tags", "none", "flag"]
     widget = Preview("reviews", 40, columns, "fake", clock=Clock())
     for i in range(40):
@@ -150,8 +150,8 @@ def test_columns_are_said_to_be_what_they_hold() -> None:
     widget.add(40, None, ("raw", "why"), 1, False)
     widget.finish("done")
     ask(widget, type="kinds")
-    told = [(kind["kind"], kind["empty"], kind["values"]) for kind in widget.kinds]
-    assert told == [
+    kinds = [(kind["kind"], kind["empty"], kind["values"]) for kind in widget.kinds]
+    assert kinds == [
         ("text", 0, 0),
         ("number", 1, 0),
         ("label", 0, 2),
@@ -161,7 +161,7 @@ def test_columns_are_said_to_be_what_they_hold() -> None:
     ]
 
 
-def test_rows_in_view_are_copied_up_to_a_limit_that_is_told() -> None:
+def test_rows_are_copied_up_to_a_limit_which_is_shown() -> None:
     widget = preview(total=2500)
     feed(widget, 2500)
     widget.finish("done")
@@ -186,22 +186,22 @@ def test_a_copy_is_at_most_about_a_megabyte() -> None:
     for i in range(9):
         widget.add(i, {"text": "=" + "x" * 400_000, "stars": 1}, None, 1, False)
     widget.finish("done")
-    text, told = widget.copied("csv")
+    text, message = widget.copied("csv")
     assert len(text) < 1_000_000
-    assert told == (
+    assert message == (
         "Copied 2 rows of 9, the most that is copied at once. Save writes all. "
         "2 cells start with =, +, - or @: a spreadsheet may read them as formulas."
     )
 
 
-def test_nothing_in_view_cannot_be_copied() -> None:
+def test_an_empty_view_cannot_be_copied() -> None:
     widget = mixed()
     query(widget, search="nowhere")
     ask(widget, type="copy", form="csv", query=widget.view["query"], index=None)
     assert messages(widget, "told")[-1]["text"] == "there are no rows to copy."
 
 
-def test_the_rows_in_view_are_saved_with_their_ids_and_nothing_is_written_over(
+def test_rows_are_saved_with_ids_and_no_file_is_overwritten_unasked(
     tmp_path: Path,
 ) -> None:
     widget = mixed()
@@ -227,7 +227,7 @@ def test_the_rows_in_view_are_saved_with_their_ids_and_nothing_is_written_over(
     assert widget.error == ""
 
 
-def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
+def test_a_row_of_a_run_has_its_provenance(tmp_path: Path) -> None:
     with Session(tmp_path) as session:
         planned = plan(
             "--- system\nBe brief.\n--- user\nOn {{ topic }}.",
@@ -247,16 +247,20 @@ def test_a_row_of_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
                 Mark(id=id, label="accept", reason="warm", by="ana", at=60),
             ]
         )
-        told = trail(widget, 0)
-        assert told["id"] == id
-        assert (told["system"], told["user"]) == ("Be brief.", "On bread.")
-        assert (told["raw output"], told["model"], told["finish"]) == ("good", "fake", "stop")
-        assert told["sampling"] == "temperature 0.0, max_tokens 256"
-        assert told["seed"] == f"{planned.first_requests()[0].row_seed}, made from 3"
-        assert (told["sample index"], told["time"]) == ("0", "0.00 s")
-        assert (told["tokens in"], told["tokens out"]) == ("4", "1")
-        assert told["accept"] == "warm, by ana, 1970-01-01 00:01 UTC"
-        assert "reject" not in told
+        parts = trail(widget, 0)
+        assert parts["id"] == id
+        assert (parts["system"], parts["user"]) == ("Be brief.", "On bread.")
+        assert (parts["raw output"], parts["model"], parts["finish"]) == (
+            "good",
+            "fake",
+            "stop",
+        )
+        assert parts["sampling"] == "temperature 0.0, max_tokens 256"
+        assert parts["seed"] == f"{planned.first_requests()[0].row_seed}, made from 3"
+        assert (parts["sample index"], parts["time"]) == ("0", "0.00 s")
+        assert (parts["tokens in"], parts["tokens out"]) == ("4", "1")
+        assert parts["accept"] == "warm, by ana, 1970-01-01 00:01 UTC"
+        assert "reject" not in parts
         rejected = trail(widget, 1)
         assert rejected["rejected"].startswith("names none of the labels")
         assert (rejected["raw output"], rejected["marks"]) == ("<b>?</b>", "none yet")

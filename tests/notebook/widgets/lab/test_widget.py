@@ -1,4 +1,4 @@
-"""The kernel's half of the prompt lab, and its verb; tests/browser holds the rest."""
+"""The lab widget and its verb without a browser; tests/browser tests its front end."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def fake() -> sk.Fake:
 
 @pytest.fixture
 def make(session: sk.Session, fake: sk.Fake) -> Make:
-    def made(prompts: Any = (A, B), **options: Any) -> Any:
-        given = {"session": session, "inputs": TOPICS, "models": fake, "by": "me"}
-        return Lab(prompts, **given | options)
+    def open_lab(prompts: Any = (A, B), **options: Any) -> Any:
+        defaults = {"session": session, "inputs": TOPICS, "models": fake, "by": "me"}
+        return Lab(prompts, **defaults | options)
 
-    return made
+    return open_lab
 
 
 def ask(widget: Any, **content: Any) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def cells(widget: Any) -> list[list[dict[str, Any]]]:
     return [row["cells"] for row in ask(widget, type="page")[-1]["rows"]]
 
 
-def test_a_view_has_rows_and_columns_before_anything_was_asked(make: Make) -> None:
+def test_a_new_lab_shows_rows_and_columns(make: Make) -> None:
     widget = make()
     assert [row["fields"] for row in widget.first["rows"]] == [
         [["topic", topic["topic"]]] for topic in TOPICS
@@ -60,7 +60,7 @@ def test_a_view_has_rows_and_columns_before_anything_was_asked(make: Make) -> No
     assert cells(widget)[0][0]["state"] == "new"
 
 
-def test_a_run_fills_the_cells_and_tells_of_it(make: Make) -> None:
+def test_a_run_fills_the_cells_and_reports_changes(make: Make) -> None:
     widget = make(checks=["length text 3-9 words"])
     changes: list[int] = []
     widget.changed = lambda: changes.append(widget.state["todo"])
@@ -122,9 +122,9 @@ def test_a_variant_is_edited_in_place(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
-        ({"prompt": "{{ topic"}, "cannot be read at line 1"),
+        ({"prompt": "{{ topic"}, "cannot be parsed at line 1"),
         ({"prompt": "{{ topics }}"}, "Did you mean 'topic'?"),
         ({"prompt": " "}, "This variant is empty"),
         ({"temperature": "hot"}, "temperature must be a number; got 'hot'."),
@@ -134,19 +134,19 @@ def test_a_variant_is_edited_in_place(make: Make) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["edit", "add"])
-def test_an_edit_that_cannot_be_is_refused(
-    make: Make, kind: str, changed: dict[str, str], said: str
+def test_an_invalid_edit_is_refused(
+    make: Make, kind: str, changed: dict[str, str], message: str
 ) -> None:
     widget = make()
     edit = {"type": kind, "key": "A", "view": 1, "prompt": A, "temperature": "", "max_tokens": ""}
     (reply,) = ask(widget, **edit | changed)
     assert reply["type"] == "refused"
-    assert said in reply["message"]
+    assert message in reply["message"]
     assert len(widget.lab.variants) == 2
     assert widget.error == ""
 
 
-def test_variants_come_and_go(make: Make) -> None:
+def test_variants_are_added_deleted_and_restored(make: Make) -> None:
     widget = make()
     _, reply = ask(widget, type="add", key="B", view=1)
     assert reply == {"type": "applied", "view": 1, "key": "C", "edit": True}
@@ -169,7 +169,7 @@ def test_the_winner_is_offered_as_a_cell(make: Make) -> None:
     assert reply["text"].endswith(f"\n{B}")
 
 
-def test_blind_tells_nothing_of_whose_an_output_is(make: Make) -> None:
+def test_a_blind_lab_sends_nothing_that_names_a_variant(make: Make) -> None:
     widget = make({"loud": A, "short": B, "third": "Tell {{ topic }}."})
     widget.run()
     widget.comm.sent.clear()
@@ -178,9 +178,9 @@ def test_blind_tells_nothing_of_whose_an_output_is(make: Make) -> None:
     ask(widget, type="cell", row=0, slot=0, view=1)
     ask(widget, type="use", row=0, slot=0, view=1)
     assert widget.error.startswith("the lab is blind")
-    told = json.dumps(widget.comm.sent)
+    sent = json.dumps(widget.comm.sent)
     for secret in ("loud", "short", "Write about", "fake", '"took"', '"diff"', 'reading": "A'):
-        assert secret not in told, secret
+        assert secret not in sent, secret
     assert shown[0] == ["SAY BREAD.", "TELL BREAD.", "WRITE ABOUT BREAD."]
     orders = {tuple(cell["text"].split()[0] for cell in row) for row in cells(widget)}
     assert len(orders) > 1
@@ -215,14 +215,14 @@ def test_rows_are_narrowed(make: Make) -> None:
 
 def test_hostile_text_is_sent_as_text(make: Make) -> None:
     texts = iter(["\ud800 half", "</script><img src=x onerror=1>", "\u202e\u200b", "x" * 2**20])
-    said = [next(texts) for _ in range(4)]
-    model = sk.Fake(lambda request: said[int(request.messages[-1].content[-1])])
+    message = [next(texts) for _ in range(4)]
+    model = sk.Fake(lambda request: message[int(request.messages[-1].content[-1])])
     inputs = [{"n": str(n)} for n in range(4)]
     widget = make(["Say {{ n }}", "Tell {{ n }}"], inputs=inputs, models=model)
     widget.run()
     rows = cells(widget)
     assert rows[0][0]["state"] == "reject"
-    assert rows[1][0]["text"] == said[1]
+    assert rows[1][0]["text"] == message[1]
     assert rows[3][0]["text"] == ["x" * 300, 2**20]
     (reply,) = ask(widget, type="cell", row=3, slot=0, view=1)
     assert reply["cell"]["text"] == ["x" * 100_000, 2**20]
@@ -240,13 +240,13 @@ def test_hostile_text_is_sent_as_text(make: Make) -> None:
         {"type": "blind"},
     ],
 )
-def test_a_message_that_makes_no_sense_is_told_of(make: Make, content: dict[str, Any]) -> None:
+def test_an_invalid_message_shows_an_error(make: Make, content: dict[str, Any]) -> None:
     widget = make()
     assert ask(widget, **content) == []
     assert widget.error
 
 
-def test_it_runs_behind_and_can_be_stopped(make: Make) -> None:
+def test_a_lab_runs_in_the_background_and_can_be_stopped(make: Make) -> None:
     slow = sk.Fake("Hi.", seconds=0.05, concurrency=1)
     widget = make(models=slow, vary={"n": list("abcdefghij")})
     ended = threading.Event()
@@ -264,7 +264,7 @@ def test_it_runs_behind_and_can_be_stopped(make: Make) -> None:
     assert {cell["state"] for row in cells(widget) for cell in row} == {"done", "new"}
 
 
-def test_the_static_twin_follows_at_most_once_a_second(make: Make) -> None:
+def test_the_static_output_is_updated_at_most_once_a_second(make: Make) -> None:
     widget = make()
 
     class Place:
@@ -287,7 +287,7 @@ def test_the_static_twin_follows_at_most_once_a_second(make: Make) -> None:
     assert "✓ WRITE ABOUT BREAD." in place.shown[-1]
 
 
-def test_the_static_twin_escapes_and_says_what_is_left(make: Make) -> None:
+def test_the_static_output_is_escaped_and_counts_missing_cells(make: Make) -> None:
     widget = make(["<b>{{ topic }}</b>"], inputs=[{"topic": str(n)} for n in range(20)], limit=20)
     shown = static(widget.lab)
     assert "lab: first 8 of 20 rows, 1 column, 20 cells not run yet" in shown.plain
@@ -314,7 +314,7 @@ a = "Write about {{ topic }}."
 """
 
 
-def test_the_verb_shows_a_static_lab_where_nobody_looks_on(shell: Shell) -> None:
+def test_the_verb_shows_a_static_lab_without_a_user(shell: Shell) -> None:
     shell.run(LOAD)
     shown = shell.run(
         "%synth lab tone --prompt @a --prompt 'Say {{ topic }}.' --inputs topics --models gpt "
@@ -362,9 +362,9 @@ def test_the_verb_starts_from_the_newest_run_of_that_name(shell: Shell) -> None:
     assert line.startswith("%%synth tone --model gpt --from topics --temperature 0.1")
 
 
-def test_the_verb_says_what_is_wrong(shell: Shell) -> None:
+def test_an_invalid_line_raises_a_usage_error(shell: Shell) -> None:
     shell.run(LOAD)
-    for line, said in {
+    for line, message in {
         "two-words": "expected a lab's name first",
         "tone --prompt @b": "variable 'b' not found",
         "tone --prompt @a --inputs topcs": "table 'topcs' not found",
@@ -375,17 +375,17 @@ def test_the_verb_says_what_is_wrong(shell: Shell) -> None:
     }.items():
         with pytest.raises(Exception, match=r"not found|expected") as raised:
             shell.run(f"%synth lab {line}")
-        assert said in str(raised.value)
+        assert message in str(raised.value)
 
 
-def test_a_lab_without_a_prompt_says_what_to_do(shell: Shell) -> None:
+def test_a_lab_without_a_prompt_shows_what_to_do(shell: Shell) -> None:
     shell.run(LOAD)
     assert "write its prompt" in shell.run("%synth lab tone --inputs topics --models gpt")
     with pytest.raises(UsageError):
         shell["tone_lab"].edit("A", "{{ nothing }}")
 
 
-def test_someone_who_looks_on_gets_the_widget_and_its_twin(
+def test_a_user_gets_the_widget_and_the_static_output(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")

@@ -1,4 +1,4 @@
-"""The kernel's half of judging pairs; tests/browser holds the other."""
+"""Marking pairs without a browser; tests/browser tests the front end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synthkit.core.types import Mark
 from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.curate.marks.preferences import drawn_left, other, preferred, sides
 from synthkit.data import tables as tables
-from synthkit.evaluate.raters.bradley_terry import Battle
+from synthkit.evaluate.raters.battles import Battle
 from synthkit.evaluate.raters.preferences import battles, left_wins, standings, systems
 from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.keys import bindings
@@ -47,8 +47,14 @@ Open = Callable[..., Browser]
 @pytest.fixture
 def mark(session: sk.Session) -> Open:
     def open_(table: Any = None, **options: Any) -> Browser:
-        given = {"name": "pairs", "session": session, "by": "ana", "clock": Clock(), "pair": PAIR}
-        return Browser(Marker(pairs() if table is None else table, **given | options))
+        defaults = {
+            "name": "pairs",
+            "session": session,
+            "by": "ana",
+            "clock": Clock(),
+            "pair": PAIR,
+        }
+        return Browser(Marker(pairs() if table is None else table, **defaults | options))
 
     return open_
 
@@ -59,7 +65,7 @@ def prefer(browser: Browser, column: str) -> None:
     browser.label("left" if at_left else "right")
 
 
-def test_a_mark_is_of_the_column_and_keeps_the_side(mark: Open, session: sk.Session) -> None:
+def test_a_mark_names_the_column_and_keeps_the_side(mark: Open, session: sk.Session) -> None:
     browser = mark(pairs(40))
     for at in range(40):
         shown = browser.shown["row"]
@@ -68,19 +74,19 @@ def test_a_mark_is_of_the_column_and_keeps_the_side(mark: Open, session: sk.Sess
         assert shown["right"] == f"{other(left)} text of {at}"
         assert shown["prompt"] == f"Prompt {at}?"
         browser.label(("left", "right", "tie", "skip")[at % 4])
-    said = session.marks()
-    for at, one in enumerate(said):
+    marks = session.marks()
+    for at, one in enumerate(marks):
         left = drawn_left(one.id, by="ana", seed=0)
         assert one.label == (left, other(left), "tie", "skip")[at % 4]
         assert one.edit == {"shown_left": left}
         assert not is_edited(one)
-    assert {one.edit["shown_left"] for one in said} == {"first", "second"}
+    assert {one.edit["shown_left"] for one in marks} == {"first", "second"}
     frame = browser.marker.marks
-    assert frame["shown_left"].tolist() == [one.edit["shown_left"] for one in said]
+    assert frame["shown_left"].tolist() == [one.edit["shown_left"] for one in marks]
     assert browser.shown["row"] is None
 
 
-def test_no_word_of_systems_or_columns_reaches_the_browser_before_the_end(mark: Open) -> None:
+def test_systems_and_columns_are_not_sent_before_the_last_mark(mark: Open) -> None:
     table = pairs(4)
     table["first"], table["second"] = ["cold soup"] * 4, ["warm bread"] * 4
     table["winner"] = "rival, says the judge"
@@ -89,10 +95,10 @@ def test_no_word_of_systems_or_columns_reaches_the_browser_before_the_end(mark: 
         browser.act("compare")
         browser.label("left")
     sent = browser.marker.comm.sent
-    told = json.dumps([sent, browser.marker.get_state(["about", "shown"])])
-    told += str(browser.marker.summary())
+    shown = json.dumps([sent, browser.marker.get_state(["about", "shown"])])
+    shown += str(browser.marker.summary())
     for word in ("rival", "ours", "first", "second", "_system", "winner"):
-        assert word not in told
+        assert word not in shown
     assert browser.shown["result"] is None
     assert set(browser.shown["counts"]) == {"tie", "skip", "flagged"}
     assert browser.act("search", text="rival")["matching"] == [0, 0]
@@ -103,7 +109,7 @@ def test_no_word_of_systems_or_columns_reaches_the_browser_before_the_end(mark: 
     assert browser.shown["result"] is None
 
 
-def test_the_end_tells_who_won_with_an_interval_and_whether_a_side_did(mark: Open) -> None:
+def test_the_end_shows_win_rates_and_side_bias_with_intervals(mark: Open) -> None:
     browser = mark(pairs(8))
     while browser.shown["row"]:
         at = int(browser.row[1:])
@@ -121,14 +127,14 @@ def test_the_end_tells_who_won_with_an_interval_and_whether_a_side_did(mark: Ope
     score = left_wins([PAIR[at % 2] for at in range(6)], lefts)
     assert (score.value, score.n) == (won / 6, 6)
     assert result["notes"][0].startswith(f"the left text (A) was better in {won / 6:.2f} [")
-    told = str(browser.marker.summary())
-    assert "8 of 8 pairs judged; 1 tie, 1 skip; by ana 8" in told
-    assert "0.93 [0.56, 0.99]" in told
+    shown = str(browser.marker.summary())
+    assert "8 of 8 pairs judged; 1 tie, 1 skip; by ana 8" in shown
+    assert "0.93 [0.56, 0.99]" in shown
     # an earlier look is asked for
     assert "0.93" in str(browser.marker.pairs.standings())
 
 
-def test_a_rerun_goes_on_and_shows_what_was_judged_as_it_stood(mark: Open) -> None:
+def test_a_rerun_continues_and_keeps_the_sides_of_judged_pairs(mark: Open) -> None:
     first = mark(pairs(30))
     for _ in range(20):
         first.label("left")
@@ -145,7 +151,7 @@ def test_a_rerun_goes_on_and_shows_what_was_judged_as_it_stood(mark: Open) -> No
     assert again.shown["row"]["text"].startswith(drawn_left("p19", by="ana", seed=99))
 
 
-def test_filters_search_and_history_speak_of_sides(mark: Open) -> None:
+def test_filters_and_history_name_the_sides(mark: Open) -> None:
     browser = mark()
     for label in ("left", "right", "tie", "skip", "right"):
         browser.label(label)
@@ -164,7 +170,7 @@ def test_filters_search_and_history_speak_of_sides(mark: Open) -> None:
     assert browser.shown["recent"][-1]["text"] == f"{left} text of 0"
 
 
-def test_a_mark_changed_undone_and_flagged_keeps_what_it_should(mark: Open) -> None:
+def test_changed_undone_and_flagged_marks_keep_reason_and_side(mark: Open) -> None:
     browser = mark()
     browser.label("left", "clearer")
     browser.act("go", id="p0")
@@ -182,7 +188,7 @@ def test_a_mark_changed_undone_and_flagged_keeps_what_it_should(mark: Open) -> N
     assert len(browser.marker.marks) == 0
 
 
-def test_a_second_look_turns_each_pair_round(mark: Open) -> None:
+def test_round_2_swaps_the_sides_of_each_pair(mark: Open) -> None:
     table = pairs(40)
     first = mark(table)
     while first.shown["row"]:
@@ -198,7 +204,7 @@ def test_a_second_look_turns_each_pair_round(mark: Open) -> None:
     assert left_wins(*sides(second.marker.queue.session.marks())).value == 1.0
 
 
-def test_annotators_see_sides_of_their_own_and_not_each_others_marks(mark: Open) -> None:
+def test_annotators_have_their_own_sides_and_do_not_see_each_others_marks(mark: Open) -> None:
     ana, bo = mark(pairs(60)), mark(pairs(60), by="bo")
     seen: dict[str, list[str]] = {"ana": [], "bo": []}
     for browser, by in ((ana, "ana"), (bo, "bo")):
@@ -227,9 +233,9 @@ def test_annotators_see_sides_of_their_own_and_not_each_others_marks(mark: Open)
     ],
 )
 def test_the_text_with_more_votes_wins(labels: list[str], outcome: str | None) -> None:
-    said = [Mark(id="p0", label=one, by=str(n)) for n, one in enumerate(labels)]
-    said.append(Mark(id="p0", label="second", by="0", round=2))
-    found = preferred(pairs(2), said)
+    marks = [Mark(id="p0", label=one, by=str(n)) for n, one in enumerate(labels)]
+    marks.append(Mark(id="p0", label="second", by="0", round=2))
+    found = preferred(pairs(2), marks)
     assert [None if one != one else one for one in found["outcome"]] == [outcome, None]
 
 
@@ -253,12 +259,12 @@ def test_columns_of_other_names_are_compared_and_need_no_systems(session: sk.Ses
         systems(table.assign(ours_system="x"), ("ours", "rival"))
 
 
-def test_three_systems_are_rated_and_one_against_itself_is_passed_over() -> None:
+def test_three_systems_are_rated_and_a_system_against_itself_is_skipped() -> None:
     met = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "a"), ("a", "a")]
     rows = [
-        {"first_system": one, "second_system": two, "outcome": said}
+        {"first_system": one, "second_system": two, "outcome": outcome}
         for one, two in met
-        for said in ("first", "first", "second", "tie", "")
+        for outcome in ("first", "first", "second", "tie", "")
     ]
     found = standings(rows)
     assert found[0].system == "a"
@@ -271,7 +277,7 @@ def test_three_systems_are_rated_and_one_against_itself_is_passed_over() -> None
         battles(rows)
 
 
-def test_differences_are_marked_on_both_sides_or_said_to_be_too_long(mark: Open) -> None:
+def test_differences_are_marked_unless_the_texts_are_too_long(mark: Open) -> None:
     table = pairs(3)
     table.loc[2, "first"] = "x" * 6000
     table["second"] = table["second"].astype(object)
@@ -309,7 +315,7 @@ def test_many_ties_at_once_are_one_step_and_sides_are_refused(mark: Open) -> Non
         {"do": "edit", "id": "p0", "text": "Better."},
     ],
 )
-def test_a_message_that_makes_no_sense_changes_nothing(
+def test_an_invalid_message_changes_nothing(
     mark: Open, session: sk.Session, content: dict[str, Any]
 ) -> None:
     browser = mark()
@@ -319,7 +325,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "told"),
+    ("options", "error", "shown"),
     [
         ({"pair": "first"}, UsageError, "two columns"),
         ({"pair": ("first", "first")}, UsageError, "two columns"),
@@ -333,20 +339,20 @@ def test_a_message_that_makes_no_sense_changes_nothing(
         ({"keys": {"left": "t"}}, UsageError, "would mean both"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(
-    mark: Open, options: dict[str, Any], error: type[Exception], told: str
+def test_invalid_options_are_refused(
+    mark: Open, options: dict[str, Any], error: type[Exception], shown: str
 ) -> None:
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=shown):
         mark(**options)
 
 
-def test_further_keys_give_way_to_those_asked_for(mark: Open) -> None:
+def test_second_keys_give_way_to_chosen_keys(mark: Open) -> None:
     assert bindings({"left": "h"}, pair=True)["left"] == "h"
     assert mark().marker.about["also"] == {"1": "left", "0": "tie", "2": "right"}
     assert mark(keys={"flag": "1"}).marker.about["also"] == {"0": "tie", "2": "right"}
 
 
-def test_other_columns_are_shown_where_asked_for(mark: Open) -> None:
+def test_other_columns_are_shown_only_on_request(mark: Open) -> None:
     browser = mark(pairs().assign(topic="soup"), show=["topic", "prompt"])
     assert browser.shown["row"]["fields"] == [["topic", "soup"]]
     assert browser.shown["row"]["prompt"] == "Prompt 0?"
@@ -372,18 +378,18 @@ def test_only_a_marker_of_pairs_has_pairs(mark: Open) -> None:
 @pytest.mark.parametrize(
     ("outcomes", "left"), [(["first"], []), (["first"], ["left"]), (["tie"], ["tie"])]
 )
-def test_sides_that_make_no_sense_are_refused(outcomes: list[Any], left: list[str]) -> None:
+def test_invalid_sides_are_refused(outcomes: list[Any], left: list[str]) -> None:
     with pytest.raises(UsageError, match="'first' or 'second' for each"):
         left_wins(outcomes, left)
 
 
-def test_sides_of_nothing_decided_are_even_and_say_so() -> None:
+def test_without_decisions_the_side_bias_is_unknown() -> None:
     score = left_wins(["tie"], ["first"])
     assert (score.value, score.low, score.high, score.n) == (0.5, 0.0, 1.0, 0)
     assert "nothing was decided" in score.how
 
 
-def test_the_verbs_judge_pairs_and_bind_outcomes(
+def test_the_verbs_mark_pairs_and_bind_outcomes(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.ip.user_ns["pairs"] = pairs(4)
@@ -392,14 +398,14 @@ def test_the_verbs_judge_pairs_and_bind_outcomes(
     assert isinstance(queue, PairQueue)
     queue.act({"do": "label", "id": "p0", "label": "left"})
     queue.mark(["p1", "p2"], "tie")
-    told = shell.run("%synth marks pairs")
-    assert "3 of 4 pairs judged; bound pairs_marks, pairs_judged" in told
+    shown = shell.run("%synth marks pairs")
+    assert "3 of 4 pairs judged; bound pairs_marks, pairs_judged" in shown
     left = drawn_left("p0", by="ana", seed=0)
     judged = shell["pairs_judged"]
     assert judged["outcome"].fillna("").tolist() == [left, "tie", "tie", ""]
     assert battles(judged)[0] == Battle("ours", "rival", left)
-    assert "0.67" in told
-    assert "the left text (A) was better in 1.00" in told
+    assert "0.67" in shown
+    assert "the left text (A) was better in 1.00" in shown
     assert [one.label for one in current_marks(queue.session.marks()).values()] == [
         left,
         "tie",

@@ -1,4 +1,4 @@
-"""The kernel's half of the marker; tests/browser holds the other."""
+"""The marker without a browser; tests/browser tests its front end."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ Open = Callable[..., Browser]
 @pytest.fixture
 def mark(session: sk.Session) -> Open:
     def open_(table: Any = None, **options: Any) -> Browser:
-        given = {"name": "reviews", "session": session, "by": "ana", "clock": Clock()} | options
-        return Browser(Marker(rows(6) if table is None else table, **given))
+        defaults = {"name": "reviews", "session": session, "by": "ana", "clock": Clock()} | options
+        return Browser(Marker(rows(6) if table is None else table, **defaults))
 
     return open_
 
@@ -101,7 +101,7 @@ def test_a_mark_is_on_disk_before_the_next_row_is_shown(
     assert seen == [(1, "r1"), (2, "r2"), (3, "r3")]
 
 
-def test_what_a_browser_does_is_in_the_frames(mark: Open) -> None:
+def test_actions_are_in_the_tables_of_marks(mark: Open) -> None:
     browser = mark()
     browser.label("accept")
     browser.label("reject", "too short")
@@ -125,7 +125,7 @@ def test_what_a_browser_does_is_in_the_frames(mark: Open) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_message_that_comes_again_marks_once(mark: Open, seed: int) -> None:
+def test_a_repeated_message_marks_once(mark: Open, seed: int) -> None:
     browser, rng = mark(rows(300)), random.Random(seed)
     while browser.shown["row"]:
         row, seq = browser.row, browser.seq + 1
@@ -139,7 +139,7 @@ def test_a_message_that_comes_again_marks_once(mark: Open, seed: int) -> None:
     assert [one.id for one in log] == [f"r{i}" for i in range(300)]
 
 
-def test_two_pages_number_their_acts_each_for_itself(mark: Open) -> None:
+def test_each_page_numbers_its_own_actions(mark: Open) -> None:
     one = mark()
     other = Browser(one.marker, "other")
     one.label("accept")
@@ -148,7 +148,7 @@ def test_two_pages_number_their_acts_each_for_itself(mark: Open) -> None:
     assert one.marker.marks["label"].tolist() == ["accept", "reject"]
 
 
-def test_undo_and_redo_go_through_everything_and_over_restarts(mark: Open) -> None:
+def test_undo_and_redo_cover_all_steps_across_restarts(mark: Open) -> None:
     browser = mark()
     for label in ("accept", "reject", "skip", "accept"):
         browser.label(label)
@@ -172,7 +172,7 @@ def test_undo_and_redo_go_through_everything_and_over_restarts(mark: Open) -> No
     assert third.shown["redo"] == 0
 
 
-def test_all_that_match_are_marked_at_once_and_one_undo_takes_it_back(mark: Open) -> None:
+def test_matching_rows_are_marked_in_one_step(mark: Open) -> None:
     browser = mark(rows(100))
     browser.label("reject")
     shown = browser.act("search", text="SOUP")
@@ -187,7 +187,7 @@ def test_all_that_match_are_marked_at_once_and_one_undo_takes_it_back(mark: Open
     assert browser.shown["marked"] == 1
 
 
-def test_filters_show_what_they_say(mark: Open) -> None:
+def test_filters_show_rows_by_label_and_flag(mark: Open) -> None:
     browser = mark()
     for label in ("accept", "reject", "accept", "skip"):
         browser.label(label)
@@ -203,7 +203,7 @@ def test_filters_show_what_they_say(mark: Open) -> None:
     assert "filter 'accepted' not found" in browser.marker.error
 
 
-def test_arrows_pass_by_and_back_and_history_return(mark: Open) -> None:
+def test_arrows_skip_rows_and_back_and_history_return_to_them(mark: Open) -> None:
     browser = mark()
     browser.label("accept")
     browser.label("accept")
@@ -239,7 +239,7 @@ def test_labels_take_the_place_of_accept(mark: Open) -> None:
     }  # fmt: skip
 
 
-def test_a_write_that_fails_is_said_and_the_row_stays(
+def test_a_failed_write_shows_an_error_and_the_row_stays(
     mark: Open, session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = mark()
@@ -253,7 +253,7 @@ def test_a_write_that_fails_is_said_and_the_row_stays(
     assert browser.marker.error == ""
 
 
-def test_a_locked_store_is_waited_for_and_then_said(
+def test_a_locked_store_shows_an_error_after_a_wait(
     mark: Open, session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = mark()
@@ -267,7 +267,7 @@ def test_a_locked_store_is_waited_for_and_then_said(
     assert browser.label("accept")["marked"] == 1
 
 
-def test_orders_are_kept_over_restarts(mark: Open) -> None:
+def test_the_order_is_the_same_after_a_restart(mark: Open) -> None:
     first = mark(order="random", seed=3).marker.queue.order.ids
     assert first == mark(order="random", seed=3).marker.queue.order.ids
     assert sorted(first) == sorted(rows(6)["id"]) != first
@@ -275,7 +275,7 @@ def test_orders_are_kept_over_restarts(mark: Open) -> None:
     assert mark(scored, order="uncertain", score="p").marker.queue.order.ids == ["r2", "r0", "r1"]
 
 
-def test_others_decide_the_order_of_disagreement_and_are_never_shown(
+def test_other_annotators_marks_set_the_order_and_are_not_sent(
     mark: Open, session: sk.Session
 ) -> None:
     for by, label in (("bo", "accept"), ("cy", "reject")):
@@ -290,18 +290,18 @@ def test_others_decide_the_order_of_disagreement_and_are_never_shown(
     assert mark(columns, order="disagreement", disagree=["a", "b"]).row == "r1"
 
 
-def test_a_score_function_is_asked_again_every_ten_marks(mark: Open) -> None:
-    asked: list[int] = []
+def test_a_score_function_is_called_again_every_ten_marks(mark: Open) -> None:
+    calls: list[int] = []
 
     def score(table: Any, marks: list[Any]) -> list[float]:
-        asked.append(len(marks))
+        calls.append(len(marks))
         # the last row is the least certain once ten are marked
         return [0.9] * 39 + [0.5 if len(marks) >= 10 else 1.0]
 
     browser = mark(rows(40), order="uncertain", score=score)
     for _ in range(10):
         browser.label("accept")
-    assert (asked, browser.row) == ([0, 10], "r39")
+    assert (calls, browser.row) == ([0, 10], "r39")
 
 
 def test_a_score_function_that_fails_loses_no_mark(mark: Open, session: sk.Session) -> None:
@@ -318,7 +318,7 @@ def test_a_score_function_that_fails_loses_no_mark(mark: Open, session: sk.Sessi
     assert browser.row == "r12"
 
 
-def test_a_second_look_is_blind_and_says_how_far_it_agrees(mark: Open, session: sk.Session) -> None:
+def test_round_2_is_blind_and_ends_with_the_agreement(mark: Open, session: sk.Session) -> None:
     session.mark([f"r{i}" for i in range(10)], "accept", by="ana", reason="first look")
     session.mark([f"r{i}" for i in range(10, 20)], "reject", by="ana")
     browser = mark(rows(40), again=20)
@@ -338,7 +338,7 @@ def test_a_second_look_is_blind_and_says_how_far_it_agrees(mark: Open, session: 
     assert len(browser.marker.kept) == 10
 
 
-def test_a_second_look_goes_on_with_its_sample(mark: Open, session: sk.Session) -> None:
+def test_round_2_continues_with_its_sample(mark: Open, session: sk.Session) -> None:
     session.mark([f"r{i}" for i in range(30)], "accept", by="ana")
     first = mark(rows(40), again=5)
     sample = set(first.marker.queue.scope)
@@ -351,7 +351,7 @@ def test_a_second_look_goes_on_with_its_sample(mark: Open, session: sk.Session) 
         mark(again=5, by="bo")
 
 
-def test_an_undone_second_look_can_be_redone_in_another_sample(
+def test_an_undone_mark_of_round_2_can_be_redone_in_another_sample(
     mark: Open, session: sk.Session
 ) -> None:
     session.mark([f"r{i}" for i in range(30)], "accept", by="ana")
@@ -373,7 +373,7 @@ def test_tasks_and_annotators_do_not_mix(mark: Open) -> None:
     assert mark().row == "r1"
 
 
-def test_python_marks_and_narrows(mark: Open) -> None:
+def test_rows_are_marked_and_narrowed_from_python(mark: Open) -> None:
     browser = mark()
     assert browser.marker.mark(["r1", "r2"], "reject", reason="off topic") == 2
     assert browser.shown["marked"] == 2
@@ -435,7 +435,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_rows_stay_small_and_lose_nothing(mark: Open) -> None:
+def test_hostile_texts_are_clipped_and_kept_whole(mark: Open) -> None:
     browser = mark(pd.DataFrame({"text": HOSTILE, "other": HOSTILE}, dtype=object))
     sizes = []
     for _ in HOSTILE:
@@ -450,7 +450,7 @@ def test_hostile_rows_stay_small_and_lose_nothing(mark: Open) -> None:
     assert sent["text"] == ["x" * 100_000, 1_000_000]
 
 
-def test_a_widget_of_10_000_long_rows_saves_little(mark: Open) -> None:
+def test_a_widget_with_10_000_long_rows_saves_little(mark: Open) -> None:
     table = pd.DataFrame({"id": range(10_000), "text": ["ä" * 2000] * 10_000})
     browser = mark(table)
     for _ in range(300):
@@ -485,7 +485,7 @@ def test_only_text_can_be_edited_and_the_original_stays(mark: Open) -> None:
         {"type": "whole", "id": "zz"},
     ],
 )
-def test_a_message_that_makes_no_sense_changes_nothing(
+def test_an_invalid_message_changes_nothing(
     mark: Open, session: sk.Session, content: dict[str, Any]
 ) -> None:
     browser = mark()
@@ -496,7 +496,7 @@ def test_a_message_that_makes_no_sense_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"column": "txt"}, "column 'txt' not found.*Did you mean 'text'"),
         ({"labels": ["reject"]}, "none of 'accept', 'reject', 'skip'"),
@@ -512,10 +512,8 @@ def test_a_message_that_makes_no_sense_changes_nothing(
         ({"again": -1}, "again must be"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(
-    mark: Open, options: dict[str, Any], told: str
-) -> None:
-    with pytest.raises((UsageError, TableError), match=told):
+def test_invalid_options_are_refused(mark: Open, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((UsageError, TableError), match=message):
         mark(**options)
 
 
@@ -529,7 +527,7 @@ def test_an_empty_table_has_nothing_to_mark(mark: Open) -> None:
     assert (browser.shown["row"], browser.shown["total"]) == (None, 0)
 
 
-def test_the_static_output_follows_and_ends_with_the_last_state(mark: Open) -> None:
+def test_the_static_output_is_updated_and_ends_with_the_last_state(mark: Open) -> None:
     class Place:
         def __init__(self) -> None:
             self.texts: list[str] = []
@@ -565,8 +563,8 @@ def test_the_verbs_mark_and_bind(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(shell["reviews_marker"], AnnotationQueue)
     shell["reviews_marker"].mark("r0", "accept")
     shell["reviews_marker"].mark("r1", "reject", reason="off topic")
-    told = shell.run("%synth marks reviews")
-    assert "4 rows: 1 kept, 1 dropped, 2 undecided" in told
+    message = shell.run("%synth marks reviews")
+    assert "4 rows: 1 kept, 1 dropped, 2 undecided" in message
     assert shell["reviews_marks"]["label"].tolist() == ["accept", "reject"]
     assert shell["reviews_kept"]["id"].tolist() == ["r0"]
     assert shell["reviews_dropped"]["why"].tolist() == ["off topic"]
@@ -582,14 +580,14 @@ def test_the_verbs_mark_and_bind(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
             shell.run(f"%synth mark reviews {line}")
 
 
-def test_marks_of_a_closed_session_are_refused_in_words(mark: Open, session: sk.Session) -> None:
+def test_marking_in_a_closed_session_raises_a_store_error(mark: Open, session: sk.Session) -> None:
     browser = mark()
     session.close()
     with pytest.raises(StoreError):
         browser.marker.mark("r0", "accept")
 
 
-def test_session_marks_in_plain_python(session: sk.Session, tmp_path: Path) -> None:
+def test_a_session_marks_rows_from_python(session: sk.Session, tmp_path: Path) -> None:
     session.mark(["a", "b"], "accept", by="ana", task="tone")
     session.mark("a", "reject", by="bo")
     assert [(one.id, one.by) for one in session.marks(task="tone")] == [("a", "ana"), ("b", "ana")]
@@ -623,7 +621,7 @@ def judge(queue: AnnotationQueue, n: int) -> None:
         queue.act({"do": "label", "id": queue.current, "label": "accept" if at % 2 else "reject"})
 
 
-def test_without_a_score_it_learns_from_the_marks(session: sk.Session) -> None:
+def test_without_a_score_the_order_is_learned_from_the_marks(session: sk.Session) -> None:
     queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
     assert queue.order.ids == shuffled([f"r{at}" for at in range(120)], 0)
     assert "mark 20 more rows, with 2 accepted" in QueueView(queue).state()["learned"]
@@ -648,17 +646,17 @@ def test_a_restart_learns_the_same_from_the_marks_on_disk(session: sk.Session) -
     assert QueueView(again).state()["learned"] == QueueView(queue).state()["learned"]
 
 
-def test_what_was_learned_of_a_row_is_told_when_asked(session: sk.Session) -> None:
+def test_the_learned_score_of_a_row_is_explained(session: sk.Session) -> None:
     queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
     assert queue.why("r1") == [("fact", "learned", "nothing yet")]
     judge(queue, 24)
-    told = {label: value for _, label, value in queue.why("r1")}
-    assert float(told["P(accept)"]) > 0.8
-    assert "lovely +" in told["log-odds"] or "warm +" in told["log-odds"]
-    assert any(label == "✓ accepted" for label in told)
+    message = {label: value for _, label, value in queue.why("r1")}
+    assert float(message["P(accept)"]) > 0.8
+    assert "lovely +" in message["log-odds"] or "warm +" in message["log-odds"]
+    assert any(label == "✓ accepted" for label in message)
 
 
-def test_skipped_rows_teach_nothing_and_are_not_asked_again(session: sk.Session) -> None:
+def test_skipped_rows_are_not_learned_from_and_do_not_return(session: sk.Session) -> None:
     queue = AnnotationQueue(lively(40), session=session, by="ana", order="uncertain", embed=counted)
     first = queue.current
     assert first is not None
@@ -669,7 +667,7 @@ def test_skipped_rows_teach_nothing_and_are_not_asked_again(session: sk.Session)
     assert queue.learned.report.marks == 39
 
 
-def test_the_widget_learns_beside_the_marking(mark: Open) -> None:
+def test_the_widget_learns_in_the_background(mark: Open) -> None:
     browser = mark(lively(), order="uncertain", embed=counted)
     marker = browser.marker
     assert marker.about["learns"]
@@ -693,14 +691,14 @@ def test_the_widget_learns_beside_the_marking(mark: Open) -> None:
     assert parts[-1]["parts"][1][:2] == ["fact", "P(accept)"]
 
 
-def test_a_score_of_ones_own_needs_no_learning(mark: Open) -> None:
+def test_a_given_score_needs_no_learning(mark: Open) -> None:
     browser = mark(lively(6).assign(p=0.5), order="uncertain", score="p")
     assert not browser.marker.about["learns"]
     assert "why" not in browser.marker.about["keys"]
     assert browser.shown["learned"] == ""
 
 
-def test_the_row_at_hand_stays_the_next_to_be_asked(session: sk.Session) -> None:
+def test_learning_keeps_the_current_row(session: sk.Session) -> None:
     queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
     queue.order.background = True
     judge(queue, 24)
@@ -712,7 +710,7 @@ def test_the_row_at_hand_stays_the_next_to_be_asked(session: sk.Session) -> None
     assert queue.current == queue.order.ids[25]
 
 
-def test_learning_that_fails_is_said_and_marking_goes_on(
+def test_failed_learning_shows_a_warning_and_marking_continues(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = AnnotationQueue(lively(), session=session, by="ana", order="uncertain", embed=counted)
@@ -731,7 +729,7 @@ def test_learning_that_fails_is_said_and_marking_goes_on(
     assert queue.learned.report.marks == 25
 
 
-def test_what_is_learned_beside_answers_no_key_again(mark: Open) -> None:
+def test_background_learning_answers_no_action_again(mark: Open) -> None:
     browser = mark(lively(), order="uncertain", embed=counted)
     for _ in range(24):
         browser.act("label", id=browser.shown["row"]["id"], label="accept")

@@ -1,4 +1,4 @@
-"""The kernel's half of the session browser; tests/browser holds the other."""
+"""The session browser without a browser; tests/browser tests its front end."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_saved_browser_is_small_whatever_the_session_holds(session: sk.Session
     assert len(json.dumps(browser.graph)) <= overview.GRAPH_BYTES
 
 
-def test_an_empty_session_has_nothing_and_breaks_nothing(session: sk.Session) -> None:
+def test_an_empty_session_has_empty_lists(session: sk.Session) -> None:
     browser = SessionBrowser(session)
     assert browser.first == {
         "runs": {"total": 0, "rows": []},
@@ -134,7 +134,7 @@ def test_an_empty_session_has_nothing_and_breaks_nothing(session: sk.Session) ->
     assert browser.overview["chart"]["points"] == []
 
 
-def test_a_refresh_shows_what_another_kernel_did_and_is_silent_otherwise(full: sk.Session) -> None:
+def test_a_refresh_shows_changes_of_other_kernels(full: sk.Session) -> None:
     browser = SessionBrowser(full)
     changes: list[int] = []
     browser.changed = lambda: changes.append(1)
@@ -150,7 +150,7 @@ def test_a_refresh_shows_what_another_kernel_did_and_is_silent_otherwise(full: s
     assert browser.overview["counts"][3] == "4 marks"
 
 
-def test_a_table_is_reopened_and_never_in_place_of_another_unasked(full: sk.Session) -> None:
+def test_a_reopened_table_replaces_another_only_if_confirmed(full: sk.Session) -> None:
     names: dict[str, Any] = {}
     browser = SessionBrowser(full, names)
     reply = ask(browser, type="reopen", name="good", over=False)
@@ -171,7 +171,7 @@ def test_a_table_is_reopened_and_never_in_place_of_another_unasked(full: sk.Sess
     assert names["good"].equals(full.load("good"))
 
 
-def test_a_name_that_is_no_variable_gets_one(session: sk.Session) -> None:
+def test_a_table_name_becomes_a_valid_variable(session: sk.Session) -> None:
     session.save("2.b-c", [{"id": "a"}])
     names: dict[str, Any] = {}
     reply = ask(SessionBrowser(session, names), type="reopen", name="2.b-c", over=False)
@@ -179,7 +179,7 @@ def test_a_name_that_is_no_variable_gets_one(session: sk.Session) -> None:
     assert list(names) == ["table_2_b_c"]
 
 
-def test_nothing_is_deleted_that_was_not_said(full: sk.Session) -> None:
+def test_only_an_announced_deletion_is_made(full: sk.Session) -> None:
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="delete", what=what)
@@ -197,7 +197,7 @@ def test_nothing_is_deleted_that_was_not_said(full: sk.Session) -> None:
     assert full.names() == ["good", "said"]
 
 
-def test_what_has_changed_since_it_was_said_is_said_anew(full: sk.Session) -> None:
+def test_a_deletion_that_changed_is_announced_again(full: sk.Session) -> None:
     browser = SessionBrowser(full)
     what = {"run": 2, "completions": True}
     ask(browser, type="would", what=what)
@@ -221,7 +221,7 @@ def test_two_runs_are_compared(full: sk.Session) -> None:
     assert any(kind == "in" and "Answer" in text for kind, text in found["prompt"])
 
 
-def test_a_comparison_names_the_scores_that_differ(full: sk.Session) -> None:
+def test_a_comparison_lists_significant_differences_of_scores(full: sk.Session) -> None:
     for name, text in (("said", "warm bread {}"), ("replies", "cold soup")):
         rows = full.load(name)
         rows["text"] = [text.format(n) for n in range(len(rows))]
@@ -235,7 +235,7 @@ def test_a_comparison_names_the_scores_that_differ(full: sk.Session) -> None:
     assert same[1] == "No significant difference in 2 of 2 metrics."
 
 
-def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
+def test_the_cell_of_a_run_is_returned_unchanged(shell: Shell) -> None:
     shell.run("%%synth facts --model fake --vary t=a,b  --seed 3\nSay {{ t }}.\n")
     here = sk.session(".synthkit")
     reply = ask(SessionBrowser(here), type="cell", run=1)
@@ -244,7 +244,7 @@ def test_a_cell_comes_back_as_it_was_written(shell: Shell) -> None:
     assert "2 rows, 2 cached, 0 generated" in shown
 
 
-def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> None:
+def test_a_session_is_exported_and_imported(full: sk.Session, tmp_path: Path) -> None:
     browser = SessionBrowser(full)
     path = tmp_path / "out.zip"
     told = ask(browser, type="export", path=f" {path} ", tables="said, good")["told"]
@@ -259,7 +259,7 @@ def test_a_session_goes_out_and_comes_in(full: sk.Session, tmp_path: Path) -> No
         assert "expected the path of a file" in taker.error
 
 
-def test_the_same_error_twice_is_seen_twice(full: sk.Session) -> None:
+def test_the_same_error_is_shown_twice(full: sk.Session) -> None:
     browser = SessionBrowser(full)
     seen: list[str] = []
     browser.observe(lambda change: seen.append(change["new"]), names="error")
@@ -281,13 +281,13 @@ def test_the_same_error_twice_is_seen_twice(full: sk.Session) -> None:
         {},
     ],
 )
-def test_a_message_that_makes_no_sense_is_shown(full: sk.Session, content: dict[str, Any]) -> None:
+def test_an_invalid_message_shows_an_error(full: sk.Session, content: dict[str, Any]) -> None:
     browser = SessionBrowser(full)
     assert ask(browser, **content) == {}
     assert browser.error
 
 
-def test_a_locked_store_is_told_and_left_alone(
+def test_a_locked_store_shows_an_error_and_is_unchanged(
     full: sk.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "PATIENCE", 0.05)
@@ -302,7 +302,7 @@ def test_a_locked_store_is_told_and_left_alone(
     assert full.names() == ["good", "replies", "said"]
 
 
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_read_only_folder_shows_an_error(
     full: sk.Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = full.export(tmp_path / "x.zip")
@@ -327,7 +327,7 @@ def test_hostile_names_stay_text(session: sk.Session) -> None:
     assert row["cells"][4][0].startswith("✗ Parquet")
 
 
-def test_messages_from_several_threads_all_get_an_answer(full: sk.Session) -> None:
+def test_messages_from_several_threads_are_all_answered(full: sk.Session) -> None:
     browser = SessionBrowser(full)
 
     def press() -> None:
@@ -345,7 +345,7 @@ def test_messages_from_several_threads_all_get_an_answer(full: sk.Session) -> No
     assert browser.error == ""
 
 
-def test_the_static_twin_says_runs_tables_and_lineage(
+def test_the_static_output_has_runs_tables_and_lineage(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.run("%%synth seeds --model fake --n 2\nA word.")
