@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.curate.filters.base import Filter
 from synthkit.data import tables as tables
 from synthkit.prompts.quotas import quotas, shares
