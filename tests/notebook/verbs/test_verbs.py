@@ -75,7 +75,9 @@ def test_a_name_of_synthkit_cannot_be_taken(greeter: Shell) -> None:
 def test_each_verb_explains_itself_and_its_options(shell: Shell, name: str) -> None:
     help = shell.run(f"%synth {name} --help")
     assert VERBS[name].summary == VERBS.listed()[name].summary
-    assert VERBS[name].summary.split()[0] in help
+    assert VERBS[name].summary in help
+    assert len(VERBS[name].summary) <= 78  # whole on a line of text
+    assert help.startswith(f"usage: %synth {name}")
     for declared in VERBS[name].all_arguments():
         assert declared.kwds.get("help"), declared.args
         if declared.kwds.get("default") not in (None, "", []):
