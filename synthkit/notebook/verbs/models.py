@@ -45,7 +45,8 @@ def model(context: Context, words: list[str]) -> StaticOutput:
 @verb()
 def models(context: Context, options: Any) -> StaticOutput:
     """List the specs of models and embedders, and the models in variables."""
-    rows = [(name, entry.kind, entry.use) for name, entry in CATALOG.items()]
+    kinds = {"instruct": "model", "embedder": "embedder"}
+    rows = [(name, kinds[entry.kind], entry.use) for name, entry in CATALOG.items()]
     for kind, registry in (("model", MODEL_SCHEMES), ("embedder", EMBEDDERS)):
         rows += [
             (f"{scheme}:NAME", kind, listed.summary)
