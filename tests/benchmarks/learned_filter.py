@@ -70,7 +70,8 @@ from statistics import median
 import numpy as np
 
 from synthkit.curate import learn, represent
-from synthkit.curate.marks.active_learning import START, shuffled
+from synthkit.curate.marks.active_learning import START
+from synthkit.curate.marks.orders import shuffled
 from synthkit.models.embedders import load_embedder
 from synthkit.models.hub.sample_data import load_sample
 
@@ -86,7 +87,7 @@ NEVER = 10**6
 
 def ask(way, filter, texts, seed, n):
     """The rows to mark next."""
-    order = shuffled(len(texts), seed)
+    order = shuffled(range(len(texts)), seed)
     free = [at for at in order if at not in filter.verdicts]
     if way == "proposed":
         return filter.propose(n)

@@ -135,7 +135,7 @@ def test_each_sampling_option_is_in_the_body(
             {"sampling": sk.Sampling(extra={"token_bias": {"a": -1}})},
             "tokens by their texts; token",
         ),
-        ({"answer": "yes"}, 'does not score given ones; to score .* such as "smollm2"'),
+        ({"answer": "yes"}, 'cannot score given texts; to score .* such as "smollm2"'),
     ],
 )
 def test_what_only_a_local_model_can_do_is_refused_before_anything_is_sent(
