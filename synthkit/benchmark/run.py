@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.benchmark.scoring import Documents, scored
+from synthkit.benchmark.scoring import TaskScores, scored
 from synthkit.benchmark.task_files import TaskSpec, as_usage_errors, load, silenced
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
@@ -182,10 +182,10 @@ def compare(
     return differences
 
 
-def _benchmark(documents: Documents, ledger: Ledger) -> Benchmark:
+def _benchmark(scores: TaskScores, ledger: Ledger) -> Benchmark:
     pandas = need("pandas", extra="data", why="to hold a table")
-    table = pandas.DataFrame(documents.rows)
-    measured, left_out = tuple(documents.measured), documents.left_out
+    table = pandas.DataFrame(scores.rows)
+    measured, left_out = tuple(scores.measured), scores.left_out
     return Benchmark(measured, left_out, documents=table, ledger=ledger)
 
 

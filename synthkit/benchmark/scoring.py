@@ -21,7 +21,7 @@ SHARES = {"acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match"}
 
 
 @dataclass(slots=True)
-class Documents:
+class TaskScores:
     """The scores of tasks, the metrics without a score, and a row for each document."""
 
     measured: list[Measured] = field(default_factory=list)
@@ -36,9 +36,9 @@ def scored(
     chat: bool,
     seed: int,
     level: float,
-) -> Documents:
+) -> TaskScores:
     """The scores in the results of lm-eval's ``evaluate``, by task, filter and metric."""
-    documents = Documents()
+    scores = TaskScores()
     for key, task in tasks.items():
         samples = results["samples"][key]
         by_filter: dict[str, list[Mapping[str, Any]]] = {}
@@ -61,15 +61,15 @@ def scored(
                 items = {id: s[metric] for id, s in zip(ids, own, strict=True) if metric in s}
                 score = _score(task, metric, [*items.values()], f"{key} {name}", how, level)
                 if isinstance(score, str):
-                    documents.left_out[f"{key} {name}"] = score
+                    scores.left_out[f"{key} {name}"] = score
                     continue
                 with_parts = None if score.parts is None else [*items]
-                documents.measured.append(Measured("benchmark", score, with_parts))
+                scores.measured.append(Measured("benchmark", score, with_parts))
                 for id, item in items.items():
                     if isinstance(item, int | float):
                         rows[id][name] = float(item)
-        documents.rows += rows.values()
-    return documents
+        scores.rows += rows.values()
+    return scores
 
 
 def _score(

@@ -16,7 +16,7 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Check, Fields, Judge, Verdict
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics.accuracy import accuracy, encoded
-from synthkit.evaluate.metrics.learners import labelled_rows
+from synthkit.evaluate.metrics.learners import labelled_texts
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import mean, proportion
 
@@ -263,7 +263,7 @@ def _pass_rate(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
 @metric("label accuracy", kind="faithfulness", of="inputs", needs=("label", "against", "learner"))
 def _label_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     """Label accuracy with a classifier trained on half of the real rows as the oracle."""
-    train, test = (labelled_rows(half, inputs.label, column=inputs.column, name="real")
+    train, test = (labelled_texts(half, inputs.label, column=inputs.column, name="real")
                    for half in inputs.halves)  # fmt: skip
     predict = inputs.classifier(train.texts, train.labels, None)
     own = accuracy(*encoded(test.labels, [list(predict(test.texts))]), level=inputs.level)

@@ -116,7 +116,7 @@ def held_out(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelledRows:
+class LabelledTexts:
     """Rows to train or to test on; without ``weights`` each has weight 1."""
 
     name: str
@@ -127,23 +127,23 @@ class LabelledRows:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def at(self, positions: Sequence[int] | Positions) -> LabelledRows:
+    def at(self, positions: Sequence[int] | Positions) -> LabelledTexts:
         """The rows at some positions."""
         weights = None if self.weights is None else [self.weights[at] for at in positions]
         texts, labels = ([cells[at] for at in positions] for cells in (self.texts, self.labels))
-        return LabelledRows(self.name, texts, labels, weights)
+        return LabelledTexts(self.name, texts, labels, weights)
 
-    def __add__(self, other: LabelledRows) -> LabelledRows:
+    def __add__(self, other: LabelledTexts) -> LabelledTexts:
         weights = None
         if self.weights is not None or other.weights is not None:
             weights = [w for rows in (self, other) for w in rows.weights or [1.0] * len(rows)]
         texts, labels = self.texts + other.texts, self.labels + other.labels
-        return LabelledRows(f"{self.name} + {other.name}", texts, labels, weights)
+        return LabelledTexts(f"{self.name} + {other.name}", texts, labels, weights)
 
 
-def labelled_rows(
+def labelled_texts(
     table: Any, label: str, *, column: str, name: str, weight: str | None = None
-) -> LabelledRows:
+) -> LabelledTexts:
     """The rows of a table that have a text, a label, and a weight above 0.
 
     Parameters
@@ -178,7 +178,7 @@ def labelled_rows(
         raise TableError(
             f"the {name} table has no row with a text in {column!r} and a label in {label!r}."
         )
-    return LabelledRows(name, texts, labels, None if weight is None else weights).at(complete)
+    return LabelledTexts(name, texts, labels, None if weight is None else weights).at(complete)
 
 
 def stratified_sample(labels: Sequence[Hashable], n: int, rng: np.random.Generator) -> Positions:
@@ -198,14 +198,14 @@ def stratified_sample(labels: Sequence[Hashable], n: int, rng: np.random.Generat
 
 
 def predictions_by_draw(
-    rows: LabelledRows,
+    rows: LabelledTexts,
     texts: Sequence[str],
     learner: Learner,
     *,
     n: int,
     draws: int,
     seed: int,
-    beside: LabelledRows | None = None,
+    beside: LabelledTexts | None = None,
 ) -> list[Sequence[Any]]:
     """The labels predicted for texts after training on each of several samples of n rows.
 
@@ -236,7 +236,7 @@ def predictions_by_draw(
     return predicted
 
 
-def _trained(rows: LabelledRows, learner: Learner) -> Predict:
+def _trained(rows: LabelledTexts, learner: Learner) -> Predict:
     """The classifier trained on the rows; if they have one label, it always predicts that."""
     first, *others = dict.fromkeys(rows.labels)
     if not others:

@@ -17,9 +17,9 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded, f1_on, macro_f1
 from synthkit.evaluate.metrics.learners import (
-    LabelledRows,
+    LabelledTexts,
     Learner,
-    labelled_rows,
+    labelled_texts,
     learner_name,
     predictions_by_draw,
 )
@@ -341,11 +341,13 @@ def _difference(name: str, gap: Difference, beside: Score, better: Better) -> Sc
 
 def _tables(
     test: Any, real: Any, synthetic: Any, label: str, column: str, weight: str | None
-) -> tuple[LabelledRows, LabelledRows, LabelledRows]:
+) -> tuple[LabelledTexts, LabelledTexts, LabelledTexts]:
     """The rows of the three tables; both training tables have a label of the test."""
-    test_rows = labelled_rows(test, label, column=column, name="test")
-    real_rows = labelled_rows(real, label, column=column, name="real")
-    synthetic_rows = labelled_rows(synthetic, label, column=column, name="synthetic", weight=weight)
+    test_rows = labelled_texts(test, label, column=column, name="test")
+    real_rows = labelled_texts(real, label, column=column, name="real")
+    synthetic_rows = labelled_texts(
+        synthetic, label, column=column, name="synthetic", weight=weight
+    )
     for rows in (real_rows, synthetic_rows):
         if not set(rows.labels) & set(test_rows.labels):
             raise UsageError(
@@ -361,13 +363,13 @@ def _sizes(sizes: Sequence[int] | None, rows: int) -> list[int]:
     return sorted({max(1, rows >> halvings) for halvings in range(POINTS)})
 
 
-def _majority(real: LabelledRows, test: LabelledRows, level: float) -> Score:
+def _majority(real: LabelledTexts, test: LabelledTexts, level: float) -> Score:
     top, _ = Counter(real.labels).most_common(1)[0]
     (predictions,) = encoded(test.labels, [[top] * len(test)])
     return accuracy(predictions, name="majority accuracy", how=f"always {top!r}", level=level)
 
 
-def _how(what: str, rows: LabelledRows, test: LabelledRows, learner: Learner) -> str:
+def _how(what: str, rows: LabelledTexts, test: LabelledTexts, learner: Learner) -> str:
     known = set(rows.labels)
     missing = [label for label in test.labels if label not in known]
     return f"{what}, {learner_name(learner)}{f'; had no {_some(missing)}' if missing else ''}"

@@ -19,7 +19,7 @@ import numpy as np
 
 from synthkit.curate import cross_fitted, label_issues, label_quality, suspicion
 from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded
-from synthkit.evaluate.metrics.learners import held_out, labelled_rows, light, predictions_by_draw
+from synthkit.evaluate.metrics.learners import held_out, labelled_texts, light, predictions_by_draw
 from tests.benchmarks.curation.data import CachedEmbedder, distinct_rows
 from tests.benchmarks.curation.noise import METHODS, RATES, flipped
 from tests.benchmarks.curation.report import README, short, table
@@ -123,7 +123,7 @@ def gathered(name, rate, seeds, embed):
         rng = np.random.default_rng([seed, round(100 * rate)])
         labels, wrong = flipped(drawn["label"].tolist(), rate, rng)
         noisy = drawn.assign(label=labels)
-        whole = labelled_rows(noisy, "label", column="text", name="noisy")
+        whole = labelled_texts(noisy, "label", column="text", name="noisy")
         for way, flagged in drops(findings(noisy, embed, seed), wrong, seed).items():
             left = whole.at(np.flatnonzero(~flagged))
             run = predictions_by_draw(

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from synthkit.core.errors import TableError, UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.learners import (
-    LabelledRows,
+    LabelledTexts,
     held_out,
-    labelled_rows,
+    labelled_texts,
     learner_name,
     light,
     predictions_by_draw,
@@ -104,9 +104,9 @@ def test_rows_without_text_label_or_weight_are_left_out() -> None:
         "label": ["x", "x", math.nan, "y", "y"],
         "weight": [1, 1, 1, 0, 2.5],
     }
-    whole = labelled_rows(table, "label", column="text", name="real")
+    whole = labelled_texts(table, "label", column="text", name="real")
     assert (whole.texts, whole.labels, whole.weights) == (["a", "d", ""], ["x", "y", "y"], None)
-    heavy = labelled_rows(table, "label", column="text", name="real", weight="weight")
+    heavy = labelled_texts(table, "label", column="text", name="real", weight="weight")
     assert (heavy.texts, heavy.weights) == (["a", ""], [1, 2.5])
     assert (whole + heavy).weights == [1, 1, 1, 1, 2.5]
     assert (heavy + whole).weights == [1, 2.5, 1, 1, 1]
@@ -126,15 +126,15 @@ def test_rows_without_text_label_or_weight_are_left_out() -> None:
 def test_cells_that_cannot_be_learned_from_are_refused(row: dict[str, Any], said: str) -> None:
     good = {"text": "a", "label": "x", "weight": 1}
     with pytest.raises(UsageError, match=said):
-        labelled_rows([good, good | row], "label", column="text", name="real", weight="weight")
+        labelled_texts([good, good | row], "label", column="text", name="real", weight="weight")
 
 
 def test_a_table_without_rows_is_refused() -> None:
     for table in ({"text": [], "label": []}, {"text": [None], "label": ["x"]}):
         with pytest.raises(TableError, match="the test table has no row with a text in 'text'"):
-            labelled_rows(table, "label", column="text", name="test")
+            labelled_texts(table, "label", column="text", name="test")
     with pytest.raises(TableError, match="'lable' not found"):
-        labelled_rows({"text": [], "label": []}, "lable", column="text", name="test")
+        labelled_texts({"text": [], "label": []}, "lable", column="text", name="test")
 
 
 def test_a_whole_table_is_taken_once_in_its_order_and_fewer_rows_by_draws() -> None:
@@ -144,11 +144,11 @@ def test_a_whole_table_is_taken_once_in_its_order_and_fewer_rows_by_draws() -> N
         seen.append((list(texts), weights))
         return lambda asked: ["x"] * len(asked)
 
-    rows = LabelledRows("real", [str(n) for n in range(6)], list("xyxyxy"), [1.0, 2, 3, 4, 5, 6])
+    rows = LabelledTexts("real", [str(n) for n in range(6)], list("xyxyxy"), [1.0, 2, 3, 4, 5, 6])
     assert predictions_by_draw(rows, ["?"], learner, n=6, draws=3, seed=0) == [["x"]]
     assert seen == [(rows.texts, rows.weights)]
     seen.clear()
-    beside = LabelledRows("synthetic", ["new"], ["x"])
+    beside = LabelledTexts("synthetic", ["new"], ["x"])
     assert len(predictions_by_draw(rows, ["?"], learner, n=2, draws=3, seed=0, beside=beside)) == 3
     assert len({tuple(texts) for texts, _ in seen}) > 1
     for texts, weights in seen:
@@ -160,7 +160,7 @@ def test_a_whole_table_is_taken_once_in_its_order_and_fewer_rows_by_draws() -> N
 
 
 def test_one_label_alone_teaches_that_label() -> None:
-    rows = LabelledRows("real", ["good", "fine"], ["+", "+"])
+    rows = LabelledTexts("real", ["good", "fine"], ["+", "+"])
     assert predictions_by_draw(rows, ["bad", ""], light(counts), n=2, draws=1, seed=0) == [
         ["+", "+"]
     ]

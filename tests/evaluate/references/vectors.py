@@ -177,7 +177,8 @@ for _at, (_name, _what) in enumerate(
     against(_name, "prdc", _what, "{prdc}, k = 1, 3, 5")(_prdc(_at, _name))
 
 
-@against("Fréchet distance", "frechet_distance", "distance of the normal distributions of both tables",
+@against("Fréchet distance", "frechet_distance",
+         "distance of the normal distributions of both tables",
          "{scipy} `sqrtm`; by hand on degenerate input")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     if kind == "degenerate":
