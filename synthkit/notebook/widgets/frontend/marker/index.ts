@@ -211,6 +211,7 @@ class MarkerView extends Panel<MarkQueue> {
 
   /** Let the row have the height of the highest so far, so that the buttons below do not move. */
   private keepHeight(): void {
+    if (!this.root.offsetWidth) return;
     if (this.wide !== this.root.offsetWidth) {
       this.wide = this.root.offsetWidth;
       this.tall = 0;
