@@ -13,11 +13,7 @@ const FORMS: [string, string][] = [
   ["jsonl", "JSON lines"],
   ["csv", "CSV"],
 ];
-const WHICH: [string, string][] = [
-  ["all", "rows and rejects"],
-  ["rows", "rows"],
-  ["rejects", "rejects"],
-];
+const WHICH: [string, string][] = [["all", "rows and rejects"], ["rows", "rows"], ["rejects", "rejects"]];
 
 export class Tools {
   readonly search = searchField("Search all columns", "Search /", () => this.apply(), () => this.leave());

@@ -16,10 +16,7 @@ export abstract class Link<M extends Message = Message> {
   readonly views = new Set<() => void>();
   failure = "";
   private asked = 0;
-  private readonly heart = new Heartbeat(
-    () => this.model.send({ type: "ping" }),
-    () => this.changed(),
-  );
+  private readonly heart = new Heartbeat(() => this.model.send({ type: "ping" }), () => this.changed());
 
   constructor(readonly model: Model) {
     model.on("msg:custom", (message) => this.hear(message));
