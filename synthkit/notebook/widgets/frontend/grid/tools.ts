@@ -22,7 +22,7 @@ export class Tools {
   readonly strip: HTMLElement;
   readonly status: HTMLElement;
   readonly refused = make("pre", "sk-refused");
-  /** What the pointed column holds; shown in place of the state. */
+  /** The description of the column under the mouse, shown in place of the state. */
   hint = "";
   private readonly which = choice("Which rows", WHICH);
   private readonly export = button("Export", () => this.toggle(), "e");
