@@ -1,4 +1,4 @@
-"""Whether someone is watching: what moves is shown to people and not written into files."""
+"""Whether a person sees the output: live output is shown to people, not written into files."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from synthkit.core.errors import UsageError
 
 
 def interactive() -> bool:
-    """Whether someone is there to see a live output: a front-end that could answer ``input()``.
+    """Whether a person sees live output: whether the front end could answer ``input()``.
 
-    JupyterLab, Notebook and VS Code say so in each request to run a cell (``allow_stdin``);
-    nbclient, and so nbconvert, ``jupyter execute``, papermill and Voila, and nbval say the
-    contrary. ``SYNTHKIT_LIVE=1`` or ``0`` overrules it.
+    JupyterLab, Notebook and VS Code set ``allow_stdin`` in each request to run a cell; nbclient
+    (and with it nbconvert, ``jupyter execute``, papermill and Voila) and nbval do not.
+    ``SYNTHKIT_LIVE=1`` or ``0`` overrides this.
 
     Raises
     ------
     UsageError
-        If ``SYNTHKIT_LIVE`` is neither.
+        If ``SYNTHKIT_LIVE`` has another value.
     """
-    asked = os.environ.get("SYNTHKIT_LIVE", "")
-    if asked not in {"", "0", "1"}:
-        raise UsageError(f"SYNTHKIT_LIVE must be 0, 1 or unset; got {asked!r}.")
-    if asked:
-        return asked == "1"
-    # a program that never imported IPython is not a notebook, and shall not import it for this
+    setting = os.environ.get("SYNTHKIT_LIVE", "")
+    if setting not in {"", "0", "1"}:
+        raise UsageError(f"SYNTHKIT_LIVE must be 0, 1 or unset; got {setting!r}.")
+    if setting:
+        return setting == "1"
+    # a program that has not imported IPython is not a notebook; importing it would be slow
     ipython = sys.modules.get("IPython")
     kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
     if kernel is None:

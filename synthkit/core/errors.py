@@ -1,20 +1,20 @@
 """Every error synthkit raises.
 
     SynthkitError
-    ├── UsageError(ValueError)            an option, a name or a value that cannot work
+    ├── UsageError(ValueError)            an option, a name or a value that is not valid
     │   ├── PromptError                   a template that cannot be rendered
-    │   └── TableError                    a table without what a verb needs
+    │   └── TableError                    a table that lacks what a function needs
     ├── MissingExtra(ImportError)         a feature whose packages are not installed
     ├── RecipeError(RuntimeError)         a recipe whose own code failed
     ├── StoreError(OSError)               a session folder that cannot be read or written
     └── ModelError(RuntimeError)          a model that cannot answer
         ├── ModelNotFound(LookupError)    no model of that name here
-        ├── ChatTemplateMissing           a base model asked to chat
-        ├── NotEnoughMemory(MemoryError)  weights larger than what is free
-        ├── ReplayMiss(LookupError)       a replayed session that lacks an answer
-        └── EndpointError(ConnectionError)  a server that refused, or is not there
+        ├── ChatTemplateMissing           a base model that is asked to chat
+        ├── NotEnoughMemory(MemoryError)  weights larger than the free memory
+        ├── ReplayMiss(LookupError)       a replayed session that lacks a completion
+        └── EndpointError(ConnectionError)  a server that refused or did not answer
 
-Each message says what was expected, what was got, and what to do.
+Each message says what was expected, what was given, and what to do.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class SynthkitError(Exception):
     run: Any = None
 
     def _render_traceback_(self) -> list[str]:
-        """The lines IPython shows in place of a traceback: the message is all a user needs."""
+        """The lines that IPython shows instead of a traceback: the message is enough."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(SynthkitError, ValueError):
-    """An option, a name or a value that cannot work."""
+    """An option, a name or a value that is not valid."""
 
 
 class PromptError(UsageError):
@@ -47,7 +47,7 @@ class PromptError(UsageError):
 
 
 class TableError(UsageError):
-    """A table without what a verb needs."""
+    """A table that lacks what a function needs."""
 
 
 class MissingExtra(SynthkitError, ImportError):
@@ -67,23 +67,23 @@ class ModelError(SynthkitError, RuntimeError):
 
 
 class ModelNotFound(ModelError, LookupError):
-    """No model of that name here."""
+    """No model of that name on this machine."""
 
 
 class ChatTemplateMissing(ModelError):
-    """A base model asked to chat."""
+    """A base model that is asked to chat."""
 
 
 class NotEnoughMemory(ModelError, MemoryError):
-    """Weights larger than what is free."""
+    """Weights larger than the free memory."""
 
 
 class ReplayMiss(ModelError, LookupError):
-    """A replayed session that lacks an answer."""
+    """A replayed session that lacks a completion."""
 
 
 class EndpointError(ModelError, ConnectionError):
-    """A server that refused, with its words; or, where ``status`` is ``None``, does not answer."""
+    """A server that refused, with its message; ``status`` is ``None`` if it did not answer."""
 
     status: int | None = None
 

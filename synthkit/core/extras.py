@@ -1,4 +1,4 @@
-"""Optional packages: imported when a feature wants them, with the pip line when absent."""
+"""Optional packages: imported when a feature needs them, or an error with the pip command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synthkit.core.errors import MissingExtra
 
 
 def need(module: str, *, extra: str, why: str) -> ModuleType:
-    """The imported module, or an error that names the feature and the pip line.
+    """The imported module; an error that names the feature and the pip command if it is missing.
 
     Raises
     ------

@@ -28,6 +28,15 @@ def thousands(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def rounded(value: float) -> str:
+    """A number with three significant digits, or rounded to an integer from 1000 on.
+
+    >>> rounded(0.12345), rounded(12345.6).replace(chr(0x202F), "_")
+    ('0.123', '12_346')
+    """
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}".replace(",", "\u202f")
+
+
 def count(number: int, noun: str) -> str:
     """A number and its noun, in the plural unless the number is 1.
 

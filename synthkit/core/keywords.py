@@ -1,4 +1,4 @@
-"""Keyword options that several functions share, written once as a ``TypedDict``."""
+"""Keyword options that several functions share, defined once as a ``TypedDict``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _LeftOut:
-    """The default of an option that may be left out; the docstring says what applies then."""
+    """The default that a signature shows for an option; the docstring names the real one."""
 
     def __repr__(self) -> str:
         return "..."
@@ -22,8 +22,8 @@ class _LeftOut:
 def shows(options: type) -> Callable[[F], F]:
     """Show a ``TypedDict``'s options as keyword-only parameters: a decorator.
 
-    ``function(..., **options: Unpack[Options])`` tells a type checker what the function takes. This
-    tells ``inspect.signature`` as well, by which a notebook completes a call and explains it.
+    Type checkers read the options from ``function(..., **options: Unpack[Options])``. With this
+    decorator ``inspect.signature`` has them too, so a notebook can complete and explain a call.
 
     >>> from typing import TypedDict, Unpack
     >>> class Paint(TypedDict, total=False):
@@ -53,12 +53,12 @@ def shows(options: type) -> Callable[[F], F]:
 
 
 def check(function: str, options: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse an option that a function does not have.
+    """Check that a function has all of the options.
 
     Raises
     ------
     UsageError
-        Names the nearest option there is.
+        If an option is unknown; the message names the closest one.
     """
     have = list(known)
     for name in options:

@@ -1,4 +1,4 @@
-"""Differences: the fields in which two requests differ, and how to tell them."""
+"""Differences between two requests, field by field."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(field, old value, new value) wherever two request payloads differ.
+    """(field, old value, new value) for each field in which two request payloads differ.
 
-    Messages are named by role and place (``"system"``, ``"user 2"``), sampling parameters by
-    their own names, and the model by the parts of its fingerprint.
+    Messages are named by role and number (``"system"``, ``"user 2"``), sampling parameters by their
+    own names, and the model by the parts of its fingerprint.
     """
     before, after = _fields(old), _fields(new)
     return [
@@ -23,10 +23,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
 
 def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for role, content in request["messages"]:
-        seen[role] = seen.get(role, 0) + 1
-        fields[role if seen[role] == 1 else f"{role} {seen[role]}"] = content
+        counts[role] = counts.get(role, 0) + 1
+        fields[role if counts[role] == 1 else f"{role} {counts[role]}"] = content
     model = request["model"]
     parts = json.loads(model) if model.startswith("{") else {"model": model}
     others = ("op", "answer", "schema", "index", "turn", "version")
@@ -35,32 +35,32 @@ def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def distance(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[int, int]:
-    """How far two requests are apart: fields that differ, then letters of text that differ."""
+    """The numbers of fields and of characters in which two requests differ."""
     changed = differences(old, new)
-    letters = sum(sum(map(len, _middles(str(a), str(b)))) for _, a, b in changed)
-    return len(changed), letters
+    characters = sum(sum(map(len, _middles(str(a), str(b)))) for _, a, b in changed)
+    return len(changed), characters
 
 
 def _middles(a: str, b: str) -> tuple[str, str]:
-    """What is left of two texts without their common beginning and end."""
-    start = _alike(a, b)
-    end = _alike(a[start:][::-1], b[start:][::-1])
+    """Two texts without their common prefix and suffix."""
+    start = _common_prefix(a, b)
+    end = _common_prefix(a[start:][::-1], b[start:][::-1])
     return a[start : len(a) - end], b[start : len(b) - end]
 
 
-def _alike(a: str, b: str) -> int:
-    """How many letters two texts begin with in common."""
+def _common_prefix(a: str, b: str) -> int:
+    """The length of the common prefix of two texts."""
     differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(differing, min(len(a), len(b)))
 
 
-def told(name: str, old: Any, new: Any) -> str:
-    """One difference in words; of two long texts, the part where they differ."""
+def described(name: str, old: Any, new: Any) -> str:
+    """One difference as text; of two long texts, the place where they differ."""
     if isinstance(old, str) and isinstance(new, str):
-        start = max(0, _alike(old, new) - 20)
+        start = max(0, _common_prefix(old, new) - 20)
         lead = "…" if start else ""
         old, new = lead + old[start:], lead + new[start:]
-    return f"{name}: {_short(old)} there, {_short(new)} asked"
+    return f"{name}: {_short(old)} stored, {_short(new)} requested"
 
 
 def _short(value: Any, most: int = 60) -> str:

@@ -1,14 +1,14 @@
-"""The nouns: what a model is asked, what it answers, and what a run gives back."""
+"""Shared data types: requests, completions, rows, models, ledgers, scores and marks."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from synthkit.core.errors import UsageError
+from synthkit.core.formatting import rounded
+from synthkit.core.hashing import canonical, digest
 from synthkit.core.static_output import static_table
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEY_VERSION = 1
-"""Part of every request key; raised when the meaning of a key changes."""
+"""Part of every request key; increased when the meaning of a key changes."""
 
 Role = Literal["system", "user", "assistant"]
 
@@ -31,18 +31,23 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How a model draws its tokens. ``None`` leaves a choice to the model or its server.
+    """How a model draws its tokens. With ``None`` the model or server decides.
 
     Parameters
     ----------
     temperature : 0 is greedy; from 0 to 2.
     top_p : nucleus mass, above 0, at most 1.
     max_tokens : most tokens in a completion.
-    seed : every row draws from a seed of its own, made of this one, its messages and its sample
-        index, so that a row does not depend on the rows beside it.
+    seed : each row has its own seed, derived from this one, its messages and its sample index, so
+        rows do not depend on each other.
     stop : texts that end a completion; they are not part of it.
-    logprobs : whether a completion carries the log-probability of each of its tokens.
+    logprobs : whether completions include the log-probability of each token.
     extra : further parameters of the model or server, such as ``{"top_k": 40}``; part of the key.
+
+    Raises
+    ------
+    UsageError
+        If a parameter is out of range or not a number.
     """
 
     temperature: float | None = 0.7
@@ -57,8 +62,8 @@ class Sampling:
         stop: Any = self.stop
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
         for name, kind in (("temperature", float), ("top_p", float), ("max_tokens", int)):
-            self._plain(name, kind)  # 1 and 1.0 ask the same, so they have one key
-        self._plain("seed", int)
+            self._as_number(name, kind)  # 1 and 1.0 are the same request, so they have one key
+        self._as_number("seed", int)
         bounds = {
             "temperature": (self.temperature, 0, 2),
             "top_p": (self.top_p, 0, 1),
@@ -70,21 +75,21 @@ class Sampling:
         if self.top_p == 0:
             raise UsageError("top_p must be above 0; for greedy decoding use temperature=0.")
 
-    def _plain(self, name: str, kind: type[int] | type[float]) -> None:
+    def _as_number(self, name: str, kind: type[int] | type[float]) -> None:
         value = getattr(self, name)
         if value is None:
             return
         try:
-            plain = kind(value)
+            number = kind(value)
         except (TypeError, ValueError, OverflowError):
-            plain = None
-        if isinstance(value, str) or plain is None or (kind is int and plain != value):
-            what = "a whole number" if kind is int else "a number"
-            raise UsageError(f"{name} must be {what}; got {value!r}.")
-        object.__setattr__(self, name, plain)
+            number = None
+        if isinstance(value, str) or number is None or (kind is int and number != value):
+            expected = "a whole number" if kind is int else "a number"
+            raise UsageError(f"{name} must be {expected}; got {value!r}.")
+        object.__setattr__(self, name, number)
 
     def payload(self) -> dict[str, Any]:
-        """The parameters by name, as plain JSON."""
+        """The parameters by name, as JSON values."""
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -98,24 +103,25 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model. Two equal requests have one answer.
+    """A request to a model. Equal requests share one completion.
 
     Parameters
     ----------
     messages : the conversation so far; the model writes the next turn.
-    sampling : how its tokens are drawn.
-    schema : JSON Schema the answer must follow. ``{"enum": [...]}`` at the root asks for one of
-        those labels as bare text.
-    index : which of several samples of the same question this is; from 0.
-    attrs : the template fields; carried along, not part of the key.
-    turn : whose turn the model writes. ``"user"`` is for models on this machine, which then make
-        up what a user would say.
-    to : which of the run's models answers, by the role its recipe gave it; empty for the run's
-        own. Not part of the key, which has the fingerprint of the model that answers.
-    purpose : ``"repair"`` for one that asks again with the error; counted, not part of the key.
-    answer : a text that is given as the answer. Then nothing is written, and sampling and schema do
-        not matter: the completion has the log-probability of each token of this text. Without
-        messages it is the text by itself. Only models on this machine can do that.
+    sampling : how tokens are drawn.
+    schema : JSON Schema that the completion must follow. ``{"enum": [...]}`` at the root asks for
+        one of these labels as bare text.
+    index : the sample index: the number of this sample of the same question, from 0.
+    attrs : the template fields; for display, not part of the key.
+    turn : whose turn the model writes. ``"user"`` is for models on this machine, which then write
+        what a user would say.
+    to : the role of the model that answers, if a recipe uses several; empty for the run's model.
+        Not part of the key, which contains that model's fingerprint.
+    purpose : ``"repair"`` for a request that shows the error of an earlier one; counted, not part
+        of the key.
+    answer : a text to score. Nothing is generated, and sampling and schema are ignored: the
+        completion has the log-probability of each token of this text after the messages, or of the
+        bare text without messages. Only models on this machine can do that.
     """
 
     messages: tuple[Message, ...]
@@ -129,9 +135,9 @@ class Request:
     answer: str | None = None
 
     def payload(self, fingerprint: str) -> dict[str, Any]:
-        """All that the answer depends on: what :meth:`key` hashes and ``explain`` compares."""
+        """Everything that the completion depends on, as JSON values: :meth:`key` hashes it."""
         scored = self.answer is not None
-        said = {"answer": self.answer} if scored else {}
+        answer = {"answer": self.answer} if scored else {}
         turn = {} if self.turn == "assistant" else {"turn": self.turn}
         free = self.schema is None or scored
         return {
@@ -139,24 +145,24 @@ class Request:
             "version": KEY_VERSION,
             "model": fingerprint,
             "messages": [[message.role, message.content] for message in self.messages],
-            # as text: the order of its properties, in which a model writes them, changes answers
+            # as text: a model writes properties in their order, which changes completions
             "schema": None if free else canonical(self.schema, sort=False).decode(),
             "sampling": {} if scored else self.sampling.payload(),
             "index": self.index,
             **turn,
-            **said,
+            **answer,
         }
 
     def key(self, fingerprint: str) -> str:
-        """The 32 hex digits under which the answer of the model with that fingerprint is kept."""
+        """The 32 hex digits that identify the completion of a model with that fingerprint."""
         return digest(self.payload(fingerprint))
 
     @property
     def row_seed(self) -> int:
-        """Seed of this row's sampling, from 0 to 2**31 - 1.
+        """The seed of this request's sampling, from 0 to 2**31 - 1.
 
-        It is made of the asked seed, the messages and the index, and of nothing else: so rows draw
-        independently, and the same row draws alike in any batch, and at any temperature.
+        It depends only on the sampling seed, the messages and the sample index. So rows are drawn
+        independently, and a row is drawn the same in any batch and at any temperature.
         """
         parts: list[Any] = [
             self.sampling.seed,
@@ -169,20 +175,20 @@ class Request:
 
     @property
     def most_written(self) -> int:
-        """Most tokens that a model writes in answer; 1024 where the request leaves it open."""
+        """Most tokens that a model generates; 1024 if the request sets no limit."""
         return 0 if self.answer is not None else self.sampling.max_tokens or 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model answered.
+    """The completion of a request.
 
-    ``finish`` is ``"stop"``, ``"length"`` (cut at ``max_tokens``), ``"content_filter"``, or
-    ``"error"``: then there is no answer, ``error`` says why, ``text`` holds what came instead, and
-    nothing is stored. ``tries`` counts the requests it took. ``logprobs`` holds (token, natural
-    log-probability) pairs. Of a text that was given to be scored, ``text`` is that text, and all
-    tokens are prompt tokens: none was written. The first token of a text without messages has no
-    log-probability, unless the model's tokenizer begins every text with a token of its own.
+    ``finish`` is ``"stop"``, ``"length"`` (cut at ``max_tokens``), ``"content_filter"`` or
+    ``"error"``. With ``"error"``, ``error`` is the reason, ``text`` is the server's text, if any,
+    and nothing is stored. ``tries`` counts the requests that were sent. ``logprobs`` are (token,
+    natural log-probability) pairs. For a scored text, ``text`` is that text and all tokens are
+    prompt tokens. The first token of a text without messages has no log-probability, unless the
+    tokenizer begins every text with a special token.
     """
 
     text: str
@@ -197,9 +203,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An answer that is no row: the raw text, and the reason in words.
+    """A completion that did not become a row: the raw text and the reason.
 
-    ``cells``, ``of`` and ``parent`` are as in a :class:`Row`, where a recipe knows them.
+    ``cells``, ``of`` and ``parent`` are those of :class:`Row`, if the recipe knows them.
     """
 
     raw: str
@@ -211,14 +217,13 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that a recipe made.
+    """A row of a recipe's result.
 
     Parameters
     ----------
-    cells : its columns.
-    of : the requests whose answers it rests on; if none are named, all that its branch of the
-        recipe has asked.
-    parent : ``id`` of the row that it comes from.
+    cells : column -> value.
+    of : the requests that the row depends on; if empty, all requests of its branch so far.
+    parent : the ``id`` of the row that it was made from.
     """
 
     cells: Mapping[str, Any]
@@ -229,29 +234,29 @@ class Row:
 T = TypeVar("T")
 Step: TypeAlias = "Sequence[Request] | Sequence[Row | Reject] | Sequence[Steps[Any]]"
 Steps: TypeAlias = Generator[Step, Any, T]
-"""A recipe at work. What it yields is a list of one of three kinds:
+"""A running recipe: a generator that yields lists of one of three kinds:
 
-- requests: it receives their completions, in the same order;
-- rows and rejects: they are part of the result from then on, whatever comes after;
-- further steps: they run side by side, and it receives what they return.
+- requests: it receives their completions in the same order;
+- rows and rejects: they are part of the result, even if the recipe fails later;
+- further steps: they run side by side, and it receives their return values.
 """
 
 
 class Model(Protocol):
-    """Anything that answers requests: local weights, an endpoint, a pool of either, a stand-in.
+    """A model that completes requests: local weights, an endpoint, a pool, a replay or a fake.
 
-    A fingerprint that is a JSON object is explained part by part when a request misses. A model
-    may also have a ``budget`` (a :class:`Budget`), which is the default of its runs.
+    If the fingerprint is a JSON object, a replay that lacks a request names the parts that differ.
+    A model may also have a ``budget`` (a :class:`Budget`), the default of its runs.
     """
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name in outputs."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Text that is equal for two models only if they answer alike."""
+        """A text that is equal for two models only if their completions are the same."""
         ...
 
     @property
@@ -260,23 +265,23 @@ class Model(Protocol):
         ...
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
-        """(position in ``requests``, completion) pairs, each as soon as it is done.
+        """(position in ``requests``, completion) pairs, each as soon as it is finished.
 
-        ``requests`` may grow while this runs, as follow-ups are appended after a pair was taken;
-        the iterator ends when all of them are answered. ``None`` is a tick: nothing is done yet,
-        the caller may look around and close the iterator, which abandons what is in flight.
+        The caller may append to ``requests`` between two pairs; the iterator ends when all are
+        completed. ``None`` is a tick: nothing is finished yet, and the caller may do other work or
+        close the iterator, which abandons pending requests.
 
         Raises
         ------
         ModelError
-            If no request can succeed (a refused key, a model that does not exist).
+            If no request can succeed (an invalid key, a model that does not exist).
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a run may spend before it stops with what is done; ``None`` is no limit.
+    """Limits of a run, which keeps its finished rows when it reaches one; ``None`` is no limit.
 
     ``max_cost`` is in US dollars and needs a model with a price.
     """
@@ -302,12 +307,11 @@ class Budgeted(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What a run did and what it cost. Tokens, seconds and cost are those of this run alone.
+    """The counts and the cost of a run. Tokens, seconds and cost exclude cached completions.
 
-    ``requests`` counts what was sent, tries again included, and ``answers`` what came of it;
-    ``hits`` what the session already held; ``repairs`` the answers that were asked for again with
-    the error. ``cost`` is in US dollars, ``None`` where no price is known. ``stopped`` says why a
-    run ended early, and is empty where it did not.
+    ``requests`` counts requests sent, including retries, and ``answers`` their completions;
+    ``hits`` counts cached completions, and ``repairs`` repair requests. ``cost`` is in US dollars,
+    ``None`` if no price is known. ``stopped`` is the reason why a run ended early, otherwise empty.
     """
 
     requests: int = 0
@@ -322,34 +326,23 @@ class Ledger:
     stopped: str = ""
 
 
-def figure(value: float) -> str:
-    """A number as it is read: three digits, or whole with spaces between its thousands.
-
-    >>> figure(0.12345), figure(12345.6).replace(chr(0x202F), "_")
-    ('0.123', '12_346')
-    """
-    if abs(value) < 1000:
-        return f"{value:.3g}"
-    return f"{value:,.0f}".replace(",", "\u202f")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A number that says what a table is worth, with how far it may be off.
+    """The value of a metric with its interval.
 
     Parameters
     ----------
-    name : of the metric.
-    value : the number.
-    low, high : its interval at ``level``; ``None`` where the metric has none.
-    n : how many rows or pairs it rests on.
-    unit : of the value, such as ``"0..1"``, ``"nats"`` or ``"tokens"``.
-    better : which way is better; empty where neither is.
-    how : what it depends on, in words: tokenizer, embedder, n-gram length, seed.
-    level : how often intervals made like this hold the true value.
-    parts : (n,) what each row brings, where that is known: 0 or 1 of a share, the values of a mean,
-        the jackknife's pseudo-values of other numbers. Their mean is the value; with them two
-        scores are compared row by row.
+    name : the name of the metric.
+    value : the value.
+    low, high : the interval at ``level``; ``None`` if the metric has none.
+    n : the number of rows or pairs.
+    unit : the unit of the value, such as ``"0..1"``, ``"nats"`` or ``"tokens"``.
+    better : the better direction; empty if there is none.
+    how : the settings it depends on: tokenizer, embedder, n-gram length, seed.
+    level : how often such intervals contain the true value.
+    parts : (n,) contribution of each row, if known: 0 or 1 for a share, the values of a mean, the
+        jackknife's pseudo-values otherwise. Their mean is the value; with them two scores are
+        compared row by row.
     """
 
     name: str
@@ -367,8 +360,8 @@ class Score:
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
-            return figure(self.value)
-        return f"{figure(self.value)} [{figure(self.low)}, {figure(self.high)}]"
+            return rounded(self.value)
+        return f"{rounded(self.value)} [{rounded(self.low)}, {rounded(self.high)}]"
 
     def _repr_html_(self) -> str:
         cells = {"metric": self.name, "value": str(self), "unit": self.unit, "better": self.better}
@@ -377,22 +370,22 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What one person says of one row, whole: a later mark takes the place of an earlier one.
+    """One annotator's mark of one row; it replaces the annotator's earlier mark of the row.
 
     Parameters
     ----------
-    id : the row's.
-    label : ``"accept"``, ``"reject"``, ``"skip"``, or one of the labels of the task; empty where
-        the row has no mark (it was undone, or is only flagged).
-    reason : why, or a comment.
-    by : who.
-    at : when, in seconds since 1970 (UTC).
-    flag : to be looked at again.
-    edit : column -> the text that should stand there.
-    task : the question that was asked, where a table is marked for several.
-    round : 1, or 2 for a blind second look at a row that was marked before.
-    act : ``"mark"``, ``"undo"`` or ``"redo"``: what wrote it. Nothing is ever written over.
-    step : the marks that were written together, and are undone together, have one step.
+    id : the id of the row.
+    label : ``"accept"``, ``"reject"``, ``"skip"``, or a label of the task; empty if the row has no
+        mark (it was undone, or is only flagged).
+    reason : a reason or comment.
+    by : the annotator.
+    at : the time, in seconds since 1970 (UTC).
+    flag : whether to look at the row again.
+    edit : column -> corrected text.
+    task : the annotation task, if a table has several.
+    round : 1, or 2 for a blind second annotation.
+    act : the action that wrote it: ``"mark"``, ``"undo"`` or ``"redo"``. Records are never changed.
+    step : marks that were written together, and are undone together, share a step.
     """
 
     id: str
@@ -406,19 +399,3 @@ class Mark:
     round: int = 1
     act: Literal["mark", "undo", "redo"] = "mark"
     step: int = 0
-
-
-def digest(value: Any) -> str:
-    """32 hex digits (BLAKE2b, 128 bits) of the canonical JSON of ``value``."""
-    return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
-
-
-def canonical(value: Any, *, sort: bool = True) -> bytes:
-    """The one JSON text of ``value``: sorted keys, no spaces, UTF-8."""
-    try:
-        text = json.dumps(
-            value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"expected plain JSON in a request, to keep it by: {error}.") from None
-    return text.encode("utf-8", "surrogatepass")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.core.types import digest
+from synthkit.core.hashing import digest
 from synthkit.data import tables
 
 # A run of more than 20 characters counts as several words, so that long links and languages

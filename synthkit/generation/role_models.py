@@ -7,7 +7,8 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.types import Completion, Model, Request, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Completion, Model, Request
 
 TICK_SECONDS = 0.04
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError
+from synthkit.core.hashing import digest
 from synthkit.core.types import (
     Budget,
     Budgeted,
@@ -31,7 +32,6 @@ from synthkit.core.types import (
     Request,
     Row,
     Steps,
-    digest,
 )
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.role_models import RoleModels

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.errors import ModelError
-from synthkit.core.types import Completion, Request, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Completion, Request
 from synthkit.models.schemes import model_scheme
 
 _WORDS = (

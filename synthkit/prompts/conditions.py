@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, UsageError, unknown
-from synthkit.core.types import digest
+from synthkit.core.hashing import digest
 from synthkit.data import tables
 
 Sampler = Literal["product", "independent", "joint"]

@@ -19,7 +19,8 @@ import jinja2.meta
 import jinja2.sandbox
 
 from synthkit.core.errors import PromptError, TableError, UsageError, unknown
-from synthkit.core.types import Message, Role, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Message, Role
 from synthkit.data import tables
 
 Turns = tuple[Message, ...]

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.recipes._arguments import checked_template, distinct_names, positive

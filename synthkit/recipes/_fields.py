@@ -9,7 +9,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from synthkit.core.errors import PromptError, UsageError, unknown
-from synthkit.core.types import Request, Sampling, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Request, Sampling
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Prompt, located, parse
 from synthkit.recipes._cell_sections import sections

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.core.types import Request, Sampling, Steps, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Request, Row, Sampling, Steps, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration, Prompt

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synthkit.core.errors import PromptError, TableError, UsageError
-from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns

@@ -9,7 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 from synthkit.core.errors import StoreError
-from synthkit.core.types import Ledger, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Ledger
 from synthkit.sessions import evaluations
 from synthkit.store.completions import messages_hash
 from synthkit.store.foreign import RowCheck

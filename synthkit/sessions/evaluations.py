@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthkit.core.errors import StoreError, UsageError, unknown
-from synthkit.core.types import Score, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Score
 from synthkit.data import tables
 from synthkit.evaluate.results import Measured, Report
 from synthkit.sessions._frames import frame

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.request_diff import differences, distance, told
-from synthkit.core.types import Completion, canonical, digest
+from synthkit.core.hashing import canonical, digest
+from synthkit.core.request_diff import described, differences, distance
+from synthkit.core.types import Completion
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.origins import OriginTable
 
@@ -103,7 +104,7 @@ class CompletionTable:
         nearest = self.nearest(request)
         if nearest is None:
             return "nothing was generated in this session yet"
-        fields = "; ".join(told(*field) for field in differences(nearest.request, request))
+        fields = "; ".join(described(*field) for field in differences(nearest.request, request))
         return f"the nearest stored request ({nearest.key[:16]}) differs in {fields}"
 
     def count(self) -> int:

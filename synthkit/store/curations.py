@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 
 VERDICT_COLUMNS = ("id", "curation", "name", "verdict", "filter", "why", "at")

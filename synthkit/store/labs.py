@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.store.database import Database, SqlRow
 
 _INSERT = "INSERT OR REPLACE INTO labs VALUES (?,?,?)"

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.types import Mark, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Mark
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.schema import COLUMNS
 

@@ -12,6 +12,7 @@ import pytest
 from synthkit import recipes
 from synthkit.core.errors import UsageError
 from synthkit.core.registry import Registry, decorated, public_names
+from synthkit.recipes._base import RECIPES
 
 SOURCE = "from synthkit.recipes import recipe\n\n@recipe\ndef haiku(row):\n    yield []\n"
 
@@ -40,16 +41,16 @@ def test_listing_imports_nothing() -> None:
 
 
 def test_every_recipe_is_found_with_the_first_line_of_its_docstring() -> None:
-    for name in recipes._base.RECIPES:
-        listed = recipes._base.RECIPES.listed()[name]
-        function = recipes._base.RECIPES[name]
+    for name in RECIPES:
+        listed = RECIPES.listed()[name]
+        function = RECIPES[name]
         assert (function.__module__, function.__name__) == (listed.module, listed.attribute)
         assert (function.__doc__ or "").startswith(listed.summary)
         assert listed.summary
 
 
 def test_each_recipe_is_in_a_private_module_of_its_name() -> None:
-    for name, listed in recipes._base.RECIPES.listed().items():
+    for name, listed in RECIPES.listed().items():
         assert listed.module == f"synthkit.recipes._{name}"
 
 
@@ -84,13 +85,12 @@ def test_a_name_of_synthkit_cannot_be_taken(registry: Registry[Any]) -> None:
 def test_an_installed_package_is_imported_when_its_function_is_looked_up(
     install: Callable[..., None],
 ) -> None:
-    registry = recipes._base.RECIPES
-    install(registry, "haiku", SOURCE)
-    assert registry.listed()["haiku"].summary == "from outside_haiku"
+    install(RECIPES, "haiku", SOURCE)
+    assert RECIPES.listed()["haiku"].summary == "from outside_haiku"
     assert "outside_haiku" not in sys.modules
-    assert registry["haiku"].__module__ == "outside_haiku"
+    assert RECIPES["haiku"].__module__ == "outside_haiku"
     with pytest.raises(UsageError, match="taken by the recipe in outside_haiku"):
-        registry.add("haiku", haiku, haiku)
+        RECIPES.add("haiku", haiku, haiku)
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,10 @@ def test_an_installed_package_is_imported_when_its_function_is_looked_up(
 def test_a_broken_package_is_an_error_only_when_it_is_used(
     install: Callable[..., None], source: str, message: str
 ) -> None:
-    registry = recipes._base.RECIPES
-    install(registry, "haiku", source)
-    assert "haiku" in registry.listed()
+    install(RECIPES, "haiku", source)
+    assert "haiku" in RECIPES.listed()
     with pytest.raises(UsageError, match=message):
-        registry["haiku"]
+        RECIPES["haiku"]
 
 
 def test_a_registered_name_is_the_first_argument_of_the_decorator(tmp_path: Path) -> None:

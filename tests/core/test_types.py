@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Message, Request, Sampling, canonical, digest
+from synthkit.core.hashing import canonical, digest
+from synthkit.core.types import Message, Request, Sampling
 from synthkit.data.results import Run
 
 ASKED = Request((Message("system", "Be brief."), Message("user", "Hi.")), Sampling())
@@ -91,7 +92,7 @@ def test_sampling_out_of_range_is_refused_by_name(wrong: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": {1}}, {"a": object()}])
 def test_what_is_no_json_cannot_be_asked(value: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="plain JSON"):
+    with pytest.raises(UsageError, match="plain JSON values"):
         sampled(extra=value).key("m")
 
 

@@ -24,7 +24,9 @@ def test_a_miss_names_the_field_that_changed_and_keeps_the_rest(generate: Genera
         generate(rows=[*ROWS, {"x": "new"}], model="replay")
     assert caught.value.run is not None
     assert len(caught.value.run.table) == 3
-    with pytest.raises(ReplayMiss, match=r"differs in temperature: '0.7' there, '1.0' asked\. "):
+    with pytest.raises(
+        ReplayMiss, match=r"differs in temperature: '0.7' stored, '1.0' requested\. "
+    ):
         generate(rows=ROWS, model="replay", sampling=sk.Sampling(temperature=1))
 
 

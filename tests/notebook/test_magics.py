@@ -122,7 +122,7 @@ def test_dry_run_asks_nothing_and_counts_hits_and_misses(shell: Shell) -> None:
         "%%synth facts --model fake --dry-run --vary topic=bread,coffee\nOn {{ topic }}."
     )
     assert "2 requests: 1 cached, 1 to generate" in shown
-    assert "differs in user: 'On soup.' there, 'On coffee.' asked" in shown
+    assert "differs in user: 'On soup.' stored, 'On coffee.' requested" in shown
     assert "On coffee." in shown
     assert set(shell["facts"]["topic"]) == {"bread", "soup"}
 
@@ -220,7 +220,7 @@ def test_replay_answers_from_the_session_and_names_what_changed(shell: Shell) ->
     shell.run("%%synth facts --model fake --seed 3\nTell a fact.")
     shell.run("%%synth again --model replay --seed 3\nTell a fact.")
     assert shell["again"]["text"].tolist() == shell["facts"]["text"].tolist()
-    with pytest.raises(LookupError, match="seed: '3' there, '4' asked"):
+    with pytest.raises(LookupError, match="seed: '3' stored, '4' requested"):
         shell.run("%%synth again --model replay --seed 4\nTell a fact.")
 
 

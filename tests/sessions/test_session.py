@@ -166,7 +166,7 @@ def test_a_session_explains_a_miss(session: sk.Session) -> None:
     sk.generate("Say {{ i }}.", rows=ROWS, model=sk.Fake(), session=session)
     asked = Request((Message("user", "Say 1."),), sk.Sampling(temperature=1))
     told = session.explain(asked, sk.Fake())
-    assert told.endswith("differs in temperature: '0.7' there, '1.0' asked")
+    assert told.endswith("differs in temperature: '0.7' stored, '1.0' requested")
     assert session.explain(Request((Message("user", "Say 1."),)), sk.Fake()) == ""
 
 

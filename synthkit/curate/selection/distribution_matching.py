@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.core.types import digest
+from synthkit.core.hashing import digest
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.diverse import unit
 from synthkit.curate.selection.sampling import Floats, checked_n, gumbel, rank_reasons

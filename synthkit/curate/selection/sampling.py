@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.curate.filters.base import Filter
 from synthkit.data import tables as tables
 from synthkit.prompts.quotas import quotas, shares

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import ModelNotFound, UsageError
-from synthkit.core.types import digest
+from synthkit.core.hashing import digest
 from synthkit.models.hub import catalog
 
 CHUNK = 1 << 20

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import EndpointError, UsageError
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
 from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect

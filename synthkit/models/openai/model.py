@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Budget, Completion, Request, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Budget, Completion, Request
 from synthkit.models.openai import responses
 from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect

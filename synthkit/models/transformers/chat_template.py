@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Message, Request, digest
+from synthkit.core.hashing import digest
+from synthkit.core.types import Message, Request
 
 
 def prompt(

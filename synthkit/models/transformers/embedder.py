@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import ModelError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
 from synthkit.models.hub import catalog, fingerprint, resolve
 

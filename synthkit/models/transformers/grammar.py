@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.core.types import canonical
+from synthkit.core.hashing import canonical
 from synthkit.models.openai.strict_schema import strict
 
 WHY = "to keep a completion to its schema"

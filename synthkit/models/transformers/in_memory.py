@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from synthkit.core.errors import ChatTemplateMissing
-from synthkit.core.types import digest
+from synthkit.core.hashing import digest
 from synthkit.models.hub.fingerprint import Identity
 from synthkit.models.hub.resolve import ModelSource
 from synthkit.models.transformers.loading import wrap

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, unknown
 from synthkit.core.extras import need
-from synthkit.core.types import Completion, Message, Request, canonical
+from synthkit.core.hashing import canonical
+from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.transformers import grammar, memory, sampling

@@ -9,9 +9,8 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.formatting import count
+from synthkit.core.formatting import count, rounded
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.core.types import figure
 
 LATEST = 5
 """Evaluations that are shown side by side."""
@@ -47,8 +46,8 @@ def differences(table: Any, *, a: str, b: str) -> StaticOutput:
     rows = [
         {
             "metric": row["metric"],
-            a: figure(row["a"]),
-            b: figure(row["b"]),
+            a: rounded(row["a"]),
+            b: rounded(row["b"]),
             "n": row["n_a"] if row["n_a"] == row["n_b"] else f"{row['n_a']}, {row['n_b']}",
             "difference": _difference(row),
             "verdict": row["verdict"],
@@ -98,8 +97,8 @@ def _score(scores: Any, number: int) -> str:
         return ""
     row = scores.loc[number]
     if _missing(row["low"]):
-        return figure(row["value"])
-    return f"{figure(row['value'])} [{figure(row['low'])}, {figure(row['high'])}]"
+        return rounded(row["value"])
+    return f"{rounded(row['value'])} [{rounded(row['low'])}, {rounded(row['high'])}]"
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -110,7 +109,7 @@ def _difference(row: Mapping[str, Any]) -> str:
 def _signed(value: Any) -> str:
     if _missing(value):
         return ""
-    return ("+" if value >= 0 else "") + figure(value)
+    return ("+" if value >= 0 else "") + rounded(value)
 
 
 def _missing(value: Any) -> bool:

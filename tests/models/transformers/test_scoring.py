@@ -183,7 +183,7 @@ def test_scores_are_kept_found_again_replayed_and_carried_by_a_bundle(
     assert (again.ledger.requests, again.ledger.hits) == (0, 3)
     replayed = sk.generate(scored, rows=rows, model="replay", session=session)
     assert replayed.table.to_dict() == run.table.to_dict()
-    with pytest.raises(ReplayMiss, match="differs in answer: 'd e f' there, 'd e g' asked"):
+    with pytest.raises(ReplayMiss, match="differs in answer: 'd e f' stored, 'd e g' requested"):
         sk.generate(scored, rows=[{"text": "d e g"}], model="replay", session=session)
     session.export(tmp_path / "held.synthkit")
     with sk.Session(tmp_path / "other") as other:

@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from synthkit.core.formatting import count, money, thousands
-from synthkit.core.types import figure
+from synthkit.core.formatting import count, money, rounded, thousands
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.sessions.lists import short
 from synthkit.sessions.run_comparison import Comparison, ComparisonSide
@@ -68,7 +67,7 @@ def _scores(found: Comparison) -> list[str]:
     rows = [dict(zip(COLUMNS, score, strict=True)) for score in found.scores]
     known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
     lines = [
-        f"{row['metric']}: {figure(row['a'])} against {figure(row['b'])}, {row['verdict']}."
+        f"{row['metric']}: {rounded(row['a'])} against {rounded(row['b'])}, {row['verdict']}."
         for row in known[:MOST_SCORES]
     ]
     more = len(known) - len(lines)

@@ -1,0 +1,25 @@
+"""Hashes of JSON values: request keys, row ids and seeds are made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from synthkit.core.errors import UsageError
+
+
+def digest(value: Any) -> str:
+    """32 hex digits (BLAKE2b, 128 bits) of the canonical JSON of ``value``."""
+    return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
+
+
+def canonical(value: Any, *, sort: bool = True) -> bytes:
+    """The canonical JSON of ``value``: sorted keys, no spaces, UTF-8."""
+    try:
+        text = json.dumps(
+            value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"a request must consist of plain JSON values: {error}.") from None
+    return text.encode("utf-8", "surrogatepass")
