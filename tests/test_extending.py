@@ -11,6 +11,8 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.registry import FILTERS
 from synthkit.evaluate import report
 from synthkit.evaluate.registry import METRICS
+from synthkit.models.embedders import EMBEDDERS
+from synthkit.models.schemes import MODEL_SCHEMES
 from synthkit.notebook.output.figures import PLOTLY
 from synthkit.plots.registry import PLOTS
 from synthkit.recipes._base import RECIPES
@@ -158,3 +160,73 @@ def test_a_package_that_fails_leaves_the_other_filters_usable(
     assert len(shell["reviews_kept"]) == 1
     with pytest.raises(UsageError, match=r"--broken.*ZeroDivisionError"):
         shell.run("%synth filter reviews --broken 1")
+
+
+ECHO = """
+from synthkit import Fake
+from synthkit.models import model_scheme
+
+@model_scheme("echo")
+def echo(name, *, prefix=""):
+    "A model that repeats the prompt."
+    return Fake(lambda request: prefix + request.messages[-1].content, name=name)
+"""
+LETTERS = """
+import numpy as np
+from synthkit.models import embedder
+
+@embedder("letters")
+class Letters:
+    "Counts of two letters."
+    fingerprint, dim = "letters", 2
+
+    def __init__(self, name):
+        self.name = name
+
+    def embed(self, texts):
+        counts = np.array([[text.count(letter) for letter in self.name] for text in texts], float)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+"""
+
+
+@pytest.fixture
+def lines(shell: notebook.Shell) -> Iterator[notebook.Shell]:
+    """A shell; the scheme and the embedder that its cells register are removed at the end."""
+    yield shell
+    for registry, name in ((MODEL_SCHEMES, "echo"), (EMBEDDERS, "letters")):
+        if name in registry._from_notebook:
+            registry.remove(name)
+
+
+@pytest.mark.parametrize("where", ["package", "notebook"])
+def test_a_model_scheme_is_listed_completed_and_asked(
+    lines: notebook.Shell, install: Callable[..., None], where: str
+) -> None:
+    if where == "package":
+        install(MODEL_SCHEMES, "echo", ECHO)
+    else:
+        lines.run(ECHO)
+    assert "echo:NAME" in lines.run("%synth models")
+    assert complete(lines, "%%synth a --model ech") == ["%%synth a --model echo:"]
+    lines.run("%%synth a --model echo:x\nSay it.")
+    assert list(lines["a"].text) == ["Say it."]
+    lines.run("%synth model loud echo:y --prefix '> '")
+    lines.run("%%synth b --model loud\nSay it.")
+    assert list(lines["b"].text) == ["> Say it."]
+
+
+@pytest.mark.parametrize("where", ["package", "notebook"])
+def test_an_embedder_is_listed_completed_and_used(
+    lines: notebook.Shell, install: Callable[..., None], where: str
+) -> None:
+    if where == "package":
+        install(EMBEDDERS, "letters", LETTERS)
+    else:
+        lines.run(LETTERS)
+    assert "letters:NAME" in lines.run("%synth models")
+    assert complete(lines, "%synth eval t --embedder let") == ["%synth eval t --embedder letters:"]
+    lines.ip.user_ns["t"] = pd.DataFrame({"text": ["aab", "abb", "bbb"]})
+    lines.run("%synth filter t --dedupe-meaning 0.85 --embedder letters:ab")
+    assert list(lines["t_kept"].text) == ["aab", "abb"]
+    lines.run("%synth eval t --embedder letters:ab --metric APS")
+    assert "letters:ab" in lines["t_scores"].how[0]

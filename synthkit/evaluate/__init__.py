@@ -1,19 +1,15 @@
-"""Numbers that say what a table is worth, each with an interval and a source.
+"""Metrics of tables, each a :class:`~synthkit.core.types.Score` with an interval and a source.
 
-A metric gives a ``Score``. ``report`` computes all that can be computed from what is given, and
-says what it left out; ``compare`` tells two scores apart, or says that it cannot.
+``report`` computes every registered metric whose needs are met, and says why it leaves others out.
+``compare`` is the difference of two scores, with an interval. ``@metric`` registers a metric.
 
-- diversity: ``diversity`` and ``bleu`` of words, over ``ngrams``; ``spread`` of embeddings
-- against real rows: ``distribution`` and ``embeddings``
-- faithfulness: ``faithfulness``, by ``checks``; what is copied: ``memorisation``
-- people and judges: ``agreement``, ``arena``, ``preference`` and ``pairing`` (tables of pairs),
-  ``judges`` over ``calibration``; variants of a prompt: ``ranking``
-- what is learned from a table: ``utility``, by ``learning`` and ``prediction``
-- all at once: ``reporting`` makes ``scores``, by ``metrics`` of what is ``given``
-- two tables side by side: ``comparing``
-- for pictures and tables: ``projection``, ``contrast``, ``changes``
+- ``metrics/``: diversity, distances to real rows, faithfulness, memorisation, and TSTR
+- ``raters/``: agreement of people and judges, battles and ratings, the ranking of variants
+- ``views/``: projections, group contrasts and word diffs, for pictures and tables
+- ``checks``: tests of single rows
+- ``inputs``, ``registry``, ``results``: what a report computes from, with and to
 
-``METRICS.md`` beside this file lists each metric with the reference that it is held against.
+``METRICS.md`` in this folder compares each metric with a reference library or definition.
 """
 
 from synthkit.core.registry import public_names

@@ -1,5 +1,11 @@
 from ._compare import compare as compare
 from ._report import report as report
+from .metrics.divergence import (
+    label_divergence as label_divergence,
+)
+from .metrics.divergence import (
+    length_divergence as length_divergence,
+)
 from .metrics.embedding_diversity import (
     aps as aps,
 )
@@ -25,12 +31,6 @@ from .metrics.faithfulness import (
     Faithfulness as Faithfulness,
 )
 from .metrics.faithfulness import (
-    entailment as entailment,
-)
-from .metrics.faithfulness import (
-    grounded as grounded,
-)
-from .metrics.faithfulness import (
     judged as judged,
 )
 from .metrics.faithfulness import (
@@ -38,6 +38,12 @@ from .metrics.faithfulness import (
 )
 from .metrics.faithfulness import (
     pass_rate as pass_rate,
+)
+from .metrics.grounding import (
+    entailment as entailment,
+)
+from .metrics.grounding import (
+    grounded as grounded,
 )
 from .metrics.learners import held_out as held_out
 from .metrics.learners import light as light
@@ -56,13 +62,7 @@ from .metrics.lexical_diversity import (
 from .metrics.lexical_diversity import (
     vocabulary as vocabulary,
 )
-from .metrics.mauve_and_divergence import (
-    label_divergence as label_divergence,
-)
-from .metrics.mauve_and_divergence import (
-    length_divergence as length_divergence,
-)
-from .metrics.mauve_and_divergence import (
+from .metrics.mauve import (
     mauve as mauve,
 )
 from .metrics.memorization import Memorised as Memorised
@@ -85,27 +85,24 @@ from .metrics.tstr import (
 )
 from .raters.agreement import cohen as cohen
 from .raters.agreement import fleiss as fleiss
-from .raters.agreement import krippendorff as krippendorff
-from .raters.bradley_terry import (
+from .raters.battles import (
     Battle as Battle,
 )
-from .raters.bradley_terry import (
-    length_controlled as length_controlled,
-)
-from .raters.bradley_terry import (
+from .raters.battles import (
     order_consistency as order_consistency,
+)
+from .raters.battles import (
+    settled as settled,
+)
+from .raters.battles import (
+    win_rate as win_rate,
 )
 from .raters.bradley_terry import (
     ratings as ratings,
 )
-from .raters.bradley_terry import (
-    settled as settled,
-)
-from .raters.bradley_terry import (
-    win_rate as win_rate,
-)
 from .raters.judge_calibration import Calibration as Calibration
 from .raters.judge_calibration import calibrate as calibrate
+from .raters.krippendorff import krippendorff as krippendorff
 from .raters.leaderboard import (
     Leaderboard as Leaderboard,
 )
@@ -114,6 +111,9 @@ from .raters.leaderboard import (
 )
 from .raters.leaderboard import (
     pairs as pairs,
+)
+from .raters.length_control import (
+    length_controlled as length_controlled,
 )
 from .raters.preferences import battles as battles
 from .raters.preferences import left_wins as left_wins

@@ -1,4 +1,4 @@
-"""Comparing: whether two scores of one metric differ, and by how much."""
+"""The difference of two scores of one metric, with an interval."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """What the first score has over the second, with a bootstrap interval over their rows.
+    """The first score minus the second, with a bootstrap interval over their rows.
 
     Parameters
     ----------
-    first, second : of one metric. Where one has no ``parts`` the interval comes from both
-        intervals, as for two independent scores.
-    pairs : positions in the parts of both that belong together, such as :func:`match` gives: rows
-        that were asked the same, or the same test rows. What is hard for both does not widen the
-        interval then. Without pairs each draws rows of its own.
+    first, second : of one metric. If one has no ``parts``, the interval comes from both intervals,
+        as for two independent scores.
+    pairs : positions of corresponding rows in the parts of both, such as :func:`match` returns:
+        rows of one prompt, or the same test rows. Rows that are hard for both then do not widen the
+        interval. Without pairs the rows of each are resampled on their own.
     level : of the interval.
 
     Raises
@@ -43,10 +43,9 @@ def compare(
 
     Notes
     -----
-    The difference is that of the values; rows say how far it may be off. Of the jackknife's
-    pseudo-values only what each row adds to the value is used, and where some rows have no partner
-    those that have one stand for all. Metrics that grow with the number of rows, such as a
-    vocabulary, are to be compared at equal n.
+    The difference is that of the values; the parts determine its interval. If some rows have no
+    partner, those that have one represent all. Compare metrics that grow with the number of rows,
+    such as a vocabulary, at equal n.
 
     References
     ----------
@@ -58,39 +57,40 @@ def compare(
     --------
     >>> old = Score(name="accuracy", value=0.4, n=5, parts=[0, 1, 0, 1, 0])
     >>> new = Score(name="accuracy", value=0.8, n=5, parts=[1, 1, 0, 1, 1])
-    >>> print(compare(new, old, [(n, n) for n in range(5)]))
-    +0.4 [+0, +0.8], no significant difference on 5 rows
+    >>> gap = compare(new, old, [(n, n) for n in range(5)])
+    >>> round(gap.value, 9), gap.low, round(gap.high, 9)
+    (0.4, 0.0, 0.8)
     """
-    for one, other, what in (
-        (first.name, second.name, "metric"),
-        (first.unit, second.unit, "unit"),
+    for what, a, b in (
+        ("metric", first.name, second.name),
+        ("unit", first.unit, second.unit),
     ):
-        if one != other:
-            raise UsageError(f"expected two scores of one {what}; got {one!r} and {other!r}.")
+        if a != b:
+            raise UsageError(f"expected two scores of one {what}; got {a!r} and {b!r}.")
     if first.parts is None or second.parts is None:
-        return _recovered(first, second)
-    mine, theirs = _parts(first, first.parts), _parts(second, second.parts)
+        return _from_intervals(first, second)
+    parts, other_parts = _parts(first, first.parts), _parts(second, second.parts)
     if pairs is None:
-        return unpaired_bootstrap(mine, theirs, resamples=resamples, level=level, seed=seed)
+        return unpaired_bootstrap(parts, other_parts, resamples=resamples, level=level, seed=seed)
     if len(pairs) < 2:
         raise UsageError(f"expected two pairs of rows or more; got {len(pairs)}.")
     places = np.asarray(pairs, np.intp)
-    apart = mine[places[:, 0]] - theirs[places[:, 1]]
+    gaps = parts[places[:, 0]] - other_parts[places[:, 1]]
     low, high = bootstrap(
-        lambda rows: apart[rows].mean(axis=-1),
-        len(apart),
+        lambda rows: gaps[rows].mean(axis=-1),
+        len(gaps),
         vectorised=True,
         resamples=resamples,
         level=level,
         seed=seed,
     )
     value = first.value - second.value
-    off = value - float(apart.mean())  # of rows without a partner
-    return Difference(value=value, low=low + off, high=high + off, n=len(apart), level=level)
+    shift = value - float(gaps.mean())  # of rows without a partner
+    return Difference(value=value, low=low + shift, high=high + shift, n=len(gaps), level=level)
 
 
 def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """Positions of what is equal in both, the k-th of one with the k-th of the other.
+    """Positions of equal keys, the k-th occurrence in one with the k-th in the other.
 
     >>> match(["a", "b", "a"], ["a", "a", "a", "c"])
     [(0, 0), (2, 1)]
@@ -98,25 +98,25 @@ def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[i
     places: dict[Hashable, list[int]] = defaultdict(list)
     for at, key in enumerate(second):
         places[key].append(at)
-    taken: dict[Hashable, int] = defaultdict(int)
+    used: dict[Hashable, int] = defaultdict(int)
     pairs = []
     for at, key in enumerate(first):
-        if taken[key] < len(places.get(key, ())):
-            pairs.append((at, places[key][taken[key]]))
-            taken[key] += 1
+        if used[key] < len(places.get(key, ())):
+            pairs.append((at, places[key][used[key]]))
+            used[key] += 1
     return pairs
 
 
-def _parts(score: Score, given: ArrayLike) -> Floats:
-    """(n,) what each row brings, around the score's value."""
-    parts = np.asarray(given, np.float64)
+def _parts(score: Score, values: ArrayLike) -> Floats:
+    """(n,) parts whose mean is the score's value."""
+    parts = np.asarray(values, np.float64)
     if len(parts) < 2:
         raise UsageError(f"expected scores of two rows or more; {score.name} has {len(parts)}.")
     return np.asarray(parts + (score.value - parts.mean()))
 
 
-def _recovered(first: Score, second: Score) -> Difference:
-    """The difference of two independent scores, its interval from theirs."""
+def _from_intervals(first: Score, second: Score) -> Difference:
+    """The difference of two independent scores, with an interval from theirs."""
     ends = (first.low, first.high, second.low, second.high)
     if None in ends or first.level != second.level:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Reporting: all metrics that what is given allows, and why the others are left out."""
+"""Reports: every metric that the inputs allow, and the reasons why others are left out."""
 
 from __future__ import annotations
 
@@ -44,37 +44,37 @@ def report(
     level: float = 0.95,
     progress: Progress | None = None,
 ) -> Report:
-    """Everything that can be said of a table from what is given.
+    """The scores of a table: every registered metric whose needs are met.
 
     Parameters
     ----------
     table : the rows, of any kind.
-    column : of the texts; the one with the longest if not given.
-    against : real rows, with the same columns. Half of them train students, the others test them.
+    column : of the texts; the column with the longest texts if not given.
+    against : real rows, with the same columns. Half of them train classifiers, half test them.
     test : a test set, of which no row should be copied.
     label : column of labels, in ``table`` and in ``against``.
-    source : column of what a text must be found in.
+    source : column of sources that a text must be found in.
     embed : texts -> (n, d) numbers, such as ``load_embedder("minilm").embed``.
-    embedder : what it is called, since scores of two embedders cannot be compared.
-    checks : of a row, such as :func:`synthkit.evaluate.checks.length` makes.
+    embedder : its name, since scores of two embedders cannot be compared.
+    checks : of a row, such as :func:`synthkit.evaluate.checks.length` returns.
     marks : row id -> ``"accept"``, ``"reject"``, or the right label, by people.
     rater_pairs : two raters -> the pairs of labels that they gave the same rows.
-    judge : columns of what judges said; those with a reason beside them, or ``outcome``, if not
-        given.
-    learner : what learns from rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
+    judge : columns of judges' scores or labels; if not given, those with a column of reasons, or
+        ``outcome``.
+    learner : trained on rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
         regression on embeddings if not given.
-    weight : column of how much each row counts for the learner.
-    pair_on : columns by which rows of two tables belong together; ``parent`` if there is one, else
-        all that the rows have beside id, text, fractions and what judges said.
-    metrics, without : names of metrics to compute alone, or to leave out.
-    sample : rows of which vectors are taken at most.
-    progress : called with how many metrics are done, how many there are, and the next one's name.
+    weight : column of the weight of each row for the learner.
+    pair_on : columns by which rows of two tables are paired; if not given ``parent``, otherwise all
+        columns besides id, text, fractions and judgements.
+    metrics, without : names of metrics to compute, or to leave out.
+    sample : most rows to embed.
+    progress : called with the number of metrics done, the number of all, and the next one's name.
 
     Raises
     ------
     UsageError
-        If a metric's name is unknown, or the texts are no texts. A metric that cannot be computed
-        is in ``left_out`` with the reason.
+        If a metric's name is unknown, or a text is not a text. A metric that cannot be computed is
+        in ``left_out`` with the reason.
     TableError
         If a column is missing.
 
@@ -115,7 +115,7 @@ def report(
 
 
 def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[str, str]:
-    """Row id -> what the row was asked for, as text; empty if no column says so.
+    """Row id -> the conditions of the row, as text; empty if no column has them.
 
     >>> pairing([{"id": "a", "text": "Cold soup.", "topic": "soup"}], "text")
     {'a': '["soup"]'}
@@ -123,8 +123,8 @@ def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[st
     names = tables.columns(table)
     if on is None:
         judged = judge_columns(names)
-        apart = {"id", "parent", column, *judged, *(f"{name}_reason" for name in judged)}
-        others = [name for name in names if name not in apart]
+        excluded = {"id", "parent", column, *judged, *(f"{name}_reason" for name in judged)}
+        others = [name for name in names if name not in excluded]
         on = ["parent"] if "parent" in names else [n for n in others if _plain(table, n)]
     cells = [tables.column(table, name) for name in on]
     if not cells:
@@ -135,7 +135,7 @@ def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[st
 
 
 def _plain(table: Any, name: str) -> bool:
-    """Whether a column holds what a row can be asked for: texts, whole numbers, truth values."""
+    """Whether all cells of a column are texts, whole numbers or truth values."""
     return all(cell is None or isinstance(cell, str | int) for cell in tables.column(table, name))
 
 

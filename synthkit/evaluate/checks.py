@@ -1,7 +1,7 @@
-"""Checks: what a row must be, said once and held against every row.
+"""Checks of single rows: length, pattern, schema, a function, or a question for a model.
 
-A check that raises, and a judge whose answer cannot be read, give no verdict: neither is a pass,
-and neither is a fail.
+A check that raises, and a judge whose answer cannot be parsed, give no verdict, which counts
+neither as passed nor as failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 
-Row = Mapping[str, Any]
+Fields = Mapping[str, Any]
+"""A row: column -> cell."""
 KINDS = ("length", "regex", "schema", "judge", "@function")
 
 JUDGE_END = "\n\nBegin your answer with the one word yes or no; then say why in one short sentence."
@@ -29,7 +30,7 @@ _VERDICT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check says of a row: passed, failed, or ``None``, no verdict; and why."""
+    """The result of a check: ``passed`` is ``None`` if there is no verdict; and the reason."""
 
     passed: bool | None
     reason: str = ""
@@ -41,20 +42,20 @@ class Check:
 
     Parameters
     ----------
-    name : what people call it.
-    test : row -> ``True``, ``False``, a text that says why it fails, or ``(passed, reason)``.
-    line : the words that make it once more, for :func:`parse`; empty if none do.
+    name : shown to people.
+    test : row -> ``True``, ``False``, the reason why it fails, or ``(passed, reason)``.
+    line : the line from which :func:`parse` makes this check; empty if there is none.
     """
 
     name: str
-    test: Callable[[Row], Any]
+    test: Callable[[Fields], Any]
     line: str = ""
 
-    def __call__(self, row: Row) -> Verdict:
-        """The verdict; no verdict, with the error, if the test raises or says nothing known."""
+    def __call__(self, row: Fields) -> Verdict:
+        """The verdict on a row; none, with the error, if the test raises or returns an odd type."""
         try:
             return _verdict(self.test(row))
-        except Exception as error:  # code of the user; one row must not end all
+        except Exception as error:  # the test is the user's code: one row must not stop the others
             return Verdict(None, f"{type(error).__name__}: {error}")
 
 
@@ -64,8 +65,8 @@ class Judge:
 
     Parameters
     ----------
-    question : a template that sees the row's fields, its output columns, and the whole output as
-        ``output``; one without any field gets the output put under it.
+    question : a template of the row's fields, its output columns, and ``output``, the whole output.
+        If it has no field, the output is put below it.
     """
 
     question: str
@@ -77,32 +78,32 @@ class Judge:
 
     @property
     def line(self) -> str:
-        """The words that make it once more."""
+        """The line from which :func:`parse` makes this check."""
         return self.name
 
     @property
     def template(self) -> str:
-        """The prompt for the model that judges."""
+        """The prompt template for the judging model."""
         shown = "" if "{{" in self.question else "\n\n{{ output }}"
         return self.question + shown + JUDGE_END
 
 
 def read_verdict(text: str) -> Verdict:
-    """The verdict in a judge's answer: yes or no first, then the reason.
+    """The verdict in a judge's answer, which begins with yes or no; the rest is the reason.
 
     >>> read_verdict("**Yes.** It thanks the guest.")
     Verdict(passed=True, reason='It thanks the guest.')
     >>> read_verdict("Yes and no.").passed is None
     True
     """
-    found = _VERDICT.match(text)
-    if not found:
+    answer = _VERDICT.match(text)
+    if not answer:
         return Verdict(None, f"the judge said neither yes nor no: {text.strip()[:200]!r}")
-    return Verdict(found[1].lower() == "yes", found[2].strip())
+    return Verdict(answer[1].lower() == "yes", answer[2].strip())
 
 
 def length(column: str, low: int = 0, high: int | None = None, *, unit: str = "words") -> Check:
-    """A check of how long a text is, both ends included.
+    """A check that a text has from ``low`` to ``high`` words or characters, both included.
 
     >>> length("text", 2, 4)({"text": "Cold soup."})
     Verdict(passed=True, reason='')
@@ -112,9 +113,9 @@ def length(column: str, low: int = 0, high: int | None = None, *, unit: str = "w
     if unit not in ("words", "chars"):
         raise UsageError(unknown("unit", unit, ("words", "chars")))
     if high is not None and high < low:
-        raise UsageError(f"expected a length from less to more; got {low}-{high}.")
+        raise UsageError(f"expected a range of lengths with low <= high; got {low}-{high}.")
 
-    def test(row: Row) -> Any:
+    def test(row: Fields) -> Any:
         text = _text(row, column)
         n = len(text.split()) if unit == "words" else len(text)
         if n < low:
@@ -127,7 +128,7 @@ def length(column: str, low: int = 0, high: int | None = None, *, unit: str = "w
 
 
 def regex(column: str, pattern: str) -> Check:
-    """A check that a pattern is found in a text.
+    """A check that a regular expression matches somewhere in a text.
 
     >>> regex("text", "^[A-Z]")({"text": "cold"})
     Verdict(passed=False, reason="does not match '^[A-Z]'")
@@ -135,9 +136,9 @@ def regex(column: str, pattern: str) -> Check:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"the pattern {pattern!r} is no regular expression: {error}.") from None
+        raise UsageError(f"the pattern {pattern!r} is not a regular expression: {error}.") from None
 
-    def test(row: Row) -> Any:
+    def test(row: Fields) -> Any:
         return bool(compiled.search(_text(row, column))) or f"does not match {pattern!r}"
 
     line = f"regex {column} {pattern}"
@@ -145,7 +146,7 @@ def regex(column: str, pattern: str) -> Check:
 
 
 def schema(column: str, model: Any, *, line: str = "") -> Check:
-    """A check that a cell, or the JSON in its text, follows a JSON Schema or pydantic model."""
+    """A check that a cell, or the JSON in its text, fits a JSON Schema or pydantic model."""
     pydantic = hasattr(model, "model_validate")
     if not pydantic and not isinstance(model, Mapping):
         raise UsageError(
@@ -154,7 +155,7 @@ def schema(column: str, model: Any, *, line: str = "") -> Check:
     validators = need("jsonschema", extra="local", why="to check rows")
     validator = None if pydantic else validators.Draft202012Validator(model)
 
-    def test(row: Row) -> Any:
+    def test(row: Fields) -> Any:
         value = _cell(row, column)
         if isinstance(value, str):
             try:
@@ -170,8 +171,8 @@ def schema(column: str, model: Any, *, line: str = "") -> Check:
     return Check(f"schema {column} {name}".rstrip(), test, line)
 
 
-def function(test: Callable[[Row], Any], *, line: str = "") -> Check:
-    """A check by a function of the row: ``bool``, a reason to fail, or ``(bool, reason)``.
+def function(test: Callable[[Fields], Any], *, line: str = "") -> Check:
+    """A check by a function of the row, which returns a bool, a reason, or ``(bool, reason)``.
 
     >>> function(lambda row: row["n"] > 1 or "too few")({"n": 1})
     Verdict(passed=False, reason='too few')
@@ -182,7 +183,7 @@ def function(test: Callable[[Row], Any], *, line: str = "") -> Check:
 
 
 def parse(line: str, named: Callable[[str], Any]) -> Check | Judge:
-    """The check that a line asks for; ``named`` gives what stands for ``@name`` on it.
+    """The check that a line describes; ``named`` returns the object for ``@name`` in it.
 
     >>> parse("length text 5-30 words", {}.get).name
     'length text 5-30 words'
@@ -192,7 +193,7 @@ def parse(line: str, named: Callable[[str], Any]) -> Check | Judge:
     Raises
     ------
     UsageError
-        If it asks for none; says how each is written.
+        If it describes no check; the message shows the form of each.
     """
     line = line.strip()
     if line.startswith("@"):
@@ -206,8 +207,8 @@ def parse(line: str, named: Callable[[str], Any]) -> Check | Judge:
         return regex(column, rest)
     if kind == "schema" and rest.startswith("@"):
         return schema(column, named(rest[1:]), line=line)
-    if kind == "length" and (found := _LENGTH.fullmatch(rest)):
-        low, high, sign, bound, unit = found.groups()
+    if kind == "length" and (match := _LENGTH.fullmatch(rest)):
+        low, high, sign, bound, unit = match.groups()
         if sign:
             low, high = (bound, None) if sign == ">=" else ("0", bound)
         most = None if high is None else int(high)
@@ -221,38 +222,39 @@ def parse(line: str, named: Callable[[str], Any]) -> Check | Judge:
     raise UsageError(f"the check {line!r} cannot be read; write {shown}.")
 
 
-def _verdict(said: Any) -> Verdict:
-    if isinstance(said, Verdict):
-        return said
-    if isinstance(said, str):
-        return Verdict(False, said)
+def _verdict(result: Any) -> Verdict:
+    """The verdict in what a test returned."""
+    if isinstance(result, Verdict):
+        return result
+    if isinstance(result, str):
+        return Verdict(False, result)
     reason: Any = ""
-    if isinstance(said, tuple) and len(said) == 2:
-        said, reason = said
-    if hasattr(said, "item"):  # NumPy's bool
-        said = said.item()
-    if isinstance(said, bool):
-        return Verdict(said, str(reason or ""))
-    return Verdict(None, f"the check gave {type(said).__name__}, not a bool or a reason")
+    if isinstance(result, tuple) and len(result) == 2:
+        result, reason = result
+    if hasattr(result, "item"):  # NumPy's bool
+        result = result.item()
+    if isinstance(result, bool):
+        return Verdict(result, str(reason or ""))
+    return Verdict(None, f"the check gave {type(result).__name__}, not a bool or a reason")
 
 
-def _cell(row: Row, column: str) -> Any:
+def _cell(row: Fields, column: str) -> Any:
     if column not in row:
         raise UsageError(unknown("column", column, row))
     return row[column]
 
 
-def _text(row: Row, column: str) -> str:
+def _text(row: Fields, column: str) -> str:
     value = _cell(row, column)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _pydantic_complaint(model: Any, value: Any) -> str:
-    """Why the value does not follow a pydantic model; empty if it does."""
+    """The reason why a value is not valid for a pydantic model; empty if it is."""
     try:
         model.model_validate(value)
     except ValueError as error:
         errors = getattr(error, "errors", None)
-        said = errors(include_url=False)[0]["msg"] if errors else str(error)
-        return f"does not follow the schema: {said}"
+        message = errors(include_url=False)[0]["msg"] if errors else str(error)
+        return f"does not follow the schema: {message}"
     return ""

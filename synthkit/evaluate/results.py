@@ -1,4 +1,4 @@
-"""A table's scores, as a report has them."""
+"""The scores of a table in a report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A score, the kind of metric it is of, and the ids of the rows that its parts are of.
+    """A score with the kind of its metric and the ids of the rows its parts are of.
 
-    ``ids`` is ``None`` where the score has no parts.
+    ``ids`` is ``None`` if the score has no parts.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What scores say to do: the topic, such as ``"judge kind"``, and the text."""
+    """Advice that follows from scores: its topic, such as ``"judge kind"``, and its text."""
 
     topic: str
     text: str
@@ -40,14 +40,14 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The scores of a table, and what was left out.
+    """The scores of a table, and the metrics that were left out.
 
     Parameters
     ----------
-    measured : scores with the ids of the rows they are of.
-    left_out : metric -> why it is not there.
-    advice : what it is about -> what the scores say to do.
-    keys : row id -> what the row was asked for, by which rows of two tables are paired.
+    measured : scores with the ids of their rows.
+    left_out : metric -> the reason why it is missing.
+    advice : topic -> advice.
+    keys : row id -> the conditions of the row, by which rows of two tables are paired.
     """
 
     measured: tuple[Measured, ...]
@@ -61,17 +61,17 @@ class Report:
         return {one.score.name: one.score for one in self.measured}
 
     def __getitem__(self, name: str) -> Score:
-        found = self.scores
-        if name not in found:
+        scores = self.scores
+        if name not in scores:
             why = f" It was left out: {self.left_out[name]}." if name in self.left_out else ""
-            raise UsageError(unknown("metric", name, found) + why)
-        return found[name]
+            raise UsageError(unknown("metric", name, scores) + why)
+        return scores[name]
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores.values())
 
     def frame(self) -> Any:
-        """A DataFrame with a row for each score: its kind, its name, and what it holds."""
+        """A DataFrame with a row for each score: the columns of :data:`COLUMNS`."""
         pandas = need("pandas", extra="data", why="to show scores")
         rows = [
             (one.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how)

@@ -9,12 +9,12 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.lexical_diversity import distinct_n
-from synthkit.evaluate.raters.variant_ranking import Entry, Share, rank
+from synthkit.evaluate.raters.variant_ranking import Proportion, VariantResult, rank
 from synthkit.lab.cells import LabCell, LabColumn
 
 CellAt = Callable[[int, LabColumn], LabCell]
 """Returns the cell of a row and a column."""
-Ranking = list[tuple[LabColumn, Entry]]
+Ranking = list[tuple[LabColumn, VariantResult]]
 """The columns with their results, the best first."""
 
 
@@ -88,17 +88,17 @@ def winner(ranked: Ranking) -> LabColumn | None:
     return column if entry.accept.n or entry.checks.n else None
 
 
-def _entry(name: str, cells: list[LabCell]) -> Entry:
+def _entry(name: str, cells: list[LabCell]) -> VariantResult:
     done = [cell for cell in cells if cell.completion is not None]
     completions = [cell.completion for cell in done if cell.completion is not None]
     texts = [cell.text for cell in cells if cell.state == "done"]
     labels = [cell.label for cell in done if cell.label]
     passed = [v.passed for cell in done for v in cell.verdicts.values() if v.passed is not None]
-    return Entry(
+    return VariantResult(
         name=name,
         cells=len(done),
-        accept=Share(labels.count("accept"), len(labels)),
-        checks=Share(sum(passed), len(passed)),
+        accept=Proportion(labels.count("accept"), len(labels)),
+        checks=Proportion(sum(passed), len(passed)),
         words=_mean(len(text.split()) for text in texts),
         distinct=_distinct(texts),
         seconds=_mean(one.seconds for one in completions),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from argparse import HelpFormatter
 from collections.abc import Sequence
 from typing import Any
 
@@ -111,7 +112,9 @@ def cell_arguments(function: Any) -> Any:
 
 def parser(prog: str, summary: str, arguments: Sequence[Any]) -> MagicArgumentParser:
     """A parser of arguments, whose help starts with ``prog`` and ``summary``."""
-    result = MagicArgumentParser(prog, description=summary, add_help=False)
+    result = MagicArgumentParser(
+        prog, description=summary, add_help=False, formatter_class=HelpFormatter
+    )
     for declared in arguments:
         result.add_argument(*declared.args, **declared.kwds)
     return result

@@ -89,15 +89,16 @@ class Context:
 
     def model(self, spec: str | None = None) -> Model:
         """The model in a variable, or the one that a spec names, loaded once; else the default."""
-        from synthkit.models import load_model
+        from synthkit.models.schemes import MODEL_SCHEMES, load_model, parameter_names
         from synthkit.notebook.names import is_model
 
         spec = spec or self.settings.model
         value = self.variables.get(spec)
         if is_model(value):
             return cast("Model", value)
-        if spec.partition(":")[0] == "replay":
-            return load_model(spec, store=self.session.store)
+        scheme = spec.partition(":")[0]
+        if scheme in MODEL_SCHEMES and "store" in parameter_names(MODEL_SCHEMES[scheme]):
+            return load_model(spec, store=self.session.store)  # it belongs to one session
         if spec not in self._models:
             self._models[spec] = load_model(spec)
         return self._models[spec]

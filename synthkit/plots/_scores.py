@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
@@ -199,10 +199,7 @@ def _is_table(groups: Any) -> bool:
 
 def _from_table(table: Any) -> dict[str, list[Score]]:
     """The scores in a table's rows, by run."""
-    columns = tables.columns(table)
-    for name in ("metric", "value", "low", "high", "n"):
-        if name not in columns:
-            raise TableError(unknown("column", name, columns))
+    tables.check_columns(table, ("metric", "value", "low", "high", "n"))
     rows = tables.records(table)
     pairs = {(row.get("name"), row.get("evaluation")) for row in rows}
     repeated = len(pairs) > len({name for name, _ in pairs})

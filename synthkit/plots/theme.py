@@ -42,7 +42,10 @@ MOST_ROWS = 100
 DIRECT = 3
 """Most series that are named at their lines; a legend names more."""
 _AXIS: dict[str, Any] = {
-    "showgrid": True, "gridcolor": GRID, "zeroline": False, "ticks": "",
+    "showgrid": True,
+    "gridcolor": GRID,
+    "zeroline": False,
+    "ticks": "",
     "title": {"standoff": 8},
 }
 TEMPLATE: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""AttrPrompt: texts with attributes that are drawn anew for each text (arXiv 2306.15895)."""
+"""AttrPrompt: texts with attributes that are drawn for each text (arXiv 2306.15895)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def keywords(
     prefix: bool = False,
     sampling: Sampling = Sampling(),
 ) -> Recipe:
-    """Texts that must use some words, which are drawn anew for every text.
+    """Texts that must use some words, which are drawn for each text.
 
     TinyStories (arXiv 2305.07759) draws a noun, a verb and an adjective for each story; here ``k``
     different words are drawn uniformly from one list. Each text is searched for its words. One that

@@ -155,38 +155,6 @@ def fitted(
     )
 
 
-def errors(
-    classifier: EmbeddingClassifier, texts: Sequence[str], labels: Sequence[Any]
-) -> list[int]:
-    """Positions of the texts that the classifier gets wrong, the most confident errors first.
-
-    Confidence is the probability of the predicted label; ties keep the order of the texts.
-
-    Raises
-    ------
-    UsageError
-        If texts and labels differ in number, one is missing, or a label is unknown.
-
-    References
-    ----------
-    The errors on real rows from which S3 generates (arXiv 2310.13671, algorithm 2), in the order of
-    PGKD's hard negatives (arXiv 2411.05045). Never use the test rows.
-
-    Examples
-    --------
-    >>> def embed(texts):
-    ...     return [[text.count("good") - text.count("bad")] for text in texts]
-    >>> classifier = fit(["good", "bad"], [1, 0], embed=embed)
-    >>> errors(classifier, ["not bad", "good", "not bad, not bad at all"], [1, 1, 1])
-    [2, 0]
-    """
-    targets = positions(labels, classifier.labels, n=len(texts))
-    probabilities = classifier.probabilities(texts)
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
-    order = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
-    return [int(at) for at in wrong[order]]
-
-
 def embedded(texts: Sequence[str], embed: Embed, *, width: int | None = None) -> Floats:
     """(n, d) finite vectors of the texts; d must be ``width``, if that is given.
 

@@ -1,15 +1,15 @@
-"""1,000 chains of three steps with jittered latency, beside the ideal schedule and a barrier.
+"""1,000 chains of three steps with jittered latency, against an ideal schedule and a barrier.
 
     python -m tests.benchmarks.chains [--chains 1000] [--rounds 3] [--concurrency 64]
 
-A stand-in server in a process of its own takes 50 ms and up to 100 ms more for an answer, drawn for
-each chain and step, so that each round and each case waits alike. "chain" is the recipe of that
-name; "barrier" is three passes of ``generate``, each of which waits for the whole one before it.
-The cases take turns; the table has medians.
+A mock server in a separate process responds after 50 to 150 ms. The latency is drawn for each chain
+and step, so it is the same in each round and each case. "chain" is the recipe of that name;
+"barrier" is three calls of ``generate``, each of which waits for the whole one before it. The cases
+alternate; the table has medians.
 
-The ideal is the length of the greedy list schedule of the same latencies: 64 places, each chain's
-steps in turn, and a place that falls free takes the step that has been ready the longest. Target
-(issue 4): the recipe takes at most 1.2 times that.
+The ideal is the length of the greedy list schedule of the same latencies: 64 places, the steps of a
+chain in order, and a free place takes the step that has been ready the longest. Target: the recipe
+takes at most 1.2 times that.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ PROMPTS = [f"Step {step} of chain {{{{ i }}}}." for step in range(STEPS)]
 
 
 def seconds(chain: int, step: int) -> float:
-    """How long the answer to one step takes."""
+    """Latency of one step."""
     return LEAST + random.Random(f"{chain} {step}").uniform(0, JITTER)
 
 
 def ideal(chains: int, places: int) -> float:
-    """Length of the greedy list schedule."""
+    """Length of the greedy list schedule, in seconds."""
     ready = deque((chain, 0) for chain in range(chains))
     running: list[tuple[float, int, int]] = []
     now = 0.0
@@ -79,8 +79,8 @@ CASES: dict[str, Callable[[sk.core.types.Model, pd.DataFrame, sk.Session], sk.Ru
 }
 
 
-def reply(asked: Asked) -> Reply | None:
-    found = re.match(r"Step (\d+) of chain (\d+)", asked.prompt)
+def reply(request: Asked) -> Reply | None:
+    found = re.match(r"Step (\d+) of chain (\d+)", request.prompt)
     if found is None:
         return Reply(400, error="no such step")
     step, chain = map(int, found.groups())
@@ -88,7 +88,7 @@ def reply(asked: Asked) -> Reply | None:
 
 
 def serve() -> None:
-    """Serve until killed; the port is the first line of output."""
+    """Serve until killed; prints the port first."""
     with Server(reply) as server:
         print(server.port, flush=True)
         threading.Event().wait()
@@ -96,7 +96,7 @@ def serve() -> None:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The base URL of the server, in a process of its own."""
+    """The base URL of a server in a separate process."""
     command = [sys.executable, "-m", "tests.benchmarks.chains", "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -112,25 +112,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.serve:
+    options = parser.parse_args()
+    if options.serve:
         serve()
         return
-    rows = pd.DataFrame({"i": range(given.chains)})
-    taken: dict[str, list[float]] = {case: [] for case in CASES}
+    rows = pd.DataFrame({"i": range(options.chains)})
+    seconds_by_case: dict[str, list[float]] = {case: [] for case in CASES}
     with serving() as base_url:
-        model = sk.load_model("openai:m", base_url=base_url, concurrency=given.concurrency)
-        for _ in range(given.rounds):
+        model = sk.load_model("openai:m", base_url=base_url, concurrency=options.concurrency)
+        for _ in range(options.rounds):
             for case, run in CASES.items():
                 with tempfile.TemporaryDirectory() as folder, sk.Session(folder) as session:
                     began = time.perf_counter()
-                    made = run(model, rows, session)
-                    taken[case].append(time.perf_counter() - began)
-                assert len(made.table) == given.chains, made
-    best = ideal(given.chains, given.concurrency)
-    print(f"{given.chains} chains of {STEPS}, {given.concurrency} at once; ideal {best:.2f} s")
-    print(f"{'':10}{'median s':>10}{'least s':>10}{'ratio':>8}")
-    for case, times in taken.items():
+                    result = run(model, rows, session)
+                    seconds_by_case[case].append(time.perf_counter() - began)
+                assert len(result.table) == options.chains, result
+    best = ideal(options.chains, options.concurrency)
+    print(f"{options.chains} chains of {STEPS}, {options.concurrency} at once; ideal {best:.2f} s")
+    print(f"{'':10}{'median s':>10}{'min s':>10}{'ratio':>8}")
+    for case, times in seconds_by_case.items():
         ratio = median(times) / best
         print(f"{case:10}{median(times):10.2f}{min(times):10.2f}{ratio:8.2f}")
 

@@ -1,12 +1,12 @@
-"""How often intervals hold the true value, at levels of 90 and 95 %.
+"""Coverage: how often intervals contain the true value, at levels of 90 and 95 %.
 
     python -m tests.benchmarks.coverage [--trials 2000] [--only METRIC ...]
 
-Each trial draws a table from one source and asks a metric for its interval. True is the value of
-the source where it is known, else the mean of the value over all trials: then the interval is one
-of the expected value at this number of rows, as that of metrics which move with it must be. Wilson
-is exact, by sums of binomials, on average over shares from 0 to 1. The standard error of 2,000
-trials is 0.5 points at 95 % and 0.7 at 90 %. ``tests/evaluate/test_coverage.py`` runs some of it.
+Each trial draws a table from one source and computes the interval of a metric. The true value is
+that of the source where it is known, else the mean of the metric over all trials: then the interval
+is for the expected value at this number of rows, because such metrics depend on it. The coverage of
+Wilson is exact, by sums of binomials, averaged over shares from 0 to 1. The standard error of 2,000
+trials is 0.5 points at 95 % and 0.7 at 90 %. ``tests/evaluate/test_coverage.py`` runs a part of it.
 """
 
 from __future__ import annotations
@@ -51,37 +51,38 @@ from synthkit.stats.jackknife import jackknife
 
 LEVELS = (0.9, 0.95)
 Rng = np.random.Generator
-Found = tuple[float, float, float]
-"""The value, and both ends of its interval."""
+Estimate = tuple[float, float, float]
+"""Value, low end and high end of an interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The interval of a metric, by a method, of a table of n rows.
+    """A metric, the method of its interval, and a source of tables of n rows.
 
-    ``draw`` gives a table, ``interval`` takes it and a level. ``true`` is ``None`` where it is the
-    mean of the values. Of ``slow`` ones there are a quarter of the trials.
-    """
+    ``draw`` returns a table, ``interval`` takes it and a level. If ``true`` is ``None``, the mean
+    of the values is used. A ``slow`` case gets a quarter of the trials."""
 
     metric: str
     method: str
     n: int
     draw: Callable[[Rng], Any]
-    interval: Callable[[Any, float], Found]
+    interval: Callable[[Any, float], Estimate]
     true: float | None = None
     slow: bool = False
 
 
-def share(found: Sequence[float], ends: Sequence[tuple[float, float]], true: float | None) -> float:
-    """How many of the intervals hold the true value."""
-    middle = float(np.mean(found)) if true is None else true
+def share(
+    values: Sequence[float], ends: Sequence[tuple[float, float]], true: float | None
+) -> float:
+    """The share of intervals that contain the true value."""
+    middle = float(np.mean(values)) if true is None else true
     return float(np.mean([low - 1e-12 <= middle <= high + 1e-12 for low, high in ends]))
 
 
 def coverage(
     case: Case, trials: int, levels: Sequence[float] = LEVELS, seed: int = 0
 ) -> list[float]:
-    """The share of trials whose interval holds the true value, at each level."""
+    """The share of trials whose interval contains the true value, at each level."""
     rng = np.random.default_rng(seed)
     values: list[float] = []
     ends: dict[float, list[tuple[float, float]]] = {level: [] for level in levels}
@@ -95,17 +96,17 @@ def coverage(
 
 
 def wilson_coverage(n: int, share: float, level: float) -> float:
-    """The exact chance that Wilson's interval of n rows holds the share."""
+    """The exact probability that the Wilson interval of n rows contains the share."""
     ends = np.array([wilson(k, n, level) for k in range(n + 1)])
-    held = (ends[:, 0] <= share) & (share <= ends[:, 1])
-    return float(stats.binom.pmf(np.flatnonzero(held), n, share).sum())
+    inside = (ends[:, 0] <= share) & (share <= ends[:, 1])
+    return float(stats.binom.pmf(np.flatnonzero(inside), n, share).sum())
 
 
-def of(metric: Callable[..., Any], **given: Any) -> Callable[[Any, float], Found]:
-    """What a metric that gives a score says of a table."""
+def of(metric: Callable[..., Any], **options: Any) -> Callable[[Any, float], Estimate]:
+    """The interval of a metric that returns a score."""
 
-    def interval(table: Any, level: float) -> Found:
-        found: Score = metric(table, level=level, **given)
+    def interval(table: Any, level: float) -> Estimate:
+        found: Score = metric(table, level=level, **options)
         return found.value, found.low, found.high  # type: ignore[return-value]
 
     return interval
@@ -125,21 +126,21 @@ def tables(rng: Rng) -> tuple[Any, Any]:
     return rng.normal(size=(100, 3)), rng.normal(0.5, 1, size=(100, 3))
 
 
-def two(metric: Callable[..., Any], at: int | None = None) -> Callable[[Any, float], Found]:
-    """What a metric of two tables says, the one at ``at`` of several."""
+def two(metric: Callable[..., Any], at: int | None = None) -> Callable[[Any, float], Estimate]:
+    """The interval of a metric of two tables; ``at`` is its position if there are several."""
 
-    def interval(sides: Any, level: float) -> Found:
+    def interval(sides: Any, level: float) -> Estimate:
         found = metric(*sides, level=level)
-        one = found if at is None else found[at]
-        return one.value, one.low, one.high
+        score = found if at is None else found[at]
+        return score.value, score.low, score.high
 
     return interval
 
 
-def mean(method: Any) -> Callable[[Any, float], Found]:
-    """The bootstrap's of the mean of a table of numbers."""
+def mean(method: Any) -> Callable[[Any, float], Estimate]:
+    """The bootstrap interval of the mean of a table of numbers."""
 
-    def interval(x: Any, level: float) -> Found:
+    def interval(x: Any, level: float) -> Estimate:
         ends = bootstrap(
             lambda rows: x[rows].mean(axis=-1), len(x), method=method, vectorised=True,
             resamples=400, level=level,
@@ -149,26 +150,26 @@ def mean(method: Any) -> Callable[[Any, float], Found]:
     return interval
 
 
-def left_out(x: Any, level: float) -> Found:
+def left_out(x: Any, level: float) -> Estimate:
     low, high = jackknife(x.mean(), (x.sum() - x) / (len(x) - 1), level)
     return float(x.mean()), low, high  # type: ignore[return-value]
 
 
 def hard(rng: Rng) -> tuple[Any, Any]:
-    """Two systems on rows that are hard for both."""
+    """Scores of two systems on the same rows, some hard for both."""
     rows = rng.normal(size=60)
     return rows + rng.normal(0.3, 0.5, size=60), rows + rng.normal(0.1, 0.5, size=60)
 
 
 def passed(rng: Rng) -> tuple[Any, Any]:
-    """Whether two systems pass, on rows that are hard for both: shares of .69 and .60."""
+    """Passes of two systems on the same rows, half of them hard for both: shares .69 and .60."""
     rows = rng.random(100) < 0.5
     return tuple(  # type: ignore[return-value]
         (rng.random(100) < np.where(rows, easy, 0.5)).astype(float) for easy in (0.88, 0.7)
     )
 
 
-def paired(sides: Any, level: float) -> Found:
+def paired(sides: Any, level: float) -> Estimate:
     x, y = sides
     found = paired_bootstrap(
         lambda rows: x[rows].mean(axis=-1), lambda rows: y[rows].mean(axis=-1), len(x),
@@ -181,47 +182,47 @@ def scored(parts: Any) -> Score:
     return Score(name="", value=float(np.mean(parts)), n=len(parts), parts=parts)
 
 
-def compared(sides: Any, level: float) -> Found:
+def compared(sides: Any, level: float) -> Estimate:
     pairs = [(row, row) for row in range(len(sides[0]))]
     found = compare(*map(scored, sides), pairs, resamples=400, level=level)
     return found.value, found.low, found.high
 
 
-def unpaired(sides: Any, level: float) -> Found:
+def unpaired(sides: Any, level: float) -> Estimate:
     found = unpaired_bootstrap(*sides, resamples=400, level=level)
     return found.value, found.low, found.high
 
 
-def diverse(sides: Any, level: float) -> Found:
-    """The difference of two tables in distinct-2, by the pseudo-values of each."""
+def diverse(sides: Any, level: float) -> Estimate:
+    """The difference of two tables in distinct-2, by their pseudo-values."""
     found = compare(*(distinct_n(side) for side in sides), resamples=400, level=level)
     return found.value, found.low, found.high
 
 
 def pairs(rng: Rng) -> list[tuple[str, str]]:
-    """Two raters that agree on 60 % of rows, and else by chance, of three labels: kappa .6."""
+    """Labels of two raters, equal on 60 % of rows and else random, of three labels: kappa .6."""
     first = rng.integers(3, size=60)
     other = np.where(rng.random(60) < 0.6, first, rng.integers(3, size=60))
     return [(str(a), str(b)) for a, b in zip(first, other, strict=True)]
 
 
 def rated(rng: Rng) -> Any:
-    """Four raters of 50 rows, each of whom gives a row's own label or one by chance."""
+    """Labels of four raters for 50 rows: the true label with probability .7, else a random one."""
     own = rng.integers(3, size=(50, 1))
     return np.where(rng.random((50, 4)) < 0.7, own, rng.integers(3, size=(50, 4)))
 
 
-def counted(table: Any, level: float) -> Found:
+def counted(table: Any, level: float) -> Estimate:
     counts = np.stack([(table == label).sum(axis=1) for label in range(3)], axis=1)
     return of(fleiss, resamples=300)(counts, level)
 
 
-def alpha(table: Any, level: float) -> Found:
+def alpha(table: Any, level: float) -> Estimate:
     return of(krippendorff, measure="interval", resamples=300)(table.tolist(), level)
 
 
 def battles(rng: Rng) -> list[Battle]:
-    """Systems of strengths 0, .5 and 1, that is with ratings 217 apart from first to last."""
+    """Battles of systems of strength 0, .5 and 1: first and last rating are 217 apart."""
     found = []
     for i, j in rng.permuted(np.tile(np.arange(3), (150, 1)), axis=1)[:, :2]:
         first = rng.random() < 1 / (1 + np.exp((j - i) / 2))
@@ -229,7 +230,7 @@ def battles(rng: Rng) -> list[Battle]:
     return found
 
 
-def best(fought: Any, level: float) -> Found:
+def best(fought: Any, level: float) -> Estimate:
     found = ratings(fought, resamples=300, level=level)["2"]
     return found.value, found.low, found.high  # type: ignore[return-value]
 
@@ -239,25 +240,25 @@ def lengths(rng: Rng) -> tuple[Any, Any, Any]:
     apart = ours - theirs
     chance = 1 / (1 + np.exp(0.4 - 1.5 * np.tanh(apart / 84.16)))
     won = rng.random(150) < chance
-    return ["first" if one else "second" for one in won], ours, theirs
+    return ["first" if first else "second" for first in won], ours, theirs
 
 
-def even(given: Any, level: float) -> Found:
-    return of(lambda table, level: length_controlled(*table, resamples=300, level=level))(
-        given, level
+def even(table: Any, level: float) -> Estimate:
+    return of(lambda sides, level: length_controlled(*sides, resamples=300, level=level))(
+        table, level
     )
 
 
 def spans(rng: Rng) -> tuple[Any, Any]:
-    """Rows of one to five spans; those of a row are found alike."""
+    """Rows of one to five spans; the spans of a row share their probability of a hit."""
     often = rng.beta(4, 1, size=80)
     return [["ab"[int(rng.random() > p)] for _ in range(rng.integers(1, 6))] for p in often], [
         "a"
     ] * 80
 
 
-def found_in(given: Any, level: float) -> Found:
-    score = grounded(*given, resamples=400, level=level).score
+def found_in(table: Any, level: float) -> Estimate:
+    score = grounded(*table, resamples=400, level=level).score
     return score.value, score.low, score.high  # type: ignore[return-value]
 
 
@@ -270,12 +271,12 @@ def gamma(n: int) -> Callable[[Rng], Any]:
     return lambda rng: rng.gamma(4.0, size=n)
 
 
-def of_labels(at: int) -> Callable[[Any, float], Found]:
+def of_labels(at: int) -> Callable[[Any, float], Estimate]:
     return two(lambda x, y, level: label_divergence(x, y, level=level, draws=200), at)
 
 
-def clustered(given: Any, level: float) -> Found:
-    return two(lambda x, y, level: mauve(x, y, level=level, draws=100, restarts=1))(given, level)
+def clustered(table: Any, level: float) -> Estimate:
+    return two(lambda x, y, level: mauve(x, y, level=level, draws=100, restarts=1))(table, level)
 
 
 BT = 1000 + 400 * 0.5 / np.log(10)
@@ -323,19 +324,19 @@ CASES = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--only", nargs="*", help="metrics, such as MTLD; all if not given")
-    given = parser.parse_args()
+    parser.add_argument("--only", nargs="*", help="names of metrics, such as MTLD (default: all)")
+    options = parser.parse_args()
     print("| of | interval | rows | 90 % | 95 % |\n|---|---|---|---|---|")
     shares = np.linspace(0.005, 0.995, 100)
     for n in (10, 30, 100, 300):
-        each = [[wilson_coverage(n, one, level) for one in shares] for level in LEVELS]
-        cells = [f"{np.mean(one):.3f} (from {min(one):.3f})" for one in each]
+        coverages = [[wilson_coverage(n, value, level) for value in shares] for level in LEVELS]
+        cells = [f"{np.mean(row):.3f} (from {min(row):.3f})" for row in coverages]
         print(f"| share | Wilson, exact | {n} | {' | '.join(cells)} |")
     for case in CASES:
-        if given.only and case.metric not in given.only:
+        if options.only and case.metric not in options.only:
             continue
-        trials = given.trials // 4 if case.slow else given.trials
-        cells = [f"{one:.3f}" for one in coverage(case, trials)]
+        trials = options.trials // 4 if case.slow else options.trials
+        cells = [f"{value:.3f}" for value in coverage(case, trials)]
         row = (case.metric, case.method, str(case.n), *cells)
         print(f"| {' | '.join(row)} |", flush=True)
 

@@ -53,8 +53,8 @@ When proposals do not help
 - If the embedding does not separate the classes: on Yelp, WordLlama does not reach 0.8 / 0.8 at 0.5
   within 200 marks in most runs, and MiniLM does with 40. A better embedder is worth more than 150
   marks.
-- If there is next to nothing to learn: with 20 to 35 marks at random, most filters show it (the
-  same P(accept) for all rows), but the others are overconfident by .27 on the rows they are
+- If there is next to nothing to learn: with 20 to 35 marks of random verdicts, most filters show
+  it (the same P(accept) for all rows), but the others are overconfident by .27 on the rows they are
   confident about. On these data sets they were underconfident by .01 to .08. The intervals of the
   report do not depend on P(accept).
 - A rare class that is accepted: the interval of recall depends on the accepted rows among the
@@ -70,7 +70,8 @@ from statistics import median
 import numpy as np
 
 from synthkit.curate import learn, represent
-from synthkit.curate.marks.active_learning import START, shuffled
+from synthkit.curate.marks.active_learning import START
+from synthkit.curate.marks.orders import shuffled
 from synthkit.models.embedders import load_embedder
 from synthkit.models.hub.sample_data import load_sample
 
@@ -86,7 +87,7 @@ NEVER = 10**6
 
 def ask(way, filter, texts, seed, n):
     """The rows to mark next."""
-    order = shuffled(len(texts), seed)
+    order = shuffled(range(len(texts)), seed)
     free = [at for at in order if at not in filter.verdicts]
     if way == "proposed":
         return filter.propose(n)

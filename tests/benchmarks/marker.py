@@ -1,4 +1,4 @@
-"""How long it is from a key to the next row in the marker, beside a bare ipywidgets Button.
+"""Latency from a key to the next row in the marker, against a bare ipywidgets Button.
 
     python -m tests.benchmarks.marker [--samples 200] [--rounds 3] [--app lab|notebook]
         [--pauses 20 200]
@@ -8,8 +8,8 @@ shows the next row's text, and from the click to the mutation that shows the lab
 button's Python callback sets. The rounds alternate in one page and one kernel; the table has the
 median and the 95th percentile of each.
 
-Before each sample there is a pause, in milliseconds: 200 is someone who marks five rows a second.
-With 20, answers come so close upon each other that TCP holds them back for 40 ms, those of the bare
+There is a pause before each sample, in milliseconds: 200 is a person who marks five rows per
+second. With 20, replies follow each other so closely that TCP delays them for 40 ms, for the bare
 button as well.
 
 Target: a median under 50 ms for the marker.
@@ -68,7 +68,7 @@ CASES = {"marker": (".sk-mark-text", "key"), "bare button": (".widget-button", "
 def measure(
     app: browser.AppName, samples: int, rounds: int, pauses: list[int]
 ) -> dict[tuple[int, str], list[list[float]]]:
-    """Pause and case -> for each round, the milliseconds of each sample."""
+    """(pause, case) -> for each round, the milliseconds of its samples."""
     found: dict[tuple[int, str], list[list[float]]] = {
         (pause, name): [] for pause in pauses for name in CASES
     }
@@ -108,8 +108,8 @@ def measure(
             page.locator(".sk-mark-stage").click()
             for _ in range(rounds):
                 for pause, name in found:
-                    given = [*CASES[name], samples, pause]
-                    found[pause, name].append(page.evaluate(MEASURE, given))
+                    arguments = [*CASES[name], samples, pause]
+                    found[pause, name].append(page.evaluate(MEASURE, arguments))
             chromium.close()
             server.kill_kernels()
         finally:
@@ -130,7 +130,7 @@ def main() -> None:
     print(f"{options.app}, {options.rounds} rounds of {options.samples}, load {load:.1f}")
     print(f"{'pause ms':>8} {'':12} {'median ms':>10} {'p95 ms':>8}   medians of the rounds")
     for (pause, name), runs in found.items():
-        everything = [one for run in runs for one in run]
+        everything = [value for run in runs for value in run]
         medians = json.dumps([round(median(run), 1) for run in runs])
         p95 = quantiles(everything, n=20)[-1]
         print(f"{pause:8} {name:12} {median(everything):10.1f} {p95:8.1f}   {medians}")

@@ -1,10 +1,10 @@
-"""How long a reader of 100,000 rows waits, in a real JupyterLab.
+"""Latency of a preview of 100,000 rows, in a real JupyterLab.
 
     python -m pytest -s tests/benchmarks/preview.py -k lab
 
-For a ``%%synth`` whose answers the session holds already, and for ``%synth show``: seconds from the
-end of the cell to the first row on the screen, from each query to its first rows, and the longest
-time that a jump to a random place showed no rows.
+For a ``%%synth`` with cached completions, and for ``%synth show``: seconds from the end of the cell
+to the first row on the screen, from each query to its first rows, and the longest time without rows
+after a jump to a random position.
 
 Targets: the first row within 1 s of the end of the cell; a query well under 1 s.
 """
@@ -87,7 +87,7 @@ QUERIES = (
 
 
 def timed(sheet: Any, cell: int) -> float:
-    """Seconds from the end of a cell to its first row; less than 0 if the row came first."""
+    """Seconds from the end of a cell to its first row; negative if the row was painted first."""
     sheet.page.evaluate(WATCH, cell)
     sheet.run(cell)
     sheet.page.wait_for_function("() => window.ended && window.painted")
@@ -108,7 +108,7 @@ def measure(sheet: Any, cell: int) -> None:
         print(f"  {name:36s} {sheet.page.evaluate(QUERY, query):6.2f} s")
 
 
-def test_a_reader_waits(open_notebook: Callable[..., Any]) -> None:
+def test_preview_latency(open_notebook: Callable[..., Any]) -> None:
     sheet = open_notebook(SETUP.replace("ROWS", str(ROWS)), CELL, CELL, SHOW)
     sheet.run(0)
     sheet.page.set_default_timeout(300_000)

@@ -59,3 +59,25 @@ def test_a_live_map_is_a_plotly_figure(open_notebook: Callable[..., Any]) -> Non
     sheet.run_all()
     expect(sheet.cell(1).locator(".js-plotly-plot")).to_be_visible()
     expect(sheet.cell(1)).to_contain_text("about 5 MB")
+
+
+LAYOUT = """(node) => [...node.querySelectorAll("th, td, button, input, .sk-head, .sk-tools")]
+    .map((one) => [getComputedStyle(one), one.getBoundingClientRect()])
+    .map(([style, box]) => [style.padding, style.font, style.color, box.width, box.height])
+"""
+
+
+def test_no_widget_changes_how_another_one_looks(open_notebook: Callable[..., Any]) -> None:
+    others = ["%synth session", "%synth mark reviews --by ana", EXPLORE]
+    sheet = open_notebook(START, "%synth show reviews", *others, height=2600)
+    sheet.run(0)
+    sheet.run(1)
+    table = sheet.page.locator(".sk-preview")
+    expect(table.locator(".sk-kind").nth(1)).not_to_be_empty()
+    sheet.page.mouse.move(0, 0)
+    before = table.evaluate(LAYOUT)
+    assert len(before) > 40
+    for cell, root in enumerate((".sk-session", ".sk-marker", ".sk-explorer"), 2):
+        sheet.run(cell)
+        expect(sheet.page.locator(root)).to_be_visible()
+        assert table.evaluate(LAYOUT) == before, root

@@ -60,8 +60,8 @@ def test_what_follows_no_schema_says_why(name: str) -> None:
     [
         ("lenght text 2-3 words", "Did you mean 'length'"),
         ("length text 2-3", "cannot be read; write 'length text 5-30 words'"),
-        ("length text 5-2 words", "from less to more; got 5-2"),
-        ("regex text (", "no regular expression"),
+        ("length text 5-2 words", "with low <= high; got 5-2"),
+        ("regex text (", "not a regular expression"),
         ("regex text", "cannot be read"),
         ("judge", "cannot be read"),
         ("schema text SCHEMA", "cannot be read"),

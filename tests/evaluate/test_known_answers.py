@@ -33,7 +33,7 @@ from synthkit.evaluate import (
     vocabulary,
     win_rate,
 )
-from synthkit.evaluate.raters.bradley_terry import settled
+from synthkit.evaluate.raters.battles import settled
 from synthkit.stats.intervals import wilson
 
 SOUP = ["the soup was cold"] * 5

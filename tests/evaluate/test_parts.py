@@ -13,7 +13,8 @@ from synthkit.core.types import Score
 from synthkit.evaluate.checks import length
 from synthkit.evaluate.metrics.embedding_diversity import aps, chamfer, remote_clique, vendi
 from synthkit.evaluate.metrics.embedding_fidelity import prdc, two_sample
-from synthkit.evaluate.metrics.faithfulness import entailment, grounded, label_accuracy, pass_rate
+from synthkit.evaluate.metrics.faithfulness import label_accuracy, pass_rate
+from synthkit.evaluate.metrics.grounding import entailment, grounded
 from synthkit.evaluate.metrics.lexical_diversity import (
     compression_ratio,
     distinct_n,
@@ -22,8 +23,9 @@ from synthkit.evaluate.metrics.lexical_diversity import (
 )
 from synthkit.evaluate.metrics.memorization import memorised
 from synthkit.evaluate.metrics.self_bleu import self_bleu
-from synthkit.evaluate.raters.agreement import cohen, fleiss, krippendorff
-from synthkit.evaluate.raters.bradley_terry import Battle, order_consistency, win_rate
+from synthkit.evaluate.raters.agreement import cohen, fleiss
+from synthkit.evaluate.raters.battles import Battle, order_consistency, win_rate
+from synthkit.evaluate.raters.krippendorff import krippendorff
 from synthkit.stats.jackknife import jackknife, pseudo_values
 
 RNG = np.random.default_rng(0)

@@ -51,16 +51,16 @@ def test_each_request_is_answered_by_the_model_of_its_role_whatever_finishes_fir
     assert found == {at: f"{role}:{at}" for at, role in enumerate(roles)}
 
 
-def test_two_slow_models_overlap() -> None:
-    def seconds(requests: Sequence[Request]) -> float:
-        models = RoleModels({"": echo("", seconds=0.03), "b": echo("b", seconds=0.03)})
-        began = time.perf_counter()
-        assert len(answers(models, requests)) == len(requests)
-        return time.perf_counter() - began
+def test_two_models_work_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=30)  # breaks unless two answers are under way at once
 
+    def answer(asked: Request) -> str:
+        both.wait()
+        return "done"
+
+    models = RoleModels({"": sk.Fake(answer), "b": sk.Fake(answer)})
     first, second = [ask(str(at)) for at in range(12)], [ask(str(at), "b") for at in range(12)]
-    together = seconds([*first, *second])
-    assert together < 0.75 * (seconds(first) + seconds(second))
+    assert len(answers(models, [*first, *second])) == 24
 
 
 def test_what_follows_from_an_answer_may_go_to_any_of_them() -> None:
@@ -120,10 +120,8 @@ def test_an_interrupt_of_the_caller_closes_them_too() -> None:
 
 def test_while_nothing_is_done_it_ticks() -> None:
     stream = RoleModels({"": Slow(), "a": sk.Fake()}).complete([ask("x")])
-    began = time.monotonic()
     ticks = [next(stream) for _ in range(5)]
     assert ticks == [None] * 5
-    assert 0.1 < time.monotonic() - began < 1.0
     assert isinstance(stream, Generator)
     stream.close()
 

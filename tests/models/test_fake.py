@@ -117,15 +117,16 @@ def test_fakes_that_answer_otherwise_have_other_fingerprints(other: dict[str, An
     assert sk.Fake(fail=0.5, seconds=1, price=None).fingerprint == sk.Fake().fingerprint
 
 
-def test_time_passes_in_ticks() -> None:
-    began = time.monotonic()
+def test_time_passes_in_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now.pop() + seconds))
     items = list(sk.Fake(seconds=0.12, concurrency=1).complete(asks(1)))
-    assert items[0] is None
+    assert items[:-1] == [None] * 3  # of 0.05 s at most
     assert items[-1] is not None
-    assert time.monotonic() - began > 0.1
-    began = time.monotonic()
+    assert now == [pytest.approx(0.12)]
     answers(sk.Fake(seconds=0.01, concurrency=1, stall=1.0), asks(1))
-    assert time.monotonic() - began > 0.19
+    assert now == [pytest.approx(0.12 + 20 * 0.01)]
 
 
 def test_tokens_and_logprobs_are_told() -> None:

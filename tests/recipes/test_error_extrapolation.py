@@ -13,7 +13,7 @@ import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Request
 from synthkit.recipes import error_extrapolation
-from synthkit.stats.classifier import errors, fit
+from synthkit.stats.classifier import EmbeddingClassifier, fit
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
@@ -56,6 +56,13 @@ def write(request: Request) -> str:
     return f"{name} is " + " and ".join(word for word in WORDS if word in text)
 
 
+def errors(classifier: EmbeddingClassifier, rows: pd.DataFrame) -> list[int]:
+    """Positions of the rows that a classifier gets wrong, the most confident errors first."""
+    confidence = classifier.probabilities(rows.text).max(axis=1)
+    wrong = np.flatnonzero(np.array(classifier.predict(rows.text)) != rows.label)
+    return sorted(wrong.tolist(), key=lambda at: -confidence[at])
+
+
 def test_rows_are_written_near_what_the_student_gets_wrong(make: Make, session: sk.Session) -> None:
     recipe = error_extrapolation(PROMPT, rows=REAL, student=student, n=8, rounds=2, per_error=2)
     run = make(recipe, sk.Fake(write))
@@ -63,7 +70,7 @@ def test_rows_are_written_near_what_the_student_gets_wrong(make: Make, session: 
     assert list(run.table) == ["id", "parent", "label", "text", "round", "near"]
     seeds, near = run.table[run.table["round"] == 0], run.table[run.table["round"] > 0]
     assert Counter(seeds.label) == {"good": 4, "bad": 4}
-    before = errors(student(seeds.text, seeds.label), REAL.text, REAL.label)
+    before = errors(student(seeds.text, seeds.label), REAL)
     found = near[near["round"] == 1]
     assert found.near.tolist() == [f"r{i}" for i in before for _ in range(2)]
     assert found.parent.tolist() == found.near.tolist()
@@ -72,7 +79,7 @@ def test_rows_are_written_near_what_the_student_gets_wrong(make: Make, session: 
         assert row.label == by_id.label[row.near]
         (asked,) = session.trace(row.id)
         assert by_id.text[row.near] in asked.request["messages"][0][1]
-    after = errors(student(run.table.text, run.table.label), REAL.text, REAL.label)
+    after = errors(student(run.table.text, run.table.label), REAL)
     assert (len(before), len(after)) == (3, 0)
 
 
@@ -145,7 +152,7 @@ def test_the_active_form_asks_near_the_boundary_too(make: Make) -> None:
     near = run.table.near[4:].tolist()
     seeds = run.table[:4]
     learned = student(seeds.text, seeds.label)
-    wrong = {f"r{i}" for i in errors(learned, REAL.text, REAL.label)}
+    wrong = {f"r{i}" for i in errors(learned, REAL)}
     assert [one in wrong for one in near] == [True, False] * 3
     margins = np.abs(learned.probabilities(REAL.text) @ [1, -1])
     assert {int(one[1:]) for one in near} == set(np.flatnonzero(margins <= 0.2))

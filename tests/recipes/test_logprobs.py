@@ -35,7 +35,7 @@ def test_a_text_without_tokens_to_score_is_a_reject(make: Make, text: str | None
 
 def test_a_server_that_cannot_score_is_refused_with_what_to_use(make: Make) -> None:
     model = endpoint("gpt", base_url="http://127.0.0.1:9/v1")
-    with pytest.raises(UsageError, match=r'does not score given ones; .* such as "smollm2"'):
+    with pytest.raises(UsageError, match=r'cannot score given texts; .* such as "smollm2"'):
         make(perplexity(rows=ROWS), model)
 
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from synthkit.core.errors import UsageError
-from synthkit.stats.classifier import EmbeddingClassifier, errors, fit
+from synthkit.stats.classifier import fit
 
 RNG = np.random.default_rng(0)
 VECTORS = {f"text {i}": RNG.normal(size=5) for i in range(120)}
@@ -74,22 +74,8 @@ def test_numbers_too_large_for_exp_give_probabilities() -> None:
     assert student.probabilities(["-" * 10_000, "+" * 10_000]) == pytest.approx(np.eye(2))
 
 
-def counted() -> EmbeddingClassifier:
-    return fit(["+ +", "- -"], ["up", "down"], embed=counts)
-
-
 def counts(texts: Any) -> Any:
     return [[text.count("+") - text.count("-")] for text in texts]
-
-
-def test_mistakes_come_surest_first_and_equals_in_their_order() -> None:
-    texts = ["+", "- - -", "+ +", "-", "- - -", "+", "- -"]
-    wrong = errors(counted(), texts, ["down", "up", "up", "up", "up", "down", "up"])
-    assert wrong == [1, 4, 6, 0, 3, 5]
-
-
-def test_no_mistake_gives_no_position() -> None:
-    assert errors(counted(), ["+", "-"], ["up", "down"]) == []
 
 
 @pytest.mark.parametrize("label", [1, True, 2.5, "ü", ""])
@@ -124,21 +110,6 @@ def test_a_student_is_not_made_of_bad_rows(change: Any, hint: str) -> None:
     good = {"texts": ["-", "+"], "labels": ["down", "up"], "embed": counts}
     with pytest.raises(UsageError, match=hint):
         fit(**good | change)
-
-
-@pytest.mark.parametrize(
-    ("texts", "given", "hint"),
-    [
-        (["+"], ["upp"], "row 0: label 'upp' not found; have 'down', 'up'. Did you mean 'up'"),
-        (["+"], [None], "row 0: label 'None' not found"),
-        (["+"], [], "for each of 1 texts; got 0 labels"),
-        ([], [], "one text or more; got none"),
-        (["+", 5], ["up", "up"], "row 1: expected a text; got 5"),
-    ],
-)
-def test_mistakes_are_not_counted_in_bad_rows(texts: Any, given: Any, hint: str) -> None:
-    with pytest.raises(UsageError, match=hint):
-        errors(counted(), texts, given)
 
 
 def test_other_vectors_than_it_learned_from_are_refused() -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError
-from synthkit.evaluate.metrics.learners import called
-from synthkit.evaluate.metrics.tstr import gain, held_out, tstr
+from synthkit.evaluate.metrics.learners import held_out, learner_name
+from synthkit.evaluate.metrics.tstr import gain, tstr
 from synthkit.models.hub.sample_data import load_sample
 from synthkit.train.classifier import fine_tuned, finetune
 from tests.models.conftest import save_tiny
@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_finite_is_an_error(bert: str) -> None:
 def test_it_is_a_learner_for_utility(bert: str) -> None:
     table = pd.DataFrame({"text": TEXTS, "label": LABELS, "weight": [1.0] * 16})
     learner = fine_tuned(model=bert, epochs=8, learning_rate=1e-2, batch_size=4)
-    assert called(learner).endswith(", 8 epochs at 0.01, seed 0")
+    assert learner_name(learner).endswith(", 8 epochs at 0.01, seed 0")
     found = tstr(table, table, table, learner=learner, weight="weight")
     assert (found.synthetic.value, found.gap.value, found.gap.high) == (1, 0, 0)
     assert gain(table, table[::5], table, learner=learner).augmented.value == 1

@@ -20,8 +20,8 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
+from synthkit.stats.classifier import Positions
 
-Positions = NDArray[np.intp]
 Representatives = tuple[Positions, NDArray[np.float64]]
 """For each of n texts the position of its representative, which is its own if it is kept, and
 their similarity, 0..1."""

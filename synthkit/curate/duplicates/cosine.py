@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.duplicates.shingles import Positions
+from synthkit.stats.classifier import Positions
 
 Floats = NDArray[np.float32]
 

@@ -17,12 +17,12 @@ from synthkit.core.extras import need
 from synthkit.curate.duplicates.shingles import (
     BLOCK,
     Hashes,
-    Positions,
     Shingles,
     Shingling,
     blocks,
     shingles,
 )
+from synthkit.stats.classifier import Positions
 
 MAX_HASHES = 1024
 """The largest number of hashes of a text."""

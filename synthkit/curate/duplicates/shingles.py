@@ -15,11 +15,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synthkit.stats.classifier import Positions
 from synthkit.stats.rouge import UNSPACED
 
 Unit = Literal["words", "chars"]
 Hashes = NDArray[np.uint64]
-Positions = NDArray[np.intp]
 
 BLOCK = 1 << 18
 """Characters in work at once; they need less than 20 MB of memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,13 @@ class LabelledRows:
     def subset(self, at: Positions) -> LabelledRows:
         """The rows at these positions."""
         return LabelledRows(self.labels, self.targets[at], self.vectors[at], self.places[at])
+
+    def spread(self, values: Iterable[Any], table: Any, missing: Any = None) -> list[Any]:
+        """A cell for each row of the table: a value of these rows, or ``missing``."""
+        cells = [missing] * tables.size(table)
+        for at, value in zip(self.places, values, strict=True):
+            cells[at] = value
+        return cells
 
 
 def labelled_rows(

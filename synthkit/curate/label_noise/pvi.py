@@ -71,10 +71,8 @@ def pvi(
     """
     source = tables.identified(table)
     rows = labelled_rows(source, label, column=column, embed=embed)
-    cells: list[float | None] = [None] * tables.size(source)
     bits, _ = pvi_of_rows(rows, folds=folds, seed=seed)
-    for at, value in zip(rows.places, bits, strict=True):
-        cells[at] = float(value)
+    cells = rows.spread(bits.tolist(), source)
     by = f"folds={folds}, seed={seed}"
     return tables.assign(source, {"pvi": cells, "pvi_by": [by] * len(cells)})
 
@@ -112,11 +110,9 @@ def by_pvi(
         if not tables.size(table):
             return []
         rows = labelled_rows(table, label, column=column, embed=embed)
-        reasons = [MISSING] * tables.size(table)
         bits, _ = pvi_of_rows(rows, folds=folds, seed=seed)
-        for at, value in zip(rows.places, bits, strict=True):
-            reasons[at] = "" if value >= least else f"PVI too low: {value:.1f} bits"
-        return reasons
+        reasons = ["" if value >= least else f"PVI too low: {value:.1f} bits" for value in bits]
+        return rows.spread(reasons, table, MISSING)
 
     by = embedder_name(embed) if embed else "vectors"
     return Filter(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.filters.registry import filter_option
 from synthkit.curate.label_noise.cross_fitting import LabelledRows, labelled_rows
@@ -100,20 +97,15 @@ def suspicion(
     source = tables.identified(table)
     rows, trusted = _labelled(source, real, label, column, embed)
     found = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
-    n = tables.size(source)
-
-    def spread(values: NDArray[Any]) -> list[Any]:
-        cells = [None] * n
-        for at, value in zip(rows.places, values.tolist(), strict=True):
-            cells[at] = value
-        return cells
-
-    likeliest = np.empty(len(rows.targets), object)
-    likeliest[:] = [rows.labels[at] for at in found.probabilities.argmax(axis=1)]
-    values = {"suspicion": found.suspicion, "suggested": likeliest, "noisy": found.noisy}
-    cells = {name: spread(of_rows) for name, of_rows in {**values, **found.columns}.items()}
+    values: dict[str, list[Any]] = {
+        "suspicion": found.suspicion.tolist(),
+        "suggested": [rows.labels[at] for at in found.probabilities.argmax(axis=1)],
+        "noisy": found.noisy.tolist(),
+        **{name: of_rows.tolist() for name, of_rows in found.columns.items()},
+    }
+    cells = {name: rows.spread(of_rows, source) for name, of_rows in values.items()}
     by = _settings(method, embed, column, threshold, folds, seed, real)
-    return tables.assign(source, cells | {"suspicion_by": [by] * n})
+    return tables.assign(source, cells | {"suspicion_by": [by] * tables.size(source)})
 
 
 def suspects(judged: Any, *, n: int | None = None) -> Any:
@@ -139,7 +131,7 @@ def suspects(judged: Any, *, n: int | None = None) -> Any:
     return tables.take(judged, sorted(present, key=lambda at: -cells[at])[:n])
 
 
-@filter_option("no-noise", takes="COLUMN", cost=3)
+@filter_option("no-noise", takes="LABEL_COLUMN", cost=3)
 def no_label_noise(
     label: str = "label",
     *,
@@ -178,10 +170,7 @@ def no_label_noise(
             return []
         rows, trusted = _labelled(table, real, label, column, embed)
         found = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
-        reasons = [MISSING] * tables.size(table)
-        for at, why in zip(rows.places, _reasons(rows, found), strict=True):
-            reasons[at] = why
-        return reasons
+        return rows.spread(_reasons(rows, found), table, MISSING)
 
     by = _settings(method, embed, column, threshold, folds, seed, real)
     return Filter(f"no noise in {label}: {by}", judge)

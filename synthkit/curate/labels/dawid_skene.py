@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.labels.judgements import Judgement, checked_judgements
-
-Floats = NDArray[np.float64]
-Positions = NDArray[np.intp]
+from synthkit.stats.classifier import Floats, Positions
 
 LEAST = 1e-10
 """The least count of a labeller's answer, and the least prior, so that nothing is impossible."""
@@ -61,7 +58,7 @@ class Consensus:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Codes:
+class _JudgementCodes:
     """Judgements as positions: (m,) each, of the row, the labeller and the label."""
 
     row: Positions
@@ -118,7 +115,7 @@ def dawid_skene(
     rows, row = _coded(row for row, _, _ in checked)
     labellers, labeller = _coded(labeller for _, labeller, _ in checked)
     labels, label = _coded(label for _, _, label in checked)
-    codes = _Codes(row, labeller, label)
+    codes = _JudgementCodes(row, labeller, label)
     posterior = np.zeros((len(rows), len(labels)))
     np.add.at(posterior, (row, label), 1.0)
     posterior /= posterior.sum(axis=1, keepdims=True)
@@ -142,7 +139,7 @@ def dawid_skene(
     )
 
 
-def _maximize(posterior: Floats, codes: _Codes, n_labellers: int) -> tuple[Floats, Floats]:
+def _maximize(posterior: Floats, codes: _JudgementCodes, n_labellers: int) -> tuple[Floats, Floats]:
     """The priors and the confusion matrices of highest likelihood, given the posteriors."""
     k = posterior.shape[1]
     answers = codes.labeller * k + codes.label
@@ -151,7 +148,9 @@ def _maximize(posterior: Floats, codes: _Codes, n_labellers: int) -> tuple[Float
     return posterior.mean(axis=0), confusion / confusion.sum(axis=2, keepdims=True)
 
 
-def _expect(priors: Floats, confusion: Floats, codes: _Codes, n_rows: int) -> tuple[Floats, float]:
+def _expect(
+    priors: Floats, confusion: Floats, codes: _JudgementCodes, n_rows: int
+) -> tuple[Floats, float]:
     """The posteriors, and the log-likelihood of all judgements."""
     logs = np.log(confusion)
     by_label = [

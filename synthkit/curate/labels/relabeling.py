@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.dawid_skene import Consensus
 from synthkit.curate.labels.voting import current_labels, with_labels
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
+from synthkit.stats.classifier import Floats
 
-Floats = NDArray[np.float64]
 Probabilities = Callable[[Sequence[str]], Any]
 """Texts -> (n, k) probabilities."""
 
@@ -40,10 +39,10 @@ def relabel(
 
     Parameters
     ----------
-    by : a :class:`~synthkit.stats.classifier.EmbeddingClassifier`, preferably fitted on real rows; the
-        :class:`~synthkit.curate.Consensus` of several labellers; a function of texts that returns
-        (n, k) probabilities; or such an array, with a row for each row of the table and NaN for
-        unknown rows.
+    by : a :class:`~synthkit.stats.classifier.EmbeddingClassifier`, preferably fitted on real rows;
+        the :class:`~synthkit.curate.Consensus` of several labellers; a function of texts that
+        returns (n, k) probabilities; or such an array, with a row for each row of the table and NaN
+        for unknown rows.
     labels : the k labels, for a function or an array.
     threshold : from 0 to below 1. At 0 each row gets the likeliest label. At 0.9 few labels change,
         and with a light classifier hardly any, least of all if it was fitted on wrong labels. A

@@ -21,8 +21,9 @@ import numpy as np
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.voting import vote, with_labels
-from synthkit.curate.selection.sampling import Floats, numbers, uniform
+from synthkit.curate.selection.sampling import numbers, uniform
 from synthkit.data import tables as tables
+from synthkit.stats.classifier import Floats
 from synthkit.stats.intervals import wilson
 
 By = Literal["entropy", "confidence", "random"]

@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from synthkit.curate.marks import orders
 from synthkit.curate.marks.calibrated_regression import sigmoid
 from synthkit.stats.classifier import Floats, Positions
 
@@ -44,15 +43,6 @@ def marks_for(sample: int) -> int:
     [5, 20, 23, 50]
     """
     return sample if sample <= START else START + (sample - START) * ONE_IN
-
-
-def shuffled(n: int, seed: int) -> list[int]:
-    """The positions of ``n`` rows in a random order, which depends only on the seed.
-
-    It is the order of :func:`synthkit.curate.marks.orders.shuffled`, so rows that were marked in
-    random order with the same seed can be used to measure.
-    """
-    return orders.shuffled(range(n), seed)
 
 
 def sample(order: Sequence[int], marked: Collection[int]) -> list[int]:

@@ -18,6 +18,7 @@ from synthkit.curate.marks.learned_filter import (
     checked_probability,
     fingerprint,
 )
+from synthkit.curate.marks.orders import shuffled
 from synthkit.curate.marks.precision_recall import LearningReport, further, measured
 from synthkit.stats.classifier import Embed, Floats
 
@@ -123,7 +124,7 @@ def _checked_verdicts(
 
 
 def _order(order: Sequence[int] | None, n: int, skipped: Collection[int], seed: int) -> list[int]:
-    positions = active_learning.shuffled(n, seed) if order is None else [int(at) for at in order]
+    positions = shuffled(range(n), seed) if order is None else [int(at) for at in order]
     if sorted(positions) != list(range(n)):
         raise UsageError(f"order must have each position from 0 to {n - 1} once.")
     excluded = set(skipped)

@@ -17,7 +17,7 @@ from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.sampling import checked_n, numbers, uniform
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
-from synthkit.stats.classifier import Embed, embedded
+from synthkit.stats.classifier import Embed, Positions, embedded
 
 BLOCK = 512
 """Number of rows that are compared with all others at once."""
@@ -25,7 +25,6 @@ REFRESH = 128
 """Number of upper bounds of gains that are recomputed at once."""
 
 Vectors = NDArray[np.float32]
-Positions = NDArray[np.intp]
 
 
 def deita(

@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.curate.filters.base import Filter
 from synthkit.data import tables as tables
 from synthkit.prompts.quotas import quotas, shares
-
-Floats = NDArray[np.float64]
+from synthkit.stats.classifier import Floats
 
 
 def sample_by_score(
@@ -114,7 +112,13 @@ def balanced(
 
     def judge(table: Any) -> list[str]:
         rows = list(zip(*(tables.column(table, name) for name in names), strict=True))
-        reasons = [_missing(names, row) for row in rows]
+        reasons = [
+            next(
+                (f"{name} missing" for name, cell in zip(names, row, strict=True) if cell is None),
+                "",
+            )
+            for row in rows
+        ]
         groups: dict[tuple[str, ...], list[int]] = {}
         for at, row in enumerate(rows):
             if not reasons[at]:
@@ -132,11 +136,6 @@ def balanced(
     count = "all that fit" if most is None else str(most)
     with_shares = f", shares {canonical(targets).decode()}" if targets else ""
     return Filter(f"balance {', '.join(names)}: {count}{with_shares}, seed {seed}", judge)
-
-
-def _missing(names: Sequence[str], row: Sequence[Any]) -> str:
-    missing = [name for name, cell in zip(names, row, strict=True) if cell is None]
-    return f"{missing[0]} missing" if missing else ""
 
 
 def _quotas(

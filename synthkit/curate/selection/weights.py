@@ -88,12 +88,11 @@ def weights(
     labels = None if trusted is None else trusted.labels
     rows = labelled_rows(source, label, column=column, embed=embed, labels=labels)
     of_rows = _weights(rows, method, folds, seed, trusted)
-    cells = np.zeros(tables.size(source))
-    cells[rows.places] = of_rows / of_rows.mean()
+    cells = rows.spread((of_rows / of_rows.mean()).tolist(), source, 0.0)
     among = "real rows" if real is not None else f"folds={folds}"
     vectors = embedder_name(embed) if embed else "vectors"
     by = f"{method} by {column} ({vectors}), {among}, seed={seed}"
-    return tables.assign(source, {"weight": cells.tolist(), "weight_by": [by] * len(cells)})
+    return tables.assign(source, {"weight": cells, "weight_by": [by] * len(cells)})
 
 
 def _weights(

@@ -1,7 +1,7 @@
-"""How right predicted labels are, by accuracy and macro-F1; and what one set has over another.
+"""Accuracy and macro-F1 of predicted labels, and the difference of two sets of predictions.
 
-A learner may be asked several times, after other draws of what it learns from. Each figure is then
-the mean over the draws, and its interval is of other test rows and of other draws.
+A learner may be trained several times, on different samples of its rows. Each value is then the
+mean over these draws, and its interval covers other test rows and other draws.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import Difference, bootstrap, paired_bootstrap
 from synthkit.stats.intervals import wilson
 from synthkit.stats.jackknife import jackknife
 
-Floats: TypeAlias = NDArray[np.float64]
 Positions: TypeAlias = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What was said of n rows, by each of d draws.
+    """Predicted labels of n rows by each of d draws, as codes 0..k-1.
 
     Parameters
     ----------
-    targets : (n,) positions of the right labels among k.
-    said : (d, n) positions of those that were given.
-    k : how many labels there are on either side.
+    targets : (n,) codes of the true labels.
+    predicted : (d, n) codes of the predicted labels.
+    k : number of labels on both sides together.
     """
 
     targets: Positions
-    said: Positions
+    predicted: Positions
     k: int
 
 
-def coded(right: Sequence[Hashable], *runs: Sequence[Sequence[Hashable]]) -> list[Predictions]:
-    """Labels as positions, so that several runs on the same rows can be compared.
+def encoded(targets: Sequence[Hashable], *runs: Sequence[Sequence[Hashable]]) -> list[Predictions]:
+    """Several sets of predictions for the same rows, with labels replaced by codes.
 
     Parameters
     ----------
-    right : (n,) labels.
-    runs : for each the labels that were given, (n,) by each draw.
+    targets : (n,) true labels.
+    runs : for each set the (d, n) labels predicted by each draw.
 
     Raises
     ------
@@ -55,44 +55,45 @@ def coded(right: Sequence[Hashable], *runs: Sequence[Sequence[Hashable]]) -> lis
 
     Examples
     --------
-    >>> (one,) = coded(["a", "b"], [["b", "b"]])
-    >>> one.targets.tolist(), one.said.tolist()
+    >>> (predictions,) = encoded(["a", "b"], [["b", "b"]])
+    >>> predictions.targets.tolist(), predictions.predicted.tolist()
     ([0, 1], [[1, 1]])
     """
-    if not right:
+    if not targets:
         raise UsageError("expected one row or more to test on; got none.")
-    known: dict[Hashable, int] = {}
-    targets = np.array([known.setdefault(label, len(known)) for label in right])
-    said = []
+    codes: dict[Hashable, int] = {}
+    target_codes = np.array([codes.setdefault(label, len(codes)) for label in targets])
+    predicted = []
     for run in runs:
         for labels in run:
-            if len(labels) != len(right):
-                raise UsageError(f"expected {len(right)} predicted labels; got {len(labels)}.")
-        said.append([[known.setdefault(label, len(known)) for label in labels] for labels in run])
-    return [Predictions(targets, np.array(one), len(known)) for one in said]
+            if len(labels) != len(targets):
+                raise UsageError(f"expected {len(targets)} predicted labels; got {len(labels)}.")
+        predicted.append([[codes.setdefault(label, len(codes)) for label in row] for row in run])
+    return [Predictions(target_codes, np.array(labels), len(codes)) for labels in predicted]
 
 
 def accuracy(
-    found: Predictions, *, name: str = "accuracy", how: str = "", level: float = 0.95
+    predictions: Predictions, *, name: str = "accuracy", how: str = "", level: float = 0.95
 ) -> Score:
     """The share of rows with the right label, 0..1, higher is better.
 
-    ``parts`` are the share of draws in which each row was right. The interval is Wilson's, joined
-    to Student's over the draws. With several of these it is Wilson's of so many rows as would vary
-    by chance as the parts do: n p (1 - p) / var, the effective sample size of surveys.
+    ``parts`` are the shares of draws in which each row was right. The interval is Wilson's,
+    combined with Student's over the draws. With several draws it is Wilson's for the effective
+    sample size of surveys, n p (1 - p) / var, with the variance of the parts.
 
     Examples
     --------
-    >>> print(accuracy(*coded("abab", ["abaa"])))
+    >>> print(accuracy(*encoded("abab", ["abaa"])))
     0.75 [0.301, 0.954]
     """
-    right = found.said == found.targets
+    right = predictions.predicted == predictions.targets
     parts = right.mean(axis=0)
-    value = float(parts.mean())
-    varied = float(parts.var())
-    size = len(parts) * (value * (1 - value) / varied if len(right) > 1 and varied > 0 else 1)
-    ends = wilson(value * size, size, level)
-    low, high = _joined(value, ends, right.mean(axis=1), level)
+    value, variance = float(parts.mean()), float(parts.var())
+    effective = float(len(parts))
+    if len(right) > 1 and variance > 0:
+        effective *= value * (1 - value) / variance
+    ends = wilson(value * effective, effective, level)
+    low, high = _with_draws(value, ends, right.mean(axis=1), level)
     return Score(
         name=name, value=value, low=max(0.0, low), high=min(1.0, high), n=len(parts), unit="0..1",
         better="higher", how=how, level=level, parts=tuple(parts.tolist()),
@@ -100,125 +101,137 @@ def accuracy(
 
 
 def macro_f1(
-    found: Predictions, *, name: str = "macro-F1", how: str = "", level: float = 0.95
+    predictions: Predictions, *, name: str = "macro-F1", how: str = "", level: float = 0.95
 ) -> Score:
     """The mean over labels of 2 TP / (2 TP + FP + FN), 0..1, higher is better.
 
-    It is over all labels that are right or predicted somewhere, as scikit-learn's ``f1_score`` with
-    ``average="macro"``. The interval is the bootstrap's over rows, a point where no row is wrong,
-    joined to Student's over the draws. ``parts`` are the jackknife's pseudo-values.
+    The mean is over all labels that are true or predicted somewhere, as in scikit-learn's
+    ``f1_score`` with ``average="macro"``. The interval is the bootstrap's over rows, which is a
+    point if no row is wrong, combined with Student's over the draws. ``parts`` are the jackknife's
+    pseudo-values.
 
     Examples
     --------
-    >>> macro_f1(*coded("abab", ["abaa"])).value
+    >>> macro_f1(*encoded("abab", ["abaa"])).value
     0.733...
     """
-    n = len(found.targets)
-    each = np.array([_f1(_confusion(found, said)) for said in found.said])
-    value = float(each.mean())
+    n = len(predictions.targets)
+    by_draw = np.array([_f1(_confusion(predictions, draw)) for draw in predictions.predicted])
+    value = float(by_draw.mean())
     ends = bootstrap(
-        lambda rows: f1_on(found, rows), n, method="percentile", vectorised=True, level=level
+        lambda rows: f1_on(predictions, rows),
+        n,
+        method="percentile",
+        vectorised=True,
+        level=level,
     )
-    low, high = _joined(value, ends, each, level)
+    low, high = _with_draws(value, ends, by_draw, level)
     parts = np.array([value])
     if n > 1:
-        without = np.mean([_without_each(found, said) for said in found.said], axis=0)
-        parts = n * value - (n - 1) * without
+        without = [_f1_without_each(predictions, draw) for draw in predictions.predicted]
+        parts = n * value - (n - 1) * np.mean(without, axis=0)
     return Score(
         name=name, value=value, low=max(0.0, low), high=min(1.0, high), n=n, unit="0..1",
         better="higher", how=how, level=level, parts=tuple(parts.tolist()),
     )  # fmt: skip
 
 
-def accuracy_on(found: Predictions, rows: Positions) -> Floats:
-    """(b,) the accuracy on (b, m) positions of rows, a mean over draws."""
-    parts: Floats = (found.said == found.targets).mean(axis=0)
+def accuracy_on(predictions: Predictions, rows: Positions) -> Floats:
+    """(b,) accuracy on (b, m) positions of rows, the mean over draws."""
+    parts: Floats = (predictions.predicted == predictions.targets).mean(axis=0)
     return np.asarray(parts[rows].mean(axis=1))
 
 
-def f1_on(found: Predictions, rows: Positions) -> Floats:
-    """(b,) macro-F1 on (b, m) positions of rows, a mean over draws."""
-    return np.asarray(np.mean([_f1(_confusion(found, said, rows)) for said in found.said], axis=0))
+def f1_on(predictions: Predictions, rows: Positions) -> Floats:
+    """(b,) macro-F1 on (b, m) positions of rows, the mean over draws."""
+    by_draw = [_f1(_confusion(predictions, draw, rows)) for draw in predictions.predicted]
+    return np.asarray(np.mean(by_draw, axis=0))
 
 
-def apart(
+def difference(
     first: Predictions,
     second: Predictions,
     on: Callable[[Predictions, Positions], Floats] = accuracy_on,
     *,
     level: float = 0.95,
 ) -> Difference:
-    """What the first has over the second on the same rows, by the paired bootstrap.
+    """The score of the first minus that of the second on the same rows, by the paired bootstrap.
 
-    Where both have several draws these are paired too, joined as in :func:`accuracy`.
+    If both have several draws, these are paired too, and combined as in :func:`accuracy`.
 
     Parameters
     ----------
-    first, second : as :func:`coded` gives them together.
+    first, second : encoded together by :func:`encoded`.
     on : :func:`accuracy_on` or :func:`f1_on`.
 
     Examples
     --------
-    >>> print(apart(*coded("abab", ["abab"], ["bbaa"])))
-    +0.5 [+0, +1], no significant difference on 4 rows
+    >>> gap = difference(*encoded("abab", ["abab"], ["bbaa"]))
+    >>> gap.value, gap.low, gap.high, gap.n
+    (0.5, 0.0, 1.0, 4)
     """
     n = len(first.targets)
-    found = paired_bootstrap(
-        lambda rows: on(first, rows), lambda rows: on(second, rows), n,
-        method="percentile", vectorised=True, level=level,
-    )  # fmt: skip
-    whole = np.arange(n)[None]
-    each = [
-        np.array([on(Predictions(one.targets, said[None], one.k), whole)[0] for said in one.said])
-        for one in (first, second)
+    gap = paired_bootstrap(
+        lambda rows: on(first, rows),
+        lambda rows: on(second, rows),
+        n,
+        method="percentile",
+        vectorised=True,
+        level=level,
+    )
+    every = np.arange(n)[None]
+    by_draw = [
+        np.array([on(Predictions(p.targets, draw[None], p.k), every)[0] for draw in p.predicted])
+        for p in (first, second)
     ]
-    low, high = _joined(found.value, (found.low, found.high), each[0] - each[1], level)
-    return Difference(value=found.value, low=max(-1.0, low), high=min(1.0, high), n=n, level=level)
+    low, high = _with_draws(gap.value, (gap.low, gap.high), by_draw[0] - by_draw[1], level)
+    return Difference(value=gap.value, low=max(-1.0, low), high=min(1.0, high), n=n, level=level)
 
 
-def _joined(
-    value: float, ends: tuple[float, float], each: Floats, level: float
+def _with_draws(
+    value: float, ends: tuple[float, float], by_draw: Floats, level: float
 ) -> tuple[float, float]:
-    """The interval of a mean over draws, of what rows and what draws leave open.
+    """The interval of a mean over draws, from its interval over rows and its values by draw.
 
-    Distances to the value are joined by squares, as those of a sum of two independent parts: G. Y.
+    The distances to the value are added as squares, as for a sum of two independent parts: G. Y.
     Zou and A. Donner (2008), Construction of confidence limits about effect measures, Statistics in
     Medicine 27, 1693-1702.
     """
-    g = len(each)
+    g = len(by_draw)
     half = 0.0
     if g > 1:
-        _, end = jackknife(value, (each.sum() - each) / (g - 1), level)
+        _, end = jackknife(value, (by_draw.sum() - by_draw) / (g - 1), level)
         half = 0.0 if end is None else end - value
     low, high = ends
     return value - math.hypot(value - low, half), value + math.hypot(high - value, half)
 
 
-def _confusion(found: Predictions, said: Positions, rows: Positions | None = None) -> Floats:
-    """(b, k, k) counts of right labels by those said, on (b, m) rows; (k, k) on all."""
-    codes, size = found.targets * found.k + said, found.k**2
+def _confusion(predictions: Predictions, draw: Positions, rows: Positions | None = None) -> Floats:
+    """(b, k, k) counts of true by predicted labels on (b, m) rows; (k, k) on all rows."""
+    k = predictions.k
+    cells, size = predictions.targets * k + draw, k**2
     if rows is None:
-        return np.bincount(codes, minlength=size).reshape(found.k, found.k).astype(np.float64)
-    lines = np.arange(len(rows))[:, None] * size
-    counts = np.bincount((codes[rows] + lines).ravel(), minlength=len(rows) * size)
-    return counts.reshape(-1, found.k, found.k).astype(np.float64)
+        return np.bincount(cells, minlength=size).reshape(k, k).astype(np.float64)
+    offsets = np.arange(len(rows))[:, None] * size
+    counts = np.bincount((cells[rows] + offsets).ravel(), minlength=len(rows) * size)
+    return counts.reshape(-1, k, k).astype(np.float64)
 
 
 def _f1(confusion: Floats) -> Floats:
     """Macro-F1 over the labels that occur on either side."""
-    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    both = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    each = 2 * hit / np.where(both > 0, both, 1)
-    return np.asarray(each.sum(axis=-1) / (both > 0).sum(axis=-1))
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    occurrences = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    by_label = 2 * hits / np.where(occurrences > 0, occurrences, 1)
+    return np.asarray(by_label.sum(axis=-1) / (occurrences > 0).sum(axis=-1))
 
 
-def _without_each(found: Predictions, said: Positions) -> Floats:
-    """(n,) macro-F1 without each row; rows alike in both labels share one value."""
-    codes, at = np.unique(found.targets * found.k + said, return_inverse=True)
-    confusion = _confusion(found, said)
-    values = np.empty(len(codes))
-    for place, code in enumerate(codes):
+def _f1_without_each(predictions: Predictions, draw: Positions) -> Floats:
+    """(n,) macro-F1 without each row; rows equal in both labels share one value."""
+    cells, at = np.unique(predictions.targets * predictions.k + draw, return_inverse=True)
+    confusion = _confusion(predictions, draw)
+    values = np.empty(len(cells))
+    for place, cell in enumerate(cells):
         left = confusion.copy()
-        left[divmod(int(code), found.k)] -= 1
+        left[divmod(int(cell), predictions.k)] -= 1
         values[place] = _f1(left)
     return np.asarray(values[at])

@@ -1,4 +1,4 @@
-"""How far embeddings of texts lie from each other."""
+"""Diversity of embeddings: APS, remote-clique, Chamfer and the Vendi score."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
+from synthkit.evaluate.scores import Floats, jackknifed
 from synthkit.stats.intervals import check_level
-from synthkit.stats.jackknife import jackknife, pseudo_values
+from synthkit.stats.jackknife import jackknife
 
-Floats = NDArray[np.float64]
 BLOCK = 512
-"""Rows whose likeness to all others is held at once."""
-TINY = float(np.finfo(np.float64).eps)
+"""Rows for which the similarities to all others are computed at once."""
+EPS = float(np.finfo(np.float64).eps)
 
 
 @metric("APS", kind="diversity", of="vectors", order=1, pairs="all")
@@ -33,16 +33,16 @@ def aps(
 ) -> Score:
     """APS: the mean cosine similarity of pairs of texts.
 
-    -1..1, lower is more diverse; 1 where all are alike.
+    -1..1, lower is more diverse; 1 if all vectors have one direction.
 
     Parameters
     ----------
-    vectors : (n, d) numbers, the embeddings; they are L2-normalised here.
+    vectors : (n, d) embeddings; they are L2-normalised here.
     labels : (n,) of the texts, for ``pairs`` other than ``"all"``.
-    pairs : ``"intra"`` takes those within a label, each pair alike, so that large labels weigh
-        more; ``"inter"`` those of two labels.
-    level : of the interval, the jackknife's over texts; there is none where a text left out leaves
-        no pair.
+    pairs : ``"intra"`` takes the pairs within a label, all with the same weight, so that large
+        labels weigh more; ``"inter"`` takes the pairs of two labels.
+    level : of the interval, the jackknife's over texts; there is none if a text left out leaves no
+        pair.
 
     Raises
     ------
@@ -66,12 +66,10 @@ def aps(
     >>> aps(vectors, labels=["a", "a", "b"], pairs="inter").value
     0.0
     """
-    value, without, n = _pairwise(vectors, labels, pairs)
-    low, high = _clipped(jackknife(value, without, level), -1.0, 1.0)
-    name = "APS" if pairs == "all" else f"{pairs}-label APS"
-    return Score(
-        name=name, value=value, low=low, high=high, n=n, unit="-1..1", better="lower",
-        how="cosine; interval: jackknife", level=level, parts=pseudo_values(value, without),
+    value, without, n = _mean_cosine(vectors, labels, pairs)
+    return jackknifed(
+        "APS" if pairs == "all" else f"{pairs}-label APS", value, without, n, unit="-1..1",
+        how="cosine", better="lower", least=-1.0, most=1.0, level=level,
     )  # fmt: skip
 
 
@@ -79,12 +77,13 @@ def aps(
 def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     """Remote-clique: the mean cosine distance of pairs of texts, 1 - APS.
 
-    0..2, higher is more diverse; 0 where all are alike. Pairs are of two different rows, where the
-    package ``diversity`` counts each with itself too, which gives (n - 1) / n of this.
+    0..2, higher is more diverse; 0 if all vectors have one direction. Pairs are of two different
+    rows. The package ``diversity`` counts each row with itself too, which gives (n - 1) / n of
+    this.
 
     Parameters
     ----------
-    vectors : (n, d) numbers, two rows or more; they are L2-normalised here.
+    vectors : (n, d) embeddings, two rows or more; they are L2-normalised here.
     level : of the interval, the jackknife's over texts; there is none for two.
 
     Raises
@@ -101,26 +100,23 @@ def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     >>> remote_clique([[1, 0], [1, 0], [0, 1]]).value
     0.666...
     """
-    likeness, likeness_without, n = _pairwise(vectors, None, "all")
-    value, without = 1 - likeness, 1 - likeness_without
-    low, high = _clipped(jackknife(value, without, level), 0.0, 2.0)
-    return Score(
-        name="remote-clique", value=value, low=low, high=high, n=n, unit="0..2", better="higher",
-        how="cosine distance; interval: jackknife", level=level,
-        parts=pseudo_values(value, without),
+    similarity, similarity_without, n = _mean_cosine(vectors, None, "all")
+    return jackknifed(
+        "remote-clique", 1 - similarity, 1 - similarity_without, n, unit="0..2",
+        how="cosine distance", most=2.0, level=level,
     )  # fmt: skip
 
 
 @metric("Chamfer", kind="diversity", of="vectors", order=1)
 def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
-    """Chamfer: the mean cosine distance of a text to its nearest other.
+    """Chamfer: the mean cosine distance of each text to its nearest neighbour.
 
-    0..2, higher is more diverse; 0 where each has a copy. It falls as texts get more.
+    0..2, higher is more diverse; 0 if each text has a copy. It falls with the number of texts.
 
     Parameters
     ----------
-    vectors : (n, d) numbers, two rows or more; they are L2-normalised here. Time is O(n^2 d), and
-        512 rows of similarities are held at a time.
+    vectors : (n, d) embeddings, two rows or more; they are L2-normalised here. Time is O(n^2 d);
+        the similarities of 512 rows are in memory at a time.
     level : of the interval, the jackknife's over texts; there is none for two.
 
     Raises
@@ -137,27 +133,25 @@ def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     >>> chamfer([[1, 0], [1, 0], [0, 1]]).value
     0.333...
     """
-    x = _unit(vectors, 2)
+    x = _unit_rows(vectors, 2)
     n = len(x)
-    nearest, far, next_far = np.empty(n, np.int64), np.empty(n), np.empty(n)
+    nearest, distance, next_distance = np.empty(n, np.int64), np.empty(n), np.empty(n)
     for start in range(0, n, BLOCK):
-        like = x[start : start + BLOCK] @ x.T
-        at = np.arange(len(like))
-        like[at, start + at] = -np.inf
-        rows = slice(start, start + len(like))
-        nearest[rows] = like.argmax(axis=1)
-        far[rows] = _distance(like[at, nearest[rows]])
-        like[at, nearest[rows]] = -np.inf
-        next_far[rows] = _distance(like.max(axis=1)) if n > 2 else 0.0
-    value = float(far.mean())
-    without = (far.sum() - far + np.bincount(nearest, next_far - far, minlength=n)) / (n - 1)
+        cosines = x[start : start + BLOCK] @ x.T
+        at = np.arange(len(cosines))
+        cosines[at, start + at] = -np.inf
+        rows = slice(start, start + len(cosines))
+        nearest[rows] = cosines.argmax(axis=1)
+        distance[rows] = _distance(cosines[at, nearest[rows]])
+        cosines[at, nearest[rows]] = -np.inf
+        next_distance[rows] = _distance(cosines.max(axis=1)) if n > 2 else 0.0
+    farther = np.bincount(nearest, next_distance - distance, minlength=n)
+    without = (distance.sum() - distance + farther) / (n - 1)
     if n == 2:
-        without = np.zeros(0)  # one row has no nearest other
-    low, high = _clipped(jackknife(value, without, level), 0.0, 2.0)
-    return Score(
-        name="Chamfer", value=value, low=low, high=high, n=n, unit="0..2", better="higher",
-        how="cosine distance; interval: jackknife", level=level,
-        parts=pseudo_values(value, without),
+        without = np.zeros(0)  # a single row has no nearest neighbour
+    return jackknifed(
+        "Chamfer", float(distance.mean()), without, n, unit="0..2", how="cosine distance",
+        most=2.0, level=level,
     )  # fmt: skip
 
 
@@ -165,18 +159,19 @@ def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
 def vendi(
     vectors: ArrayLike, *, q: float = 1.0, interval: bool = True, level: float = 0.95
 ) -> Score:
-    """The Vendi score: how many texts unlike each other have as much variety, by cosine similarity.
+    """The Vendi score: the effective number of different texts, by cosine similarity.
 
-    1..n, higher is more diverse: n where all are at right angles, 1 where all are alike.
+    1..n, higher is more diverse: n if all vectors are orthogonal, 1 if all have one direction.
 
     Parameters
     ----------
-    vectors : (n, d) numbers, one row or more; they are L2-normalised here.
-    q : order, 0 to infinity. The larger, the less rare kinds of text count; 0 counts dimensions,
-        1 is the exponential of the entropy, infinity looks at the largest eigenvalue alone.
-    interval : without it there is no need of eigenvectors, which take most of the time.
-    level : of the interval, which is there with more rows than numbers in each (n > d) and for q
-        above 0. Else the value is bound by n, and would grow with further texts.
+    vectors : (n, d) embeddings, one row or more; they are L2-normalised here.
+    q : order, 0 to infinity. The larger it is, the less rare kinds of text count: 0 counts
+        dimensions, 1 is the exponential of the entropy, infinity takes the largest eigenvalue
+        alone.
+    interval : without it no eigenvectors are needed, which take most of the time.
+    level : of the interval, which requires more rows than dimensions (n > d) and q above 0.
+        Otherwise n limits the value, and it would grow with further texts.
 
     Raises
     ------
@@ -185,10 +180,10 @@ def vendi(
 
     Notes
     -----
-    ``(sum l^q)^(1 / (1 - q))`` over the eigenvalues l of ``X X' / n``; they are those of
-    ``X' X / n``, which is taken where it is smaller. Eigenvalues that are rounding alone, below
-    ``max(n, d) * eps`` of the largest, are 0: with q below 1 they would count. The interval is the
-    infinitesimal jackknife's, of the logarithm of the value: a text moves ln value by
+    ``(sum l^q)^(1 / (1 - q))`` over the eigenvalues l of ``X X' / n``, which are those of
+    ``X' X / n``; the smaller matrix is used. Eigenvalues that are only rounding, below
+    ``max(n, d) * eps`` of the largest, are set to 0: with q below 1 they would count. The interval
+    is the infinitesimal jackknife's, of the logarithm of the value: a text changes ln value by
     ``q / (1 - q) * (sum l^(q - 1) (x u)^2 / sum l^q - 1)`` over eigenvectors u.
 
     References
@@ -204,38 +199,39 @@ def vendi(
     1.0
     """
     check_level(level)
-    x = _unit(vectors, 1)
+    x = _unit_rows(vectors, 1)
     n, d = x.shape
     if not q >= 0:
         raise UsageError(f"q must be 0 or more; got {q}.")
-    low = high = brought = None
+    low = high = parts = None
     if interval and n > d and q > 0:
         eigenvalues, directions = np.linalg.eigh(x.T @ x / n)
-        kept = _kept(eigenvalues, max(n, d))
-        eigenvalues, directions = eigenvalues[kept], directions[:, kept]
-        log = _log_order(eigenvalues, q)
+        positive = _positive(eigenvalues, max(n, d))
+        eigenvalues, directions = eigenvalues[positive], directions[:, positive]
+        log = _renyi_entropy(eigenvalues, q)
         blocks = (np.square(x[at : at + BLOCK] @ directions) for at in range(0, n, BLOCK))
-        moved = np.concatenate([_influence(eigenvalues, parts, q) for parts in blocks])
-        brought = math.exp(log) * (1 + moved)
-        ends = jackknife(log, log - moved / (n - 1), level)
+        influence = np.concatenate([_influence(eigenvalues, block, q) for block in blocks])
+        parts = math.exp(log) * (1 + influence)
+        ends = jackknife(log, log - influence / (n - 1), level)
         low, high = (
             None if end is None else min(float(n), max(1.0, math.exp(end))) for end in ends
         )
     else:
         eigenvalues = np.linalg.eigvalsh((x.T @ x if d < n else x @ x.T) / n)
-        log = _log_order(eigenvalues[_kept(eigenvalues, max(n, d))], q)
+        log = _renyi_entropy(eigenvalues[_positive(eigenvalues, max(n, d))], q)
     return Score(
         name="Vendi", value=math.exp(log), low=low, high=high, n=n, unit="1..n", better="higher",
-        how=f"cosine, q = {q:g}", level=level, parts=brought,
+        how=f"cosine, q = {q:g}", level=level, parts=parts,
     )  # fmt: skip
 
 
-def _kept(eigenvalues: Floats, size: int) -> NDArray[np.bool_]:
-    kept: NDArray[np.bool_] = eigenvalues > size * TINY * eigenvalues.max()
-    return kept
+def _positive(eigenvalues: Floats, size: int) -> NDArray[np.bool_]:
+    """Which eigenvalues are more than rounding."""
+    positive: NDArray[np.bool_] = eigenvalues > size * EPS * eigenvalues.max()
+    return positive
 
 
-def _log_order(eigenvalues: Floats, q: float) -> float:
+def _renyi_entropy(eigenvalues: Floats, q: float) -> float:
     """The Rényi entropy of order q of eigenvalues that add up to 1."""
     shares = eigenvalues / eigenvalues.sum()
     if q == 1:
@@ -247,25 +243,25 @@ def _log_order(eigenvalues: Floats, q: float) -> float:
     return max(0.0, (q * top + math.log(float(((shares / shares.max()) ** q).sum()))) / (1 - q))
 
 
-def _influence(eigenvalues: Floats, parts: Floats, q: float) -> Floats:
-    """(n,) how each row moves the entropy; ``parts`` are (n, k), squared, along each axis."""
+def _influence(eigenvalues: Floats, squares: Floats, q: float) -> Floats:
+    """(n,) the change of the entropy by each row; ``squares`` are its (n, k) squared components."""
     if q == 1:
         logs = np.log(eigenvalues)
-        return np.asarray(-(parts @ logs) + float(eigenvalues @ logs))
+        return np.asarray(-(squares @ logs) + float(eigenvalues @ logs))
     top = eigenvalues.max()
     if math.isinf(q):
-        return np.asarray(1 - parts[:, eigenvalues.argmax()] / top)
+        return np.asarray(1 - squares[:, eigenvalues.argmax()] / top)
     scaled = eigenvalues / top
-    return np.asarray(q / (1 - q) * (parts @ scaled ** (q - 1) / top / (scaled**q).sum() - 1))
+    return np.asarray(q / (1 - q) * (squares @ scaled ** (q - 1) / top / (scaled**q).sum() - 1))
 
 
-def _pairwise(
+def _mean_cosine(
     vectors: ArrayLike, labels: Sequence[Hashable] | None, pairs: str
 ) -> tuple[float, Floats, int]:
     """The mean cosine of pairs, the same without each row, and the number of rows."""
     if pairs not in ("all", "intra", "inter"):
         raise UsageError(f"pairs must be 'all', 'intra' or 'inter'; got {pairs!r}.")
-    x = _unit(vectors, 2)
+    x = _unit_rows(vectors, 2)
     n = len(x)
     if pairs == "all":
         labels = [0] * n
@@ -278,21 +274,21 @@ def _pairwise(
     np.add.at(sums, at, x)
     sizes = np.bincount(at)[at]
     if pairs == "inter":
-        own, others = np.einsum("ij,ij->i", x, sums.sum(axis=0) - sums[at]), n - sizes
+        by_row, partners = np.einsum("ij,ij->i", x, sums.sum(axis=0) - sums[at]), n - sizes
     else:
         squares = np.einsum("ij,ij->i", x, x)
-        own, others = np.einsum("ij,ij->i", x, sums[at]) - squares, sizes - 1
-    total, count = float(own.sum()), int(others.sum())
+        by_row, partners = np.einsum("ij,ij->i", x, sums[at]) - squares, sizes - 1
+    total, count = float(by_row.sum()), int(partners.sum())
     if not count:
         what = "has two rows" if pairs == "intra" else "differs from another"
         raise UsageError(f"no label {what}, so there is no pair to compare.")
-    left = count - 2 * others
-    without = (total - 2 * own) / np.where(left > 0, left, np.nan)
+    left = count - 2 * partners
+    without = (total - 2 * by_row) / np.where(left > 0, left, np.nan)
     return min(1.0, max(-1.0, total / count)), without, n
 
 
-def _unit(vectors: ArrayLike, least: int) -> Floats:
-    """(n, d) float64 with rows of length 1."""
+def _unit_rows(vectors: ArrayLike, least: int) -> Floats:
+    """(n, d) float64 with rows of length 1, ``least`` rows or more."""
     try:
         x = np.asarray(vectors, np.float64)
     except (TypeError, ValueError) as error:
@@ -312,16 +308,7 @@ def _unit(vectors: ArrayLike, least: int) -> Floats:
 
 
 def _distance(cosine: Floats) -> Floats:
-    """1 - cosine; 0 for what differs by rounding alone."""
-    far: Floats = 1 - cosine
-    far[far < 8 * TINY] = 0.0
-    return far
-
-
-def _clipped(
-    ends: tuple[float, float] | tuple[None, None], least: float, most: float
-) -> tuple[float | None, float | None]:
-    low, high = ends
-    if low is None or high is None:
-        return None, None
-    return max(least, low), min(most, high)
+    """1 - cosine; 0 if it is only rounding."""
+    distance: Floats = 1 - cosine
+    distance[distance < 8 * EPS] = 0.0
+    return distance

@@ -1,7 +1,6 @@
-"""What a learner learns from: rows with labels and weights, drawn by seed; and the light learner.
+"""Learners, the rows they learn from, and the light classifier of embeddings.
 
-A learner is any function of texts, labels and weights that gives back a function from texts to
-labels.
+A learner is any function of texts, labels and weights that returns a function from texts to labels.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from synthkit.stats import classifier
 Predict: TypeAlias = Callable[[Sequence[str]], Sequence[Any]]
 """Texts -> a label for each."""
 Learner: TypeAlias = Callable[[Sequence[str], Sequence[Any], Sequence[float] | None], Predict]
-"""Texts, their labels, and their weights (``None``: 1 each) -> what was learned."""
+"""Texts, their labels, and their weights (``None``: 1 each) -> a trained classifier."""
 Positions: TypeAlias = NDArray[np.intp]
 
 
 def light(embed: classifier.Embed, *, C: float = 1.0) -> Learner:
     """A learner that fits logistic regression on embeddings, in a second or less.
 
-    Each text is embedded once, and its vector held as long as the learner.
+    Each text is embedded once; its vector stays in memory as long as the learner does.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ def light(embed: classifier.Embed, *, C: float = 1.0) -> Learner:
     Raises
     ------
     MissingExtra
-        When it learns, if scikit-learn is not installed.
+        When it is trained, if scikit-learn is not installed.
 
     Examples
     --------
@@ -46,34 +45,34 @@ def light(embed: classifier.Embed, *, C: float = 1.0) -> Learner:
     >>> predict(["a good day", "too bad"])
     ['+', '-']
     """
-    held: dict[str, Any] = {}
+    vectors: dict[str, Any] = {}
 
-    def remembered(texts: Sequence[str]) -> NDArray[np.float64]:
-        new = [text for text in dict.fromkeys(texts) if text not in held]
+    def cached(texts: Sequence[str]) -> NDArray[np.float64]:
+        new = [text for text in dict.fromkeys(texts) if text not in vectors]
         if new:
-            held.update(zip(new, classifier.embedded(new, embed), strict=True))
-        return np.array([held[text] for text in texts])
+            vectors.update(zip(new, classifier.embedded(new, embed), strict=True))
+        return np.array([vectors[text] for text in texts])
 
     def learn(
         texts: Sequence[str], labels: Sequence[Any], weights: Sequence[float] | None
     ) -> Predict:
-        return classifier.fit(texts, labels, embed=remembered, C=C, weights=weights).predict
+        return classifier.fit(texts, labels, embed=cached, C=C, weights=weights).predict
 
-    learn.__name__ = f"light student, C = {C:g}"
+    learn.__name__ = f"light classifier, C = {C:g}"
     return learn
 
 
-def called(learner: Learner) -> str:
-    """What a learner is called, in the ``how`` of a score."""
+def learner_name(learner: Learner) -> str:
+    """The name of a learner, for the ``how`` of a score."""
     return str(getattr(learner, "__name__", type(learner).__name__))
 
 
 def held_out(
     table: Any, share: float = 0.5, label: str = "label", *, column: str = "text", seed: int = 0
 ) -> tuple[Any, Any]:
-    """A table in two, to learn from and to test on: each label in its share, by seed.
+    """A table in two parts, to train and to test, each with the same shares of labels.
 
-    Rows of one text stay on one side, since a text that was learned tests nothing.
+    Rows with equal texts are in one part, since a text seen in training tests nothing.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def held_out(
     TableError
         If a column is not there.
     UsageError
-        If the share is not between 0 and 1, or leaves one side empty.
+        If the share is not between 0 and 1, or leaves one part empty.
 
     Examples
     --------
@@ -102,22 +101,23 @@ def held_out(
     if not 0 < share < 1:
         raise UsageError(f"share must be between 0 and 1; got {share}.")
     texts, labels = tables.column(table, column), tables.column(table, label)
-    firsts: dict[Any, Any] = {}
-    for text, given in zip(texts, labels, strict=True):
-        firsts.setdefault(text, given)
-    n = round(share * len(firsts))
-    if not 0 < n < len(firsts):
-        raise UsageError(f"share={share} of {len(firsts)} distinct texts leaves one side empty.")
-    distinct = list(firsts)
-    chosen = {distinct[at] for at in drawn(list(firsts.values()), n, np.random.default_rng(seed))}
-    train = [at for at, text in enumerate(texts) if text not in chosen]
-    test = [at for at, text in enumerate(texts) if text in chosen]
+    label_of: dict[Any, Any] = {}
+    for text, first_label in zip(texts, labels, strict=True):
+        label_of.setdefault(text, first_label)
+    n = round(share * len(label_of))
+    if not 0 < n < len(label_of):
+        raise UsageError(f"share={share} of {len(label_of)} distinct texts leaves one side empty.")
+    distinct = list(label_of)
+    sample = stratified_sample(list(label_of.values()), n, np.random.default_rng(seed))
+    test_texts = {distinct[at] for at in sample}
+    train = [at for at, text in enumerate(texts) if text not in test_texts]
+    test = [at for at, text in enumerate(texts) if text in test_texts]
     return tables.take(table, train), tables.take(table, test)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Rows to learn from or to test on; without ``weights`` each counts 1."""
+class LabelledRows:
+    """Rows to train or to test on; without ``weights`` each has weight 1."""
 
     name: str
     texts: list[str]
@@ -127,21 +127,23 @@ class Rows:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def at(self, some: Sequence[int] | Positions) -> Rows:
-        """Some of the rows."""
-        weights = None if self.weights is None else [self.weights[at] for at in some]
-        texts, labels = ([cells[at] for at in some] for cells in (self.texts, self.labels))
-        return Rows(self.name, texts, labels, weights)
+    def at(self, positions: Sequence[int] | Positions) -> LabelledRows:
+        """The rows at some positions."""
+        weights = None if self.weights is None else [self.weights[at] for at in positions]
+        texts, labels = ([cells[at] for at in positions] for cells in (self.texts, self.labels))
+        return LabelledRows(self.name, texts, labels, weights)
 
-    def __add__(self, other: Rows) -> Rows:
+    def __add__(self, other: LabelledRows) -> LabelledRows:
         weights = None
         if self.weights is not None or other.weights is not None:
-            weights = [one for rows in (self, other) for one in rows.weights or [1.0] * len(rows)]
+            weights = [w for rows in (self, other) for w in rows.weights or [1.0] * len(rows)]
         texts, labels = self.texts + other.texts, self.labels + other.labels
-        return Rows(f"{self.name} + {other.name}", texts, labels, weights)
+        return LabelledRows(f"{self.name} + {other.name}", texts, labels, weights)
 
 
-def labelled(table: Any, label: str, *, column: str, name: str, weight: str | None = None) -> Rows:
+def labelled_rows(
+    table: Any, label: str, *, column: str, name: str, weight: str | None = None
+) -> LabelledRows:
     """The rows of a table that have a text, a label, and a weight above 0.
 
     Parameters
@@ -154,35 +156,37 @@ def labelled(table: Any, label: str, *, column: str, name: str, weight: str | No
     TableError
         If a column is not there, or no row is left.
     UsageError
-        If a text is no text, or a weight is not 0 or more.
+        If a cell is not a text, or a weight is not 0 or more.
     """
     texts, labels = tables.column(table, column), tables.column(table, label)
     weights = [1.0] * len(texts) if weight is None else tables.column(table, weight)
-    kept = []
-    for at, (text, given, heavy) in enumerate(zip(texts, labels, weights, strict=True)):
-        if text is None or given is None:
+    complete = []
+    for at, (text, row_label, row_weight) in enumerate(zip(texts, labels, weights, strict=True)):
+        if text is None or row_label is None:
             continue
-        if not isinstance(text, str) or not isinstance(given, Hashable):
+        if not isinstance(text, str) or not isinstance(row_label, Hashable):
             raise UsageError(
-                f"{name} row {at}: expected a text and a label; got {text!r} and {given!r}."
+                f"{name} row {at}: expected a text and a label; got {text!r} and {row_label!r}."
             )
-        if not isinstance(heavy, int | float) or not 0 <= heavy < math.inf:
-            raise UsageError(f"{name} row {at}: expected a weight of 0 or more; got {heavy!r}.")
-        if heavy:
-            kept.append(at)
-    if not kept:
+        if not isinstance(row_weight, int | float) or not 0 <= row_weight < math.inf:
+            raise UsageError(
+                f"{name} row {at}: expected a weight of 0 or more; got {row_weight!r}."
+            )
+        if row_weight:
+            complete.append(at)
+    if not complete:
         raise TableError(
             f"the {name} table has no row with a text in {column!r} and a label in {label!r}."
         )
-    return Rows(name, texts, labels, None if weight is None else weights).at(kept)
+    return LabelledRows(name, texts, labels, None if weight is None else weights).at(complete)
 
 
-def drawn(labels: Sequence[Hashable], n: int, rng: np.random.Generator) -> Positions:
-    """Positions of n rows, in order: each with equal chance, each label within 1 of its share.
+def stratified_sample(labels: Sequence[Hashable], n: int, rng: np.random.Generator) -> Positions:
+    """Positions of n rows, in order: each equally likely, each label within 1 of its share.
 
     It is a systematic sample: every (N / n)-th of the N rows, shuffled and then sorted by label.
 
-    >>> drawn("aaaabb", 3, np.random.default_rng(0)).tolist()
+    >>> stratified_sample("aaaabb", 3, np.random.default_rng(0)).tolist()
     [1, 2, 4]
     """
     numbers: dict[Hashable, int] = {}
@@ -193,23 +197,23 @@ def drawn(labels: Sequence[Hashable], n: int, rng: np.random.Generator) -> Posit
     return np.sort(order[np.minimum(steps.astype(np.intp), len(codes) - 1)])
 
 
-def answers(
-    rows: Rows,
-    asked: Sequence[str],
+def predictions_by_draw(
+    rows: LabelledRows,
+    texts: Sequence[str],
     learner: Learner,
     *,
     n: int,
     draws: int,
     seed: int,
-    beside: Rows | None = None,
+    beside: LabelledRows | None = None,
 ) -> list[Sequence[Any]]:
-    """What is said of the texts asked, after learning from each draw of n rows.
+    """The labels predicted for texts after training on each of several samples of n rows.
 
     Parameters
     ----------
-    n, draws, seed : if there are n rows alone, they are taken once, in their order. A table of the
-        same labels gives the same draws.
-    beside : rows that are learned from with each draw.
+    n, draws, seed : if there are exactly n rows, they are used once, in their order. Two tables
+        with equal labels give the same samples.
+    beside : rows to add to each sample.
 
     Raises
     ------
@@ -221,18 +225,20 @@ def answers(
             f"expected 1 to {len(rows)} of the {rows.name} rows, and 1 draw or more; got {n} and "
             f"{draws}."
         )
-    said = []
+    predicted = []
     for draw in range(draws if n < len(rows) else 1):
-        some = rows
+        sample = rows
         if n < len(rows):
-            some = rows.at(drawn(rows.labels, n, np.random.default_rng([seed, draw])))
-        said.append(_taught(some if beside is None else some + beside, learner)(asked))
-    return said
+            rng = np.random.default_rng([seed, draw])
+            sample = rows.at(stratified_sample(rows.labels, n, rng))
+        train = sample if beside is None else sample + beside
+        predicted.append(_trained(train, learner)(texts))
+    return predicted
 
 
-def _taught(rows: Rows, learner: Learner) -> Predict:
-    """What was learned of the rows; of one label alone there is nothing else to say."""
-    only, *others = dict.fromkeys(rows.labels)
+def _trained(rows: LabelledRows, learner: Learner) -> Predict:
+    """The classifier trained on the rows; if they have one label, it always predicts that."""
+    first, *others = dict.fromkeys(rows.labels)
     if not others:
-        return lambda texts: [only] * len(texts)
+        return lambda texts: [first] * len(texts)
     return learner(rows.texts, rows.labels, rows.weights)

@@ -1,7 +1,7 @@
-"""How diverse texts are in their words.
+"""Diversity of words: vocabulary, distinct-n, entropy of n-grams, compression ratio and MTLD.
 
-Tokens are :func:`synthkit.stats.rouge.tokens`: words and numbers, casefolded. Nearly all of these values
-move with the number and length of texts, so compare tables of one size.
+Tokens are :func:`synthkit.stats.rouge.tokens`: words and numbers, case-folded. Nearly all of these
+values depend on the number and length of texts, so compare tables of one size.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.evaluate.metrics.ngrams import Counts, checked, coded, counted
+from synthkit.evaluate.metrics.ngrams import NgramCounts, count_ngrams, text_list, token_codes
 from synthkit.evaluate.registry import metric
-from synthkit.stats.jackknife import jackknife, pseudo_values
+from synthkit.evaluate.scores import Floats, jackknifed
+from synthkit.stats.jackknife import jackknife
 
-Floats = NDArray[np.float64]
 PARTS = 20
-"""Into which texts are dealt where leaving out each text would take too long."""
+"""Parts of the texts for the jackknife, where leaving out each text would take too long."""
 
 
 @metric("vocabulary", kind="diversity")
 def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.95) -> Score:
-    """How many distinct tokens ``n`` of the texts have.
+    """The number of distinct tokens in ``n`` of the texts.
 
-    In tokens, from 0 up, higher is more diverse.
+    In tokens, 0 or more, higher is more diverse.
 
     Parameters
     ----------
     texts : (N,) one or more.
-    n : with fewer than N, what n of the texts drawn without replacement have on average: so tables
-        of different sizes are compared at the size of the smaller. All texts, if not given.
+    n : number of texts; below N the value is the mean over all choices of n texts, so that tables
+        of different sizes can be compared at the size of the smaller one. N if not given.
     level : of the interval, the jackknife's over texts; there is none for one text.
 
     Raises
     ------
     UsageError
-        If there is no text, something is none, or n is not from 1 to N.
+        If there is no text, an element is not a text, or n is not from 1 to N.
 
     Notes
     -----
-    ``sum_t 1 - C(N - N_t, n) / C(N, n)`` over tokens t, each in N_t texts: exact, without a draw.
+    ``sum_t 1 - C(N - N_t, n) / C(N, n)`` over tokens t, each in N_t texts: exact, without sampling.
 
     References
     ----------
@@ -58,44 +58,46 @@ def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.9
     >>> vocabulary(["cold soup", "warm soup", "Soup"], n=2).value
     2.333...
     """
-    held = _some(texts)
-    rows = len(held)
+    listed = _nonempty(texts)
+    rows = len(listed)
     size = rows if n is None else n
     if not 1 <= size <= rows:
         raise UsageError(f"n must be from 1 to the {rows} texts; got {n}.")
-    counts = counted(held, 1)
-    value = float(_present(counts.texts, rows, size).sum())
+    counts = count_ngrams(listed, 1)
+    value = float(_presence(counts.texts, rows, size).sum())
     without = np.zeros(0)
     if rows > 1:
-        # of each token: what it adds to N - 1 texts if a text that lacks it is left out, or has it
-        size_left = min(size, rows - 1)
-        lacking = _present(counts.texts, rows - 1, size_left)
-        having = _present(counts.texts - 1, rows - 1, size_left)
-        without = lacking.sum() - counts.added((lacking - having)[counts.gram], rows)
-    return _score("vocabulary", value, rows, "tokens", f"words of {size} texts", level, without)
+        # what each token adds to N - 1 texts if a text without it is left out, or a text with it
+        smaller = min(size, rows - 1)
+        lacking = _presence(counts.texts, rows - 1, smaller)
+        having = _presence(counts.texts - 1, rows - 1, smaller)
+        without = lacking.sum() - counts.sum_by_text((lacking - having)[counts.gram], rows)
+    return jackknifed(
+        "vocabulary", value, without, rows, unit="tokens", how=f"words of {size} texts", level=level
+    )
 
 
 @metric("distinct-1", kind="diversity", n=1)
 @metric("distinct-2", kind="diversity", n=2)
 def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Score:
-    """Distinct-n: how many of the n-grams of tokens are different ones.
+    """Distinct-n: the share of distinct n-grams among all n-grams of tokens.
 
-    Above 0, at most 1, higher is more diverse. It falls as texts get more or longer.
+    Above 0, at most 1, higher is more diverse. It falls with the number and length of texts.
 
     Parameters
     ----------
-    texts : (N,) one or more. No n-gram reaches over the end of a text.
+    texts : (N,) one or more. No n-gram crosses the end of a text.
     n : tokens in an n-gram.
     level : of the interval, the jackknife's over texts; there is none for one text.
 
     Raises
     ------
     UsageError
-        If no text has n tokens, something is no text, or n is below 1.
+        If no text has n tokens, an element is not a text, or n is below 1.
 
     Notes
     -----
-    Over the number of n-grams, where the paper divides by that of words.
+    The denominator is the number of n-grams; in the paper it is the number of words.
 
     References
     ----------
@@ -107,37 +109,37 @@ def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Scor
     >>> distinct_n(["the soup was cold", "the soup was warm"]).value
     0.666...
     """
-    held, counts = _grams(texts, n)
-    rows, total = len(held), int(counts.count.sum())
-    own = counts.added(counts.texts[counts.gram] == 1, rows)
-    different = len(counts.totals)
-    without = _ratio(different - own, total - counts.added(counts.count, rows))
-    return _score(
-        f"distinct-{n}", different / total, rows, "0..1", "words", level, without, most=1.0
-    )
+    rows, counts = _grams(texts, n)
+    total, distinct = int(counts.count.sum()), len(counts.totals)
+    unique = counts.sum_by_text(counts.texts[counts.gram] == 1, rows)
+    without = _ratio(distinct - unique, total - counts.sum_by_text(counts.count, rows))
+    return jackknifed(
+        f"distinct-{n}", distinct / total, without, rows, unit="0..1", how="words", most=1.0,
+        level=level,
+    )  # fmt: skip
 
 
 @metric("n-gram entropy", kind="diversity")
 def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Score:
     """The entropy of the n-grams of tokens.
 
-    In nats, 0..ln V, higher is more diverse; ln V where each of V n-grams is as frequent. Of few
-    texts it is too low.
+    In nats, 0..ln V for V distinct n-grams, higher is more diverse; ln V if all are equally
+    frequent. The estimate from few texts is too low.
 
     Parameters
     ----------
-    texts : (N,) one or more. No n-gram reaches over the end of a text.
+    texts : (N,) one or more. No n-gram crosses the end of a text.
     n : tokens in an n-gram.
     level : of the interval, the jackknife's over texts; there is none for one text.
 
     Raises
     ------
     UsageError
-        If no text has n tokens, something is no text, or n is below 1.
+        If no text has n tokens, an element is not a text, or n is below 1.
 
     Notes
     -----
-    ``-sum p ln p`` with p the share of an n-gram among all.
+    ``-sum p ln p``, where p is the share of an n-gram among all.
 
     References
     ----------
@@ -149,38 +151,40 @@ def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> S
     >>> ngram_entropy(["cold soup", "warm soup"], 2).value, math.log(2)
     (0.693..., 0.693...)
     """
-    held, counts = _grams(texts, n)
-    rows, totals, total = len(held), counts.totals, int(counts.count.sum())
+    rows, counts = _grams(texts, n)
+    totals, total = counts.totals, int(counts.count.sum())
     logs = _x_log_x(totals)
     left = totals[counts.gram] - counts.count
-    logs_left = logs.sum() + counts.added(_x_log_x(left) - logs[counts.gram], rows)
-    total_left = total - counts.added(counts.count, rows)
+    logs_left = logs.sum() + counts.sum_by_text(_x_log_x(left) - logs[counts.gram], rows)
+    total_left = total - counts.sum_by_text(counts.count, rows)
     without = np.log(np.where(total_left > 0, total_left, np.nan)) - _ratio(logs_left, total_left)
     value = max(0.0, math.log(total) - float(logs.sum()) / total)
-    return _score(f"{n}-gram entropy", value, rows, "nats", "words", level, without)
+    return jackknifed(
+        f"{n}-gram entropy", value, without, rows, unit="nats", how="words", level=level
+    )
 
 
 @metric("compression ratio", kind="diversity")
 def compression_ratio(texts: Iterable[str], *, level: float = 0.95) -> Score:
-    """How much smaller gzip makes the texts.
+    """The size of the texts over their size once gzip has compressed them.
 
-    Above 0, lower is more diverse: 1 where nothing repeats; a little below for a few short texts.
+    Above 0, lower is more diverse: 1 if nothing repeats; slightly below 1 for a few short texts.
 
     Parameters
     ----------
     texts : (N,) one or more.
-    level : of the interval, the jackknife's over 20 parts into which texts are dealt by turns.
+    level : of the interval, the jackknife's over 20 parts, to which texts are assigned in turn.
 
     Raises
     ------
     UsageError
-        If no text has a character, or something is no text.
+        If no text has a character, or an element is not a text.
 
     Notes
     -----
     Bytes over bytes of gzip at level 9, of the texts in UTF-8 joined by line ends, in their order.
-    gzip looks 32 KiB back, so a text that comes again later than that is not noticed. The
-    compression depends on the build of zlib, by about a percent.
+    gzip looks back 32 KiB, so it does not notice a text that is repeated later than that. The value
+    depends on the build of zlib, by about a percent.
 
     References
     ----------
@@ -197,25 +201,25 @@ def compression_ratio(texts: Iterable[str], *, level: float = 0.95) -> Score:
         whole = "\n".join(part).encode(errors="surrogatepass")
         return len(whole) / len(gzip.compress(whole, 9, mtime=0))
 
-    held = _some(texts)
-    if not any(held):
+    listed = _nonempty(texts)
+    if not any(listed):
         raise UsageError("all texts are empty: there is nothing to compress.")
-    without = [ratio(part) for part in _parts(held)]
-    return _score(
-        "compression ratio", ratio(held), len(held), "bytes per byte", "gzip 9, line ends between",
-        level, np.array(without), better="lower",
+    without = np.array([ratio(rest) for rest in _without_parts(listed)])
+    return jackknifed(
+        "compression ratio", ratio(listed), without, len(listed), unit="bytes per byte",
+        how="gzip 9, line ends between", better="lower", level=level,
     )  # fmt: skip
 
 
 @metric("MTLD", kind="diversity")
 def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) -> Score:
-    """MTLD: how many tokens on end it takes until so many repeat.
+    """MTLD: the mean number of tokens in a row until too many of them repeat.
 
-    In tokens, above 1, higher is more diverse; it hardly depends on the length.
+    In tokens, above 1, higher is more diverse; it hardly depends on the length of the texts.
 
     Parameters
     ----------
-    texts : (N,) one or more, read on end in their order, as one text.
+    texts : (N,) one or more, read one after the other as one text.
     threshold : share of distinct tokens at which a stretch ends, above 0, below 1.
     level : of the interval, Student's of the mean length of the whole stretches read forwards;
         there is none for fewer than two.
@@ -223,14 +227,14 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     Raises
     ------
     UsageError
-        If no token comes twice (no stretch ends), something is no text, or the threshold is out of
-        its range.
+        If no token occurs twice (no stretch ends), an element is not a text, or the threshold is
+        out of its range.
 
     Notes
     -----
     Tokens over stretches, the mean of reading forwards and backwards. A stretch ends with the token
-    that brings its share of distinct tokens to the threshold or below; a last one that does not get
-    there counts as ``(1 - share) / (1 - threshold)``.
+    that brings its share of distinct tokens to the threshold or below; a last stretch that does not
+    end counts as ``(1 - share) / (1 - threshold)``.
 
     References
     ----------
@@ -244,54 +248,58 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     """
     if not 0 < threshold < 1:
         raise UsageError(f"threshold must be between 0 and 1; got {threshold}.")
-    held = _some(texts)
-    flat = coded(held)[0].tolist()
-    (whole, rest), (back, back_rest) = (_stretches(way, threshold) for way in (flat, flat[::-1]))
-    if not (whole or rest):
+    listed = _nonempty(texts)
+    codes = token_codes(listed)[0].tolist()
+    (forwards, rest), (backwards, back_rest) = (
+        _stretches(direction, threshold) for direction in (codes, codes[::-1])
+    )
+    if not (forwards or rest):
         raise UsageError("no token comes twice, so MTLD has no value; it takes more text.")
-    value = sum(len(flat) / some for some in (len(whole) + rest, len(back) + back_rest)) / 2
-    lengths = np.array(whole, np.float64)
-    low, high = jackknife(value, (lengths.sum() - lengths) / max(1, len(whole) - 1), level)
+    stretches = (len(forwards) + rest, len(backwards) + back_rest)
+    value = sum(len(codes) / n for n in stretches) / 2
+    lengths = np.array(forwards, np.float64)
+    low, high = jackknife(value, (lengths.sum() - lengths) / max(1, len(forwards) - 1), level)
     return Score(
         name="MTLD", value=value, low=None if low is None else max(0.0, low), high=high,
-        n=len(held), unit="tokens", better="higher",
+        n=len(listed), unit="tokens", better="higher",
         how=f"words, threshold {threshold:g}, texts in their order; interval: of stretches",
         level=level,
     )  # fmt: skip
 
 
-def _stretches(flat: Sequence[int], threshold: float) -> tuple[list[int], float]:
-    """The lengths of whole stretches, and how much of one the rest is."""
-    whole: list[int] = []
+def _stretches(codes: Sequence[int], threshold: float) -> tuple[list[int], float]:
+    """The lengths of the whole stretches, and the last stretch as a fraction of a whole one."""
+    lengths: list[int] = []
     length = 0
     seen: set[int] = set()
-    for token in flat:
-        seen.add(token)
+    for code in codes:
+        seen.add(code)
         length += 1
         if len(seen) <= threshold * length:
-            whole.append(length)
+            lengths.append(length)
             length = 0
             seen.clear()
-    return whole, (1 - len(seen) / length) / (1 - threshold) if length else 0.0
+    return lengths, (1 - len(seen) / length) / (1 - threshold) if length else 0.0
 
 
-def _some(texts: Iterable[str]) -> list[str]:
-    held = checked(texts)
-    if not held:
+def _nonempty(texts: Iterable[str]) -> list[str]:
+    listed = text_list(texts)
+    if not listed:
         raise UsageError("expected one text or more; got none.")
-    return held
+    return listed
 
 
-def _grams(texts: Iterable[str], n: int) -> tuple[list[str], Counts]:
-    held = checked(texts)
-    counts = counted(held, n)
+def _grams(texts: Iterable[str], n: int) -> tuple[int, NgramCounts]:
+    """The number of texts, and the counts of their n-grams, of which there is at least one."""
+    listed = text_list(texts)
+    counts = count_ngrams(listed, n)
     if not len(counts.gram):
-        raise UsageError(f"none of {len(held)} texts has {n} tokens; take a smaller n.")
-    return held, counts
+        raise UsageError(f"none of {len(listed)} texts has {n} tokens; take a smaller n.")
+    return len(listed), counts
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts without each of 20 parts; or nothing where a part would be all."""
+def _without_parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts without each of 20 parts, unless nothing would be left."""
     parts = min(PARTS, len(texts))
     for part in range(parts) if parts > 1 else ():
         rest = [text for row, text in enumerate(texts) if row % parts != part]
@@ -299,41 +307,29 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
             yield rest
 
 
-def _present(texts: NDArray[np.int64], rows: int, size: int) -> Floats:
-    """The chance that one of ``size`` of ``rows`` texts is one of so many, for each number."""
-    known, at = np.unique(texts, return_inverse=True)
+def _presence(texts: NDArray[np.int64], rows: int, size: int) -> Floats:
+    """(V,) the probability that a sample of ``size`` of ``rows`` texts has a token.
+
+    ``texts`` are the (V,) numbers of texts with each token.
+    """
+    distinct, at = np.unique(texts, return_inverse=True)
     log = math.lgamma
 
-    def absent(some: int) -> float:
-        rest = rows - some
+    def absence(having: int) -> float:
+        rest = rows - having
         if rest < size:
             return 0.0
         return math.exp(log(rest + 1) - log(rest - size + 1) - log(rows + 1) + log(rows - size + 1))
 
-    found: Floats = np.array([1 - absent(some) if some else 0.0 for some in known.tolist()])
-    return found[at]
+    present: Floats = np.array([1 - absence(n) if n else 0.0 for n in distinct.tolist()])
+    return present[at]
 
 
-def _ratio(some: Floats, total: Floats) -> Floats:
-    """NaN where the total is 0: nothing is left without that text, and there is no interval."""
-    found: Floats = some / np.where(total > 0, total, np.nan)
-    return found
+def _ratio(part: Floats, total: Floats) -> Floats:
+    """NaN where the total is 0: nothing is left without that text, so there is no interval."""
+    ratio: Floats = part / np.where(total > 0, total, np.nan)
+    return ratio
 
 
 def _x_log_x(counts: NDArray[np.int64]) -> Floats:
     return np.asarray(counts * np.log(np.maximum(counts, 1)), np.float64)
-
-
-def _score(
-    name: str, value: float, n: int, unit: str, how: str, level: float, without: Floats, *,
-    better: str = "higher", most: float = math.inf,
-) -> Score:  # fmt: skip
-    low, high = jackknife(value, without, level)
-    if low is not None and high is not None:
-        low, high = max(0.0, low), min(most, high)
-    return Score(
-        name=name, value=value, low=low, high=high, n=n, unit=unit,
-        better="lower" if better == "lower" else "higher",
-        how=f"{how}; interval: jackknife", level=level,
-        parts=pseudo_values(value, without) if len(without) == n else None,
-    )  # fmt: skip

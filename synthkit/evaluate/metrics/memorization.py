@@ -1,4 +1,4 @@
-"""Memorisation: how much of a table stands, word for word, in a train or a test set."""
+"""Memorisation: how much of a table occurs, word for word, in a train or a test set."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.registry import metric
-from synthkit.stats.bootstrap import bootstrap
-from synthkit.stats.intervals import wilson
+from synthkit.evaluate.scores import mean, proportion
 from synthkit.stats.rouge import tokens
 
 Codes: TypeAlias = NDArray[np.int64]
 BLOCK = 1024
-"""Rows whose cosines to the other set are held at once."""
+"""Rows whose cosines to the other set are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memorised:
-    """What a table has in common with another.
+    """Scores of what a table has in common with another, and the table with columns for each row.
 
     ``scores`` has ``"copies"``, ``"longest run"``, ``"n-gram overlap"`` and, with an embedder,
-    ``"nearest cosine"``. ``table`` is the table with columns ``copied``, ``longest_run``,
-    ``overlap`` (missing for a text of fewer than n tokens) and ``nearest_cosine``.
+    ``"nearest cosine"``. ``table`` has the columns ``copied``, ``longest_run``, ``overlap``
+    (missing for a text of fewer than n tokens) and ``nearest_cosine``.
     """
 
     scores: dict[str, Score]
@@ -44,9 +43,12 @@ class Memorised:
 def _copies(inputs: EvalInputs, *, other: str) -> Iterator[tuple[Score, Sequence[str]]]:
     """Memorisation of the real rows, or of a test set."""
     found = memorised(
-        inputs.table, inputs.against if other == "real rows" else inputs.test,
-        column=inputs.column, level=inputs.level, seed=inputs.seed,
-    )  # fmt: skip
+        inputs.table,
+        inputs.against if other == "real rows" else inputs.test,
+        column=inputs.column,
+        level=inputs.level,
+        seed=inputs.seed,
+    )
     for score in found.scores.values():
         yield replace(score, name=f"{score.name}, {other}"), inputs.rows.ids
 
@@ -63,32 +65,34 @@ def memorised(
     level: float = 0.95,
     seed: int = 0,
 ) -> Memorised:
-    """How many texts are copies of one of ``train``, and how long the runs are they share with it.
+    """The share of texts that are copies of a text in ``train``, and the runs shared with it.
 
-    Tokens are those of :func:`synthkit.stats.rouge.tokens`: words, whatever the case and punctuation.
+    Tokens are those of :func:`synthkit.stats.rouge.tokens`: words, regardless of case and
+    punctuation.
 
-    - copies: the share of texts whose tokens are those of a train text (Wilson interval);
-    - longest run: tokens in a row that stand so in one train text, the mean over the longest of
-      each text;
-    - n-gram overlap: the share of a text's n-grams that stand in a train text, the mean over texts
+    - copies: the share of texts whose tokens equal those of a train text (Wilson interval);
+    - longest run: the length of the longest sequence of tokens that also occurs in a train text,
+      the mean over texts;
+    - n-gram overlap: the share of a text's n-grams that occur in a train text, the mean over texts
       of ``n`` tokens or more;
-    - nearest cosine: that of the train text most like it, the mean over texts.
+    - nearest cosine: the cosine of the most similar train text, the mean over texts.
 
-    Means have a bootstrap interval over rows. All runs come from sorting the ends of all texts of
-    both tables at once: time is t log t log l and memory t log l, of t tokens and a longest run of
-    l; cosines take blocks of 1,024 rows. Rows of either table without a text are passed over.
+    Means have a bootstrap interval over rows. All runs are found by sorting the suffixes of all
+    texts of both tables at once: for t tokens and a longest run of l, time is t log t log l and
+    memory t log l. Cosines are computed in blocks of 1,024 rows. Rows of either table without a
+    text are ignored.
 
     Parameters
     ----------
-    table, train : of any kind; ``train`` may as well be a test set.
+    table, train : of any kind; ``train`` can also be a test set.
     column, train_column : the texts; ``train_column`` is ``column`` if not given.
-    n : tokens, 1 or more.
+    n : tokens of an n-gram, 1 or more.
     embed : texts -> (n, d) vectors, rows L2-normalised.
 
     Raises
     ------
     UsageError
-        If ``n`` is less than 1, a cell is not text, or one side has no text.
+        If ``n`` is less than 1, a cell is not a text, or a table has no text.
     TableError
         If there is no such column.
 
@@ -106,133 +110,109 @@ def memorised(
     """
     if n < 1:
         raise UsageError(f"expected n of 1 token or more; got {n}.")
-    ours = _texts(table, column)
-    known = [at for at, text in enumerate(ours) if text is not None]
-    texts = [text for text in ours if text is not None]
-    theirs = [text for text in _texts(train, train_column or column) if text is not None]
-    if not texts or not theirs:
+    cells = _texts(table, column)
+    with_text = [at for at, text in enumerate(cells) if text is not None]
+    texts = [text for text in cells if text is not None]
+    train_texts = [text for text in _texts(train, train_column or column) if text is not None]
+    if not texts or not train_texts:
         raise UsageError("expected texts in both tables; one has none.")
-    mine, seen = [tokens(text) for text in texts], [tokens(text) for text in theirs]
-    whole = {tuple(words) for words in seen}
-    copied = [tuple(words) in whole for words in mine]
-    runs = shared_runs(mine, seen)
-    longest = [int(run.max(initial=0)) for run in runs]
-    overlap = [
-        float((run >= n).sum() / (len(run) - n + 1)) if len(run) >= n else None for run in runs
-    ]
-    low, high = wilson(sum(copied), len(copied), level)
-    scores = {
-        "copies": Score(
-            name="copies",
-            value=sum(copied) / len(copied),
-            low=low,
-            high=high,
-            n=len(copied),
-            unit="0..1",
-            better="lower",
-            how="equal tokens; Wilson",
-            level=level,
-            parts=np.array(copied, np.float64),
-        )
+    ours, theirs = [tokens(text) for text in texts], [tokens(text) for text in train_texts]
+    distinct = {tuple(words) for words in theirs}
+    runs = shared_runs(ours, theirs)
+    columns: dict[str, Sequence[Any]] = {
+        "copied": [tuple(words) in distinct for words in ours],
+        "longest_run": [int(run.max(initial=0)) for run in runs],
+        "overlap": [_overlap(run, n) for run in runs],
     }
-
-    def mean(name: str, cells: Sequence[float], unit: str, how: str) -> None:
-        held = np.array(cells, np.float64)
-        low, high = bootstrap(
-            lambda rows: held[rows].mean(axis=-1),
-            len(held),
-            vectorised=True,
-            resamples=resamples,
-            level=level,
-            seed=seed,
+    options: dict[str, Any] = {
+        "better": "lower", "resamples": resamples, "level": level, "seed": seed
+    }  # fmt: skip
+    copied, longest = columns["copied"], columns["longest_run"]
+    longest_how = f"mean; the longest is {max(longest)}"
+    scores = [
+        proportion("copies", copied, how="equal tokens; Wilson", better="lower", level=level),
+        mean("longest run", longest, unit="tokens", how=longest_how, **options),
+    ]
+    if overlaps := [overlap for overlap in columns["overlap"] if overlap is not None]:
+        scores.append(
+            mean("n-gram overlap", overlaps, unit="0..1", how=f"n = {n} tokens", **options)
         )
-        how += f"; bootstrap over rows, {resamples} resamples, seed {seed}"
-        scores[name] = Score(
-            name=name,
-            value=float(held.mean()),
-            low=low,
-            high=high,
-            n=len(held),
-            unit=unit,
-            better="lower",
-            how=how,
-            level=level,
-            parts=held,
-        )
-
-    mean("longest run", longest, "tokens", f"mean; the longest is {max(longest)}")
-    if measured := [one for one in overlap if one is not None]:
-        mean("n-gram overlap", measured, "0..1", f"n = {n} tokens")
-    added: dict[str, Sequence[Any]] = {"copied": copied, "longest_run": longest, "overlap": overlap}
     if embed is not None:
-        cosines = _nearest(embed(texts), embed(theirs))
-        mean("nearest cosine", cosines, "-1..1", "the given embedder")
-        added["nearest_cosine"] = cosines
-    cells = {name: _spread(values, known, len(ours)) for name, values in added.items()}
-    return Memorised(scores, tables.assign(table, cells))
+        cosines = columns["nearest_cosine"] = _nearest_cosines(embed(texts), embed(train_texts))
+        how = "the given embedder"
+        scores.append(mean("nearest cosine", cosines, unit="-1..1", how=how, **options))
+    added = {name: _spread(values, with_text, len(cells)) for name, values in columns.items()}
+    return Memorised({score.name: score for score in scores}, tables.assign(table, added))
+
+
+def _overlap(run: Codes, n: int) -> float | None:
+    """The share of a text's n-grams that occur in the other table; ``None`` if it has none."""
+    return float((run >= n).sum() / (len(run) - n + 1)) if len(run) >= n else None
 
 
 def shared_runs(ours: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> list[Codes]:
-    """For each position of each text of ``ours``, the tokens from it on that one of ``theirs`` has.
+    """For each position in each text of ``ours``, the length of the run shared with ``theirs``.
 
-    Texts from all positions are sorted by doubling (Manber and Myers 1993), as far as runs reach;
-    the longest run of a position is the one it shares with the nearest of ``theirs`` before or
-    after it in that order.
+    A run is a sequence of tokens, from that position on, that a text of ``theirs`` has too. The
+    suffixes at all positions are sorted by doubling (Manber and Myers 1993), up to the length of
+    the longest run; the run of a position is the longer one of those shared with the nearest
+    suffixes of ``theirs`` before and after it in that order.
 
     Examples
     --------
     >>> [run.tolist() for run in shared_runs([["a", "b", "c"]], [["b", "c", "d"]])]
     [[0, 2, 1]]
     """
-    places: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     codes: list[int] = []
     for at, words in enumerate(chain(ours, theirs)):
-        codes += [places.setdefault(word, len(places)) for word in words]
-        codes.append(-1 - at)  # an end of its own, so that no run goes on into the next text
-    mine = sum(len(words) + 1 for words in ours)
+        codes += [numbers.setdefault(word, len(numbers)) for word in words]
+        codes.append(-1 - at)  # a distinct end of each text, which no run can cross
+    own = sum(len(words) + 1 for words in ours)
     rank = np.unique(np.array(codes, np.int64), return_inverse=True)[1] + 1
     ranks, step = [rank], 1
-    while np.isin(rank[:mine], rank[mine:]).any():
+    while np.isin(rank[:own], rank[own:]).any():
         after = np.zeros_like(rank)
         after[:-step] = rank[step:]
         rank = np.unique(rank * (len(rank) + 1) + after, return_inverse=True)[1] + 1
         ranks.append(rank)
         step *= 2
     order = np.argsort(rank, kind="stable")
-    spot = np.where(order >= mine, np.arange(len(order)), -1)
-    before = np.maximum.accumulate(spot)
-    after = np.minimum.accumulate(np.where(spot < 0, len(order), spot)[::-1])[::-1]
-    best = np.zeros(len(order), np.int64)
+    place = np.where(order >= own, np.arange(len(order)), -1)
+    before = np.maximum.accumulate(place)
+    after = np.minimum.accumulate(np.where(place < 0, len(order), place)[::-1])[::-1]
+    longest = np.zeros(len(order), np.int64)
     for near in (before, after):
-        some = (order < mine) & (near >= 0) & (near < len(order))
-        one, other = order[some], order[near[some]]
-        best[one] = np.maximum(best[one], _common(ranks, one, other))
+        valid = (order < own) & (near >= 0) & (near < len(order))
+        a, b = order[valid], order[near[valid]]
+        longest[a] = np.maximum(longest[a], _common_length(ranks, a, b))
     ends = np.cumsum([len(words) + 1 for words in ours])
-    return [best[end - len(words) - 1 : end - 1] for end, words in zip(ends, ours, strict=True)]
+    return [longest[end - len(words) - 1 : end - 1] for end, words in zip(ends, ours, strict=True)]
 
 
-def _common(ranks: Sequence[Codes], one: Codes, other: Codes) -> Codes:
-    """How many tokens the texts from two positions have in common; ``ranks[k]`` is of 2**k."""
-    length = np.zeros(len(one), np.int64)
+def _common_length(ranks: Sequence[Codes], a: Codes, b: Codes) -> Codes:
+    """The number of equal tokens from each two positions on; ``ranks[k]`` compares 2**k tokens."""
+    length = np.zeros(len(a), np.int64)
     for k in reversed(range(len(ranks))):
         rank = ranks[k]
-        inside = np.maximum(one, other) + length < len(rank)
-        a, b = np.where(inside, one + length, 0), np.where(inside, other + length, 0)
-        length += np.where(inside & (rank[a] == rank[b]), 1 << k, 0)
+        inside = np.maximum(a, b) + length < len(rank)
+        at, other = np.where(inside, a + length, 0), np.where(inside, b + length, 0)
+        length += np.where(inside & (rank[at] == rank[other]), 1 << k, 0)
     return length
 
 
-def _nearest(ours: ArrayLike, theirs: ArrayLike) -> list[float]:
-    mine, seen = np.asarray(ours, np.float32), np.asarray(theirs, np.float32)
-    if mine.ndim != 2 or seen.ndim != 2 or mine.shape[1] != seen.shape[1]:
-        raise UsageError(f"expected (n, d) vectors; got {mine.shape} and {seen.shape}.")
-    best = np.full(len(mine), -1.0, np.float32)
-    for start in range(0, len(mine), BLOCK):
+def _nearest_cosines(ours: ArrayLike, theirs: ArrayLike) -> list[float]:
+    """(n,) the largest cosine of each row of ``ours`` to the rows of ``theirs``."""
+    x, y = np.asarray(ours, np.float32), np.asarray(theirs, np.float32)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise UsageError(f"expected (n, d) vectors; got {x.shape} and {y.shape}.")
+    largest = np.full(len(x), -1.0, np.float32)
+    for start in range(0, len(x), BLOCK):
         rows = slice(start, start + BLOCK)
-        for other in range(0, len(seen), BLOCK):
-            cosines = mine[rows] @ seen[other : other + BLOCK].T
-            best[rows] = np.maximum(best[rows], cosines.max(axis=1))
-    return [float(one) for one in np.clip(best, -1, 1)]
+        for other in range(0, len(y), BLOCK):
+            cosines = x[rows] @ y[other : other + BLOCK].T
+            largest[rows] = np.maximum(largest[rows], cosines.max(axis=1))
+    return [float(cosine) for cosine in np.clip(largest, -1, 1)]
 
 
 def _texts(table: Any, column: str) -> list[str | None]:
@@ -243,9 +223,9 @@ def _texts(table: Any, column: str) -> list[str | None]:
     return cells
 
 
-def _spread(values: Sequence[Any], known: Sequence[int], size: int) -> list[Any]:
-    """The values at the rows that have a text, and ``None`` at others."""
+def _spread(values: Sequence[Any], rows: Sequence[int], size: int) -> list[Any]:
+    """A column of ``size`` cells with the values at ``rows``, and ``None`` elsewhere."""
     cells: list[Any] = [None] * size
-    for at, value in zip(known, values, strict=True):
+    for at, value in zip(rows, values, strict=True):
         cells[at] = value
     return cells

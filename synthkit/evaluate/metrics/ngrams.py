@@ -1,4 +1,4 @@
-"""N-grams of many texts as numbers, for metrics that count them."""
+"""Counts of n-grams in many texts, as arrays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counts:
-    """How often which n-gram is in which text: three arrays of one length, by n-gram, then text."""
+class NgramCounts:
+    """The number of times each n-gram occurs in each text.
+
+    Parameters
+    ----------
+    gram, text, count : three arrays of one length, in the order of n-gram, then text.
+    """
 
     gram: Ints
     text: Ints
@@ -24,68 +29,68 @@ class Counts:
 
     @property
     def totals(self) -> Ints:
-        """(V,) how often each n-gram occurs."""
+        """(V,) how often each n-gram occurs in all texts."""
         return np.bincount(self.gram, self.count).astype(np.int64)
 
     @property
     def texts(self) -> Ints:
-        """(V,) how many texts each n-gram is in."""
+        """(V,) the number of texts with each n-gram."""
         return np.bincount(self.gram).astype(np.int64)
 
-    def added(self, weights: NDArray[np.generic], n: int) -> NDArray[np.float64]:
-        """(n,) what ``weights``, one for each entry, add up to in each text."""
+    def sum_by_text(self, weights: NDArray[np.generic], n: int) -> NDArray[np.float64]:
+        """(n,) sums in each of n texts of ``weights``, which has one for each entry."""
         return np.bincount(self.text, weights, minlength=n).astype(np.float64)
 
 
-def checked(texts: Iterable[str]) -> list[str]:
+def text_list(texts: Iterable[str]) -> list[str]:
     """The texts as a list.
 
     Raises
     ------
     UsageError
-        If it is one text, or something in it is none.
+        If it is a single text, or an element is not a text.
     """
     if isinstance(texts, str):
         raise UsageError("expected a list of texts; got one text.")
-    held = list(texts)
-    for row, text in enumerate(held):
+    listed = list(texts)
+    for row, text in enumerate(listed):
         if not isinstance(text, str):
             raise UsageError(f"row {row}: expected a text; got {text!r}. Leave such rows out.")
-    return held
+    return listed
 
 
-def coded(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """A number for each token of all texts on end, and the (n,) lengths of the texts in tokens."""
+def token_codes(texts: Sequence[str]) -> tuple[Ints, Ints]:
+    """The tokens of all texts in a row, as numbers; and the (n,) lengths of the texts in tokens."""
     known: dict[str, int] = {}
-    flat: list[int] = []
+    codes: list[int] = []
     lengths = np.empty(len(texts), np.int64)
     for row, text in enumerate(texts):
-        said = tokens(text)
-        lengths[row] = len(said)
-        flat += [known.setdefault(token, len(known)) for token in said]
-    return np.array(flat, np.int64), lengths
+        words = tokens(text)
+        lengths[row] = len(words)
+        codes += [known.setdefault(word, len(known)) for word in words]
+    return np.array(codes, np.int64), lengths
 
 
-def counted(texts: Sequence[str], n: int) -> Counts:
-    """Counts of the n-grams of length ``n``, none of which reaches over the end of a text."""
+def count_ngrams(texts: Sequence[str], n: int) -> NgramCounts:
+    """Counts of the n-grams of length ``n``; none crosses the end of a text."""
     if n < 1:
         raise UsageError(f"n must be 1 or more; got {n}.")
-    *_, last = orders(*coded(texts), n)
+    *_, last = counts_by_length(*token_codes(texts), n)
     return last
 
 
-def orders(flat: Ints, lengths: Ints, most: int) -> Iterator[Counts]:
-    """Counts of the n-grams of each length from 1 to ``most`` in texts that are coded."""
+def counts_by_length(codes: Ints, lengths: Ints, most: int) -> Iterator[NgramCounts]:
+    """Counts of the n-grams of each length from 1 to ``most``, from :func:`token_codes`."""
     rows = max(1, len(lengths))
     text = np.repeat(np.arange(len(lengths)), lengths)
-    ends = np.cumsum(lengths)[text] if len(flat) else flat
-    vocabulary = int(flat.max()) + 1 if len(flat) else 1
-    at = np.arange(len(flat))
-    code = flat
+    ends = np.cumsum(lengths)[text] if len(codes) else codes
+    vocabulary = int(codes.max()) + 1 if len(codes) else 1
+    at = np.arange(len(codes))
+    gram = codes
     for length in range(1, most + 1):
         if length > 1:
-            whole = at + length <= ends[at]
-            at, code = at[whole], code[whole] * vocabulary + flat[at[whole] + length - 1]
-            code = np.unique(code, return_inverse=True)[1]
-        pairs, count = np.unique(code * rows + text[at], return_counts=True)
-        yield Counts(*np.divmod(pairs, rows), count)
+            inside = at + length <= ends[at]
+            at, gram = at[inside], gram[inside] * vocabulary + codes[at[inside] + length - 1]
+            gram = np.unique(gram, return_inverse=True)[1]
+        pairs, count = np.unique(gram * rows + text[at], return_counts=True)
+        yield NgramCounts(*np.divmod(pairs, rows), count)

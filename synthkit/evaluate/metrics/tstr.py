@@ -1,7 +1,7 @@
-"""Utility: what a classifier that learned from a table is worth on real rows.
+"""TSTR, augmentation gain and learning curves: train on a table, test on real rows.
 
-Any learner will do: ``light(embed)`` is quick, ``synthkit.train.classifier.fine_tuned()`` learns
-more.
+Any learner can be used: ``light(embed)`` is quick, ``synthkit.train.classifier.fine_tuned()`` is
+more accurate.
 """
 
 from __future__ import annotations
@@ -15,36 +15,39 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
-from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded, f1_on, macro_f1
-from synthkit.evaluate.metrics.learners import Learner as Learner
-from synthkit.evaluate.metrics.learners import Predict as Predict
-from synthkit.evaluate.metrics.learners import Rows, answers, called, labelled
-from synthkit.evaluate.metrics.learners import held_out as held_out
-from synthkit.evaluate.metrics.learners import light as light
+from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded, f1_on, macro_f1
+from synthkit.evaluate.metrics.learners import (
+    LabelledRows,
+    Learner,
+    labelled_rows,
+    learner_name,
+    predictions_by_draw,
+)
 from synthkit.evaluate.registry import metric
+from synthkit.evaluate.scores import Better
 from synthkit.stats.bootstrap import Difference
 
-Source = Literal["synthetic", "real", "real + synthetic"]
-Metric = Literal["accuracy", "macro-F1"]
+CurveSource = Literal["synthetic", "real", "real + synthetic"]
+CurveMetric = Literal["accuracy", "macro-F1"]
 
-SOURCES: tuple[Source, ...] = get_args(Source)
-METRICS: tuple[Metric, ...] = get_args(Metric)
+SOURCES: tuple[CurveSource, ...] = get_args(CurveSource)
+CURVE_METRICS: tuple[CurveMetric, ...] = get_args(CurveMetric)
 POINTS = 5
-"""Sizes of a learning curve, each twice the one before."""
+"""Sizes of a learning curve, each twice the previous one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utility:
-    """What is learned from synthetic rows, beside what is learned from as many real ones.
+    """Scores of a learner trained on synthetic rows, and of one trained on as many real rows.
 
     Parameters
     ----------
-    synthetic, real : accuracy on the test rows after learning from each.
+    synthetic, real : accuracy on the test rows after training on each.
     gap : accuracy, real - synthetic.
-    synthetic_f1, real_f1, gap_f1 : the same of macro-F1.
-    majority : accuracy of giving every row the most frequent label of the real training rows.
-    n : training rows of either side.
-    draws : how often n rows were drawn; 1 where both tables have n.
+    synthetic_f1, real_f1, gap_f1 : the same for macro-F1.
+    majority : accuracy of always predicting the most frequent label of the real training rows.
+    n : training rows of each side.
+    draws : samples of n rows; 1 if both tables have n.
     """
 
     synthetic: Score
@@ -60,14 +63,14 @@ class Utility:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """What is learned from real and synthetic rows together, beside the real ones alone.
+    """Scores of a learner trained on real and synthetic rows, and of one trained on real rows.
 
     Parameters
     ----------
-    augmented, real : accuracy on the test rows after learning from both, and from the real ones.
+    augmented, real : accuracy on the test rows after training on both, and on the real rows.
     gain : accuracy, augmented - real.
-    augmented_f1, real_f1, gain_f1 : the same of macro-F1.
-    majority : accuracy of giving every row the most frequent label of the real training rows.
+    augmented_f1, real_f1, gain_f1 : the same for macro-F1.
+    majority : accuracy of always predicting the most frequent label of the real training rows.
     n_real, n_synthetic : training rows.
     """
 
@@ -99,23 +102,23 @@ def tstr(
     """TSTR: train on synthetic, test on real; and the gap to training on as many real rows.
 
     Scores are 0..1, higher is better. The gap is real - synthetic, so lower is better: 0 for a copy
-    of the real rows, below 0 where the synthetic rows teach more. It is paired on the test rows,
-    and ``str`` of it says where the two are not told apart.
+    of the real rows, below 0 if the synthetic rows are better for training. It is paired on the
+    test rows, and ``str(gap)`` says if it is not significant.
 
     Parameters
     ----------
-    synthetic, real : tables to learn from. Rows without a text or a label are left out, here and in
+    synthetic, real : tables to train on. Rows without a text or a label are left out, here and in
         the test.
-    test : real rows that neither was made from; :func:`held_out` divides a table.
+    test : real rows from which neither table was made; :func:`~.learners.held_out` divides a table.
     label, column : of labels and texts.
-    learner : such as ``light(embed)``. A table with one label alone teaches that label.
-    weight : a column of the synthetic table, how much each row counts, 0 or more; rows of weight 0
-        are left out. Real rows count 1 each.
-    n : training rows of either side; those of the smaller table if not given.
-    draws : how often n rows are drawn from a larger table, each label in its share; scores are
-        means over the draws. A table of n rows is taken whole, once.
+    learner : such as ``light(embed)``. After training on a single label that label is predicted.
+    weight : a column of the synthetic table with the weight of each row, 0 or more; rows with
+        weight 0 are left out. Real rows have weight 1.
+    n : training rows of each side; those of the smaller table if not given.
+    draws : stratified samples of n rows from a larger table; scores are means over them. A table of
+        n rows is used once, as a whole.
     level : of the intervals.
-    seed : of the draws.
+    seed : of the samples.
 
     Raises
     ------
@@ -127,11 +130,11 @@ def tstr(
 
     Notes
     -----
-    Intervals are of other test rows, and of other draws of n rows from the same tables. They are
-    not of another table, as the same prompt would give, nor of another seed of the learner: give
-    ``n`` below the size of both tables to see how much hangs on their rows. A label that was not
-    learned is wrong throughout, and named in ``how``. See :func:`~.prediction.accuracy` and
-    :func:`~.prediction.macro_f1` on ``parts``.
+    Intervals cover other test rows, and other samples of n rows from the same tables. They cover
+    neither another table, such as the same prompt would give, nor another seed of the learner: give
+    ``n`` below the size of both tables to see how much depends on their rows. A label without
+    training rows is always wrong, and named in ``how``. See :func:`~.accuracy.accuracy` and
+    :func:`~.accuracy.macro_f1` about ``parts``.
 
     References
     ----------
@@ -141,26 +144,28 @@ def tstr(
     --------
     >>> real = [{"text": "good " * n + "bad " * (3 - n), "label": n > 1} for n in range(4)] * 5
     >>> made = [{"text": "good", "label": True}, {"text": "bad", "label": False}] * 10
+    >>> from synthkit.evaluate import light
     >>> learner = light(lambda texts: [[t.count("good"), t.count("bad")] for t in texts])
     >>> found = tstr(made, real, real, learner=learner)
-    >>> print(found.synthetic, found.gap, found.majority, sep="; ")
-    1 [0.839, 1]; +0 [+0, +0], no significant difference on 20 rows; 0.5 [0.299, 0.701]
+    >>> print(found.synthetic, found.gap.value, found.majority, sep="; ")
+    1 [0.839, 1]; 0.0; 0.5 [0.299, 0.701]
     """
-    asked, gold, made = _tables(test, real, synthetic, label, column, weight)
-    size = min(len(made), len(gold)) if n is None else n
+    test_rows, real_rows, made = _tables(test, real, synthetic, label, column, weight)
+    size = min(len(made), len(real_rows)) if n is None else n
     runs = [
-        answers(rows, asked.texts, learner, n=size, draws=draws, seed=seed) for rows in (made, gold)
+        predictions_by_draw(rows, test_rows.texts, learner, n=size, draws=draws, seed=seed)
+        for rows in (made, real_rows)
     ]
-    ours, theirs = coded(asked.labels, *runs)
-    how = [_how(f"{size} {rows.name} rows", rows, asked, learner) for rows in (made, gold)]
+    ours, theirs = encoded(test_rows.labels, *runs)
+    how = [_how(f"{size} {r.name} rows", r, test_rows, learner) for r in (made, real_rows)]
     return Utility(
         synthetic=accuracy(ours, name="TSTR accuracy", how=how[0], level=level),
         real=accuracy(theirs, name="TRTR accuracy", how=how[1], level=level),
-        gap=apart(theirs, ours, level=level),
+        gap=difference(theirs, ours, level=level),
         synthetic_f1=macro_f1(ours, name="TSTR macro-F1", how=how[0], level=level),
         real_f1=macro_f1(theirs, name="TRTR macro-F1", how=how[1], level=level),
-        gap_f1=apart(theirs, ours, f1_on, level=level),
-        majority=_majority(gold, asked, level),
+        gap_f1=difference(theirs, ours, f1_on, level=level),
+        majority=_majority(real_rows, test_rows, level),
         n=size,
         draws=max(map(len, runs)),
     )
@@ -177,10 +182,10 @@ def gain(
     weight: str | None = None,
     level: float = 0.95,
 ) -> Gain:
-    """What synthetic rows add to real ones: learning from both against the real ones alone.
+    """The gain of adding synthetic rows to real ones for training.
 
     The gain is augmented - real, higher is better, and paired on the test rows. All rows of both
-    tables are taken, so that there is no draw. Parameters and errors are those of :func:`tstr`.
+    tables are used, without sampling. Parameters and errors are those of :func:`tstr`.
 
     References
     ----------
@@ -188,32 +193,33 @@ def gain(
 
     Examples
     --------
+    >>> from synthkit.evaluate import light
     >>> real = [{"text": "good", "label": True}, {"text": "bad", "label": False}] * 10
     >>> learner = light(lambda texts: [[t.count("good"), t.count("bad")] for t in texts])
     >>> found = gain(real, real[:1], real, learner=learner)
     >>> print(found.augmented.value, found.gain)
     1.0 +0.5 [+0.25, +0.75]
     """
-    asked, gold, made = _tables(test, real, synthetic, label, column, weight)
+    test_rows, real_rows, made = _tables(test, real, synthetic, label, column, weight)
+    both = real_rows + made
     runs = [
-        answers(rows, asked.texts, learner, n=len(rows), draws=1, seed=0)
-        for rows in (gold + made, gold)
+        predictions_by_draw(rows, test_rows.texts, learner, n=len(rows), draws=1, seed=0)
+        for rows in (both, real_rows)
     ]
-    ours, theirs = coded(asked.labels, *runs)
-    added = f"{len(gold)} real and {len(made)} synthetic rows"
+    ours, theirs = encoded(test_rows.labels, *runs)
     how = [
-        _how(added, gold + made, asked, learner),
-        _how(f"{len(gold)} real rows", gold, asked, learner),
+        _how(f"{len(real_rows)} real and {len(made)} synthetic rows", both, test_rows, learner),
+        _how(f"{len(real_rows)} real rows", real_rows, test_rows, learner),
     ]
     return Gain(
         augmented=accuracy(ours, name="augmented accuracy", how=how[0], level=level),
         real=accuracy(theirs, name="TRTR accuracy", how=how[1], level=level),
-        gain=apart(ours, theirs, level=level),
+        gain=difference(ours, theirs, level=level),
         augmented_f1=macro_f1(ours, name="augmented macro-F1", how=how[0], level=level),
         real_f1=macro_f1(theirs, name="TRTR macro-F1", how=how[1], level=level),
-        gain_f1=apart(ours, theirs, f1_on, level=level),
-        majority=_majority(gold, asked, level),
-        n_real=len(gold),
+        gain_f1=difference(ours, theirs, f1_on, level=level),
+        majority=_majority(real_rows, test_rows, level),
+        n_real=len(real_rows),
         n_synthetic=len(made),
     )
 
@@ -229,21 +235,21 @@ def learning_curve(
     weight: str | None = None,
     sizes: Sequence[int] | None = None,
     seeds: int = 3,
-    sources: Sequence[Source] = SOURCES,
-    metric: Metric = "accuracy",
+    sources: Sequence[CurveSource] = SOURCES,
+    metric: CurveMetric = "accuracy",
     level: float = 0.95,
     seed: int = 0,
 ) -> Any:
-    """How well a learner does on the test rows, against how many rows it learned from.
+    """A learner's score on the test rows against the number of rows it was trained on.
 
     Parameters
     ----------
     synthetic, real, test, label, learner, column, weight, level, seed : as in :func:`tstr`.
-    sizes : rows to learn from; of each source the whole table and halves of it, if not given. What
-        a source has not got is left out for it.
-    seeds : how often so many rows are drawn; a whole table is taken once.
-    sources : ``"synthetic"`` draws n synthetic rows, ``"real"`` n real ones; ``"real + synthetic"``
-        has all synthetic rows beside the same n real ones: where it is above ``"real"`` the
+    sizes : numbers of training rows; for each source its whole table, a half, a quarter and so on
+        if not given. Sizes that a source does not have are left out for it.
+    seeds : samples of each size; a whole table is used once.
+    sources : ``"synthetic"`` samples n synthetic rows, ``"real"`` n real rows; ``"real +
+        synthetic"`` has all synthetic rows and the same n real rows: if it is above ``"real"``, the
         synthetic rows save real ones.
     metric : ``"accuracy"`` or ``"macro-F1"``.
 
@@ -251,15 +257,16 @@ def learning_curve(
     -------
     table
         Of the kind of ``synthetic``: ``source``, ``n``, ``value``, ``low``, ``high``, ``seeds``
-        (how many draws were made), ``test`` (how many test rows).
+        (number of samples), ``test`` (number of test rows).
 
     Raises
     ------
     TableError, UsageError
-        As :func:`tstr`; and if there is no such source or metric, or no source has so many rows.
+        As in :func:`tstr`; also if a source or the metric is unknown, or no source has enough rows.
 
     Examples
     --------
+    >>> from synthkit.evaluate import light
     >>> real = [{"text": "good", "label": True}, {"text": "bad", "label": False}] * 10
     >>> learner = light(lambda texts: [[t.count("good"), t.count("bad")] for t in texts])
     >>> found = learning_curve(real, real, real, learner=learner, sizes=[1, 20], sources=["real"])
@@ -269,33 +276,35 @@ def learning_curve(
     for name in sources:
         if name not in SOURCES:
             raise UsageError(unknown("source", name, SOURCES))
-    if metric not in METRICS:
-        raise UsageError(unknown("metric", metric, METRICS))
+    if metric not in CURVE_METRICS:
+        raise UsageError(unknown("metric", metric, CURVE_METRICS))
     score = accuracy if metric == "accuracy" else macro_f1
-    asked, gold, made = _tables(test, real, synthetic, label, column, weight)
+    test_rows, real_rows, made = _tables(test, real, synthetic, label, column, weight)
     points: list[dict[str, Any]] = []
-    for name in sources:
-        rows = made if name == "synthetic" else gold
-        beside = made if name == "real + synthetic" else None
+    for source in sources:
+        rows = made if source == "synthetic" else real_rows
+        beside = made if source == "real + synthetic" else None
         for n in _sizes(sizes, len(rows)):
-            run = answers(rows, asked.texts, learner, n=n, draws=seeds, seed=seed, beside=beside)
-            found = score(*coded(asked.labels, run), level=level)
+            run = predictions_by_draw(
+                rows, test_rows.texts, learner, n=n, draws=seeds, seed=seed, beside=beside
+            )
+            point = score(*encoded(test_rows.labels, run), level=level)
             points.append(
-                {"source": name, "n": n, "value": found.value, "low": found.low,
-                 "high": found.high, "seeds": len(run), "test": found.n}
+                {"source": source, "n": n, "value": point.value, "low": point.low,
+                 "high": point.high, "seeds": len(run), "test": point.n}
             )  # fmt: skip
     if not points:
         raise UsageError(
-            f"expected sizes of {len(made)} synthetic and {len(gold)} real rows at most, and a "
-            f"source; got sizes={sizes} and sources={list(sources)}."
+            f"expected sizes of {len(made)} synthetic and {len(real_rows)} real rows at most, and "
+            f"a source; got sizes={sizes} and sources={list(sources)}."
         )
-    cells = {key: [one[key] for one in points] for key in points[0]}
+    cells = {key: [point[key] for point in points] for key in points[0]}
     return tables.build(cells, like=tables.kind(synthetic))
 
 
 @metric("TSTR", kind="utility", of="inputs", needs=("label", "against", "learner"))
 def _utility(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
-    """TSTR and the augmentation gain: half of the real rows train, the others test."""
+    """TSTR and the augmentation gain, with half of the real rows to train and half to test."""
     train, test = inputs.halves
     options: dict[str, Any] = {
         "label": inputs.label, "column": inputs.column, "learner": inputs.classifier,
@@ -315,8 +324,8 @@ def _utility(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
         yield replace(score, how=f"{score.how}; {inputs.classifier_name}"), ids
 
 
-def _difference(name: str, gap: Difference, beside: Score, better: Any) -> Score:
-    """A difference as a score of its own."""
+def _difference(name: str, gap: Difference, beside: Score, better: Better) -> Score:
+    """A difference as a score of its own, made as the score beside it."""
     return Score(
         name=name, value=gap.value, low=gap.low, high=gap.high, n=gap.n, unit="-1..1",
         better=better, how=beside.how, level=gap.level,
@@ -325,38 +334,39 @@ def _difference(name: str, gap: Difference, beside: Score, better: Any) -> Score
 
 def _tables(
     test: Any, real: Any, synthetic: Any, label: str, column: str, weight: str | None
-) -> tuple[Rows, Rows, Rows]:
-    """The rows of the three tables, which have labels in common."""
-    asked = labelled(test, label, column=column, name="test")
-    gold = labelled(real, label, column=column, name="real")
-    made = labelled(synthetic, label, column=column, name="synthetic", weight=weight)
-    for rows in (gold, made):
-        if not set(rows.labels) & set(asked.labels):
+) -> tuple[LabelledRows, LabelledRows, LabelledRows]:
+    """The rows of the three tables; both training tables have a label of the test."""
+    test_rows = labelled_rows(test, label, column=column, name="test")
+    real_rows = labelled_rows(real, label, column=column, name="real")
+    made = labelled_rows(synthetic, label, column=column, name="synthetic", weight=weight)
+    for rows in (real_rows, made):
+        if not set(rows.labels) & set(test_rows.labels):
             raise UsageError(
-                f"no label of the {rows.name} table is one of the test's: {_few(rows.labels)}, "
-                f"and {_few(asked.labels)}. Give both the same labels, of one type."
+                f"no label of the {rows.name} table is one of the test's: {_some(rows.labels)}, "
+                f"and {_some(test_rows.labels)}. Give both the same labels, of one type."
             )
-    return asked, gold, made
+    return test_rows, real_rows, made
 
 
-def _sizes(asked: Sequence[int] | None, rows: int) -> list[int]:
-    if asked is not None:
-        return sorted({n for n in asked if n <= rows})
-    return sorted({max(1, rows >> halved) for halved in range(POINTS)})
+def _sizes(sizes: Sequence[int] | None, rows: int) -> list[int]:
+    if sizes is not None:
+        return sorted({n for n in sizes if n <= rows})
+    return sorted({max(1, rows >> halvings) for halvings in range(POINTS)})
 
 
-def _majority(real: Rows, test: Rows, level: float) -> Score:
+def _majority(real: LabelledRows, test: LabelledRows, level: float) -> Score:
     top, _ = Counter(real.labels).most_common(1)[0]
-    (found,) = coded(test.labels, [[top] * len(test)])
-    return accuracy(found, name="majority accuracy", how=f"always {top!r}", level=level)
+    (predictions,) = encoded(test.labels, [[top] * len(test)])
+    return accuracy(predictions, name="majority accuracy", how=f"always {top!r}", level=level)
 
 
-def _how(what: str, rows: Rows, test: Rows, learner: Learner) -> str:
+def _how(what: str, rows: LabelledRows, test: LabelledRows, learner: Learner) -> str:
     known = set(rows.labels)
     missing = [label for label in test.labels if label not in known]
-    return f"{what}, {called(learner)}{f'; had no {_few(missing)}' if missing else ''}"
+    return f"{what}, {learner_name(learner)}{f'; had no {_some(missing)}' if missing else ''}"
 
 
-def _few(labels: Sequence[Any]) -> str:
-    known = list(dict.fromkeys(labels))
-    return ", ".join(map(repr, known[:4])) + (", ..." if len(known) > 4 else "")
+def _some(labels: Sequence[Any]) -> str:
+    """The first four distinct labels."""
+    distinct = list(dict.fromkeys(labels))
+    return ", ".join(map(repr, distinct[:4])) + (", ..." if len(distinct) > 4 else "")

@@ -1,8 +1,7 @@
-"""Judges: how far what a judge says is what people say, rubric by rubric, and what to do then."""
+"""Judge calibration: how far each judge or rubric agrees with people's marks."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +14,12 @@ from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
-from synthkit.evaluate.raters.agreement import cohen, confusion, krippendorff
-from synthkit.evaluate.raters.bradley_terry import OUTCOMES
+from synthkit.evaluate.raters.agreement import cohen, confusion
+from synthkit.evaluate.raters.battles import OUTCOMES
+from synthkit.evaluate.raters.calibration_advice import advise
 from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
+from synthkit.evaluate.raters.krippendorff import krippendorff
 from synthkit.evaluate.raters.reliability import (
-    Floats,
     Reliability,
     cross_fitted,
     reliability,
@@ -28,38 +28,31 @@ from synthkit.evaluate.raters.reliability import (
 )
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.results import Advice
-from synthkit.stats.intervals import wilson
+from synthkit.evaluate.scores import Floats, proportion
 
-Answers: TypeAlias = "list[tuple[Any, Any]]"
-"""What the judge and a person said of each row that has both."""
-
-FEW = 10
-"""Marks besides the most frequent one, below which kappa's interval is not to be trusted."""
-NARROW = 0.15
-"""Half the width of kappa's interval, from which on more marks are worth it."""
-MOST = 5
-"""Times the marks there are, beyond which no more are asked for."""
+Pairs: TypeAlias = "list[tuple[Any, Any]]"
+"""For each row that has both, the judge's answer and a person's mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
-    """One judge, or one rubric of it, against people's marks.
+class JudgeCalibration:
+    """One judge, or one rubric of it, compared with people's marks.
 
     Parameters
     ----------
-    n : rows that both have judged.
-    agreement : Cohen's kappa, of numbers on both sides Krippendorff's alpha (interval); ``None``
-        where it is not defined, as all say one and the same.
-    accuracy : how often both say the same.
-    baseline : how often the most frequent mark would be right.
-    labels, confusion : ``confusion[i][j]`` rows got ``labels[i]`` of the judge and ``labels[j]`` of
-        a person.
-    threshold : for scores against accept and reject, the score from which on to accept; chosen by
-        all marks, while ``agreement``, ``accuracy`` and ``confusion`` are of thresholds that were
-        chosen without the row (cross-fitted).
+    n : rows with an answer of the judge and a mark.
+    agreement : Cohen's kappa, for numbers on both sides Krippendorff's alpha (interval); ``None``
+        if it is not defined, because all answers and marks are equal.
+    accuracy : share of rows on which both agree.
+    baseline : accuracy of always answering the most frequent mark.
+    labels, confusion : ``confusion[i][j]`` rows got ``labels[i]`` from the judge and ``labels[j]``
+        from a person.
+    threshold : for scores against accept and reject, the score from which on to accept, chosen on
+        all marks. ``agreement``, ``accuracy`` and ``confusion`` are of thresholds that were chosen
+        without the row (cross-fitted).
     ranking : how often an accepted row scores higher than a rejected one (area under ROC).
     reliability : of such scores, as probabilities on their scale.
-    advice : what this says, and what to do.
+    advice : the conclusion, and what to do.
     """
 
     n: int
@@ -73,45 +66,45 @@ class Calibrated:
     reliability: Reliability | None = None
     advice: str = ""
 
+    @property
+    def scores(self) -> list[Score]:
+        """All its scores that are defined."""
+        error = None if self.reliability is None else self.reliability.error
+        every = (self.agreement, self.accuracy, self.baseline, self.ranking, error)
+        return [score for score in every if score is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Judges or rubrics by name, each against people's marks."""
+    """Judges or rubrics by name, each compared with people's marks."""
 
-    judges: Mapping[str, Calibrated]
+    judges: Mapping[str, JudgeCalibration]
 
-    def __getitem__(self, name: str) -> Calibrated:
+    def __getitem__(self, name: str) -> JudgeCalibration:
         if name not in self.judges:
             raise UsageError(unknown("judge", name, self.judges))
         return self.judges[name]
 
     @property
     def scores(self) -> dict[str, Score]:
-        """Name -> score, each under a name that says of which judge it is."""
-        found = [
+        """Name -> score; a name contains the judge that it is of."""
+        named = [
             replace(score, name=f"{score.name} of {name}")
-            for name, one in self.judges.items()
-            for score in (
-                one.agreement,
-                one.accuracy,
-                one.baseline,
-                one.ranking,
-                None if one.reliability is None else one.reliability.error,
-            )
-            if score is not None
+            for name, judge in self.judges.items()
+            for score in judge.scores
         ]
-        return {score.name: score for score in found}
+        return {score.name: score for score in named}
 
     def frame(self) -> Any:
         """A DataFrame with a row for each judge."""
         pandas = need("pandas", extra="data", why="to show a calibration")
         rows = []
-        for name, one in self.judges.items():
-            of = one.agreement
+        for name, judge in self.judges.items():
+            of = judge.agreement
             kappa = [None] * 3 if of is None else [of.value, of.low, of.high]
-            right = [one.accuracy.value, one.baseline.value, one.threshold]
-            error = None if one.reliability is None else one.reliability.error.value
-            rows.append([name, one.n, *kappa, *right, error, one.advice])
+            right = [judge.accuracy.value, judge.baseline.value, judge.threshold]
+            error = None if judge.reliability is None else judge.reliability.error.value
+            rows.append([name, judge.n, *kappa, *right, error, judge.advice])
         names = "judge n agreement low high accuracy baseline threshold calibration_error advice"
         return pandas.DataFrame(rows, columns=names.split())
 
@@ -127,26 +120,25 @@ def calibrate(
     level: float = 0.95,
     seed: int = 0,
 ) -> Calibration:
-    """How far each judge or rubric of a table agrees with people, and what to do about it.
+    """The agreement of each judge or rubric of a table with people, with advice.
 
-    What is compared depends on what was said:
+    The comparison depends on the answers and marks:
 
     - scores against accept and reject: kappa of the verdicts by a threshold that was chosen without
       the row, and the reliability of the scores as probabilities;
     - labels or outcomes against labels or outcomes: kappa;
-    - numbers against numbers: Krippendorff's alpha (interval); accuracy and confusion are of whole
-      numbers, rounded.
+    - numbers against numbers: Krippendorff's alpha (interval); accuracy and confusion are of
+      rounded numbers.
 
     Parameters
     ----------
     table : judged by a model, such as by the recipes ``judge``, ``pairwise`` or ``variants``.
-    marks : what people said: id -> ``True`` or ``False`` (``curate.accepted(marks)``),
-        ``"accept"`` or ``"reject"``, a label, an outcome or a number; or the column of ``table``
-        that has it. An id is that of a row, or else its ``parent``'s. ``None``, ``""`` and
-        ``"skip"`` say nothing.
-    columns : of what the judge says; by default ``outcome`` if there is one, else all that have a
-        ``<column>_reason`` beside them. Outcomes are told apart by ``criterion``.
-    scale : both ends of the scores; by default 0 to 1 or 1 to 5, whichever they are within.
+    marks : id -> ``True`` or ``False`` (``curate.accepted(marks)``), ``"accept"`` or ``"reject"``,
+        a label, an outcome or a number, by people; or the column of ``table`` with them. An id is
+        that of a row, or else its ``parent``'s. ``None``, ``""`` and ``"skip"`` are no mark.
+    columns : of the judge's answers; by default ``outcome`` if there is one, otherwise all columns
+        with a column ``<column>_reason``. Outcomes are separated by ``criterion``.
+    scale : both ends of the scores; by default 0 to 1 or 1 to 5, whichever contains them.
     folds, seed : of the threshold.
 
     Raises
@@ -170,202 +162,143 @@ def calibrate(
     'Better than chance: kappa 1 [1, 1], area under ROC 1 [1, 1]. Accept from a score of 3.5 on.'
     """
     native = tables.native(table)
-    given = _marks(native, marks)
+    row_marks = _row_marks(native, marks)
     options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     judges = {}
-    for name, said in _judges(native, columns).items():
-        answers = [
-            (_plain(one), _plain(other))
-            for one, other in zip(said, given, strict=True)
-            if _says(one) and _says(other)
+    for name, answers in _answers(native, columns).items():
+        pairs = [
+            (_as_verdict(answer), _as_verdict(mark))
+            for answer, mark in zip(answers, row_marks, strict=True)
+            if _is_given(answer) and _is_given(mark)
         ]
-        if not answers:
+        if not pairs:
             raise UsageError(
                 f"no row has both a mark and {name!r}; the marks' ids must be those of the rows, "
                 "or of their parents."
             )
-        judges[name] = _calibrated(name, answers, scale, folds, options)
+        judges[name] = _calibrated(name, pairs, scale, folds, options)
     return Calibration(judges)
 
 
 @metric("judges", kind="people", of="inputs", needs=("judge", "marks"))
 def _calibrations(inputs: EvalInputs) -> Iterator[Score | Advice]:
-    """Each judge of the table against the marks, with advice."""
+    """Each judge of the table compared with the marks, with advice."""
     marks = dict(inputs.marks)
     if VERDICTS & set(marks.values()):  # a label then counts as an accept
-        marks = {id: one if one in VERDICTS else "accept" for id, one in marks.items()}
+        marks = {id: mark if mark in VERDICTS else "accept" for id, mark in marks.items()}
     found = calibrate(
         inputs.rows.table, marks, inputs.judge or None, level=inputs.level, seed=inputs.seed
     )
     yield from found.scores.values()
-    for name, one in found.judges.items():
-        yield Advice(f"judge {name}", one.advice)
+    for name, judge in found.judges.items():
+        yield Advice(f"judge {name}", judge.advice)
 
 
 def _calibrated(
     name: str,
-    answers: Answers,
+    pairs: Pairs,
     scale: tuple[float, float] | None,
     folds: int,
     options: Mapping[str, Any],
-) -> Calibrated:
-    """One judge, by what kind of answers there are."""
-    judge, person = (set(said) for said in zip(*answers, strict=True))
-    scored, counted = (all(not isinstance(one, str) for one in said) for said in (judge, person))
-    if scored and person <= VERDICTS:
-        return _scored(name, answers, scale, folds, options)
+) -> JudgeCalibration:
+    """One judge, by the types of its answers and of the marks."""
+    answers, marks = (set(values) for values in zip(*pairs, strict=True))
+    scored, counted = (all(not isinstance(v, str) for v in values) for values in (answers, marks))
+    if scored and marks <= VERDICTS:
+        return _of_scores(name, pairs, scale, folds, options)
     if scored and counted:
-        rounded = [(f"{one:.0f}", f"{other:.0f}") for one, other in answers]
-        alpha = _defined(krippendorff, answers, measure="interval", **options)
-        return _compared(rounded, alpha, options["level"])
-    alike = any(judge | person <= known for known in (VERDICTS, set(OUTCOMES)))
-    if scored or counted or not (judge & person or alike):
-        shown = [", ".join(map(repr, sorted(one, key=str)[:4])) for one in (judge, person)]
+        rounded = [(f"{answer:.0f}", f"{mark:.0f}") for answer, mark in pairs]
+        alpha = _defined(krippendorff, pairs, measure="interval", **options)
+        return _of_labels(rounded, alpha, options["level"])
+    alike = any(answers | marks <= known for known in (VERDICTS, set(OUTCOMES)))
+    if scored or counted or not (answers & marks or alike):
+        shown = [", ".join(map(repr, sorted(v, key=str)[:4])) for v in (answers, marks)]
         raise UsageError(
             f"{name!r} has {shown[0]}, and the marks have {shown[1]}: expected the same labels on "
             "both sides, numbers on both, or scores and 'accept' or 'reject'."
         )
-    labelled = [(str(one), str(other)) for one, other in answers]
-    return _compared(labelled, _defined(cohen, labelled, **options), options["level"])
+    texts = [(str(answer), str(mark)) for answer, mark in pairs]
+    return _of_labels(texts, _defined(cohen, texts, **options), options["level"])
 
 
-def _scored(
+def _of_scores(
     name: str,
-    answers: Answers,
+    pairs: Pairs,
     scale: tuple[float, float] | None,
     folds: int,
     options: Mapping[str, Any],
-) -> Calibrated:
-    """Scores against accept and reject."""
-    scores = np.array([one for one, _ in answers], np.float64)
-    accepted = np.array([other == "accept" for _, other in answers])
+) -> JudgeCalibration:
+    """Scores compared with accept and reject."""
+    scores = np.array([answer for answer, _ in pairs], np.float64)
+    accepted = np.array([mark == "accept" for _, mark in pairs])
     low, high = _scale(name, scores, scale)
     chances = (scores - low) / (high - low)
     if min(accepted.sum(), (~accepted).sum()) < 2:
-        best, said, how = None, chances >= 0.5, "accepted from the middle of the scale on"
+        best, passed, how = None, chances >= 0.5, "accepted from the middle of the scale on"
         ranking = None
     else:
         best = threshold(scores, accepted)
-        said = cross_fitted(scores, accepted, folds=folds, seed=options["seed"])
+        passed = cross_fitted(scores, accepted, folds=folds, seed=options["seed"])
         how = f"threshold cross-fitted, {folds} folds at most"
         ranking = roc_area(scores, accepted, level=options["level"])
     verdicts = [
-        ("accept" if one else "reject", other)
-        for one, (_, other) in zip(said, answers, strict=True)
+        ("accept" if accept else "reject", mark)
+        for accept, (_, mark) in zip(passed, pairs, strict=True)
     ]
     kappa = _defined(cohen, verdicts, **options)
     kappa = None if kappa is None else replace(kappa, how=f"{how}; {kappa.how}")
-    found = replace(
-        _compared(verdicts, kappa, options["level"]),
+    judge = replace(
+        _of_labels(verdicts, kappa, options["level"]),
         threshold=best,
         ranking=ranking,
         reliability=reliability(chances, accepted, **options),
     )
-    return replace(found, advice=_advice(found))
+    return replace(judge, advice=_advice(judge))
 
 
-def _compared(
-    answers: Sequence[tuple[str, str]], agreement: Score | None, level: float
-) -> Calibrated:
-    """All that two labels of each row say."""
-    labels, counts = confusion(answers)
-    most, _ = Counter(other for _, other in answers).most_common(1)[0]
-    found = Calibrated(
-        n=len(answers),
+def _of_labels(
+    pairs: Sequence[tuple[str, str]], agreement: Score | None, level: float
+) -> JudgeCalibration:
+    """Labels compared with labels."""
+    labels, counts = confusion(pairs)
+    most, _ = Counter(mark for _, mark in pairs).most_common(1)[0]
+    right, usual = [a == b for a, b in pairs], [mark == most for _, mark in pairs]
+    judge = JudgeCalibration(
+        n=len(pairs),
         agreement=agreement,
-        accuracy=_share("accuracy", [one == other for one, other in answers], level, ""),
-        baseline=_share("baseline", [o == most for _, o in answers], level, f"always {most!r}; "),
+        accuracy=proportion("accuracy", right, how="Wilson", level=level),
+        baseline=proportion("baseline", usual, how=f"always {most!r}; Wilson", level=level),
         labels=labels,
         confusion=counts,
     )
-    return replace(found, advice=_advice(found))
+    return replace(judge, advice=_advice(judge))
 
 
-def _advice(found: Calibrated) -> str:
-    """What a calibration says, in words, and what to do."""
-    n, kappa, ranking = found.n, found.agreement, found.ranking
-    marks = dict(zip(found.labels, map(sum, zip(*found.confusion, strict=True)), strict=True))
-    most = max(marks, key=marks.__getitem__)
-    rare = n - marks[most]
-    if kappa is None or kappa.low is None or kappa.high is None or rare < FEW:
-        wanted = math.ceil((FEW - rare) * (n + 1) / (rare + 1))
-        return (
-            f"Too few marks: {rare} of {n} are other than {most!r}, and it takes {FEW}. Mark about "
-            f"{wanted} more rows, or those first of which the judge says something else."
-        )
-    name = kappa.name.split()[1]
-    told = f"{name} {kappa}" + (f", area under ROC {ranking}" if ranking else "")
-    beyond = [(kappa, 0.0)] + ([(ranking, 0.5)] if ranking else [])
-    sides = [_side(score, chance) for score, chance in beyond]
-    if sides[-1] < 0:
-        return f"Worse than chance: {told}. See that high scores, or labels, mean the same to both."
-    if min(sides) <= 0:
-        more = [
-            _more(n, score.value - (score.low or 0), score.value - chance)
-            for score, chance in beyond
-        ]
-        stays = f"mark about {max(more)} more rows if that stays so, or " if all(more) else ""
-        same = " It says the same of every row." if sum(map(any, found.confusion)) == 1 else ""
-        return (
-            f"No better than chance, as far as {n} marks tell: {told}.{same} Do not use it yet: "
-            f"{stays}word the rubric anew, or take another model."
-        )
-    half = (kappa.high - kappa.low) / 2
-    said = [f"Better than chance: {told}."]
-    if half > NARROW:
-        to = f"tell {name} to {NARROW:g} either way"
-        said.append(f"About {_more(n, half, NARROW)} more marks would {to}.")
-    if found.accuracy.value <= found.baseline.value:
-        said.append(f"Yet always saying {most!r} would be right as often.")
-    if found.threshold is not None:
-        said.append(f"Accept from a score of {found.threshold:g} on.")
-    return " ".join(said)
-
-
-def _side(score: Score, chance: float) -> int:
-    """1 if the score is told to be above chance, -1 if below, 0 if it is not told."""
-    low, high = (score.value if end is None else end for end in (score.low, score.high))
-    return 1 if low > chance else -1 if high < chance else 0
-
-
-def _more(n: int, half: float, wanted: float) -> int:
-    """Marks to add to ``n`` until half an interval is as wanted, as it falls with their root.
-
-    0 where that would take too many.
-    """
-    if wanted <= 0 or (half / wanted) ** 2 > MOST:
-        return 0
-    return max(1, math.ceil(n * ((half / wanted) ** 2 - 1)))
-
-
-def _defined(agreement: Callable[..., Score], answers: Any, **options: Any) -> Score | None:
-    """The coefficient, or nothing where it is not defined."""
-    if len({one for both in answers for one in both}) < 2:
-        return None
-    return agreement(answers, **options)
-
-
-def _share(name: str, right: Sequence[bool], level: float, how: str) -> Score:
-    low, high = wilson(sum(right), len(right), level)
-    return Score(
-        name=name,
-        value=sum(right) / len(right),
-        low=low,
-        high=high,
-        n=len(right),
-        unit="0..1",
-        better="higher",
-        how=f"{how}Wilson",
-        level=level,
-        parts=np.array(right, np.float64),
+def _advice(judge: JudgeCalibration) -> str:
+    totals = map(sum, zip(*judge.confusion, strict=True))
+    return advise(
+        agreement=judge.agreement,
+        ranking=judge.ranking,
+        accuracy=judge.accuracy,
+        baseline=judge.baseline,
+        threshold=judge.threshold,
+        marks=dict(zip(judge.labels, totals, strict=True)),
+        constant=sum(map(any, judge.confusion)) == 1,
     )
 
 
+def _defined(agreement: Callable[..., Score], pairs: Any, **options: Any) -> Score | None:
+    """The coefficient; ``None`` if all answers and marks are equal."""
+    if len({value for pair in pairs for value in pair}) < 2:
+        return None
+    return agreement(pairs, **options)
+
+
 def _scale(name: str, scores: Floats, scale: tuple[float, float] | None) -> tuple[float, float]:
-    """Both ends of the scale that the scores are on."""
+    """Both ends of the scale of the scores."""
     low, high = float(scores.min()), float(scores.max())
     if scale is None:
-        # all of them 1 are the worst of a judge, and hardly all the best of a probability
+        # if all are 1, they are a judge's worst scores rather than all probabilities of 1
         scale = (0, 1) if low >= 0 and high <= 1 and low < 1 else (1, 5)
     if not scale[0] < scale[1] or not scale[0] <= low <= high <= scale[1]:
         raise UsageError(
@@ -375,8 +308,8 @@ def _scale(name: str, scores: Floats, scale: tuple[float, float] | None) -> tupl
     return scale
 
 
-def _judges(table: Any, columns: str | Sequence[str] | None) -> dict[str, list[Any]]:
-    """Name -> what each judge says of each row."""
+def _answers(table: Any, columns: str | Sequence[str] | None) -> dict[str, list[Any]]:
+    """Judge -> its answer for each row."""
     have = tables.columns(table)
     if columns is None:
         columns = [OUTCOME] if OUTCOME in have else judge_columns(have)
@@ -385,32 +318,36 @@ def _judges(table: Any, columns: str | Sequence[str] | None) -> dict[str, list[A
                 f"no column is seen to be of a judge; name it by columns=. Have {', '.join(have)}."
             )
     names = [columns] if isinstance(columns, str) else list(columns)
-    said = {name: tables.column(table, name) for name in names}
-    if OUTCOME in said and "criterion" in have:
-        outcomes, criteria = said.pop(OUTCOME), tables.column(table, "criterion")
-        for one in dict.fromkeys(criteria):
-            of_it = zip(outcomes, criteria, strict=True)
-            said[str(one)] = [outcome if own == one else None for outcome, own in of_it]
-    return said
+    answers = {name: tables.column(table, name) for name in names}
+    if OUTCOME in answers and "criterion" in have:
+        outcomes, criteria = answers.pop(OUTCOME), tables.column(table, "criterion")
+        for criterion in dict.fromkeys(criteria):
+            rows = zip(outcomes, criteria, strict=True)
+            answers[str(criterion)] = [
+                outcome if own == criterion else None for outcome, own in rows
+            ]
+    return answers
 
 
-def _marks(table: Any, marks: Mapping[Any, Any] | str) -> list[Any]:
-    """What people said of each row."""
+def _row_marks(table: Any, marks: Mapping[Any, Any] | str) -> list[Any]:
+    """The mark of each row."""
     if isinstance(marks, str):
         return tables.column(table, marks)
-    known = {str(id): mark for id, mark in marks.items()}
+    by_id = {str(id): mark for id, mark in marks.items()}
     table = tables.identified(table)
     ids = tables.column(table, "id")
     parents = tables.column(table, "parent") if "parent" in tables.columns(table) else ids
-    return [known.get(str(id), known.get(str(of))) for id, of in zip(ids, parents, strict=True)]
+    return [
+        by_id.get(str(id), by_id.get(str(parent))) for id, parent in zip(ids, parents, strict=True)
+    ]
 
 
-def _says(one: Any) -> bool:
-    return one is not None and one == one and one not in ("", "skip")
+def _is_given(value: Any) -> bool:
+    return value is not None and value == value and value not in ("", "skip")
 
 
-def _plain(one: Any) -> Any:
-    """A verdict of yes or no as accept or reject, and any other as it is."""
-    if isinstance(one, bool):
-        return "accept" if one else "reject"
-    return one if isinstance(one, int | float) else str(one)
+def _as_verdict(value: Any) -> Any:
+    """A truth value as accept or reject; a number or a text as it is."""
+    if isinstance(value, bool):
+        return "accept" if value else "reject"
+    return value if isinstance(value, int | float) else str(value)

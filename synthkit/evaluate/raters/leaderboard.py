@@ -1,4 +1,4 @@
-"""Pairing: the answers of several systems side by side, and what verdicts on them say of each."""
+"""Leaderboards: the answers of several systems in pairs, and the scores of judged pairs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,15 @@ from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate._compare import match
-from synthkit.evaluate.raters.bradley_terry import (
-    Battle,
-    Outcome,
-    Ties,
-    length_controlled,
-    order_consistency,
-    ratings,
-    win_rate,
-)
+from synthkit.evaluate.raters.battles import SWAPPED, Battle, Ties, order_consistency, win_rate
+from synthkit.evaluate.raters.bradley_terry import ratings
+from synthkit.evaluate.raters.columns import OUTCOME
+from synthkit.evaluate.raters.length_control import length_controlled
 from synthkit.evaluate.raters.preferences import battles
 
-MADE = ("id", "first", "second", "first_system", "second_system", "first_id", "second_id")
-"""Columns of a table of pairs besides what both answer."""
+OWN_COLUMNS = ("id", "first", "second", "first_system", "second_system", "first_id", "second_id")
+"""Columns of a table of pairs besides the input that both systems answer."""
 CONTROLLED = "length-controlled win rate"
-TURNED: Mapping[Outcome, Outcome] = {"first": "second", "second": "first", "tie": "tie"}
 
 
 def pairs(
@@ -41,20 +35,20 @@ def pairs(
 ) -> Any:
     """A table of pairs: every two systems' answers to the same input, for judges and people.
 
-    The columns are ``id`` (made from what the pair holds), those of ``on``, the texts ``first`` and
-    ``second``, the systems ``first_system`` and ``second_system``, and, where all tables have an
+    The columns are ``id`` (made from the content of the pair), those of ``on``, the texts ``first``
+    and ``second``, the systems ``first_system`` and ``second_system``, and, if all tables have an
     ``id``, ``first_id`` and ``second_id``. Of every two systems each is first in half of their
-    pairs. Inputs that only one of them has make no pair; where both have an input several times,
-    the k-th answers meet. A missing text stays missing, and is for the judge to reject.
+    pairs. Inputs that only one of them has make no pair; if both have an input several times, the
+    k-th answers are paired. A missing text stays missing; a judge rejects it.
 
     Parameters
     ----------
     systems : two or more, name -> table of any kind; the pairs are of the kind of the first.
-    on : the column, or columns, of what both answer; ``None`` pairs rows at random, of tables that
-        answer no common input.
+    on : the column, or columns, of the input; ``None`` pairs rows at random, for tables without a
+        common input.
     column : of the texts.
-    n : pairs of every two systems, at most, drawn at random.
-    seed : of which is first, and of what is drawn.
+    n : most pairs of every two systems; more are sampled at random.
+    seed : of the order in a pair, and of the sample.
 
     Raises
     ------
@@ -67,8 +61,8 @@ def pairs(
     --------
     >>> short = [{"prompt": "Bread?", "text": "Rye."}, {"prompt": "Tea?", "text": "Mint."}]
     >>> long = [{"prompt": "Tea?", "text": "Mint, please."}]
-    >>> found = pairs({"short": short, "long": long})
-    >>> found[["prompt", "first", "second_system"]].to_dict("records")
+    >>> table = pairs({"short": short, "long": long})
+    >>> table[["prompt", "first", "second_system"]].to_dict("records")
     [{'prompt': 'Tea?', 'first': 'Mint.', 'second_system': 'long'}]
     """
     if len(systems) < 2:
@@ -76,45 +70,63 @@ def pairs(
     if n is not None and n < 1:
         raise UsageError(f"n must be at least 1; got {n}.")
     inputs = [] if on is None else [on] if isinstance(on, str) else list(on)
-    held = {name: tables.native(table) for name, table in systems.items()}
-    told = [name for name in inputs if name not in MADE]
-    with_ids = all("id" in tables.columns(table) for table in held.values())
+    native = {name: tables.native(table) for name, table in systems.items()}
+    with_ids = all("id" in tables.columns(table) for table in native.values())
+    wanted = [column, "id"] if with_ids else [column]
+    cells = {name: [tables.column(table, c) for c in wanted] for name, table in native.items()}
     rows: list[dict[str, Any]] = []
-    for place, (one, other) in enumerate(combinations(held, 2)):
-        texts = [tables.column(held[name], column) for name in (one, other)]
-        ids = [tables.column(held[name], "id") for name in (one, other) if with_ids]
-        asked = {name: tables.column(held[one], name) for name in told}
+    for place, (a, b) in enumerate(combinations(native, 2)):
         rng = np.random.default_rng([seed, place])
-        met = _met(held[one], held[other], inputs, n, rng)
-        if not met:
+        matches = _matches(native[a], native[b], inputs, n, rng)
+        if not matches:
             by = f"the same {' and '.join(inputs)}" if inputs else "rows"
-            raise UsageError(
-                f"expected two or more systems with {by}; {one} and {other} have none."
-            )
-        for at, turned in zip(met, rng.permutation(len(met)) % 2, strict=True):
-            row = {name: cells[at[0]] for name, cells in asked.items()}
-            order = (("first", turned), ("second", 1 - turned))
-            row |= {side: texts[who][at[who]] for side, who in order}
-            row |= {f"{side}_system": (one, other)[who] for side, who in order}
-            row |= {f"{side}_id": ids[who][at[who]] for side, who in order if ids}
-            rows.append(row)
+            raise UsageError(f"expected two or more systems with {by}; {a} and {b} have none.")
+        shared = {
+            name: tables.column(native[a], name) for name in inputs if name not in OWN_COLUMNS
+        }
+        rows += _pair_rows({a: cells[a], b: cells[b]}, shared, matches, rng)
     made = {name: [row[name] for row in rows] for name in rows[0]}
-    return tables.identified(tables.build(made, like=tables.kind(next(iter(held.values())))))
+    return tables.identified(tables.build(made, like=tables.kind(next(iter(native.values())))))
+
+
+def _pair_rows(
+    systems: Mapping[str, Sequence[Sequence[Any]]],
+    shared: Mapping[str, Sequence[Any]],
+    matches: Sequence[tuple[int, int]],
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    """A row for each pair of matching rows of two systems, which are in random order.
+
+    Parameters
+    ----------
+    systems : name -> the column of texts, and that of ids if both have one.
+    shared : columns of the input, from the first system's table.
+    """
+    names, columns = list(systems), list(systems.values())
+    rows = []
+    for at, swapped in zip(matches, rng.permutation(len(matches)) % 2, strict=True):
+        row = {name: cells[at[0]] for name, cells in shared.items()}
+        sides = (("first", swapped), ("second", 1 - swapped))
+        row |= {side: columns[which][0][at[which]] for side, which in sides}
+        row |= {f"{side}_system": names[which] for side, which in sides}
+        row |= {f"{side}_id": ids[at[which]] for side, which in sides for ids in columns[which][1:]}
+        rows.append(row)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """What the verdicts on a table of pairs say of its systems.
+    """The scores of the systems in a judged table of pairs.
 
     Parameters
     ----------
     ratings : system -> Bradley-Terry rating, the best first.
     win_rates : system -> its win rate over all its pairs.
     against : (better rated, other) -> the win rate of the first against the second.
-    length_controlled : the same, as it would be with texts of equal length (in characters).
-    order : how often both orders had the same winner, and how often the first shown won, where
-        pairs were judged in both.
-    left_out : score -> why it is not there.
+    length_controlled : the same for texts of equal length (in characters).
+    order : the share of pairs with the same winner in both orders, and how often the first shown
+        won, if pairs were judged in both orders.
+    left_out : score -> the reason why it is missing.
     """
 
     ratings: Mapping[str, Score]
@@ -126,11 +138,11 @@ class Leaderboard:
 
     @property
     def scores(self) -> dict[str, Score]:
-        """Name -> score, all of them, each under a name that says of which systems it is."""
+        """Name -> score, for all scores; a name contains the systems that it is of."""
         named = [(score, f"of {system}") for system, score in self.ratings.items()]
         named += [(score, f"of {system}") for system, score in self.win_rates.items()]
-        for found in (self.against, self.length_controlled):
-            named += [(score, f"of {one} against {other}") for (one, other), score in found.items()]
+        for by_pair in (self.against, self.length_controlled):
+            named += [(score, f"of {a} against {b}") for (a, b), score in by_pair.items()]
         every = [replace(score, name=f"{score.name} {of}") for score, of in named]
         return {score.name: score for score in (*every, *(self.order or ()))}
 
@@ -157,15 +169,15 @@ def leaderboard(
 ) -> Leaderboard:
     """Ratings and win rates of the systems in a judged table of pairs, with intervals.
 
-    What is computed is in :mod:`synthkit.evaluate.raters.bradley_terry`: :func:`~.arena.ratings`,
-    :func:`~.arena.win_rate`, :func:`~.arena.length_controlled` where the texts are there, and
-    :func:`~.arena.order_consistency` where there are ``forward`` and ``backward``.
+    The scores are :func:`~.bradley_terry.ratings` and :func:`~.battles.win_rate`, also
+    :func:`~.length_control.length_controlled` if the texts are in the table, and
+    :func:`~.battles.order_consistency` if there are columns ``forward`` and ``backward``.
 
     Parameters
     ----------
     table : of pairs with an ``outcome``, from the recipe ``pairwise`` or from people; rows without
-        one are passed over.
-    criterion : which one, where the table has several.
+        one are ignored.
+    criterion : the criterion to use, if the table has several.
     ties : ``"half"`` a win for each, or ``"drop"``.
 
     Raises
@@ -185,12 +197,13 @@ def leaderboard(
     judged = _judged(tables.native(table), criterion)
     fought = battles(judged)
     rated = ratings(fought, ties=ties, resamples=resamples, level=level, seed=seed)
-    met = {
-        couple: own
-        for couple in combinations(rated, 2)
-        if (own := [at for at, one in enumerate(fought) if _between(one, couple, ties)])
+    by_pair = {
+        pair: rows
+        for pair in combinations(rated, 2)
+        if (rows := [at for at, battle in enumerate(fought) if _is_between(battle, pair, ties)])
     }
-    controlled, left_out = _controlled(judged, fought, met, resamples, level, seed)
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
+    controlled, left_out = _length_controlled(judged, fought, by_pair, options)
     order = _order(judged, level)
     if order is None:
         left_out["order consistency"] = "needs verdicts in both orders, forward and backward"
@@ -198,8 +211,8 @@ def leaderboard(
         ratings=rated,
         win_rates={name: win_rate(fought, name, ties=ties, level=level) for name in rated},
         against={
-            couple: win_rate([fought[at] for at in own], couple[0], level=level)
-            for couple, own in met.items()
+            pair: win_rate([fought[at] for at in rows], pair[0], level=level)
+            for pair, rows in by_pair.items()
         },
         length_controlled=controlled,
         order=order,
@@ -207,92 +220,92 @@ def leaderboard(
     )
 
 
-def _between(battle: Battle, couple: tuple[str, str], ties: Ties) -> bool:
-    """Whether a battle is of these two and counts."""
+def _is_between(battle: Battle, pair: tuple[str, str], ties: Ties) -> bool:
+    """Whether a battle is of these two systems and counts."""
     counts = ties == "half" or battle.outcome != "tie"
-    return counts and {battle.first, battle.second} == set(couple)
+    return counts and {battle.first, battle.second} == set(pair)
 
 
-def _controlled(
+def _length_controlled(
     judged: Any,
     fought: Sequence[Battle],
-    met: Mapping[tuple[str, str], Sequence[int]],
-    resamples: int,
-    level: float,
-    seed: int,
+    by_pair: Mapping[tuple[str, str], Sequence[int]],
+    options: Mapping[str, Any],
 ) -> tuple[dict[tuple[str, str], Score], dict[str, str]]:
-    """The length-controlled win rates, and why some are left out."""
+    """The length-controlled win rates, and the reasons why some are missing."""
     if not {"first", "second"} <= set(tables.columns(judged)):
         return {}, {CONTROLLED: "needs the texts, in the columns first and second"}
     lengths = [
         [0 if text is None else len(str(text)) for text in tables.column(judged, side)]
         for side in ("first", "second")
     ]
-    found, left_out = {}, {}
-    for (one, other), own in met.items():
-        turned = [fought[at].first != one for at in own]
-        outcomes = [fought[at].outcome for at in own]
+    scores, left_out = {}, {}
+    for (a, b), rows in by_pair.items():
+        swapped = [fought[at].first != a for at in rows]
+        outcomes = [fought[at].outcome for at in rows]
         try:
-            found[one, other] = length_controlled(
+            scores[a, b] = length_controlled(
                 [
-                    TURNED[said] if back else said
-                    for said, back in zip(outcomes, turned, strict=True)
+                    SWAPPED[outcome] if swap else outcome
+                    for outcome, swap in zip(outcomes, swapped, strict=True)
                 ],
-                [lengths[back][at] for at, back in zip(own, turned, strict=True)],
-                [lengths[not back][at] for at, back in zip(own, turned, strict=True)],
-                resamples=resamples,
-                level=level,
-                seed=seed,
+                [lengths[swap][at] for at, swap in zip(rows, swapped, strict=True)],
+                [lengths[not swap][at] for at, swap in zip(rows, swapped, strict=True)],
+                **options,
             )
         except UsageError as error:
-            left_out[f"{CONTROLLED} of {one} against {other}"] = str(error)
-    return found, left_out
+            left_out[f"{CONTROLLED} of {a} against {b}"] = str(error)
+    return scores, left_out
 
 
 def _order(judged: Any, level: float) -> tuple[Score, Score] | None:
-    """Order consistency and how often the first shown won, where pairs have both orders."""
+    """Order consistency and how often the first shown won, if pairs were judged in both orders."""
     if not {"forward", "backward"} <= set(tables.columns(judged)):
         return None
-    both = zip(*(tables.column(judged, name) for name in ("forward", "backward")), strict=True)
-    # by place: the first of the pair stood second in the second order
-    said = [(there, TURNED.get(back, back)) for there, back in both if there and back]
-    return order_consistency(said, level=level) if said else None
+    orders = zip(*(tables.column(judged, name) for name in ("forward", "backward")), strict=True)
+    # by place: the first system of a pair is shown second in the backward order
+    places = [
+        (forward, SWAPPED.get(backward, backward))
+        for forward, backward in orders
+        if forward and backward
+    ]
+    return order_consistency(places, level=level) if places else None
 
 
 def _judged(table: Any, criterion: str) -> Any:
     """The rows of one criterion that have an outcome."""
-    have = tables.columns(table)
-    said = tables.column(table, "criterion") if "criterion" in have else [""] * tables.size(table)
-    known = dict.fromkeys(said)
-    if not criterion and len(known) > 1:
+    has_criteria = "criterion" in tables.columns(table)
+    criteria = tables.column(table, "criterion") if has_criteria else [""] * tables.size(table)
+    distinct = dict.fromkeys(criteria)
+    if not criterion and len(distinct) > 1:
         raise UsageError(
-            f"the table has several criteria, {', '.join(map(repr, known))}: choose one by "
-            "criterion=, since they may have other winners."
+            f"the table has several criteria, {', '.join(map(repr, distinct))}: choose one by "
+            "criterion=, since they may have different winners."
         )
-    if criterion and criterion not in known:
-        raise UsageError(unknown("criterion", criterion, filter(None, known)))
-    rows = zip(said, tables.column(table, "outcome"), strict=True)
-    kept = [at for at, (one, outcome) in enumerate(rows) if criterion in ("", one) and outcome]
-    return tables.take(table, kept)
+    if criterion and criterion not in distinct:
+        raise UsageError(unknown("criterion", criterion, filter(None, distinct)))
+    rows = zip(criteria, tables.column(table, OUTCOME), strict=True)
+    chosen = [at for at, (own, outcome) in enumerate(rows) if criterion in ("", own) and outcome]
+    return tables.take(table, chosen)
 
 
-def _met(
-    one: Any, other: Any, inputs: Sequence[str], n: int | None, rng: np.random.Generator
+def _matches(
+    a: Any, b: Any, inputs: Sequence[str], n: int | None, rng: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Positions in both tables of the rows that are paired."""
+    """Positions in both tables of the rows to pair."""
     if inputs:
-        keys = _keys(one, inputs)
-        found = [at for at in match(keys, _keys(other, inputs)) if keys[at[0]] is not None]
+        keys = _keys(a, inputs)
+        matches = [pair for pair in match(keys, _keys(b, inputs)) if keys[pair[0]] is not None]
     else:
-        drawn = [rng.permutation(tables.size(table)).tolist() for table in (one, other)]
-        found = list(zip(*drawn, strict=False))
-    if n is not None and n < len(found):
-        found = [found[at] for at in sorted(rng.choice(len(found), n, replace=False))]
-    return found
+        shuffled = [rng.permutation(tables.size(table)).tolist() for table in (a, b)]
+        matches = list(zip(*shuffled, strict=False))
+    if n is not None and n < len(matches):
+        matches = [matches[at] for at in sorted(rng.choice(len(matches), n, replace=False))]
+    return matches
 
 
 def _keys(table: Any, inputs: Sequence[str]) -> list[Hashable | None]:
-    """What each row answers; ``None`` where a part of it is missing."""
+    """The input of each row; ``None`` if a part of it is missing."""
     cells = [tables.column(table, name) for name in inputs]
     return [
         None if None in key else tuple(c if isinstance(c, Hashable) else repr(c) for c in key)

@@ -1,8 +1,8 @@
-"""Preference: what the outcomes of a table of pairs say of the systems that are in it.
+"""Standings of systems from the outcomes in a table of pairs.
 
-A table of pairs has two texts to a row, ``first`` and ``second``, the systems that wrote them,
-``first_system`` and ``second_system``, and which one was found better, ``outcome``: ``"first"``,
-``"second"``, ``"tie"``, or empty where nobody has said it yet.
+A row of a table of pairs has two texts, ``first`` and ``second``, the systems that wrote them,
+``first_system`` and ``second_system``, and the ``outcome``: ``"first"``, ``"second"``, ``"tie"``,
+or empty if nobody has judged the pair yet.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
-from synthkit.evaluate.raters.bradley_terry import Battle, Outcome, ratings, win_rate
+from synthkit.evaluate.raters.battles import Battle, Outcome, win_rate
+from synthkit.evaluate.raters.bradley_terry import ratings
 from synthkit.evaluate.raters.columns import OUTCOME
-from synthkit.stats.intervals import wilson
+from synthkit.evaluate.scores import proportion
 
 PAIR = ("first", "second")
 
 
 def systems(table: Any, pair: tuple[str, str] = PAIR) -> list[tuple[str, str]]:
-    """For each row the systems that wrote its two texts.
+    """The systems that wrote the two texts of each row.
 
-    Where no column names them, the two columns of texts are taken for the systems.
+    If no column names them, the names of the two text columns are used.
 
     Raises
     ------
@@ -32,8 +33,8 @@ def systems(table: Any, pair: tuple[str, str] = PAIR) -> list[tuple[str, str]]:
         If only one of the two columns is there.
     """
     names = [f"{column}_system" for column in pair]
-    have = tables.columns(table)
-    if not set(names) & set(have):
+    columns = tables.columns(table)
+    if not set(names) & set(columns):
         return [pair] * tables.size(table)
     tables.check_columns(table, names)
     first, second = (tables.column(table, name) for name in names)
@@ -41,20 +42,20 @@ def systems(table: Any, pair: tuple[str, str] = PAIR) -> list[tuple[str, str]]:
 
 
 def battles(table: Any, pair: tuple[str, str] = PAIR) -> list[Battle]:
-    """The battle of each row that has an outcome, in the order of the rows.
+    """The battles of the rows that have an outcome, in the order of the rows.
 
     Parameters
     ----------
     table : of pairs, of any kind.
-    pair : the columns of the two texts, where they have other names; the systems are then in
-        ``<name>_system``. An outcome is ``"first"`` or ``"second"`` whatever they are called.
+    pair : the columns of the two texts, if they have other names; the systems are then in
+        ``<name>_system``. An outcome is ``"first"`` or ``"second"`` in any case.
 
     Raises
     ------
     TableError
         If a column is not there.
     UsageError
-        If an outcome is unknown, or a system meets itself.
+        If an outcome is unknown, or both systems of a row are the same.
 
     Examples
     --------
@@ -63,12 +64,12 @@ def battles(table: Any, pair: tuple[str, str] = PAIR) -> list[Battle]:
     >>> battles(pairs)
     [Battle(first='a', second='b', outcome='first')]
     """
-    return [Battle(*one) for one in _said(table, pair)]
+    return [Battle(*judged) for judged in _judged(table, pair)]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What one system won, lost and shared; ``rating`` only where there are three or more."""
+    """One system's wins, ties and losses; its ``rating`` if there are three systems or more."""
 
     system: str
     wins: int
@@ -79,51 +80,52 @@ class Standing:
 
 
 def standings(table: Any, pair: tuple[str, str] = PAIR, *, rated: bool = True) -> list[Standing]:
-    """Each system's wins, its :func:`~synthkit.evaluate.raters.bradley_terry.win_rate` and rating, the best first.
+    """The wins, :func:`~.battles.win_rate` and rating of each system, the best first.
 
-    Rows without an outcome, and those in which a system meets itself, are passed over: there may
-    be nothing left. Two systems get no rating: it says what their win rates say.
+    Rows without an outcome, and rows whose systems are the same, are ignored; the result may be
+    empty. Two systems get no rating, which would repeat their win rates.
 
     Parameters
     ----------
     table, pair : as for :func:`battles`.
-    rated : whether to fit :func:`~synthkit.evaluate.raters.bradley_terry.ratings`, which takes its time.
+    rated : whether to fit :func:`~.bradley_terry.ratings`, which takes time.
 
     Examples
     --------
-    >>> met = {"first_system": "a", "second_system": "b"}
-    >>> for one in standings([met | {"outcome": "first"}, met | {"outcome": "tie"}]):
+    >>> systems = {"first_system": "a", "second_system": "b"}
+    >>> for one in standings([systems | {"outcome": "first"}, systems | {"outcome": "tie"}]):
     ...     print(one.system, one.wins, one.ties, one.losses, one.rate)
     a 1 1 0 0.75 [0.198, 0.973]
     b 0 1 1 0.25 [0.0267, 0.802]
     """
-    fought = [Battle(*one) for one in _said(table, pair) if one[0] != one[1]]
-    names = sorted({name for one in fought for name in (one.first, one.second)})
+    fought = [Battle(*judged) for judged in _judged(table, pair) if judged[0] != judged[1]]
+    names = sorted({name for battle in fought for name in (battle.first, battle.second)})
     rating = ratings(fought) if rated and len(names) > 2 else {}
-    found = []
+    ranking = []
     for name in names:
-        own = [one for one in fought if name in (one.first, one.second)]
-        won = [getattr(one, one.outcome) for one in own if one.outcome != "tie"]
-        wins, losses = won.count(name), len(won) - won.count(name)
-        ties, rate = len(own) - len(won), win_rate(own, name)
-        found.append(Standing(name, wins, ties, losses, rate, rating.get(name)))
-    return sorted(found, key=lambda one: -(one.rating or one.rate).value)
+        own = [battle for battle in fought if name in (battle.first, battle.second)]
+        winners = [getattr(battle, battle.outcome) for battle in own if battle.outcome != "tie"]
+        wins, losses = winners.count(name), len(winners) - winners.count(name)
+        ties, rate = len(own) - len(winners), win_rate(own, name)
+        ranking.append(Standing(name, wins, ties, losses, rate, rating.get(name)))
+    return sorted(ranking, key=lambda standing: -(standing.rating or standing.rate).value)
 
 
 def left_wins(outcomes: Sequence[Outcome], left: Sequence[str], *, level: float = 0.95) -> Score:
-    """How often the text that stood on the left was found better, of those that one of two was.
+    """The share of decided pairs in which the text on the left was found better.
 
-    One half where the side does not matter to who judges, as long as chance decided the sides.
+    It is 0.5 if the side does not matter to the annotator, provided that sides are assigned at
+    random.
 
     Parameters
     ----------
-    outcomes : (n,) ties among them are left out.
-    left : (n,) which of the two stood on the left: ``"first"`` or ``"second"``.
+    outcomes : (n,) outcomes; ties are left out.
+    left : (n,) the text on the left: ``"first"`` or ``"second"``.
 
     Raises
     ------
     UsageError
-        If the two are not of one length, or one of ``left`` is neither.
+        If the two have different lengths, or one of ``left`` is neither.
 
     Examples
     --------
@@ -134,24 +136,15 @@ def left_wins(outcomes: Sequence[Outcome], left: Sequence[str], *, level: float 
         raise UsageError(
             f"expected 'first' or 'second' for each of {len(outcomes)} outcomes; got {left!r}."
         )
-    won = [one == side for one, side in zip(outcomes, left, strict=True) if one in PAIR]
-    low, high = wilson(sum(won), len(won), level)
-    return Score(
-        name="left wins",
-        value=sum(won) / len(won) if won else 0.5,
-        low=low,
-        high=high,
-        n=len(won),
-        unit="0..1",
-        how="Wilson; ties left out; 0.5 is no bias" + ("" if won else "; nothing was decided"),
-        level=level,
-        parts=[float(one) for one in won],
-    )
+    hits = [outcome == side for outcome, side in zip(outcomes, left, strict=True)
+            if outcome in PAIR]  # fmt: skip
+    how = "Wilson; ties left out; 0.5 is no bias" + ("" if hits else "; nothing was decided")
+    return proportion("left wins", hits, how=how, better="", level=level)
 
 
-def _said(table: Any, pair: tuple[str, str]) -> Iterator[tuple[str, str, Outcome]]:
+def _judged(table: Any, pair: tuple[str, str]) -> Iterator[tuple[str, str, Outcome]]:
     """Both systems and the outcome of each row that has one."""
     for names, outcome in zip(systems(table, pair), tables.column(table, OUTCOME), strict=True):
-        # an empty cell of text is NaN in some kinds of table
+        # an empty text cell is NaN in some kinds of table
         if outcome not in (None, "") and outcome == outcome:
             yield *names, outcome

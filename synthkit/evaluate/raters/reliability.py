@@ -1,7 +1,7 @@
-"""Calibration: what a judge's scores mean, by what people accept.
+"""Calibration error, area under ROC and thresholds of scores, against accept and reject marks.
 
-Scores become verdicts by a threshold, and probabilities by their scale; both are held against
-marks here. :mod:`synthkit.evaluate.raters.judge_calibration` puts them together.
+Scores become verdicts by a threshold, and probabilities by their scale.
+:mod:`synthkit.evaluate.raters.judge_calibration` uses both to compare a judge with people.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.types import Score
+from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import check_level, wilson
 
-Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 DRAWS = 200
-"""Tables of which the error by chance is the mean."""
+"""Simulated tables whose mean error is the error by chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """Rows of about one predicted probability: its mean, and the share of them that was accepted.
+class ReliabilityBin:
+    """The rows in one range of predicted probabilities.
 
-    ``low`` and ``high`` are the Wilson interval of the share.
+    ``predicted`` is the mean prediction, ``share`` the share accepted, and ``low`` and ``high`` its
+    Wilson interval.
     """
 
     predicted: float
@@ -43,21 +44,21 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How far predicted probabilities are those that came true.
+    """The calibration error of predicted probabilities.
 
-    ``error`` is the mean over ``bins``; ``by_chance`` is the error that probabilities without any
-    would have on as many rows.
+    ``error`` is the mean over ``bins``; ``by_chance`` is the error that perfectly calibrated
+    probabilities have on as many rows.
     """
 
     error: Score
     by_chance: float
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
 
     def frame(self) -> Any:
-        """A DataFrame with a row for each bin, as ``plots.reliability`` takes it."""
+        """A DataFrame with a row for each bin, for ``plots.reliability``."""
         pandas = need("pandas", extra="data", why="to show bins")
-        names = list(Bin.__dataclass_fields__)
-        rows = [[getattr(one, name) for name in names] for one in self.bins]
+        names = list(ReliabilityBin.__dataclass_fields__)
+        rows = [[getattr(own, name) for name in names] for own in self.bins]
         return pandas.DataFrame(rows, columns=names)
 
 
@@ -70,18 +71,18 @@ def reliability(
     level: float = 0.95,
     seed: int = 0,
 ) -> Reliability:
-    """The expected calibration error of probabilities, and the bins that it is the mean of.
+    """The expected calibration error of probabilities, and its bins.
 
-    ECE = sum_b n_b / n |share_b - predicted_b| over bins of equal width, with the mean of each. Of
-    few rows it is too high, as chance alone parts the two: hold it against ``by_chance``, its mean
-    where each row comes true as often as is predicted. The interval, a bootstrap over rows, has
-    that bias too: an error of 0.1 it held in 97 % of tables of 300 rows, and 79 % of 60.
+    ECE = sum_b n_b / n |share_b - predicted_b| over bins of equal width. With few rows it is too
+    high, since chance alone separates the two: compare it with ``by_chance``, its mean for
+    perfectly calibrated probabilities. The interval, a bootstrap over rows, has that bias too: it
+    contained an error of 0.1 in 97 % of tables of 300 rows, and in 79 % of tables of 60 rows.
 
     Parameters
     ----------
-    predicted : (n,) probabilities of accept, 0..1. One on the edge of two bins is in the lower.
+    predicted : (n,) probabilities of accept, 0..1. One on the edge of two bins is in the lower bin.
     accepted : (n,) whether each was accepted.
-    bins : how many; empty ones are left out.
+    bins : number of bins; empty ones are left out.
 
     Raises
     ------
@@ -92,12 +93,12 @@ def reliability(
     ----------
     C. Guo et al. (2017), On calibration of modern neural networks, arXiv 1706.04599, equation 3;
     J. Bröcker and L. A. Smith (2007), Increasing the reliability of reliability diagrams, Weather
-    and Forecasting 22, section 3 (rows that come true as predicted).
+    and Forecasting 22, section 3 (the error by chance).
 
     Examples
     --------
     >>> found = reliability([0.2, 0.2, 0.9, 0.9], [False, True, True, True])
-    >>> round(found.error.value, 3), [one.share for one in found.bins]
+    >>> round(found.error.value, 3), [own.share for own in found.bins]
     (0.2, [0.5, 1.0])
     """
     p, y = _marked(predicted, accepted)
@@ -121,7 +122,7 @@ def reliability(
     error = Score(
         name="expected calibration error",
         value=value,
-        low=min(low, value),  # all resamples may be above it
+        low=min(low, value),  # the errors of all resamples can be higher
         high=max(high, value),
         n=len(p),
         unit="0..1",
@@ -130,21 +131,23 @@ def reliability(
         level=level,
     )
     rng = np.random.default_rng(seed)
-    came = (rng.random((DRAWS, len(p))) < p) - p
-    by_chance = float(np.abs(came @ inside).sum(axis=1).mean()) / len(p)
-    found = []
-    for one in np.unique(at):
-        own = at == one
-        n, said = int(own.sum()), float(y[own].sum())
-        found.append(Bin(float(p[own].mean()), said / n, n, *wilson(said, n, level)))
-    return Reliability(error, by_chance, tuple(found))
+    simulated = (rng.random((DRAWS, len(p))) < p) - p
+    by_chance = float(np.abs(simulated @ inside).sum(axis=1).mean()) / len(p)
+    rows = [at == place for place in np.unique(at)]
+    return Reliability(error, by_chance, tuple(_bin(p[own], y[own], level) for own in rows))
+
+
+def _bin(p: Floats, y: Bools, level: float) -> ReliabilityBin:
+    n, accepted = len(p), float(y.sum())
+    return ReliabilityBin(float(p.mean()), accepted / n, n, *wilson(accepted, n, level))
 
 
 def roc_area(scores: ArrayLike, accepted: ArrayLike, *, level: float = 0.95) -> Score:
-    """How often an accepted row scores higher than a rejected one, a tie half; 0.5 is chance.
+    """The area under the ROC curve: how often an accepted row scores higher than a rejected one.
 
-    It is the area under the ROC curve, and needs no threshold. The interval is DeLong's, normal and
-    cut off at 0 and 1; where all accepted rows are above all rejected ones it has no width.
+    0..1, where 0.5 is chance and a tie counts half. It needs no threshold. The interval is
+    DeLong's, normal and cut to 0..1; if all accepted rows score higher than all rejected ones its
+    width is 0.
 
     Parameters
     ----------
@@ -164,22 +167,22 @@ def roc_area(scores: ArrayLike, accepted: ArrayLike, *, level: float = 0.95) -> 
     s, y = _both_kinds(scores, accepted)
     check_level(level)
 
-    def above(one: Floats, other: Floats) -> Floats:
-        """For each of one, the share of the other that is below it, ties half."""
-        held = np.sort(other)
-        both = np.searchsorted(held, one) + np.searchsorted(held, one, side="right")
-        return np.asarray(both / (2 * len(held)))
+    def share_below(values: Floats, others: Floats) -> Floats:
+        """For each value the share of the others below it; ties count half."""
+        ordered = np.sort(others)
+        ends = np.searchsorted(ordered, values) + np.searchsorted(ordered, values, side="right")
+        return np.asarray(ends / (2 * len(ordered)))
 
-    wins, losses = above(s[y], s[~y]), 1 - above(s[~y], s[y])
+    wins, losses = share_below(s[y], s[~y]), 1 - share_below(s[~y], s[y])
     value = float(wins.mean())
     error = math.sqrt(sum(x.var(ddof=1) / len(x) for x in (wins, losses) if len(x) > 1))
     half = NormalDist().inv_cdf((1 + level) / 2) * error
-    lone = min(len(wins), len(losses)) == 1  # of one row nothing is known of others
+    single = min(len(wins), len(losses)) == 1  # one row says nothing about the variance
     return Score(
         name="area under ROC",
         value=value,
-        low=None if lone else max(0.0, value - half),
-        high=None if lone else min(1.0, value + half),
+        low=None if single else max(0.0, value - half),
+        high=None if single else min(1.0, value + half),
         n=len(s),
         unit="0..1",
         better="higher",
@@ -189,10 +192,11 @@ def roc_area(scores: ArrayLike, accepted: ArrayLike, *, level: float = 0.95) -> 
 
 
 def threshold(scores: ArrayLike, accepted: ArrayLike) -> float:
-    """The score from which on to accept rows, so that kappa with the marks is the greatest.
+    """The threshold from which on to accept scores, so that kappa with the marks is maximal.
 
-    It lies half way between two scores that occur. Of several such the one that is right more
-    often, and of these the lowest; the lowest score is to accept all, and infinity to accept none.
+    It is halfway between two scores that occur. Of several such thresholds the most accurate one is
+    returned, and of these the lowest. The lowest score means to accept all, infinity to accept
+    none.
 
     Parameters
     ----------
@@ -205,27 +209,27 @@ def threshold(scores: ArrayLike, accepted: ArrayLike) -> float:
     2.5
     """
     s, y = _both_kinds(scores, accepted)
-    held = np.unique(s)
-    cuts = np.concatenate([held[:1], (held[1:] + held[:-1]) / 2, [np.inf]])
+    distinct = np.unique(s)
+    cuts = np.concatenate([distinct[:1], (distinct[1:] + distinct[:-1]) / 2, [np.inf]])
     n, positive = len(y), y.sum()
-    taken = n - np.searchsorted(np.sort(s), cuts)
+    accepting = n - np.searchsorted(np.sort(s), cuts)
     right = positive - np.searchsorted(np.sort(s[y]), cuts)
-    agreed = (right + (n - positive - taken + right)) / n
-    chance = (taken * positive + (n - taken) * (n - positive)) / n**2
-    kappa = np.round((agreed - chance) / (1 - chance), 12)  # equal ones must be told as equal
+    agreed = (right + (n - positive - accepting + right)) / n
+    chance = (accepting * positive + (n - accepting) * (n - positive)) / n**2
+    kappa = np.round((agreed - chance) / (1 - chance), 12)  # rounded, so that ties are equal
     return float(cuts[np.lexsort((cuts, -agreed, -kappa))[0]])
 
 
 def cross_fitted(
     scores: ArrayLike, accepted: ArrayLike, *, folds: int = 10, seed: int = 0
 ) -> Bools:
-    """(n,) whether each row would be accepted, by the threshold that the other folds choose.
+    """(n,) whether each row would be accepted, by a threshold chosen on the other folds.
 
-    A threshold that is held against the marks it was chosen by looks better than it is.
+    A threshold looks better than it is on the marks it was chosen by.
 
     Parameters
     ----------
-    scores, accepted : as in :func:`threshold`, with two marks of each kind at least.
+    scores, accepted : as in :func:`threshold`, with at least two marks of each kind.
     folds : of equal size and shares of marks; at most as many as there are marks of the rarer kind.
 
     Examples
@@ -241,14 +245,14 @@ def cross_fitted(
     fold = np.empty(len(y), np.int64)
     for kind in (y, ~y):
         fold[kind] = rng.permutation(int(kind.sum())) % folds
-    said = np.empty(len(y), bool)
-    for one in range(folds):
-        said[fold == one] = s[fold == one] >= threshold(s[fold != one], y[fold != one])
-    return said
+    verdicts = np.empty(len(y), bool)
+    for at in range(folds):
+        verdicts[fold == at] = s[fold == at] >= threshold(s[fold != at], y[fold != at])
+    return verdicts
 
 
 def _marked(scores: ArrayLike, accepted: ArrayLike) -> tuple[Floats, Bools]:
-    """Numbers and marks, after a look at them."""
+    """Scores and marks as arrays of one length, with finite scores."""
     try:
         s, y = np.asarray(scores, np.float64), np.asarray(accepted, np.float64)
     except (TypeError, ValueError):
@@ -264,6 +268,7 @@ def _marked(scores: ArrayLike, accepted: ArrayLike) -> tuple[Floats, Bools]:
 
 
 def _both_kinds(scores: ArrayLike, accepted: ArrayLike) -> tuple[Floats, Bools]:
+    """The same, with accepted and rejected rows."""
     s, y = _marked(scores, accepted)
     if y.all() or not y.any():
         raise UsageError("expected both kinds of marks, accepted and not.")

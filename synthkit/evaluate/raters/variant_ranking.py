@@ -1,4 +1,4 @@
-"""Ranking: which variant does best, how sure that is, and what it costs."""
+"""The ranking of prompt variants by their marks and checks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ MOST_MARKS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """How many of how many, with its Wilson interval at 95 %."""
+class Proportion:
+    """Successes among n, with a Wilson interval at 95 %."""
 
     successes: int
     n: int
 
     @property
     def value(self) -> float | None:
-        """The share, 0..1; ``None`` of nothing."""
+        """The share, 0..1; ``None`` if n is 0."""
         return self.successes / self.n if self.n else None
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Both ends; 0 and 1 where nothing is known."""
+        """Both ends; 0 and 1 if n is 0."""
         return wilson(self.successes, self.n)
 
     def __str__(self) -> str:
@@ -35,18 +35,24 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One variant's results.
+class VariantResult:
+    """The results of one variant.
 
-    ``accept`` is of the marked cells, ``checks`` of the verdicts. ``words`` is the mean length,
-    ``seconds``, ``tokens`` (prompt and completion) and ``cost`` (US dollars) are means for a cell;
-    ``None`` where nothing is known.
+    Parameters
+    ----------
+    cells : number of its cells.
+    accept : accepted among the marked cells.
+    checks : passed among the verdicts of checks.
+    words : mean length.
+    distinct : distinct-2 of its texts.
+    seconds, tokens, cost : means per cell: time, prompt and completion tokens, US dollars; ``None``
+        if not known.
     """
 
     name: str
     cells: int
-    accept: Share
-    checks: Share
+    accept: Proportion
+    checks: Proportion
     words: float | None = None
     distinct: float | None = None
     seconds: float | None = None
@@ -54,33 +60,33 @@ class Entry:
     cost: float | None = None
 
 
-def rank(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries, the best first: by the lower end of accept's interval, then of the checks'.
+def rank(results: Iterable[VariantResult]) -> list[VariantResult]:
+    """The results, the best first: by the lower end of accept's interval, then of the checks'.
 
-    The lower end, since 1 of 1 accepted says less for a variant than 18 of 20 do.
+    The lower end is used because 1 of 1 accepted is less evidence for a variant than 18 of 20.
     """
     return sorted(
-        entries,
-        key=lambda entry: (
-            *(share.interval[0] for share in (entry.accept, entry.checks)),
-            *(share.value or 0.0 for share in (entry.accept, entry.checks)),
+        results,
+        key=lambda result: (
+            *(share.interval[0] for share in (result.accept, result.checks)),
+            *(share.value or 0.0 for share in (result.accept, result.checks)),
         ),
         reverse=True,
     )
 
 
-def reading(ranked: Sequence[Entry]) -> str:
-    """One sentence on whether the best is told apart from the second.
+def summary_line(ranked: Sequence[VariantResult]) -> str:
+    """One sentence on whether the best variant differs significantly from the second.
 
-    Two shares are called apart when their 95 % intervals do not overlap, which is stricter than a
-    test of their difference; the marks still needed are those at which the intervals would part if
-    both shares stayed as they are.
+    Two shares differ significantly here if their 95 % intervals do not overlap, which is stricter
+    than a test of their difference. The marks still needed are those at which the intervals would
+    separate if both shares stayed as they are.
     """
     if not ranked or not (ranked[0].accept.n or ranked[0].checks.n):
         return "Nothing marked or checked yet."
     best = ranked[0]
     what = "accept" if best.accept.n else "checks"
-    shares = [entry.accept if what == "accept" else entry.checks for entry in ranked]
+    shares = [result.accept if what == "accept" else result.checks for result in ranked]
     if len(ranked) == 1:
         return f"{best.name}: {what} {shares[0]}."
     first, second = shares[0], shares[1]
@@ -91,29 +97,27 @@ def reading(ranked: Sequence[Entry]) -> str:
     if first.interval[0] > second.interval[1]:
         gap = (first.value or 0) - (second.value or 0)
         return f"{best.name} beats {other} by {gap:.2f}: {what} {first} against {second}."
-    more = marks_to_part(first, second)
+    text = f"No significant difference between {best.name} and {other} yet"
+    more = marks_to_separate(first, second)
     if what == "accept" and more is not None:
-        return (
-            f"{best.name} and {other} are not told apart yet: about {more} more marks each, "
-            "if their shares stay as they are."
-        )
-    return f"{best.name} and {other} are not told apart yet."
+        return f"{text}: it takes about {more} more marks each, if their shares stay as they are."
+    return f"{text}."
 
 
-def marks_to_part(first: Share, second: Share) -> int | None:
-    """How many more of each it takes until the intervals part, both shares staying as they are.
+def marks_to_separate(first: Proportion, second: Proportion) -> int | None:
+    """The number of further marks of each until the intervals separate, if both shares stay.
 
-    ``None`` if they are equal, or if it would take more than 10 000.
+    ``None`` if they are equal, or if it takes more than 10,000.
 
-    >>> marks_to_part(Share(9, 10), Share(5, 10))
+    >>> marks_to_separate(Proportion(9, 10), Proportion(5, 10))
     11
     """
     a, b = first.value, second.value
     if a is None or b is None or a <= b:
         return None
 
-    def apart(more: int) -> bool:
+    def separate(more: int) -> bool:
         n, m = first.n + more, second.n + more
         return wilson(round(a * n), n)[0] > wilson(round(b * m), m)[1]
 
-    return next((more for more in range(MOST_MARKS) if apart(more)), None)
+    return next((more for more in range(MOST_MARKS) if separate(more)), None)

@@ -1,4 +1,4 @@
-"""How a part of a table differs from the whole: the cells of each column in a few groups."""
+"""The cells of a column in a few groups, to compare a part of a table with the whole."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Grouping:
 
     Parameters
     ----------
-    name : the column's.
-    labels : one for each group.
+    name : of the column.
+    labels : the label of each group.
     codes : (n,) the group of each row.
-    numeric : whether the groups are ranges of numbers, in order; a group of missing cells may
-        follow them.
-    bounds : the least and the largest number; ``None`` where there is none.
+    numeric : whether the groups are ranges of numbers, in order, possibly followed by a group of
+        missing cells.
+    bounds : the least and the largest number; ``None`` if there is no number.
     """
 
     name: str
@@ -37,42 +37,41 @@ class Grouping:
     bounds: tuple[float, float] | None = None
 
     def counts(self, mask: NDArray[np.bool_] | None = None) -> list[int]:
-        """How many rows each group has, of all or of those in ``mask``."""
+        """The number of rows in each group, of all rows or of those in ``mask``."""
         codes = self.codes if mask is None else self.codes[mask]
-        return [int(one) for one in np.bincount(codes, minlength=len(self.labels))]
+        return [int(n) for n in np.bincount(codes, minlength=len(self.labels))]
 
 
 def labelled(name: str, cells: Sequence[str | None], most: int = 8) -> Grouping:
-    """Texts in groups: the most frequent ones each by itself, the others together.
+    """Texts in groups: one for each of the most frequent texts, one for all others.
 
-    Equally frequent ones come by their text. Missing cells are a group of their own, at the end.
+    Equally frequent texts are in alphabetical order. Missing cells are the last group.
 
     Examples
     --------
     >>> labelled("topic", ["soup", "bread", "soup", None, "tea"], most=2).labels
     ('soup', '2 others', 'missing')
     """
-    counted = Counter(cell for cell in cells if cell is not None)
-    ranked = sorted(counted, key=lambda cell: (-counted[cell], cell))
-    kept = ranked if len(ranked) <= most else ranked[: most - 1]
-    code = {cell: at for at, cell in enumerate(kept)}
-    labels = list(kept)
-    if len(kept) < len(ranked):
-        code |= dict.fromkeys(ranked[len(kept) :], len(labels))
-        labels.append(f"{len(ranked) - len(kept)} others")
+    counts = Counter(cell for cell in cells if cell is not None)
+    ranked = sorted(counts, key=lambda cell: (-counts[cell], cell))
+    labels = ranked if len(ranked) <= most else ranked[: most - 1]
+    code: dict[str | None, int] = {cell: at for at, cell in enumerate(labels)}
+    others = ranked[len(labels) :]
+    if others:
+        code |= dict.fromkeys(others, len(labels))
+        labels = [*labels, f"{len(others)} others"]
     if any(cell is None for cell in cells):
-        labels.append(MISSING)
-    last = len(labels) - 1
-    found = [last if cell is None else code[cell] for cell in cells]
-    codes = np.array(found, np.int64)
+        code[None] = len(labels)
+        labels = [*labels, MISSING]
+    codes = np.array([code[cell] for cell in cells], np.int64)
     return Grouping(name, tuple(labels), codes, numeric=False)
 
 
 def binned(name: str, cells: Sequence[float | None], bins: int = BINS) -> Grouping:
-    """Numbers in at most ``bins`` ranges of equal width, whole ones in ranges of whole numbers.
+    """Numbers in at most ``bins`` ranges of equal width; for integers, ranges of integers.
 
-    A range holds its lower end and not its upper one, but for the last. What is missing or not
-    finite is a group of its own, at the end.
+    A range includes its lower end and excludes its upper end, except for the last range. Cells that
+    are missing or not finite are the last group.
 
     Examples
     --------
@@ -81,29 +80,29 @@ def binned(name: str, cells: Sequence[float | None], bins: int = BINS) -> Groupi
     >>> binned("score", [0.0, 0.25, 1.0], bins=2).labels
     ('0 to 0.5', '0.5 to 1')
     """
-    given = np.array([math.nan if cell is None else float(cell) for cell in cells], np.float64)
-    there = np.isfinite(given)
-    codes = np.zeros(len(given), np.int64)
+    values = np.array([math.nan if cell is None else float(cell) for cell in cells], np.float64)
+    present = np.isfinite(values)
+    codes = np.zeros(len(values), np.int64)
     labels: list[str] = []
     bounds = None
-    if there.any():
-        low, high = float(given[there].min()), float(given[there].max())
-        bounds = (low, high)
-        whole = bool((given[there] == np.round(given[there])).all()) and high - low < 2**53
+    if present.any():
+        finite = values[present]
+        low, high = bounds = float(finite.min()), float(finite.max())
+        integers = bool((finite == np.round(finite)).all()) and high - low < 2**53
         if low == high:
             labels = [number(low)]
-        elif whole:
-            wide = math.ceil((high - low + 1) / bins)
-            starts = np.arange(low, high + 1, wide)
-            codes[there] = ((given[there] - low) // wide).astype(np.int64)
-            ends = np.minimum(starts + wide - 1, high)
+        elif integers:
+            width = math.ceil((high - low + 1) / bins)
+            starts = np.arange(low, high + 1, width)
+            codes[present] = ((finite - low) // width).astype(np.int64)
+            ends = np.minimum(starts + width - 1, high)
             labels = [_span(start, end) for start, end in zip(starts, ends, strict=True)]
         else:
             edges = np.linspace(low, high, bins + 1)
-            codes[there] = np.clip(np.searchsorted(edges, given[there], "right") - 1, 0, bins - 1)
+            codes[present] = np.clip(np.searchsorted(edges, finite, "right") - 1, 0, bins - 1)
             labels = [f"{number(a)} to {number(b)}" for a, b in pairwise(edges)]
-    if not there.all():
-        codes[~there] = len(labels)
+    if not present.all():
+        codes[~present] = len(labels)
         labels.append(MISSING)
     return Grouping(name, tuple(labels), codes, numeric=True, bounds=bounds)
 
@@ -111,20 +110,20 @@ def binned(name: str, cells: Sequence[float | None], bins: int = BINS) -> Groupi
 def grouped(
     name: str, cells: Sequence[Any], texts: Sequence[str | None], most: int = 8
 ) -> Grouping:
-    """A column as it is: ranges if its cells are numbers, else groups of their ``texts``."""
+    """A column in groups: ranges if its cells are numbers, otherwise groups of their ``texts``."""
     return binned(name, cells, most) if numeric(cells) else labelled(name, texts, most)
 
 
 def numeric(cells: Sequence[Any]) -> bool:
-    """Whether all cells that are there are numbers, and one is; truth values are none."""
-    there = [cell for cell in cells if cell is not None]
-    return bool(there) and all(
-        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in there
+    """Whether there are cells, and all are numbers or missing; truth values are not numbers."""
+    present = [cell for cell in cells if cell is not None]
+    return bool(present) and all(
+        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in present
     )
 
 
 def number(value: float) -> str:
-    """A bound in at most four digits.
+    """A number with at most four digits.
 
     >>> number(3.0), number(0.123456), number(-12345.678)
     ('3', '0.1235', '-12346')

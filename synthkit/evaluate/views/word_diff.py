@@ -1,4 +1,4 @@
-"""Changes: what became of a text, word by word."""
+"""Word diffs of two texts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PIECES = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 def changes(before: str, after: str, *, most: int = MOST_WORDS) -> list[Change] | None:
-    """The pieces that make ``before`` into ``after``: words kept, taken out and put in, in order.
+    """The diff of two texts: pieces that stay the same, go out or come in, in order.
 
-    The kept and put-in pieces together are ``after``; the kept and taken-out ones ``before``.
-    ``None`` if either has more than ``most`` words, marks and spaces: comparing takes time by the
-    square of that.
+    The pieces ``same`` and ``in`` together are ``after``; ``same`` and ``out`` are ``before``.
+    ``None`` if either text has more than twice ``most`` words, marks and spaces, since time grows
+    with the square of that.
 
     >>> changes("Cold soup.", "Warm soup.")
     [('out', 'Cold'), ('in', 'Warm'), ('same', ' soup.')]
@@ -25,20 +25,20 @@ def changes(before: str, after: str, *, most: int = MOST_WORDS) -> list[Change] 
     old, new = _PIECES.findall(before), _PIECES.findall(after)
     if max(len(old), len(new)) > 2 * most:
         return None
-    found: list[Change] = []
+    pieces: list[Change] = []
     out = into = gap = ""
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for kind, i, j, k, n in matcher.get_opcodes():
-        kept = "".join(new[k:n])
+        text = "".join(new[k:n])
         if kind != "equal":
-            out, into, gap = out + gap + "".join(old[i:j]), into + gap + kept, ""
-        elif (out or into) and not re.search(r"\w", kept):
-            gap = kept  # a blank or a comma between two changes is read as one change with them
+            out, into, gap = out + gap + "".join(old[i:j]), into + gap + text, ""
+        elif (out or into) and not re.search(r"\w", text):
+            gap = text  # a blank or a comma between two changes becomes part of one change
         else:
-            found += [*_changed(out, into), ("same", kept)]
+            pieces += [*_changed(out, into), ("same", text)]
             out = into = ""
-    found += _changed(out, into)
-    return [*found, ("same", gap)] if gap else found
+    pieces += _changed(out, into)
+    return [*pieces, ("same", gap)] if gap else pieces
 
 
 def _changed(out: str, into: str) -> list[Change]:
@@ -47,15 +47,15 @@ def _changed(out: str, into: str) -> list[Change]:
 
 
 def cut(pieces: list[Change], length: int) -> list[Change]:
-    """The first pieces, as far as ``length`` characters go.
+    """The first pieces, with ``length`` characters in all.
 
     >>> cut([("same", "abc"), ("in", "def")], 4)
     [('same', 'abc'), ('in', 'd')]
     """
-    kept: list[Change] = []
+    first: list[Change] = []
     for kind, text in pieces:
         if length <= 0:
             break
-        kept.append((kind, text[:length]))
+        first.append((kind, text[:length]))
         length -= len(text)
-    return kept
+    return first

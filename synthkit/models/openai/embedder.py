@@ -92,11 +92,11 @@ class _Embeddings:
     def url(self) -> str:
         return f"{self.embedder.server.base_url}/embeddings"
 
-    def check(self, asked: list[str]) -> None:
+    def check(self, request: list[str]) -> None:
         pass
 
-    def body(self, asked: list[str], form: str) -> bytes:
-        body: dict[str, Any] = {"model": self.embedder.name, "input": asked}
+    def body(self, request: list[str], form: str) -> bytes:
+        body: dict[str, Any] = {"model": self.embedder.name, "input": request}
         if self.embedder.dimensions is not None:
             body["dimensions"] = self.embedder.dimensions
         return json.dumps(body | {"encoding_format": "float"}).encode()

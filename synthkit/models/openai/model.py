@@ -79,40 +79,40 @@ class Endpoint:
         """The address that requests are posted to."""
         return f"{self.server.base_url}/{'completions' if self.raw else 'chat/completions'}"
 
-    def check(self, asked: Request) -> None:
+    def check(self, request: Request) -> None:
         """Raise ``UsageError`` for what only a local model can do and a server might ignore."""
         here = 'needs a model on this machine, such as "smollm2".'
-        if asked.turn == "user":
+        if request.turn == "user":
             raise UsageError(
                 f"{self.name} is behind a server, which writes the assistant's turn only; "
                 f'turn="user" (Magpie) {here}'
             )
-        if asked.answer is not None:
+        if request.answer is not None:
             raise UsageError(
-                f"{self.name} is behind a server, which writes answers and does not score given"
-                f" ones; to score (likelihood, ifd, perplexity, a weighted judge) {here}"
+                f"{self.name} is behind a server, which writes answers and cannot score given "
+                f"texts; to score (likelihood, ifd, perplexity, a weighted judge) {here}"
             )
-        if "token_bias" in asked.sampling.extra:
+        if "token_bias" in request.sampling.extra:
             raise UsageError(
                 f"{self.name} is behind a server, which does not know tokens by their texts; "
                 f"token_bias {here}"
             )
 
-    def body(self, asked: Request, form: str) -> bytes:
+    def body(self, request: Request, form: str) -> bytes:
         """The JSON to post; ``form`` is what the server calls ``max_tokens``, if something else."""
-        sampling, schema = asked.sampling, asked.schema
+        sampling, schema = request.sampling, request.schema
         body: dict[str, Any] = {"model": self.name}
         if self.raw:
-            body["prompt"] = "\n\n".join(message.content for message in asked.messages)
+            body["prompt"] = "\n\n".join(message.content for message in request.messages)
         else:
             body["messages"] = [
-                {"role": message.role, "content": message.content} for message in asked.messages
+                {"role": message.role, "content": message.content} for message in request.messages
             ]
         options = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             form or "max_tokens": sampling.max_tokens,
-            "seed": None if sampling.seed is None else asked.row_seed,
+            "seed": None if sampling.seed is None else request.row_seed,
             "stop": list(sampling.stop) or None,
             # in the text protocol, the number of alternatives to list for each token
             "logprobs": (1 if self.raw else True) if sampling.logprobs else None,

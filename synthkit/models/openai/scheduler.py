@@ -15,10 +15,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from synthkit.core.errors import EndpointError
 from synthkit.models.openai.concurrency import Window
+from synthkit.models.openai.operation import Operation
 from synthkit.models.openai.responses import UNREADABLE, error_message, retry_after
 from synthkit.models.openai.server import Server
 from synthkit.models.openai.transport import BodyTooLong, Client, Response, StaleConnection
@@ -38,48 +39,17 @@ SAME_MESSAGE = 8
 MAX_RAW = 1_000_000
 TICK_SECONDS = 0.1
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
-Asked_contra = TypeVar("Asked_contra", contravariant=True)
-Answer_co = TypeVar("Answer_co", covariant=True)
-
-
-class Operation(Protocol[Asked_contra, Answer_co]):
-    """One kind of request to a server: how it is written, and how its response is read."""
-
-    @property
-    def url(self) -> str:
-        """The address that requests are posted to."""
-        ...
-
-    def check(self, asked: Asked_contra) -> None:
-        """Raise ``UsageError`` for a request that no server can do."""
-        ...
-
-    def body(self, asked: Asked_contra, form: str) -> bytes:
-        """The JSON to post. A ``form`` is a variant of the protocol; ``""`` is the usual one."""
-        ...
-
-    def other_form(self, form: str, message: str) -> str:
-        """The form to use after a refusal with this message; ``""`` if it would not help."""
-        ...
-
-    def read(self, data: bytes, seconds: float, tries: int) -> Answer_co:
-        """The answer in a response body; raises one of ``UNREADABLE`` if there is none."""
-        ...
-
-    def failed(self, reason: str, raw: str, tries: int) -> Answer_co:
-        """The answer that stands for a failed request."""
-        ...
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 def stream(
     server: Server,
-    operation: Operation[Asked, Answer],
-    requests: Sequence[Asked],
+    operation: Operation[Input, Output],
+    requests: Sequence[Input],
     *,
     max_requests: int | None = None,
-) -> Iterator[tuple[int, Answer] | None]:
+) -> Iterator[tuple[int, Output] | None]:
     """(position, answer) pairs as they finish; ``None`` every 0.1 s of waiting.
 
     ``requests`` may grow while this runs. Closing the iterator cancels what is in flight.
@@ -118,11 +88,11 @@ def stream(
 
 
 @dataclass(slots=True)
-class Job(Generic[Asked]):
-    """A request on its way, with its tries and failures."""
+class SentRequest(Generic[Input]):
+    """A request to the server, with its tries and failures."""
 
     position: int
-    asked: Asked
+    request: Input
     tries: int = 0
     failures: int = 0
     throttled: int = 0
@@ -131,15 +101,15 @@ class Job(Generic[Asked]):
     form: str = ""
 
 
-class Scheduler(Generic[Asked, Answer]):
+class Scheduler(Generic[Input, Output]):
     """One stream of requests to a server. ``out`` receives answers as they finish."""
 
     def __init__(
-        self, server: Server, operation: Operation[Asked, Answer], max_requests: int | None
+        self, server: Server, operation: Operation[Input, Output], max_requests: int | None
     ) -> None:
         self.server, self.operation, self.max_requests = server, operation, max_requests
-        self.out: queue.SimpleQueue[tuple[int, Answer] | BaseException] = queue.SimpleQueue()
-        self.jobs: deque[Job[Asked]] = deque()
+        self.out: queue.SimpleQueue[tuple[int, Output] | BaseException] = queue.SimpleQueue()
+        self.jobs: deque[SentRequest[Input]] = deque()
         self.window = Window(server.concurrency)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.sent = 0
@@ -150,7 +120,7 @@ class Scheduler(Generic[Asked, Answer]):
         self.strikes = 0
         self.trouble = ""
         # out of retries; whether the request or the server is at fault is not known yet
-        self.parked: list[tuple[Job[Asked], str, str]] = []
+        self.parked: list[tuple[SentRequest[Input], str, str]] = []
         self.unresolved = 0
         self.refusals: Counter[str] = Counter()
         self.paused_until = 0.0
@@ -160,9 +130,9 @@ class Scheduler(Generic[Asked, Answer]):
         self.thread = threading.Thread(target=self._main, name="synthkit-endpoint", daemon=True)
         self.thread.start()
 
-    def submit(self, requests: Iterable[tuple[int, Asked]]) -> None:
+    def submit(self, requests: Iterable[tuple[int, Input]]) -> None:
         """Queue (position, request) pairs, from the caller's thread."""
-        jobs = [Job(position, asked) for position, asked in requests]
+        jobs = [SentRequest(position, request) for position, request in requests]
         self.loop.call_soon_threadsafe(self._submitted, jobs)
 
     def close(self) -> None:
@@ -171,11 +141,11 @@ class Scheduler(Generic[Asked, Answer]):
         self.thread.join()
         self.loop.close()
 
-    def _submitted(self, jobs: Sequence[Job[Asked]]) -> None:
+    def _submitted(self, jobs: Sequence[SentRequest[Input]]) -> None:
         self.unresolved += len(jobs)
         self._add(jobs)
 
-    def _add(self, jobs: Iterable[Job[Asked]]) -> None:
+    def _add(self, jobs: Iterable[SentRequest[Input]]) -> None:
         self.jobs.extend(jobs)
         self.wake.set()
 
@@ -243,11 +213,11 @@ class Scheduler(Generic[Asked, Answer]):
             self.out.put(error)
             self._end()
 
-    async def _send(self, client: Client, job: Job[Asked]) -> None:
+    async def _send(self, client: Client, job: SentRequest[Input]) -> None:
         server, era = self.server, self.window.era
         began = time.monotonic()
         job.form = self.form
-        body = self.operation.body(job.asked, job.form)
+        body = self.operation.body(job.request, job.form)
         job.tries += 1
         try:
             try:
@@ -288,7 +258,7 @@ class Scheduler(Generic[Asked, Answer]):
         self.throttled_since = math.inf
         self.window.succeeded(era)
 
-    def _answered(self, job: Job[Asked], data: bytes, seconds: float, era: int) -> None:
+    def _answered(self, job: SentRequest[Input], data: bytes, seconds: float, era: int) -> None:
         try:
             answer = self.operation.read(data, seconds, job.tries)
         except UNREADABLE as error:
@@ -300,7 +270,7 @@ class Scheduler(Generic[Asked, Answer]):
         self._accepted(era)
         self._resolve(job, answer)
 
-    def _unreadable(self, job: Job[Asked], problem: str, data: bytes, era: int) -> None:
+    def _unreadable(self, job: SentRequest[Input], problem: str, data: bytes, era: int) -> None:
         """Send a request once more after a response that cannot be read, then give it up."""
         self._accepted(era)
         job.unreadable += 1
@@ -309,7 +279,7 @@ class Scheduler(Generic[Asked, Answer]):
         else:
             self._fail(job, problem, data.decode("utf-8", "replace"))
 
-    def _refused(self, job: Job[Asked], response: Response, began: float, era: int) -> None:
+    def _refused(self, job: SentRequest[Input], response: Response, began: float, era: int) -> None:
         status = response.status
         text = self.server.redact(response.body.decode("utf-8", "replace"))
         message, code = error_message(text)
@@ -337,7 +307,7 @@ class Scheduler(Generic[Asked, Answer]):
         return self.server.refusal(self.operation.url, status, message, text)
 
     def _throttled(
-        self, job: Job[Asked], message: str, text: str, wait: float | None, era: int
+        self, job: SentRequest[Input], message: str, text: str, wait: float | None, era: int
     ) -> None:
         now = time.monotonic()
         self.throttled_since = min(self.throttled_since, now)
@@ -352,7 +322,12 @@ class Scheduler(Generic[Asked, Answer]):
             self._later(job, wait or backoff(job.throttled))
 
     def _again(
-        self, job: Job[Asked], began: float, words: str, text: str = "", wait: float | None = None
+        self,
+        job: SentRequest[Input],
+        began: float,
+        words: str,
+        text: str = "",
+        wait: float | None = None,
     ) -> None:
         """Retry a failed request, or give it up, or count it against the server."""
         job.failing_since = job.failing_since or time.monotonic()
@@ -379,12 +354,12 @@ class Scheduler(Generic[Asked, Answer]):
         many = self.strikes > self.server.max_retries
         return many or 0 < len(self.parked) == self.unresolved
 
-    def _first(self, job: Job[Asked]) -> None:
+    def _first(self, job: SentRequest[Input]) -> None:
         """Queue a request before those that were never sent."""
         self.jobs.appendleft(job)
         self.wake.set()
 
-    def _later(self, job: Job[Asked], delay: float) -> None:
+    def _later(self, job: SentRequest[Input], delay: float) -> None:
         self.loop.call_later(delay * random.uniform(1.0, 1.25), self._first, job)
 
     def _pause(self, delay: float) -> None:
@@ -393,11 +368,11 @@ class Scheduler(Generic[Asked, Answer]):
         self.paused_until = max(self.paused_until, time.monotonic() + delay)
         self.loop.call_later(delay, self.wake.set)
 
-    def _fail(self, job: Job[Asked], reason: str, raw: str) -> None:
+    def _fail(self, job: SentRequest[Input], reason: str, raw: str) -> None:
         raw, reason = self.server.redact(raw[:MAX_RAW]), self.server.redact(reason)
         self._resolve(job, self.operation.failed(reason, raw, job.tries))
 
-    def _resolve(self, job: Job[Asked], answer: Answer) -> None:
+    def _resolve(self, job: SentRequest[Input], answer: Output) -> None:
         self.unresolved -= 1
         self.out.put((job.position, answer))
 

@@ -14,7 +14,7 @@ from synthkit.models.hub.fingerprint import Identity
 from synthkit.models.hub.resolve import ModelSource
 from synthkit.models.transformers.loading import wrap
 from synthkit.models.transformers.model import Local
-from synthkit.models.transformers.settings import Settings
+from synthkit.models.transformers.settings import LocalSettings
 
 
 def loaded(
@@ -58,7 +58,7 @@ def loaded(
         template=digest(template)[:16] if template else "none",
         size=2 * sum(weight.numel() for weight in net.parameters()),
     )
-    settings = Settings(
+    settings = LocalSettings(
         source=ModelSource(name=name, folder=None, identity=identity),
         quantize="none",
         adapter=None,

@@ -15,14 +15,14 @@ from transformers.utils import logging as progress
 
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
-from synthkit.models.transformers.settings import Settings
+from synthkit.models.transformers.settings import LocalSettings
 from synthkit.models.transformers.weights import Engine, accepted
 
 MERGEABLE = {"full_attention", "sliding_attention"}
 """Layer types whose only state is keys and values of single tokens, so rows can share a batch."""
 
 
-def engine(folder: Path, settings: Settings) -> Engine:
+def engine(folder: Path, settings: LocalSettings) -> Engine:
     """The weights in a folder, loaded by the settings.
 
     Raises
@@ -68,7 +68,7 @@ def wrap(net: Any, tokenizer: Any, device: str) -> Engine:
     )
 
 
-def _options(settings: Settings, device: str) -> dict[str, Any]:
+def _options(settings: LocalSettings, device: str) -> dict[str, Any]:
     """Options of ``from_pretrained``. Quantized weights are never moved: bitsandbytes #2078."""
     dtype = getattr(torch, settings.dtype)
     options: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
@@ -83,7 +83,7 @@ def _options(settings: Settings, device: str) -> dict[str, Any]:
     return options
 
 
-def _adapted(net: Any, settings: Settings) -> Any:
+def _adapted(net: Any, settings: LocalSettings) -> Any:
     peft = need("peft", extra="local", why="to apply an adapter")
     try:
         adapted = peft.PeftModel.from_pretrained(net, str(settings.adapter))

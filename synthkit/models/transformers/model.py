@@ -14,7 +14,7 @@ from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.transformers import grammar, memory, sampling
-from synthkit.models.transformers.settings import Dtype, Quantize, Settings, choose
+from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize, choose
 
 if TYPE_CHECKING:
     from synthkit.models.transformers.intake import Intake
@@ -86,7 +86,7 @@ def load_local(
         )
     where = device or ("cuda" if memory.cuda_bytes() else "cpu")
     return Local(
-        Settings(
+        LocalSettings(
             source=source,
             quantize=choose(source.identity.size, where) if quantize == "auto" else quantize,
             adapter=Path(adapter).expanduser() if adapter is not None else None,
@@ -110,7 +110,7 @@ class Local:
 
     price: tuple[float, float] | None = (0.0, 0.0)
 
-    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+    def __init__(self, settings: LocalSettings, engine: Engine | None = None) -> None:
         self.settings = settings
         precision = settings.quantize if settings.quantize != "none" else _SHORT[settings.dtype]
         self.name = f"{settings.source.name} {precision}"

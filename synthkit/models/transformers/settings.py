@@ -14,7 +14,7 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class LocalSettings:
     """All choices about a local model, without defaults left open."""
 
     source: resolve.ModelSource

@@ -6,7 +6,7 @@ from typing import Any
 
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.evaluate.raters.variant_ranking import Entry, reading
+from synthkit.evaluate.raters.variant_ranking import VariantResult, summary_line
 from synthkit.lab.cells import LabCell
 from synthkit.lab.lab import PromptLab
 
@@ -35,7 +35,7 @@ def static(lab: PromptLab) -> StaticOutput:
       lab: 1 row, 1 column, 1 cell not run yet
     """
     entries = [entry for _, entry in lab.ranked]
-    ranking = static_table([_line(entry) for entry in entries], note=reading(entries))
+    ranking = static_table([_line(entry) for entry in entries], note=summary_line(entries))
     columns = lab.columns
     rows = []
     for n, fields in enumerate(lab.rows[:ROWS]):
@@ -52,7 +52,7 @@ def static(lab: PromptLab) -> StaticOutput:
     return StaticOutput(f"{ranking.plain}\n{matrix.plain}", f"{ranking.html}\n{matrix.html}")
 
 
-def measures(entry: Entry) -> dict[str, tuple[str, float | None]]:
+def measures(entry: VariantResult) -> dict[str, tuple[str, float | None]]:
     """The measures of a column: the text to show, and the number to sort by."""
     return {
         "accept": (str(entry.accept), entry.accept.value),
@@ -66,7 +66,7 @@ def measures(entry: Entry) -> dict[str, tuple[str, float | None]]:
     }
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: VariantResult) -> dict[str, Any]:
     texts = {name: text for name, (text, _) in measures(entry).items()}
     return {"variant": entry.name} | {name: texts[name] for name in REPEATABLE}
 

@@ -66,7 +66,7 @@ from synthkit.notebook.verbs._base import argument, verb
     ),
 )
 def evaluate(context: Context, options: Any) -> Any:
-    """Compute all applicable scores of a table, with intervals; binds TABLE_scores."""
+    """Compute the scores of a table, with intervals; binds TABLE_scores."""
     names, name = context.names, options.table.removeprefix("@")
     table = names.table(name)
     checks = [parse(line, names.value) for line in options.check or ()]

@@ -39,7 +39,7 @@ LIVE = (
     argument("--live", action="store_true", help="draw a plotly figure, which takes 5 MB"),
 )
 def explore(context: Context, options: Any) -> None:
-    """Map a table's texts; rows selected on the map are in TABLE_explorer.selected."""
+    """Map a table's texts; rows selected on it are in TABLE_explorer.selected."""
     text_map = _text_map(context, options)
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     if not interactive():

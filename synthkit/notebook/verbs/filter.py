@@ -60,7 +60,7 @@ def _argument(name: str, option: FilterOption) -> Any:
     registered=filter_arguments,
 )
 def filter(context: Context, options: Any) -> Any:
-    """Drop rows by filters, in order, with reasons; binds TABLE_kept and TABLE_dropped."""
+    """Drop rows by filters, in order; binds TABLE_kept and TABLE_dropped."""
     name = options.table.removeprefix("@")
     table = context.names.table(name)
     if not options.filters:

@@ -55,7 +55,7 @@ SHARED = {
     *(one for one in ARGUMENTS if one.args[0] in SHARED),
 )
 def lab(context: Context, options: Any) -> None:
-    """Compare prompts over rows and models, with checks, marks and a ranking; binds NAME_lab."""
+    """Compare prompts over rows and models, with checks and marks; binds NAME_lab."""
     if not options.name.isidentifier():
         raise UsageError(f"expected a lab's name first, such as: tone; got {options.name!r}.")
     prompt_lab = _prompt_lab(context, options)

@@ -29,7 +29,7 @@ ENOUGH_MARKS = 20
     ),
 )
 def learn(context: Context, options: Any) -> Any:
-    """Learn a filter from the marks on a table, and save it by name; binds TABLE_filter."""
+    """Learn a filter from the marks on a table, and save it; binds TABLE_filter."""
     table = options.table.removeprefix("@")
     name = options.name or options.task or table
     learned = context.session.learn(

@@ -55,7 +55,7 @@ from synthkit.notebook.verbs._base import argument, verb
     argument("--task", default="", metavar="NAME", help="another question about the same rows"),
 )
 def mark(context: Context, options: Any) -> Any:
-    """Judge a table's rows or pairs one by one, by keyboard or mouse; binds TABLE_marker."""
+    """Judge rows or pairs one by one, by keyboard or mouse; binds TABLE_marker."""
     name = options.table.removeprefix("@")
     table = context.names.table(name)
     settings = {
@@ -92,7 +92,10 @@ def mark(context: Context, options: Any) -> Any:
     argument("--task", default="", metavar="NAME", help="task of the marks; default: no task"),
 )
 def marks(context: Context, options: Any) -> StaticOutput:
-    """Show the marks of a table; binds TABLE_marks, TABLE_kept and TABLE_dropped, or _judged."""
+    """Show the marks of a table, and split it into TABLE_kept and TABLE_dropped.
+
+    Also binds TABLE_marks. Marked pairs are bound to TABLE_judged, and are not split.
+    """
     name = options.table.removeprefix("@")
     table = tables.identified(context.names.table(name))
     ids = [str(id) for id in tables.column(table, "id")]

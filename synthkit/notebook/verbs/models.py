@@ -7,7 +7,9 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.models import load_model
-from synthkit.models.hub.catalog import CATALOG
+from synthkit.models.embedders import EMBEDDERS
+from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.models.schemes import MODEL_SCHEMES
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import plain
 from synthkit.notebook.verbs._base import argument, verb
@@ -35,15 +37,21 @@ def model(context: Context, words: list[str]) -> StaticOutput:
         if not equals and rest and not rest[0].startswith("--"):
             value = rest.pop(0)
         options[option[2:].replace("-", "_")] = plain(value) if isinstance(value, str) else value
-    store = {"store": context.session.store} if spec.startswith("replay") else {}
-    loaded = load_model(spec, **store, **options)
+    loaded = load_model(spec, store=context.session.store, **options)
     context.bind({name: loaded})
     return static_table([{"variable": name, "model": loaded.name}])
 
 
 @verb()
 def models(context: Context, options: Any) -> StaticOutput:
-    """List the models of the catalog, and those in variables."""
-    rows = [{"model": name, "use": entry.use} for name, entry in CATALOG.items()]
-    rows += [{"model": name, "use": "in a variable"} for name in context.names.models()]
-    return static_table(rows)
+    """List the specs of models and embedders, and the models in variables."""
+    kinds = {"instruct": "model", "embedder": "embedder"}
+    rows = [(name, kinds[entry.kind], entry.use) for name, entry in CATALOG.items()]
+    for kind, registry in (("model", MODEL_SCHEMES), ("embedder", EMBEDDERS)):
+        rows += [
+            (f"{scheme}:NAME", kind, listed.summary)
+            for scheme, listed in registry.listed().items()
+            if scheme not in CATALOG and scheme != "catalog"
+        ]
+    rows += [(name, "model", "in a variable") for name in context.names.models()]
+    return static_table([{"spec": spec, "kind": kind, "use": use} for spec, kind, use in rows])

@@ -77,7 +77,7 @@ def _help(name: str, parameter: inspect.Parameter) -> str:
 
 @verb(*ARGUMENTS, registered=plot_arguments)
 def plot(context: Context, options: Any) -> Any:
-    """Draw scores, a funnel, a learning curve, a balance, agreement, accept rates, a map and more.
+    """Draw a figure of a table, of scores or of marks.
 
     The figure is the result's ``figure``.
     """

@@ -21,7 +21,11 @@ def recipes(context: Context, options: Any) -> Any:
     if options.recipe is None:
         return static_table([_listed(name, context) for name in recipe_names(names)])
     recipe = find_recipe(options.recipe, names)
-    print(parser(f"%synth NAME --recipe {recipe.name}", "", recipe.arguments).format_help())
+    prompt = recipe.parameters.get("prompt")
+    needs_prompt = prompt is not None and prompt.default is prompt.empty
+    magic = "%%synth" if needs_prompt else "%synth make"
+    line = f"{magic} NAME --recipe {recipe.name}"
+    print(parser(line, "", recipe.arguments).format_help())
     print(inspect.getdoc(recipe.function) or "")
     return None
 
@@ -36,5 +40,5 @@ def _listed(name: str, context: Context) -> dict[str, str]:
 
 @verb(*ARGUMENTS, words=True)
 def make(context: Context, words: list[str]) -> Any:
-    """Run a recipe that needs no prompt: NAME --recipe RECIPE ..., as in a %%synth cell."""
+    """Run a recipe that needs no prompt, with the options of a %%synth cell."""
     return run_cell(context, join(words), "")

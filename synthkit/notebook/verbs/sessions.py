@@ -29,7 +29,7 @@ MOST = 20
     )
 )
 def session(context: Context, options: Any) -> Any:
-    """Browse the session's runs and tables, compare and reopen them; with a folder, open it."""
+    """Browse the session's runs and tables; with a folder, open the session there."""
     if options.folder:
         context.settings.folder = options.folder
     session, label = context.session, context.settings.folder
@@ -85,7 +85,7 @@ def _first(names: Sequence[str], most: int = 10) -> str:
     argument("--over", action="store_true", help="replace an existing file"),
 )
 def export(context: Context, options: Any) -> None:
-    """Write the session, or some of its tables with their provenance, to one .zip file."""
+    """Write the session, or some tables with their provenance, to one .zip file."""
     path = context.session.export(options.file, options.tables or None, over=options.over)
     print(f"written: {path}")
 
@@ -98,7 +98,7 @@ def import_(context: Context, options: Any) -> None:
 
 @verb(argument("id", metavar="ID", help="the id of a row"))
 def trace(context: Context, options: Any) -> StaticOutput:
-    """Trace a row to its prompt, model, sampling and raw output, with filter verdicts and marks."""
+    """Trace a row to its prompt, model, sampling, raw output, verdicts and marks."""
     decisions = _decisions(context.session, options.id)
     try:
         behind = context.session.trace(options.id)

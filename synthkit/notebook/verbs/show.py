@@ -27,7 +27,7 @@ from synthkit.notebook.verbs._base import argument, verb
     ),
 )
 def show(context: Context, options: Any) -> Any:
-    """Show a table to sort, filter and search, each row with its provenance; binds TABLE_view."""
+    """Show a table to sort, filter, search and trace; binds TABLE_view."""
     name = options.table.removeprefix("@")
     table = tables.native(context.names.table(name))
     columns = words(options.columns) or None

@@ -18,8 +18,8 @@ from importlib.metadata import version
 import numpy as np
 
 from synthkit.curate import cross_fitted, label_issues, label_quality, suspicion
-from synthkit.evaluate.metrics.accuracy import accuracy, apart, coded
-from synthkit.evaluate.metrics.learners import answers, held_out, labelled, light
+from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded
+from synthkit.evaluate.metrics.learners import held_out, labelled_rows, light, predictions_by_draw
 from tests.benchmarks.curation.data import CachedEmbedder, distinct_rows
 from tests.benchmarks.curation.noise import METHODS, RATES, flipped
 from tests.benchmarks.curation.report import README, short, table
@@ -40,8 +40,8 @@ replaced by other labels drawn at random. A method of `no_label_noise` drops the
 suspects. A classifier (logistic regression on {EMBEDDER}) is trained on the rest and tested on real
 rows with their own labels. Gains are differences in accuracy, in points, from the classifier of
 all rows, flips included ("no filter", for which the accuracy is given). They are means over the
-seeds, in brackets with the 95 % interval of `accuracy.apart`, which covers other test rows, flips
-and draws of training rows. Intervals that leave out 0 are in bold. "Oracle" drops the flipped
+seeds, in brackets with the 95 % interval of `accuracy.difference`, which covers other test rows,
+flips and draws of training rows. Intervals that leave out 0 are in bold. "Oracle" drops the flipped
 rows, "random" as many rows at random. One interval in twenty is in bold by chance. The tables are
 small, like those that a small model and a person make in an afternoon.
 """
@@ -123,14 +123,16 @@ def gathered(name, rate, seeds, embed):
         rng = np.random.default_rng([seed, round(100 * rate)])
         labels, wrong = flipped(drawn["label"].tolist(), rate, rng)
         noisy = drawn.assign(label=labels)
-        whole = labelled(noisy, "label", column="text", name="noisy")
+        whole = labelled_rows(noisy, "label", column="text", name="noisy")
         for way, flagged in drops(findings(noisy, embed, seed), wrong, seed).items():
             left = whole.at(np.flatnonzero(~flagged))
-            run = answers(left, test["text"].tolist(), learner, n=len(left), draws=1, seed=0)
+            run = predictions_by_draw(
+                left, test["text"].tolist(), learner, n=len(left), draws=1, seed=0
+            )
             predicted[way] += run
             dropped[way].append(flagged.mean())
             most[way].append(Counter(left.labels).most_common(1)[0][1] / len(left))
-    found = dict(zip(predicted, coded(test["label"].tolist(), *predicted.values()), strict=True))
+    found = dict(zip(predicted, encoded(test["label"].tolist(), *predicted.values()), strict=True))
     return found, *(
         {way: np.mean(values) for way, values in shares.items()} for shares in (dropped, most)
     )
@@ -138,7 +140,7 @@ def gathered(name, rate, seeds, embed):
 
 def gain(found, way, against=("", "no filter")):
     """``+3.1 [+0.5, +5.8]`` points of accuracy, in bold where the interval leaves out 0."""
-    gap = apart(found[way], found[against])
+    gap = difference(found[way], found[against])
     cell = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (gap.value, gap.low, gap.high)))
     return f"**{cell}**" if gap.significant else cell
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthkit.curate.marks.active_learning import due, marks_for, proposed, sample, shuffled
+from synthkit.curate.marks.active_learning import due, marks_for, proposed, sample
 from synthkit.curate.marks.calibrated_regression import sigmoid
 from synthkit.curate.marks.features import represent
 from synthkit.curate.marks.learning import learn
+from synthkit.curate.marks.orders import shuffled
 from synthkit.curate.marks.precision_recall import WIDTHS, ShareEstimate, further, measured
 from synthkit.stats.intervals import wilson
 
@@ -14,7 +15,7 @@ RANDOM = np.random.default_rng(0)
 VECTORS = RANDOM.normal(size=(200, 6)) + 1
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 LOGITS = np.linspace(-4, 4, 200)
-ORDER = shuffled(200, 3)
+ORDER = shuffled(range(200), 3)
 
 
 def ask(n: int, marked: set[int], learned: bool = True) -> list[int]:

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import cosine_distances, cosine_similarity
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.evaluate.metrics import embedding_diversity
+from synthkit.evaluate import scores
 from synthkit.evaluate.metrics.embedding_diversity import aps, chamfer, remote_clique, vendi
 
 with warnings.catch_warnings():
@@ -27,9 +27,7 @@ def drawn(seed: int, n: int = 30, d: int = 6) -> Array:
 
 def without(monkeypatch: pytest.MonkeyPatch, metric: Callable[[Array], Score], x: Array) -> Array:
     seen: list[Array] = []
-    monkeypatch.setattr(
-        embedding_diversity, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1]
-    )
+    monkeypatch.setattr(scores, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1])
     metric(x)
     return seen[0]
 

@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from synthkit.core.errors import TableError, UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.learners import (
-    Rows,
-    answers,
-    called,
-    drawn,
+    LabelledRows,
     held_out,
-    labelled,
+    labelled_rows,
+    learner_name,
     light,
+    predictions_by_draw,
+    stratified_sample,
 )
 
 TEXTS = ["good soup", "so bad", "good, good", "bad and cold", "", "スープ good", "bad bad bad good"]
@@ -35,7 +35,7 @@ def test_light_is_the_logistic_regression_of_scikit_learn() -> None:
         theirs = LogisticRegression(C=0.3, tol=1e-8).fit(counts(TEXTS), labels, given)
         others = ["good", "bad", "good bad", "", "soup " * 9]
         assert predict(others) == theirs.predict(counts(others)).tolist()
-    assert called(light(counts, C=0.3)) == "light student, C = 0.3"
+    assert learner_name(light(counts, C=0.3)) == "light classifier, C = 0.3"
 
 
 def test_light_embeds_each_text_once() -> None:
@@ -83,7 +83,7 @@ def test_a_draw_has_each_label_within_one_of_its_share(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.choice(["a", "b", "c", "rare"], 60, p=[0.5, 0.3, 0.17, 0.03]).tolist()
     for n in (1, 7, 30, 60):
-        some = drawn(labels, n, rng)
+        some = stratified_sample(labels, n, rng)
         assert len(set(some.tolist())) == n
         assert some.tolist() == sorted(some)
         for label, count in Counter(labels).items():
@@ -93,7 +93,7 @@ def test_a_draw_has_each_label_within_one_of_its_share(seed: int) -> None:
 def test_every_row_is_drawn_equally_often() -> None:
     rng = np.random.default_rng(0)
     times = np.bincount(
-        np.concatenate([drawn("aaaaaaabbc", 4, rng) for _ in range(5000)]), minlength=10
+        np.concatenate([stratified_sample("aaaaaaabbc", 4, rng) for _ in range(5000)]), minlength=10
     )
     assert times / 5000 == pytest.approx(np.full(10, 0.4), abs=0.03)
 
@@ -104,9 +104,9 @@ def test_rows_without_text_label_or_weight_are_left_out() -> None:
         "label": ["x", "x", math.nan, "y", "y"],
         "weight": [1, 1, 1, 0, 2.5],
     }
-    whole = labelled(table, "label", column="text", name="real")
+    whole = labelled_rows(table, "label", column="text", name="real")
     assert (whole.texts, whole.labels, whole.weights) == (["a", "d", ""], ["x", "y", "y"], None)
-    heavy = labelled(table, "label", column="text", name="real", weight="weight")
+    heavy = labelled_rows(table, "label", column="text", name="real", weight="weight")
     assert (heavy.texts, heavy.weights) == (["a", ""], [1, 2.5])
     assert (whole + heavy).weights == [1, 1, 1, 1, 2.5]
     assert (heavy + whole).weights == [1, 2.5, 1, 1, 1]
@@ -126,15 +126,15 @@ def test_rows_without_text_label_or_weight_are_left_out() -> None:
 def test_cells_that_cannot_be_learned_from_are_refused(row: dict[str, Any], said: str) -> None:
     good = {"text": "a", "label": "x", "weight": 1}
     with pytest.raises(UsageError, match=said):
-        labelled([good, good | row], "label", column="text", name="real", weight="weight")
+        labelled_rows([good, good | row], "label", column="text", name="real", weight="weight")
 
 
 def test_a_table_without_rows_is_refused() -> None:
     for table in ({"text": [], "label": []}, {"text": [None], "label": ["x"]}):
         with pytest.raises(TableError, match="the test table has no row with a text in 'text'"):
-            labelled(table, "label", column="text", name="test")
+            labelled_rows(table, "label", column="text", name="test")
     with pytest.raises(TableError, match="'lable' not found"):
-        labelled({"text": [], "label": []}, "lable", column="text", name="test")
+        labelled_rows({"text": [], "label": []}, "lable", column="text", name="test")
 
 
 def test_a_whole_table_is_taken_once_in_its_order_and_fewer_rows_by_draws() -> None:
@@ -144,21 +144,23 @@ def test_a_whole_table_is_taken_once_in_its_order_and_fewer_rows_by_draws() -> N
         seen.append((list(texts), weights))
         return lambda asked: ["x"] * len(asked)
 
-    rows = Rows("real", [str(n) for n in range(6)], list("xyxyxy"), [1.0, 2, 3, 4, 5, 6])
-    assert answers(rows, ["?"], learner, n=6, draws=3, seed=0) == [["x"]]
+    rows = LabelledRows("real", [str(n) for n in range(6)], list("xyxyxy"), [1.0, 2, 3, 4, 5, 6])
+    assert predictions_by_draw(rows, ["?"], learner, n=6, draws=3, seed=0) == [["x"]]
     assert seen == [(rows.texts, rows.weights)]
     seen.clear()
-    beside = Rows("synthetic", ["new"], ["x"])
-    assert len(answers(rows, ["?"], learner, n=2, draws=3, seed=0, beside=beside)) == 3
+    beside = LabelledRows("synthetic", ["new"], ["x"])
+    assert len(predictions_by_draw(rows, ["?"], learner, n=2, draws=3, seed=0, beside=beside)) == 3
     assert len({tuple(texts) for texts, _ in seen}) > 1
     for texts, weights in seen:
         assert len(texts) == 3
         assert weights == [*(int(text) + 1 for text in texts[:2]), 1]
     for n, draws in ((0, 3), (7, 3), (2, 0)):
         with pytest.raises(UsageError, match="expected 1 to 6 of the real rows"):
-            answers(rows, ["?"], learner, n=n, draws=draws, seed=0)
+            predictions_by_draw(rows, ["?"], learner, n=n, draws=draws, seed=0)
 
 
 def test_one_label_alone_teaches_that_label() -> None:
-    rows = Rows("real", ["good", "fine"], ["+", "+"])
-    assert answers(rows, ["bad", ""], light(counts), n=2, draws=1, seed=0) == [["+", "+"]]
+    rows = LabelledRows("real", ["good", "fine"], ["+", "+"])
+    assert predictions_by_draw(rows, ["bad", ""], light(counts), n=2, draws=1, seed=0) == [
+        ["+", "+"]
+    ]

@@ -12,7 +12,7 @@ from scipy import stats
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.evaluate.metrics import lexical_diversity
+from synthkit.evaluate import scores
 from synthkit.evaluate.metrics.lexical_diversity import (
     compression_ratio,
     distinct_n,
@@ -86,9 +86,7 @@ def test_each_text_left_out_gives_what_the_others_give(
     name: str, metric: Callable[[list[str]], Score], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[np.ndarray] = []
-    monkeypatch.setattr(
-        lexical_diversity, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1]
-    )
+    monkeypatch.setattr(scores, "jackknife", lambda v, left, level: (seen.append(left), (v, v))[1])
     for texts in (TEXTS, drawn(np.random.default_rng(0), 8, 4)):
         metric(texts)
         without = seen[-1]

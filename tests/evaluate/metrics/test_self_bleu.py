@@ -56,7 +56,7 @@ def test_it_is_that_of_nltk_on_few_texts(texts: list[str]) -> None:
 
 def test_each_text_left_out_gives_what_the_others_give(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
-    module = importlib.import_module("synthkit.evaluate.metrics.self_bleu")
+    module = importlib.import_module("synthkit.evaluate.scores")
     plain = module.jackknife
 
     def watched(value: float, without: np.ndarray, level: float) -> object:

@@ -11,7 +11,8 @@ from sklearn.metrics import f1_score
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.data import tables as tables
-from synthkit.evaluate.metrics.tstr import gain, learning_curve, light, tstr
+from synthkit.evaluate.metrics.learners import light
+from synthkit.evaluate.metrics.tstr import gain, learning_curve, tstr
 from synthkit.stats.intervals import wilson
 
 WORDS = "soup bread salt wine table waiter noon rain".split()
@@ -171,7 +172,7 @@ def test_a_label_that_was_not_learned_is_wrong_and_named() -> None:
     found = tstr(SYNTHETIC, REAL, test, learner=light(counts))
     assert found.synthetic.parts is not None
     assert found.synthetic.parts[-4:] == (0, 0, 0, 0)
-    assert found.synthetic.how == "40 synthetic rows, light student, C = 1; had no '?'"
+    assert found.synthetic.how == "40 synthetic rows, light classifier, C = 1; had no '?'"
     more = SYNTHETIC.assign(label=SYNTHETIC["label"].replace("-", "other"))
     assert 0 < tstr(more, REAL, TEST, learner=light(counts)).synthetic.value <= 0.5
 

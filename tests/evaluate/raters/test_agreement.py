@@ -3,24 +3,21 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import evalica
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from synthkit.core.errors import UsageError
 from synthkit.evaluate.raters.agreement import (
-    MEASURES,
-    Measure,
     cohen,
     cohen_kappa,
     confusion,
     fleiss,
     fleiss_kappa,
+)
+from synthkit.evaluate.raters.krippendorff import (
     krippendorff,
-    krippendorff_alpha,
 )
 
 # Fleiss (1971), table 1: 30 patients, 6 psychiatrists, 5 diagnoses
@@ -56,6 +53,8 @@ FLEISS_1971 = [
     [1, 0, 5, 0, 0],
     [0, 0, 0, 0, 6],
 ]
+
+
 # the worked example that most texts on Fleiss' kappa give: 10 rows, 14 raters, 5 labels
 FOURTEEN = [
     [0, 0, 0, 0, 14],
@@ -69,6 +68,8 @@ FOURTEEN = [
     [6, 5, 2, 1, 0],
     [0, 2, 2, 3, 7],
 ]
+
+
 # three raters of fifteen rows
 CANONICAL = [
     [None, 1, None],
@@ -143,72 +144,6 @@ def test_fleiss_is_what_statsmodels_gives() -> None:
     for raters in (2, 3, 9):
         table = rng.multinomial(raters, [0.5, 0.3, 0.2], size=40)
         assert fleiss_kappa(table) == pytest.approx(statsmodels_fleiss(table), abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("measure", "alpha"), [("nominal", 0.6914), ("ordinal", 0.8067), ("interval", 0.8108)]
-)
-def test_krippendorff_known_answers(measure: Measure, alpha: float) -> None:
-    assert round(krippendorff_alpha(CANONICAL, measure), 4) == alpha
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_krippendorff_is_what_evalica_gives(measure: Measure) -> None:
-    rng = np.random.default_rng(0)
-    for missing in (0, 0.2, 0.6):
-        ratings = np.abs(rng.integers(0, 6, (40, 1)) + rng.integers(-1, 2, (40, 4))) * 1.5
-        ratings[rng.random(ratings.shape) < missing] = np.nan
-        theirs = evalica.alpha(pd.DataFrame(ratings.T), measure).alpha
-        assert krippendorff_alpha(ratings, measure) == pytest.approx(theirs, abs=1e-12)
-
-
-def test_ratio_differences_are_summed_block_by_block() -> None:
-    ratings = np.random.default_rng(0).random((700, 2))  # 1400 distinct values
-    theirs = evalica.alpha(pd.DataFrame(ratings.T), "ratio").alpha
-    assert krippendorff_alpha(ratings, "ratio") == pytest.approx(theirs, abs=1e-12)
-
-
-def test_an_order_stands_for_numbers() -> None:
-    words = {1: "bad", 2: "fair", 3: "good", 4: "superb", None: None}
-    named = [[words[one] for one in row] for row in CANONICAL]
-    alpha = krippendorff_alpha(named, "ordinal", order=["bad", "fair", "good", "superb"])
-    assert alpha == pytest.approx(krippendorff_alpha(CANONICAL, "ordinal"), abs=1e-15)
-
-
-def test_raters_may_change_places_and_labels_be_any_text() -> None:
-    rows = [["سلام", "سلام", None], [None, "你好", "🙂"], ["🙂", "🙂", "🙂"]]
-    turned = [row[::-1] for row in rows]
-    assert krippendorff_alpha(rows) == pytest.approx(krippendorff_alpha(turned))
-
-
-@pytest.mark.parametrize("ratings", [[], [[]], [[1, None], [2]], [[3, 3], [3, 3]]])
-@pytest.mark.parametrize("measure", MEASURES)
-def test_without_two_ratings_or_two_values_alpha_says_nothing(
-    ratings: list[list[Any]], measure: Measure
-) -> None:
-    assert math.isnan(krippendorff_alpha(ratings, measure))
-    with pytest.raises(UsageError, match=r"two ratings or more|not defined"):
-        krippendorff(ratings, measure)
-
-
-@pytest.mark.parametrize(
-    ("ratings", "measure", "order", "said"),
-    [
-        ([["a", "b"]], "ordinal", None, "Give their order"),
-        ([["a", "b"]], "interval", None, "must be numbers"),
-        ([[1, math.inf]], "interval", None, "must be numbers"),
-        ([[1, -1]], "ratio", None, "from 0 up"),
-        ([["a", "c"]], "ordinal", ["a", "b"], "'c' is not in the order"),
-        ([["a", "b"]], "nominal", ["a", "b"], "for ordinal ratings"),
-        ([["a", "b"]], "nominl", None, "Did you mean 'nominal'"),
-        (["ab"], "nominal", None, "a list of ratings for each row"),
-    ],
-)
-def test_ratings_of_another_kind_are_refused(
-    ratings: Any, measure: Any, order: list[str] | None, said: str
-) -> None:
-    with pytest.raises(UsageError, match=said):
-        krippendorff_alpha(ratings, measure, order=order)
 
 
 @pytest.mark.parametrize(

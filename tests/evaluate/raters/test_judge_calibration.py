@@ -14,8 +14,9 @@ import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.curate.marks.decisions import accepted, label_pairs
-from synthkit.evaluate.raters.agreement import cohen, krippendorff
+from synthkit.evaluate.raters.agreement import cohen
 from synthkit.evaluate.raters.judge_calibration import calibrate
+from synthkit.evaluate.raters.krippendorff import krippendorff
 from synthkit.evaluate.raters.reliability import cross_fitted
 from synthkit.stats.intervals import wilson
 
@@ -63,8 +64,8 @@ def test_rubrics_are_calibrated_apart_and_scores_tell_them_by_name() -> None:
     table = [row | more for row, more in zip(rows, noise, strict=True)]
     found = calibrate(table, marks)
     assert list(found.judges) == ["kind", "odd"]
-    assert found["odd"].advice.startswith("No better than chance, as far as 80 marks tell: ")
-    assert "word the rubric anew, or take another model" in found["odd"].advice
+    assert found["odd"].advice.startswith("Not significantly better than chance with 80 marks: ")
+    assert "rewrite the rubric, or use another model" in found["odd"].advice
     assert found.scores["Cohen's kappa of kind"].value > 0.7
     assert "expected calibration error of odd" in found.scores
     assert found.frame().judge.tolist() == ["kind", "odd"]
@@ -131,7 +132,7 @@ def test_preferences_of_a_judge_are_calibrated_by_criterion(session: sk.Session)
     assert found["long"].labels == ["first", "second", "tie"]
     assert found["odd"].agreement is not None
     assert found["odd"].agreement.value == 0
-    assert "It says the same of every row." in found["odd"].advice
+    assert "It gives the same answer for every row." in found["odd"].advice
 
 
 def test_numbers_against_numbers_are_krippendorffs_alpha() -> None:
@@ -161,7 +162,7 @@ def test_too_few_marks_say_how_many_more() -> None:
     for given, rare in ((marks, 1), (dict.fromkeys(marks, True), 0), ({"r0": True}, 0)):
         advice = calibrate(rows, given)["kind"].advice
         n = len(given)
-        assert advice.startswith(f"Too few marks: {rare} of {n} are other than 'accept'")
+        assert advice.startswith(f"Too few marks: {rare} of {n} differ from 'accept'")
         more = re.search(r"about (\d+) more", advice)
         assert more
         assert int(more[1]) >= 10 - rare
@@ -176,7 +177,7 @@ def test_more_marks_are_asked_for_where_they_may_show_it_or_narrow_it() -> None:
     assert wide.agreement is not None
     half = ((wide.agreement.high or 0) - (wide.agreement.low or 0)) / 2
     more = int(np.ceil(30 * ((half / 0.15) ** 2 - 1)))
-    assert f"About {more} more marks would tell kappa to 0.15 either way." in wide.advice
+    assert f"About {more} more marks would narrow the interval of kappa to ±0.15." in wide.advice
     rows, marks = scored(40, 4, seed=8)
     unsure = calibrate(rows, marks)["kind"]
     assert unsure.agreement is not None
@@ -185,21 +186,21 @@ def test_more_marks_are_asked_for_where_they_may_show_it_or_narrow_it() -> None:
     value, low = unsure.ranking.value, unsure.ranking.low or 0
     assert low < 0.5 < value
     more = int(np.ceil(40 * (((value - low) / (value - 0.5)) ** 2 - 1)))
-    assert f"mark about {more} more rows if that stays so, or word the rubric" in unsure.advice
+    assert f"mark about {more} more rows if this stays so, or rewrite the rubric" in unsure.advice
 
 
 def test_a_judge_turned_round_and_one_below_the_baseline_are_told() -> None:
     rows, marks = scored(60, 1)
     turned = calibrate([row | {"kind": 6 - row["kind"]} for row in rows], marks)["kind"].advice
     assert turned.startswith("Worse than chance: kappa ")
-    assert "See that high scores, or labels, mean the same" in turned
+    assert "Check that high scores, or labels, mean the same" in turned
     table = [{"said": "ab"[k % 2], "gold": "ba"[k % 2]} for k in range(40)]
     assert calibrate(table, "gold", "said")["said"].advice.startswith("Worse than chance: kappa -1")
     table = [{"said": "a", "gold": "a"}] * 65 + [{"said": "b", "gold": "a"}] * 20
     table += [{"said": "b", "gold": "b"}] * 10 + [{"said": "a", "gold": "b"}] * 5
     advice = calibrate(table, "gold", "said")["said"].advice
     assert "Better than chance" in advice
-    assert "Yet always saying 'a' would be right as often." in advice
+    assert "But always answering 'a' would be as accurate." in advice
 
 
 def test_probabilities_and_other_scales_are_read_as_such() -> None:

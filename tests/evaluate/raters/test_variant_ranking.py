@@ -2,18 +2,26 @@ from __future__ import annotations
 
 import pytest
 
-from synthkit.evaluate.raters.variant_ranking import Entry, Share, marks_to_part, rank, reading
+from synthkit.evaluate.raters.variant_ranking import (
+    Proportion,
+    VariantResult,
+    marks_to_separate,
+    rank,
+    summary_line,
+)
 from synthkit.stats.intervals import wilson
 
 
-def entry(name: str, accept: tuple[int, int] = (0, 0), checks: tuple[int, int] = (0, 0)) -> Entry:
-    return Entry(name=name, cells=9, accept=Share(*accept), checks=Share(*checks))
+def entry(
+    name: str, accept: tuple[int, int] = (0, 0), checks: tuple[int, int] = (0, 0)
+) -> VariantResult:
+    return VariantResult(name=name, cells=9, accept=Proportion(*accept), checks=Proportion(*checks))
 
 
 def test_a_share_is_shown_with_its_interval() -> None:
-    assert str(Share(11, 20)) == "0.55 [0.34, 0.74]"
-    assert str(Share(0, 0)) == "–"
-    assert Share(0, 0).value is None
+    assert str(Proportion(11, 20)) == "0.55 [0.34, 0.74]"
+    assert str(Proportion(0, 0)) == "–"
+    assert Proportion(0, 0).value is None
 
 
 def test_many_marks_beat_one_lucky_one() -> None:
@@ -26,20 +34,20 @@ def test_checks_decide_where_marks_do_not() -> None:
     assert [one.name for one in ranked] == ["B", "A", "C"]
 
 
-def test_the_reading_says_what_is_known() -> None:
-    assert reading([entry("A"), entry("B")]) == "Nothing marked or checked yet."
-    assert reading([entry("A", (5, 5))]) == "A: accept 1.00 [0.57, 1.00]."
-    assert "B has no marks yet" in reading([entry("A", (5, 5)), entry("B")])
-    apart = reading([entry("A", (38, 40)), entry("B", (12, 40))])
+def test_the_summary_says_what_is_known() -> None:
+    assert summary_line([entry("A"), entry("B")]) == "Nothing marked or checked yet."
+    assert summary_line([entry("A", (5, 5))]) == "A: accept 1.00 [0.57, 1.00]."
+    assert "B has no marks yet" in summary_line([entry("A", (5, 5)), entry("B")])
+    apart = summary_line([entry("A", (38, 40)), entry("B", (12, 40))])
     assert apart.startswith("A beats B by 0.65: accept 0.95 [0.83, 0.99] against 0.30 [")
-    near = reading([entry("A", (9, 10)), entry("B", (5, 10))])
+    near = summary_line([entry("A", (9, 10)), entry("B", (5, 10))])
     assert near == (
-        "A and B are not told apart yet: about 11 more marks each, if their shares stay as they "
-        "are."
+        "No significant difference between A and B yet: it takes about 11 more marks each, if "
+        "their shares stay as they are."
     )
-    assert reading([entry("A", (5, 10)), entry("B", (5, 10))]).endswith("not told apart yet.")
-    assert reading([entry("A", checks=(9, 10)), entry("B", checks=(5, 10))]) == (
-        "A and B are not told apart yet."
+    assert summary_line([entry("A", (5, 10)), entry("B", (5, 10))]).endswith("B yet.")
+    assert summary_line([entry("A", checks=(9, 10)), entry("B", checks=(5, 10))]) == (
+        "No significant difference between A and B yet."
     )
 
 
@@ -47,7 +55,7 @@ def test_the_reading_says_what_is_known() -> None:
 def test_after_so_many_marks_the_intervals_part(
     first: tuple[int, int], second: tuple[int, int]
 ) -> None:
-    more = marks_to_part(Share(*first), Share(*second))
+    more = marks_to_separate(Proportion(*first), Proportion(*second))
     assert more is not None
     (a, n), (b, m) = first, second
 
@@ -62,5 +70,5 @@ def test_after_so_many_marks_the_intervals_part(
 
 
 def test_no_number_of_marks_parts_equals() -> None:
-    assert marks_to_part(Share(5, 10), Share(5, 10)) is None
-    assert marks_to_part(Share(0, 0), Share(5, 10)) is None
+    assert marks_to_separate(Proportion(5, 10), Proportion(5, 10)) is None
+    assert marks_to_separate(Proportion(0, 0), Proportion(5, 10)) is None

@@ -17,8 +17,11 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from synthkit.evaluate import left_wins
-from synthkit.evaluate.raters import bradley_terry
-from synthkit.evaluate.raters.agreement import cohen, fleiss, krippendorff
+from synthkit.evaluate.raters.agreement import cohen, fleiss
+from synthkit.evaluate.raters.battles import OUTCOMES, Battle, Outcome, order_consistency, win_rate
+from synthkit.evaluate.raters.bradley_terry import ratings
+from synthkit.evaluate.raters.krippendorff import krippendorff
+from synthkit.evaluate.raters.length_control import length_controlled
 from synthkit.evaluate.raters.reliability import reliability, roc_area
 from synthkit.stats.bootstrap import bootstrap
 from synthkit.stats.intervals import wilson
@@ -62,24 +65,21 @@ for _measure in ("nominal", "ordinal", "interval", "ratio"):
     )(_alpha(_measure))  # fmt: skip
 
 
-def _battles(kind: Kind) -> list[list[bradley_terry.Battle]]:
+def _battles(kind: Kind) -> list[list[Battle]]:
     if kind == "degenerate":
-        each: list[tuple[bradley_terry.Outcome, ...]] = [
+        each: list[tuple[Outcome, ...]] = [
             ("tie",),
             ("first", "second"),
             ("tie",) * 9,
         ]
-        return [[bradley_terry.Battle("a", "b", one) for one in outcomes] for outcomes in each]
+        return [[Battle("a", "b", one) for one in outcomes] for outcomes in each]
     rng = np.random.default_rng(8)
     found = []
     for systems in (2, 4, 9):
         pairs = [rng.choice(systems, 2, replace=False) for _ in range(600)]
-        outcomes = rng.choice(bradley_terry.OUTCOMES, size=600, p=[0.5, 0.3, 0.2])
+        outcomes = rng.choice(OUTCOMES, size=600, p=[0.5, 0.3, 0.2])
         found.append(
-            [
-                bradley_terry.Battle(f"s{i}", f"s{j}", o)
-                for (i, j), o in zip(pairs, outcomes, strict=True)
-            ]
+            [Battle(f"s{i}", f"s{j}", o) for (i, j), o in zip(pairs, outcomes, strict=True)]
         )
     return found
 
@@ -94,7 +94,7 @@ def _(kind: Kind) -> Pairs:
         found = evalica.bradley_terry(first, second, said, tolerance=1e-12, limit=100_000).scores
         theta = np.log(found)
         theirs = 1000 + 400 * (theta - theta.mean()) / np.log(10)
-        for name, score in bradley_terry.ratings(battles, resamples=2).items():
+        for name, score in ratings(battles, resamples=2).items():
             yield score, theirs[name]
 
 
@@ -107,14 +107,14 @@ def _(kind: Kind) -> Pairs:
         frame = pd.DataFrame([(b.first, b.second, POINTS[b.outcome]) for b in battles])
         turned = pd.DataFrame({0: frame[1], 1: frame[0], 2: 1 - frame[2]})
         for name, rate in pd.concat([frame, turned]).groupby(0)[2].mean().items():
-            yield bradley_terry.win_rate(battles, str(name)), rate
+            yield win_rate(battles, str(name)), rate
 
 
 def _judged(kind: Kind) -> list[list[tuple[Any, Any]]]:
     if kind == "degenerate":
         return [[("first", "first")], [("tie", "tie"), ("first", "second")], [("tie", "first")] * 3]
     rng = np.random.default_rng(9)
-    return [list(map(tuple, rng.choice(bradley_terry.OUTCOMES, size=(n, 2)))) for n in (5, 40, 300)]
+    return [list(map(tuple, rng.choice(OUTCOMES, size=(n, 2)))) for n in (5, 40, 300)]
 
 
 @against("order consistency", "order_consistency", "share of pairs with one winner in both orders",
@@ -122,7 +122,7 @@ def _judged(kind: Kind) -> list[list[tuple[Any, Any]]]:
 def _(kind: Kind) -> Pairs:
     for pairs in _judged(kind):
         same = [POINTS[one] + POINTS[other] == 1 for one, other in pairs]
-        yield bradley_terry.order_consistency(pairs)[0], float(np.mean(same))
+        yield order_consistency(pairs)[0], float(np.mean(same))
 
 
 @against("first shown wins", "order_consistency", "share of winners that were shown first",
@@ -130,7 +130,7 @@ def _(kind: Kind) -> Pairs:
 def _(kind: Kind) -> Pairs:
     for pairs in _judged(kind):
         said = [POINTS[one] for pair in pairs for one in pair if pair != ("tie", "tie")]
-        yield bradley_terry.order_consistency(pairs)[1], float(np.mean(said))
+        yield order_consistency(pairs)[1], float(np.mean(said))
 
 
 @against("length-controlled win rate", "length_controlled",
@@ -139,17 +139,17 @@ def _(kind: Kind) -> Pairs:
 def _(kind: Kind) -> Pairs:
     rng = np.random.default_rng(10)
     for n in (30, 100, 400):
-        outcomes = rng.choice(bradley_terry.OUTCOMES, size=n).tolist()
+        outcomes = rng.choice(OUTCOMES, size=n).tolist()
         ours, theirs = rng.integers(50, 300, n), rng.integers(50, 200, n)
         if kind == "degenerate":
-            score = bradley_terry.length_controlled(outcomes, ours, ours, resamples=2)
+            score = length_controlled(outcomes, ours, ours, resamples=2)
             yield score, float(np.mean([POINTS[one] for one in outcomes]))
             continue
         apart = ours - theirs
         design = np.stack([np.ones(n), np.tanh(apart / apart.std())], axis=1)
         won = [POINTS[one] for one in outcomes]
         theta = GLM(won, design, family=Binomial()).fit(tol=1e-14).params[0]
-        score = bradley_terry.length_controlled(outcomes, ours, theirs, resamples=2)
+        score = length_controlled(outcomes, ours, theirs, resamples=2)
         yield score, 1 / (1 + np.exp(-theta))
 
 

@@ -16,7 +16,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from synthkit.evaluate import gain, light, tstr
 from synthkit.evaluate.checks import regex
-from synthkit.evaluate.metrics import faithfulness, mauve_and_divergence
+from synthkit.evaluate.metrics import divergence, faithfulness, grounding
 from synthkit.evaluate.metrics.memorization import memorised
 from synthkit.stats.rouge import tokens
 from tests.evaluate import inputs
@@ -42,12 +42,12 @@ def _divergence(of: str, at: int, theirs: Callable[..., float]) -> Callable[[Kin
     def pairs(kind: Kind) -> Pairs:
         for real, synthetic in inputs.labels(kind):
             if of == "label":
-                ours = mauve_and_divergence.label_divergence(real, synthetic, draws=0)[at]
+                ours = divergence.label_divergence(real, synthetic, draws=0)[at]
                 yield ours, theirs(*_shares(real, synthetic))
                 continue
             # lengths of 0 to hundreds of characters
             long = [[one * (3 + 7 * i % 91) for i, one in enumerate(x)] for x in (real, synthetic)]
-            ours = mauve_and_divergence.length_divergence(long[0], long[1], draws=0)[at]
+            ours = divergence.length_divergence(long[0], long[1], draws=0)[at]
             yield ours, theirs(*_ranges(long[0], long[1]))
 
     return pairs
@@ -90,7 +90,7 @@ def _(kind: Kind) -> Pairs:
         spans, sources = [text.split() for text in corpus], corpus[1:] + corpus[:1]
         hits = [span in source for own, source in zip(spans, sources, strict=True) for span in own]
         if hits:
-            yield faithfulness.grounded(spans, sources).score, float(np.mean(hits))
+            yield grounding.grounded(spans, sources).score, float(np.mean(hits))
 
 
 @against("entailment", "entailment", "share of hypotheses of a probability of .5 or more",
@@ -100,7 +100,7 @@ def _(kind: Kind) -> Pairs:
     given = [rng.random(n) for n in (3, 50, 400)]
     for likely in given if kind == "random" else [[0.5], [0.0, 1.0], [1.0] * 4, [0.0] * 4]:
         texts = ["a"] * len(likely)
-        found = faithfulness.entailment(texts, texts, lambda p, h, likely=likely: likely)
+        found = grounding.entailment(texts, texts, lambda p, h, likely=likely: likely)
         yield found.score, accuracy_score([True] * len(likely), np.array(likely) >= 0.5)
 
 

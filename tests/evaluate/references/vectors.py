@@ -24,7 +24,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import scale
 
 from synthkit.core.types import Score
-from synthkit.evaluate.metrics import embedding_diversity, embedding_fidelity, mauve_and_divergence
+from synthkit.evaluate.metrics import embedding_diversity, embedding_fidelity
+from synthkit.evaluate.metrics.mauve import mauve
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against
@@ -124,9 +125,7 @@ def _(kind: Kind) -> Pairs:
                 compute_area_under_curve(*curve[np.argsort(curve[:, at])].T[[at, 1 - at]])
                 for at in (0, 1)
             ]
-            ours = mauve_and_divergence.mauve(
-                _counted(p), _counted(q), clusters=len(p), scaling=scaling, draws=0
-            )
+            ours = mauve(_counted(p), _counted(q), clusters=len(p), scaling=scaling, draws=0)
             # of equal shares its sort of ties makes less than 1
             yield ours, 1.0 if np.array_equal(*shares) else float(np.mean(areas))
 
@@ -139,7 +138,7 @@ def _(kind: Kind) -> Pairs:
         x, y = (rng.normal(at, 1, size=(300, 6)).astype(np.float32) for at in (0, shift))
         ours, theirs = [], []
         for seed in range(5):
-            ours.append(mauve_and_divergence.mauve(x, y, clusters=12, draws=0, seed=seed))
+            ours.append(mauve(x, y, clusters=12, draws=0, seed=seed))
             with contextlib.redirect_stdout(io.StringIO()):
                 found = compute_mauve(p_features=x, q_features=y, num_buckets=12, seed=seed)
             theirs.append(float(found.mauve))
@@ -147,7 +146,7 @@ def _(kind: Kind) -> Pairs:
         yield _as(ours[0], mean), float(np.mean(theirs))
     if kind == "degenerate":
         x = rng.normal(size=(100, 3)).astype(np.float32)
-        yield mauve_and_divergence.mauve(x, x[::-1], draws=0), 1.0
+        yield mauve(x, x[::-1], draws=0), 1.0
 
 
 def _as(score: Score, value: float) -> Score:

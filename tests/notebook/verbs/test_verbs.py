@@ -56,7 +56,8 @@ def test_a_verb_is_listed_completed_explained_and_run(
     assert "default: warm" in help
     assert greeter.run("%synth hello guests --tone dry") == "dry hello to 2 rows smollm2 []\n"
     assert greeter["greeting"] == "dry hello to 2 rows"
-    with pytest.raises(UsageError, match=r"'--tune' not found.*Did you mean '--tone'.*hello --help"):
+    mistake = r"'--tune' not found.*Did you mean '--tone'.*hello --help"
+    with pytest.raises(UsageError, match=mistake):
         greeter.run("%synth hello guests --tune dry")
 
 
@@ -67,7 +68,7 @@ def test_a_cell_that_is_run_again_replaces_its_verb(greeter: Shell) -> None:
 
 
 def test_a_name_of_synthkit_cannot_be_taken(greeter: Shell) -> None:
-    with pytest.raises(UsageError, match="'show' is taken by the verb in synthkit.notebook"):
+    with pytest.raises(UsageError, match=r"'show' is taken by the verb in synthkit.notebook"):
         greeter.run(HELLO.replace("def hello", "def show"))
 
 
@@ -75,7 +76,9 @@ def test_a_name_of_synthkit_cannot_be_taken(greeter: Shell) -> None:
 def test_each_verb_explains_itself_and_its_options(shell: Shell, name: str) -> None:
     help = shell.run(f"%synth {name} --help")
     assert VERBS[name].summary == VERBS.listed()[name].summary
-    assert VERBS[name].summary.split()[0] in help
+    assert VERBS[name].summary in help
+    assert len(VERBS[name].summary) <= 78  # whole on a line of text
+    assert help.startswith(f"usage: %synth {name}")
     for declared in VERBS[name].all_arguments():
         assert declared.kwds.get("help"), declared.args
         if declared.kwds.get("default") not in (None, "", []):

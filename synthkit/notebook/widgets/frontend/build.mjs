@@ -34,7 +34,9 @@ async function style(name, [root, ...shared]) {
   const files = ["shared/base.css", ...shared.map((part) => `shared/${part}.css`), `${name}/style.css`];
   const parts = await Promise.all(files.map((file) => readFile(join(here, file), "utf8")));
   const options = { loader: "css", minify: true, charset: "utf8", target };
-  return (await transform(`.synthkit.${root} {\n${parts.join("\n")}\n}`, options)).code;
+  const { code, warnings } = await transform(`.synthkit.${root} {\n${parts.join("\n")}\n}`, options);
+  if (warnings.length) throw new Error(`${name}: ${JSON.stringify(warnings)}`);
+  return code;
 }
 
 const folder = resolve(process.argv[2] ?? join(here, ".."));

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.formatting import count, money, thousands
-from synthkit.evaluate.raters.variant_ranking import reading
+from synthkit.evaluate.raters.variant_ranking import summary_line
 from synthkit.evaluate.views.word_diff import Change, changes, cut
 from synthkit.generation.job import CostEstimate
 from synthkit.lab.cells import LabCell, LabColumn
@@ -73,7 +73,7 @@ def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
             }
             for column, entry in ranked
         ],
-        "reading": reading([entry for _, entry in ranked]),
+        "reading": summary_line([entry for _, entry in ranked]),
         "winner": columns.index(best) if best else -1,
         "failures": [[name, why[:CELL_LENGTH]] for name, why in lab.failures.items()],
     }

@@ -89,9 +89,7 @@ export class Chart {
     this.outline.setAttribute("d", this.line.length > 1 ? `M${this.line.join("L")}Z` : "");
   }
 
-  private get size(): Spot {
-    return [this.node.clientWidth, this.node.clientHeight];
-  }
+  private get size(): Spot { return [this.node.clientWidth, this.node.clientHeight]; }
 
   /** Put the cursor on the point in the middle. */
   private enter(): void {

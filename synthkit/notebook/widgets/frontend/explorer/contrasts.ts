@@ -1,22 +1,13 @@
-// What the selection consists of, beside all rows.
+// What the selection consists of, compared with all rows.
 
-import { make, region } from "../shared/dom";
+import { make } from "../shared/dom";
 import { sheet } from "../shared/parts";
 import { clipped, reveal, thousands } from "../shared/text";
 import type { Groups, Points, Selection } from "./known";
 
-export class Contrasts {
-  readonly node = region(make("div", "sk-x-contrasts"), "composition of the selection");
-  private points: Points | undefined;
-  private selection: Selection | undefined;
-
-  draw(points: Points | undefined, selection: Selection): void {
-    if (points === this.points && selection === this.selection) return;
-    this.points = points;
-    this.selection = selection;
-    const tables = (points?.contrasts ?? []).map((groups, n) => contrast(groups, selection, selection.counts[n] ?? []));
-    this.node.replaceChildren(...tables);
-  }
+/** A table for each column that is compared. */
+export function contrasts({ contrasts }: Points, selection: Selection): HTMLElement[] {
+  return contrasts.map((groups, n) => contrast(groups, selection, selection.counts[n] ?? []));
 }
 
 /** The groups of a column: their shares and counts, of the selection and of all. */

@@ -1,30 +1,24 @@
 // The explorer: header, tools, the map with its legend, and beside it the row, the selection and
 // what it consists of.
 
-import { anchor, bar, button, caption, choice, disable, field, keepFocus, make, neighbour } from "../shared/dom";
-import { press, region, write } from "../shared/dom";
+import { aria, bar, button, caption, choice, field, hide, make, write } from "../shared/dom";
 import { type Acts, dispatch, isOther, isTyping } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
-import { facts } from "../shared/parts";
 import { Progress } from "../shared/progress";
-import { type Cell, clipped, content, count, reveal, sentence, thousands } from "../shared/text";
+import { type Cell, clipped, count, reveal, sentence, thousands } from "../shared/text";
 import { Chart } from "./chart";
-import { Contrasts } from "./contrasts";
-import { type ChartState, Known, type Selection } from "./known";
+import { type ChartState, Known } from "./known";
 import { Legend } from "./legend";
+import { Side } from "./side";
 
 interface About {
-  name: string;
-  text: string;
-  columns: string[];
+  name: string; text: string; columns: string[];
   /** Whether a selection can be handed to the marker or to a table. */
   hands: boolean;
 }
 
 interface Stage {
-  state: "waiting" | "embedding" | "ready" | "interrupted" | "failed";
-  message: string;
-  done: number;
+  state: "waiting" | "embedding" | "ready" | "interrupted" | "failed"; message: string; done: number;
   total: number;
 }
 
@@ -43,15 +37,13 @@ const KEYS: [string, string][] = [
 class ExplorerView extends Panel<Known> {
   /** The row that is shown, by its place in the table. */
   current = -1;
+  /** Whether it is open, with all its cells. */
+  open = false;
   private readonly about: About = this.model.get("about");
-  private readonly leave = () => this.map.node.focus({ preventScroll: true });
+  readonly leave = () => this.map.node.focus({ preventScroll: true });
   private readonly map: Chart = new Chart(this.link, this);
-  private readonly legend = new Legend(
-    (group) => this.link.send({ type: "hide", group }),
-    (group) => this.select({ group }, "add"),
-    this.leave,
-  );
-  private readonly contrasts = new Contrasts();
+  private readonly legend = new Legend(this, this.leave);
+  private readonly side: Side = new Side(this.link, this, this.about.hands);
   private readonly shown = make("span", "sk-count");
   private readonly pace = make("span", "sk-pace");
   private readonly bar = new Progress("texts embedded", "sk-bar-rows");
@@ -60,25 +52,14 @@ class ExplorerView extends Panel<Known> {
     ["", ...this.about.columns].map((name) => [name, name || "single colour"]),
   );
   private readonly find = field("select rows by a text or an expression", "/ find: a text, or column = value", "sk-x-find");
-  private readonly row = region(make("div", "sk-x-row"), "the row");
-  private readonly count = make("strong");
-  private readonly list = region(make("div", "sk-x-list"), "rows");
   private readonly caption = make("div", "sk-foot");
   private readonly lasso = button("Lasso", () => this.use("lasso"), "l");
   private readonly rectangle = button("Rectangle", () => this.use("rectangle"), "r");
   private readonly zoom = button("Narrow", () => this.narrow(), "z");
   private readonly resume = button("Continue", () => this.link.send({ type: "resume" }));
   private readonly keys = this.help(KEYS);
-  private readonly pick = button("Select", () => this.toggleSelected(), "Space");
-  private readonly opener = button("Open", () => this.toggleOpen(), "Enter");
-  private readonly nearer = button("Nearest", () => this.askNear(), "n");
-  private readonly mark = button("Mark", () => this.hand("mark"), "m");
-  private readonly show = button("Show", () => this.hand("show"), "o");
-  private open = false;
   /** Whether this view has asked to hand the selection on. */
   private handing = false;
-  private rowShown: unknown[] = [];
-  private listed: unknown[] = [];
   private announced: unknown[] = [];
 
   constructor(known: Known, host: HTMLElement) {
@@ -91,7 +72,7 @@ class ExplorerView extends Panel<Known> {
     const tools = bar("sk-line", find, lasso, rectangle, zoom, clear, resume, keys.opener);
     find.type = "search";
     const left = make("div", "sk-x-left", this.map.node, this.legend.node);
-    const main = make("div", "sk-x-body", left, this.side());
+    const main = make("div", "sk-x-body", left, this.side.node);
     this.root.append(head, this.bar.node, tools, keys.sheet, this.notes, main, this.caption, this.live);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.colour.addEventListener("change", () => this.link.send({ type: "colour", column: this.colour.value }));
@@ -112,9 +93,20 @@ class ExplorerView extends Panel<Known> {
     this.link.send({ type: "select", how, ...what });
   }
 
+  hide(group: number): void {
+    this.link.send({ type: "hide", group });
+  }
+
+  goTo(at: number): void {
+    const point = this.link.points?.at.indexOf(at) ?? -1;
+    if (point >= 0) this.map.cursor = point;
+    this.look(at);
+    if (!this.open) this.toggleOpen();
+  }
+
   protected override paint(): void {
     const stage: Stage = this.model.get("stage");
-    const { chart, points, selection } = this.link;
+    const { chart, points } = this.link;
     this.link.load();
     this.drawHead(stage, chart);
     this.drawNotes(stage);
@@ -122,26 +114,10 @@ class ExplorerView extends Panel<Known> {
     write(this.map.empty, this.emptiness(stage, chart));
     this.map.draw(chart);
     this.legend.draw(points?.groups, chart.hidden);
-    this.drawRow();
-    this.drawList();
-    this.contrasts.draw(points, selection);
+    this.side.draw(points?.at[this.map.hover] ?? -1);
     write(this.caption, chart.caption);
     this.finishHand();
     this.announce();
-  }
-
-  private side(): HTMLElement {
-    this.count.setAttribute("role", "status");
-    for (const node of [this.mark, this.show]) node.hidden = !this.about.hands;
-    this.list.addEventListener("keydown", (event) => {
-      const next = neighbour([...this.list.querySelectorAll("button")], event.target, event.key, "ArrowUp", "ArrowDown");
-      if (!(next instanceof HTMLElement)) return;
-      event.preventDefault();
-      next.focus();
-    });
-    const acts = bar("sk-line", this.pick, this.opener, this.nearer);
-    const hand = bar("sk-line sk-x-acts", this.count, this.mark, this.show);
-    return make("div", "sk-x-side", this.row, acts, hand, this.list, this.contrasts.node);
   }
 
   private key(event: KeyboardEvent): void {
@@ -180,7 +156,7 @@ class ExplorerView extends Panel<Known> {
     }
   }
 
-  private toggleSelected(): void {
+  toggleSelected(): void {
     if (this.current >= 0) this.select({ rows: [this.current] }, "toggle");
   }
 
@@ -195,25 +171,25 @@ class ExplorerView extends Panel<Known> {
     if (narrowed || selected) this.link.send({ type: "narrow", on: !narrowed });
   }
 
-  private hand(to: "mark" | "show"): void {
+  hand(to: "mark" | "show"): void {
     if (!this.about.hands || !this.link.chart.selected) return;
     this.handing = true;
     this.link.send({ type: "hand", to });
   }
 
-  private textOf(at: number): Cell | undefined {
+  textOf(at: number): Cell | undefined {
     const { row } = this.link;
     return row?.at === at && this.open ? row.text : this.link.text(at);
   }
 
-  private toggleOpen(): void {
+  toggleOpen(): void {
     if (this.current < 0) return;
     this.open = !this.open;
     if (this.open && this.link.row?.at !== this.current) this.link.send({ type: "row", at: this.current });
     this.schedule();
   }
 
-  private askNear(): void {
+  askNear(): void {
     if (this.current >= 0) this.link.send({ type: "near", at: this.current });
   }
 
@@ -264,67 +240,11 @@ class ExplorerView extends Panel<Known> {
   }
 
   private drawTools({ state }: Stage, { narrowed, selected }: ChartState): void {
-    press(this.lasso, this.map.mode === "lasso");
-    press(this.rectangle, this.map.mode === "rectangle");
+    aria(this.lasso, "pressed", this.map.mode === "lasso");
+    aria(this.rectangle, "pressed", this.map.mode === "rectangle");
     caption(this.zoom, narrowed ? "Show all" : "Narrow", "z");
-    disable(this.zoom, !selected && !narrowed);
-    for (const node of [this.mark, this.show]) disable(node, !selected);
-    for (const node of [this.pick, this.opener, this.nearer]) disable(node, this.current < 0);
-    const resumable = !this.link.gone && (state === "interrupted" || state === "failed");
-    if (!resumable && document.activeElement === this.resume) this.leave();
-    this.resume.hidden = !resumable;
-    write(this.count, `${thousands(selected)} selected`);
-  }
-
-  private drawRow(): void {
-    const { points, row } = this.link;
-    const at = points?.at[this.map.hover] ?? this.current;
-    const whole = at === this.current && this.open && row?.at === at ? row : undefined;
-    const text = whole ? whole.text : this.textOf(at);
-    this.row.classList.toggle("sk-x-open", !!whole);
-    caption(this.opener, this.open ? "Close" : "Open", "Enter");
-    const wanted = [at, text, whole];
-    if (this.row.childNodes.length && wanted.every((part, n) => part === this.rowShown[n])) return;
-    this.rowShown = wanted;
-    if (text === undefined) {
-      const help = "Hover over a point, or go to one with the arrow keys, to read its row.";
-      this.row.replaceChildren(make("p", "sk-faint", help));
-      return;
-    }
-    this.row.replaceChildren(content(text, true));
-    if (!whole) return;
-    const cells = whole.cells.map(([name, cell]): [string, HTMLElement] => [name, content(cell, true)]);
-    this.row.append(facts(cells, "sk-x-cells"));
-  }
-
-  /** The nearest rows if they were asked for, else the selected rows. */
-  private drawList(): void {
-    const { near, selection } = this.link;
-    const wanted = [near, selection, this.current];
-    if (wanted.every((part, n) => part === this.listed[n])) return;
-    this.listed = wanted;
-    const note = near ? "Nearest by cosine similarity. Esc returns to the selection." : listNote(selection);
-    const lines = near
-      ? near.rows.map((row) => this.line(row.at, row.text, row.likeness))
-      : selection.rows.map((row) => this.line(row.at, row.text));
-    const parts = note ? [make("p", "sk-x-told sk-faint", note), ...lines] : lines;
-    keepFocus(this.list, () => this.list.replaceChildren(...parts), this.leave);
-  }
-
-  private line(at: number, text: Cell, similarity?: number): HTMLElement {
-    const act = () => {
-      const point = this.link.points?.at.indexOf(at) ?? -1;
-      if (point >= 0) this.map.cursor = point;
-      this.look(at);
-      if (!this.open) this.toggleOpen();
-    };
-    const node = anchor(button("", act, "", "sk-x-item"), `row ${at}`);
-    if (at === this.current) node.setAttribute("aria-current", "true");
-    if (similarity !== undefined) {
-      node.append(make("span", "sk-x-likeness sk-faint", similarity.toFixed(2).replace("-", "−")));
-    }
-    node.append(content(text));
-    return node;
+    aria(this.zoom, "disabled", !selected && !narrowed);
+    hide(this.resume, this.link.gone || (state !== "interrupted" && state !== "failed"), this.leave);
   }
 
   /** Offer the cell that the kernel made of the selection, in the view that asked for it. */
@@ -347,12 +267,6 @@ class ExplorerView extends Panel<Known> {
       this.say(selection.said || `${count(selection.count, "row")} selected`);
     }
   }
-}
-
-function listNote({ count: all, rows, said }: Selection): string {
-  if (!all && said) return `${said}.`;
-  if (!all) return "Nothing is selected. Draw around points, click a point, or find rows with /.";
-  return rows.length < all ? `The first ${rows.length} of ${thousands(all)} rows.` : "";
 }
 
 export default widget(Known, ExplorerView);

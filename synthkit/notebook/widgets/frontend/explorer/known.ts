@@ -3,17 +3,8 @@
 import { Link } from "../shared/link";
 import type { Cell } from "../shared/text";
 
-export interface Groups {
-  name: string;
-  labels: Cell[];
-  counts: number[];
-  numeric: boolean;
-}
-
-export interface Line {
-  at: number;
-  text: Cell;
-}
+export interface Groups { name: string; labels: Cell[]; counts: number[]; numeric: boolean }
+export interface Line { at: number; text: Cell }
 
 export interface Selection {
   count: number;
@@ -21,36 +12,18 @@ export interface Selection {
   drawn: number[];
   /** The counts of each contrast's groups. */
   counts: number[][];
-  said: string;
-  rows: Line[];
+  said: string; rows: Line[];
 }
 
 /** `at` are places in the table; x and y are 0..1 from the lower left. */
 export interface Points {
-  version: number;
-  at: number[];
-  x: number[];
-  y: number[];
-  codes: number[];
-  texts: Cell[];
-  groups: Groups;
-  contrasts: Groups[];
-  selection: Selection;
+  version: number; at: number[]; x: number[]; y: number[]; codes: number[]; texts: Cell[]; groups: Groups;
+  contrasts: Groups[]; selection: Selection;
 }
 
-export interface Near {
-  at: number;
-  rows: (Line & { likeness: number })[];
-}
-
-export interface WholeRow extends Line {
-  cells: [string, Cell][];
-}
-
-export interface Handed {
-  to: "mark" | "show";
-  cell: string;
-}
+export interface Near { at: number; rows: (Line & { likeness: number })[] }
+export interface WholeRow extends Line { cells: [string, Cell][] }
+export interface Handed { to: "mark" | "show"; cell: string }
 
 type Message =
   | ({ type: "points" } & Points)
@@ -60,15 +33,8 @@ type Message =
   | ({ type: "handed" } & Handed);
 
 export interface ChartState {
-  version: number;
-  shown: number;
-  scope: number;
-  of: number;
-  narrowed: boolean;
-  colour: string;
-  hidden: number[];
-  selected: number;
-  caption: string;
+  version: number; shown: number; scope: number; of: number; narrowed: boolean; colour: string;
+  hidden: number[]; selected: number; caption: string;
 }
 
 export class Known extends Link<Message> {
@@ -79,9 +45,7 @@ export class Known extends Link<Message> {
   handed: Handed | undefined;
   private requested = false;
 
-  get chart(): ChartState {
-    return this.model.get("chart");
-  }
+  get chart(): ChartState { return this.model.get("chart"); }
 
   /** Ask for the points, once: the kernel sends new ones by itself. */
   load(): void {
@@ -98,22 +62,7 @@ export class Known extends Link<Message> {
   }
 
   protected receive(message: Message): void {
-    switch (message.type) {
-      case "points":
-        this.points = message;
-        this.selection = message.selection;
-        return;
-      case "selection":
-        this.selection = message;
-        return;
-      case "near":
-        this.near = message;
-        return;
-      case "row":
-        this.row = message;
-        return;
-      case "handed":
-        this.handed = message;
-    }
+    Object.assign(this, { [message.type]: message });
+    if (message.type === "points") this.selection = message.selection;
   }
 }

@@ -1,6 +1,6 @@
 // The preview of a run and the view of a table: header, progress, tools, rows, provenance, totals.
 
-import { button, make, write } from "../shared/dom";
+import { aria, button, hide, make, write } from "../shared/dom";
 import { dispatch } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress as Bar } from "../shared/progress";
@@ -11,17 +11,9 @@ import { GridTable } from "./table";
 import { Tools } from "./tools";
 
 interface Progress {
-  state: "running" | "stopping" | "done" | "interrupted" | "stopped" | "failed";
-  message: string;
-  total: number;
-  seen: number;
-  rows: number;
-  rejects: number;
-  pending: number;
-  rate: number | null;
-  left: number | null;
-  cost: string;
-  totals: string[];
+  state: "running" | "stopping" | "done" | "interrupted" | "stopped" | "failed"; message: string;
+  total: number; seen: number; rows: number; rejects: number; pending: number; rate: number | null;
+  left: number | null; cost: string; totals: string[];
 }
 
 const ANNOUNCE_MS = 10000;
@@ -147,10 +139,8 @@ class GridView extends Panel<Rows> {
     write(this.pending, `${thousands(pending)} pending`);
     write(this.pace, this.stateText(progress));
     this.pace.className = `sk-pace sk-${this.link.gone ? "gone" : state}`;
-    const stoppable = running && this.about.stop;
-    if (!stoppable && document.activeElement === this.stop) this.table.node.focus({ preventScroll: true });
-    this.stop.hidden = !stoppable;
-    this.stop.setAttribute("aria-disabled", String(state === "stopping"));
+    hide(this.stop, !running || !this.about.stop, () => this.table.node.focus({ preventScroll: true }));
+    aria(this.stop, "disabled", state === "stopping");
     write(this.stop, state === "stopping" ? "Stopping…" : "Stop");
     this.bar.set(total, rows, rejects);
     this.root.classList.toggle("sk-busy", running);

@@ -2,58 +2,28 @@
 // the others are asked for. What is sent about a place in the view has the number of its query.
 
 import { Link, type Model } from "../shared/link";
-import { Pages } from "../shared/pages";
+import { Pages, type Query } from "../shared/pages";
 import type { Part } from "../shared/parts";
 import type { Cell } from "../shared/text";
 
 /** A row has cells; a reject has a reason and the raw output. `at` counts from 1. */
-export interface Row {
-  at: number;
-  tokens: number | null;
-  cells?: Cell[];
-  reason?: Cell;
-  raw?: Cell;
-}
+export interface Row { at: number; tokens: number | null; cells?: Cell[]; reason?: Cell; raw?: Cell }
 
 export interface About {
   name: string;
   /** How many rows are expected of a run; null for a table. */
   total: number | null;
-  columns: string[];
-  stop: boolean;
-  tokens: boolean;
-  file: string;
+  columns: string[]; stop: boolean; tokens: boolean; file: string;
 }
 
-export interface Query {
-  where: string;
-  search: string;
-  which: string;
-  by: string;
-  down: boolean;
-}
 
 export interface View extends Query {
-  query: number;
-  size: number;
-  of: number;
-  fresh: number;
-  narrowed: number | null;
+  query: number; size: number; of: number; fresh: number; narrowed: number | null;
 }
 
 /** What a column holds: its kind, how many cells are empty, in how many rows. */
-export interface Kind {
-  kind: string;
-  empty: number;
-  values: number;
-  rows: number;
-}
-
-export interface Reply {
-  text: string;
-  failed: boolean;
-  again?: string;
-}
+export interface Kind { kind: string; empty: number; values: number; rows: number }
+export interface Reply { text: string; failed: boolean; again?: string }
 
 type Message =
   | { type: "shown"; turn: number; refused: string }
@@ -86,9 +56,7 @@ export class Rows extends Link<Message> {
     this.takeFirst();
   }
 
-  get view(): View {
-    return this.model.get("view");
-  }
+  get view(): View { return this.model.get("view"); }
 
   protected receive(message: Message): void {
     switch (message.type) {
@@ -122,13 +90,6 @@ export class Rows extends Link<Message> {
     this.turn += 1;
     this.send({ type: "show", turn: this.turn, where, search, which, by, down });
     this.changed();
-  }
-
-  /** Sort by a column: ascending, then descending, then not at all. */
-  sort(by: string): void {
-    if (this.wanted.by !== by) this.show({ by, down: false });
-    else if (!this.wanted.down) this.show({ down: true });
-    else this.show({ by: "", down: false });
   }
 
   private takeFirst(): void {

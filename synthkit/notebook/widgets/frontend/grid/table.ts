@@ -1,8 +1,9 @@
 // The rows on the screen: columns that sort, rows that expand in place, rejects among them.
 
-import { button, make, write } from "../shared/dom";
+import { aria, button, make, write } from "../shared/dom";
+import { nextSort } from "../shared/pages";
 import { WindowTable } from "../shared/table";
-import { content, reveal, thousands } from "../shared/text";
+import { content, thousands } from "../shared/text";
 import { columnWidths } from "./columns";
 import type { About, Kind, Row, Rows } from "./rows";
 
@@ -39,8 +40,8 @@ export class GridTable extends WindowTable<Row> {
     for (const [n, title] of ["#", ...columns, tokens ? "tok" : ""].entries()) {
       const head = this.heads[n];
       head.classList.toggle("sk-number", n === 0 || n === last);
-      if (title) head.append(this.sorter(n, title));
-      else head.setAttribute("aria-label", "provenance");
+      if (title) this.sorter(n, title);
+      else aria(head, "label", "provenance");
     }
   }
 
@@ -59,18 +60,14 @@ export class GridTable extends WindowTable<Row> {
   drawHeads(kinds: Kind[]): void {
     const { by, down } = this.rows.view;
     this.kinds = kinds;
-    for (const [n, head] of this.heads.entries()) {
-      const sorter = head.querySelector("button");
+    this.drawSorted(this.heads.findIndex((_, n) => this.sortKey(n) === by), down);
+    for (const [n, column] of kinds.entries()) {
+      const head = this.heads[n + 1];
+      const sorter = head.querySelector(".sk-sort");
       if (!sorter) continue;
-      const [, kind, arrow] = sorter.children;
-      const sorted = by === this.sortKey(n);
-      head.setAttribute("aria-sort", !sorted ? "none" : down ? "descending" : "ascending");
-      write(arrow, !sorted ? "" : down ? "▼" : "▲");
-      const column = n ? kinds[n - 1] : undefined;
-      if (!column) continue;
-      write(kind, KINDS[column.kind] ?? "");
+      write(sorter.children[1], KINDS[column.kind] ?? "");
       if (column.kind) head.classList.toggle("sk-number", column.kind === "number");
-      sorter.setAttribute("aria-description", this.explain(n));
+      aria(sorter, "description", this.explain(n + 1));
     }
   }
 
@@ -95,11 +92,11 @@ export class GridTable extends WindowTable<Row> {
     node.classList.toggle("sk-traced", index === this.traced);
     const at = row ? row.at : index + 1;
     const opener = button("", () => this.toggle(index), "", "sk-plain sk-expand");
-    opener.setAttribute("aria-expanded", String(open));
-    opener.setAttribute("aria-label", `Expand row ${at}`);
+    aria(opener, "expanded", open);
+    aria(opener, "label", `Expand row ${at}`);
     opener.append(make("span", "sk-sign"), row ? thousands(row.at) : "");
     const trace = button("", () => this.trace(index), "", "sk-plain sk-trace");
-    trace.setAttribute("aria-label", `Provenance of row ${at}`);
+    aria(trace, "label", `Provenance of row ${at}`);
     trace.append(make("span", "", typeof row?.tokens === "number" ? thousands(row.tokens) : ""), "›");
     node.append(make("td", "sk-opener", opener), ...this.cells(shown, open), make("td", "sk-opener", trace));
   }
@@ -140,16 +137,11 @@ export class GridTable extends WindowTable<Row> {
     return n === 0 ? "#" : n > columns.length ? "tok" : `:${columns[n - 1]}`;
   }
 
-  /** The button that sorts by a column. */
-  private sorter(n: number, title: string): HTMLButtonElement {
-    const node = button("", () => this.rows.sort(this.sortKey(n)), "", "sk-sort");
-    node.append(reveal(title), make("span", "sk-kind"), make("span", "sk-arrow"));
-    for (const sign of node.querySelectorAll(":scope > span")) sign.setAttribute("aria-hidden", "true");
-    for (const kind of ["mouseenter", "focus"]) {
-      node.addEventListener(kind, () => this.owner.hint(this.explain(n)));
-    }
+  private sorter(n: number, title: string): void {
+    const sort = () => this.rows.show(nextSort(this.rows.wanted, this.sortKey(n)));
+    const node = this.sortable(n, title, sort);
+    for (const kind of ["mouseenter", "focus"]) node.addEventListener(kind, () => this.owner.hint(this.explain(n)));
     for (const kind of ["mouseleave", "blur"]) node.addEventListener(kind, () => this.owner.hint(""));
-    return node;
   }
 
   /** What a column holds, in words. */

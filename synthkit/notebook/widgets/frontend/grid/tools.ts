@@ -1,13 +1,12 @@
 // What narrows the rows down, and what copies or saves them.
 
 import { copy } from "../shared/cells";
-import { bar, button, choice, field, make, write } from "../shared/dom";
+import { aria, bar, button, choice, field, hide, make, searchField, write } from "../shared/dom";
 import type { Panel } from "../shared/panel";
 import { count, thousands } from "../shared/text";
 import type { About, Rows, View } from "./rows";
 import type { GridTable } from "./table";
 
-const PAUSE_MS = 250;
 const FORMS: [string, string][] = [
   ["tsv", "TSV"],
   ["markdown", "Markdown"],
@@ -21,7 +20,7 @@ const WHICH: [string, string][] = [
 ];
 
 export class Tools {
-  readonly search = field("Search all columns", "Search /", "sk-search");
+  readonly search = searchField("Search all columns", "Search /", () => this.apply(), () => this.leave());
   readonly where = field("Filter by an expression", "Filter f: stars > 3 and text ~ soup", "sk-where");
   readonly bar: HTMLElement;
   readonly strip: HTMLElement;
@@ -38,7 +37,6 @@ export class Tools {
   private readonly line = make("span", "sk-line");
   private readonly again = button("Sort again", () => this.leaving(() => this.rows.show({})));
   private readonly all = button("Show all", () => this.leaving(() => this.rows.send({ type: "widen" })));
-  private pause: ReturnType<typeof setTimeout> | undefined;
   private query = -1;
 
   /** @param leave puts the focus on the rows */
@@ -49,7 +47,6 @@ export class Tools {
     private readonly leave: () => void,
     help: HTMLElement,
   ) {
-    this.search.type = "search";
     this.which.hidden = about.total === null;
     this.path.value = about.file;
     this.reply.setAttribute("role", "status");
@@ -58,7 +55,7 @@ export class Tools {
     const copying = button("Copy rows", () => this.copy());
     this.strip = bar("", "Copy as", this.form, copying, "or save to", this.path, this.save);
     this.strip.hidden = true;
-    this.export.setAttribute("aria-expanded", "false");
+    aria(this.export, "expanded", "false");
     const keys = make("span", "sk-keys", "Enter: expand\u2003o: provenance");
     this.status = make("div", "sk-status", this.reply, this.line, this.again, this.all, keys, help);
     this.listen();
@@ -68,7 +65,7 @@ export class Tools {
     const open = this.strip.hidden;
     if (!open && this.strip.matches(":focus-within")) this.export.focus();
     this.strip.hidden = !open;
-    this.export.setAttribute("aria-expanded", String(open));
+    aria(this.export, "expanded", open);
     if (open) this.form.focus();
   }
 
@@ -94,26 +91,20 @@ export class Tools {
       this.which.value = view.which;
     }
     write(this.refused, refused);
-    this.where.setAttribute("aria-invalid", String(!!refused));
+    aria(this.where, "invalid", !!refused);
     write(this.reply, reply?.text ?? "");
     this.reply.classList.toggle("sk-failed", !!reply?.failed);
     write(this.save, reply?.again ? "Overwrite" : "Save");
     const blocked = waiting && !gone && !answers;
     const state = blocked ? "Waiting: the kernel answers when the running cell ends." : stateOf(view, table);
     write(this.line, this.hint || state);
-    this.hide(this.again, !view.fresh || gone);
-    this.hide(this.all, view.narrowed === null || gone);
+    hide(this.again, !view.fresh || gone, this.leave);
+    hide(this.all, view.narrowed === null || gone, this.leave);
   }
 
   private listen(): void {
-    this.search.addEventListener("input", () => {
-      clearTimeout(this.pause);
-      this.pause = setTimeout(() => this.apply(), PAUSE_MS);
-    });
-    for (const input of [this.search, this.where]) {
-      input.addEventListener("change", () => this.apply());
-      input.addEventListener("keydown", (event) => this.typed(event, input));
-    }
+    this.where.addEventListener("change", () => this.apply());
+    this.where.addEventListener("keydown", (event) => this.typed(event));
     this.which.addEventListener("change", () => this.rows.show({ which: this.which.value }));
     this.path.addEventListener("input", () => {
       this.rows.reply = undefined;
@@ -127,12 +118,12 @@ export class Tools {
     });
   }
 
-  private typed(event: KeyboardEvent, input: HTMLInputElement): void {
+  private typed(event: KeyboardEvent): void {
     const escape = event.key === "Escape";
     if (!escape && event.key !== "Enter") return;
     if (escape) {
       event.preventDefault();
-      input.value = "";
+      this.where.value = "";
     }
     this.apply();
     if (escape) this.leave();
@@ -140,7 +131,6 @@ export class Tools {
 
   /** Send what the inputs say, unless it was sent last. */
   private apply(): void {
-    clearTimeout(this.pause);
     const [where, search] = [this.where.value.trim(), this.search.value];
     const { wanted } = this.rows;
     if (where !== wanted.where || search !== wanted.search) this.rows.show({ where, search });
@@ -150,11 +140,6 @@ export class Tools {
   private leaving(act: () => void): void {
     this.leave();
     act();
-  }
-
-  private hide(node: HTMLElement, hidden: boolean): void {
-    if (hidden && document.activeElement === node) this.leave();
-    node.hidden = hidden;
   }
 
   private store(): void {

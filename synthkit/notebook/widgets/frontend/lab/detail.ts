@@ -1,6 +1,6 @@
 // One cell in full, below the matrix.
 
-import { type Child, bar, button, make, named, write } from "../shared/dom";
+import { type Child, aria, bar, button, make, named, write } from "../shared/dom";
 import { facts } from "../shared/parts";
 import { content, plain, reveal } from "../shared/text";
 import { textOf } from "./cell";
@@ -19,7 +19,7 @@ export class Detail {
     private readonly ask: () => void,
   ) {
     this.node.hidden = true;
-    this.node.setAttribute("aria-label", "the whole cell");
+    aria(this.node, "label", "the whole cell");
     this.title.tabIndex = -1;
     this.body.tabIndex = 0;
     this.node.append(bar("sk-line", this.title, button("Close", () => this.close(), "Esc")), this.body);

@@ -1,6 +1,6 @@
 // The form that edits a variant: prompt, name and sampling.
 
-import { bar, button, choice, field, make } from "../shared/dom";
+import { aria, bar, button, choice, field, make } from "../shared/dom";
 import { reveal } from "../shared/text";
 import type { LabLink, WholeVariant } from "./link";
 
@@ -23,10 +23,10 @@ export class Editor {
     private readonly leave: () => void,
   ) {
     this.node.hidden = true;
-    this.node.setAttribute("aria-label", "edit a variant");
+    aria(this.node, "label", "edit a variant");
     this.prompt.rows = 8;
     this.prompt.spellcheck = false;
-    this.prompt.setAttribute("aria-label", "prompt");
+    aria(this.prompt, "label", "prompt");
     this.problem.setAttribute("role", "alert");
     for (const input of [this.temperature, this.maxTokens]) input.inputMode = "decimal";
     const fields = [this.name, this.temperature, this.maxTokens, this.version].map((input) =>

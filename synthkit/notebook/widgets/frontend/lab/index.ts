@@ -1,6 +1,6 @@
 // The prompt lab: header, actions, notes, matrix, the open cell, the editor, the ranking.
 
-import { bar, button, caption, disable, field, make, named, press, write } from "../shared/dom";
+import { aria, bar, button, caption, field, hide, make, named, write } from "../shared/dom";
 import { type Acts, dispatch, isTyping } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { count, plain, sentence, thousands } from "../shared/text";
@@ -28,8 +28,10 @@ const KEYS: [string, string][] = [
   ["?", "show or hide the keys"],
 ];
 
+let views = 0;
+
 class LabView extends Panel<LabLink> {
-  private readonly id = this.link.number();
+  private readonly id = ++views;
   private readonly name: string = this.model.get("about").name;
   private readonly leave = () => this.matrix.focus();
   private readonly matrix: Matrix = new Matrix(this);
@@ -128,18 +130,17 @@ class LabView extends Panel<LabLink> {
     if (state.checks.length) facts.push(count(state.checks.length, "check"));
     write(this.facts, facts.join("\u2003"));
     for (const [n, node] of this.shows.entries()) {
-      press(node, page.show === SHOWS[n]);
-      disable(node, gone || (state.blind && SHOWS[n] === "different"));
+      aria(node, "pressed", page.show === SHOWS[n]);
+      aria(node, "disabled", gone || (state.blind && SHOWS[n] === "different"));
     }
-    press(this.blind, state.blind);
+    aria(this.blind, "pressed", state.blind);
     caption(this.blind, state.blind ? "Show names" : "Blind", "b");
-    disable(this.blind, gone);
+    aria(this.blind, "disabled", gone);
     caption(this.run, ...runText(state));
-    disable(this.run, gone || state.stopping || !(state.running || state.todo || state.unjudged));
+    aria(this.run, "disabled", gone || state.stopping || !(state.running || state.todo || state.unjudged));
     this.root.classList.toggle("sk-busy", state.running);
     const last = state.deleted.at(-1);
-    if (!last && document.activeElement === this.restore) this.leave();
-    this.restore.hidden = !last;
+    hide(this.restore, !last, this.leave);
     if (last) write(this.restore, `Restore ${last[1]}`);
   }
 
@@ -156,13 +157,11 @@ class LabView extends Panel<LabLink> {
   }
 
   private drawPager({ start, found }: Page): void {
-    const many = found > PAGE_ROWS;
-    if (!many && this.pager.contains(document.activeElement)) this.leave();
-    this.pager.hidden = !many;
+    hide(this.pager, found <= PAGE_ROWS, this.leave);
     const end = Math.min(found, start + PAGE_ROWS);
     write(this.pages, `rows ${thousands(start + 1)}–${thousands(end)} of ${thousands(found)}`);
-    disable(this.back, start === 0);
-    disable(this.next, end >= found);
+    aria(this.back, "disabled", start === 0);
+    aria(this.next, "disabled", end >= found);
   }
 
   private take(reply: Reply): void {
@@ -240,9 +239,7 @@ class LabView extends Panel<LabLink> {
   }
 
   private endComment(): void {
-    const held = this.commenting.contains(document.activeElement);
-    this.commenting.hidden = true;
-    if (held) this.leave();
+    hide(this.commenting, true, this.leave);
   }
 
   /** Add a copy of the current variant, and edit it. */

@@ -5,15 +5,11 @@ import { Link } from "../shared/link";
 import type { Cell } from "../shared/text";
 
 export interface LabCell {
-  state: "new" | "asking" | "error" | "reject" | "done";
-  text: Cell;
-  why: Cell;
-  mark: "" | "accept" | "reject";
-  comment: Cell;
+  state: "new" | "asking" | "error" | "reject" | "done"; text: Cell; why: Cell;
+  mark: "" | "accept" | "reject"; comment: Cell;
   /** Checks that failed, and checks without a verdict, with the reason. */
   fails: [string, Cell][];
-  unsaid: [string, Cell][];
-  passes: number;
+  unsaid: [string, Cell][]; passes: number;
   /** The words compared with the baseline's; null if they are too many. */
   diff?: Pieces | null;
   /** Tokens, seconds and cost. */
@@ -21,75 +17,36 @@ export interface LabCell {
 }
 
 export interface WholeCell extends LabCell {
-  verdicts: [check: string, passed: boolean | null, reason: Cell][];
-  fields: [string, Cell][];
-  id?: string;
-  name?: string;
-  prompt?: [role: string, text: Cell][];
-  raw?: Cell;
+  verdicts: [check: string, passed: boolean | null, reason: Cell][]; fields: [string, Cell][]; id?: string;
+  name?: string; prompt?: [role: string, text: Cell][]; raw?: Cell;
 }
 
-export interface LabRow {
-  at: number;
-  fields: [string, Cell][];
-  cells: LabCell[];
-}
+export interface LabRow { at: number; fields: [string, Cell][]; cells: LabCell[] }
 
 export interface Page {
-  show: string;
-  blind: boolean;
-  start: number;
-  found: number;
-  total: number;
-  rows: LabRow[];
+  show: string; blind: boolean; start: number; found: number; total: number; rows: LabRow[];
 }
 
 /** A column of the ranking: the texts of its measures, and the numbers that they are sorted by. */
-export interface Ranked {
-  column: number;
-  name: string;
-  measures: [string, number | null][];
-}
+export interface Ranked { column: number; name: string; measures: [string, number | null][] }
 
 export interface Variant {
-  key: string;
-  name: string;
-  baseline: boolean;
-  prompt: Cell;
-  diff: Pieces | null;
-  at: number;
-  versions: number;
-  temperature: number | null;
-  max_tokens: number | null;
+  key: string; name: string; baseline: boolean; prompt: Cell; diff: Pieces | null; at: number;
+  versions: number; temperature: number | null; max_tokens: number | null;
 }
 
 export interface WholeVariant {
-  key: string;
-  name: string;
-  at: number;
+  key: string; name: string; at: number;
   versions: [prompt: string, temperature: number | null, maxTokens: number | null][];
 }
 
 export interface LabState {
-  blind: boolean;
-  running: boolean;
-  stopping: boolean;
-  cells: number;
-  todo: number;
-  unjudged: number;
-  inputs: string;
-  models: string[];
-  checks: string[];
-  estimate: string[];
-  variants: Variant[];
-  columns: { variant: string; model: string; name: string }[];
-  measures: string[];
-  ranking: Ranked[];
+  blind: boolean; running: boolean; stopping: boolean; cells: number; todo: number; unjudged: number;
+  inputs: string; models: string[]; checks: string[]; estimate: string[]; variants: Variant[];
+  columns: { variant: string; model: string; name: string }[]; measures: string[]; ranking: Ranked[];
   /** The column that ranks first, or -1. */
   winner: number;
-  reading: string;
-  failures: [model: string, why: string][];
-  notes: string[];
+  reading: string; failures: [model: string, why: string][]; notes: string[];
   deleted: [key: string, name: string][];
 }
 
@@ -104,20 +61,10 @@ export class LabLink extends Link<Reply | ({ type: "page" } & Page)> {
   /** Who takes the replies to each view. */
   readonly replies = new Map<number, (reply: Reply) => void>();
   private page: Page | null = null;
-  private viewed = 0;
 
-  get shown(): Page {
-    return this.page ?? this.model.get("first");
-  }
+  get shown(): Page { return this.page ?? this.model.get("first"); }
 
-  get state(): LabState {
-    return this.model.get("state");
-  }
-
-  /** The number of a new view. */
-  number(): number {
-    return ++this.viewed;
-  }
+  get state(): LabState { return this.model.get("state"); }
 
   protected receive(message: Reply | ({ type: "page" } & Page)): void {
     if (message.type === "page") this.page = message;

@@ -1,6 +1,6 @@
 // The matrix of inputs by variants. Arrow keys go from cell to cell; one of them is current.
 
-import { type Child, anchor, button, make, redraw } from "../shared/dom";
+import { type Child, anchor, aria, button, make, redraw } from "../shared/dom";
 import { content, plain, reveal, thousands } from "../shared/text";
 import { cellParts, textOf } from "./cell";
 import type { LabCell, LabLink, LabRow, LabState, Page, Variant } from "./link";
@@ -9,8 +9,7 @@ export interface MatrixOwner {
   link: LabLink;
   /** Another cell is current. */
   moved(): void;
-  open(): void;
-  edit(key: string): void;
+  open(): void; edit(key: string): void;
 }
 
 export class Matrix {
@@ -24,7 +23,7 @@ export class Matrix {
   constructor(private readonly owner: MatrixOwner) {
     const table = make("table", "sk-lab-table", this.head, this.body);
     table.setAttribute("role", "grid");
-    table.setAttribute("aria-label", "inputs by variants");
+    aria(table, "label", "inputs by variants");
     this.node = make("div", "sk-lab-matrix", table);
     this.body.addEventListener("click", (event) => {
       const place = this.place(event.target);
@@ -40,9 +39,7 @@ export class Matrix {
   }
 
   /** The row that the current cell is in. */
-  get current(): LabRow | undefined {
-    return this.owner.link.shown.rows?.[this.row];
-  }
+  get current(): LabRow | undefined { return this.owner.link.shown.rows?.[this.row]; }
 
   /** Go to a cell, or to the nearest that there is. */
   go(row: number, slot: number): void {
@@ -115,7 +112,7 @@ export class Matrix {
       line.forEach((cell, slot) => {
         const current = n === this.row && slot === this.slot;
         cell.tabIndex = current ? 0 : -1;
-        cell.setAttribute("aria-selected", String(current));
+        aria(cell, "selected", current);
       }),
     );
   }
@@ -139,7 +136,7 @@ export class Matrix {
   private title(variant: Variant, width: number): HTMLElement {
     const { key, name, baseline, at, versions } = variant;
     const edit = anchor(button("Edit", () => this.owner.edit(key), "e", "sk-button sk-small"), key);
-    edit.setAttribute("aria-label", `Edit ${key} e`);
+    aria(edit, "label", `Edit ${key} e`);
     const parts: Child[] = [make("strong", "sk-lab-name", reveal(`${key} ${name}`.trim())), edit];
     if (baseline) parts.push(make("span", "sk-faint", "baseline"));
     if (versions > 1) parts.push(make("span", "sk-faint", `v${at} of ${versions}`));

@@ -1,6 +1,6 @@
 // The variants in order, by any of their measures.
 
-import { anchor, button, make, named, redraw } from "../shared/dom";
+import { anchor, aria, button, make, named, redraw } from "../shared/dom";
 import { reveal } from "../shared/text";
 import type { LabState, Ranked } from "./link";
 
@@ -43,10 +43,10 @@ export class Ranking {
     const node = this.head("");
     const on = this.by === name;
     node.className = "sk-number";
-    node.setAttribute("aria-sort", on ? (this.up ? "ascending" : "descending") : "none");
+    aria(node, "sort", on ? (this.up ? "ascending" : "descending") : "none");
     const sign = on ? (this.up ? " ▲" : " ▼") : "";
     const sort = anchor(button(name + sign, () => this.sort(name), "", "sk-plain sk-lab-sort"), name);
-    sort.setAttribute("aria-label", `sort by ${name}`);
+    aria(sort, "label", `sort by ${name}`);
     node.append(sort);
     return node;
   }
@@ -64,7 +64,7 @@ export class Ranking {
     head.scope = "row";
     if (column === winner) head.append(make("span", "sk-done", " ✓ best so far"));
     const use = anchor(button("Use this", () => this.use(column), "", "sk-button sk-small"), `use ${column}`);
-    use.setAttribute("aria-label", `Use ${name}: insert it as a new cell`);
+    aria(use, "label", `Use ${name}: insert it as a new cell`);
     return make("tr", "", head, make("td", "", use), ...measures.map(([text]) => make("td", "sk-number", text)));
   }
 }

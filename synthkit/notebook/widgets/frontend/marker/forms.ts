@@ -1,6 +1,6 @@
 // The form below the row: edit, reason, why rejected, many rows at once, provenance, keys.
 
-import { type Child, button, field, make, redraw } from "../shared/dom";
+import { type Child, aria, button, field, make, redraw, region } from "../shared/dom";
 import { keySheet } from "../shared/keys";
 import { provenance } from "../shared/parts";
 import { count, plain, thousands } from "../shared/text";
@@ -18,7 +18,7 @@ const TYPING: Mode[] = ["edit", "reason", "reject", "bulk"];
 export class Forms {
   mode: Mode = "";
   readonly node = make("div", "sk-tools sk-mark-form");
-  private readonly told = make("div", "sk-mark-origin");
+  private readonly told = region(make("div", "sk-mark-origin"), "provenance");
 
   /** @param leave puts the focus on the row @param closed called when a form was closed */
   constructor(
@@ -32,14 +32,10 @@ export class Forms {
   }
 
   /** Whether a form is open that takes the keys. */
-  get takesKeys(): boolean {
-    return TYPING.includes(this.mode);
-  }
+  get takesKeys(): boolean { return TYPING.includes(this.mode); }
 
   /** The field of the form that is open. */
-  get field(): Field | null {
-    return this.node.querySelector<Field>("textarea, input");
-  }
+  get field(): Field | null { return this.node.querySelector<Field>("textarea, input"); }
 
   /** Open a form, or close it if it is open. */
   open(mode: Mode): void {
@@ -86,7 +82,7 @@ export class Forms {
   private build(mode: Mode, row: Row | null): Child[] | null {
     switch (mode) {
       case "help":
-        return [keySheet(this.actions.help), this.end("Close")];
+        return [region(make("div", "sk-mark-origin", keySheet(this.actions.help)), "keys"), this.end("Close")];
       case "bulk":
         return this.bulk();
       case "reject":
@@ -112,7 +108,7 @@ export class Forms {
     const area = make("textarea", "sk-input sk-mark-area");
     const before = plain(row.text);
     area.value = before;
-    area.setAttribute("aria-label", `edit ${this.about.column}`);
+    aria(area, "label", `edit ${this.about.column}`);
     area.rows = Math.min(16, Math.max(4, before.split("\n").length + Math.ceil(before.length / 80)));
     const start = area.value;
     const save = () => {

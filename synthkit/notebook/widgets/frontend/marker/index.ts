@@ -1,6 +1,6 @@
 // The marker: header, filters, the row to judge, the form, actions, history, what was learned.
 
-import { type Child, button, disable, field, make, named, press, redraw, write } from "../shared/dom";
+import { type Child, aria, button, hide, make, named, redraw, searchField, write } from "../shared/dom";
 import { type Note, Panel, widget } from "../shared/panel";
 import { Progress } from "../shared/progress";
 import { content, count, duration, plain, reveal, thousands } from "../shared/text";
@@ -11,17 +11,19 @@ import type { About, Entry, Row, Shown } from "./messages";
 import { BUSY_MS, MarkQueue } from "./queue";
 import { endOf, fieldsOf, markOf, pairOf, shortId } from "./row";
 
-const SEARCH_MS = 250;
-
 class MarkerView extends Panel<MarkQueue> {
   private readonly about: About = this.model.get("about");
   private readonly actions = new Actions(this.about);
   private readonly leave = () => this.stage.focus({ preventScroll: true });
   private readonly forms = new Forms(this.link, this.about, this.actions, this.leave, () => this.schedule());
-  private readonly search = field("search the rows", `search ${keyName(this.about.keys.search)}`, "sk-mark-search");
+  private readonly search = searchField(
+    "search the rows",
+    `search ${keyName(this.about.keys.search)}`,
+    (text) => this.link.push((shown) => (shown.search === text ? null : { do: "search", text })),
+    this.leave,
+  );
   private readonly keys = new Keys(this.link, this.actions, this.forms, this.about.reasons.length > 0, {
-    search: this.search,
-    look: () => this.look(),
+    find: () => this.search.focus(),
     leave: this.leave,
   });
   private readonly marked = make("span", "sk-made");
@@ -40,7 +42,6 @@ class MarkerView extends Panel<MarkQueue> {
   private readonly learned = make("div", "sk-mark-learned");
   private drawnRow = "";
   private announced: string;
-  private searching: ReturnType<typeof setTimeout> | undefined;
   private tall = 0;
   private wide = 0;
 
@@ -52,8 +53,6 @@ class MarkerView extends Panel<MarkQueue> {
     this.root.classList.toggle("sk-pairs", pair);
     this.stage.tabIndex = 0;
     this.stage.append(this.fields, this.text, this.mark, this.hint);
-    this.search.type = "search";
-    this.search.maxLength = 2000;
     this.learned.hidden = !learns;
     const notes = [task, round === 2 ? "second look, blind" : "", `by ${by}`].filter(Boolean).join(", ");
     const title = make("strong", "sk-name", `Mark ${name}`);
@@ -62,10 +61,6 @@ class MarkerView extends Panel<MarkQueue> {
     this.root.append(this.actionBar(), this.recent, this.learned, this.live);
     this.root.addEventListener("keydown", (event) => this.keys.handle(event));
     this.root.addEventListener("click", (event) => this.click(event));
-    this.search.addEventListener("input", () => {
-      clearTimeout(this.searching);
-      this.searching = setTimeout(() => this.look(), SEARCH_MS);
-    });
     this.follow("error");
     // at once, and not with the next frame: this is the answer to a key
     this.model.on("change:shown", () => this.draw());
@@ -110,7 +105,7 @@ class MarkerView extends Panel<MarkQueue> {
     const node = button(actions.title(action), run, actions.keys(action), `sk-button sk-mark-${kind}`);
     if (isVerdict && kind !== "label") {
       const sign = make("span", "sk-mark-sign", `${actions.sign(action)} `);
-      sign.setAttribute("aria-hidden", "true");
+      aria(sign, "hidden", "true");
       node.prepend(sign);
     }
     node.title = actions.explain(action);
@@ -125,13 +120,6 @@ class MarkerView extends Panel<MarkQueue> {
     const reading = !target.closest("button") && window.getSelection()?.isCollapsed === false;
     // a key that presses a button is a click without a mouse, and leaves the focus there
     if (event.detail > 0 && !reading && !this.forms.takesKeys) this.leave();
-  }
-
-  /** Send what the search field says. */
-  private look(): void {
-    clearTimeout(this.searching);
-    const text = this.search.value;
-    this.link.push((shown) => (shown.search === text ? null : { do: "search", text }));
   }
 
   private showAll(): void {
@@ -151,8 +139,7 @@ class MarkerView extends Panel<MarkQueue> {
   }
 
   private drawFilters({ total, marked, counts, filter: chosen, narrowed }: Shown): void {
-    if (narrowed === null && document.activeElement === this.widen) this.leave();
-    this.widen.hidden = narrowed === null;
+    hide(this.widen, narrowed === null, this.leave);
     const names: Record<string, string> = { all: "all", unmarked: "unmarked", flagged: "⚑ flagged" };
     const sizes: Record<string, number> = { all: total, unmarked: total - marked };
     for (const [filter, chip] of this.chips) {
@@ -161,8 +148,8 @@ class MarkerView extends Panel<MarkQueue> {
       // the counts of a side are not there before all pairs are judged
       const size = sizes[filter] ?? counts[label];
       write(chip, size === undefined ? name : `${name} ${thousands(size)}`);
-      press(chip, chosen === filter);
-      disable(chip, this.link.gone);
+      aria(chip, "pressed", chosen === filter);
+      aria(chip, "disabled", this.link.gone);
     }
   }
 
@@ -237,12 +224,12 @@ class MarkerView extends Panel<MarkQueue> {
     const able: Record<string, boolean> = { undo: undo > 0, redo: redo > 0, help: true, bulk: matching[0] > 0 };
     for (const [action, node] of this.buttons) {
       const can = able[action] ?? (row !== null || action === "back" || action === "previous");
-      disable(node, !can || (this.link.gone && action !== "help"));
+      aria(node, "disabled", !can || (this.link.gone && action !== "help"));
     }
     const { buttons } = this;
     for (const [action, on] of [["flag", row?.flag], ["compare", compared]] as const) {
       const node = buttons.get(action);
-      if (node) press(node, !!on);
+      if (node) aria(node, "pressed", !!on);
     }
   }
 
@@ -253,8 +240,8 @@ class MarkerView extends Panel<MarkQueue> {
     ];
     redraw(this.recent, recent, build, this.leave);
     for (const [n, node] of [...this.recent.querySelectorAll("button")].entries()) {
-      node.setAttribute("aria-current", String(recent[n].id === row?.id));
-      disable(node, this.link.gone);
+      aria(node, "current", recent[n].id === row?.id);
+      aria(node, "disabled", this.link.gone);
     }
   }
 

@@ -6,10 +6,8 @@ import type { Forms, Mode } from "./forms";
 import type { MarkQueue } from "./queue";
 
 export interface Keyboard {
-  search: HTMLInputElement;
-  /** Send what the search field says. */
-  look(): void;
-  /** Put the focus on the row. */
+  /** Put the focus on the search field, or on the row. */
+  find(): void;
   leave(): void;
 }
 
@@ -27,7 +25,8 @@ export class Keys {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") {
       event.preventDefault();
-      this.escape(target);
+      if (this.forms.mode) this.forms.close();
+      else this.owner.leave();
     } else if (target.matches("input, textarea")) {
       if (this.typed(event, target)) event.preventDefault();
     } else if (!isOther(event)) {
@@ -38,7 +37,7 @@ export class Keys {
   /** Do an action: it is for the row that is shown when its turn comes. */
   run(action: string): void {
     const { queue, forms } = this;
-    if (action === "search") this.owner.search.focus();
+    if (action === "search") this.owner.find();
     else if (action === "help") forms.open("help");
     else if (action === "reject" && this.reasons) this.later(() => forms.open("reject"));
     else if (["edit", "reason", "prompt", "why", "bulk"].includes(action)) this.later(() => forms.open(action as Mode));
@@ -70,11 +69,6 @@ export class Keys {
   /** @returns whether a key in a text field does something there */
   private typed(event: KeyboardEvent, target: HTMLElement): boolean {
     if (event.key !== "Enter" || event.repeat) return false;
-    if (target === this.owner.search) {
-      this.owner.look();
-      this.owner.leave();
-      return true;
-    }
     if (target.matches("textarea") && !event.ctrlKey && !event.metaKey) return false;
     this.forms.choose("save");
     return true;
@@ -91,16 +85,6 @@ export class Keys {
       else if (key === "Enter" && forms.mode === "reason") forms.choose("save");
     } else if (forms.takesKeys) forms.choose(key);
     else if (action) this.run(action);
-  }
-
-  private escape(target: HTMLElement): void {
-    const { search } = this.owner;
-    if (target === search && search.value) {
-      search.value = "";
-      this.owner.look();
-    }
-    if (this.forms.mode) this.forms.close();
-    else this.owner.leave();
   }
 
   /** Do this once the acts before it are done. */

@@ -13,9 +13,7 @@ export interface Row {
   text: Cell;
   /** The text before an edit, or null. */
   original: Cell;
-  label: string;
-  reason: string;
-  flag: boolean;
+  label: string; reason: string; flag: boolean;
   /** The other text of a pair. */
   right?: Cell;
   /** The prompt that both texts of a pair answer. */
@@ -23,44 +21,22 @@ export interface Row {
   diff?: Pieces | null;
 }
 
-export interface Entry {
-  id: string;
-  label: string;
-  flag: boolean;
-  reason: string;
-  text: Cell;
-}
+export interface Entry { id: string; label: string; flag: boolean; reason: string; text: Cell }
 
 export interface Agreement {
-  n: number;
-  share: number | null;
-  low: number;
-  high: number;
-  kappa: number | null;
+  n: number; share: number | null; low: number; high: number; kappa: number | null;
 }
 
-export interface Result {
-  rows: Record<string, string | number>[];
-  notes: string[];
-}
+export interface Result { rows: Record<string, string | number>[]; notes: string[] }
 
 export interface Shown {
-  row: Row | null;
-  total: number;
-  marked: number;
-  counts: Record<string, number>;
-  filter: string;
-  search: string;
-  narrowed: number | null;
+  row: Row | null; total: number; marked: number; counts: Record<string, number>; filter: string;
+  search: string; narrowed: number | null;
   /** How many rows match, and how many of them are marked. */
   matching: [number, number];
   /** Seconds for each row. */
   pace: number | null;
-  undo: number;
-  redo: number;
-  recent: Entry[];
-  agreement: Agreement | null;
-  warning: string;
+  undo: number; redo: number; recent: Entry[]; agreement: Agreement | null; warning: string;
   /** What was learned from the marks, in a line. */
   learned: string;
   /** Whether the differences of a pair are highlighted. */
@@ -73,26 +49,14 @@ export interface Shown {
 }
 
 export interface About {
-  name: string;
-  labels: string[];
-  reasons: string[];
+  name: string; labels: string[]; reasons: string[];
   /** The key of each action. */
   keys: Record<string, string>;
   /** The action of each further key. */
   also: Record<string, string>;
-  round: number;
-  by: string;
-  task: string;
-  column: string;
-  order: string[];
-  learns: boolean;
-  pair: boolean;
+  round: number; by: string; task: string; column: string; order: string[]; learns: boolean; pair: boolean;
 }
 
-export interface Explanation {
-  type: "origin" | "why";
-  id: string;
-  parts: Part[];
-}
+export interface Explanation { type: "origin" | "why"; id: string; parts: Part[] }
 
 export type Message = ({ type: "whole" } & Partial<Row>) | Explanation;

@@ -18,12 +18,7 @@ interface Waiting {
   opens?: boolean;
 }
 
-interface Sent {
-  seq: number;
-  act: object;
-  at: number;
-  ended?: (done: boolean) => void;
-}
+interface Sent { seq: number; act: object; at: number; ended?: (done: boolean) => void }
 
 export class MarkQueue extends Link<Message> {
   /** The act that the kernel has not answered yet. */
@@ -44,14 +39,10 @@ export class MarkQueue extends Link<Message> {
     model.on("change:shown", () => this.take());
   }
 
-  get shown(): Shown {
-    return this.model.get("shown");
-  }
+  get shown(): Shown { return this.model.get("shown"); }
 
   /** Whether an act that waits decides what the next keys mean. */
-  get opening(): boolean {
-    return this.waiting.some(({ opens }) => opens);
-  }
+  get opening(): boolean { return this.waiting.some(({ opens }) => opens); }
 
   push(job: Job, ended?: (done: boolean) => void, opens = false): void {
     if (this.gone) {

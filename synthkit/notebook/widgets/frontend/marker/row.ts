@@ -1,7 +1,7 @@
 // The row that is judged, or the reason why there is none.
 
 import { type Child, button, make, named, region } from "../shared/dom";
-import { ownWords } from "../shared/diff";
+import { compared } from "../shared/diff";
 import { sheet } from "../shared/parts";
 import { type Cell, content, count, reveal } from "../shared/text";
 import type { Actions } from "./actions";
@@ -21,7 +21,7 @@ export function shortId(id: string): string {
 /** The prompt of a pair, and its two texts side by side. */
 export function pairOf(row: Row): HTMLElement[] {
   const side = (name: string, key: "left" | "right", cell: Cell) => {
-    const body = row.diff ? ownWords(row.diff, key) : content(cell, true);
+    const body = row.diff ? compared(row.diff, key) : content(cell, true);
     const node = named(make("div", "sk-pair-text", make("div", "sk-pair-name", name), body), "group", name);
     node.dataset.side = key;
     return node;

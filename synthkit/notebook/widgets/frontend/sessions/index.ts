@@ -1,7 +1,7 @@
 // The session browser: header, tabs, what is asked before something is lost, the chosen page, and
 // the comparison.
 
-import { type Child, anchor, bar, button, disable, field, make, named, neighbour, redraw, write } from "../shared/dom";
+import { type Child, anchor, aria, bar, button, field, make, named, neighbour, redraw, write } from "../shared/dom";
 import { type Acts, dispatch, isTyping } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { clipped } from "../shared/text";
@@ -16,6 +16,7 @@ const KEYS: [string, string][] = [
   ["1 to 5", "choose a page"],
   ["↑ ↓ PgUp PgDn", "go from row to row"],
   ["← →", "go from button to button"],
+  ["/", "search the list"],
   ["o", "reopen the row's table"],
   ["c", "insert the row's cell"],
   ["m", "compare the row with another"],
@@ -50,18 +51,19 @@ class SessionView extends Panel<Book> {
     this.keys.opener.classList.add("sk-session-help");
     const title = make("strong", "sk-name", this.about.name);
     const head = make("div", "sk-head", title, this.counts, this.keys.opener, refresh);
-    const tabs = named(bar("sk-session-tabs", ...this.tabs), "tablist", "parts of the session");
-    tabs.addEventListener("keydown", (event) => {
+    const tabBar = named(bar("sk-session-tabs", ...this.tabs), "tablist", "parts of the session");
+    tabBar.addEventListener("keydown", (event) => {
       const next = neighbour(this.tabs, event.target, event.key, "ArrowLeft", "ArrowRight");
       if (!next) return;
       event.preventDefault();
       this.turn(this.tabs.indexOf(next as HTMLButtonElement));
     });
     this.linkTabs();
-    this.pages[0].append(this.lists.runs.node);
-    this.pages[1].append(this.lineage.node, this.lists.tables.node);
+    const { runs, tables } = this.lists;
+    this.pages[0].append(bar("", runs.search), runs.node);
+    this.pages[1].append(this.lineage.node, bar("", tables.search), tables.node);
     this.pages[4].append(...this.moves());
-    this.root.append(head, this.keys.sheet, this.notes, tabs, this.question, ...this.pages, this.compared, this.live);
+    this.root.append(head, this.keys.sheet, this.notes, tabBar, this.question, ...this.pages, this.compared, this.live);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("focusin", (event) => this.entered(event.relatedTarget));
     this.follow("overview", "first", "graph");
@@ -71,8 +73,7 @@ class SessionView extends Panel<Book> {
   /** Ask for something, and remember where the focus was. */
   want(message: object): void {
     if (this.link.gone) return;
-    const held = this.focused();
-    if (!["sure", "not", "completions"].includes(held)) this.back = held;
+    if (!this.question.contains(document.activeElement)) this.back = this.focused();
     this.link.offer = (text) => void this.offerCell(text);
     this.link.ask(message);
   }
@@ -94,30 +95,26 @@ class SessionView extends Panel<Book> {
     const held = this.root.contains(document.activeElement) ? this.focused() : null;
     const { gone } = this.link;
     const overview: Overview = this.model.get("overview");
-    const graph = this.model.get("graph");
     write(this.counts, overview.counts.join("\u2003"));
     this.drawNotes();
     for (const [n, tab] of this.tabs.entries()) {
-      tab.setAttribute("aria-selected", String(n === this.tab));
+      aria(tab, "selected", n === this.tab);
       tab.tabIndex = n === this.tab ? 0 : -1;
       this.pages[n].hidden = n !== this.tab;
     }
     this.drawQuestion();
-    if (this.drawnGraph !== graph) this.lineage.draw(graph);
-    this.drawnGraph = graph;
+    this.lineage.draw(this.model.get("graph"));
     for (const list of Object.values(this.lists)) list.show(!gone);
     const { marks, labs, more, chart, sizes } = overview;
     const open = (lab: string) => void this.offerCell(`%synth lab ${lab}`);
     redraw(this.pages[2], [marks, labs, more], () => marksPage(overview, open));
     redraw(this.pages[3], [chart, sizes], () => costsPage(overview));
     this.drawComparison();
-    for (const node of this.needy) disable(node, gone);
+    for (const node of this.needy) aria(node, "disabled", gone);
     const active = document.activeElement;
     // the focus stays in the widget, on what is in its place now
     if (held !== null && !(this.root.contains(active) && active?.getClientRects().length)) this.focus(held);
   }
-
-  private drawnGraph: unknown;
 
   private anchored(label: string, key: string, act: () => void, name: string): HTMLButtonElement {
     return anchor(button(label, act, key), name);
@@ -131,8 +128,8 @@ class SessionView extends Panel<Book> {
       tab.id = `${prefix}-tab${n}`;
       page.id = `${prefix}-page${n}`;
       page.setAttribute("role", "tabpanel");
-      page.setAttribute("aria-labelledby", tab.id);
-      tab.setAttribute("aria-controls", page.id);
+      aria(page, "labelledby", tab.id);
+      aria(tab, "controls", page.id);
     }
   }
 
@@ -209,7 +206,7 @@ class SessionView extends Panel<Book> {
 
   private choices(verb: string, key: string, act: () => void): HTMLElement {
     const sure = this.anchored(verb, key, act, "sure");
-    disable(sure, this.link.gone);
+    aria(sure, "disabled", this.link.gone);
     return make("div", "sk-tools", sure, this.anchored("Cancel", "Esc", () => this.dismiss(), "not"));
   }
 
@@ -272,17 +269,17 @@ class SessionView extends Panel<Book> {
     // a button does one thing for each press, also where the key is held down
     if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
     if (isTyping(event.target)) return;
+    const of: Listed = this.tab ? "tables" : "runs";
     const acts: Acts = {
       ...Object.fromEntries(this.tabs.map((_, n) => [String(n + 1), () => this.turn(n)])),
+      "/": () => this.tab < 2 && this.lists[of].search.focus(),
       r: () => this.refresh(),
       "?": () => this.keys.opener.click(),
       Escape: () => this.dismiss(),
     };
-    const of: Listed = this.tab ? "tables" : "runs";
     const row = this.lists[of].indexOf(event.target);
     if (this.question.contains(event.target as Node)) {
-      const sure = this.question.querySelector<HTMLElement>("[data-focus='sure']");
-      acts[this.link.removal ? "d" : "o"] = () => sure?.click();
+      acts[this.link.removal ? "d" : "o"] = () => this.question.querySelector("button")?.click();
     } else if (row >= 0) {
       for (const key of "ocmd") acts[key] = () => this.lists[of].press(row, key);
     }

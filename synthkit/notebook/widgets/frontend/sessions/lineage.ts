@@ -1,16 +1,12 @@
 // The lineage of the tables: boxes in layers from left to right, along which the arrow keys go.
 
-import { anchor, make, named, neighbour, vector } from "../shared/dom";
+import { type Child, anchor, aria, make, named, neighbour, redraw, vector } from "../shared/dom";
 import { count, thousands } from "../shared/text";
 import type { Box, Edge, Graph } from "./book";
 
 const BOX = { width: 168, height: 40, across: 152, down: 12 };
 
-interface Place {
-  x: number;
-  y: number;
-  node: SVGElement;
-}
+interface Place { x: number; y: number; node: SVGElement }
 
 export class Lineage {
   readonly node = make("div", "sk-session-lineage");
@@ -29,7 +25,10 @@ export class Lineage {
 
   draw(graph: Graph): void {
     this.node.hidden = !graph.boxes.length;
-    if (!graph.boxes.length) return;
+    if (graph.boxes.length) redraw(this.node, graph, () => this.build(graph));
+  }
+
+  private build(graph: Graph): Child[] {
     this.edges = graph.edges;
     this.boxes.clear();
     for (const { name, x, y } of graph.boxes) {
@@ -48,10 +47,10 @@ export class Lineage {
       make("li", "", `${target}: ${count(rows, "row")} ${kind} ${source}`),
     );
     const list = make("ul", "sk-aloud", ...words);
-    list.setAttribute("aria-label", "lineage in words");
-    this.node.replaceChildren(svg, list);
-    if (graph.hidden) this.node.append(make("p", "sk-faint", `${count(graph.hidden, "older table")} not drawn`));
+    aria(list, "label", "lineage in words");
     this.rove(this.boxes.has(this.current) ? this.current : graph.boxes[0].name);
+    const { hidden } = graph;
+    return hidden ? [svg, list, make("p", "sk-faint", `${count(hidden, "older table")} not drawn`)] : [svg, list];
   }
 
   private box({ name, rows }: Box): SVGElement {

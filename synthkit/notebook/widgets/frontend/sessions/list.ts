@@ -1,6 +1,7 @@
 // The list of runs or of tables, with actions at the end of each row.
 
-import { anchor, button, disable, make, press } from "../shared/dom";
+import { anchor, aria, button, make, searchField } from "../shared/dom";
+import { type Query, nextSort } from "../shared/pages";
 import { WindowTable } from "../shared/table";
 import { content, moment } from "../shared/text";
 import type { About, Book, Head, Listed, Row, What } from "./book";
@@ -8,9 +9,7 @@ import type { About, Book, Head, Listed, Row, What } from "./book";
 export interface ListOwner {
   /** The row that another one will be compared with. */
   chosen: { which: number | string; label: string } | null;
-  schedule(): void;
-  want(message: object): void;
-  choose(row: Row): void;
+  schedule(): void; want(message: object): void; choose(row: Row): void;
 }
 
 const EMPTY: Record<Listed, string> = {
@@ -19,6 +18,7 @@ const EMPTY: Record<Listed, string> = {
 };
 
 export class List extends WindowTable<Row> {
+  readonly search: HTMLInputElement;
   private readonly kinds: Head[];
 
   constructor(
@@ -30,18 +30,31 @@ export class List extends WindowTable<Row> {
     super(of, book.pages[of], about[of].length + 1, () => owner.schedule());
     this.kinds = [...about[of], ["actions", "sk-session-actions"]];
     for (const [n, [title, kind]] of this.kinds.entries()) {
-      this.heads[n].append(title);
+      const sort = () => this.query(nextSort(book.queries[of], `:${title}`));
+      if (n < about[of].length) this.sortable(n, title, sort);
+      else this.heads[n].append(title);
       this.heads[n].className = kind;
-      this.cols[n].className = kind;
     }
     this.table.classList.add("sk-session-list");
+    const apply = (search: string) => search !== book.queries[of].search && this.query({ search });
+    this.search = searchField(`search the ${of}`, "Search /", apply, () => this.focus());
   }
 
   show(answers: boolean): void {
     const total = this.book.total(this.of);
-    this.empty.textContent = total ? "" : EMPTY[this.of];
+    const none = this.book.queries[this.of].search ? `No ${this.of} match the search.` : EMPTY[this.of];
+    this.empty.textContent = total ? "" : none;
+    this.search.hidden = none === EMPTY[this.of] && !total;
     this.table.hidden = !total;
+    const { by, down } = this.book.queries[this.of];
+    this.drawSorted(this.kinds.findIndex(([title]) => `:${title}` === by), down);
     this.draw(total, answers);
+  }
+
+  /** Show other rows, from the top. */
+  private query(changes: Partial<Query>): void {
+    this.renew();
+    this.book.show(this.of, changes);
   }
 
   /** Go to the row of a table, or further down if it is not in the browser. */
@@ -93,10 +106,10 @@ export class List extends WindowTable<Row> {
     ];
     return verbs.map(([verb, key, can, act]) => {
       const node = anchor(button(verb, act, key), `${of} ${key} ${JSON.stringify(which)}`);
-      node.setAttribute("aria-label", `${verb} ${key}: ${label}`);
+      aria(node, "label", `${verb} ${key}: ${label}`);
       node.dataset.key = key;
-      if (verb === "Compare") press(node, owner.chosen?.which === which);
-      disable(node, !can || this.book.gone);
+      if (verb === "Compare") aria(node, "pressed", owner.chosen?.which === which);
+      aria(node, "disabled", !can || this.book.gone);
       return node;
     });
   }

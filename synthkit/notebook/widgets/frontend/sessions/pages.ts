@@ -1,6 +1,6 @@
 // The pages of the session browser that only show: marks and labs, costs and sizes, a comparison.
 
-import { type Child, anchor, button, make } from "../shared/dom";
+import { type Child, anchor, aria, button, make } from "../shared/dom";
 import { compared } from "../shared/diff";
 import { sheet } from "../shared/parts";
 import { type Cell, clipped, content, count, plain, thousands } from "../shared/text";
@@ -15,7 +15,7 @@ export function marksPage({ marks, labs, more }: Overview, open: (lab: string) =
   const buttons = labs.map((lab) => {
     const name = plain(lab);
     const node = anchor(button(name, () => open(name)), `lab ${name}`);
-    node.setAttribute("aria-label", `Open the lab ${name} in a new cell`);
+    aria(node, "label", `Open the lab ${name} in a new cell`);
     return node;
   });
   const label = labs.length ? "Prompt labs:" : "No prompt lab yet. %synth lab NAME opens one.";

@@ -42,18 +42,15 @@ export function caption(node: HTMLElement, text: string, key = ""): void {
   node.replaceChildren(text, ...(key ? [" ", make("kbd", "", key)] : []));
 }
 
-export function disable(node: Element, off: boolean): void {
-  node.setAttribute("aria-disabled", String(off));
-}
-
-export function press(node: Element, on: boolean): void {
-  node.setAttribute("aria-pressed", String(on));
+/** Set an attribute of accessibility: `aria(node, "pressed", true)`. */
+export function aria(node: Element, name: string, value: string | number | boolean): void {
+  node.setAttribute(`aria-${name}`, String(value));
 }
 
 /** Give an element a role and a name for screen readers. */
 export function named<T extends Element>(node: T, role: string, label: string): T {
   node.setAttribute("role", role);
-  node.setAttribute("aria-label", label);
+  aria(node, "label", label);
   return node;
 }
 
@@ -65,15 +62,43 @@ export function region<T extends HTMLElement>(node: T, label: string): T {
 
 export function field(label: string, hint = "", name = ""): HTMLInputElement {
   const input = make("input", `sk-input ${name}`);
-  input.setAttribute("aria-label", label);
+  aria(input, "label", label);
   input.placeholder = hint;
   input.spellcheck = false;
   return input;
 }
 
+const SEARCH_MS = 250;
+
+/** A field that searches while one types. Enter and Escape leave it, Escape without a search. */
+export function searchField(label: string, hint: string, apply: (text: string) => void, leave: () => void): HTMLInputElement {
+  const input = field(label, hint, "sk-search");
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  const now = () => {
+    clearTimeout(pause);
+    apply(input.value);
+  };
+  input.type = "search";
+  input.maxLength = 2000;
+  input.addEventListener("change", now);
+  input.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(now, SEARCH_MS);
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") input.value = "";
+    now();
+    leave();
+  });
+  return input;
+}
+
 export function choice(label: string, options: [value: string, text: string][]): HTMLSelectElement {
   const select = make("select", "sk-input");
-  select.setAttribute("aria-label", label);
+  aria(select, "label", label);
   for (const [value, text] of options) select.append(new Option(text, value));
   return select;
 }
@@ -88,37 +113,38 @@ export function write(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Hide an element; if it has the focus, that leaves first. */
+export function hide(node: HTMLElement, hidden: boolean, leave: () => void): void {
+  if (hidden && node.contains(document.activeElement)) leave();
+  node.hidden = hidden;
+}
+
 /** Name an element, so that the focus finds it again when what it is in is drawn again. */
 export function anchor<T extends Element>(node: T, name: string): T {
   node.setAttribute("data-focus", name);
   return node;
 }
 
-/**
- * Rebuild what may hold the focus, and give it back to the element with the same anchor.
- * @param lost called when that element is gone
- */
-export function keepFocus(node: Element, rebuild: () => void, lost: () => void): void {
-  const active = document.activeElement;
-  const held = active !== node && node.contains(active);
-  const name = held ? active?.getAttribute("data-focus") : null;
-  rebuild();
-  if (!held || document.activeElement === active) return;
-  const same = [...node.querySelectorAll<HTMLElement>("[data-focus]")].find(
-    (other) => other.dataset.focus === name,
-  );
-  if (name && same) same.focus({ preventScroll: true });
-  else lost();
-}
-
 const drawn = new WeakMap<Element, string>();
 
-/** Replace the children of an element, if the state that they show has changed. */
+/**
+ * Replace the children of an element, if the state that they show has changed. The focus goes to
+ * the new element with the same anchor.
+ * @param lost called when the focus has no such element
+ */
 export function redraw(node: Element, state: unknown, build: () => Child[], lost: () => void = () => {}): void {
   const wanted = JSON.stringify(state) ?? "";
   if (drawn.get(node) === wanted) return;
   drawn.set(node, wanted);
-  keepFocus(node, () => node.replaceChildren(...build()), lost);
+  const active = document.activeElement;
+  const held = active !== node && node.contains(active);
+  node.replaceChildren(...build());
+  if (!held) return;
+  const name = active?.getAttribute("data-focus");
+  const anchors = [...node.querySelectorAll<HTMLElement>("[data-focus]")];
+  const same = anchors.find((other) => other.dataset.focus === name);
+  if (same) same.focus({ preventScroll: true });
+  else lost();
 }
 
 /** Where an arrow key, Home or End leads in a list; undefined for other keys and past the ends. */

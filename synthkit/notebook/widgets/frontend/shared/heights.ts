@@ -14,13 +14,15 @@ export class Heights {
 
   /** The row at a distance from the top of the first, of so many rows. */
   at(top: number, count: number): number {
-    let before = 0;
+    let above = 0;
     for (const index of [...this.open.keys()].sort((a, b) => a - b)) {
-      const bottom = this.top(index) + this.row;
+      const bottom = (index + 1) * this.row + above;
+      const extra = this.open.get(index) ?? 0;
       if (bottom > top) break;
-      before += Math.min(this.open.get(index) ?? 0, top - bottom);
+      if (bottom + extra > top) return index;
+      above += extra;
     }
-    return Math.max(0, Math.min(count, Math.floor((top - before) / this.row)));
+    return Math.max(0, Math.min(count, Math.floor((top - above) / this.row)));
   }
 
   /** Take a row's height as it was drawn. */

@@ -4,14 +4,11 @@ import { Heartbeat } from "./heartbeat";
 
 /** The part of anywidget's model that is used. */
 export interface Model {
-  get(name: string): any;
-  on(name: string, callback: (message: any) => void): void;
+  get(name: string): any; on(name: string, callback: (message: any) => void): void;
   send(content: object): void;
 }
 
-export interface Message {
-  type: string;
-}
+export interface Message { type: string }
 
 export const WAIT_MS = 500;
 
@@ -33,14 +30,10 @@ export abstract class Link<M extends Message = Message> {
     model.on("change:error", () => this.changed());
   }
 
-  get gone(): boolean {
-    return this.heart.gone;
-  }
+  get gone(): boolean { return this.heart.gone; }
 
   /** Whether an answer that a person waits for has not come for a while. */
-  get slow(): boolean {
-    return !this.gone && this.asked > 0 && performance.now() - this.asked >= WAIT_MS;
-  }
+  get slow(): boolean { return !this.gone && this.asked > 0 && performance.now() - this.asked >= WAIT_MS; }
 
   /** Add a view, which is told of changes; the first one starts the heartbeat. */
   attach(changed: () => void): () => void {

@@ -1,5 +1,16 @@
 // The rows that are in the browser. The kernel has all of them and sends them in pages.
 
+/** Which rows are in a view, and in what order. */
+export interface Query { where: string; search: string; which: string; by: string; down: boolean }
+
+export const EVERYTHING: Query = { where: "", search: "", which: "all", by: "", down: false };
+
+/** Sort by a column: ascending, then descending, then not at all. */
+export function nextSort(query: Query, by: string): Partial<Query> {
+  if (query.by !== by) return { by, down: false };
+  return query.down ? { by: "", down: false } : { down: true };
+}
+
 const KEPT_ROWS = 4000;
 const PATIENCE_MS = 20000;
 

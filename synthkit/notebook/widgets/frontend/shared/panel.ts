@@ -1,7 +1,7 @@
 // One view of a model: its frame, notes, key sheet and live region.
 
 import { copy, openCell } from "./cells";
-import { button, make, named, redraw, write } from "./dom";
+import { aria, button, make, named, redraw, write } from "./dom";
 import { keySheet } from "./keys";
 import type { Link, Model } from "./link";
 import { reveal } from "./text";
@@ -33,7 +33,7 @@ export abstract class Panel<L extends Link> {
         target.dataset.lmSuppressShortcuts = "true";
       }
     });
-    this.live.setAttribute("aria-live", "polite");
+    aria(this.live, "live", "polite");
     host.append(this.root);
     this.undo.push(
       link.attach(() => this.schedule()),
@@ -103,10 +103,10 @@ export abstract class Panel<L extends Link> {
     const sheet = keySheet(lines);
     const opener = button("Keys", () => {
       sheet.hidden = !sheet.hidden;
-      opener.setAttribute("aria-expanded", String(!sheet.hidden));
+      aria(opener, "expanded", !sheet.hidden);
     }, "?");
     sheet.hidden = true;
-    opener.setAttribute("aria-expanded", "false");
+    aria(opener, "expanded", "false");
     return { sheet, opener };
   }
 
@@ -121,7 +121,7 @@ export abstract class Panel<L extends Link> {
     const area = make("textarea", "sk-input sk-offer", text);
     area.readOnly = true;
     area.rows = Math.min(12, text.split("\n").length + 1);
-    area.setAttribute("aria-label", label);
+    aria(area, "label", label);
     this.closeOffer();
     this.notes.after(make("div", "sk-note sk-offered", make("p", "", label), area));
     area.focus();

@@ -1,6 +1,6 @@
 // Named values, and tables that do not change.
 
-import { type Child, make } from "./dom";
+import { type Child, aria, make } from "./dom";
 import { type Cell, content, reveal } from "./text";
 
 /** A part of a row's provenance: "head", "fact" or "text", its label, and its value. */
@@ -34,7 +34,7 @@ export function provenance(parts: Part[]): HTMLElement[] {
 /** A table of texts; the first cell of each row names the row. */
 export function sheet(label: string, heads: Child[], rows: Child[][], numbers: number[] = []): HTMLTableElement {
   const table = make("table", "sk-sheet");
-  table.setAttribute("aria-label", label);
+  aria(table, "label", label);
   const line = (cells: Child[], scope: "col" | "row") =>
     make(
       "tr",

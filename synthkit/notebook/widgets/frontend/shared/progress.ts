@@ -1,6 +1,6 @@
 // A bar that shows how far something is, in parts of different colours.
 
-import { make, named } from "./dom";
+import { aria, make, named } from "./dom";
 
 export class Progress {
   readonly node: HTMLElement;
@@ -16,7 +16,7 @@ export class Progress {
   set(total: number, ...sizes: number[]): void {
     for (const [n, part] of this.parts.entries()) part.style.width = `${(100 * sizes[n]) / Math.max(1, total)}%`;
     const done = sizes.reduce((a, b) => a + b, 0);
-    this.node.setAttribute("aria-valuemax", String(total));
-    this.node.setAttribute("aria-valuenow", String(Math.min(total, done)));
+    aria(this.node, "valuemax", total);
+    aria(this.node, "valuenow", Math.min(total, done));
   }
 }

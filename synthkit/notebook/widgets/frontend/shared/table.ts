@@ -1,16 +1,13 @@
 // A table of which only a window is drawn, so that it may have more rows than a browser can lay out.
 
-import { make, region } from "./dom";
+import { aria, button, make, region, write } from "./dom";
 import { Heights } from "./heights";
 import type { Pages } from "./pages";
+import { reveal } from "./text";
 
 const OVERSCAN = 6;
 
-interface Drawn<R> {
-  node: HTMLTableRowElement;
-  shown: string;
-  row: R | undefined;
-}
+interface Drawn<R> { node: HTMLTableRowElement; shown: string; row: R | undefined }
 
 /** Each row has buttons; the arrow keys go from one to another, and Tab leads to one of them only. */
 export abstract class WindowTable<R> {
@@ -43,7 +40,7 @@ export abstract class WindowTable<R> {
     this.cols = Array.from({ length: width }, () => make("col"));
     this.heads = Array.from({ length: width }, () => make("th"));
     for (const head of this.heads) head.scope = "col";
-    this.table.setAttribute("aria-label", label);
+    aria(this.table, "label", label);
     const heads = make("thead", "", make("tr", "", ...this.heads));
     this.table.append(make("colgroup", "", ...this.cols), heads, this.body);
     this.above = this.spacer();
@@ -75,7 +72,7 @@ export abstract class WindowTable<R> {
    */
   draw(count: number, answers: boolean, growing = false): void {
     this.count = count;
-    this.table.setAttribute("aria-rowcount", String(count + 1));
+    aria(this.table, "rowcount", count + 1);
     const { heights, node } = this;
     const height = node.clientHeight || 12 * heights.row;
     const y = this.follow && growing ? Math.max(0, heights.top(count) - height) : node.scrollTop;
@@ -112,6 +109,26 @@ export abstract class WindowTable<R> {
     this.focus();
   }
 
+  /** Let the head of a column sort by it. */
+  protected sortable(n: number, title: string, sort: () => void): HTMLButtonElement {
+    const node = button("", sort, "", "sk-sort");
+    const signs = ["sk-kind", "sk-arrow"].map((kind) => make("span", kind));
+    for (const sign of signs) aria(sign, "hidden", true);
+    node.append(reveal(title), ...signs);
+    this.heads[n].append(node);
+    return node;
+  }
+
+  /** Show by which column the rows are sorted, if by any. */
+  protected drawSorted(column: number, down: boolean): void {
+    for (const [n, head] of this.heads.entries()) {
+      const arrow = head.querySelector(".sk-arrow");
+      if (!arrow) continue;
+      aria(head, "sort", n !== column ? "none" : down ? "descending" : "ascending");
+      write(arrow, n !== column ? "" : down ? "▼" : "▲");
+    }
+  }
+
   /** The index of the row that an element is in, or -1. */
   indexOf(target: EventTarget | null): number {
     const row = target instanceof Element ? target.closest<HTMLElement>("tbody tr[data-at]") : null;
@@ -122,7 +139,7 @@ export abstract class WindowTable<R> {
     const cell = make("td");
     cell.colSpan = this.heads.length;
     const node = make("tr", "sk-spacer", cell);
-    node.setAttribute("aria-hidden", "true");
+    aria(node, "hidden", "true");
     this.body.append(node);
     return node;
   }
@@ -171,7 +188,7 @@ export abstract class WindowTable<R> {
     if (!drawn) {
       drawn = { node: make("tr"), shown: "", row: undefined };
       drawn.node.dataset.at = String(index);
-      drawn.node.setAttribute("aria-rowindex", String(index + 2));
+      aria(drawn.node, "rowindex", index + 2);
       this.drawn.set(index, drawn);
     }
     const { node } = drawn;

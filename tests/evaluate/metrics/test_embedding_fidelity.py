@@ -6,19 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
-from scipy.spatial.distance import cdist, jensenshannon
+from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.evaluate.metrics.divergence import label_divergence
 from synthkit.evaluate.metrics.embedding_fidelity import frechet_distance, prdc, two_sample
-from synthkit.evaluate.metrics.mauve_and_divergence import (
-    _area,
-    _shares,
-    label_divergence,
-    length_divergence,
-    mauve,
-)
+from synthkit.evaluate.metrics.mauve import mauve
 
 Vectors = np.ndarray[Any, Any]
 
@@ -46,80 +41,6 @@ def plain_frechet(real: Vectors, synthetic: Vectors) -> float:
     moved = real.mean(axis=0) - synthetic.mean(axis=0)
     one, two = np.cov(real.T), np.cov(synthetic.T)
     return float(moved @ moved + np.trace(one + two - 2 * sqrtm(one @ two).real))
-
-
-# ---- MAUVE; the numbers are those of mauve-text 0.4.0
-
-
-@pytest.mark.parametrize(
-    ("scaling", "smoothing", "area"),
-    [
-        (5, 0, 0.6057245782967072),
-        (5, 0.5, 0.6576952721769055),
-        (1, 0, 0.968085841270852),
-        (20, 0, 0.03375758821751425),
-    ],
-)
-def test_the_area_is_that_of_the_published_code(
-    scaling: float, smoothing: float, area: float
-) -> None:
-    p = np.array([8.0, 6, 9, 4, 12, 3, 12, 6]) + smoothing
-    q = np.array([10.0, 10, 7, 17, 3, 22, 5, 6]) + smoothing
-    assert float(_area(_shares(p), _shares(q), scaling)) == pytest.approx(area, abs=1e-12)
-
-
-MAUVE_TEXT = [
-    # n, m, d, shift, its mean of five seeds, and with smoothing of 0.5
-    (300, 300, 8, 0.3, 0.9517, 0.9597),
-    (600, 900, 16, 0.5, 0.9393, 0.9479),
-    (1000, 1000, 32, 1.0, 0.8283, 0.8564),
-]
-
-
-def test_mauve_is_that_of_the_published_code_within_what_its_seeds_differ() -> None:
-    rng = np.random.default_rng(0)
-    for n, m, d, shift, plain, smooth in MAUVE_TEXT:
-        real, synthetic = rng.normal(size=(n, d)), rng.normal(size=(m, d))
-        synthetic[:, 0] += shift
-        for smoothing, expected in ((0.0, plain), (0.5, smooth)):
-            found = [
-                mauve(real, synthetic, smoothing=smoothing, seed=seed, draws=0).value
-                for seed in range(3)
-            ]
-            assert np.mean(found) == pytest.approx(expected, abs=0.03)
-
-
-def test_mauve_without_a_shared_cluster_is_the_area_of_two_powers() -> None:
-    w = np.concatenate([[0], np.linspace(1e-6, 1 - 1e-6, 25), [1]])
-    least = np.trapezoid(w**5, -((1 - w) ** 5))
-    found = mauve([[1.0, 0.0]] * 40, [[-1.0, 0.0]] * 40)
-    assert found.value == pytest.approx(least, abs=1e-12)
-    assert found.value == pytest.approx(1 / 252, abs=2e-4)
-
-
-def test_mauve_depends_on_neither_the_order_of_rows_nor_which_table_is_first() -> None:
-    real, synthetic = apart(200, 200, 6, 0.7)
-    value = mauve(real, synthetic).value
-    assert mauve(real[::-1], synthetic).value == pytest.approx(value, abs=1e-12)
-    assert mauve(synthetic, real).value == pytest.approx(value, abs=1e-12)
-
-
-def test_mauve_says_so_where_rows_are_few() -> None:
-    real, synthetic = apart(499, 600, 3, 0.1)
-    assert "too few rows to trust it: 499" in mauve(real, synthetic, draws=0).how
-    assert "too few" not in mauve(synthetic, synthetic, draws=0).how
-
-
-@pytest.mark.parametrize(
-    "option",
-    [{"clusters": 0}, {"explained": 0}, {"scaling": 0}, {"smoothing": -1}, {"restarts": 0}],
-)
-def test_mauve_refuses_options_out_of_range(option: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="expected clusters"):
-        mauve([[1.0], [2.0]], [[1.0], [2.0]], **option)
-
-
-# ---- PRDC
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -171,9 +92,6 @@ def test_prdc_refuses_a_k_that_the_rows_do_not_have(k: int) -> None:
         prdc([[1.0]] * 3, [[1.0]] * 9, k=k)
 
 
-# ---- Fréchet distance
-
-
 @pytest.mark.parametrize("shape", [(100, 80, 1, 2.0), (500, 300, 20, 1.0), (900, 900, 64, 0.2)])
 def test_frechet_distance_is_the_formula_with_a_matrix_square_root(
     shape: tuple[int, int, int, float],
@@ -204,78 +122,6 @@ def test_frechet_distance_of_equal_tables_is_zero() -> None:
     real, _ = apart(400, 1, 30, 0)
     assert frechet_distance(real, real[::-1]).value == pytest.approx(0, abs=1e-11)
     assert frechet_distance([[2.0, 2.0]] * 3, [[2.0, 2.0]] * 2).value == 0
-
-
-# ---- labels and lengths
-
-
-def test_label_divergence_is_that_of_scipy() -> None:
-    rng = np.random.default_rng(0)
-    for k in (2, 7, 40):
-        real, synthetic = rng.integers(k, size=90), rng.integers(k, size=60) ** 2 // k
-        p, q = (np.bincount(x, minlength=k) / len(x) for x in (real, synthetic))
-        divergence, varied = label_divergence(real.tolist(), synthetic.tolist())
-        assert divergence.value == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-12)
-        assert varied.value == pytest.approx(np.abs(p - q).sum() / 2, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("real", "synthetic", "value"),
-    [("a", "a", 0), ("a", "b", 1), ("ab", "ab", 0), ("aabb", "ccdd", 1), ("aaaa", "aa", 0)],
-)
-def test_divergence_of_equal_and_of_disjoint_labels(
-    real: str, synthetic: str, value: float
-) -> None:
-    for score in label_divergence(list(real), list(synthetic)):
-        assert score.value == value
-        assert score.low is not None
-        assert score.high is not None
-        assert score.low <= value <= score.high
-
-
-def test_label_intervals_hold_the_true_value_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(0)
-    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
-    true = [jensenshannon(p, q, base=2) ** 2, 0.3]
-    held = np.zeros(2)
-    for _ in range(400):
-        real, synthetic = (rng.choice(3, size=300, p=shares).tolist() for shares in (p, q))
-        for at, score in enumerate(label_divergence(real, synthetic, draws=200)):
-            held[at] += score.low <= true[at] <= score.high
-    assert held / 400 == pytest.approx(0.95, abs=0.03)
-
-
-def test_length_divergence_sees_lengths_alone() -> None:
-    real = ["x" * n for n in range(1, 101)]
-    same = ["سلام你好🙂"[n % 7] * n for n in range(1, 101)]
-    assert [score.value for score in length_divergence(real, same)] == [0, 0]
-    constant = length_divergence(["a" * 10] * 1000, ["b" * 20] * 3)
-    assert [score.value for score in constant] == [1, 1]
-    assert [s.value for s in length_divergence(["a b"] * 9, ["abcd e"] * 9, length=words)] == [0, 0]
-    huge = length_divergence(["x" * 1_000_000, ""], ["x" * 1_000_000, ""])
-    assert [score.value for score in huge] == [0, 0]
-
-
-def words(text: str) -> int:
-    return len(text.split())
-
-
-@pytest.mark.parametrize("wrong", [None, float("nan"), ["a"]])
-def test_a_missing_label_or_text_is_refused(wrong: Any) -> None:
-    with pytest.raises(UsageError, match="synthetic row 1: expected a label"):
-        label_divergence(["a", "b"], ["a", wrong])
-    with pytest.raises(UsageError, match="real row 0: expected a text"):
-        length_divergence([wrong, "b"], ["a"])
-
-
-@pytest.mark.parametrize("divergence", [label_divergence, length_divergence])
-def test_divergence_from_nothing_is_refused(divergence: Callable[..., Any]) -> None:
-    for real, synthetic, name in (([], ["a"], "real"), (["a"], [], "synthetic"), ([], [], "real")):
-        with pytest.raises(UsageError, match=f"^{name}: expected one row or more"):
-            divergence(real, synthetic)
-
-
-# ---- the two-sample test
 
 
 def test_two_sample_p_value_is_that_of_scipy() -> None:
@@ -312,9 +158,6 @@ def test_two_sample_refuses_fewer_distinct_rows_than_folds() -> None:
         two_sample(real, [[1.0, 2.0]] * 50)
     with pytest.raises(UsageError, match="folds must be 2"):
         two_sample(real, real, folds=1)
-
-
-# ---- all of them
 
 
 @pytest.mark.parametrize("metric", [mauve, prdc, frechet_distance, two_sample])

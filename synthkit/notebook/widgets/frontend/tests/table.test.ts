@@ -1,0 +1,92 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { columnWidths } from "../grid/columns";
+import { make } from "../shared/dom";
+import { Heights } from "../shared/heights";
+import { Pages } from "../shared/pages";
+import { WindowTable } from "../shared/table";
+
+test("rows and distances lead to each other, around open rows as well", () => {
+  const heights = new Heights();
+  heights.open.set(3, 100);
+  heights.open.set(7, 50);
+  expect([0, 3, 4, 8].map((index) => heights.top(index))).toEqual([0, 78, 204, 358]);
+  for (let index = 0; index < 20; index++) expect(heights.at(heights.top(index), 100)).toBe(index);
+  expect(heights.at(150, 100)).toBe(3);
+  expect(heights.at(1e9, 100)).toBe(100);
+  heights.measure(0, 30);
+  heights.measure(3, 90);
+  expect([heights.row, heights.open.get(3)]).toEqual([30, 60]);
+});
+
+test("a page is asked for once, and the rows used last are kept", () => {
+  const asked: number[] = [];
+  const pages = new Pages<string>(200, (start) => asked.push(start));
+  pages.want(500);
+  pages.want(510);
+  expect(asked).toEqual([440]);
+  pages.take(440, Array(200).fill("row"));
+  expect([pages.get(439), pages.get(440), pages.get(639)]).toEqual([undefined, "row", "row"]);
+  pages.prefetch(500, 520, 1000);
+  pages.prefetch(500, 520, 1000);
+  expect(asked).toEqual([440, 640]);
+  pages.take(1000, Array(3900).fill("row"));
+  expect([pages.kept.size, pages.get(441), pages.get(640)]).toEqual([4000, undefined, undefined]);
+});
+
+class Numbers extends WindowTable<number> {
+  protected state(): string { return ""; }
+  protected fill(node: HTMLTableRowElement, _: number, row: number | undefined): void {
+    node.append(make("td", "", make("button", "", String(row)), make("button", "", "more")));
+  }
+  rowsDrawn(): number[] { return [...this.drawn.keys()]; }
+}
+
+let table: Numbers;
+const asked: number[] = [];
+
+beforeEach(() => {
+  asked.length = 0;
+  const pages = new Pages<number>(100, (start) => asked.push(start));
+  pages.take(0, Array.from({ length: 100 }, (_, n) => n + 1));
+  table = new Numbers("numbers", pages, 2, () => {});
+  document.body.replaceChildren(table.node);
+  vi.spyOn(table.node, "clientHeight", "get").mockReturnValue(260);
+});
+
+test("only the rows in sight are drawn, of a table of any size", () => {
+  table.draw(100_000, true);
+  expect(table.rowsDrawn()).toEqual([...Array(17).keys()]);
+  table.node.scrollTop = 50_000 * 26;
+  table.draw(100_000, true);
+  expect(table.rowsDrawn()[0]).toBe(49_994);
+  expect(table.rowsDrawn()).toHaveLength(23);
+  expect([table.first, table.last]).toEqual([50_001, 50_009]);
+  expect(asked).toContain(49_964);
+});
+
+test("arrows go from row to row and from button to button, and Tab leads to one button", () => {
+  table.draw(100, true);
+  table.focus();
+  for (const key of ["ArrowDown", "ArrowRight", "ArrowDown", "End"]) {
+    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  }
+  expect([table.current, table.slot]).toEqual([99, 1]);
+  expect(document.activeElement?.textContent).toBe("more");
+  expect(table.node.querySelectorAll("button[tabindex='0']")).toHaveLength(1);
+});
+
+test("a row that leaves the window gives the focus to the table", () => {
+  table.draw(100_000, true);
+  table.focus();
+  table.node.scrollTop = 10_000;
+  table.draw(100_000, true);
+  expect(document.activeElement).toBe(table.node);
+});
+
+test("columns of short texts have the width of their texts, and a long one takes the rest", () => {
+  const rows = [["a", 1, "x".repeat(200)], ["bb", null, "y"]];
+  const { widths, numbers, least } = columnWidths(["topic", "stars", "text"], rows);
+  expect(widths).toEqual(["12ch", "12ch", ""]);
+  expect(numbers).toEqual([false, true, false]);
+  expect(least).toBe("62ch");
+});
