@@ -186,7 +186,7 @@ class SessionBrowser(Widget):
     ) -> dict[str, Any]:
         """Say what a deletion would take; only what was announced is deleted."""
         self._announced = (what, deletion)
-        goes = f"This deletes {deletion} ({file_size(deletion.bytes)}). This cannot be undone."
+        goes = f"This deletes {deletion} ({file_size(deletion.bytes)}). It cannot be undone."
         goes = goes if new else f"The session has changed. {goes}"
         stays = [clipped(text, TEXT_LENGTH) for text in deletion.stays]
         return {"type": "removal", "what": what, "goes": goes, "stays": stays}

@@ -186,7 +186,7 @@ def test_only_an_announced_deletion_is_made(full: sk.Session) -> None:
     assert "ask first what a deletion would take" in browser.error
     said = ask(browser, type="would", what=what)
     assert said["goes"].startswith("This deletes run 2, table replies with 3 rows, 3 completions (")
-    assert said["goes"].endswith("This cannot be undone.")
+    assert said["goes"].endswith("It cannot be undone.")
     ask(browser, type="delete", what={"run": 1, "completions": True})
     assert "ask first what a deletion would take" in browser.error
     assert len(full.runs()) == 2
