@@ -1,4 +1,4 @@
-"""lm-eval's view of a model: each of its instances as requests, answered once and kept."""
+"""An ``lm_eval`` model that sends requests to a synthkit model, with cached completions."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_STOPS = 4
-"""Stop texts that servers take; all of them are looked for in the answer."""
+"""Most stop texts that servers accept; an answer is cut at any of the others too."""
 
 
-class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
-    """An ``lm_eval.api.model.LM`` that asks a synthkit model, through a store.
+class SynthkitLM(LM):  # type: ignore[misc] # lm-eval comes without types
+    """An ``lm_eval.api.model.LM`` that sends requests to a synthkit model, through a store.
 
-    A chat model gets the turns as turns. One that was loaded with ``raw=True`` gets a text to
-    continue, which ends before the blanks that lm-eval counts to the answer. An answer that is
-    scored is tokenized by itself; lm-eval's own models tokenize it with the text before it, which
-    is the same for tokenizers that begin a word with its blank (GPT-2, Llama 3, Qwen, SmolLM).
+    A chat model gets a conversation. A model loaded with ``raw=True`` gets a text to continue,
+    which ends before the blanks that lm-eval counts as part of the answer. An answer to score is
+    tokenized by itself; lm-eval's own models tokenize it together with the text before it, which is
+    equal for tokenizers that begin a word with its blank (GPT-2, Llama 3, Qwen, SmolLM).
 
     Parameters
     ----------
-    tasks : name -> the tasks that will be asked.
-    seed : of answers that are drawn.
+    tasks : name -> lm-eval's task.
+    seed : of sampled answers.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
         self.model, self.store, self.tasks = model, store, tasks
         self.seed, self.progress = seed, progress
         self.ledgers: list[Ledger] = []
-        self.asked: Sequence[Instance] = ()
+        self.instances: Sequence[Instance] = ()
         self.answered = self.total = 0
-        # whether an answer is what the model would write takes a request more
+        # tasks that need to know whether greedy decoding gives an answer, with a further request
         self.greedy = {
             name
             for name, task in tasks.items()
@@ -69,23 +69,23 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
 
     @property
     def ledger(self) -> Ledger:
-        """What all that was asked took."""
-        costs = [one.cost for one in self.ledgers]
+        """The requests, tokens and cost of all calls together."""
+        costs = [ledger.cost for ledger in self.ledgers]
         counts = ("requests", "answers", "hits", "prompt_tokens", "completion_tokens", "seconds")
         return Ledger(
-            **{name: sum(getattr(one, name) for one in self.ledgers) for name in counts},
+            **{name: sum(getattr(ledger, name) for ledger in self.ledgers) for name in counts},
             cost=None if None in costs else math.fsum(cost or 0.0 for cost in costs),
         )
 
     @property
     def tokenizer_name(self) -> str:
-        """Names the chat template, for lm-eval."""
+        """The name of the chat template, for lm-eval."""
         return self.model.name
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """The turns as JSON: lm-eval hands them on as a text."""
+        """The conversation as JSON, since lm-eval passes it on as a text."""
         if not add_generation_prompt:
             raise UsageError(
                 "a task with gen_prefix begins the model's answer, which a chat cannot; load the "
@@ -94,58 +94,58 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
         return json.dumps(chat_history, ensure_ascii=False)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """(log-probability of the answer, whether greedy decoding gives it) of each instance."""
+        """(log-probability, whether greedy decoding gives it) of each instance's answer."""
         return self._answers(requests, map(self._likelihood, requests))
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         """The log-probability of each whole text.
 
-        As lm-eval does, the first token is scored after the token that begins or ends texts; but
-        in a chat model, and in a text beyond the context, it is not scored. Such a text is read in
-        windows that overlap by half.
+        As in lm-eval, the first token is scored after the token that begins or ends texts, except
+        for a chat model and for a text longer than the context, where it is not scored. A longer
+        text is scored in windows that overlap by half.
         """
         return self._answers(requests, map(self._rolling, requests))
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """What the model writes for each instance, up to its stop texts."""
+        """The text that the model writes for each instance, up to its stop texts."""
         seen: Counter[int] = Counter()
         steps = []
-        for one in requests:
-            steps.append(self._written(one, seen[id(one)]))
-            seen[id(one)] += 1  # lm-eval repeats an instance for further samples
+        for instance in requests:
+            steps.append(self._text(instance, seen[id(instance)]))
+            seen[id(instance)] += 1  # lm-eval repeats an instance for further samples
         return self._answers(requests, steps)
 
-    def _likelihood(self, one: Instance) -> Steps[tuple[float, bool]]:
-        context, answer = one.args
+    def _likelihood(self, instance: Instance) -> Steps[tuple[float, bool]]:
+        context, answer = instance.args
         if not is_chat(self.model):
             bare = context.rstrip()
             context, answer = bare, context[len(bare) :] + answer
         turns = self._turns(context)
-        (found,) = yield [Request(turns, answer=answer)]
-        values = self._values(one, found)
-        if one.task_name not in self.greedy:
+        (completion,) = yield [Request(turns, answer=answer)]
+        values = self._values(instance, completion)
+        if instance.task_name not in self.greedy:
             return math.fsum(values), False
-        greedily = Sampling(temperature=0, max_tokens=len(values))
-        (said,) = yield [Request(turns, greedily)]
-        if said.finish == "error":
-            raise self._failed(one, said.error)
-        return math.fsum(values), said.text.strip() == answer.strip()
+        greedy = Sampling(temperature=0, max_tokens=len(values))
+        (completion,) = yield [Request(turns, greedy)]
+        if completion.finish == "error":
+            raise self._failed(instance, completion.error)
+        return math.fsum(values), completion.text.strip() == answer.strip()
 
-    def _rolling(self, one: Instance) -> Steps[float]:
-        (text,) = one.args
+    def _rolling(self, instance: Instance) -> Steps[float]:
+        (text,) = instance.args
         if not is_chat(self.model):
-            (found,) = yield [Request(self._turns(""), answer=text)]
-            if found.finish != "error":
-                return math.fsum(self._values(one, found))
-        (found,) = yield [Request((), answer=text)]
-        return math.fsum(self._values(one, found))
+            (completion,) = yield [Request(self._turns(""), answer=text)]
+            if completion.finish != "error":
+                return math.fsum(self._values(instance, completion))
+        (completion,) = yield [Request((), answer=text)]
+        return math.fsum(self._values(instance, completion))
 
-    def _written(self, one: Instance, index: int) -> Steps[str]:
-        context, given = one.args
-        options = dict(normalize_gen_kwargs(given))
+    def _text(self, instance: Instance, index: int) -> Steps[str]:
+        context, gen_kwargs = instance.args
+        options = dict(normalize_gen_kwargs(gen_kwargs))
         until = [stop for stop in options.pop("until") if stop]
-        drawn = options.pop("do_sample")
-        temperature = options.pop("temperature", 1.0) if drawn else 0.0
+        samples = options.pop("do_sample")
+        temperature = options.pop("temperature", 1.0) if samples else 0.0
         sampling = Sampling(
             temperature=temperature,
             top_p=options.pop("top_p", None),
@@ -154,41 +154,42 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
             stop=tuple(until[:MOST_STOPS] if isinstance(self.model, Endpoint) else until),
             extra=options,
         )
-        (found,) = yield [Request(self._turns(context), sampling, index=index)]
-        if found.finish == "error":
-            raise self._failed(one, found.error)
-        return str(postprocess_generated_text(found.text, until, None))
+        (completion,) = yield [Request(self._turns(context), sampling, index=index)]
+        if completion.finish == "error":
+            raise self._failed(instance, completion.error)
+        return str(postprocess_generated_text(completion.text, until, None))
 
     def _turns(self, context: str) -> Turns:
-        """What stands before an answer."""
+        """The turns before an answer."""
         if is_chat(self.model) and context:
             return tuple(Message(turn["role"], turn["content"]) for turn in json.loads(context))
-        return (Message("user", context or self._beginning()),)
+        return (Message("user", context or self._start()),)
 
-    def _beginning(self) -> str:
-        """What stands before a text by itself: the token that begins texts, or else ends them."""
+    def _start(self) -> str:
+        """The token before a text by itself: the one that begins texts, otherwise the end token."""
         if is_chat(self.model) or not isinstance(self.model, Local):
             return ""
         tokenizer = self.model.load().tokenizer
-        own = tokenizer("")["input_ids"]
-        return "" if own else str(tokenizer.bos_token or tokenizer.eos_token)
+        added = tokenizer("")["input_ids"]
+        return "" if added else str(tokenizer.bos_token or tokenizer.eos_token)
 
-    def _values(self, one: Instance, found: Completion) -> list[float]:
-        values = token_logprobs(found)
+    def _values(self, instance: Instance, completion: Completion) -> list[float]:
+        """The log-probabilities of an answer's tokens."""
+        values = token_logprobs(completion)
         if isinstance(values, Reject):
-            raise self._failed(one, values.reason)
+            raise self._failed(instance, values.reason)
         return values
 
-    def _failed(self, one: Instance, why: str) -> ModelError:
+    def _failed(self, instance: Instance, reason: str) -> ModelError:
         return ModelError(
-            f"{one.task_name}, document {one.doc_id}: {why}. What was answered is kept: the same "
-            "call goes on from there."
+            f"{instance.task_name}, document {instance.doc_id}: {reason}. Completions so far are "
+            "cached: the same call continues from there."
         )
 
     def _answers(self, requests: Sequence[Instance], steps: Iterable[Steps[T]]) -> list[T]:
-        """What the steps of each instance return; they run side by side."""
-        self.asked = requests
-        self.total = sum(one.repeats for task in self.tasks.values() for one in task.instances)
+        """The results of each instance's steps, which run concurrently."""
+        self.instances = requests
+        self.total = sum(i.repeats for task in self.tasks.values() for i in task.instances)
         outcome = run_recipe(steps, models={"": self.model}, store=self.store, listener=self)
         self.ledgers.append(outcome.ledger)
         if outcome.error is not None:
@@ -198,25 +199,25 @@ class Asking(LM):  # type: ignore[misc] # lm-eval comes without types
         if len(outcome.results) < len(requests):
             raise ModelError(
                 f"the benchmark stopped after {len(outcome.results)} of {len(requests)} answers: "
-                f"{outcome.ledger.stopped}. They are kept: the same call goes on from there."
+                f"{outcome.ledger.stopped}. They are cached: the same call continues from there."
             )
         return [outcome.results[at] for at in range(len(requests))]
 
     def row_made(self, event: RowEvent) -> None:
-        """Nothing: no rows are made."""
+        """Ignored: there are no rows."""
 
     def tick(self, ledger: Ledger) -> None:
-        """Nothing: what counts is what is done."""
+        """Ignored: progress counts answers."""
 
     def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
-        """Tell who follows."""
+        """Report the progress."""
         self.answered += 1
         if self.progress is not None:
-            self.progress(self.answered, self.total, str(self.asked[position].task_name))
+            self.progress(self.answered, self.total, str(self.instances[position].task_name))
 
 
 def is_chat(model: Model) -> bool:
-    """Whether a model is asked in turns; else it continues a text as it stands."""
+    """Whether a model gets a conversation; otherwise it continues a text."""
     if isinstance(model, Local):
         return not model.settings.raw
     return not (isinstance(model, Endpoint) and model.raw)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import Difference, bootstrap, unpaired_bootstrap
+from synthkit.stats.bootstrap import Difference, bootstrap, score_difference, unpaired_bootstrap
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def compare(
     Parameters
     ----------
     first, second : of one metric. If one has no ``parts``, the interval comes from both intervals,
-        as for two independent scores.
+        by :func:`~synthkit.stats.bootstrap.score_difference`.
     pairs : positions of corresponding rows in the parts of both, such as :func:`match` returns:
         rows of one prompt, or the same test rows. Rows that are hard for both then do not widen the
         interval. Without pairs the rows of each are resampled on their own.
@@ -50,8 +50,7 @@ def compare(
     References
     ----------
     P. Koehn (2004), EMNLP, section 5 (paired bootstrap); B. Efron and C. Stein (1981), Annals of
-    Statistics 9 (pseudo-values); G. Zou and A. Donner (2008), Statistics in Medicine 27, equation 7
-    (the interval of a difference from two intervals).
+    Statistics 9 (pseudo-values).
 
     Examples
     --------
@@ -68,7 +67,13 @@ def compare(
         if a != b:
             raise UsageError(f"expected two scores of one {what}; got {a!r} and {b!r}.")
     if first.parts is None or second.parts is None:
-        return _from_intervals(first, second)
+        gap = score_difference(first, second)
+        if gap is None or first.level != second.level:
+            raise UsageError(
+                f"{first.name} cannot be compared: both scores need parts, or intervals of one "
+                "level."
+            )
+        return gap
     parts, other_parts = _parts(first, first.parts), _parts(second, second.parts)
     if pairs is None:
         return unpaired_bootstrap(parts, other_parts, resamples=resamples, level=level, seed=seed)
@@ -113,22 +118,3 @@ def _parts(score: Score, values: ArrayLike) -> Floats:
     if len(parts) < 2:
         raise UsageError(f"expected scores of two rows or more; {score.name} has {len(parts)}.")
     return np.asarray(parts + (score.value - parts.mean()))
-
-
-def _from_intervals(first: Score, second: Score) -> Difference:
-    """The difference of two independent scores, with an interval from theirs."""
-    ends = (first.low, first.high, second.low, second.high)
-    if None in ends or first.level != second.level:
-        raise UsageError(
-            f"{first.name} cannot be compared: both scores need parts, or intervals of one level."
-        )
-    low, high, other_low, other_high = np.array(ends, np.float64)
-    value = first.value - second.value
-    return Difference(
-        value=value,
-        low=float(value - np.hypot(first.value - low, other_high - second.value)),
-        high=float(value + np.hypot(high - first.value, second.value - other_low)),
-        n=min(first.n, second.n),
-        level=first.level,
-        paired=False,
-    )

@@ -105,14 +105,14 @@ class Metric:
         return measured, advice
 
     def _arguments(self, inputs: EvalInputs) -> list[Any]:
-        """What the function gets: of the real rows first, where it needs them."""
+        """The function's arguments: those of the real rows first, if it needs them."""
         if self.of == "inputs":
             return [inputs]
         sides = [inputs.real, inputs.rows] if "against" in self.needs else [inputs.rows]
         return [getattr(side, self.of) for side in sides]
 
     def _keywords(self, inputs: EvalInputs) -> dict[str, Any]:
-        """Its options, and the level, the seed and the labels if it has parameters of that name."""
+        """The metric's options; the level, seed and labels if the function has such parameters."""
         if self.of == "inputs":
             return dict(self.options)
         known: dict[str, Callable[[], Any]] = {
@@ -125,10 +125,10 @@ class Metric:
         return {name: known[name]() for name in wanted} | dict(self.options)
 
     def _ids(self, inputs: EvalInputs) -> Sequence[str]:
-        """The rows that the parts of a score are of.
+        """The ids of the rows that the parts of a score are of.
 
-        None where real rows are in it: the parts then do not say how each row moves the balls or
-        clusters of the others, so that two such scores are compared by their intervals.
+        Empty for a comparison with real rows: its parts ignore that each row also changes the balls
+        or clusters of the others, so that two such scores are compared by their intervals.
         """
         if self.of == "inputs" or "against" in self.needs:
             return ()
@@ -222,7 +222,7 @@ def _labels(rows: TextTable, of: Of) -> list[Any]:
 
 
 def _embedded(score: Score, inputs: EvalInputs) -> Score:
-    """The score, with the embedder and the sample in its ``how``."""
+    """The score with the embedder and the sample added to its ``how``."""
     drawn, n = len(inputs.rows.drawn), len(inputs.rows.texts)
     sample = f"{drawn} of {n} rows drawn, seed {inputs.seed}" if drawn < n else ""
     parts = [score.how, inputs.embedder, sample]

@@ -180,7 +180,7 @@ class Runner(Generic[T]):
             self.listener.branch_ended(branch.position, branch.result, branch.answers)
 
     def run(self) -> None:
-        """Ask the models for all that the store does not hold, and for what follows from it.
+        """Have the models answer each request that the store does not hold.
 
         Raises
         ------

@@ -48,8 +48,8 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
     -----
     The summary compares the best source with real rows, otherwise with the next best, at the
     largest number of rows that two sources have. It treats the scores as measured on different rows
-    (:func:`~.captions.difference`); they are of the same test rows, so that it rather misses a
-    difference than claims one.
+    (:func:`~synthkit.stats.bootstrap.score_difference`); they are of the same test rows, so that it
+    rather misses a difference than claims one.
 
     Examples
     --------

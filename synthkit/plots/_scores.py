@@ -12,7 +12,6 @@ from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import (
     comparison,
-    difference,
     joined,
     label,
     percent,
@@ -21,6 +20,7 @@ from synthkit.plots.captions import (
 )
 from synthkit.plots.points import finite, finite_score
 from synthkit.plots.registry import plot
+from synthkit.stats.bootstrap import score_difference
 
 ScoresByRun: TypeAlias = dict[str, dict[str, Score]]
 """Run -> metric -> score."""
@@ -66,8 +66,8 @@ def scores(
     Notes
     -----
     The summary compares two runs as if they were measured on different rows
-    (:func:`~.captions.difference`). ``session.compare_scores`` pairs rows, and so finds smaller
-    differences significant.
+    (:func:`~synthkit.stats.bootstrap.score_difference`). ``session.compare_scores`` pairs rows, and
+    so finds smaller differences significant.
 
     Examples
     --------
@@ -252,7 +252,7 @@ def _summary(by_run: ScoresByRun, metrics: Sequence[str]) -> str:
             continue
         ranked.sort(key=lambda pair: pair[1].value, reverse=ranked[0][1].better != "lower")
         (best_run, best), (next_run, second) = ranked[:2]
-        gap = difference(best, second)
+        gap = score_difference(best, second)
         comparisons.append(f"{comparison(best_run, best, next_run, second)} in {metric}")
         if gap is not None and gap.significant:
             significant.append(comparisons[-1])

@@ -59,7 +59,7 @@ def tstr(
     -----
     The summary compares the best source with ``real``, otherwise with the next best source: paired
     on the test rows if both scores have parts of these rows, otherwise by
-    :func:`~.captions.difference`.
+    :func:`~synthkit.stats.bootstrap.score_difference`.
 
     Examples
     --------

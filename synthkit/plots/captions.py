@@ -8,47 +8,10 @@ from html import escape
 from typing import Any
 
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import Difference
+from synthkit.stats.bootstrap import Difference, score_difference
 
 LABEL_LENGTH = 20
 """Characters of a label, if not given."""
-
-
-def difference(a: Score, b: Score) -> Difference | None:
-    """The difference of two scores of different rows; ``None`` if one of them has no interval.
-
-    The lower end is d - sqrt((a - a_low)^2 + (b_high - b)^2), the upper end
-    d + sqrt((a_high - a)^2 + (b - b_low)^2). With two Wilson intervals it is Newcombe's interval of
-    the difference of two proportions. For scores of the same rows it is wider than necessary.
-
-    References
-    ----------
-    R. G. Newcombe (1998), Interval estimation for the difference between independent proportions,
-    Statistics in Medicine 17, 873-890, method 10; G. Y. Zou and A. Donner (2008), Construction of
-    confidence limits about effect measures, Statistics in Medicine 27, 1693-1702, equation 2.
-
-    Examples
-    --------
-    >>> from synthkit.stats.intervals import wilson
-    >>> ends = [wilson(56, 70), wilson(48, 80)]  # Newcombe's example: 0.0524 to 0.3339
-    >>> found = difference(*(Score(name="", value=value, low=low, high=high, n=n)
-    ...                      for value, n, (low, high) in zip((0.8, 0.6), (70, 80), ends)))
-    >>> f"{found.low:.4f} {found.high:.4f}"
-    '0.0524 0.3339'
-    """
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return None
-    value = a.value - b.value
-    below = math.hypot(a.value - a.low, b.high - b.value)
-    above = math.hypot(a.high - a.value, b.value - b.low)
-    return Difference(
-        value=value,
-        low=value - below,
-        high=value + above,
-        n=min(a.n, b.n),
-        level=a.level,
-        paired=False,
-    )
 
 
 def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | None = None) -> str:
@@ -56,7 +19,8 @@ def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | N
 
     Parameters
     ----------
-    gap : ``a - b``, if a better estimate than :func:`difference` is known.
+    gap : ``a - b``, if a better estimate than :func:`~synthkit.stats.bootstrap.score_difference` is
+        known.
 
     Examples
     --------
@@ -67,7 +31,7 @@ def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | N
     >>> comparison("A", a, "A again", a)
     'no significant difference between A and A again: 0.00 [-0.07, 0.07] on 99 rows'
     """
-    gap = gap or difference(a, b)
+    gap = gap or score_difference(a, b)
     if gap is None:
         (size,) = formatted(abs(a.value - b.value))
         side = "above" if a.value >= b.value else "below"

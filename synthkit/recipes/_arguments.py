@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from synthkit.core.errors import PromptError, TableError, UsageError
+from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.prompts.templates import Prompt, located, parse
 
 
-def positive(name: str, value: int) -> int:
-    """``value``, if it is at least 1.
+def check_positive(**counts: int) -> None:
+    """Raise a :class:`UsageError` for a count below 1."""
+    for name, value in counts.items():
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1; got {value}.")
 
-    Raises
-    ------
-    UsageError
-        If it is below 1.
-    """
-    if value < 1:
-        raise UsageError(f"{name} must be at least 1; got {value}.")
-    return value
+
+def check_samples(k: int, sampling: Sampling) -> None:
+    """Raise a :class:`UsageError` unless ``k`` samples can differ."""
+    check_positive(k=k)
+    if k > 1 and sampling.temperature == 0:
+        raise UsageError("at temperature 0 all samples are the same; raise it, or use k=1.")
+
+
+def check_new_columns(recipe: str, columns: Iterable[str], rows: Any) -> None:
+    """Raise a :class:`TableError` if the rows have a column that a recipe makes."""
+    for column in columns:
+        if column in field_columns(rows):
+            raise TableError(
+                f"{recipe} makes a column {column!r}, which the rows have already; rename it."
+            )
+
+
+def field_columns(rows: Any) -> list[str]:
+    """The columns of the rows, other than ``id`` and ``parent``; ``None`` has no columns."""
+    names = [] if rows is None else tables.columns(rows)
+    return [name for name in names if name not in ("id", "parent")]
 
 
 def distinct_names(option: str, names: Collection[str]) -> list[str]:
@@ -48,6 +65,7 @@ def checked_template(
 
     Parameters
     ----------
+    rows : a table; ``None`` is one row without columns.
     uses : the template must use at least one of these fields.
     later : fields that get their values while the recipe runs.
 
@@ -62,7 +80,7 @@ def checked_template(
             f"the prompt must use {{{{ {uses[0]} }}}}; it uses "
             f"{', '.join(map(repr, template.fields)) or 'no field'}."
         )
-    for position, row in enumerate(tables.records(rows)):
+    for position, row in enumerate(tables.records([{}] if rows is None else rows)):
         values = row | dict.fromkeys(later, "...")
         try:
             template.render(values)

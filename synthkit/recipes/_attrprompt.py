@@ -10,7 +10,7 @@ from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Band, Sampler, Where, conditions
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 from synthkit.recipes._labels import balanced_labels, label_fields
@@ -71,8 +71,9 @@ def attrprompt(
     repeated = [name for name in classes if name in vary]
     if repeated:
         raise UsageError(f"{repeated[0]!r} is in labels and in vary; give it in one of them.")
+    check_positive(n=n)
     if labels is None or sampler == "product":
-        fields = conditions(None, positive("n", n), {**classes, **vary}, **draws)
+        fields = conditions(None, n, {**classes, **vary}, **draws)
     else:
         fields = conditions(balanced_labels(labels, n), 1, vary, **draws)
     banded = _banded(fields, length)
@@ -83,8 +84,7 @@ def attrprompt(
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
         decoder = parsing.text() if banded is None else text_in_band(Band.of(row[banded]))
-        outcome = yield from ask(Request(template.render(row), sampling), decoder, repairs=1)
-        return outcome
+        return (yield from ask(Request(template.render(row), sampling), decoder, repairs=1))
 
     return per_row(
         steps,

@@ -12,7 +12,7 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.quotas import quotas
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe, user
 from synthkit.recipes._distinct_texts import DistinctTexts
@@ -85,8 +85,7 @@ def balance(
     >>> print(recipe.requests)
     10 to 30
     """
-    for name, value in (("n", n), ("rounds", rounds), ("stall", stall)):
-        positive(name, value)
+    check_positive(n=n, rounds=rounds, stall=stall)
     cells = _conditions(labels, vary)
     due = quotas(cells, n, targets)
     template = checked_template(prompt, cells)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.registry import Registry
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
+from synthkit.recipes._arguments import check_new_columns
 
 T = TypeVar("T")
 
@@ -22,6 +23,24 @@ Table = Annotated[Any, "TABLE"]
 """A table of any kind; in a ``%%synth`` line the name of one."""
 Embed = Annotated[Callable[[Sequence[str]], Any], "EMBEDDER"]
 """Texts -> (n, d) array, rows L2-normalised; in a ``%%synth`` line the name of an embedder."""
+
+
+class TextClassifier(Protocol):
+    """A trained classifier of texts, such as ``synthkit.stats.classifier.fit`` returns."""
+
+    @property
+    def labels(self) -> Sequence[Any]:
+        """Its k labels."""
+        ...
+
+    def probabilities(self, texts: Sequence[str]) -> Any:
+        """(n, k) probabilities, with columns in the order of ``labels``."""
+        ...
+
+
+Student = Annotated[Callable[[Sequence[str], Sequence[Any]], TextClassifier], "STUDENT"]
+"""(texts, labels) -> a classifier trained on them, such as ``functools.partial(fit,
+embed=load_embedder("wordllama").embed)``; in a ``%%synth`` line the name of an embedder."""
 
 Cells = Mapping[str, Any]
 Outcome = Cells | Row | Reject | Sequence[Cells | Row | Reject]
@@ -159,16 +178,14 @@ def per_row(
     Raises
     ------
     UsageError
-        If the recipe would make a column that the rows have, or ``id`` or ``parent``.
+        If the recipe makes a column ``id`` or ``parent``.
+    TableError
+        If it makes a column that the rows have already.
     """
     source = tables.build({}, n=1) if rows is None else tables.native(rows)
     if "parent" in columns or "id" in columns:
         raise UsageError(f"a recipe's columns cannot be 'id' or 'parent'; got {list(columns)}.")
-    clash = [column for column in columns if column in tables.columns(source)]
-    if clash:
-        raise UsageError(
-            f"{name} makes a column {clash[0]!r}, which the rows have already; rename it."
-        )
+    check_new_columns(name, columns, source)
 
     def branch(row: dict[str, Any]) -> Steps[None]:
         parent = row.get("id", row.get("parent"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Sampling
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._base import Recipe, Table, recipe
 from synthkit.recipes._chain import chain
 from synthkit.recipes._labels import balanced_labels, label_fields
@@ -58,7 +58,8 @@ def chain_of_thought(
     if labels is not None and rows is None:
         source = balanced_labels(labels, n)
     else:
-        source = conditions(rows, positive("n", n), {} if labels is None else label_fields(labels))
+        check_positive(n=n)
+        source = conditions(rows, n, {} if labels is None else label_fields(labels))
     uses = () if labels is None else ("label", "description")
     template = checked_template(prompt, source, uses=uses, later=("rationale",))
     shows_rationale = "rationale" in template.fields

@@ -60,12 +60,11 @@ def dialogue(
     """
     if turns < 2:
         raise UsageError(f"a dialogue has two turns or more; got {turns}.")
-    source = [{}] if rows is None else rows
     opening, systems = _opening_and_roles(prompt, roles or {})
     names = tuple(systems)
-    openings = [single_turn("the opening", opening, source)] if opening.strip() else []
+    openings = [single_turn("the opening", opening, rows)] if opening.strip() else []
     first, second = (
-        single_turn(f"the role {name!r}", text, source) for name, text in systems.items()
+        single_turn(f"the role {name!r}", text, rows) for name, text in systems.items()
     )
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:

@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError
+from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import (
+    check_new_columns,
+    check_positive,
+    checked_template,
+    field_columns,
+)
 from synthkit.recipes._base import Bounds, Recipe, Table, ask_all, per_table, recipe
 from synthkit.recipes._rounds import Samples, portions
 
@@ -67,8 +72,7 @@ def diverse(
     >>> str(recipe.requests), recipe.columns
     ('8', ('dish', 'text', 'round', 'temperature'))
     """
-    for name, value in (("n", n), ("rounds", rounds), ("top", top)):
-        positive(name, value)
+    check_positive(n=n, rounds=rounds, top=top)
     if not temperatures:
         raise UsageError("temperatures: expected one or more; got none.")
     logprobs = sampling.logprobs or strength > 0
@@ -78,10 +82,8 @@ def diverse(
     if strength and "token_bias" in sampling.extra:
         raise UsageError("diverse sets token_bias itself; leave it out, or use strength=0.")
     source = [{}] if rows is None else tables.records(rows)
-    fields = [] if rows is None else [n for n in tables.columns(rows) if n not in ("id", "parent")]
-    clash = [name for name in ADDED if name in fields]
-    if clash:
-        raise TableError(f"diverse makes a column {clash[0]!r}, which the rows have; rename it.")
+    fields = field_columns(rows)
+    check_new_columns("diverse", ADDED, rows)
     template = checked_template(prompt, source)
     # every row once, then every row again: the texts of a row are spread over the rounds
     plan = [

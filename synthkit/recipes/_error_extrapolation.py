@@ -16,13 +16,26 @@ from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Prompt
-from synthkit.recipes._arguments import checked_template, column_texts, distinct_names, positive
+from synthkit.recipes._arguments import (
+    check_positive,
+    checked_template,
+    column_texts,
+    distinct_names,
+)
 from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._base import (
+    Bounds,
+    Recipe,
+    Student,
+    Table,
+    TextClassifier,
+    gather,
+    per_table,
+    recipe,
+)
 from synthkit.recipes._distinct_texts import DistinctTexts
 from synthkit.recipes._labels import balanced_labels
 from synthkit.recipes._rounds import Samples, batches, traced
-from synthkit.recipes._student import Student, TextClassifier
 
 S3 = """\
 {{ ask }}
@@ -124,8 +137,7 @@ def error_extrapolation(
     >>> print(recipe.requests)
     8 to 12
     """
-    for name, count in (("rounds", rounds), ("most_errors", most_errors), ("per_error", per_error)):
-        positive(name, count)
+    check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
     if form not in ("s3", "pgkd"):
         raise UsageError(unknown("form", form, ("s3", "pgkd")))
     if (n is None) == (seeds is None):

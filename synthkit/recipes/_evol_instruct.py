@@ -12,7 +12,7 @@ from synthkit.core.hashing import digest
 from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, distinct_names, positive
+from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe, user
 from synthkit.recipes._rounds import traced
@@ -116,7 +116,7 @@ def evol_instruct(
     >>> print(evol_instruct("{{ task }}", rows=seeds, rounds=3).requests)
     6 to 12
     """
-    positive("rounds", rounds)
+    check_positive(rounds=rounds)
     operations = distinct_names("operations", operations)
     for operation in operations:
         if operation not in OPERATIONS:

@@ -14,11 +14,17 @@ from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration
-from synthkit.recipes._arguments import checked_template, column_texts, distinct_names, positive
+from synthkit.recipes._arguments import (
+    check_new_columns,
+    check_positive,
+    checked_template,
+    column_texts,
+    distinct_names,
+    field_columns,
+)
 from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Embed, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._base import Bounds, Embed, Recipe, Student, Table, gather, per_table, recipe
 from synthkit.recipes._rounds import Samples, traced
-from synthkit.recipes._student import Student
 
 ADDED = ("label", "first_label", "confidence", "clean", "round")
 
@@ -74,9 +80,9 @@ def freeal(
     Raises
     ------
     UsageError
-        If there are not two labels, or the rows have one of these columns already.
+        If there are not two labels.
     TableError
-        If there are no rows, or one has no text.
+        If there are no rows, one has no text, or the rows have one of these columns already.
     PromptError
         If the prompt uses another field.
 
@@ -88,8 +94,7 @@ def freeal(
     >>> print(recipe.requests)
     2 to 6
     """
-    for name, value in (("rounds", rounds), ("demos", demos)):
-        positive(name, value)
+    check_positive(rounds=rounds, demos=demos)
     if not 0 <= threshold < 1:
         raise UsageError(f"threshold must be from 0 to below 1; got {threshold}.")
     names = distinct_names("labels", labels)
@@ -97,11 +102,7 @@ def freeal(
     texts = column_texts(rows, column)
     if not texts:
         raise TableError(f"expected one row or more with a {column!r}; got none.")
-    clash = [name for name in ADDED if name in tables.columns(rows)]
-    if clash:
-        raise UsageError(
-            f"freeal makes a column {clash[0]!r}, which the rows have already; rename it."
-        )
+    check_new_columns("freeal", ADDED, rows)
     template = checked_template(prompt, rows, uses=(column,))
 
     def steps() -> Steps[None]:
@@ -132,11 +133,10 @@ def freeal(
         yield [item.result() for item in doubtful if item.label is not None]
 
     size = len(texts)
-    columns = [name for name in tables.columns(rows) if name not in ("id", "parent")]
     return per_table(
         steps,
         name="freeal",
-        columns=(*columns, *ADDED),
+        columns=(*field_columns(rows), *ADDED),
         requests=Bounds(size, size * (1 + rounds)),
         rows=Bounds(0, size),
         like=rows,

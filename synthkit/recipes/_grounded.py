@@ -13,7 +13,7 @@ from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.retrieval import By
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
 from synthkit.recipes._passages import nearest_ids, numbered_passages, texts_by_id, with_passages
@@ -80,12 +80,12 @@ def grounded(
     >>> recipe.columns, str(recipe.rows)
     (('question', 'answer', 'quote', 'quote_start', 'quote_end'), '0 to 3')
     """
-    positive("pairs", pairs)
+    check_positive(pairs=pairs)
     source = tables.identified(rows)
     texts = texts_by_id(source, column)
     later = ["passage"]
     if retrieve:
-        positive("retrieve", retrieve)
+        check_positive(retrieve=retrieve)
         itself = [[position] for position in range(len(texts))]
         queries = list(texts.values())
         ids = nearest_ids(queries, texts, retrieve, by, embed, exclude=itself)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from synthkit.core.types import Reject, Request, Steps
@@ -47,9 +48,6 @@ def ifd(
     template = column_template(question, rows, instruction=instruction)
     column_template("{{ text }}", rows, text=column)
 
-    def render(row: dict[str, Any]) -> Turns | Reject:
-        return render_row(template, row, instruction=instruction, text=column)
-
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         answer = str(row[column])
         completions = yield [Request(turns, answer=answer), Request((), answer=answer)]
@@ -64,5 +62,11 @@ def ifd(
         return {"ifd": math.fsum(conditional[-len(bare) :]) / denominator}
 
     return per_rendered_row(
-        render, steps, rows, name="ifd", columns=("ifd",), requests=Bounds(2, 2), prompt=prompt
+        partial(render_row, template, instruction=instruction, text=column),
+        steps,
+        rows,
+        name="ifd",
+        columns=("ifd",),
+        requests=Bounds(2, 2),
+        prompt=prompt,
     )

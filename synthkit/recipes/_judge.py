@@ -16,11 +16,11 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import positive
+from synthkit.recipes._arguments import check_samples
 from synthkit.recipes._ask import ask_and_parse_all
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
-from synthkit.recipes._row_prompts import column_template, first_reject, per_rendered_row
+from synthkit.recipes._row_prompts import all_or_reject, column_template, per_rendered_row
 from synthkit.recipes._rubrics import FENCED, equal_parts, named_rubrics, render_with_ending
 
 RUBRICS: Mapping[str, str] = {
@@ -111,15 +111,13 @@ def judge(
     >>> recipe.columns
     ('quality', 'quality_reason', 'complexity', 'complexity_reason')
     """
-    positive("k", k)
+    check_samples(k, sampling)
     if not low < high:
         raise UsageError(f"a scale goes from low up to high; got {low} to {high}.")
     if weighted and (k > 1 or high - low >= LONGEST_SCALE):
         raise UsageError(
             f"a weighted score needs k=1 and a scale of at most {LONGEST_SCALE} values."
         )
-    if k > 1 and sampling.temperature == 0:
-        raise UsageError("at temperature 0 all samples are the same; raise it, or judge with k=1.")
     fields = {"text": column} | ({} if instruction is None else {"instruction": instruction})
     fields |= {} if sources is None else {"source": sources}
     ending = (SCORE_ONLY if weighted else REASON_AND_SCORE).format(low=low, high=high)
@@ -129,31 +127,25 @@ def judge(
     }
     decoder, scale = scores(low, high), range(low, high + 1)
 
-    def render(row: dict[str, Any]) -> dict[str, Turns] | Reject:
-        rendered = {
-            name: render_with_ending(template, row, fields, ending)
-            for name, template in templates.items()
-        }
-        return first_reject(list(rendered.values())) or {
-            name: turns for name, turns in rendered.items() if not isinstance(turns, Reject)
-        }
+    def render(row: dict[str, Any]) -> list[Turns] | Reject:
+        return all_or_reject(
+            render_with_ending(template, row, fields, ending) for template in templates.values()
+        )
 
-    def steps(_: dict[str, Any], rendered: dict[str, Turns]) -> Steps[Outcome]:
+    def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
         if weighted:
-            requests = [
-                Request(turns, answer=str(value)) for turns in rendered.values() for value in scale
-            ]
+            requests = [Request(turns, answer=str(value)) for turns in rendered for value in scale]
             replies: list[Any] = yield requests
         else:
             requests = [
                 Request(turns, sampling, decoder.schema, index=i)
-                for turns in rendered.values()
+                for turns in rendered
                 for i in range(k)
             ]
             replies = yield from ask_and_parse_all(requests, [decoder] * len(requests))
         cells: dict[str, Any] = {}
         rejects: list[Reject] = []
-        for name, part in zip(rendered, equal_parts(replies, len(rendered)), strict=True):
+        for name, part in zip(templates, equal_parts(replies, len(templates)), strict=True):
             scored = _weighted(name, part, scale) if weighted else _averaged(name, part)
             if isinstance(scored, Reject):
                 rejects.append(replace(scored, reason=f"{name}: {scored.reason}"))

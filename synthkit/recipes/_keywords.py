@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError
+from synthkit.core.errors import UsageError
 from synthkit.core.hashing import digest
 from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_new_columns, check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 
@@ -61,10 +61,10 @@ def keywords(
     >>> sorted(recipe.source["words"][0].split(", ")), str(recipe.requests)
     (['moss', 'run'], '5')
     """
-    pool = _pool(words, positive("k", k))
-    if rows is not None and "words" in tables.columns(rows):
-        raise TableError("keywords makes a column 'words', which the rows have; rename it.")
-    source = conditions(rows, positive("n", n), {})
+    check_positive(k=k, n=n)
+    pool = _pool(words, k)
+    source = conditions(rows, n, {})
+    check_new_columns("keywords", ("words",), source)
     drawn = [
         ", ".join(random.Random(digest([sampling.seed or 0, *divmod(i, n)])).sample(pool, k))
         for i in range(tables.size(source))
@@ -74,8 +74,7 @@ def keywords(
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
         decoder = text_with_words(row["words"].split(", "), prefix=prefix)
-        outcome = yield from ask(Request(template.render(row), sampling), decoder, repairs=1)
-        return outcome
+        return (yield from ask(Request(template.render(row), sampling), decoder, repairs=1))
 
     return per_row(
         steps,

@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.data import tables
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import distinct_names, positive
+from synthkit.recipes._arguments import check_positive, distinct_names
 
 Labels = Sequence[str] | Mapping[str, str]
 """Labels; or label -> its description. A text is split at its commas."""
@@ -37,4 +37,5 @@ def balanced_labels(labels: Labels, n: int) -> Any:
     >>> balanced_labels("yes, no", 3)["label"].tolist()
     ['yes', 'no', 'yes']
     """
-    return tables.take(conditions(None, positive("n", n), label_fields(labels)), range(n))
+    check_positive(n=n)
+    return tables.take(conditions(None, n, label_fields(labels)), range(n))

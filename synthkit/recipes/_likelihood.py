@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -76,9 +77,6 @@ def likelihood(
     if label is not None:
         column_template("{{ label }}", rows, label=label)
 
-    def render(row: dict[str, Any]) -> Turns | Reject:
-        return render_row(template, row, text=column)
-
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         logits = []
         for completion in (yield [Request(turns, answer=each) for each in words]):
@@ -101,7 +99,7 @@ def likelihood(
 
     own = () if label is None else ("likelihood",)
     return per_rendered_row(
-        render,
+        partial(render_row, template, text=column),
         steps,
         rows,
         name="likelihood",

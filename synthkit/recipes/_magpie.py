@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.errors import UsageError
 from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.templates import Prompt
-from synthkit.recipes._arguments import positive
+from synthkit.recipes._arguments import check_new_columns, check_positive, field_columns
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
 from synthkit.recipes._conversations import alternating, conversation_cells, single_turn
@@ -59,17 +58,15 @@ def magpie(
     >>> str(magpie("You help people who cook.", n=10).requests)
     '10 to 20'
     """
-    positive("turns", turns)
-    source = conditions(rows, positive("n", n), {})
+    check_positive(turns=turns, n=n)
+    source = conditions(rows, n, {})
     no_system = prompt.strip().lower() in ("", "none")
     system = None if no_system else single_turn("the system prompt", prompt, source)
     records = tables.records(source)
     size = len(records)
-    fields = [name for name in tables.columns(source) if name not in ("id", "parent")]
+    fields = field_columns(source)
     columns = ("instruction", "response", *(("messages",) if turns > 1 else ()))
-    clash = [name for name in columns if name in fields]
-    if clash:
-        raise UsageError(f"magpie makes a column {clash[0]!r}, which the rows have; rename it.")
+    check_new_columns("magpie", columns, source)
 
     def talk(opening: Request) -> Steps[tuple[list[Request], list[str], Reject | None]]:
         """The requests and texts of one conversation, and a reject if a turn failed."""

@@ -19,11 +19,11 @@ from synthkit.core.types import Completion, Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns, parse
-from synthkit.recipes._arguments import positive
+from synthkit.recipes._arguments import check_samples
 from synthkit.recipes._ask import ask_and_parse_all
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
-from synthkit.recipes._row_prompts import column_template, first_reject, per_rendered_row
+from synthkit.recipes._row_prompts import all_or_reject, column_template, per_rendered_row
 from synthkit.recipes._rubrics import FENCED, equal_parts, named_rubrics, render_with_ending
 
 CRITERIA: Mapping[str, str] = {
@@ -126,9 +126,7 @@ def pairwise(
     >>> recipe.columns[:3], str(recipe.requests)
     (('criterion', 'outcome', 'consistent'), '2')
     """
-    positive("k", k)
-    if k > 1 and sampling.temperature == 0:
-        raise UsageError("at temperature 0 all samples are the same; raise it, or judge with k=1.")
+    check_samples(k, sampling)
     if weighted and k > 1:
         raise UsageError("a weighted verdict needs k=1: probabilities do not vary.")
     if instruction is None and "prompt" in tables.columns(tables.native(rows)):
@@ -152,9 +150,7 @@ def pairwise(
             for template in templates.values()
             for names in orders.values()
         ]
-        return first_reject(rendered) or [
-            turns for turns in rendered if not isinstance(turns, Reject)
-        ]
+        return all_or_reject(rendered)
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
         if weighted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from synthkit.core.types import Reject, Request, Steps
@@ -40,9 +41,6 @@ def perplexity(prompt: str = "", *, rows: Table, column: str = "text") -> Recipe
     after_prompt = bool(prompt.strip())
     template = column_template(prompt if after_prompt else "{{ text }}", rows, text=column)
 
-    def render(row: dict[str, Any]) -> Turns | Reject:
-        return render_row(template, row, text=column)
-
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         text = str(row[column])
         (completion,) = yield [Request(turns if after_prompt else (), answer=text)]
@@ -55,7 +53,7 @@ def perplexity(prompt: str = "", *, rows: Table, column: str = "text") -> Recipe
             return Reject(text, "the perplexity is too large a number")
 
     return per_rendered_row(
-        render,
+        partial(render_row, template, text=column),
         steps,
         rows,
         name="perplexity",

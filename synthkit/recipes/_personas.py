@@ -9,7 +9,7 @@ from dataclasses import replace
 from synthkit.core.errors import TableError
 from synthkit.core.types import Reject, Row, Sampling, Steps
 from synthkit.data import tables
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
@@ -61,13 +61,14 @@ def personas(
     >>> str(personas("People who review restaurants.", n=40).requests)
     '4 to 12'
     """
-    template = checked_template(prompt, [{}] if rows is None else rows)
+    template = checked_template(prompt, rows)
     texts = [{}] if rows is None else tables.records(rows)
     if not texts:
         raise TableError("the table has no rows; expected one text or more to start from.")
-    width = min(len(texts), positive("n", n))
-    lists = -(-n // positive("k", k))
-    last_round = 3 * -(-lists // width) if rounds is None else positive("rounds", rounds)
+    check_positive(n=n, k=k, rounds=1 if rounds is None else rounds)
+    width = min(len(texts), n)
+    lists = -(-n // k)
+    last_round = 3 * -(-lists // width) if rounds is None else rounds
 
     def steps() -> Steps[None]:
         pool, sample, source = DistinctTexts(1), Samples(), itertools.cycle(texts)

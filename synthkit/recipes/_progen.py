@@ -14,7 +14,7 @@ from synthkit.core.types import Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration, Prompt
-from synthkit.recipes._arguments import checked_template, distinct_names, positive
+from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
@@ -77,8 +77,7 @@ def progen(
     >>> str(recipe.requests), recipe.columns
     ('30', ('label', 'text', 'round', 'influence'))
     """
-    positive("rounds", rounds)
-    positive("k", k)
+    check_positive(rounds=rounds, k=k)
     if not 0 < validation < 1:
         raise UsageError(f"validation must be above 0 and below 1; got {validation}.")
     names = distinct_names("labels", labels)

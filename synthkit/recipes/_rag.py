@@ -8,7 +8,7 @@ from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.retrieval import By
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, column_texts, positive
+from synthkit.recipes._arguments import check_positive, checked_template, column_texts
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
 from synthkit.recipes._passages import nearest_ids, numbered_passages, texts_by_id, with_passages
@@ -62,7 +62,7 @@ def rag(
     >>> recipe.source["passages"].tolist(), str(recipe.requests)
     ([['p1']], '1')
     """
-    positive("k", k)
+    check_positive(k=k)
     texts = texts_by_id(tables.identified(passages), column)
     source = with_passages(rows, nearest_ids(column_texts(rows, query), texts, k, by, embed))
     template = checked_template(prompt, source, uses=("passages",), later=("passages",))
@@ -72,8 +72,7 @@ def rag(
             return Reject("", "no passage was found for it")
         shown = {"passages": numbered_passages(row["passages"], texts)}
         request = Request(template.render(row | shown), sampling)
-        outcome = yield from ask(request, parsing.text("answer"))
-        return outcome
+        return (yield from ask(request, parsing.text("answer")))
 
     return per_row(
         steps,

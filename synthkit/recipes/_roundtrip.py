@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -82,9 +83,6 @@ def roundtrip(
         decoder, question = parsing.text("recovered"), ASKED
     template = column_template(prompt if prompt.strip() else question, rows, text=column)
 
-    def render(row: dict[str, Any]) -> Turns | Reject:
-        return render_row(template, row, text=column, target=target)
-
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         request = Request(turns, sampling, decoder.schema)
         parsed = yield from ask(request, decoder, repairs=1)
@@ -97,7 +95,7 @@ def roundtrip(
 
     own = () if instruction is None else ("likeness",)
     return per_rendered_row(
-        render,
+        partial(render_row, template, text=column, target=target),
         steps,
         rows,
         name="roundtrip",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -50,9 +50,14 @@ def render_row(template: Prompt, row: Mapping[str, Any], **fields: str) -> Turns
         return Reject("", str(error))
 
 
-def first_reject(items: Sequence[Turns | Reject]) -> Reject | None:
-    """The first item that is a reject, if there is one."""
-    return next((item for item in items if isinstance(item, Reject)), None)
+def all_or_reject(items: Iterable[Turns | Reject]) -> list[Turns] | Reject:
+    """The messages of all prompts; the first reject, if there is one."""
+    rendered = []
+    for item in items:
+        if isinstance(item, Reject):
+            return item
+        rendered.append(item)
+    return rendered
 
 
 def is_blank(row: Mapping[str, Any], column: str) -> bool:

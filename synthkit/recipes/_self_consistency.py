@@ -11,7 +11,7 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Message, Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_samples, checked_template
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 
 THINK = "\n\nThink step by step. Then write the last line in this form:\nAnswer: {form}"
@@ -67,13 +67,11 @@ def self_consistency(
     >>> recipe.columns, str(recipe.requests)
     (('answer', 'share', 'votes', 'unread', 'reasoning'), '3')
     """
-    positive("k", k)
+    check_samples(k, sampling)
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold is a share, from 0 to 1; got {threshold}.")
-    if k > 1 and sampling.temperature == 0:
-        raise UsageError("at temperature 0 all samples are the same; raise it, or use k=1.")
     decoder, form = _answer_decoder(labels, regex, numeric)
-    template = checked_template(prompt, [{}] if rows is None else rows)
+    template = checked_template(prompt, rows)
     ending = THINK.format(form=form)
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:

@@ -14,7 +14,7 @@ from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampl
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
@@ -110,16 +110,14 @@ def self_instruct(
     >>> print(self_instruct("{{ task }}", rows=seeds, n=10, rounds=5).requests)
     3 to 15
     """
-    counts = {"n": n, "per_request": per_request, "seed_demos": seed_demos}
-    counts |= {"stall": stall, "width": width}
-    for name, value in counts.items():
-        positive(name, value)
+    check_positive(n=n, per_request=per_request, seed_demos=seed_demos, stall=stall, width=width)
+    check_positive(rounds=1 if rounds is None else rounds)
     if machine_demos < 0:
         raise UsageError(f"machine_demos must be 0 or more; got {machine_demos}.")
     before, seeds = _seeds(prompt, rows)
     widest = min(width, -(-n // per_request))
     needed = -(-n // (per_request * width))
-    most = 3 * needed + stall if rounds is None else positive("rounds", rounds)
+    most = 3 * needed + stall if rounds is None else rounds
     DistinctTexts(likeness)  # fails if likeness is out of range
 
     def round_requests(pool: _Pool, number: int) -> list[Request]:

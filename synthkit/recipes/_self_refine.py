@@ -8,7 +8,7 @@ from typing import Any
 
 from synthkit.core.types import Message, Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe, user
 
@@ -51,8 +51,8 @@ def self_refine(
     >>> str(self_refine("Write a haiku about {{ topic }}.", rows=[{"topic": "rain"}]).requests)
     '1 to 3'
     """
-    positive("rounds", rounds)
-    template = checked_template(prompt, [{}] if rows is None else rows)
+    check_positive(rounds=rounds)
+    template = checked_template(prompt, rows)
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
         task, turns = template.ask(row), template.render(row)

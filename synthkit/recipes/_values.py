@@ -10,7 +10,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import checked_template, distinct_names, positive
+from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, gather, per_row, recipe, user
 from synthkit.recipes._labels import label_fields
@@ -70,7 +70,8 @@ def values(
     source = conditions(None, 1, {"field": names, **classes})
     checked_template(prompt, source, uses=("field",) if len(names) > 1 else ())
     template = checked_template(prompt, source, uses=("label", "description") if classes else ())
-    decode = list_entries(positive("k", k))
+    check_positive(k=k)
+    decode = list_entries(k)
     greedy = replace(sampling, temperature=0)
 
     def filtered(value: str | Reject, row: dict[str, Any], of: tuple[Request, ...]) -> Steps[Any]:

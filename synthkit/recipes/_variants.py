@@ -16,8 +16,8 @@ from synthkit.recipes._ask import ask_and_parse_all
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._cell_sections import sections
 from synthkit.recipes._row_prompts import (
+    all_or_reject,
     column_template,
-    first_reject,
     per_rendered_row,
     render_row,
 )
@@ -87,9 +87,7 @@ def variants(
 
     def render(row: dict[str, Any]) -> list[Turns] | Reject:
         rendered = [render_row(template, row, text=column) for template in templates]
-        return first_reject(rendered) or [
-            turns for turns in rendered if not isinstance(turns, Reject)
-        ]
+        return all_or_reject(rendered)
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
         requests = [Request(turns, sampling, decoder.schema) for turns in rendered]

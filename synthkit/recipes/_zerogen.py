@@ -10,7 +10,7 @@ from synthkit.core.errors import PromptError
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import checked_template, positive
+from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 from synthkit.recipes._labels import balanced_labels, label_fields
@@ -58,7 +58,8 @@ def zerogen(
     if rows is None:
         fields = balanced_labels(labels, n)
     else:
-        fields = conditions(rows, positive("n", n), label_fields(labels))
+        check_positive(n=n)
+        fields = conditions(rows, n, label_fields(labels))
     title_template = None if title is None else checked_template(title, fields)
     added = () if title_template is None else ("title",)
     template = checked_template(prompt, fields, uses=("label", "description"), later=added)

@@ -303,9 +303,9 @@ CASES = [
     Case("remote-clique", "jackknife", 150, vectors, of(remote_clique)),
     Case("Chamfer", "jackknife", 150, vectors, of(chamfer)),
     Case("Vendi", "infinitesimal jackknife", 150, vectors, of(vendi)),
-    Case("MAUVE", "bootstrap in the same clusters", 100, tables, clustered, slow=True),
+    Case("MAUVE", "normal bootstrap in the same clusters", 100, tables, clustered, slow=True),
     *(
-        Case(name, "20 draws of a half", 100, tables, two(prdc, at), slow=True)
+        Case(name, "20 samples of half of the rows", 100, tables, two(prdc, at), slow=True)
         for at, name in enumerate(("precision", "recall", "density", "coverage"))
     ),
     Case("two-sample accuracy", "Wilson", 100, tables, two(two_sample), slow=True),
@@ -326,7 +326,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--only", nargs="*", help="names of metrics, such as MTLD (default: all)")
     options = parser.parse_args()
-    print("| of | interval | rows | 90 % | 95 % |\n|---|---|---|---|---|")
+    print("| metric | interval | rows | 90 % | 95 % |\n|---|---|---|---|---|")
     shares = np.linspace(0.005, 0.995, 100)
     for n in (10, 30, 100, 300):
         coverages = [[wilson_coverage(n, value, level) for value in shares] for level in LEVELS]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from synthkit.evaluate.registry import METRICS
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import REFERENCES
 from tests.evaluate.references.page import KINDS, PAGE, bounds
@@ -18,6 +19,7 @@ def test_each_public_metric_is_on_the_page() -> None:
     held = {one.function for one in REFERENCES.values()}
     made_of_others = {"calibrate", "compare", "leaderboard", "report", "standings"}
     assert CALLS.keys() - held <= made_of_others
+    assert {one.function.__name__ for one in METRICS.values() if one.of != "inputs"} <= held
 
 
 @pytest.mark.parametrize("kind", KINDS)

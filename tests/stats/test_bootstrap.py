@@ -8,7 +8,9 @@ import pytest
 from scipy import stats
 
 from synthkit.core.errors import UsageError
-from synthkit.stats.bootstrap import bootstrap, paired_bootstrap
+from synthkit.core.types import Score
+from synthkit.stats.bootstrap import bootstrap, paired_bootstrap, score_difference
+from synthkit.stats.intervals import wilson
 
 
 @pytest.mark.parametrize(("method", "name"), [("bca", "BCa"), ("percentile", "percentile")])
@@ -65,3 +67,35 @@ def test_bootstrap_refuses_what_makes_no_sense(n: int, given: dict[str, object],
 def test_a_statistic_that_is_not_finite_is_refused() -> None:
     with pytest.raises(UsageError, match="not finite"):
         bootstrap(lambda at: math.nan, 5)
+
+
+def share(yes: int, n: int) -> Score:
+    low, high = wilson(yes, n)
+    return Score(name="share", value=yes / n, low=low, high=high, n=n)
+
+
+# R. G. Newcombe (1998), method 10; the ends are those of statsmodels 0.15,
+# confint_proportions_2indep(method="newcomb")
+@pytest.mark.parametrize(
+    ("one", "other", "ends"),
+    [
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((6, 7), (2, 7), (0.0582, 0.8062)),
+        ((5, 56), (0, 29), (-0.0381, 0.1926)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+        ((0, 10), (0, 10), (-0.2775, 0.2775)),
+        ((10, 10), (0, 20), (0.6791, 1.0000)),
+        ((10, 10), (0, 10), (0.6075, 1.0000)),
+    ],
+)
+def test_the_difference_of_two_shares_is_newcombes(
+    one: tuple[int, int], other: tuple[int, int], ends: tuple[float, float]
+) -> None:
+    found = score_difference(share(*one), share(*other))
+    assert found is not None
+    assert (round(found.low, 4), round(found.high, 4)) == ends
+
+
+def test_without_an_interval_there_is_no_difference() -> None:
+    assert score_difference(share(1, 2), Score(name="share", value=0.5, n=2)) is None

@@ -150,14 +150,16 @@ def tstr(
     >>> print(found.synthetic, found.gap.value, found.majority, sep="; ")
     1 [0.839, 1]; 0.0; 0.5 [0.299, 0.701]
     """
-    test_rows, real_rows, made = _tables(test, real, synthetic, label, column, weight)
-    size = min(len(made), len(real_rows)) if n is None else n
+    test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
+    size = min(len(synthetic_rows), len(real_rows)) if n is None else n
     runs = [
         predictions_by_draw(rows, test_rows.texts, learner, n=size, draws=draws, seed=seed)
-        for rows in (made, real_rows)
+        for rows in (synthetic_rows, real_rows)
     ]
     ours, theirs = encoded(test_rows.labels, *runs)
-    how = [_how(f"{size} {r.name} rows", r, test_rows, learner) for r in (made, real_rows)]
+    how = [
+        _how(f"{size} {r.name} rows", r, test_rows, learner) for r in (synthetic_rows, real_rows)
+    ]
     return Utility(
         synthetic=accuracy(ours, name="TSTR accuracy", how=how[0], level=level),
         real=accuracy(theirs, name="TRTR accuracy", how=how[1], level=level),
@@ -200,15 +202,20 @@ def gain(
     >>> print(found.augmented.value, found.gain)
     1.0 +0.5 [+0.25, +0.75]
     """
-    test_rows, real_rows, made = _tables(test, real, synthetic, label, column, weight)
-    both = real_rows + made
+    test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
+    both = real_rows + synthetic_rows
     runs = [
         predictions_by_draw(rows, test_rows.texts, learner, n=len(rows), draws=1, seed=0)
         for rows in (both, real_rows)
     ]
     ours, theirs = encoded(test_rows.labels, *runs)
     how = [
-        _how(f"{len(real_rows)} real and {len(made)} synthetic rows", both, test_rows, learner),
+        _how(
+            f"{len(real_rows)} real and {len(synthetic_rows)} synthetic rows",
+            both,
+            test_rows,
+            learner,
+        ),
         _how(f"{len(real_rows)} real rows", real_rows, test_rows, learner),
     ]
     return Gain(
@@ -220,7 +227,7 @@ def gain(
         gain_f1=difference(ours, theirs, f1_on, level=level),
         majority=_majority(real_rows, test_rows, level),
         n_real=len(real_rows),
-        n_synthetic=len(made),
+        n_synthetic=len(synthetic_rows),
     )
 
 
@@ -279,11 +286,11 @@ def learning_curve(
     if metric not in CURVE_METRICS:
         raise UsageError(unknown("metric", metric, CURVE_METRICS))
     score = accuracy if metric == "accuracy" else macro_f1
-    test_rows, real_rows, made = _tables(test, real, synthetic, label, column, weight)
+    test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
     points: list[dict[str, Any]] = []
     for source in sources:
-        rows = made if source == "synthetic" else real_rows
-        beside = made if source == "real + synthetic" else None
+        rows = synthetic_rows if source == "synthetic" else real_rows
+        beside = synthetic_rows if source == "real + synthetic" else None
         for n in _sizes(sizes, len(rows)):
             run = predictions_by_draw(
                 rows, test_rows.texts, learner, n=n, draws=seeds, seed=seed, beside=beside
@@ -295,8 +302,8 @@ def learning_curve(
             )  # fmt: skip
     if not points:
         raise UsageError(
-            f"expected sizes of {len(made)} synthetic and {len(real_rows)} real rows at most, and "
-            f"a source; got sizes={sizes} and sources={list(sources)}."
+            f"expected sizes of at most {len(synthetic_rows)} synthetic and {len(real_rows)} real "
+            f"rows, and a source; got sizes={sizes} and sources={list(sources)}."
         )
     cells = {key: [point[key] for point in points] for key in points[0]}
     return tables.build(cells, like=tables.kind(synthetic))
@@ -338,14 +345,14 @@ def _tables(
     """The rows of the three tables; both training tables have a label of the test."""
     test_rows = labelled_rows(test, label, column=column, name="test")
     real_rows = labelled_rows(real, label, column=column, name="real")
-    made = labelled_rows(synthetic, label, column=column, name="synthetic", weight=weight)
-    for rows in (real_rows, made):
+    synthetic_rows = labelled_rows(synthetic, label, column=column, name="synthetic", weight=weight)
+    for rows in (real_rows, synthetic_rows):
         if not set(rows.labels) & set(test_rows.labels):
             raise UsageError(
                 f"no label of the {rows.name} table is one of the test's: {_some(rows.labels)}, "
                 f"and {_some(test_rows.labels)}. Give both the same labels, of one type."
             )
-    return test_rows, real_rows, made
+    return test_rows, real_rows, synthetic_rows
 
 
 def _sizes(sizes: Sequence[int] | None, rows: int) -> list[int]:

@@ -101,7 +101,7 @@ def cohen(
         raise UsageError("Cohen's kappa needs at least one row with two labels; got none.")
     if len(labels) == 1:
         raise UsageError(
-            f"Cohen's kappa is not defined where every label is {labels[0]!r}: chance would agree "
+            f"Cohen's kappa is not defined if every label is {labels[0]!r}: chance would agree "
             "as often. Report the share of equal labels."
         )
 
@@ -163,8 +163,8 @@ def fleiss(table: ArrayLike, *, resamples: int = 1000, level: float = 0.95, seed
         raise UsageError("Fleiss' kappa needs at least one row with labels; got none.")
     if np.count_nonzero(counts.sum(axis=0)) == 1:
         raise UsageError(
-            "Fleiss' kappa is not defined where all labels are one and the same: chance would "
-            "agree as often. Report the share of equal labels."
+            "Fleiss' kappa is not defined if all labels are equal: chance would agree as "
+            "often. Report the share of equal labels."
         )
     return coefficient(
         "Fleiss' kappa", lambda rows: _fleiss(counts[rows]), counts, resamples=resamples,
@@ -221,7 +221,7 @@ def _agreements(inputs: EvalInputs) -> Iterator[Score]:
     pairs = {who: list(both) for who, both in inputs.rater_pairs.items()}
     varied = [who for who in pairs if len({label for pair in pairs[who] for label in pair}) > 1]
     if not varied:
-        raise UsageError("kappa is not defined where all labels are one and the same.")
+        raise UsageError("kappa is not defined if all labels are equal.")
     for who in varied:
         score = cohen(pairs[who], level=inputs.level, seed=inputs.seed)
         yield replace(score, name=f"{score.name}, {who}")

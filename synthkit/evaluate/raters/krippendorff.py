@@ -97,8 +97,8 @@ def krippendorff(
         raise UsageError("Krippendorff's alpha needs a row with two ratings or more; got none.")
     if len(np.unique(coded.codes[coded.codes >= 0])) == 1:
         raise UsageError(
-            "Krippendorff's alpha is not defined where all ratings are one and the same: nothing "
-            "is expected to disagree. Report the share of equal ratings."
+            "Krippendorff's alpha is not defined if all ratings are equal: nothing is "
+            "expected to disagree. Report the share of equal ratings."
         )
     return coefficient(
         f"Krippendorff's alpha ({measure})", coded.alpha, np.sort(coded.codes, axis=1),

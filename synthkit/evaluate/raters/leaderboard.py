@@ -85,8 +85,8 @@ def pairs(
             name: tables.column(native[a], name) for name in inputs if name not in OWN_COLUMNS
         }
         rows += _pair_rows({a: cells[a], b: cells[b]}, shared, matches, rng)
-    made = {name: [row[name] for row in rows] for name in rows[0]}
-    return tables.identified(tables.build(made, like=tables.kind(next(iter(native.values())))))
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return tables.identified(tables.build(columns, like=tables.kind(next(iter(native.values())))))
 
 
 def _pair_rows(

@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 import synthkit as sk
-from synthkit.benchmark.run import benchmark, compare, task
+from synthkit.benchmark import benchmark, compare, task
 from synthkit.models.hub import catalog
 from synthkit.models.transformers.in_memory import loaded
 from synthkit.models.transformers.loading import quiet

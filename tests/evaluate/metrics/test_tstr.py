@@ -221,7 +221,7 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any], said: str) -> Non
     [
         ({"sources": ["gold"]}, "source 'gold' not found; have 'synthetic'"),
         ({"metric": "f1"}, "metric 'f1' not found"),
-        ({"sizes": [100]}, "expected sizes of 40 synthetic and 60 real rows at most"),
+        ({"sizes": [100]}, "expected sizes of at most 40 synthetic and 60 real rows"),
         ({"sizes": [0]}, "expected 1 to 40 of the synthetic rows"),
         ({"sources": []}, "and a source"),
         ({"seeds": 0}, "1 draw or more"),

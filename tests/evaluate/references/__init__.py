@@ -1,7 +1,7 @@
-"""What each metric is held against: its value beside that of another library or definition.
+"""References of metrics: the value of each beside that of another library or definition.
 
-``python -m tests.evaluate.references --write`` writes the tables of ``METRICS.md`` anew, and
-``test_references`` holds every row of them.
+``python -m tests.evaluate.references --write`` writes the table of ``METRICS.md``, and
+``test_references`` checks each row of it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from synthkit.core.types import Score
 from tests.evaluate.inputs import Kind
 
 Pairs = Iterable[tuple[Score | float, float]]
-"""Ours, and what it is held against."""
+"""Our value and the reference value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A metric, the function that gives it, and what it is held against."""
+    """A metric, its function, and the reference it is compared with."""
 
     metric: str
     function: str
@@ -30,7 +30,7 @@ class Reference:
     pairs: Callable[[Kind], Pairs]
 
     def apart(self, kind: Kind) -> tuple[float, int]:
-        """The largest absolute difference, and of how many values."""
+        """The largest absolute difference, and the number of values."""
         found = [
             abs((ours.value if isinstance(ours, Score) else float(ours)) - float(theirs))
             for ours, theirs in self.pairs(kind)
@@ -39,19 +39,19 @@ class Reference:
 
     @property
     def score(self) -> Score | None:
-        """One of its scores, which has its unit; none of an interval."""
+        """One of its scores, which has its unit; ``None`` for an interval."""
         ours, _ = next(iter(self.pairs("random")))
         return ours if isinstance(ours, Score) else None
 
 
 REFERENCES: dict[str, Reference] = {}
-"""Metric -> what it is held against; the modules beside this one fill it."""
+"""Metric -> reference; the modules of this package fill it."""
 
 
 def against(
     metric: str, function: str, definition: str, library: str
 ) -> Callable[[Callable[[Kind], Pairs]], Callable[[Kind], Pairs]]:
-    """Puts a metric into the table; ``{name}`` in the library stands for its name and version."""
+    """Add a metric to the table; ``{name}`` in the library becomes its name and version."""
     named = re.sub(r"\{(\S+?)\}", lambda found: f"{found[1]} {version(found[1])}", library)
 
     def put(pairs: Callable[[Kind], Pairs]) -> Callable[[Kind], Pairs]:

@@ -1,4 +1,4 @@
-"""Writes the table of references into ``METRICS.md``."""
+"""Write the table of references into ``METRICS.md``."""
 
 from __future__ import annotations
 

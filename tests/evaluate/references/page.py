@@ -1,4 +1,4 @@
-"""The table of references in ``METRICS.md``: how it is written, and read again."""
+"""The table of references in ``METRICS.md``, written and read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.evaluate.references import Reference
 PAGE = Path(__file__).parents[3] / "synthkit" / "evaluate" / "METRICS.md"
 KINDS: tuple[Kind, ...] = ("random", "degenerate")
 START, END = "<!-- references -->\n", "<!-- end of references -->\n"
-HEAD = """| metric | function | definition | unit | better | held against | random | degenerate |
+HEAD = """| metric | function | definition | unit | better | compared with | random | degenerate |
 |---|---|---|---|---|---|---|---|
 """
 
 
 def bound(apart: float) -> float:
-    """A round number above a difference; rounding, which machines do differently, is 1e-15 up."""
+    """A round number above a difference, at least 1e-15, since machines round differently."""
     if apart < 1e-6:
         return max(1e-15, 10.0 ** math.ceil(math.log10(4 * apart or 1e-16)))
     power = 10.0 ** math.floor(math.log10(apart))
@@ -26,7 +26,7 @@ def bound(apart: float) -> float:
 
 
 def table(references: Iterable[Reference]) -> str:
-    """A line for each; the last two cells have a bound, and of how many values."""
+    """A line for each reference; the last two cells are a bound and the number of values."""
     lines = []
     for one in references:
         score = one.score
@@ -39,13 +39,13 @@ def table(references: Iterable[Reference]) -> str:
 
 
 def replaced(page: str, made: str) -> str:
-    """The page with another table."""
+    """The page with a new table."""
     before, rest = page.split(START)
     return before + START + made + END + rest.split(END)[1]
 
 
 def bounds(page: str) -> dict[str, dict[Kind, tuple[float, int]]]:
-    """Metric -> kind of input -> the bound and the number of values that the page states."""
+    """Metric -> kind of input -> the bound and the number of values on the page."""
     lines = page.split(START)[1].split(END)[0].removeprefix(HEAD).splitlines()
     found: dict[str, dict[Kind, tuple[float, int]]] = {}
     for line in lines:

@@ -31,7 +31,7 @@ from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against
 
 
-@against("Cohen's kappa", "cohen", "agreement of two beyond chance",
+@against("Cohen's kappa", "cohen", "agreement of two raters beyond chance",
          "{scikit-learn} `cohen_kappa_score`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for first, second in inputs.labels(kind):
@@ -39,7 +39,7 @@ def _(kind: Kind) -> Pairs:
         yield ours, cohen_kappa_score(first, second)
 
 
-@against("Fleiss' kappa", "fleiss", "agreement of several beyond chance",
+@against("Fleiss' kappa", "fleiss", "agreement of several raters beyond chance",
          "{statsmodels} `fleiss_kappa`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     rng = np.random.default_rng(7)
@@ -164,7 +164,7 @@ def _predicted(kind: Kind) -> list[tuple[Any, Any]]:
 
 
 @against("expected calibration error", "reliability",
-         "mean over bins of the gap between predicted and true shares",
+         "mean over bins of the gap between predicted and observed shares",
          "bins of {scikit-learn} `calibration_curve`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for p, y in _predicted(kind):
@@ -175,14 +175,14 @@ def _(kind: Kind) -> Pairs:
         yield reliability(p, y, resamples=2).error, counts[counts > 0] @ gaps / len(p)
 
 
-@against("area under ROC", "roc_area", "how often an accepted row scores higher, a tie half",
+@against("area under ROC", "roc_area", "how often an accepted row scores higher; ties half",
          "{scikit-learn} `roc_auc_score`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for p, y in _predicted(kind):
         yield roc_area(p, y), roc_auc_score(y, p)
 
 
-@against("left wins", "left_wins", "share of the winners that stood on the left", "plain count")
+@against("left wins", "left_wins", "share of winners that were on the left", "plain count")
 def _(kind: Kind) -> Pairs:
     for pairs in _judged(kind):
         outcomes = [one for one, _ in pairs]
@@ -194,7 +194,7 @@ def _(kind: Kind) -> Pairs:
 # ---- intervals
 
 
-@against("Wilson interval", "wilson", "where the score test of a share just rejects",
+@against("Wilson interval", "wilson", "the shares that the score test does not reject",
          "{statsmodels} `proportion_confint`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     rng = np.random.default_rng(11)

@@ -74,7 +74,7 @@ def _(kind: Kind) -> Pairs:
         yield faithfulness.pass_rate(rows, checks).score, float(np.mean(passed))
 
 
-@against("label accuracy", "label_accuracy", "share of rows with the label an oracle gives",
+@against("label accuracy", "label_accuracy", "share of rows whose label equals an oracle's",
          "{scikit-learn} `accuracy_score`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for first, second in inputs.labels(kind):
@@ -93,7 +93,7 @@ def _(kind: Kind) -> Pairs:
             yield grounding.grounded(spans, sources).score, float(np.mean(hits))
 
 
-@against("entailment", "entailment", "share of hypotheses of a probability of .5 or more",
+@against("entailment", "entailment", "share of hypotheses with a probability of .5 or more",
          "{scikit-learn} `accuracy_score`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     rng = np.random.default_rng(6)
@@ -140,7 +140,7 @@ for _name, _what, _library, _plain in (
      lambda one, seen: float(one in seen)),
     ("longest run", "tokens in a row that a train text has, longest of each text",
      "`find_longest_match` of difflib", _longest),
-    ("n-gram overlap", "share of a text's n-grams that stand in a train text",
+    ("n-gram overlap", "share of a text's n-grams that occur in a train text",
      "n-grams of {nltk}", _overlap),
     ("nearest cosine", "cosine of the nearest train text",
      "{scikit-learn} `cosine_similarity`, in float64", _longest),
@@ -187,7 +187,7 @@ def _accuracy(sides: Any, vectors: Any, *taught: int) -> float:
     return float(accuracy_score(labels[2], model.predict(vectors[2])))
 
 
-@against("TSTR accuracy", "tstr", "right on real test rows after learning from synthetic ones",
+@against("TSTR accuracy", "tstr", "accuracy on real test rows after training on synthetic ones",
          "{scikit-learn} `LogisticRegression`, `accuracy_score`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for sides, vectors in _learned(kind):
@@ -196,15 +196,15 @@ def _(kind: Kind) -> Pairs:
         yield found.real, _accuracy(sides, vectors, 1)
 
 
-@against("TSTR gap", "tstr", "accuracy from real rows less that from synthetic ones",
-         "{scikit-learn}, the same; 0 of a copy")  # fmt: skip
+@against("TSTR gap", "tstr", "accuracy after training on real rows minus that on synthetic ones",
+         "{scikit-learn}, the same; 0 for a copy")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for sides, vectors in _learned(kind):
         real, synthetic = (_accuracy(sides, vectors, at) for at in (1, 0))
         yield tstr(*sides, learner=light(_embed)).gap.value, real - synthetic
 
 
-@against("augmentation gain", "gain", "accuracy from real and synthetic rows less that from real",
+@against("augmentation gain", "gain", "accuracy with synthetic rows added minus that without",
          "{scikit-learn}, the same")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for sides, vectors in _learned(kind):

@@ -46,7 +46,7 @@ def _(kind: Kind) -> Pairs:
         yield embedding_diversity.aps(x), cosine_similarity(x)[~np.eye(len(x), dtype=bool)].mean()
 
 
-@against("intra-label APS", "aps", "the same, of pairs of one label",
+@against("intra-label APS", "aps", "the same for pairs of one label",
          "{scikit-learn} `cosine_similarity`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
@@ -56,7 +56,7 @@ def _(kind: Kind) -> Pairs:
             yield embedding_diversity.aps(x, labels=labels, pairs="intra"), mean
 
 
-@against("inter-label APS", "aps", "the same, of pairs of two labels",
+@against("inter-label APS", "aps", "the same for pairs of two labels",
          "{scikit-learn} `cosine_similarity`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
@@ -77,7 +77,7 @@ def _(kind: Kind) -> Pairs:
         )
 
 
-@against("Chamfer", "chamfer", "mean cosine distance of a text to its nearest other",
+@against("Chamfer", "chamfer", "mean cosine distance of a text to its nearest neighbour",
          "{scikit-learn} `NearestNeighbors`")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     for x in inputs.vectors(kind):
@@ -111,7 +111,7 @@ def _counted(counts: Iterable[int]) -> inputs.Array:
 
 
 @against("MAUVE, of clusters", "mauve", "area under the curve of divergences from mixtures",
-         "{mauve-text}, curve and area of the same counts; 1 of equal ones")  # fmt: skip
+         "{mauve-text}, curve and area of the same counts; 1 for equal counts")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     rng = np.random.default_rng(0)
     drawn = [(rng.integers(30, size=8), rng.integers(30, size=8)) for _ in range(20)]
@@ -130,8 +130,8 @@ def _(kind: Kind) -> Pairs:
             yield ours, 1.0 if np.array_equal(*shares) else float(np.mean(areas))
 
 
-@against("MAUVE, with k-means", "mauve", "the same, of clusters of joint embeddings",
-         "{mauve-text} `compute_mauve`, means of 5 seeds of either")  # fmt: skip
+@against("MAUVE, with k-means", "mauve", "the same for clusters of joint embeddings",
+         "{mauve-text} `compute_mauve`, means of 5 seeds of each")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     rng = np.random.default_rng(5)
     for shift in (0.0, 0.4, 1.0) if kind == "random" else ():
@@ -177,7 +177,7 @@ for _at, (_name, _what) in enumerate(
     against(_name, "prdc", _what, "{prdc}, k = 1, 3, 5")(_prdc(_at, _name))
 
 
-@against("Fréchet distance", "frechet_distance", "of the normal distributions of both tables",
+@against("Fréchet distance", "frechet_distance", "distance of the normal distributions of both tables",
          "{scipy} `sqrtm`; by hand on degenerate input")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     if kind == "degenerate":
@@ -198,7 +198,7 @@ def _(kind: Kind) -> Pairs:
             )
 
 
-@against("two-sample accuracy", "two_sample", "how often a student tells real from synthetic",
+@against("two-sample accuracy", "two_sample", "accuracy of a classifier of real and synthetic rows",
          "{scikit-learn} `cross_val_predict`, the same folds")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     line = np.arange(10.0)[:, None]

@@ -25,7 +25,7 @@ def _grams(corpus: list[str], n: int) -> list[tuple[str, ...]]:
 
 
 @against(
-    "vocabulary", "vocabulary", "distinct tokens of n texts, on average over all choices of n",
+    "vocabulary", "vocabulary", "distinct tokens of n texts, the mean over all choices",
     "plain definition, over all choices",
 )  # fmt: skip
 def _(kind: Kind) -> Pairs:
@@ -78,7 +78,7 @@ def _(kind: Kind) -> Pairs:
         yield lexical_diversity.mtld([" ".join(letters)]), value
 
 
-@against("self-BLEU-n", "self_bleu", "mean BLEU of each text against all others",
+@against("self-BLEU-n", "self_bleu", "mean BLEU of each text with all others as references",
          "{nltk} `sentence_bleu`, smoothing method 1, n = 1 to 5")  # fmt: skip
 def _(kind: Kind) -> Pairs:
     smooth = SmoothingFunction().method1
