@@ -121,7 +121,8 @@ class PromptLab:
 
     def save(self) -> None:
         """Save the lab in its session: variants, their versions, and the configuration."""
-        body = {"variants": [one.body() for one in self.variants], "baseline": self.baseline}
+        variants = [variant.body() for variant in self.variants]
+        body = {"variants": variants, "baseline": self.baseline}
         with self._lock:
             self.session.store.labs.put(self.name, body | self.config.body())
 
@@ -135,9 +136,9 @@ class PromptLab:
         """Each variant that is not deleted, with each model."""
         several = len(self.config.models) > 1
         return [
-            LabColumn(one, label, f"{one.title} · {label}" if several else one.title)
-            for one in self.variants
-            if not one.deleted
+            LabColumn(variant, label, f"{variant.title} · {label}" if several else variant.title)
+            for variant in self.variants
+            if not variant.deleted
             for label in self.config.models
         ]
 
@@ -268,7 +269,8 @@ class PromptLab:
         with self._lock:
             old = self.variant(like) if like else self._empty("")
             version = self._version(old, prompt, sampling)
-            variant = Variant(next_key([one.key for one in self.variants]), name, (version,))
+            key = next_key([variant.key for variant in self.variants])
+            variant = Variant(key, name, (version,))
             self.variants = [*self.variants, variant]
             self.save()
             return variant
@@ -290,30 +292,30 @@ class PromptLab:
         """
         version = self._version(self.variant(key), prompt, sampling)
 
-        def change(one: Variant) -> Variant:
-            return replace(
-                one.edited(version), name=one.name if name is None else " ".join(name.split())
-            )
+        def change(variant: Variant) -> Variant:
+            edited = variant.edited(version)
+            return edited if name is None else replace(edited, name=" ".join(name.split()))
 
         return self._put(key, change)
 
     def back(self, key: str, at: int) -> Variant:
         """Make version number ``at`` of a variant, from 0, the current one."""
-        return self._put(key, lambda one: one.back(at))
+        return self._put(key, lambda variant: variant.back(at))
 
     def delete(self, key: str) -> Variant:
         """Hide a variant; :meth:`restore` brings it back."""
         with self._lock:
-            others = [one.key for one in self.variants if not one.deleted and one.key != key]
+            shown = [variant.key for variant in self.variants if not variant.deleted]
+            others = [other for other in shown if other != key]
             if not others:
                 raise UsageError("a lab needs a variant; add another before you delete this one.")
             if self.baseline == key:
                 self.baseline = others[0]
-            return self._put(key, lambda one: replace(one, deleted=True))
+            return self._put(key, lambda variant: replace(variant, deleted=True))
 
     def restore(self, key: str) -> Variant:
         """Bring a deleted variant back, with its versions and marks."""
-        return self._put(key, lambda one: replace(one, deleted=False))
+        return self._put(key, lambda variant: replace(variant, deleted=False))
 
     def set_baseline(self, key: str) -> None:
         """Compare the other variants with this one."""
@@ -354,9 +356,9 @@ class PromptLab:
 
     def variant(self, key: str) -> Variant:
         """The variant with that letter, deleted or not."""
-        found = next((one for one in self.variants if one.key == key), None)
+        found = next((variant for variant in self.variants if variant.key == key), None)
         if found is None:
-            raise UsageError(unknown("variant", key, [one.key for one in self.variants]))
+            raise UsageError(unknown("variant", key, [variant.key for variant in self.variants]))
         return found
 
     def _empty(self, key: str) -> Variant:
@@ -374,7 +376,7 @@ class PromptLab:
         if isinstance(prompts, str):
             prompts = [prompts]
         named = prompts.items() if isinstance(prompts, Mapping) else (("", p) for p in prompts)
-        present = {version.prompt for one in self.variants for version in one.versions}
+        present = {version.prompt for variant in self.variants for version in variant.versions}
         for name, prompt in named:
             if prompt not in present:
                 self.add(prompt=prompt, name=name)
@@ -391,6 +393,7 @@ class PromptLab:
     def _put(self, key: str, change: Callable[[Variant], Variant]) -> Variant:
         with self._lock:
             changed = change(self.variant(key))
-            self.variants = [changed if one.key == key else one for one in self.variants]
+            by_key = {variant.key: variant for variant in self.variants} | {key: changed}
+            self.variants = list(by_key.values())
             self.save()
         return changed

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from synthkit.core.types import Completion, Message, Reject, Request, Steps
+from synthkit.core.types import Completion, Message, Reject, Request, Sampling, Steps
+from synthkit.prompts.parsing import Cells, Decoder
+from synthkit.prompts.templates import Turns
 
 T = TypeVar("T")
 
@@ -63,6 +65,19 @@ def ask_and_parse_all(
         for position, completion in zip(repairs, completions, strict=True):
             outcomes[position] = decoders[position](completion)
     return outcomes
+
+
+def ask_samples(
+    messages: Sequence[Turns], decoder: Decoder, sampling: Sampling, *, k: int = 1
+) -> Steps[list[Cells | Reject]]:
+    """Send ``k`` samples of each prompt together and return the decoded completions in order.
+
+    Those that cannot be decoded are repaired once, together, as in :func:`ask`.
+    """
+    requests = [
+        Request(turns, sampling, decoder.schema, index=i) for turns in messages for i in range(k)
+    ]
+    return (yield from ask_and_parse_all(requests, [decoder] * len(requests)))
 
 
 def repair(request: Request, completion: Completion, reason: str) -> Request:

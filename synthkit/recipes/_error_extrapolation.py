@@ -147,10 +147,7 @@ def error_extrapolation(
         _LabelledTexts([], []) if seeds is None else _LabelledTexts.of(seeds, column, label_column)
     )
     _refuse_test_rows(rows)
-    names = distinct_names("labels", list(dict.fromkeys(real.labels)) if labels is None else labels)
-    for label in (*real.labels, *seeded.labels):
-        if label not in names:
-            raise UsageError(unknown("label", str(label), names))
+    names = _label_names(labels, real, seeded)
     seed_labels = [] if n is None else tables.column(balanced_labels(names, n), "label")
     template = checked_template(prompt, [{"label": label} for label in names], uses=("label",))
     nearby = checked_template(near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",))
@@ -234,6 +231,17 @@ class _LabelledTexts:
     def name(self, at: int) -> str:
         """The id of a row, or its position."""
         return str(self.ids[at] if self.ids else at)
+
+
+def _label_names(
+    labels: Sequence[str] | None, real: _LabelledTexts, seeds: _LabelledTexts
+) -> list[str]:
+    """The labels, by default those of the real texts, after checking all texts for others."""
+    names = distinct_names("labels", list(dict.fromkeys(real.labels)) if labels is None else labels)
+    for label in (*real.labels, *seeds.labels):
+        if label not in names:
+            raise UsageError(unknown("label", str(label), names))
+    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from synthkit.core.types import Completion, Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import check_samples
-from synthkit.recipes._ask import ask_and_parse_all
+from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
 from synthkit.recipes._row_prompts import all_or_reject, column_template, per_rendered_row
@@ -137,12 +137,7 @@ def judge(
             requests = [Request(turns, answer=str(value)) for turns in rendered for value in scale]
             replies: list[Any] = yield requests
         else:
-            requests = [
-                Request(turns, sampling, decoder.schema, index=i)
-                for turns in rendered
-                for i in range(k)
-            ]
-            replies = yield from ask_and_parse_all(requests, [decoder] * len(requests))
+            replies = yield from ask_samples(rendered, decoder, sampling, k=k)
         cells: dict[str, Any] = {}
         rejects: list[Reject] = []
         for name, part in zip(templates, equal_parts(replies, len(templates)), strict=True):

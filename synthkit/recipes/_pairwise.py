@@ -20,7 +20,7 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns, parse
 from synthkit.recipes._arguments import check_samples
-from synthkit.recipes._ask import ask_and_parse_all
+from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
 from synthkit.recipes._row_prompts import all_or_reject, column_template, per_rendered_row
@@ -157,12 +157,7 @@ def pairwise(
             requests = [Request(turns, answer=name) for turns in rendered for name in "AB"]
             replies: list[Any] = yield requests
         else:
-            requests = [
-                Request(turns, sampling, decoder.schema, index=i)
-                for turns in rendered
-                for i in range(k)
-            ]
-            replies = yield from ask_and_parse_all(requests, [decoder] * len(requests))
+            replies = yield from ask_samples(rendered, decoder, sampling, k=k)
         verdict = _weighted_verdict if weighted else _majority_verdict
         outcomes = []
         for name, part in zip(templates, equal_parts(replies, len(templates)), strict=True):

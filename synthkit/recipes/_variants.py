@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from synthkit.core.errors import PromptError, UsageError
-from synthkit.core.types import Reject, Request, Sampling, Steps
+from synthkit.core.types import Reject, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import distinct_names
-from synthkit.recipes._ask import ask_and_parse_all
+from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._cell_sections import sections
 from synthkit.recipes._row_prompts import (
@@ -90,8 +90,7 @@ def variants(
         return all_or_reject(rendered)
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
-        requests = [Request(turns, sampling, decoder.schema) for turns in rendered]
-        parsed = yield from ask_and_parse_all(requests, [decoder] * len(requests))
+        parsed = yield from ask_samples(rendered, decoder, sampling)
         answers = [None if isinstance(each, Reject) else each["label"] for each in parsed]
         if not any(answer is not None for answer in answers):
             return cast("Reject", parsed[0])

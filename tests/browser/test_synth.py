@@ -86,7 +86,7 @@ def test_a_background_run_leaves_the_notebook_free_and_stops_by_its_button(
     preview = sheet.page.locator(".sk-preview")
     expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[1-9]\d*/500 rows$"))
     assert numbers(sheet, 2) == [42]
-    expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews is being made")
+    expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews is running")
     preview.get_by_role("button", name="Stop").click()
     expect(preview.locator(".sk-pace")).to_have_text("■ interrupted")
     expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews: ")

@@ -1,1 +1,1 @@
-"""Static outputs of the notebook: HTML and text that stand without a kernel."""
+"""Static outputs of verbs and widgets: text and HTML that need no kernel."""

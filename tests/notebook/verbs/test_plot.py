@@ -246,3 +246,31 @@ def test_kinds_tables_and_columns_are_completed_and_explained(table: Shell) -> N
     ]
     assert list(PLOTS) == list(VERBS["plot"].arguments[0].kwds["choices"])
     assert "accept-rates" in table.run("%synth plot --help")
+
+
+WORDS = """
+import plotly.graph_objects as go
+from synthkit.plots import plot
+
+@plot("words")
+def words(table, *, least=1, **options):
+    "The number of words of each text."
+    counts = [len(text.split()) for text in table["text"]]
+    bars = go.Bar(y=[n for n in counts if n >= least])
+    return go.Figure(bars, {"title": {"text": " ".join(f"{k}={v}" for k, v in options.items())}})
+"""
+
+
+def test_a_plot_of_a_cell_gets_its_own_options_and_all_others(table: Shell) -> None:
+    table.run(WORDS)
+    try:
+        assert "words; default: 1" in table.run("%synth plot --help")
+        assert complete(table, "%synth plot words reviews --le") == [
+            "%synth plot words reviews --least"
+        ]
+        table.run("%synth plot words reviews --least 4 --by mood --seed 3")
+        figure = drawn(table)
+        assert figure["data"][0]["y"] == [4] * 20
+        assert "by=mood seed=3" in figure["layout"]["title"]["text"]
+    finally:
+        PLOTS.remove("words")

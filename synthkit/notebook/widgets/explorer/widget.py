@@ -88,7 +88,7 @@ class Explorer(Widget):
 
     @property
     def selected(self) -> Any:
-        """The selected rows, as a table of the kind that was given."""
+        """The selected rows, as a table of the same kind."""
         with self._lock:
             return self.map.selected
 
@@ -105,7 +105,7 @@ class Explorer(Widget):
             return map_image.static(self.map)
 
     def select(self, ids: Collection[Any], how: How = "replace") -> None:
-        """Select the rows with these ids, here and in the browser.
+        """Select the rows with these ids, here and in the front end.
 
         Raises
         ------

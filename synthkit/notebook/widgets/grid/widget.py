@@ -104,7 +104,7 @@ class RowsView(Widget):
         return export.save(self.shown, path, overwrite=overwrite)
 
     def copied(self, form: str, index: int | None = None) -> tuple[str, str]:
-        """Rows in view, or one of them, as text for the clipboard; and a message for the user.
+        """Rows in view, or the row at ``index``, as text for the clipboard; and a message.
 
         At most 1,000 rows and about 1 MB.
 

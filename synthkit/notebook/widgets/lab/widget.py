@@ -79,8 +79,7 @@ class Lab(Widget):
         self._lock = threading.RLock()
         self._pushed = self._took = 0.0
         self._estimate: list[str] = []
-        super().__init__(about={"name": self.lab.name})
-        self._push()
+        super().__init__(about={"name": self.lab.name}, **self._states(self._page()))
 
     def __repr__(self) -> str:
         return f"Lab({self.lab.name!r})"
@@ -144,20 +143,27 @@ class Lab(Widget):
     def _push(self) -> None:
         with self._lock:
             start = time.monotonic()
-            rows = page(self.lab, self._view)
-            self._view = replace(self._view, start=rows["start"])
-            if not self.lab.running:
-                self._estimate = estimate_parts(self.lab.estimate())
-            self.first = rows | {"rows": fitting(rows["rows"], FIRST_BYTES)}
-            self.state = {
-                **lab_state(self.lab, self._view.blind),
-                "stopping": self.lab.running and self._stop.is_set(),
-                "estimate": self._estimate,
-            }
+            rows = self._page()
+            for name, state in self._states(rows).items():
+                setattr(self, name, state)
             self.send({"type": "page", **rows})
             self._pushed = time.monotonic()
             self._took = self._pushed - start
         self.changed()
+
+    def _page(self) -> dict[str, Any]:
+        rows = page(self.lab, self._view)
+        self._view = replace(self._view, start=rows["start"])
+        return rows
+
+    def _states(self, rows: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The states of the traits, with the first rows of a page."""
+        if not self.lab.running:
+            self._estimate = estimate_parts(self.lab.estimate())
+        state = lab_state(self.lab, self._view.blind)
+        state["stopping"] = self.lab.running and self._stop.is_set()
+        state["estimate"] = self._estimate
+        return {"first": {**rows, "rows": fitting(rows["rows"], FIRST_BYTES)}, "state": state}
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         kind, view = content.get("type"), content.get("view")

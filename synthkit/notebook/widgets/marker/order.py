@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, unknown
+from synthkit.core.formatting import cell
 from synthkit.core.types import Mark
 from synthkit.curate.marks.orders import contested_first, shuffled, uncertain_first
+from synthkit.data import tables
 from synthkit.notebook.widgets.marker.learning import Learner
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
+
+if TYPE_CHECKING:
+    from synthkit.stats.classifier import Embed
 
 Order = Literal["sequence", "random", "uncertain", "disagreement"]
 Score = Callable[[Any, list[Mark]], Sequence[float]]
@@ -30,22 +35,16 @@ class RowOrder:
     """
 
     def __init__(
-        self,
-        sort: Sort,
-        marks: Mapping[str, Mark],
-        *,
-        learner: Learner | None,
-        every: int | None,
+        self, sort: Sort, ids: list[str], learner: Learner | None = None, every: int | None = None
     ) -> None:
         self.sort, self.learner = sort, learner
         self._every, self._marks = every, 0
         self.background, self.warning = False, ""
-        self.arrange(sort(marks))
+        self.arrange(ids)
 
-    def arrange(self, ids: Sequence[str]) -> None:
+    def arrange(self, ids: list[str]) -> None:
         """Take a new order."""
-        self.ids = list(ids)
-        self.ranks = {id: rank for rank, id in enumerate(self.ids)}
+        self.ids, self.ranks = ids, {id: rank for rank, id in enumerate(ids)}
 
     def is_due(self) -> bool:
         """Whether to sort again after this mark; call it once for each mark."""
@@ -56,18 +55,19 @@ class RowOrder:
         return True
 
 
-def sorter(
+def row_order(
     order: Order,
     table: AnnotatedTable,
     scope: Sequence[str],
+    marks: Mapping[str, Mark],
     *,
     score: str | Score | None,
+    embed: Embed | None,
     disagree: Sequence[str],
     judgements: Callable[[], Mapping[str, Sequence[Any]]],
-    learner: Learner | None,
     seed: int,
-) -> Sort:
-    """A function that sorts the rows in ``scope``; ``judgements`` returns other people's labels.
+) -> RowOrder:
+    """The rows in ``scope`` in an order; ``judgements`` returns other annotators' labels by row.
 
     Raises
     ------
@@ -78,24 +78,24 @@ def sorter(
     """
     if order not in get_args(Order):
         raise UsageError(unknown("order", str(order), get_args(Order)))
-    for name in [*([score] if isinstance(score, str) else []), *disagree]:
-        table.cells(name)
+    tables.check_columns(table.table, [*([score] if isinstance(score, str) else []), *disagree])
+    if order == "uncertain" and score is None:
+        texts = [cell(table.cell(id, table.column) or "") for id in scope]
+        learner = Learner(scope, texts, embed=embed, seed=seed)
+        return RowOrder(learner.learn, learner.learn(marks), learner, every=1)
 
     def sort(marks: Mapping[str, Mark]) -> list[str]:
-        if learner is not None:
-            return learner.learn(marks)
-        match order:
-            case "random":
-                return shuffled(scope, seed)
-            case "uncertain":
-                assert score is not None
-                return uncertain_first(scope, _scores(table, scope, score, marks))
-            case "disagreement":
-                found = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
-                return contested_first(scope, found or judgements())
+        if order == "random":
+            return shuffled(scope, seed)
+        if order == "uncertain":
+            assert score is not None
+            return uncertain_first(scope, _scores(table, scope, score, marks))
+        if order == "disagreement":
+            found = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
+            return contested_first(scope, found or judgements())
         return list(scope)
 
-    return sort
+    return RowOrder(sort, sort(marks), every=SCORE_EVERY if callable(score) else None)
 
 
 def _scores(

@@ -8,18 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.formatting import cell, count, thousands
+from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
 from synthkit.notebook.widgets.marker.annotation import BUILT_IN, Annotation, described
-from synthkit.notebook.widgets.marker.learning import Learner, report_line
-from synthkit.notebook.widgets.marker.order import (
-    SCORE_EVERY,
-    Order,
-    RowOrder,
-    Score,
-    sorter,
-)
+from synthkit.notebook.widgets.marker.learning import report_line
+from synthkit.notebook.widgets.marker.order import Order, Score, row_order
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
 from synthkit.sessions.session import Session
 
@@ -141,23 +135,17 @@ class AnnotationQueue(Annotation):
             seed=seed,
             clock=clock,
         )
-        learns = order == "uncertain" and score is None
-        learner = None
-        if learns:
-            texts = [cell(rows.cell(id, rows.column) or "") for id in self.scope]
-            learner = Learner(self.scope, texts, embed=embed, seed=seed)
-        sort = sorter(
+        self.order = row_order(
             order,
             rows,
             self.scope,
+            dict(self.history.current),
             score=score,
+            embed=embed,
             disagree=disagree,
             judgements=self.judgements,
-            learner=learner,
             seed=seed,
         )
-        every = 1 if learns else SCORE_EVERY if callable(score) else None
-        self.order = RowOrder(sort, dict(self.history.current), learner=learner, every=every)
         self.filter = RowFilter()
         self.cursor = Cursor(trail=[mark.id for mark in reversed(self.history.recent(TRAIL))])
         self._advance()
@@ -283,8 +271,7 @@ class AnnotationQueue(Annotation):
     def _change(self, id: str, change: Callable[[Mark], Mark]) -> None:
         (known,) = self.known([id])
         mark = self.annotator.mark(known)
-        changed = change(mark)
-        if changed != mark:
+        if (changed := change(mark)) != mark:
             self.write([changed])
 
     def _edited(self, mark: Mark, text: str) -> Mark:

@@ -81,8 +81,7 @@ class SessionBrowser(Widget):
         about = {"name": label or session.folder.name, "page": PAGE}
         columns = {"runs": RUN_COLUMNS, "tables": TABLE_COLUMNS}
         heads = {name: list(map(list, one.items())) for name, one in columns.items()}
-        super().__init__(about=about | heads)
-        self.refresh()
+        super().__init__(about=about | heads, **self._read())
 
     def __repr__(self) -> str:
         return f"SessionBrowser({self.session!r})"
@@ -90,21 +89,26 @@ class SessionBrowser(Widget):
     def refresh(self) -> None:
         """Read the session again, if anything in it has changed."""
         with self._lock:
-            stamp = self._read_stamp()
-            if stamp == self._stamp:
+            if self._read_stamp() == self._stamp:
                 return
-            store = self.session.store
-            tables = named_tables.read_all(store, self.session.table_folder)
-            edges, runs = lineage.edges(tables), store.runs.all()
-            self._set_list("runs", RUN_COLUMNS, run_records(runs, tables))
-            self._set_list("tables", TABLE_COLUMNS, table_records(store, tables, edges))
             with self.hold_trait_notifications():
-                self.overview = overview(self.session, runs, tables)
-                self.graph = graph(tables, edges)
-                self._send_first()
-            is_first, self._stamp = self._stamp is None, stamp
-        if not is_first:
-            self.changed()
+                for name, state in self._read().items():
+                    setattr(self, name, state)
+        self.changed()
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """The states of the traits."""
+        self._stamp = self._read_stamp()
+        store = self.session.store
+        tables = named_tables.read_all(store, self.session.table_folder)
+        edges, runs = lineage.edges(tables), store.runs.all()
+        self._set_list("runs", RUN_COLUMNS, run_records(runs, tables))
+        self._set_list("tables", TABLE_COLUMNS, table_records(store, tables, edges))
+        return {
+            "overview": overview(self.session, runs, tables),
+            "graph": graph(tables, edges),
+            "first": self._first(),
+        }
 
     def _read_stamp(self) -> Any:
         """A value that differs after any change in the session."""
@@ -126,7 +130,7 @@ class SessionBrowser(Widget):
         """
         with self._lock:
             self._lists[name].find(query)
-            self._send_first()
+            self.first = self._first()
 
     def _set_list(
         self, name: str, columns: Mapping[str, str], records: Sequence[Mapping[str, Any]]
@@ -135,8 +139,9 @@ class SessionBrowser(Widget):
         rows = (ViewRow(n, record) for n, record in enumerate(records))
         self._lists[name] = RowWindow(RowLog(list(columns), rows=rows), query)
 
-    def _send_first(self) -> None:
-        self.first = {
+    def _first(self) -> dict[str, dict[str, Any]]:
+        """The first page of each list, as many rows as fit into a trait."""
+        return {
             name: {"total": len(window), "rows": fitting(self._page(name, 0), FIRST_BYTES)}
             for name, window in self._lists.items()
         }

@@ -1,4 +1,4 @@
-// What the selection consists of, compared with all rows.
+// The composition of the selection, compared with that of all rows.
 
 import { make } from "../shared/dom";
 import { sheet } from "../shared/parts";

@@ -1,5 +1,4 @@
-// The explorer: header, tools, the map with its legend, and beside it the row, the selection and
-// what it consists of.
+// The explorer: header, tools, the map with its legend, and the side with rows and counts.
 
 import { aria, bar, button, caption, choice, field, hide, make, write } from "../shared/dom";
 import { type Acts, dispatch, isOther, isTyping } from "../shared/keys";

@@ -1,6 +1,6 @@
 // What the kernel has sent about one map: the points that are drawn, and the newest answers.
 
-import { Link } from "../shared/link";
+import { Link, type Model } from "../shared/link";
 import type { Cell } from "../shared/text";
 
 export interface Groups { name: string; labels: Cell[]; counts: number[]; numeric: boolean }
@@ -43,14 +43,27 @@ export class Known extends Link<Message> {
   near: Near | undefined;
   row: WholeRow | undefined;
   handed: Handed | undefined;
-  private requested = false;
+  /** How many pings had been answered when the points were asked for. */
+  private requested = -Infinity;
+  private pongs = 0;
+
+  constructor(model: Model) {
+    super(model);
+    model.on("msg:custom", ({ type }) => {
+      if (type === "pong") this.pongs += 1;
+      if (type === "pong" && this.views.size) this.load();
+    });
+  }
 
   get chart(): ChartState { return this.model.get("chart"); }
 
-  /** Ask for the points, once: the kernel sends new ones by itself. */
+  /**
+   * Ask for the points, until they come: the kernel sends new ones by itself. The kernel answers in
+   * order, so a request is lost if two pings were answered since.
+   */
   load(): void {
-    if (this.points || this.requested || this.gone) return;
-    this.requested = true;
+    if (this.points || this.gone || this.pongs < this.requested + 2) return;
+    this.requested = this.pongs;
     this.send({ type: "points" });
   }
 

@@ -1,4 +1,4 @@
-// Beside the map: the row that is shown, the nearest or the selected rows, and what they consist of.
+// Beside the map: the current row, the nearest or the selected rows, and their composition.
 
 import { anchor, aria, bar, button, caption, make, neighbour, redraw, region, write } from "../shared/dom";
 import { facts } from "../shared/parts";

@@ -12,7 +12,7 @@ export class Detail {
   private parts: Part[] | undefined;
   private query = -1;
 
-  /** @param closed told whether the focus was in it */
+  /** @param closed called with whether the focus was in it */
   constructor(
     private readonly rows: Rows,
     copyRow: (index: number) => void,

@@ -1,5 +1,5 @@
 // The rows of one model: the first are a trait, the newest are pushed as they arrive, and pages of
-// the others are asked for. What is sent about a place in the view has the number of its query.
+// the others are requested. A message about a place in the view has the number of its query.
 
 import { Link, type Model } from "../shared/link";
 import { Pages, type Query } from "../shared/pages";

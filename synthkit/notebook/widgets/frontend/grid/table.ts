@@ -56,7 +56,7 @@ export class GridTable extends WindowTable<Row> {
     this.draw(count, answers, running);
   }
 
-  /** Show what the columns hold, and by which one the rows are sorted. */
+  /** Show the kind of each column, and the column that the rows are sorted by. */
   drawHeads(kinds: Kind[]): void {
     const { by, down } = this.rows.view;
     this.kinds = kinds;
@@ -131,7 +131,7 @@ export class GridTable extends WindowTable<Row> {
     this.schedule();
   }
 
-  /** What the kernel calls a column that it sorts by. */
+  /** The name of a column in a query. */
   private sortKey(n: number): string {
     const { columns } = this.about;
     return n === 0 ? "#" : n > columns.length ? "tok" : `:${columns[n - 1]}`;
@@ -156,7 +156,7 @@ export class GridTable extends WindowTable<Row> {
     return `${title}: ${kind}, ${column.empty ? thousands(column.empty) : "none"} empty${part}`;
   }
 
-  /** Set the widths by what the first rows hold, once there are enough of them. */
+  /** Set the widths of the columns from the first rows, once there are enough of them. */
   private settle(running: boolean): void {
     if (this.settled) return;
     const sample = [...Array(20).keys()].flatMap((n) => this.pages.kept.get(n)?.cells ?? []);

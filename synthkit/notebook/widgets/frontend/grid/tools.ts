@@ -13,11 +13,7 @@ const FORMS: [string, string][] = [
   ["jsonl", "JSON lines"],
   ["csv", "CSV"],
 ];
-const WHICH: [string, string][] = [
-  ["all", "rows and rejects"],
-  ["rows", "rows"],
-  ["rejects", "rejects"],
-];
+const WHICH: [string, string][] = [["all", "rows and rejects"], ["rows", "rows"], ["rejects", "rejects"]];
 
 export class Tools {
   readonly search = searchField("Search all columns", "Search /", () => this.apply(), () => this.leave());
@@ -26,7 +22,7 @@ export class Tools {
   readonly strip: HTMLElement;
   readonly status: HTMLElement;
   readonly refused = make("pre", "sk-refused");
-  /** What the pointed column holds; shown in place of the state. */
+  /** The description of the column under the mouse, shown in place of the state. */
   hint = "";
   private readonly which = choice("Which rows", WHICH);
   private readonly export = button("Export", () => this.toggle(), "e");

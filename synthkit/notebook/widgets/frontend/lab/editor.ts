@@ -1,6 +1,6 @@
 // The form that edits a variant: prompt, name and sampling.
 
-import { aria, bar, button, choice, field, make } from "../shared/dom";
+import { aria, bar, button, choice, choose, field, make } from "../shared/dom";
 import { reveal } from "../shared/text";
 import type { LabLink, WholeVariant } from "./link";
 
@@ -66,8 +66,7 @@ export class Editor {
     this.versions = versions;
     this.title.replaceChildren(`Edit ${key}`);
     this.name.value = name;
-    const options = versions.map((_, n) => new Option(`${n + 1} of ${versions.length}`, String(n)));
-    this.version.replaceChildren(...options);
+    choose(this.version, versions.map((_, n) => [String(n), `${n + 1} of ${versions.length}`]));
     this.version.value = String(at);
     this.fill(at);
     this.problem.replaceChildren();

@@ -34,7 +34,7 @@ export class Ranking {
   }
 
   private head(text: string): HTMLTableCellElement {
-    const node = make("th", "", text);
+    const node = make("th", "sk-faint", text);
     node.scope = "col";
     return node;
   }

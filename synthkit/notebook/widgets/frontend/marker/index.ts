@@ -211,6 +211,7 @@ class MarkerView extends Panel<MarkQueue> {
 
   /** Let the row have the height of the highest so far, so that the buttons below do not move. */
   private keepHeight(): void {
+    if (!this.root.offsetWidth) return;
     if (this.wide !== this.root.offsetWidth) {
       this.wide = this.root.offsetWidth;
       this.tall = 0;
@@ -265,7 +266,7 @@ class MarkerView extends Panel<MarkQueue> {
     });
   }
 
-  /** Tell screen readers what was done; what is learned meanwhile is not told. */
+  /** Announce marks to screen readers, but not what is learned meanwhile. */
   private announce({ marked, total, row, recent }: Shown): void {
     const last = recent[0] ? `Last: ${this.actions.past(recent[0].label) || "no label"}. ` : "";
     this.say(`${last}${marked} of ${total} marked. ${row ? `Row ${row.at}.` : "No more rows."}`);

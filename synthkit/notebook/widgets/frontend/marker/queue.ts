@@ -12,7 +12,7 @@ export type Job = (shown: Shown) => object | null | undefined;
 
 interface Waiting {
   job: Job;
-  /** Told whether the kernel has done it. */
+  /** Called with whether the kernel has done it. */
   ended?: (done: boolean) => void;
   /** Whether it decides what the keys after it mean. */
   opens?: boolean;

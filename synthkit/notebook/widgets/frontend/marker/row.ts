@@ -46,7 +46,7 @@ export function markOf(row: Row, actions: Actions): HTMLElement[] {
   return nodes;
 }
 
-/** What stands in the place of a row when there is none. */
+/** What is shown when there is no row. */
 export function endOf(about: About, shown: Shown, showAll: () => void, offer: (line: string) => void): Child[] {
   const { name, pair } = about;
   const { total, marked, filter, matching, agreement, result } = shown;

@@ -1,4 +1,4 @@
-// What was spent, as a curve of steps from zero, and as a table.
+// The cumulative cost of the runs, as a curve and as a table.
 
 import { anchor, make, named, vector } from "../shared/dom";
 import { sheet } from "../shared/parts";

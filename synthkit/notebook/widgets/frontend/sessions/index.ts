@@ -60,8 +60,8 @@ class SessionView extends Panel<Book> {
     });
     this.linkTabs();
     const { runs, tables } = this.lists;
-    this.pages[0].append(bar("", runs.search), runs.node);
-    this.pages[1].append(this.lineage.node, bar("", tables.search), tables.node);
+    this.pages[0].append(runs.tools, runs.node);
+    this.pages[1].append(this.lineage.node, tables.tools, tables.node);
     this.pages[4].append(...this.moves());
     this.root.append(head, this.keys.sheet, this.notes, tabBar, this.question, ...this.pages, this.compared, this.live);
     this.root.addEventListener("keydown", (event) => this.key(event));

@@ -1,6 +1,6 @@
 // The list of runs or of tables, with actions at the end of each row.
 
-import { anchor, aria, button, make, searchField } from "../shared/dom";
+import { anchor, aria, bar, button, make, searchField } from "../shared/dom";
 import { type Query, nextSort } from "../shared/pages";
 import { WindowTable } from "../shared/table";
 import { content, moment } from "../shared/text";
@@ -19,6 +19,7 @@ const EMPTY: Record<Listed, string> = {
 
 export class List extends WindowTable<Row> {
   readonly search: HTMLInputElement;
+  readonly tools: HTMLElement;
   private readonly kinds: Head[];
 
   constructor(
@@ -38,13 +39,15 @@ export class List extends WindowTable<Row> {
     this.table.classList.add("sk-session-list");
     const apply = (search: string) => search !== book.queries[of].search && this.query({ search });
     this.search = searchField(`search the ${of}`, "Search /", apply, () => this.focus());
+    this.tools = bar("", this.search);
   }
 
   show(answers: boolean): void {
     const total = this.book.total(this.of);
     const none = this.book.queries[this.of].search ? `No ${this.of} match the search.` : EMPTY[this.of];
     this.empty.textContent = total ? "" : none;
-    this.search.hidden = none === EMPTY[this.of] && !total;
+    // few rows are found without a search
+    this.tools.hidden = total <= this.pages.size && none === EMPTY[this.of];
     this.table.hidden = !total;
     const { by, down } = this.book.queries[this.of];
     this.drawSorted(this.kinds.findIndex(([title]) => `:${title}` === by), down);

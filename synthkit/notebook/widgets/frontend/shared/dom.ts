@@ -99,8 +99,14 @@ export function searchField(label: string, hint: string, apply: (text: string) =
 export function choice(label: string, options: [value: string, text: string][]): HTMLSelectElement {
   const select = make("select", "sk-input");
   aria(select, "label", label);
-  for (const [value, text] of options) select.append(new Option(text, value));
+  choose(select, options);
   return select;
+}
+
+/** Replace the options of a choice. */
+export function choose(select: HTMLSelectElement, options: [value: string, text: string][]): void {
+  const nodes = options.map(([value, text]) => Object.assign(make("option", "", text), { value }));
+  select.replaceChildren(...nodes);
 }
 
 /** A group of elements in a line that wraps. */

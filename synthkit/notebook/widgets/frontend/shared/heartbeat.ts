@@ -1,7 +1,7 @@
-// Whether the kernel is still there, told from the widget's own messages.
+// Detects from the widget's own messages whether the kernel is still there.
 
 export const BEAT_MS = 2000;
-/** How many beats a kernel may stay silent. While it runs a cell, Python sends beats by itself. */
+/** How many beats a kernel may stay silent. While it runs a cell, a Python thread sends beats. */
 export const PATIENCE = 4;
 
 export class Heartbeat {

@@ -16,10 +16,7 @@ export abstract class Link<M extends Message = Message> {
   readonly views = new Set<() => void>();
   failure = "";
   private asked = 0;
-  private readonly heart = new Heartbeat(
-    () => this.model.send({ type: "ping" }),
-    () => this.changed(),
-  );
+  private readonly heart = new Heartbeat(() => this.model.send({ type: "ping" }), () => this.changed());
 
   constructor(readonly model: Model) {
     model.on("msg:custom", (message) => this.hear(message));
@@ -32,10 +29,10 @@ export abstract class Link<M extends Message = Message> {
 
   get gone(): boolean { return this.heart.gone; }
 
-  /** Whether an answer that a person waits for has not come for a while. */
+  /** Whether the answer to a request is late. */
   get slow(): boolean { return !this.gone && this.asked > 0 && performance.now() - this.asked >= WAIT_MS; }
 
-  /** Add a view, which is told of changes; the first one starts the heartbeat. */
+  /** Add a view, which is called on changes; the first view starts the heartbeat. */
   attach(changed: () => void): () => void {
     this.views.add(changed);
     this.heart.start();
@@ -62,7 +59,7 @@ export abstract class Link<M extends Message = Message> {
     }
   }
 
-  /** Send what a person waits for: views say so if the answer takes long. */
+  /** Send a request that a person waits for: the views show it if the answer takes long. */
   ask(message: object): void {
     if (this.gone) return;
     this.asked ||= performance.now();

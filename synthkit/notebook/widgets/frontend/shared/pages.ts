@@ -54,7 +54,7 @@ export class Pages<R> {
     this.request("here", Math.max(0, index - Math.floor(0.3 * this.size)));
   }
 
-  /** Ask for what is next to the rows from first to last, of so many. */
+  /** Ask for the rows before `first` and after `last`, of `count` rows. */
   prefetch(first: number, last: number, count: number): void {
     const ahead = Math.floor(0.75 * this.size);
     for (let n = last; n < Math.min(count, last + ahead); n++) {

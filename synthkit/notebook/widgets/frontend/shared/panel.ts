@@ -35,10 +35,7 @@ export abstract class Panel<L extends Link> {
     });
     aria(this.live, "live", "polite");
     host.append(this.root);
-    this.undo.push(
-      link.attach(() => this.schedule()),
-      () => cancelAnimationFrame(this.frame),
-    );
+    this.undo.push(link.attach(() => this.schedule()), () => cancelAnimationFrame(this.frame));
   }
 
   /** Draw again when one of these traits changes. */
@@ -87,7 +84,7 @@ export abstract class Panel<L extends Link> {
     for (const error of [this.model.get("error"), this.link.failure]) {
       if (error) all.push(["sk-failed", `✗ ${error}`]);
     }
-    if (this.link.slow) all.push(["sk-faint", "The kernel is busy. This waits for it."]);
+    if (this.link.slow) all.push(["sk-faint", "Waiting: the kernel is busy."]);
     if (this.link.gone && lost) all.push(["sk-gone", `■ The kernel is gone: ${lost}`]);
     redraw(this.notes, all, () =>
       all.map(([kind, text]) => {

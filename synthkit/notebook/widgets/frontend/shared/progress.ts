@@ -12,7 +12,7 @@ export class Progress {
     this.node = named(make("div", "sk-bar", ...this.parts), "progressbar", label);
   }
 
-  /** @param sizes of the parts; together they are what is done of the total */
+  /** @param sizes the sizes of the parts; their sum is done of the total */
   set(total: number, ...sizes: number[]): void {
     for (const [n, part] of this.parts.entries()) part.style.width = `${(100 * sizes[n]) / Math.max(1, total)}%`;
     const done = sizes.reduce((a, b) => a + b, 0);

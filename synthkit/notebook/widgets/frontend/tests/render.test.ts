@@ -48,3 +48,82 @@ test("the session browser shows its runs and tables, and asks before it deletes"
   press("2", host.querySelector("[role=tab]") as Element);
   expect(host.querySelector(".sk-session-ask")?.textContent).toContain("This deletes run 1.");
 });
+
+test("the preview shows rows and rejects, expands a row, and asks for its provenance", () => {
+  const view = { query: 1, size: 2, of: 2, fresh: 0, narrowed: null, where: "", search: "", which: "all", by: "", down: false };
+  const model = show(grid, {
+    about: { name: "reviews", total: 2, columns: ["text"], stop: true, tokens: true, file: "reviews.csv" },
+    ...{ view, kinds: [{ kind: "text", empty: 0, values: 1, rows: 2 }] },
+    first: [{ at: 1, tokens: 7, cells: [["<b>long", 900]] }, { at: 2, tokens: 3, reason: "not JSON", raw: "raw" }],
+    progress: {
+      ...{ state: "stopped", message: "", total: 2, seen: 2, rows: 1, rejects: 1, pending: 0 },
+      ...{ rate: null, left: null, cost: "", totals: ["1 row"] },
+    },
+  });
+  const rows = [...host.querySelectorAll("tbody tr[data-at]")];
+  expect(rows.map((row) => row.textContent)).toEqual(["1<b>long… 900 characters7›", "2✗ not JSONraw3›"]);
+  rows[0].querySelector("button")?.click();
+  expect(model.of("row")).toEqual([{ type: "row", index: 0 }]);
+  rows[1].querySelector("button")?.focus();
+  press("o");
+  expect(model.of("trail")).toEqual([{ type: "trail", query: 1, index: 1 }]);
+  expect(host.querySelector(".sk-notes")?.textContent).toBe("■ The run was stopped. Finished rows are kept.");
+});
+
+test("the marker shows a row, and its keys are acts", () => {
+  const row = { id: "r0", at: 1, fields: [["topic", "soup"]], text: "Cold.", original: null, label: "", reason: "", flag: false };
+  const model = show(marker, {
+    about: {
+      ...{ name: "reviews", labels: [], reasons: ["short"], keys: { accept: "a", reject: "x", search: "/", help: "?" }, also: {} },
+      ...{ round: 1, by: "ana", task: "", column: "text", order: ["all", "accept"], learns: false, pair: false },
+    },
+    shown: {
+      ...{ row, total: 2, marked: 0, counts: { accept: 0 }, filter: "all", search: "", narrowed: null, matching: [2, 0] },
+      ...{ pace: null, undo: 0, redo: 0, recent: [], agreement: null, warning: "", learned: "", answered: ["", 0, true], turn: 1 },
+    },
+  });
+  const stage = host.querySelector<HTMLElement>(".sk-mark-stage") as HTMLElement;
+  expect(stage.querySelector(".sk-mark-text")?.textContent).toBe("Cold.");
+  press("x", stage);
+  expect(host.querySelector(".sk-mark-form")?.textContent).toContain("Reason for rejecting:");
+  press("1", stage);
+  expect(model.of("act")).toMatchObject([{ do: "label", id: "r0", label: "reject", reason: "short" }]);
+});
+
+test("the lab shows a cell, and marks the one that is current", () => {
+  const cell = { state: "done", text: "Cold.", why: "", mark: "", comment: "", fails: [["length", "too short"]], unsaid: [], passes: 1 };
+  const variant = { key: "A", name: "", baseline: true, prompt: "Say.", diff: null, at: 1, versions: 1, temperature: 0, max_tokens: null };
+  const state = {
+    ...{ blind: false, running: false, stopping: false, cells: 1, todo: 0, unjudged: 0, inputs: "", models: ["gpt"], checks: [] },
+    ...{ estimate: [], variants: [variant], columns: [{ variant: "A", model: "", name: "A" }], measures: ["accept"], winner: 0 },
+    ...{ ranking: [{ column: 0, name: "A", measures: [["1.00", 1]] }], reading: "A leads.", failures: [], notes: [], deleted: [] },
+  };
+  const page = { show: "all", blind: false, start: 0, found: 1, total: 1, rows: [{ at: 0, fields: [["topic", "soup"]], cells: [cell] }] };
+  const model = show(lab, { about: { name: "tone" }, state, first: page });
+  const node = host.querySelector<HTMLElement>("td[data-slot='0']") as HTMLElement;
+  expect(node.textContent).toBe("Cold.✓ 1 check✗ too short");
+  node.focus();
+  press("a", node);
+  expect(model.of("mark")).toMatchObject([{ row: 0, slot: 0, label: "accept" }]);
+  expect(host.querySelector(".sk-lab-ranking")?.textContent).toContain("A ✓ best so far");
+});
+
+test("the explorer asks for its points, and draws them by group", () => {
+  const groups = { name: "topic", labels: ["soup", "wine"], counts: [2, 1], numeric: false };
+  const model = show(explorer, {
+    about: { name: "reviews", text: "text", columns: ["topic"], hands: true },
+    stage: { state: "ready", message: "", done: 3, total: 3 },
+    chart: { version: 1, shown: 3, scope: 3, of: 3, narrowed: false, colour: "topic", hidden: [], selected: 0, caption: "3 points" },
+  });
+  expect(model.of("points")).toHaveLength(1);
+  const selection = { count: 0, drawn: [], rows: [], counts: [[0, 0]], said: "" };
+  const places = { at: [0, 1, 2], x: [0, 0.5, 1], y: [0, 0.5, 1], codes: [0, 0, 1], texts: ["a", "b", "c"] };
+  model.receive({ type: "points", version: 1, ...places, groups, contrasts: [groups], selection });
+  model.set("chart", { ...model.get("chart") });
+  return new Promise(requestAnimationFrame).then(() => {
+    expect(host.querySelectorAll("path.sk-x-rest")).toHaveLength(2);
+    expect([...host.querySelectorAll(".sk-x-entry")].map((entry) => entry.textContent)).toEqual(["soup2", "wine1"]);
+    host.querySelector<HTMLElement>(".sk-x-all")?.click();
+    expect(model.of("select")).toEqual([{ type: "select", how: "add", group: 0 }]);
+  });
+});

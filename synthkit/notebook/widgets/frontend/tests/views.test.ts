@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import { EDGE, ahead, corners, isArea, nearest, place } from "../explorer/geometry";
+import { Known } from "../explorer/known";
 import { Rows } from "../grid/rows";
 import { runText } from "../lab";
 import type { LabState, Ranked } from "../lab/link";
@@ -71,6 +72,20 @@ test("the Run button says what it would do", () => {
   expect(runText({ ...state, running: true })).toEqual(["Stop, 5/8 cells", "r"]);
   expect(runText({ ...state, todo: 0, unjudged: 1 })).toEqual(["Run 1 verdict", "r"]);
   expect(runText({ ...state, todo: 0 })).toEqual(["All run: 8/8 cells"]);
+});
+
+test("the points of a map are asked for again, if two pings were answered without them", () => {
+  const model = new FakeModel({});
+  const known = new Known(model);
+  known.attach(() => {});
+  known.load();
+  model.receive({ type: "pong" });
+  expect(model.of("points")).toHaveLength(1);
+  model.receive({ type: "pong" });
+  expect(model.of("points")).toHaveLength(2);
+  model.receive({ type: "points", selection: { count: 0 } });
+  for (let n = 0; n < 5; n++) model.receive({ type: "pong" });
+  expect(model.of("points")).toHaveLength(2);
 });
 
 test("points are found by place and by direction, hidden ones not at all", () => {
