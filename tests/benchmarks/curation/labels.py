@@ -33,8 +33,9 @@ PANELS = ((3, 0), (5, 0), (9, 0), (3, 1), (5, 2), (9, 4))
 NOTE = """
 The truth is the sign of the mean of all 20 to 99 ratings, including those of the labellers here.
 The raters of these sets are numbers without names, so labellers are simulated: for each text a
-labeller gives the sign of one rating, drawn independently; a rating of 0 is no judgement. The label before
-is that of one labeller drawn at random, and the flagged rows are those that the method relabels.
+labeller gives the sign of one rating, drawn independently; a rating of 0 is no judgement. The
+label before is that of one labeller drawn at random, and the flagged rows are those that the
+method relabels.
 "Random" changes as many labels at random.
 
 Among labellers that are alike, Dawid-Skene has nothing to learn: it corrects more labels than a

@@ -41,8 +41,8 @@ comparison, the same number for each label, are drawn from those outside the tes
 the label shares of the source. The classifier is logistic regression on MiniLM. Texts are not
 filtered.
 
-Cells are means over seeds with the 95 % interval of Student's t. Each seed draws its own attributes, samples
-and split of the real rows, but two splits have rows in common. Differences are paired by
+Cells are means over seeds with the 95 % interval of Student's t. Each seed draws its own
+attributes, samples and split of the real rows, but two splits have rows in common. Differences are paired by
 seed: "holds" or "does not hold" where their interval leaves out 0, else "no significant
 difference", which is frequent with three seeds (the factor of Student's t is 4.3). One in twenty
 comparisons without any effect would still be significant. "Label accuracy" is measured by an
