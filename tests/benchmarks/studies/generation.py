@@ -42,9 +42,10 @@ the label shares of the source. The classifier is logistic regression on MiniLM.
 filtered.
 
 Cells are means over seeds with the 95 % interval of Student's t. Each seed draws its own
-attributes, samples and split of the real rows, but two splits have rows in common. Differences are paired by
-seed: "holds" or "does not hold" where their interval leaves out 0, else "no significant
-difference", which is frequent with three seeds (the factor of Student's t is 4.3). One in twenty
+attributes, samples and split of the real rows, but two splits have rows in common.
+Differences are paired by seed: "holds" or "does not hold" where their interval leaves out 0,
+else "no significant difference", which is frequent with three seeds (the factor of
+Student's t is 4.3). One in twenty
 comparisons without any effect would still be significant. "Label accuracy" is measured by an
 oracle, the classifier trained on all real rows outside the test set; for real rows it is the
 oracle's own accuracy on the test set.
