@@ -90,6 +90,32 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Drive the browser last: once it is up, its event loop runs in this thread to the end."""
+SLOW = (
+    "notebooks/",
+    "synthkit/train/",
+    "tests/benchmark/",
+    "tests/core/test_environment.py",
+    "tests/curate/label_noise/",
+    "tests/curate/marks/test_active_learning.py",
+    "tests/curate/marks/test_calibrated_regression.py",
+    "tests/evaluate/metrics/test_accuracy.py",
+    "tests/evaluate/metrics/test_embedding_fidelity.py",
+    "tests/evaluate/raters/test_bradley_terry.py",
+    "tests/evaluate/test_coverage.py",
+    "tests/models/openai/test_model.py",
+    "tests/models/transformers/",
+    "tests/notebook/test_kernel.py",
+    "tests/train/",
+)
+"""What the quick lane leaves out: notebooks, weights, kernels, servers that wait, simulations."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is slow, and drive the browser last.
+
+    Once the browser is up, its event loop runs in this thread to the end.
+    """
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

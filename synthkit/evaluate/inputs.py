@@ -1,4 +1,4 @@
-"""Inputs of an evaluation: a table's texts, labels and vectors, and what they are held against."""
+"""Inputs of an evaluation: a table's texts, labels and vectors, and what they are compared with."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def length_controlled(
         seed=seed,
     )
     how = "logistic regression on tanh(d / std d) at d = 0; a tie is half a win"
-    how += f"; ridge {RIDGE}, as outcomes are told apart without error" if ridged else ""
+    how += f"; ridge {RIDGE}, as the outcomes are separable" if ridged else ""
     how += f"; bootstrap over battles, {resamples} resamples, seed {seed}"
     return Score(
         name="length-controlled win rate", value=value, low=low, high=high, n=n, unit="0..1",
