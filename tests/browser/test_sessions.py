@@ -283,7 +283,8 @@ with closing(sqlite3.connect("many/store.sqlite")) as db, db:
         expect(row(widget, 1)).to_be_visible()
         widget.get_by_label("search the runs").fill("9999")
         expect(row(widget, 9_999)).to_be_visible()
-        expect(widget.locator("tr[data-which]:visible")).to_have_count(1)
+        # the number of one run is part of the time of another
+        expect(widget.locator("tr[data-which]:visible")).to_have_count(2)
         grown = len(json.dumps(sheet.save())) - before
     finally:
         server.set("@jupyter-widgets/jupyterlab-manager:plugin", saveState=False)
