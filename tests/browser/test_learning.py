@@ -75,7 +75,7 @@ def test_it_learns_beside_the_keys_and_says_why(
     expect(learned).to_contain_text("precision", timeout=20_000)
     assert row.get_attribute("title") == at_hand
     expect(place).to_have_text("25 of 80")
-    live = marker.locator("[aria-live=polite].sk-unseen-text")
+    live = marker.locator("[aria-live=polite].sk-aloud")
     expect(live).to_have_text(re.compile("24 of 80 marked. Row 25.$"))
     sheet.page.keyboard.press("w")
     why = marker.locator(".sk-mark-origin")

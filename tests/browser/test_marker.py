@@ -121,7 +121,7 @@ def test_everything_can_be_done_with_the_keyboard(open_notebook: Open) -> None:
     press(sheet, "?")
     expect(marker.get_by_text("undo the last mark")).to_be_visible()
     press(sheet, "Escape", "p")
-    expect(marker.get_by_text("this session has asked nothing")).to_be_visible()
+    expect(marker.get_by_text("no request of this session has this id")).to_be_visible()
     press(sheet, "p")
     assert sheet.sources() == before
     standing = [label for _, label in stored(sheet)[:4]]

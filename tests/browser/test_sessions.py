@@ -154,6 +154,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     keyboard.press("1")
     keyboard.press("Tab")
     keyboard.press("ArrowDown")
+    keyboard.press("ArrowDown")
     expect(row(widget, 2).get_by_role("button").first).to_be_focused()
     keyboard.press("d")
     sure = widget.get_by_role("button", name="Delete permanently")
@@ -177,6 +178,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     # the cell that made a run, into a new cell
     keyboard.press("1")
     keyboard.press("Tab")
+    keyboard.press("ArrowDown")
     keyboard.press("Home")
     keyboard.press("c")
     wait_for(lambda: len(sheet.sources()) == len(before) + 1, "a new cell")
@@ -281,7 +283,8 @@ with closing(sqlite3.connect("many/store.sqlite")) as db, db:
         expect(row(widget, 1)).to_be_visible()
         widget.get_by_label("search the runs").fill("9999")
         expect(row(widget, 9_999)).to_be_visible()
-        expect(widget.locator("tr[data-which]:visible")).to_have_count(1)
+        # the number of one run is part of the time of another
+        expect(widget.locator("tr[data-which]:visible")).to_have_count(2)
         grown = len(json.dumps(sheet.save())) - before
     finally:
         server.set("@jupyter-widgets/jupyterlab-manager:plugin", saveState=False)

@@ -82,7 +82,8 @@ export class List extends WindowTable<Row> {
 
   protected override fill(node: HTMLTableRowElement, _: number, row: Row | undefined): void {
     if (!row) {
-      const cell = make("td", "sk-faint", "…");
+      // a button keeps the focus until the row has come
+      const cell = make("td", "", button("…", () => {}, "", "sk-plain"));
       cell.colSpan = this.kinds.length;
       node.append(cell);
       return;

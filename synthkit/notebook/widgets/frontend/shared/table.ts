@@ -231,8 +231,10 @@ export abstract class WindowTable<R> {
   }
 
   private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const index = this.indexOf(event.target);
-    if (index < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
+    const enters = event.target === this.node && event.key === "ArrowDown";
+    if (index < 0 && !enters) return;
     const page = Math.max(1, this.last - this.first);
     const down: Record<string, number> = {
       ArrowDown: index + 1,
@@ -243,7 +245,8 @@ export abstract class WindowTable<R> {
       PageUp: Math.max(0, index - page),
     };
     const across: Record<string, number> = { ArrowLeft: this.slot - 1, ArrowRight: this.slot + 1 };
-    if (event.key in across) this.focus(index, Math.max(0, across[event.key]));
+    if (enters) this.go(this.current);
+    else if (event.key in across) this.focus(index, Math.max(0, across[event.key]));
     else if (event.key in down) this.go(down[event.key]);
     else return;
     event.preventDefault();
