@@ -188,7 +188,7 @@ class MarkerView extends Panel<MarkQueue> {
       this.stage.scrollTop = 0;
       this.keepHeight();
     }
-    // learning may move a row that is being read: that alone draws nothing again
+    // learning may move the row on screen to another place: do not redraw it for that
     write(this.place, row ? `${thousands(row.at)} of ${thousands(shown.total)}` : "");
     this.text.dataset.label = row?.label ?? "";
     const mark = row && [row.id, row.label, row.flag, row.reason, row.original];

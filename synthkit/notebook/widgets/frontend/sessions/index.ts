@@ -133,7 +133,7 @@ class SessionView extends Panel<Book> {
     }
   }
 
-  /** The forms of the last page. They are made once, so that what was typed stays. */
+  /** The forms of the last page. They are created once, so their input is kept. */
   private moves(): HTMLElement[] {
     const name = this.about.name.split(/[\\/]/).pop()?.replace(/^\.+/, "") || "session";
     const input = (label: string, value = "") => {

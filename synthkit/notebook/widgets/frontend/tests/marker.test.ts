@@ -69,7 +69,7 @@ test("an act without an answer is sent again with the same number", () => {
   expect(model.sent).toHaveLength(2);
 });
 
-test("an answer to another view is not taken for one's own", () => {
+test("an answer to another view is ignored", () => {
   label("accept")();
   model.set("shown", shown("r1", ["another", 1, true]));
   expect(queue.sent).not.toBeNull();
@@ -92,7 +92,7 @@ const about = (changes: Partial<About>) =>
     ...{ learns: false, pair: false, ...changes },
   });
 
-test("keys stand for actions, and further keys for the same ones", () => {
+test("each key has one action, and an action may have several keys", () => {
   const actions = about({ pair: true, keys: { left: "ArrowLeft", tie: "t", skip: " " }, also: { "1": "left" } });
   expect(["ArrowLeft", "1", "t", " ", "q"].map((key) => actions.of(key))).toEqual(["left", "left", "tie", "skip", undefined]);
   expect(actions.keys("left")).toBe("← 1");
