@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     ip.run_line_magic("unload_ext", "synthkit")
     session._close_all()
     ip.history_manager.end_session()
+    atexit.unregister(ip.atexit_operations)  # which takes half a second
     InteractiveShell.clear_instance()
 
 
