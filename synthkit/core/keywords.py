@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -41,12 +40,13 @@ def shows(options: type) -> Callable[[F], F]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                annotation=hint,
+                annotation=getattr(hint, "__forward_arg__", hint),
                 default=_LeftOut(),
             )
-            for name, hint in typing.get_type_hints(options, include_extras=True).items()
+            for name, hint in options.__annotations__.items()
         ]
         vars(function)["__signature__"] = signature.replace(parameters=[*own, *shared])
+        function.__annotations__ |= options.__annotations__  # for ``typing.get_type_hints``
         return function
 
     return decorate

@@ -68,20 +68,22 @@ class Registry(Mapping[str, T], Generic[T]):
             If synthkit or an installed package already uses the name.
         """
         module = str(getattr(function, "__module__", ""))
-        listed = self._installed.get(name)
-        if listed is not None and module != listed.module:
-            raise UsageError(
-                f"the name {name!r} is taken by the {self.kind} in {listed.module}; choose another."
-            )
-        if listed is None:
-            summary = (inspect.getdoc(function) or "").partition("\n")[0]
-            attribute = str(getattr(function, "__name__", ""))
-            self._from_notebook[name] = Listed(name, "", summary, attribute)
+        if not module.startswith(f"{self.package}."):
+            listed = self._own.get(name) or self._installed.get(name)
+            if listed is None:
+                summary = (inspect.getdoc(function) or "").partition("\n")[0]
+                attribute = str(getattr(function, "__name__", ""))
+                self._from_notebook[name] = Listed(name, "", summary, attribute)
+            elif module != listed.module:
+                raise UsageError(
+                    f"the name {name!r} is taken by the {self.kind} in {listed.module}; choose "
+                    "another."
+                )
         self._values[name] = value
 
     def listed(self) -> dict[str, Listed]:
         """All registered names, those of synthkit first; no module is imported."""
-        return {**self._installed, **self._from_notebook}
+        return {**self._own, **self._installed, **self._from_notebook}
 
     def __getitem__(self, name: str) -> T:
         """The value of a name.
@@ -92,7 +94,7 @@ class Registry(Mapping[str, T], Generic[T]):
             If the name is unknown, or if an installed package declares it and fails to register it.
         """
         if name not in self._values:
-            listed = self.listed().get(name)
+            listed = self._own.get(name) or self._installed.get(name)
             if listed is None:
                 raise UsageError(unknown(self.kind, name, self.listed()))
             try:
@@ -112,7 +114,8 @@ class Registry(Mapping[str, T], Generic[T]):
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._from_notebook or name in self._installed
+        # the entry points of all installed packages are read last, since that is slow
+        return name in self._values or name in self._own or name in self._installed
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.listed())
@@ -124,23 +127,29 @@ class Registry(Mapping[str, T], Generic[T]):
         """Remove a name that a notebook registered."""
         del self._from_notebook[name], self._values[name]
 
+    @property
+    def _own(self) -> Mapping[str, Listed]:
+        """The names that synthkit's source files register."""
+        return decorated(self.package, self.decorator)
+
     @cached_property
-    def _installed(self) -> dict[str, Listed]:
-        """The names that synthkit's source files and other packages' entry points register."""
+    def _installed(self) -> Mapping[str, Listed]:
+        """The names that the entry points of other packages register."""
         from importlib.metadata import entry_points  # slower to import than all of core
 
-        found = {listed.name: listed for listed in decorated(self.package, self.decorator)}
+        found: dict[str, Listed] = {}
         for point in entry_points(group=f"synthkit.{self.decorator}"):
-            origin = point.dist.name if point.dist is not None else point.value
-            found.setdefault(point.name, Listed(point.name, point.module, f"from {origin}"))
+            if point.name not in self._own:
+                origin = point.dist.name if point.dist is not None else point.value
+                found[point.name] = Listed(point.name, point.module, f"from {origin}")
         return found
 
 
 @cache
-def decorated(package: str, decorator: str) -> tuple[Listed, ...]:
-    """The functions and classes in a package's source files that a decorator registers."""
+def decorated(package: str, decorator: str) -> Mapping[str, Listed]:
+    """The functions and classes in a package's source files that a decorator registers, by name."""
     folder = Path(str(importlib.import_module(package).__file__)).parent
-    found = []
+    found: dict[str, Listed] = {}
     for path in sorted(folder.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         if f"@{decorator}" not in source:
@@ -150,9 +159,9 @@ def decorated(package: str, decorator: str) -> tuple[Listed, ...]:
         for node in ast.parse(source).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                names = _registered_names(node, decorator)
-                found += [Listed(name, module, summary, node.name) for name in names]
-    return tuple(found)
+                for name in _registered_names(node, decorator):
+                    found[name] = Listed(name, module, summary, node.name)
+    return found
 
 
 def _registered_names(node: ast.FunctionDef | ast.ClassDef, decorator: str) -> Iterator[str]:
@@ -185,7 +194,7 @@ def public_names(
     folder = Path(file).parent
 
     def registered() -> dict[str, str]:
-        listed = decorated(package, decorator) if decorator else ()
+        listed = decorated(package, decorator).values() if decorator else ()
         public = [entry for entry in listed if not entry.attribute.startswith("_")]
         return {entry.attribute: entry.module for entry in public}
 

@@ -73,13 +73,8 @@ class LineRecipe:
     @cached_property
     def hints(self) -> Mapping[str, Any]:
         """The types of its parameters; none if they cannot be resolved."""
-        shared = {
-            name: parameter.annotation
-            for name, parameter in self.parameters.items()
-            if not isinstance(parameter.annotation, str)
-        }
         try:
-            return shared | typing.get_type_hints(self.function, include_extras=True)
+            return typing.get_type_hints(self.function, include_extras=True)
         except (NameError, TypeError):  # a notebook's function may have any annotation
             return {}
 

@@ -40,6 +40,17 @@ def test_listing_imports_nothing() -> None:
     assert subprocess.check_output([sys.executable, "-c", script], text=True).split() == []
 
 
+def test_generate_reads_neither_entry_points_nor_sources_of_recipes(tmp_path: Path) -> None:
+    script = (
+        "import importlib.metadata; del importlib.metadata.entry_points\n"
+        "import synthkit as sk; from synthkit.core.registry import decorated\n"
+        "sk.load_model('openai:m', base_url='http://127.0.0.1:9/v1')\n"
+        "sk.generate('A fact.', model='fake'); print(decorated.cache_info().currsize)"
+    )
+    command = [sys.executable, "-c", script]
+    assert subprocess.check_output(command, cwd=tmp_path, text=True).split() == ["1"]
+
+
 def test_every_recipe_is_found_with_the_first_line_of_its_docstring() -> None:
     for name in RECIPES:
         listed = RECIPES.listed()[name]
@@ -118,7 +129,7 @@ def test_a_registered_name_is_the_first_argument_of_the_decorator(tmp_path: Path
     (folder / "inner.py").write_text('@metric("two words", unit="0..1")\ndef two_words(): ...\n')
     sys.path.insert(0, str(tmp_path))
     try:
-        (entry,) = decorated("named", "metric")
+        (entry,) = decorated("named", "metric").values()
     finally:
         sys.path.remove(str(tmp_path))
     assert (entry.name, entry.module, entry.attribute) == ("two words", "named.inner", "two_words")
@@ -161,7 +172,7 @@ def test_the_stub_shows_type_checkers_every_registered_function(
     _, _, names = public_names(package, file)
     missing = [
         f"from {entry.module.replace(package, '')} import {entry.attribute} as {entry.attribute}"
-        for entry in decorated(package, decorator)
+        for entry in decorated(package, decorator).values()
         if entry.attribute not in names
     ]
     assert missing == [], f"add to {file}i:\n" + "\n".join(missing)
