@@ -10,9 +10,6 @@ import synthkit
 ROOT = Path(synthkit.__file__).parent
 MOST = 14
 """Most attributes that an instance may have, with those of its bases in this package."""
-_LOOP = "one event loop reads and changes its queue, limits and counters together"
-EXCEPTIONS = {"Wire": _LOOP, "Scheduler": _LOOP}
-"""Class -> why it may have more."""
 
 Classes = dict[str, ast.ClassDef]
 
@@ -49,7 +46,7 @@ def test_no_class_has_more_than_14_attributes() -> None:
         name: len(attributes(cls, known | own)) for own in modules for name, cls in own.items()
     }
     large = {name: size for name, size in sizes.items() if size > MOST}
-    assert set(large) <= set(EXCEPTIONS), f"split these classes: {large}"
+    assert not large, f"split these classes: {large}"
 
 
 def test_the_guard_counts_bases_pairs_and_dataclasses() -> None:

@@ -12,13 +12,14 @@ import random
 import ssl
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from synthkit.core.errors import EndpointError
 from synthkit.models.openai.concurrency import Window
+from synthkit.models.openai.health import DUBIOUS_FAILURES, Health, SentRequest, backoff
 from synthkit.models.openai.operation import Operation
 from synthkit.models.openai.responses import UNREADABLE, error_message, retry_after
 from synthkit.models.openai.server import Server
@@ -27,15 +28,8 @@ from synthkit.models.openai.transport import BodyTooLong, Client, Response, Stal
 MOVED = {301, 302, 303, 307, 308}
 FATAL = {401, 402, 403, 404, 405, 407, 422} | MOVED
 RETRIED = {408, 409, 425}
-FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 PROBE_SECONDS = 0.25
 """How long the first request is in flight alone; a refusal rarely takes longer."""
-PATIENCE_SECONDS = 300.0
-"""How long to continue while the server answers nothing but 429."""
-DUBIOUS_FAILURES = 3
-"""If more requests than this fail while none succeeds, all sending pauses."""
-SAME_MESSAGE = 8
-"""After this many refusals with one message, and no success, the run ends."""
 MAX_RAW = 1_000_000
 TICK_SECONDS = 0.1
 
@@ -88,17 +82,16 @@ def stream(
 
 
 @dataclass(slots=True)
-class SentRequest(Generic[Input]):
-    """A request to the server, with its tries and failures."""
+class Sending:
+    """How many requests were sent, retries included, and how many may be."""
 
-    position: int
-    request: Input
-    tries: int = 0
-    failures: int = 0
-    throttled: int = 0
-    unreadable: int = 0
-    failing_since: float = 0.0
-    form: str = ""
+    most: int | None
+    sent: int = 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether no further request may be sent."""
+        return self.most is not None and self.sent >= self.most
 
 
 class Scheduler(Generic[Input, Output]):
@@ -107,23 +100,15 @@ class Scheduler(Generic[Input, Output]):
     def __init__(
         self, server: Server, operation: Operation[Input, Output], max_requests: int | None
     ) -> None:
-        self.server, self.operation, self.max_requests = server, operation, max_requests
-        self.out: queue.SimpleQueue[tuple[int, Output] | BaseException] = queue.SimpleQueue()
-        self.jobs: deque[SentRequest[Input]] = deque()
+        self.server, self.operation = server, operation
+        self.budget = Sending(max_requests)
         self.window = Window(server.concurrency)
-        self.in_flight: set[asyncio.Task[None]] = set()
-        self.sent = 0
+        self.health: Health[Input] = Health(server.max_retries)
         self.form = ""
-        self.last_answer = -math.inf
-        self.throttled_since = math.inf
-        self.failing: set[int] = set()
-        self.strikes = 0
-        self.trouble = ""
-        # out of retries; whether the request or the server is at fault is not known yet
-        self.parked: list[tuple[SentRequest[Input], str, str]] = []
+        self.jobs: deque[SentRequest[Input]] = deque()
+        self.in_flight: set[asyncio.Task[None]] = set()
         self.unresolved = 0
-        self.refusals: Counter[str] = Counter()
-        self.paused_until = 0.0
+        self.out: queue.SimpleQueue[tuple[int, Output] | BaseException] = queue.SimpleQueue()
         self.loop = asyncio.new_event_loop()
         self.wake = asyncio.Event()
         self.closing = False
@@ -143,9 +128,6 @@ class Scheduler(Generic[Input, Output]):
 
     def _submitted(self, jobs: Sequence[SentRequest[Input]]) -> None:
         self.unresolved += len(jobs)
-        self._add(jobs)
-
-    def _add(self, jobs: Iterable[SentRequest[Input]]) -> None:
         self.jobs.extend(jobs)
         self.wake.set()
 
@@ -177,34 +159,31 @@ class Scheduler(Generic[Input, Output]):
 
     def _open(self) -> None:
         """Stop waiting for the first answer, unless something has failed already."""
-        if self.in_flight and not (self.window.proven or self.window.era or self.failing):
+        if self.in_flight and not (self.window.proven or self.window.era or self.health.failing):
             self.window.open()
             self.wake.set()
 
     def _fill(self, client: Client) -> None:
         """Send as many requests as the window has room for."""
-        if self._hopeless():
+        if self.health.hopeless(self.unresolved):
             if self.in_flight:
                 return  # these may still be answered
             raise EndpointError(
-                f"{self.server.base_url} {self.server.redact(self.trouble)} with no answer to "
-                "any request in between. Finished rows are kept; run it again when the server is "
-                "back."
+                f"{self.server.base_url} {self.server.redact(self.health.trouble)} with no answer "
+                "to any request in between. Finished rows are kept; run it again when the server "
+                "is back."
             )
-        if time.monotonic() < self.paused_until:
+        if time.monotonic() < self.health.paused_until:
             return
         while self.jobs and len(self.in_flight) < int(self.window.limit):
-            if self._spent():
+            if self.budget.spent:
                 if self.in_flight:
                     return
-                raise EndpointError(f"the budget is used up (max_requests={self.max_requests})")
-            self.sent += 1
+                raise EndpointError(f"the budget is used up (max_requests={self.budget.most})")
+            self.budget.sent += 1
             task = self.loop.create_task(self._send(client, self.jobs.popleft()))
             self.in_flight.add(task)
             task.add_done_callback(self._landed)
-
-    def _spent(self) -> bool:
-        return self.max_requests is not None and self.sent >= self.max_requests
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self.in_flight.discard(task)
@@ -223,9 +202,9 @@ class Scheduler(Generic[Input, Output]):
             try:
                 response = await client.post(body, server.timeout)
             except StaleConnection:
-                if self._spent():
+                if self.budget.spent:
                     raise
-                self.sent += 1
+                self.budget.sent += 1
                 job.tries += 1
                 response = await client.post(body, server.timeout, fresh=True)
         except BodyTooLong as error:
@@ -246,16 +225,14 @@ class Scheduler(Generic[Input, Output]):
 
     def _alive(self) -> None:
         """Note that the server answers, so the parked requests are at fault themselves."""
-        self.last_answer = time.monotonic()
-        self.failing.clear()
-        self.strikes = 0
-        while self.parked:
-            self._fail(*self.parked.pop())
+        self.health.answered()
+        while self.health.parked:
+            self._fail(*self.health.parked.pop())
 
     def _accepted(self, era: int) -> None:
         """Note that the server accepted a request sent in ``era``."""
         self._alive()
-        self.throttled_since = math.inf
+        self.health.throttled_since = math.inf
         self.window.succeeded(era)
 
     def _answered(self, job: SentRequest[Input], data: bytes, seconds: float, era: int) -> None:
@@ -275,7 +252,7 @@ class Scheduler(Generic[Input, Output]):
         self._accepted(era)
         job.unreadable += 1
         if job.unreadable <= min(1, self.server.max_retries):
-            self._later(job, FIRST_WAIT)
+            self._later(job, backoff(job.unreadable))
         else:
             self._fail(job, problem, data.decode("utf-8", "replace"))
 
@@ -287,7 +264,7 @@ class Scheduler(Generic[Input, Output]):
         if status in MOVED and "location" in response.headers:
             message = f"moved to {response.headers['location']}"
         if status in FATAL or code == "insufficient_quota":
-            raise self._refusal(status, message, text)
+            raise self.server.refusal(self.operation.url, status, message, text)
         if status in RETRIED or status >= 500:
             self._again(job, began, f"answered {status}: {message}", text, wait)
             return
@@ -298,22 +275,16 @@ class Scheduler(Generic[Input, Output]):
             self.form = form
             self._first(job)
         else:
-            self.refusals[message] += 1
-            if not self.window.proven and self.refusals[message] >= SAME_MESSAGE:
-                raise self._refusal(status, message, text)
+            if self.health.refuses_all(message) and not self.window.proven:
+                raise self.server.refusal(self.operation.url, status, message, text)
             self._fail(job, f"the server refused it ({status}): {message}", text)
-
-    def _refusal(self, status: int, message: str, text: str) -> EndpointError:
-        return self.server.refusal(self.operation.url, status, message, text)
 
     def _throttled(
         self, job: SentRequest[Input], message: str, text: str, wait: float | None, era: int
     ) -> None:
-        now = time.monotonic()
-        self.throttled_since = min(self.throttled_since, now)
         # with other requests in flight, a slow answer may still arrive
-        if now - self.throttled_since > PATIENCE_SECONDS and len(self.in_flight) == 1:
-            raise self._refusal(429, message, text)
+        if self.health.out_of_patience() and len(self.in_flight) == 1:
+            raise self.server.refusal(self.operation.url, 429, message, text)
         job.throttled += 1
         if self.window.throttled(era):
             self._pause(max(wait or 0.0, backoff(self.window.pauses)))
@@ -330,29 +301,21 @@ class Scheduler(Generic[Input, Output]):
         wait: float | None = None,
     ) -> None:
         """Retry a failed request, or give it up, or count it against the server."""
-        job.failing_since = job.failing_since or time.monotonic()
-        job.failures += 1
-        self.failing.add(job.position)
-        self.trouble = f"{words}; tried {job.tries} times"
-        most = self.server.max_retries
-        if job.failures > most and self.last_answer >= job.failing_since:
-            self._fail(job, self.trouble, text)
+        health = self.health
+        health.failed(job, words)
+        if health.at_fault(job):
+            self._fail(job, health.trouble, text)
             return
-        dubious = not self.window.proven or len(self.failing) > DUBIOUS_FAILURES
-        if dubious and began >= self.paused_until:
-            self.strikes += 1
-            self._pause(wait or backoff(self.strikes))
-        if job.failures > most:
-            self.parked.append((job, self.trouble, text))
+        dubious = not self.window.proven or len(health.failing) > DUBIOUS_FAILURES
+        if dubious and began >= health.paused_until:
+            health.strikes += 1
+            self._pause(wait or backoff(health.strikes))
+        if health.out_of_retries(job):
+            health.parked.append((job, health.trouble, text))
         elif dubious:
-            self._add([job])  # at the end, in case this request is the only one that fails
+            self.jobs.append(job)  # at the end, in case this request is the only one that fails
         else:
             self._later(job, wait or backoff(job.failures))
-
-    def _hopeless(self) -> bool:
-        """Whether the server seems to be gone: all requests fail and no answer is expected."""
-        many = self.strikes > self.server.max_retries
-        return many or 0 < len(self.parked) == self.unresolved
 
     def _first(self, job: SentRequest[Input]) -> None:
         """Queue a request before those that were never sent."""
@@ -365,7 +328,8 @@ class Scheduler(Generic[Input, Output]):
     def _pause(self, delay: float) -> None:
         """Send nothing for a while."""
         delay *= random.uniform(1.0, 1.25)
-        self.paused_until = max(self.paused_until, time.monotonic() + delay)
+        until = time.monotonic() + delay
+        self.health.paused_until = max(self.health.paused_until, until)
         self.loop.call_later(delay, self.wake.set)
 
     def _fail(self, job: SentRequest[Input], reason: str, raw: str) -> None:
@@ -375,12 +339,3 @@ class Scheduler(Generic[Input, Output]):
     def _resolve(self, job: SentRequest[Input], answer: Output) -> None:
         self.unresolved -= 1
         self.out.put((job.position, answer))
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait before the next try: doubles from half a second, at most eight.
-
-    >>> [backoff(failures) for failures in (1, 2, 9)]
-    [0.5, 1.0, 8.0]
-    """
-    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 20))

@@ -11,7 +11,7 @@ import pytest
 
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.models.embedders import Embedder, load_embedder
-from synthkit.models.openai import scheduler
+from synthkit.models.openai import health
 from tests.server import Asked, Reply, Server, embeddings
 
 KEY = "sk-test-0123456789abcdef"
@@ -22,7 +22,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings from the environment, and short waits before retries."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(scheduler, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(health, "FIRST_WAIT", 0.05)
 
 
 def load(server: Server, **options: Any) -> Embedder:

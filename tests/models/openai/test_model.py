@@ -23,7 +23,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.core.types import Completion, Message, Request
-from synthkit.models.openai import responses, scheduler
+from synthkit.models.openai import health, responses
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.models.openai.strict_schema import strict
 from tests.server import Asked, Reply, Server, completion, free_port, spawn
@@ -58,7 +58,7 @@ def nothing_is_left() -> Iterator[None]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits a tenth as long before it tries again."""
-    monkeypatch.setattr(scheduler, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(health, "FIRST_WAIT", 0.05)
 
 
 def rows(n: int) -> pd.DataFrame:
@@ -468,7 +468,7 @@ def test_one_wording_for_all_ends_the_run_after_a_few(session: sk.Session) -> No
     reply = Reply(400, error="temperature does not support 0.7")
     with Server(reply) as server, pytest.raises(openai.BadRequestError, match="does not support"):
         ask(session, endpoint("m", base_url=server.base_url), 500)
-    assert server.count == scheduler.SAME_MESSAGE
+    assert server.count == health.SAME_MESSAGE
 
 
 def test_rows_refused_for_their_own_faults_are_rejects(session: sk.Session) -> None:
@@ -551,7 +551,7 @@ def test_retry_after_is_read_in_each_of_its_forms() -> None:
 def test_429s_without_end_end_the_run(
     session: sk.Session, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.3)
     with (
         Server(Reply(429, error="slow down")) as server,
         pytest.raises(openai.RateLimitError, match="slow down"),
