@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, is_typeddict
 
 from synthkit.core.errors import UsageError, unknown
 
@@ -18,11 +18,12 @@ class _LeftOut:
         return "..."
 
 
-def shows(options: type) -> Callable[[F], F]:
-    """Show a ``TypedDict``'s options as keyword-only parameters: a decorator.
+def shows(options: Callable[..., Any]) -> Callable[[F], F]:
+    """Show the options that a function takes as ``**options`` as keyword-only parameters.
 
-    Type checkers read the options from ``function(..., **options: Unpack[Options])``. With this
-    decorator ``inspect.signature`` has them too, so a notebook can complete and explain a call.
+    They are those of a ``TypedDict``, which type checkers read from ``Unpack[Options]``, or the
+    keyword-only parameters of the function that receives them. With this decorator
+    ``inspect.signature`` has them too, so a notebook can complete and explain a call.
 
     >>> from typing import TypedDict, Unpack
     >>> class Paint(TypedDict, total=False):
@@ -31,25 +32,37 @@ def shows(options: type) -> Callable[[F], F]:
     ... def paint(wall: str, **options: Unpack[Paint]) -> None: ...
     >>> list(inspect.signature(paint).parameters)
     ['wall', 'colour']
+    >>> @shows(paint)
+    ... def paint_all(*walls: str, **options: Any) -> None: ...
+    >>> list(inspect.signature(paint_all).parameters)
+    ['walls', 'colour']
     """
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        shared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                annotation=getattr(hint, "__forward_arg__", hint),
-                default=_LeftOut(),
-            )
-            for name, hint in options.__annotations__.items()
-        ]
-        vars(function)["__signature__"] = signature.replace(parameters=[*own, *shared])
-        function.__annotations__ |= options.__annotations__  # for ``typing.get_type_hints``
+        parameters = [*own, *_keyword_parameters(options)]
+        vars(function)["__signature__"] = signature.replace(parameters=parameters)
+        if is_typeddict(options):
+            function.__annotations__ |= options.__annotations__  # for ``typing.get_type_hints``
         return function
 
     return decorate
+
+
+def _keyword_parameters(options: Callable[..., Any]) -> list[inspect.Parameter]:
+    if not is_typeddict(options):
+        parameters = inspect.signature(options).parameters.values()
+        return [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=getattr(hint, "__forward_arg__", hint),
+            default=_LeftOut(),
+        )
+        for name, hint in options.__annotations__.items()
+    ]
 
 
 def check(function: str, options: Iterable[str], known: Iterable[str]) -> None:

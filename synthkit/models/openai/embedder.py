@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthkit.core import keywords
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
@@ -116,6 +117,7 @@ class _Embeddings:
 
 
 @embedder("openai")
+@keywords.shows(connect)
 def endpoint_embedder(
     name: str, *, dimensions: int | None = None, batch_size: int = 32, **server: Any
 ) -> EndpointEmbedder:

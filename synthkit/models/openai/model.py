@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from synthkit.core import keywords
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Budget, Completion, Request
@@ -137,6 +138,7 @@ class Endpoint:
 
 
 @model_scheme("openai")
+@keywords.shows(connect)
 def endpoint(
     name: str,
     *,

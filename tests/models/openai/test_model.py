@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import os
 import signal
@@ -24,7 +25,9 @@ import synthkit as sk
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.core.types import Completion, Message, Request
 from synthkit.models.openai import health, responses
+from synthkit.models.openai.embedder import endpoint_embedder
 from synthkit.models.openai.model import Endpoint, endpoint
+from synthkit.models.openai.server import connect
 from synthkit.models.openai.strict_schema import strict
 from tests.server import Asked, Reply, Server, completion, free_port, spawn
 
@@ -354,6 +357,13 @@ def test_settings_that_cannot_work_are_named_before_anything_is_asked(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         sk.load_model("openai:m", **options)
+
+
+@pytest.mark.parametrize("factory", [endpoint, endpoint_embedder])
+def test_a_notebook_can_complete_the_options_of_the_server(factory: Callable[..., Any]) -> None:
+    own = inspect.signature(factory).parameters
+    assert own.items() >= inspect.signature(connect).parameters.items()
+    assert all(parameter.kind is not parameter.VAR_KEYWORD for parameter in own.values())
 
 
 def test_a_name_is_needed() -> None:
