@@ -61,15 +61,12 @@ class Sampling:
     def __post_init__(self) -> None:
         stop: Any = self.stop
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
-        for name, kind in (("temperature", float), ("top_p", float), ("max_tokens", int)):
-            self._as_number(name, kind)  # 1 and 1.0 are the same request, so they have one key
-        self._as_number("seed", int)
-        bounds = {
-            "temperature": (self.temperature, 0, 2),
-            "top_p": (self.top_p, 0, 1),
-            "max_tokens": (self.max_tokens, 1, 10_000_000),
-        }
-        for name, (value, low, high) in bounds.items():
+        for name in ("temperature", "top_p"):
+            self._as_number(name, float)  # 1 and 1.0 are the same request, so they have one key
+        for name in ("max_tokens", "seed"):
+            self._as_number(name, int)
+        for name, low, high in (("temperature", 0, 2), ("top_p", 0, 1), ("max_tokens", 1, 10**7)):
+            value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name} must be from {low} to {high}; got {value}.")
         if self.top_p == 0:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -16,9 +16,9 @@ from synthkit.core.errors import EndpointError, UsageError, unknown
 from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
-from synthkit.generation.runner import RowEvent, RunListener, RunOutcome, run_recipe
+from synthkit.generation import run_tables
+from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
 from synthkit.models import load_model
-from synthkit.prompts.conditions import with_parent
 from synthkit.recipes._base import Recipe
 from synthkit.recipes._from_function import from_function
 from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
@@ -136,8 +136,16 @@ class Job:
             that does not answer is no error: its rows are in ``pending``.
         """
         outcome = self._run(self.budget, cancel, listener)
-        run = self._tables(outcome)
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
+        reject_ids = [event.id for event in outcome.events if isinstance(event.outcome, Reject)]
+        run = Run(
+            table=run_tables.rows(self.recipe, outcome.events),
+            rejects=run_tables.rejects(self.recipe, outcome.events),
+            pending=run_tables.pending(
+                self.recipe, self._unfinished(outcome), outcome.ledger.stopped or "not asked"
+            ),
+            ledger=replace(outcome.ledger, rejects=len(reject_ids)),
+        )
         self.session.store.runs.add(
             self.name,
             self.model.name,
@@ -146,7 +154,7 @@ class Job:
             run.ledger,
             line=self.line,
             ids=row_ids,
-            reject_ids=[event.id for event in outcome.events if isinstance(event.outcome, Reject)],
+            reject_ids=reject_ids,
             origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},
         )
         if self.name and row_ids:
@@ -173,60 +181,17 @@ class Job:
             requests_each=-(-most // size) if most and size else 1,
         )
 
-    def _tables(self, outcome: RunOutcome[None]) -> Run:
-        rows = [event for event in outcome.events if isinstance(event.outcome, Row)]
-        rejects = [
-            replace(event, outcome=replace(event.outcome, cells=_reject_cells(event.outcome)))
-            for event in outcome.events
-            if isinstance(event.outcome, Reject)
-        ]
-        return Run(
-            table=self._table(rows, self.recipe.columns),
-            rejects=self._table(rejects, (), last=("raw", "reason")),
-            pending=self._pending(outcome),
-            ledger=replace(outcome.ledger, rejects=len(rejects)),
-        )
-
-    def _table(
-        self, events: Sequence[RowEvent], columns: Sequence[str], last: Sequence[str] = ()
-    ) -> Any:
-        """A table of rows or rejects: the fields of each one's branch, and its own cells."""
+    def _unfinished(self, outcome: RunOutcome[None]) -> dict[int, str | None]:
+        """The positions of the branches that did not end, and the ids of their first requests."""
         source = self.recipe.source
-        cells: dict[str, list[Any]] = {"id": [event.id for event in events]}
-        parents = [event.outcome.parent for event in events]
-        has_parent = source is not None and {"id", "parent"} & set(tables.columns(source))
-        if has_parent or any(parent is not None for parent in parents):
-            cells["parent"] = parents
-        first = tuple(cells)
-        names = dict.fromkeys(columns)
-        names |= dict.fromkeys(name for event in events for name in event.outcome.cells)
-        names = {name: None for name in names if name not in last} | dict.fromkeys(last)
-        cells |= {name: [event.outcome.cells.get(name) for event in events] for name in names}
-        if source is None:
-            return tables.build(cells, like=self.recipe.kind, n=len(events))
-        fields = tables.take(source, [event.position for event in events])
-        return tables.assign(fields, cells, first=first)
-
-    def _pending(self, outcome: RunOutcome[None]) -> Any:
-        """The rows whose branch did not end; their ids are those of its first request."""
-        source = self.recipe.source
-        if source is None:
-            return tables.build({"id": [], "reason": []}, like=self.recipe.kind, n=0)
-        unfinished = [i for i in range(tables.size(source)) if i not in outcome.results]
-        row_ids: list[str | None] = []
-        if unfinished:
-            first = self.first_requests()
-            asked = [first[i] for i in unfinished]
-            row_ids = [
-                None if request is None else self.key(request)[:ID_DIGITS] for request in asked
-            ]
-        fields = with_parent(tables.take(source, unfinished))
-        cells: dict[str, Sequence[Any]] = {
-            "id": row_ids,
-            "reason": [outcome.ledger.stopped or "not asked"] * len(unfinished),
+        positions = [] if source is None else range(tables.size(source))
+        unfinished = {position for position in positions if position not in outcome.results}
+        first = self.first_requests() if unfinished else []
+        return {
+            position: None if request is None else self.key(request)[:ID_DIGITS]
+            for position, request in enumerate(first)
+            if position in unfinished
         }
-        has_parent = "parent" in tables.columns(fields)
-        return tables.assign(fields, cells, first=("id", "parent") if has_parent else ("id",))
 
 
 class JobOptions(PromptOptions, total=False):
@@ -426,7 +391,3 @@ def estimated(
         cost=cost,
         seconds=seconds if n else 0.0,
     )
-
-
-def _reject_cells(reject: Reject) -> dict[str, Any]:
-    return {**reject.cells, "raw": reject.raw, "reason": reject.reason}
