@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.types import Reject, Row
@@ -16,7 +16,8 @@ def rows(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
     """The rows: the fields of each one's branch, and its own cells."""
     made = [event for event in events if isinstance(event.outcome, Row)]
     cells = [event.outcome.cells for event in made]
-    return _table(recipe, made, cells, [*recipe.columns, *(name for row in cells for name in row)])
+    names = dict.fromkeys([*recipe.columns, *(name for row in cells for name in row)])
+    return _table(recipe, made, cells, names)
 
 
 def rejects(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
@@ -24,7 +25,7 @@ def rejects(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
     last = ("raw", "reason")
     rejected = [(event, event.outcome) for event in events if isinstance(event.outcome, Reject)]
     cells = [{**reject.cells, "raw": reject.raw, "reason": reject.reason} for _, reject in rejected]
-    known = [name for row in cells for name in row if name not in last]
+    known = dict.fromkeys(name for row in cells for name in row if name not in last)
     return _table(recipe, [event for event, _ in rejected], cells, [*known, *last])
 
 
@@ -32,7 +33,7 @@ def _table(
     recipe: Recipe,
     events: Sequence[RowEvent],
     rows: Sequence[Mapping[str, Any]],
-    names: Sequence[str],
+    names: Iterable[str],
 ) -> Any:
     cells: dict[str, list[Any]] = {"id": [event.id for event in events]}
     parents = [event.outcome.parent for event in events]
