@@ -92,7 +92,7 @@ ARGUMENTS = (
     argument("--max-cost", type=float, help="stop before more US dollars; default: no limit"),
     argument(
         "--learned",
-        metavar="NAME",
+        metavar="LEARNED",
         help="keep only rows that this learned filter accepts: %%synth learn",
     ),
     argument("--background", "-b", action="store_true", help="return at once; Stop works"),

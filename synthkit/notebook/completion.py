@@ -98,6 +98,10 @@ class Completer:
 
                 named = [name for name, value in names.public.items() if hasattr(value, "embed")]
                 return [*named, *embedder_specs()]
+            case "LEARNED":
+                return dict.fromkeys(row["name"] for row in names.session.store.filters.all())
+            case "VARIABLE":
+                return names.public
             case "SCHEMA":
                 return [
                     name

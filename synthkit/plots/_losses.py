@@ -9,10 +9,12 @@ from typing import Any
 from synthkit.plots import theme
 from synthkit.plots.captions import thousands
 from synthkit.plots.points import finite
+from synthkit.plots.registry import plot
 
 BINS = 40
 
 
+@plot("losses")
 def losses(
     values: Sequence[float],
     *,

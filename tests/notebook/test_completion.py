@@ -61,6 +61,25 @@ def test_a_line_is_completed(shell: Shell, text: str, expected: list[str]) -> No
     assert complete(shell, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%synth filter seeds --learned po", ["%synth filter seeds --learned polite"]),
+        ("%%synth x --learned po", ["%%synth x --learned polite"]),
+        ("%synth filter seeds --by is_", ["%synth filter seeds --by is_short"]),
+        ("%synth filter seeds --by=is_", ["%synth filter seeds --by=is_short"]),
+        ("%synth eval seeds --learner is_", ["%synth eval seeds --learner is_short"]),
+    ],
+)
+def test_learned_filters_and_variables_are_offered(
+    shell: Shell, text: str, expected: list[str]
+) -> None:
+    for _ in range(2):
+        shell.context.session.store.filters.add("polite", {"n": len(expected)})
+    shell.ip.user_ns |= {"seeds": pd.DataFrame({"a": [1]}), "is_short": lambda row: True}
+    assert complete(shell, text) == expected
+
+
 def test_python_lines_and_prompts_are_left_alone(shell: Shell) -> None:
     shell.ip.user_ns["seeds"] = 1
     assert "seeds" in complete(shell, "see")

@@ -272,6 +272,22 @@ def _cartography(context: Context, options: Any) -> Any:
     return plots.cartography(confidence, variability, noisy=noisy, seed=options.seed or 0)
 
 
+def _losses(context: Context, options: Any) -> Any:
+    """The losses that ``suspicion(method="small_loss")`` wrote, and their two components."""
+    from synthkit.curate.label_noise.small_loss import small_loss
+
+    cells = tables.column(context.names.table(_name(options)), "loss")
+    seed = options.seed or 0
+    mixture = small_loss([loss for loss in cells if loss is not None], seed=seed)
+    return plots.losses(
+        mixture.losses.tolist(),
+        means=mixture.means.tolist(),
+        deviations=mixture.deviations.tolist(),
+        shares=mixture.shares.tolist(),
+        caption=f"two components, seed {seed}",
+    )
+
+
 def _confusion(context: Context, options: Any) -> Any:
     from synthkit.evaluate.raters.agreement import confusion
 
@@ -309,5 +325,6 @@ ADAPTERS: Mapping[str, Callable[[Context, Any], Any]] = {
     "map": _map,
     "cartography": _cartography,
     "confusion": _confusion,
+    "losses": _losses,
 }
 """Registered plots that do not take a table: their data, from the options of a line."""

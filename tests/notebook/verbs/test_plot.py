@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import StoreError, SynthkitError, UsageError
+from synthkit import plots
+from synthkit.core.errors import StoreError, SynthkitError, TableError, UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate import light, tstr
 from synthkit.notebook.output.figures import PLOTLY
@@ -180,6 +182,21 @@ def test_columns_are_a_confusion_or_a_data_map(table: Shell) -> None:
     ]
     table.run("%synth plot cost-quality costs")
     assert drawn(table)["data"][0]["y"] == [0.5]
+
+
+def test_losses_are_drawn_from_the_column_of_the_small_loss_method(table: Shell) -> None:
+    losses = [0.1, 0.12, 0.11, None, 0.09, 3.0, 3.1, 2.9]
+    table.ip.user_ns["judged"] = pd.DataFrame({"loss": losses})
+    table.run("%synth plot losses judged --seed 3")
+    assert "n = 7; two components, seed 3<" in drawn(table)["layout"]["title"]["text"]
+    assert " small losses, 57%<" in drawn(table)["layout"]["annotations"][0]["text"]
+    with pytest.raises(TableError, match="column 'loss' not found"):
+        table.run("%synth plot losses reviews")
+
+
+def test_every_figure_of_the_package_is_offered() -> None:
+    modules = {path.stem for path in Path(plots.__file__).parent.glob("_[a-z]*.py")}
+    assert modules == {listed.module.rpartition(".")[2] for listed in PLOTS.listed().values()}
 
 
 @pytest.mark.parametrize(
