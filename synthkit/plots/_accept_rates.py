@@ -10,9 +10,8 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import comparison, label, score_text, sentence, thousands
-from synthkit.plots.points import finite
+from synthkit.plots.points import finite, share_score
 from synthkit.plots.registry import plot
-from synthkit.stats.intervals import wilson
 
 MOST_RUNS = 40
 MOST_TICKS = 12
@@ -68,15 +67,13 @@ def accept_rates(points: Any, *, caption: str = "") -> Any:
     for version in dict.fromkeys(rate.version for rate in drawn):
         places = [at for at, rate in enumerate(drawn) if rate.version == version]
         shares = [drawn[at].share for at in places]
-        hue, symbol = theme.style(versions.index(version))
-        figure.add_scatter(
-            x=places,
-            y=[round(share.value, 5) for share in shares],
-            error_y=theme.whiskers(shares),
+        theme.add_line(
+            figure,
+            versions.index(version),
+            places,
+            shares,
+            marker={"size": 9},
             name=label(version),
-            mode="lines+markers",
-            line={"color": hue, "width": 1.5},
-            marker={"symbol": symbol, "size": 9},
             hovertext=[f"{label(version)}: {score_text(s)}, n = {s.n}" for s in shares],
             hoverinfo="text",
             showlegend=False,
@@ -122,7 +119,7 @@ def _rates(points: Any) -> list[AcceptRate]:
     rates = []
     for at, (version, accepted, n, when) in enumerate(zip(*cells, whens, strict=True)):
         successes, total = (finite(cell, f"a count of row {at}") for cell in (accepted, n))
-        rates.append(AcceptRate(str(version), str(when), _share(successes, total)))
+        rates.append(AcceptRate(str(version), str(when), share_score("accepted", successes, total)))
     return [rate for rate in rates if rate.share.n]
 
 
@@ -145,7 +142,10 @@ def _summary(rates: Sequence[AcceptRate]) -> str:
     for rate in rates:
         accepted, n = counts.get(rate.version, (0.0, 0))
         counts[rate.version] = accepted + rate.share.value * rate.share.n, n + rate.share.n
-    shares = {version: _share(min(accepted, n), n) for version, (accepted, n) in counts.items()}
+    shares = {
+        version: share_score("accepted", min(accepted, n), n)
+        for version, (accepted, n) in counts.items()
+    }
     first, last = next(iter(shares)), list(shares)[-1]
     if len(shares) == 1:
         return f"{first}: {score_text(shares[first])} accepted, n = {shares[first].n}."
@@ -154,9 +154,3 @@ def _summary(rates: Sequence[AcceptRate]) -> str:
     if best not in (first, last):
         text += f"; {best} has the highest rate, {score_text(shares[best])}"
     return sentence(text)
-
-
-def _share(accepted: float, n: float) -> Score:
-    low, high = wilson(accepted, n)
-    value = accepted / n if n else 0.0
-    return Score(name="accepted", value=value, low=low, high=high, n=int(n), better="higher")

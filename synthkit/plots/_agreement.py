@@ -61,25 +61,16 @@ def agreement(
     both_ways = scores | {(b, a): score for (a, b), score in scores.items()}
     matrix = [[both_ways.get((a, b)) for b in drawn] for a in drawn]
     figure = theme.new_figure()
-    figure.add_heatmap(
-        z=[[None if s is None else round(s.value, 4) for s in line] for line in matrix],
-        x=names,
-        y=names,
-        zmin=0,
-        zmax=1,
-        showscale=False,
-        hovertemplate="%{y} and %{x}: %{z}<extra></extra>",
-        xgap=2,
-        ygap=2,
-    )
+    cells = [[None if s is None else round(s.value, 4) for s in line] for line in matrix]
+    hover = "%{y} and %{x}: %{z}<extra></extra>"
+    gap = {"xgap": 2, "ygap": 2}
+    theme.add_matrix(figure, cells, names, zmax=1, showscale=False, hovertemplate=hover, **gap)
     figure.layout.annotations = [
         {"x": x, "y": y, **_cell(both_ways[a, b], len(drawn) <= MOST_WITH_INTERVAL)}
         for a, y in zip(drawn, names, strict=True)
         for b, x in zip(drawn, names, strict=True)
         if (a, b) in both_ways
     ]
-    figure.update_xaxes(type="category", showgrid=False)
-    figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
     parts = [
         count(len(annotators), "annotator"),
         "–: not defined" if None in scores.values() else "",

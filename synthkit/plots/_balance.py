@@ -8,10 +8,9 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.plots import theme
-from synthkit.plots.captions import count, label, labels, score_text, thousands, with_interval
-from synthkit.plots.points import finite
+from synthkit.plots.captions import count, score_text, thousands, with_interval
+from synthkit.plots.points import finite, share_score
 from synthkit.plots.registry import plot
-from synthkit.stats.intervals import wilson
 
 MOST_LABELS = 16
 
@@ -55,22 +54,11 @@ def balance(
     every, total = _shares(counts, target)
     farthest = sorted(every, key=lambda line: -abs(line[1].value - line[2]))[:MOST_LABELS]
     drawn = [line for line in every if line in farthest]
-    shares = [share for _, share, _ in drawn]
-    ticks = labels([name for name, _, _ in drawn], 24)
     figure = theme.new_figure()
-    figure.add_bar(
-        x=[round(share.value, 5) for share in shares],
-        y=ticks,
-        orientation="h",
-        marker=theme.BAR,
-        error_x=theme.whiskers(shares, color=theme.HUES[0]),
-        hovertext=[f"{label(name)}: {score_text(share)}" for name, share, _ in drawn],
-        hoverinfo="text",
-        showlegend=False,
-    )
+    theme.add_bars(figure, [name for name, _, _ in drawn], [share for _, share, _ in drawn])
     figure.add_scatter(
         x=[round(goal, 5) for _, _, goal in drawn],
-        y=ticks,
+        y=figure.data[0].y,
         mode="markers",
         marker={
             "symbol": "line-ns",
@@ -82,7 +70,6 @@ def balance(
     )
     top = max((max(share.high or 0, goal) for _, share, goal in drawn), default=1)
     figure.update_xaxes(range=[0, min(1.0, top * 1.05)])
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     mark = "target" if target is not None else "target, equal for all labels"
     hidden = f"the {MOST_LABELS} of {len(every)} labels farthest from their target are drawn"
     parts = [
@@ -116,13 +103,9 @@ def _shares(
         raise UsageError("expected a target above 0 for one label at least.")
     names.sort(key=lambda name: -rows.get(name, 0.0))
     return [
-        (str(name), _share(rows.get(name, 0.0), total), goals[name] / whole) for name in names
+        (str(name), share_score("share", rows.get(name, 0.0), total), goals[name] / whole)
+        for name in names
     ], total
-
-
-def _share(n: float, total: int) -> Score:
-    low, high = wilson(n, total)
-    return Score(name="share", value=n / total if total else 0.0, low=low, high=high, n=total)
 
 
 def _summary(lines: Sequence[tuple[str, Score, float]], total: int) -> str:

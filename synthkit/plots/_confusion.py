@@ -45,11 +45,10 @@ def confusion(joint: Sequence[Sequence[int]], labels: Sequence[Any], *, caption:
     off = [[None if i == j else counts[i][j] for j in places] for i in places]
     top = max((cell for row in off for cell in row if cell is not None), default=0)
     figure = theme.new_figure()
-    figure.add_heatmap(
-        z=off,
-        x=ticks,
-        y=ticks,
-        zmin=0,
+    theme.add_matrix(
+        figure,
+        off,
+        ticks,
         zmax=max(top, 1),
         hovertemplate="given %{y}, estimated %{x}: %{z}<extra></extra>",
         colorbar={"title": {"text": "rows"}, "thickness": 12},
@@ -64,8 +63,6 @@ def confusion(joint: Sequence[Sequence[int]], labels: Sequence[Any], *, caption:
         for j in places
         if len(labels) <= MOST_WRITTEN
     ]
-    figure.update_xaxes(type="category", showgrid=False)
-    figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
     total = sum(map(sum, counts))
     noise = total - sum(counts[at][at] for at in places)
     parts = [f"n = {thousands(total)}, {thousands(noise)} of them off the diagonal", caption]

@@ -54,18 +54,14 @@ def cost_quality(points: Any, *, currency: str = "$", caption: str | None = None
         line = sorted((row for row in rows if row["by"] == strategy), key=lambda row: row["cost"])
         scores = [_accuracy(row) for row in line]
         ends.append((strategy, at, scores[-1].value))
-        hue, symbol = theme.style(at)
-        figure.add_scatter(
-            x=[finite(row["cost"], "cost") for row in line],
-            y=[score.value for score in scores],
+        _, symbol = theme.style(at)
+        theme.add_line(
+            figure,
+            at,
+            [finite(row["cost"], "cost") for row in line],
+            scores,
+            marker={"symbol": [symbol if row["front"] else f"{symbol}-open" for row in line]},
             name=label(strategy),
-            mode="lines+markers",
-            line={"color": hue, "width": 1.5},
-            marker={
-                "symbol": [symbol if row["front"] else f"{symbol}-open" for row in line],
-                "size": 8,
-            },
-            error_y=theme.whiskers(scores),
             hovertext=[f"{row['share']:.0%} to people" for row in line],
             hoverinfo="text+x+y",
             showlegend=len(strategies) > theme.DIRECT,
@@ -74,9 +70,7 @@ def cost_quality(points: Any, *, currency: str = "$", caption: str | None = None
     if rows:
         span = theme.axis_range([_accuracy(row) for row in rows], 0, 1.01)
         figure.update_yaxes(range=span)
-        if len(strategies) <= theme.DIRECT:
-            theme.name_lines(figure, ends, span)
-            options["margin"] = {"r": theme.MARGIN}
+        options = theme.name_lines(figure, ends, span)
     if caption is None and rows:
         n, seed = rows[0]["n"], rows[0]["seed"]
         caption = f"n = {n} rows; 95 % Wilson intervals; filled: the Pareto front; seed {seed}"

@@ -9,7 +9,7 @@ from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
 from synthkit.plots.captions import comparison, label, score_text, thousands
-from synthkit.plots.points import compact, finite, finite_score, sample_note, sampled
+from synthkit.plots.points import finite, finite_score, sample_note, sampled
 from synthkit.plots.registry import plot
 
 Curves: TypeAlias = dict[str, dict[int, Score]]
@@ -68,24 +68,20 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
     options: dict[str, Any] = {}
     styles = _styles(list(curves))
     for name, curve in curves.items():
-        hue, symbol = theme.style(styles[name])
-        figure.add_scatter(
-            x=compact(list(curve)),
-            y=compact([round(score.value, 5) for score in curve.values()]),
-            error_y=theme.whiskers(list(curve.values())),
+        theme.add_line(
+            figure,
+            styles[name],
+            list(curve),
+            list(curve.values()),
+            width=2,
             name=label(name),
-            mode="lines+markers",
-            line={"color": hue, "width": 2},
-            marker={"symbol": symbol, "size": 8},
             hovertemplate=f"{label(name)}, %{{x}} rows: %{{y:.3f}}<extra></extra>",
             showlegend=len(curves) > theme.DIRECT,
         )
     if curves:
         span = _set_axes(figure, curves)
-        if len(curves) <= theme.DIRECT:
-            ends = [(k, styles[k], list(c.values())[-1].value) for k, c in curves.items()]
-            theme.name_lines(figure, ends, span)
-            options["margin"] = {"r": theme.MARGIN}
+        ends = [(k, styles[k], list(c.values())[-1].value) for k, c in curves.items()]
+        options = theme.name_lines(figure, ends, span)
     if "real" in curves:
         line = {"color": theme.HUES[theme.GOLD], "width": 1, "dash": "dot"}
         figure.add_hline(y=list(curves["real"].values())[-1].value, line=line)

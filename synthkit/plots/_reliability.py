@@ -120,13 +120,11 @@ def reliability(bins: Any, *, what: str = "the outcome", caption: str = "") -> A
     figure = theme.new_figure()
     diagonal = {"color": theme.INK, "width": 1.5, "dash": "dot"}
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, layer="below", line=diagonal)
-    figure.add_scatter(
-        x=[round(predicted, 5) for predicted, _ in points],
-        y=[round(share.value, 5) for share in shares],
-        error_y=theme.whiskers(shares),
-        mode="lines+markers",
-        line={"color": theme.HUES[0], "width": 1.5},
-        marker={"size": 8},
+    theme.add_line(
+        figure,
+        0,
+        [round(predicted, 5) for predicted, _ in points],
+        shares,
         hovertemplate="predicted %{x:.2f}, observed %{y:.2f}<extra></extra>",
         showlegend=False,
     )

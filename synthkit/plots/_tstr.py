@@ -9,15 +9,7 @@ import numpy as np
 
 from synthkit.core.types import Score
 from synthkit.plots import theme
-from synthkit.plots.captions import (
-    comparison,
-    label,
-    labels,
-    percent,
-    score_text,
-    sentence,
-    thousands,
-)
+from synthkit.plots.captions import comparison, percent, score_text, sentence, thousands
 from synthkit.plots.points import finite_score
 from synthkit.plots.registry import plot
 from synthkit.stats.bootstrap import Difference, Floats, paired_bootstrap
@@ -79,21 +71,11 @@ def tstr(
     }
     drawn = dict(list(bars.items())[:MOST_BARS])
     figure = theme.new_figure()
-    figure.add_bar(
-        x=[score.value for score in drawn.values()],
-        y=labels(list(drawn), 24),
-        orientation="h",
-        marker=theme.BAR,
-        error_x=theme.whiskers(list(drawn.values()), color=theme.HUES[0]),
-        hovertext=[f"{label(name)}: {score_text(score)}" for name, score in drawn.items()],
-        hoverinfo="text",
-        showlegend=False,
-    )
+    theme.add_bars(figure, list(drawn), list(drawn.values()))
     for at, (name, score) in enumerate(lines.items()):
         _draw_line(figure, name, score, gold=score is real, at=at)
     scores = [*bars.values(), *lines.values()]
     figure.update_xaxes(range=[0, max([1.0, *(score.high or score.value for score in scores)])])
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     parts = [
         f"n = {thousands(scores[0].n)} test rows" if scores else "n = 0",
         f"{percent(scores[0].level)} intervals" if scores else "",

@@ -10,6 +10,7 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.plots.captions import thousands
+from synthkit.stats.intervals import wilson
 
 MOST_POINTS = 2000
 MOST_LISTED = 200
@@ -45,6 +46,13 @@ def finite_score(score: Score, what: str) -> Score:
         if end is not None:
             finite(end, f"an end of the interval of {what}")
     return score
+
+
+def share_score(name: str, hits: float, n: float) -> Score:
+    """A share of n rows, 0..1, with its Wilson interval; higher is better."""
+    low, high = wilson(hits, n)
+    value = hits / n if n else 0.0
+    return Score(name=name, value=value, low=low, high=high, n=int(n), better="higher")
 
 
 def compact(values: Sequence[float], kind: str = "float32") -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 
 from synthkit.core.extras import need
 from synthkit.core.types import Score
-from synthkit.plots.captions import LABEL_LENGTH, label
+from synthkit.plots.captions import LABEL_LENGTH, label, labels, score_text
+from synthkit.plots.points import compact
 
 HUES = ("#0072b2", "#d55e00", "#009e73", "#b9659a", "#b98000", "#3a96d0", "#777777", "#777777")
 """Okabe and Ito's hues; those too light for a white ground are darkened to a contrast of 3:1."""
@@ -138,6 +139,55 @@ def finish(
     return figure
 
 
+def add_line(
+    figure: Any,
+    at: int,
+    x: Sequence[float],
+    scores: Sequence[Score],
+    *,
+    width: float = 1.5,
+    marker: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> None:
+    """Draw scores with their intervals as points that a line joins, in the style of a series."""
+    hue, symbol = style(at)
+    figure.add_scatter(
+        x=compact(x),
+        y=compact([round(score.value, 5) for score in scores]),
+        error_y=whiskers(scores),
+        mode="lines+markers",
+        line={"color": hue, "width": width},
+        marker={"symbol": symbol, "size": 8, **(marker or {})},
+        **options,
+    )
+
+
+def add_bars(figure: Any, names: Sequence[str], scores: Sequence[Score]) -> None:
+    """Draw scores as horizontal bars with their intervals, the first at the top."""
+    figure.add_bar(
+        x=[round(score.value, 5) for score in scores],
+        y=labels(names, 24),
+        orientation="h",
+        marker=BAR,
+        error_x=whiskers(scores, color=HUES[0]),
+        hovertext=[
+            f"{label(name)}: {score_text(score)}" for name, score in zip(names, scores, strict=True)
+        ],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+
+
+def add_matrix(
+    figure: Any, cells: Sequence[Sequence[Any]], names: Sequence[str], **options: Any
+) -> None:
+    """Draw a square matrix as shades from 0 up, with the same names on both sides."""
+    figure.add_heatmap(z=cells, x=names, y=names, zmin=0, **options)
+    figure.update_xaxes(type="category", showgrid=False)
+    figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
+
+
 def summary(figure: Any) -> str:
     """What a figure shows, in a sentence or two."""
     return str(_meta(figure).get("summary", caption(figure) or "A figure."))
@@ -171,7 +221,7 @@ def key(at: int, name: str, length: int = LABEL_LENGTH) -> str:
 
 def name_lines(
     figure: Any, ends: Sequence[tuple[str, int, float]], span: tuple[float, float]
-) -> None:
+) -> dict[str, Any]:
     """Write the names of lines in the right margin, where each line ends or next to that.
 
     Parameters
@@ -179,6 +229,8 @@ def name_lines(
     ends : name, style and last value of each line; up to three, since a legend names more.
     span : the range of the axis.
     """
+    if len(ends) > DIRECT:
+        return {}
     low, high = span
     gap = (high - low) * 0.075
     height = math.inf
@@ -187,6 +239,7 @@ def name_lines(
         figure.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=height, text=key(at, name)
         )
+    return {"margin": {"r": MARGIN}}
 
 
 def name_corner(figure: Any, text: str, line: int) -> None:

@@ -112,7 +112,8 @@ def test_tstr_is_of_what_evaluate_gives_one_or_several(table: Shell) -> None:
     assert "most frequent label" in shown
     table.ip.user_ns["both"] = {"plain": worth, "varied": worth.synthetic}
     table.run("%synth plot tstr both --metric macro-F1")
-    assert drawn(table)["data"][0]["x"] == [worth.synthetic_f1.value, worth.synthetic.value]
+    values = [worth.synthetic_f1.value, worth.synthetic.value]
+    assert drawn(table)["data"][0]["x"] == pytest.approx(values, abs=1e-5)
 
 
 def test_a_learning_curve_is_of_its_table(table: Shell) -> None:
