@@ -48,8 +48,7 @@ def thresholds(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
     means = np.full(p.shape[1], 2.0)
     for label in np.unique(own):
         means[label] = p[own == label, label].mean()
-    bounded: Floats = np.maximum(means, 2 * NEAR)
-    return bounded
+    return np.asarray(np.maximum(means, 2 * NEAR))
 
 
 def confident_joint(
@@ -186,8 +185,7 @@ def label_quality(
         raise UsageError(unknown("method", method, ("self_confidence", "normalized_margin")))
     others = p.copy()
     others[rows, own] = -1
-    margin: Floats = (confidence - others.max(axis=1) + 1) / 2
-    return margin
+    return np.asarray((confidence - others.max(axis=1) + 1) / 2)
 
 
 def _confident(p: Floats, own: Positions) -> tuple[Mask, Positions]:

@@ -174,5 +174,4 @@ def _of_halves(rows: LabelledRows, seed: int) -> tuple[Floats, Floats]:
 def _falling(values: Floats) -> Floats:
     """(n,) 1 / (1 + exp(value))."""
     powers = np.exp(-np.abs(values))
-    falling: Floats = np.where(values > 0, powers, 1.0) / (1 + powers)
-    return falling
+    return np.asarray(np.where(values > 0, powers, 1.0) / (1 + powers))

@@ -101,8 +101,7 @@ def influence_on_vectors(
         gradients *= -LOG_ZERO * probabilities[np.arange(len(targets)), targets, None]
     solution = _solve(classifier, gradients.T @ with_constant(vectors))
     of_rows = logit_gradients(classifier.of_vectors(classifier.vectors), classifier.targets)
-    phi: Floats = (of_rows * (with_constant(classifier.vectors) @ solution.T)).sum(axis=1)
-    return phi
+    return np.asarray((of_rows * (with_constant(classifier.vectors) @ solution.T)).sum(axis=1))
 
 
 def helpfulness(embed: Embed) -> Callable[..., Floats]:
@@ -147,8 +146,7 @@ def _solve(classifier: EmbeddingClassifier, gradient: Floats) -> Floats:
         logits = rows @ s.T
         mean = (probabilities * logits).sum(axis=1, keepdims=True)
         weighted = probabilities * (logits - mean) * classifier.shares[:, None]
-        product: Floats = (weighted.T @ rows + ridge * s).ravel()
-        return product
+        return np.asarray((weighted.T @ rows + ridge * s).ravel())
 
     hessian = linalg.LinearOperator((gradient.size, gradient.size), matvec=times, dtype=np.float64)
     with np.errstate(all="ignore"):  # it overflows if H is singular
@@ -158,5 +156,4 @@ def _solve(classifier: EmbeddingClassifier, gradient: Floats) -> Floats:
             "the influence of rows cannot be computed, because the classifier is too confident; "
             "fit it with a lower C."
         )
-    solution: Floats = flat.reshape(gradient.shape)
-    return solution
+    return np.asarray(flat.reshape(gradient.shape))

@@ -68,26 +68,22 @@ class Dynamics:
     @property
     def confidence(self) -> Floats:
         """(n,) mean_e p_ie, 0..1."""
-        confidence: Floats = self.own.mean(axis=0)
-        return confidence
+        return np.asarray(self.own.mean(axis=0))
 
     @property
     def aleatoric(self) -> Floats:
         """(n,) mean_e p_ie (1 - p_ie), 0..1/4: at most confidence (1 - confidence)."""
-        aleatoric: Floats = (self.own * (1 - self.own)).mean(axis=0)
-        return aleatoric
+        return np.asarray((self.own * (1 - self.own)).mean(axis=0))
 
     @property
     def variability(self) -> Floats:
         """(n,) standard deviation of p_ie over the epochs, 0..1/2."""
-        variability: Floats = self.own.std(axis=0)
-        return variability
+        return np.asarray(self.own.std(axis=0))
 
     @property
     def correctness(self) -> Floats:
         """(n,) the share of epochs after which the label was the likeliest, 0..1."""
-        correctness: Floats = self.right.mean(axis=0)
-        return correctness
+        return np.asarray(self.right.mean(axis=0))
 
     @property
     def forgotten(self) -> NDArray[np.intp]:
@@ -95,8 +91,7 @@ class Dynamics:
 
         Toneva et al. check a row when it is in a batch; here all rows are checked after each epoch.
         """
-        times: NDArray[np.intp] = (self.right[:-1] & ~self.right[1:]).sum(axis=0)
-        return times
+        return np.asarray((self.right[:-1] & ~self.right[1:]).sum(axis=0))
 
     @property
     def learned(self) -> NDArray[np.bool_]:

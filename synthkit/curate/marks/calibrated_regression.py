@@ -39,8 +39,7 @@ class CalibratedRegression:
 
     def logits(self, vectors: Floats) -> Floats:
         """(n,) the calibrated log-odds of accept for vectors of shape (n, d)."""
-        logits: Floats = (vectors @ self.coefficients + self.intercept) * self.slope + self.offset
-        return logits
+        return (vectors @ self.coefficients + self.intercept) * self.slope + self.offset
 
     def probabilities(self, vectors: Floats) -> Floats:
         """(n,) P(accept) for vectors of shape (n, d)."""
@@ -96,8 +95,7 @@ def left_out(
     hessian = (rows * spread[:, None]).T @ rows
     hessian[np.arange(len(weights)), np.arange(len(weights))] += 1 / C
     leverage = np.einsum("ij,ji->i", rows, np.linalg.solve(hessian, rows.T))
-    without: Floats = logits + (p - accepted) * leverage / (1 - spread * leverage)
-    return without
+    return np.asarray(logits + (p - accepted) * leverage / (1 - spread * leverage))
 
 
 def platt_scaled(logits: Floats, accepted: Floats) -> tuple[float, float, Floats]:
@@ -150,8 +148,7 @@ def _newton(rows: Floats, targets: Floats) -> Floats:
 
 
 def _hessian(rows: Floats, spread: Floats) -> Floats:
-    hessian: Floats = (rows * spread[:, None]).T @ rows + np.diag([PRIOR, 1e-12])
-    return hessian
+    return (rows * spread[:, None]).T @ rows + np.diag([PRIOR, 1e-12])
 
 
 def _regression(vectors: Floats, accepted: Floats, C: float) -> tuple[Floats, float]:

@@ -179,8 +179,7 @@ def log_importance(
     p, q = (np.bincount(hashes, minlength=buckets) + 1.0 for hashes in (of_target, of_texts))
     gain = np.log(p / p.sum()) - np.log(q / q.sum())
     sums = np.concatenate([[0.0], np.cumsum(gain[of_texts])])[ends]
-    logs: Floats = np.diff(sums)
-    return logs
+    return np.diff(sums)
 
 
 def log_density_ratio(
@@ -220,8 +219,7 @@ def log_density_ratio(
         cv=folds,
         method="decision_function",
     )
-    logs: Floats = odds[: len(vectors)] + np.log(len(vectors) / len(target))
-    return logs
+    return np.asarray(odds[: len(vectors)] + np.log(len(vectors) / len(target)))
 
 
 def _reasons(

@@ -191,8 +191,7 @@ def most_covering(vectors: Vectors, n: int) -> list[int]:
 
     def gains(rows: Positions) -> NDArray[np.float64]:
         more = vectors[rows] @ vectors.T - covered
-        total: NDArray[np.float64] = more.clip(0).sum(axis=1, dtype=np.float64)
-        return total
+        return np.asarray(more.clip(0).sum(axis=1, dtype=np.float64))
 
     rows = np.arange(len(vectors))
     bounds = np.concatenate([gains(part) for part in _blocks(rows, BLOCK)])
@@ -219,8 +218,7 @@ def unit(vectors: Any) -> Vectors:
     """(n, d) float32, rows L2-normalized; rows of zeros stay zero."""
     rows = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    normalized: Vectors = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return normalized
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _covering(

@@ -204,14 +204,12 @@ def uniform(ids: Sequence[str], seed: int) -> Floats:
         for id in ids
     ]
     integers = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64) >> np.uint64(11)
-    numbers: Floats = (integers.astype(np.float64) + 0.5) / 2.0**53
-    return numbers
+    return (integers.astype(np.float64) + 0.5) / 2.0**53
 
 
 def gumbel(ids: Sequence[str], seed: int) -> Floats:
     """(n,) standard Gumbel variables, each of which depends on its id and the seed."""
-    numbers: Floats = -np.log(-np.log(uniform(ids, seed)))
-    return numbers
+    return -np.log(-np.log(uniform(ids, seed)))
 
 
 def rank_reasons(ranking: Sequence[int], n: int, *, size: int, missing: str) -> list[str]:

@@ -112,8 +112,7 @@ class InnerProblem:
         sparse = need("scipy.sparse.linalg", extra="curate", why=WHY)
         hessian = sparse.LinearOperator((gradient.size,) * 2, matvec=times, dtype=np.float64)
         flat, _ = sparse.cg(hessian, gradient.ravel(), rtol=RESIDUAL, maxiter=10 * gradient.size)
-        solution: Floats = flat.reshape(gradient.shape)
-        return solution
+        return np.asarray(flat.reshape(gradient.shape))
 
     def _inverse_by_factoring(
         self, probabilities: Floats, shares: Floats, ridge: Floats, gradient: Floats
@@ -129,8 +128,7 @@ class InnerProblem:
                 block = (self.vectors * (covariance[:, a, b, None] * shares)).T @ self.vectors
                 hessian[a * width : (a + 1) * width, b * width : (b + 1) * width] += block
         factor = linalg.cho_factor(hessian, lower=True)
-        solution: Floats = linalg.cho_solve(factor, gradient.ravel()).reshape(gradient.shape)
-        return solution
+        return np.asarray(linalg.cho_solve(factor, gradient.ravel()).reshape(gradient.shape))
 
     def probabilities(self, A: Floats, vectors: Floats | None = None) -> Floats:
         """(n, k) of the rows, or of other vectors with a constant."""
@@ -149,8 +147,7 @@ class InnerProblem:
 
     def _by_logits(self, probabilities: Floats) -> Floats:
         """(n, k - 1) the gradient of each row's cross-entropy by its logits in the basis."""
-        gradients: Floats = logit_gradients(probabilities, self.rows.targets) @ self.basis
-        return gradients
+        return logit_gradients(probabilities, self.rows.targets) @ self.basis
 
     def _loss(self, A: Floats, weights: Floats) -> tuple[float, Floats]:
         logits = self.vectors @ A.T @ self.basis.T

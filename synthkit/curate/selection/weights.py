@@ -101,8 +101,7 @@ def _weights(
     match method:
         case "confidence":
             probabilities = label_probabilities(rows, folds=folds, seed=seed, real=real)
-            confidence: Floats = probabilities[np.arange(len(rows.targets)), rows.targets]
-            return confidence
+            return probabilities[np.arange(len(rows.targets)), rows.targets]
         case "sungen" if real is not None:
             return sungen(rows, real).weights
         case "sungen":

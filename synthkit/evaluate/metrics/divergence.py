@@ -166,8 +166,7 @@ def bin_counts(first: Counts, second: Counts) -> tuple[Counts, Counts]:
 
 def shares(counts: NDArray[Any]) -> Floats:
     """(..., k) counts as shares of their sum."""
-    result: Floats = counts / counts.sum(axis=-1, keepdims=True)
-    return result
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
 
 
 def kl_divergence(p: Floats, q: Floats) -> Floats:
@@ -206,10 +205,8 @@ def _divergences(
 
 def _jensen_shannon(p: Floats, q: Floats) -> Floats:
     middle = (p + q) / 2
-    bits: Floats = (kl_divergence(p, middle) + kl_divergence(q, middle)) / (2 * math.log(2))
-    return bits
+    return (kl_divergence(p, middle) + kl_divergence(q, middle)) / (2 * math.log(2))
 
 
 def _total_variation(p: Floats, q: Floats) -> Floats:
-    variation: Floats = np.abs(p - q).sum(axis=-1) / 2
-    return variation
+    return np.asarray(np.abs(p - q).sum(axis=-1) / 2)

@@ -227,8 +227,7 @@ def vendi(
 
 def _positive(eigenvalues: Floats, size: int) -> NDArray[np.bool_]:
     """Which eigenvalues are more than rounding."""
-    positive: NDArray[np.bool_] = eigenvalues > size * EPS * eigenvalues.max()
-    return positive
+    return np.asarray(eigenvalues > size * EPS * eigenvalues.max())
 
 
 def _renyi_entropy(eigenvalues: Floats, q: float) -> float:
@@ -303,8 +302,7 @@ def _unit_rows(vectors: ArrayLike, least: int) -> Floats:
             f"row {bad[0]}: its vector is zero or not finite, as of an empty text, so it has no "
             "cosine. Leave such rows out."
         )
-    unit: Floats = x / lengths[:, None]
-    return unit
+    return np.asarray(x / lengths[:, None])
 
 
 def _distance(cosine: Floats) -> Floats:

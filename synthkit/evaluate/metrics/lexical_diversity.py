@@ -327,8 +327,7 @@ def _presence(texts: NDArray[np.int64], rows: int, size: int) -> Floats:
 
 def _ratio(part: Floats, total: Floats) -> Floats:
     """NaN where the total is 0: nothing is left without that text, so there is no interval."""
-    ratio: Floats = part / np.where(total > 0, total, np.nan)
-    return ratio
+    return part / np.where(total > 0, total, np.nan)
 
 
 def _x_log_x(counts: NDArray[np.int64]) -> Floats:

@@ -133,8 +133,7 @@ def _area(p: Floats, q: Floats, scaling: float) -> Floats:
     x, y = (np.stack(axis) for axis in zip(*curve, strict=True))
     under = -np.trapezoid(y, x, axis=0)  # x falls and y rises with w
     beside = np.trapezoid(x, y, axis=0)
-    area: Floats = (under + beside) / 2
-    return area
+    return np.asarray((under + beside) / 2)
 
 
 def _unit_rows(rows: Floats) -> Singles:

@@ -152,8 +152,7 @@ def _squares_within(values: Floats, codes: Positions) -> Floats:
     sizes = present.sum(axis=1)
     cells = np.where(present, values[codes], 0.0)
     centred = np.where(present, cells - (cells.sum(axis=1) / sizes)[:, None], 0.0)
-    squares: Floats = 2 * sizes * (centred**2).sum(axis=1)
-    return squares
+    return np.asarray(2 * sizes * (centred**2).sum(axis=1))
 
 
 def _expected(values: Floats, counts: Floats, measure: Measure) -> float:
@@ -175,8 +174,7 @@ def _expected(values: Floats, counts: Floats, measure: Measure) -> float:
 def _ratio_difference(a: Floats, b: Floats) -> Floats:
     """((a - b) / (a + b))^2, and 0 for two zeros."""
     total = a + b
-    ratios: Floats = ((a - b) / np.where(total > 0, total, 1.0)) ** 2
-    return ratios
+    return ((a - b) / np.where(total > 0, total, 1.0)) ** 2
 
 
 def _within(codes: Positions, values: Floats, measure: Measure) -> Floats:

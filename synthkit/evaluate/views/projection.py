@@ -191,8 +191,7 @@ def sample(
         rng.choice(among[group == name], count, replace=False)
         for name, count in zip(names, counts, strict=True)
     ]
-    chosen: NDArray[np.int64] = np.sort(np.concatenate(parts))
-    return chosen
+    return np.sort(np.concatenate(parts))
 
 
 def unit(points: Floats) -> Floats:
@@ -222,13 +221,11 @@ def _matrix(vectors: ArrayLike) -> Floats:
 
 def _finite(matrix: Floats) -> Mask:
     """(n,) whether each row is finite."""
-    finite: Mask = np.asarray(np.isfinite(matrix).all(axis=1))
-    return finite
+    return np.asarray(np.isfinite(matrix).all(axis=1))
 
 
 def _signed(directions: NDArray[np.float64]) -> NDArray[np.float64]:
     """The directions, each with a positive largest loading."""
     largest = np.abs(directions).argmax(axis=1)
     signs = np.sign(directions[np.arange(len(directions)), largest])
-    signed: NDArray[np.float64] = directions * np.where(signs == 0, 1, signs)[:, None]
-    return signed
+    return directions * np.where(signs == 0, 1, signs)[:, None]
