@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import Difference, bootstrap, score_difference, unpaired_bootstrap
-
-Floats = NDArray[np.float64]
 
 
 def compare(
@@ -60,10 +59,7 @@ def compare(
     >>> round(gap.value, 9), gap.low, round(gap.high, 9)
     (0.4, 0.0, 0.8)
     """
-    for what, a, b in (
-        ("metric", first.name, second.name),
-        ("unit", first.unit, second.unit),
-    ):
+    for what, a, b in (("metric", first.name, second.name), ("unit", first.unit, second.unit)):
         if a != b:
             raise UsageError(f"expected two scores of one {what}; got {a!r} and {b!r}.")
     if first.parts is None or second.parts is None:

@@ -10,14 +10,7 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
-from synthkit.plots.captions import (
-    comparison,
-    joined,
-    label,
-    percent,
-    score_text,
-    sentence,
-)
+from synthkit.plots.captions import comparison, joined, label, percent, score_text, sentence
 from synthkit.plots.points import finite, finite_score
 from synthkit.plots.registry import plot
 from synthkit.stats.bootstrap import score_difference

@@ -21,7 +21,7 @@ Statistic = Callable[[Positions], Any]
 """Positions of rows -> a number; or, vectorised, (b, m) positions -> (b,) numbers."""
 
 BLOCK = 1_000_000
-"""Most positions drawn at once."""
+"""Most positions that are drawn at once."""
 
 
 def bootstrap(
@@ -77,12 +77,10 @@ def bootstrap(
             f"got {n}, {resamples}, {method!r}."
         )
     rng = np.random.default_rng(seed)
-    step = max(1, BLOCK // n)
-    drawn = np.concatenate(
-        [
-            _values(statistic, rng.integers(n, size=(min(step, resamples - at), n)), vectorised)
-            for at in range(0, resamples, step)
-        ]
+    drawn = _in_blocks(
+        lambda times: _values(statistic, rng.integers(n, size=(len(times), n)), vectorised),
+        resamples,
+        n,
     )
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     if method == "bca" and n > 1 and np.ptp(drawn) > 0:
@@ -238,12 +236,10 @@ def unpaired_bootstrap(
     if not np.isfinite(x).all() or not np.isfinite(y).all():
         raise UsageError("expected finite numbers; one is NaN or infinite.")
     rng = np.random.default_rng(seed)
-    step = max(1, BLOCK // max(len(x), len(y)))
-    drawn = np.concatenate(
-        [
-            _means(x, rng, min(step, resamples - at)) - _means(y, rng, min(step, resamples - at))
-            for at in range(0, resamples, step)
-        ]
+    drawn = _in_blocks(
+        lambda times: _means(x, rng, len(times)) - _means(y, rng, len(times)),
+        resamples,
+        max(len(x), len(y)),
     )
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Difference(
@@ -254,6 +250,13 @@ def unpaired_bootstrap(
         level=level,
         paired=False,
     )
+
+
+def _in_blocks(values: Callable[[Positions], Floats], total: int, size: int) -> Floats:
+    """(total,) values from positions 0 to total - 1, each of which needs ``size`` cells."""
+    step = max(1, BLOCK // size)
+    blocks = (np.arange(at, min(at + step, total)) for at in range(0, total, step))
+    return np.concatenate([values(block) for block in blocks])
 
 
 def _means(values: Floats, rng: np.random.Generator, times: int) -> Floats:
@@ -288,17 +291,9 @@ def _accelerated(
     below = float((drawn < value).mean() + (drawn == value).mean() / 2)
     least = 0.5 / len(drawn)
     bias = normal.inv_cdf(min(max(below, least), 1 - least))
-    step = max(1, BLOCK // n)
     others = np.arange(n - 1)
-    without = np.concatenate(
-        [
-            _values(
-                statistic,
-                others + (others >= np.arange(at, min(at + step, n))[:, None]),
-                vectorised,
-            )
-            for at in range(0, n, step)
-        ]
+    without = _in_blocks(
+        lambda rows: _values(statistic, others + (others >= rows[:, None]), vectorised), n, n
     )
     gaps = without.mean() - without
     spread = float(np.square(gaps).sum())

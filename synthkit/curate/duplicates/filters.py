@@ -8,14 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.curate.duplicates import cosine, minhash
-from synthkit.curate.duplicates.base import (
-    Duplicates,
-    Pairs,
-    Representatives,
-    Similarity,
-    duplicates_filter,
-)
+from synthkit.curate.duplicates import base, cosine, minhash
 from synthkit.curate.duplicates.shingles import Shingling, Unit, folded
 from synthkit.curate.filters.base import Filter, embedder_name
 from synthkit.curate.filters.registry import filter_option, number
@@ -28,7 +21,7 @@ SIZES: dict[str, int] = {"words": 1, "chars": 5}
 
 def exact_duplicates(
     *, column: str = "text", punctuation: bool = True, prefer: str = "first"
-) -> Duplicates:
+) -> base.Duplicates:
     """Drop rows whose text equals that of another row: ``"duplicate: of <id>"``.
 
     Texts are compared after NFKC normalization and case folding; a run of white space counts as one
@@ -53,19 +46,19 @@ def exact_duplicates(
     def fold(texts: Sequence[str]) -> list[str]:
         return folded(texts, punctuation=punctuation)
 
-    def representatives(texts: Sequence[str]) -> Representatives:
+    def representatives(texts: Sequence[str]) -> base.Representatives:
         first: dict[str, int] = {}
         of = map(first.setdefault, fold(texts), range(len(texts)))
         return np.fromiter(of, np.intp, len(texts)), np.ones(len(texts))
 
-    def pairs(texts: Sequence[str], chosen: Sequence[int]) -> Pairs:
+    def pairs(texts: Sequence[str], chosen: Sequence[int]) -> base.Pairs:
         same = fold(texts)
         for i in chosen:
             yield from ((i, j, 1.0) for j, text in enumerate(same) if text == same[i] and i != j)
 
     name = f"duplicates of {column}{'' if punctuation else ' without punctuation'}"
-    similarity = Similarity(representatives, pairs)
-    return duplicates_filter(name, "duplicate", "", column, prefer, similarity)
+    similarity = base.Similarity(representatives, pairs)
+    return base.duplicates_filter(name, "duplicate", "", column, prefer, similarity)
 
 
 def near_duplicates(
@@ -77,7 +70,7 @@ def near_duplicates(
     recall: float = 0.999,
     prefer: str = "first",
     seed: int = 0,
-) -> Duplicates:
+) -> base.Duplicates:
     """Drop rows whose text is nearly that of another row, by the Jaccard similarity of shingles.
 
     The reason is ``"near-duplicate: of <id>, Jaccard 0.93"``. The Jaccard similarity of two texts
@@ -129,18 +122,18 @@ def near_duplicates(
     if shingling.size < 1:
         raise UsageError(f"size must be at least 1; got {size}.")
 
-    def representatives(texts: Sequence[str]) -> Representatives:
+    def representatives(texts: Sequence[str]) -> base.Representatives:
         return minhash.representatives(
             texts, shingling, threshold=threshold, recall=recall, seed=seed
         )
 
-    def pairs(texts: Sequence[str], chosen: Sequence[int]) -> Pairs:
+    def pairs(texts: Sequence[str], chosen: Sequence[int]) -> base.Pairs:
         return minhash.similar_pairs(texts, shingling, chosen, threshold)
 
     name = f"near-duplicates of {column}, Jaccard of {shingling.size} {shingle} >= {threshold}"
     name += f", recall {recall}, seed {seed}"
-    similarity = Similarity(representatives, pairs)
-    return duplicates_filter(name, "near-duplicate", "Jaccard", column, prefer, similarity)
+    similarity = base.Similarity(representatives, pairs)
+    return base.duplicates_filter(name, "near-duplicate", "Jaccard", column, prefer, similarity)
 
 
 @filter_option("dedupe", takes="THRESHOLD", cost=2)
@@ -153,7 +146,7 @@ def _dedupe(threshold: str = "exact", *, column: str) -> Filter:
 
 def semantic_duplicates(
     embed: Embed, *, threshold: float = 0.9, column: str = "text", prefer: str = "first"
-) -> Duplicates:
+) -> base.Duplicates:
     """Drop rows whose text means nearly the same as another row's, by the cosine of embeddings.
 
     The reason is ``"semantic duplicate: of <id>, cosine 0.93"``. All pairs are found, in time that
@@ -184,15 +177,15 @@ def semantic_duplicates(
     """
     _check_threshold(threshold)
 
-    def representatives(texts: Sequence[str]) -> Representatives:
+    def representatives(texts: Sequence[str]) -> base.Representatives:
         return cosine.representatives(cosine.unit(embed(texts), len(texts)), threshold)
 
-    def pairs(texts: Sequence[str], chosen: Sequence[int]) -> Pairs:
+    def pairs(texts: Sequence[str], chosen: Sequence[int]) -> base.Pairs:
         return cosine.similar_pairs(cosine.unit(embed(texts), len(texts)), chosen, threshold)
 
     name = f"semantic duplicates of {column}, cosine by {embedder_name(embed)} >= {threshold}"
-    similarity = Similarity(representatives, pairs)
-    return duplicates_filter(name, "semantic duplicate", "cosine", column, prefer, similarity)
+    similarity = base.Similarity(representatives, pairs)
+    return base.duplicates_filter(name, "semantic duplicate", "cosine", column, prefer, similarity)
 
 
 @filter_option("dedupe-meaning", takes="NUMBER", cost=3)

@@ -14,14 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.extras import need
-from synthkit.curate.duplicates.shingles import (
-    BLOCK,
-    Hashes,
-    Shingles,
-    Shingling,
-    blocks,
-    shingles,
-)
+from synthkit.curate.duplicates.shingles import BLOCK, Hashes, Shingles, Shingling, blocks, shingles
 from synthkit.stats.classifier import Positions
 
 MAX_HASHES = 1024

@@ -7,17 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from synthkit.core.errors import UsageError
-from synthkit.curate.marks import active_learning
+from synthkit.curate.marks import active_learning, learned_filter
 from synthkit.curate.marks.calibrated_regression import calibrated
 from synthkit.curate.marks.features import Scale, checked_features, represent
-from synthkit.curate.marks.learned_filter import (
-    LearnedFilter,
-    TrainingTable,
-    accepted_share,
-    check_position,
-    checked_probability,
-    fingerprint,
-)
 from synthkit.curate.marks.orders import shuffled
 from synthkit.curate.marks.precision_recall import LearningReport, further, measured
 from synthkit.stats.classifier import Embed, Floats
@@ -39,7 +31,7 @@ def learn(
     skipped: Collection[int] = (),
     order: Sequence[int] | None = None,
     seed: int = 0,
-) -> LearnedFilter:
+) -> learned_filter.LearnedFilter:
     """Learn from marks which texts a person accepts.
 
     The filter is a logistic regression on embeddings and six features of the texts' surface,
@@ -88,7 +80,7 @@ def learn(
     marked = list(verdicts)
     accepted = np.array([float(verdicts[at]) for at in marked])
     regression, scale = None, None
-    scores = np.full(len(texts), accepted_share(verdicts))
+    scores = np.full(len(texts), learned_filter.accepted_share(verdicts))
     if min(accepted.sum(), len(marked) - accepted.sum()) >= OF_EACH:
         scale = Scale.of(rows)
         rows = scale.apply(rows)
@@ -96,17 +88,17 @@ def learn(
         scores = regression.probabilities(rows)
         scores[marked] = left_out
     cut = _threshold(scores, threshold, precision)
-    return LearnedFilter(
+    return learned_filter.LearnedFilter(
         scores=scores,
         report=_report(scores, verdicts, random_order, cut),
         verdicts=verdicts,
         marked=tuple(texts[at] for at in marked),
         classifier=regression,
         scale=scale,
-        fingerprint=fingerprint(embed),
+        fingerprint=learned_filter.fingerprint(embed),
         seed=seed,
         embed=embed,
-        table=TrainingTable(texts, rows, random_order),
+        table=learned_filter.TrainingTable(texts, rows, random_order),
     )
 
 
@@ -115,7 +107,7 @@ def _checked_verdicts(
 ) -> dict[int, bool]:
     """The verdicts of rows that are not skipped, in the order of the table."""
     for at in [*verdicts, *skipped]:
-        check_position(at, n)
+        learned_filter.check_position(at, n)
     for at, accepted in verdicts.items():
         if not isinstance(accepted, bool | np.bool_):
             raise UsageError(f"row {at}: expected True for accept or False; got {accepted!r}.")
@@ -135,8 +127,9 @@ def _threshold(scores: Floats, threshold: float | None, precision: float | None)
     if threshold is not None and precision is not None:
         raise UsageError("give threshold= or precision=, not both.")
     if precision is None:
-        return 0.5 if threshold is None else checked_probability("threshold", threshold)
-    checked_probability("precision", precision)
+        cut = 0.5 if threshold is None else threshold
+        return learned_filter.checked_probability("threshold", cut)
+    learned_filter.checked_probability("precision", precision)
     descending = np.sort(scores)[::-1]
     means = np.cumsum(descending) / np.arange(1, len(descending) + 1)
     last = np.append(descending[1:] < descending[:-1], True)  # equal scores are kept together

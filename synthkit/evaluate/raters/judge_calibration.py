@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -16,11 +16,10 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.raters.agreement import cohen, confusion
 from synthkit.evaluate.raters.battles import OUTCOMES
-from synthkit.evaluate.raters.calibration_advice import advise
+from synthkit.evaluate.raters.calibrated_judge import JudgeCalibration
 from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
 from synthkit.evaluate.raters.krippendorff import krippendorff
 from synthkit.evaluate.raters.reliability import (
-    Reliability,
     cross_fitted,
     reliability,
     roc_area,
@@ -28,50 +27,10 @@ from synthkit.evaluate.raters.reliability import (
 )
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.results import Advice
-from synthkit.evaluate.scores import Floats, proportion
+from synthkit.evaluate.scores import proportion
 
 Pairs: TypeAlias = "list[tuple[Any, Any]]"
 """For each row that has both, the judge's answer and a person's mark."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeCalibration:
-    """One judge, or one rubric of it, compared with people's marks.
-
-    Parameters
-    ----------
-    n : rows with an answer of the judge and a mark.
-    agreement : Cohen's kappa, for numbers on both sides Krippendorff's alpha (interval); ``None``
-        if it is not defined, because all answers and marks are equal.
-    accuracy : share of rows on which both agree.
-    baseline : accuracy of always answering the most frequent mark.
-    labels, confusion : ``confusion[i][j]`` rows got ``labels[i]`` from the judge and ``labels[j]``
-        from a person.
-    threshold : for scores against accept and reject, the score from which on to accept, chosen on
-        all marks. ``agreement``, ``accuracy`` and ``confusion`` are of thresholds that were chosen
-        without the row (cross-fitted).
-    ranking : how often an accepted row scores higher than a rejected one (area under ROC).
-    reliability : of such scores, as probabilities on their scale.
-    advice : the conclusion, and what to do.
-    """
-
-    n: int
-    agreement: Score | None
-    accuracy: Score
-    baseline: Score
-    labels: Sequence[str]
-    confusion: Sequence[Sequence[int]]
-    threshold: float | None = None
-    ranking: Score | None = None
-    reliability: Reliability | None = None
-    advice: str = ""
-
-    @property
-    def scores(self) -> list[Score]:
-        """All its scores that are defined."""
-        error = None if self.reliability is None else self.reliability.error
-        every = (self.agreement, self.accuracy, self.baseline, self.ranking, error)
-        return [score for score in every if score is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +164,7 @@ def _calibrated(
     answers, marks = (set(values) for values in zip(*pairs, strict=True))
     scored, counted = (all(not isinstance(v, str) for v in values) for values in (answers, marks))
     if scored and marks <= VERDICTS:
-        return _of_scores(name, pairs, scale, folds, options)
+        return _of_scores(pairs, _scale(name, answers, scale), folds, options)
     if scored and counted:
         rounded = [(f"{answer:.0f}", f"{mark:.0f}") for answer, mark in pairs]
         alpha = _defined(krippendorff, pairs, measure="interval", **options)
@@ -222,17 +181,12 @@ def _calibrated(
 
 
 def _of_scores(
-    name: str,
-    pairs: Pairs,
-    scale: tuple[float, float] | None,
-    folds: int,
-    options: Mapping[str, Any],
+    pairs: Pairs, scale: tuple[float, float], folds: int, options: Mapping[str, Any]
 ) -> JudgeCalibration:
     """Scores compared with accept and reject."""
     scores = np.array([answer for answer, _ in pairs], np.float64)
     accepted = np.array([mark == "accept" for _, mark in pairs])
-    low, high = _scale(name, scores, scale)
-    chances = (scores - low) / (high - low)
+    chances = (scores - scale[0]) / (scale[1] - scale[0])
     if min(accepted.sum(), (~accepted).sum()) < 2:
         best, passed, how = None, chances >= 0.5, "accepted from the middle of the scale on"
         ranking = None
@@ -247,13 +201,12 @@ def _of_scores(
     ]
     kappa = _defined(cohen, verdicts, **options)
     kappa = None if kappa is None else replace(kappa, how=f"{how}; {kappa.how}")
-    judge = replace(
+    return replace(
         _of_labels(verdicts, kappa, options["level"]),
         threshold=best,
         ranking=ranking,
         reliability=reliability(chances, accepted, **options),
     )
-    return replace(judge, advice=_advice(judge))
 
 
 def _of_labels(
@@ -263,27 +216,13 @@ def _of_labels(
     labels, counts = confusion(pairs)
     most, _ = Counter(mark for _, mark in pairs).most_common(1)[0]
     right, usual = [a == b for a, b in pairs], [mark == most for _, mark in pairs]
-    judge = JudgeCalibration(
+    return JudgeCalibration(
         n=len(pairs),
         agreement=agreement,
         accuracy=proportion("accuracy", right, how="Wilson", level=level),
         baseline=proportion("baseline", usual, how=f"always {most!r}; Wilson", level=level),
         labels=labels,
         confusion=counts,
-    )
-    return replace(judge, advice=_advice(judge))
-
-
-def _advice(judge: JudgeCalibration) -> str:
-    totals = map(sum, zip(*judge.confusion, strict=True))
-    return advise(
-        agreement=judge.agreement,
-        ranking=judge.ranking,
-        accuracy=judge.accuracy,
-        baseline=judge.baseline,
-        threshold=judge.threshold,
-        marks=dict(zip(judge.labels, totals, strict=True)),
-        constant=sum(map(any, judge.confusion)) == 1,
     )
 
 
@@ -294,9 +233,11 @@ def _defined(agreement: Callable[..., Score], pairs: Any, **options: Any) -> Sco
     return agreement(pairs, **options)
 
 
-def _scale(name: str, scores: Floats, scale: tuple[float, float] | None) -> tuple[float, float]:
+def _scale(
+    name: str, scores: Collection[float], scale: tuple[float, float] | None
+) -> tuple[float, float]:
     """Both ends of the scale of the scores."""
-    low, high = float(scores.min()), float(scores.max())
+    low, high = min(scores), max(scores)
     if scale is None:
         # if all are 1, they are a judge's worst scores rather than all probabilities of 1
         scale = (0, 1) if low >= 0 and high <= 1 and low < 1 else (1, 5)

@@ -19,16 +19,8 @@ from synthkit.data.tables import size, to_arrow
 from synthkit.notebook.widgets.base import Widget, clipped, fitting
 from synthkit.notebook.widgets.grid.rows import Query, RowLog, ViewRow, read_query
 from synthkit.notebook.widgets.grid.window import RowWindow
+from synthkit.notebook.widgets.sessions import lists
 from synthkit.notebook.widgets.sessions.comparison import TEXT_LENGTH, comparison
-from synthkit.notebook.widgets.sessions.lists import (
-    RUN_COLUMNS,
-    TABLE_COLUMNS,
-    file_size,
-    run_records,
-    run_row,
-    table_records,
-    table_row,
-)
 from synthkit.notebook.widgets.sessions.overview import graph, overview
 from synthkit.sessions import lineage, named_tables
 from synthkit.sessions.deletion import Deletion
@@ -38,8 +30,8 @@ PAGE = 20
 FIRST_BYTES = 5_000
 """Most bytes of rows in a trait."""
 _ROWS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "runs": run_row,
-    "tables": table_row,
+    "runs": lists.run_row,
+    "tables": lists.table_row,
 }
 
 
@@ -79,7 +71,7 @@ class SessionBrowser(Widget):
         self._stamp: Any = None
         self._announced: tuple[Any, Deletion] | None = None
         about = {"name": label or session.folder.name, "page": PAGE}
-        columns = {"runs": RUN_COLUMNS, "tables": TABLE_COLUMNS}
+        columns = {"runs": lists.RUN_COLUMNS, "tables": lists.TABLE_COLUMNS}
         heads = {name: list(map(list, one.items())) for name, one in columns.items()}
         super().__init__(about=about | heads, **self._read())
 
@@ -102,8 +94,8 @@ class SessionBrowser(Widget):
         store = self.session.store
         tables = named_tables.read_all(store, self.session.table_folder)
         edges, runs = lineage.edges(tables), store.runs.all()
-        self._set_list("runs", RUN_COLUMNS, run_records(runs, tables))
-        self._set_list("tables", TABLE_COLUMNS, table_records(store, tables, edges))
+        self._set_list("runs", lists.RUN_COLUMNS, lists.run_records(runs, tables))
+        self._set_list("tables", lists.TABLE_COLUMNS, lists.table_records(store, tables, edges))
         return {
             "overview": overview(self.session, runs, tables),
             "graph": graph(tables, edges),
@@ -186,7 +178,7 @@ class SessionBrowser(Widget):
     ) -> dict[str, Any]:
         """Say what a deletion would take; only what was announced is deleted."""
         self._announced = (what, deletion)
-        goes = f"This deletes {deletion} ({file_size(deletion.bytes)}). It cannot be undone."
+        goes = f"This deletes {deletion} ({lists.file_size(deletion.bytes)}). It cannot be undone."
         goes = goes if new else f"The session has changed. {goes}"
         stays = [clipped(text, TEXT_LENGTH) for text in deletion.stays]
         return {"type": "removal", "what": what, "goes": goes, "stays": stays}
@@ -201,7 +193,7 @@ class SessionBrowser(Widget):
             return self._announce(what, deletion, new=False)
         done = self.session.delete(**_deletion_options(what))
         self.refresh()
-        return {"type": "done", "told": f"Deleted: {done}. {file_size(done.bytes)} are free."}
+        return {"type": "done", "told": f"Deleted: {done}. {lists.file_size(done.bytes)} are free."}
 
     def _reopen(self, name: str, over: bool) -> dict[str, Any]:
         table = self.session.load(name)
@@ -219,7 +211,7 @@ class SessionBrowser(Widget):
     def _export(self, path: str, tables: str) -> dict[str, Any]:
         names = [name for name in re.split(r"[,\s]+", tables) if name] or None
         written = self.session.export(_path(path), names)
-        bytes_ = file_size(written.stat().st_size)
+        bytes_ = lists.file_size(written.stat().st_size)
         return {"type": "done", "told": f"Written: {written.absolute()}, {bytes_}."}
 
 
