@@ -1,14 +1,18 @@
-"""Checks of the arguments that many recipes take."""
+"""The arguments that many recipes take: checks of them, and the rows that labels stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.types import Sampling
 from synthkit.data import tables
+from synthkit.prompts.conditions import conditions
 from synthkit.prompts.templates import Prompt, located, parse
+
+Labels = Sequence[str] | Mapping[str, str]
+"""Labels; or label -> its description. A text is split at its commas."""
 
 
 def check_positive(**counts: int) -> None:
@@ -25,19 +29,22 @@ def check_samples(k: int, sampling: Sampling) -> None:
         raise UsageError("at temperature 0 all samples are the same; raise it, or use k=1.")
 
 
-def check_new_columns(recipe: str, columns: Iterable[str], rows: Any) -> None:
-    """Raise a :class:`TableError` if the rows have a column that a recipe makes."""
-    for column in columns:
-        if column in field_columns(rows):
+def kept_columns(recipe: str, rows: Any, added: Collection[str]) -> list[str]:
+    """The columns of the rows that a recipe keeps: all but ``id`` and ``parent``.
+
+    Raises
+    ------
+    TableError
+        If one of them is among the columns that the recipe adds.
+    """
+    names = [] if rows is None else tables.columns(rows)
+    kept = [name for name in names if name not in ("id", "parent")]
+    for column in added:
+        if column in kept:
             raise TableError(
                 f"{recipe} makes a column {column!r}, which the rows have already; rename it."
             )
-
-
-def field_columns(rows: Any) -> list[str]:
-    """The columns of the rows, other than ``id`` and ``parent``; ``None`` has no columns."""
-    names = [] if rows is None else tables.columns(rows)
-    return [name for name in names if name not in ("id", "parent")]
+    return kept
 
 
 def distinct_names(option: str, names: Collection[str]) -> list[str]:
@@ -105,3 +112,39 @@ def column_texts(rows: Any, column: str) -> list[str]:
                 "out."
             )
     return cells
+
+
+def blank(cell: Any) -> bool:
+    """Whether a cell is missing, or a text of white space."""
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def label_fields(labels: Labels | None) -> dict[str, Any]:
+    """Labels as values for ``vary``, with the field ``description`` if the labels have one.
+
+    >>> label_fields({"sports": "games and athletes"})["description"]
+    {'by': 'label', 'values': {'sports': ['games and athletes']}}
+
+    Raises
+    ------
+    UsageError
+        If the labels are not one or more distinct texts.
+    """
+    if labels is None:
+        return {}
+    names = distinct_names("labels", labels)
+    if not isinstance(labels, Mapping):
+        return {"label": names}
+    descriptions = {name: [description] for name, description in labels.items()}
+    return {"label": names, "description": {"by": "label", "values": descriptions}}
+
+
+def labelled_rows(labels: Labels | None, n: int, rows: Any = None) -> Any:
+    """A table of ``n`` rows that repeats the labels in order; or ``n`` for each row and label.
+
+    >>> labelled_rows("yes, no", 3)["label"].tolist()
+    ['yes', 'no', 'yes']
+    """
+    check_positive(n=n)
+    fields = conditions(rows, n, label_fields(labels))
+    return tables.take(fields, range(n)) if rows is None else fields

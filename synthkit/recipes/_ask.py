@@ -1,14 +1,16 @@
-"""Requests whose completions are decoded, with one repair request where decoding fails."""
+"""How recipes send requests: with repairs, in rounds, and with the requests of each outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from synthkit.core.types import Completion, Message, Reject, Request, Sampling, Steps
 from synthkit.prompts.parsing import Cells, Decoder
 from synthkit.prompts.templates import Turns
+from synthkit.recipes._base import gather, signature, user
 
 T = TypeVar("T")
 
@@ -16,6 +18,8 @@ REPAIR = (
     "That answer cannot be used: {reason}.\nAnswer again, whole and in the form that was asked for,"
     " and write nothing else."
 )
+BATCH = 100
+"""Most texts that are requested together, so that the first rows appear before a round ends."""
 
 
 def ask(request: Request, decode: Callable[[Completion], T], *, repairs: int = 0) -> Steps[T]:
@@ -40,6 +44,23 @@ def ask(request: Request, decode: Callable[[Completion], T], *, repairs: int = 0
         (completion,) = yield [request]
         outcome = decode(completion)
     return outcome
+
+
+def ask_each(
+    requests: Sequence[Request], decode: Callable[[Completion], T], *, repairs: int = 0
+) -> Steps[list[tuple[tuple[Request, ...], T]]]:
+    """:func:`ask` for each request, side by side: the requests of each outcome, and the outcome."""
+    branches = (traced(ask(request, decode, repairs=repairs)) for request in requests)
+    return (yield from gather(branches))
+
+
+def ask_label(
+    content: str, decoder: Decoder, sampling: Sampling, *, to: str = ""
+) -> Steps[Cells | Reject]:
+    """Ask for a label at temperature 0; a completion that names none is repaired once."""
+    greedy = replace(sampling, temperature=0)
+    request = user(content, greedy, schema=decoder.schema, to=to)
+    return (yield from ask(request, decoder, repairs=1))
 
 
 def ask_and_parse_all(
@@ -91,3 +112,62 @@ def repair(request: Request, completion: Completion, reason: str) -> Request:
     answer = Message("assistant", completion.text)
     complaint = Message("user", REPAIR.format(reason=reason))
     return replace(request, messages=(*request.messages, answer, complaint), purpose="repair")
+
+
+def traced(steps: Steps[T]) -> Steps[tuple[tuple[Request, ...], T]]:
+    """The requests that steps sent, repairs included, and what the steps returned.
+
+    The steps may yield nothing but requests.
+
+    >>> from synthkit.recipes import ask_all, user
+    >>> steps = traced(ask_all([user("Hi.")]))
+    >>> request = next(steps)[0]
+    >>> try:
+    ...     steps.send(["Hello."])
+    ... except StopIteration as end:
+    ...     end.value == ((request,), ["Hello."])
+    True
+    """
+    requests: list[Request] = []
+    reply: Any = None
+    while True:
+        try:
+            step: Any = steps.send(reply)
+        except StopIteration as end:
+            return tuple(requests), end.value
+        requests += step
+        reply = yield step
+
+
+class Samples:
+    """Counts the requests of a run, so that a repeated request gets the next sample index.
+
+    >>> from synthkit.recipes import user
+    >>> sample = Samples()
+    >>> [sample(user(text)).index for text in ["a", "b", "a"]]
+    [0, 0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[Any] = Counter()
+
+    def __call__(self, request: Request) -> Request:
+        """The request with the next unused sample index."""
+        same = signature(request)
+        self._counts[same] += 1
+        return replace(request, index=self._counts[same] - 1)
+
+
+def portions(n: int, rounds: int) -> list[slice]:
+    """``n`` positions cut into one slice per round; none is empty, sizes differ by 1 at most.
+
+    >>> [range(5)[part] for part in portions(5, 2)], portions(1, 3)
+    ([range(0, 2), range(2, 5)], [slice(0, 1, None)])
+    """
+    rounds = min(n, rounds)
+    return [slice(n * at // rounds, n * (at + 1) // rounds) for at in range(rounds)]
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items in batches of :data:`BATCH` at most."""
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))

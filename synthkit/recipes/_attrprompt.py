@@ -10,10 +10,14 @@ from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Band, Sampler, Where, conditions
-from synthkit.recipes._arguments import check_positive, checked_template
+from synthkit.recipes._arguments import (
+    check_positive,
+    checked_template,
+    label_fields,
+    labelled_rows,
+)
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._labels import balanced_labels, label_fields
 
 
 @recipe
@@ -67,7 +71,7 @@ def attrprompt(
     """
     draws: dict[str, Any] = {"sampler": sampler, "like": like, "where": where}
     draws["seed"] = sampling.seed or 0
-    classes = {} if labels is None else label_fields(labels)
+    classes = label_fields(labels)
     repeated = [name for name in classes if name in vary]
     if repeated:
         raise UsageError(f"{repeated[0]!r} is in labels and in vary; give it in one of them.")
@@ -75,7 +79,7 @@ def attrprompt(
     if labels is None or sampler == "product":
         fields = conditions(None, n, {**classes, **vary}, **draws)
     else:
-        fields = conditions(balanced_labels(labels, n), 1, vary, **draws)
+        fields = conditions(labelled_rows(labels, n), 1, vary, **draws)
     banded = _banded(fields, length)
     if banded is not None:  # as text, which any file can hold
         bands = [str(Band.of(cell)) for cell in tables.column(fields, banded)]

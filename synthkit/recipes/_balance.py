@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import PromptError, UsageError
@@ -11,22 +10,17 @@ from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.prompts.quotas import quotas
-from synthkit.recipes._arguments import check_positive, checked_template
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe, user
+from synthkit.prompts.quotas import Condition, quotas
+from synthkit.recipes._arguments import check_positive, checked_template, label_fields
+from synthkit.recipes._ask import Samples, ask, ask_label, batches, traced
+from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
-from synthkit.recipes._labels import label_fields
-from synthkit.recipes._rounds import Samples, batches, traced
 
 JUDGE = """\
 Which label fits the text: {labels}? Answer with the label alone.
 
 Text:
 {text}"""
-
-Condition = Mapping[str, Any]
-"""One combination of a label and the values of the other fields."""
 
 
 @recipe
@@ -97,13 +91,6 @@ def balance(
         parsing.label(names)  # fails for a single label
     DistinctTexts(likeness)  # fails if likeness is out of range
 
-    def write(request: Request, condition: Condition) -> Steps[parsing.Cells | Reject]:
-        written = yield from ask(request, parsing.text())
-        if isinstance(written, Reject) or not judge:
-            return written
-        reason = yield from _complaint(written["text"], condition["label"], names, sampling)
-        return Reject(written["text"], reason) if reason else written
-
     def steps() -> Steps[None]:
         pool, sample = DistinctTexts(likeness), Samples()
         counts = [0] * len(cells)
@@ -115,7 +102,7 @@ def balance(
             for batch in batches(_largest_gap_first(gaps)):
                 requests = [sample(Request(template.render(cells[at]), sampling)) for at in batch]
                 written = yield from gather(
-                    traced(write(request, cells[at]))
+                    traced(_written(request, cells[at], names))
                     for at, request in zip(batch, requests, strict=True)
                 )
                 outcomes = []
@@ -141,23 +128,32 @@ def balance(
     )
 
 
-def _complaint(text: str, label: str, labels: Sequence[str], sampling: Sampling) -> Steps[str]:
-    """Why the role ``judge`` does not assign a text its label; empty if it does."""
-    decoder = parsing.label(labels)
+def _written(
+    request: Request, condition: Condition, labels: Sequence[str]
+) -> Steps[parsing.Cells | Reject]:
+    """The text of a request; a reject if the role ``judge`` does not assign it its label.
+
+    ``labels`` are those that the judge chooses from; if there are none, it is not asked.
+    """
+    written = yield from ask(request, parsing.text())
+    if isinstance(written, Reject) or not labels:
+        return written
+    text = written["text"]
     content = JUDGE.format(labels=", ".join(labels), text=text)
-    greedy = replace(sampling, temperature=0)
-    request = user(content, greedy, schema=decoder.schema, to="judge")
-    verdict = yield from ask(request, decoder, repairs=1)
+    decoder = parsing.label(labels)
+    verdict = yield from ask_label(content, decoder, request.sampling, to="judge")
     if isinstance(verdict, Reject):
-        return f"the judge gives no label: {verdict.reason}"
-    return "" if verdict["label"] == label else f"the judge says {verdict['label']!r}"
+        return Reject(text, f"the judge gives no label: {verdict.reason}")
+    if verdict["label"] != condition["label"]:
+        return Reject(text, f"the judge says {verdict['label']!r}")
+    return written
 
 
 def _conditions(
     labels: Sequence[str] | Mapping[str, str] | None, vary: Mapping[str, Any] | None
 ) -> list[Condition]:
     """Each combination of a label and the values of the other fields, once."""
-    fields = {} if labels is None else label_fields(labels)
+    fields = label_fields(labels)
     for name in vary or {}:
         if name in (*fields, "text"):
             raise UsageError(f"vary: the field {name!r} is made by the recipe; rename it.")

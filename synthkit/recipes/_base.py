@@ -15,7 +15,7 @@ from synthkit.core.registry import Registry
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import check_new_columns
+from synthkit.recipes._arguments import kept_columns
 
 T = TypeVar("T")
 
@@ -31,14 +31,12 @@ class TextClassifier(Protocol):
     @property
     def labels(self) -> Sequence[Any]:
         """Its k labels."""
-        ...
 
     def probabilities(self, texts: Sequence[str]) -> Any:
         """(n, k) probabilities, with columns in the order of ``labels``."""
-        ...
 
 
-Student = Annotated[Callable[[Sequence[str], Sequence[Any]], TextClassifier], "STUDENT"]
+FitClassifier = Annotated[Callable[[Sequence[str], Sequence[Any]], TextClassifier], "CLASSIFIER"]
 """(texts, labels) -> a classifier trained on them, such as ``functools.partial(fit,
 embed=load_embedder("wordllama").embed)``; in a ``%%synth`` line the name of an embedder."""
 
@@ -185,13 +183,12 @@ def per_row(
     source = tables.build({}, n=1) if rows is None else tables.native(rows)
     if "parent" in columns or "id" in columns:
         raise UsageError(f"a recipe's columns cannot be 'id' or 'parent'; got {list(columns)}.")
-    check_new_columns(name, columns, source)
+    kept_columns(name, source, columns)
 
     def branch(row: dict[str, Any]) -> Steps[None]:
-        parent = row.get("id", row.get("parent"))
         try:
             outcome = yield from steps(row)
-            outcomes = [_as_row(item, parent) for item in as_list(outcome)]
+            outcomes = [_as_row(item, parent_id(row)) for item in as_list(outcome)]
         except SynthkitError:
             raise
         except Exception as error:
@@ -213,6 +210,24 @@ def per_row(
         roles=tuple(roles),
         prompt=prompt,
     )
+
+
+def parent_id(row: Mapping[str, Any]) -> str | None:
+    """The ``parent`` of the rows made from a row: its id, or its own parent if it has no id."""
+    parent: str | None = row.get("id", row.get("parent"))
+    return parent
+
+
+def with_origin(
+    parsed: Cells | Reject,
+    of: tuple[Request, ...],
+    cells: Cells,
+    parent: str | None = None,
+) -> Row | Reject:
+    """The row of parsed cells, or the reject, with its requests, other cells and parent."""
+    if isinstance(parsed, Reject):
+        return replace(parsed, cells={**cells, **parsed.cells}, of=of, parent=parent)
+    return Row({**cells, **parsed}, of, parent)
 
 
 def per_table(

@@ -9,9 +9,10 @@ from typing import Any
 from synthkit.core.errors import PromptError
 from synthkit.core.types import Reject, Sampling, Steps
 from synthkit.data import tables
+from synthkit.recipes._arguments import blank
 from synthkit.recipes._ask import ask_and_parse_all
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._fields import as_prompt, blank, check_fields, dependency_levels, parse_fields
+from synthkit.recipes._fields import as_prompt, check_fields, dependency_levels, parse_fields
 
 
 @recipe

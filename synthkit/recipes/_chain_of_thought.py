@@ -7,11 +7,9 @@ from dataclasses import replace
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Sampling
-from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import check_positive, checked_template
+from synthkit.recipes._arguments import checked_template, labelled_rows
 from synthkit.recipes._base import Recipe, Table, recipe
 from synthkit.recipes._chain import chain
-from synthkit.recipes._labels import balanced_labels, label_fields
 
 EXPLAIN = "\n\nDo not write it yet. Say in a few short points what such a text is like, and why."
 GIVEN = "\n\nKeep to these points:\n{{ rationale }}"
@@ -55,11 +53,7 @@ def chain_of_thought(
     >>> recipe.columns, str(recipe.requests)
     (('rationale', 'text'), '2 to 4')
     """
-    if labels is not None and rows is None:
-        source = balanced_labels(labels, n)
-    else:
-        check_positive(n=n)
-        source = conditions(rows, n, {} if labels is None else label_fields(labels))
+    source = labelled_rows(labels, n, rows)
     uses = () if labels is None else ("label", "description")
     template = checked_template(prompt, source, uses=uses, later=("rationale",))
     shows_rationale = "rationale" in template.fields

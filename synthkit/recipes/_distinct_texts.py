@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Row
+from synthkit.recipes._base import with_origin
 from synthkit.stats.rouge import Pool, tokens
 
 QUOTED = 80
@@ -78,11 +78,11 @@ class DistinctTexts:
         """
         if not isinstance(parsed, Reject):
             complaint = self.complaint(parsed["text"])
-            if not complaint:
+            if complaint:
+                parsed = Reject(parsed["text"], complaint)
+            else:
                 self.add(parsed["text"])
-                return Row({**cells, **parsed}, of, parent)
-            parsed = Reject(parsed["text"], complaint)
-        return replace(parsed, cells={**cells, **parsed.cells}, of=of, parent=parent)
+        return with_origin(parsed, of, cells, parent)
 
     def add(self, text: str) -> None:
         """Add a text to the pool."""

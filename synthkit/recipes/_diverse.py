@@ -9,17 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Completion, Reject, Request, Row, Sampling, Steps
+from synthkit.core.types import Completion, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import (
-    check_new_columns,
-    check_positive,
-    checked_template,
-    field_columns,
+from synthkit.recipes._arguments import check_positive, checked_template, kept_columns
+from synthkit.recipes._ask import Samples, portions
+from synthkit.recipes._base import (
+    Bounds,
+    Recipe,
+    Table,
+    ask_all,
+    parent_id,
+    per_table,
+    recipe,
+    with_origin,
 )
-from synthkit.recipes._base import Bounds, Recipe, Table, ask_all, per_table, recipe
-from synthkit.recipes._rounds import Samples, portions
 
 ADDED = ("text", "round", "temperature")
 PIECE = "\ufffd"
@@ -73,17 +77,9 @@ def diverse(
     ('8', ('dish', 'text', 'round', 'temperature'))
     """
     check_positive(n=n, rounds=rounds, top=top)
-    if not temperatures:
-        raise UsageError("temperatures: expected one or more; got none.")
-    logprobs = sampling.logprobs or strength > 0
-    samplings = [replace(sampling, temperature=each, logprobs=logprobs) for each in temperatures]
-    if not 0 <= strength < float("inf"):
-        raise UsageError(f"strength must be 0 or more; got {strength}.")
-    if strength and "token_bias" in sampling.extra:
-        raise UsageError("diverse sets token_bias itself; leave it out, or use strength=0.")
+    samplings = _samplings(sampling, temperatures, strength)
     source = [{}] if rows is None else tables.records(rows)
-    fields = field_columns(rows)
-    check_new_columns("diverse", ADDED, rows)
+    fields = kept_columns("diverse", rows, ADDED)
     template = checked_template(prompt, source)
     # every row once, then every row again: the texts of a row are spread over the rounds
     plan = [
@@ -101,18 +97,12 @@ def diverse(
                 for row, drawn in plan[part]
             ]
             completions = yield from ask_all(requests)
-            outcomes: list[Row | Reject] = []
-            for (row, drawn), request, completion in zip(
-                plan[part], requests, completions, strict=True
-            ):
+            outcomes = []
+            for (row, drawn), of, completion in zip(plan[part], requests, completions, strict=True):
                 cells = {name: row[name] for name in fields}
                 cells |= {"round": number, "temperature": drawn.temperature}
-                parent = row.get("id", row.get("parent"))
                 parsed = parsing.text()(completion)
-                if isinstance(parsed, Reject):
-                    outcomes.append(replace(parsed, cells=cells, of=(request,), parent=parent))
-                else:
-                    outcomes.append(Row({**cells, **parsed}, (request,), parent))
+                outcomes.append(with_origin(parsed, (of,), cells, parent_id(row)))
             yield outcomes
             if strength:
                 counts.update(itertools.chain.from_iterable(map(_tokens, completions)))
@@ -126,6 +116,21 @@ def diverse(
         like=rows,
         prompt=prompt,
     )
+
+
+def _samplings(
+    sampling: Sampling, temperatures: Sequence[float], strength: float
+) -> list[Sampling]:
+    """The sampling at each temperature, which returns tokens where they are to be suppressed."""
+    if not temperatures:
+        raise UsageError("temperatures: expected one or more; got none.")
+    logprobs = sampling.logprobs or strength > 0
+    samplings = [replace(sampling, temperature=each, logprobs=logprobs) for each in temperatures]
+    if not 0 <= strength < float("inf"):
+        raise UsageError(f"strength must be 0 or more; got {strength}.")
+    if strength and "token_bias" in sampling.extra:
+        raise UsageError("diverse sets token_bias itself; leave it out, or use strength=0.")
+    return samplings
 
 
 def suppression(counts: Mapping[str, int], strength: float, top: int) -> dict[str, float]:

@@ -13,9 +13,8 @@ from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe, user
-from synthkit.recipes._rounds import traced
+from synthkit.recipes._ask import ask, ask_label, traced
+from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 from synthkit.stats.rouge import tokens
 
 IN_DEPTH = """\
@@ -189,11 +188,9 @@ def _evolved(
 
 def _no_gain(evolved: str, parent: str, request: Request) -> Steps[str]:
     """Why the model judges that an instruction gains nothing over its parent; empty if it does."""
-    decoder = parsing.label(["equal", "not equal"])
-    greedy = replace(request.sampling, temperature=0)
     content = EQUAL.format(first=parent, second=evolved)
-    question = user(content, greedy, schema=decoder.schema, to="judge")
-    verdict = yield from ask(question, decoder, repairs=1)
+    decoder = parsing.label(["equal", "not equal"])
+    verdict = yield from ask_label(content, decoder, request.sampling, to="judge")
     if isinstance(verdict, Reject):
         return f"no verdict on what it gains: {verdict.reason}"
     return "no gain over the instruction it came from" if verdict["label"] == "equal" else ""

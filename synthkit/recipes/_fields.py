@@ -13,6 +13,7 @@ from synthkit.core.hashing import digest
 from synthkit.core.types import Request, Sampling
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Prompt, located, parse
+from synthkit.recipes._arguments import blank
 from synthkit.recipes._cell_sections import sections
 
 _SYSTEM = re.compile(r"\s*---[ \t]*system[ \t\r]*\n((?:(?!---).*\n?)*)")
@@ -173,11 +174,6 @@ def check_fields(fields: Sequence[ParsedField], rows: Sequence[Mapping[str, Any]
             except PromptError as error:
                 place = f"field {field.name!r}, row {position}"
                 raise located(error, field.template, values, place) from None
-
-
-def blank(cell: Any) -> bool:
-    """Whether a cell is missing, or a text of white space."""
-    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _split(labels: str) -> list[str] | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 from synthkit.core.types import Reject, Request, Steps
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import token_logprobs
-from synthkit.recipes._row_prompts import column_template, per_rendered_row, render_row
+from synthkit.recipes._row_prompts import per_rendered_row, row_renderer
 
 
 @recipe
@@ -45,8 +44,7 @@ def ifd(
     (('ifd',), '2')
     """
     question = prompt if prompt.strip() else "{{ instruction }}"
-    template = column_template(question, rows, instruction=instruction)
-    column_template("{{ text }}", rows, text=column)
+    render = row_renderer(question, rows, needs=[column], instruction=instruction)
 
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         answer = str(row[column])
@@ -62,7 +60,7 @@ def ifd(
         return {"ifd": math.fsum(conditional[-len(bare) :]) / denominator}
 
     return per_rendered_row(
-        partial(render_row, template, instruction=instruction, text=column),
+        render,
         steps,
         rows,
         name="ifd",

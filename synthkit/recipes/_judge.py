@@ -13,15 +13,21 @@ from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Completion, Reject, Request, Sampling, Steps
+from synthkit.core.types import Completion, Reject, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import check_samples
-from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
-from synthkit.recipes._row_prompts import all_or_reject, column_template, per_rendered_row
-from synthkit.recipes._rubrics import FENCED, equal_parts, named_rubrics, render_with_ending
+from synthkit.recipes._row_prompts import all_rendered, per_rendered_row, row_renderer
+from synthkit.recipes._rubrics import (
+    FENCED,
+    answers,
+    equal_parts,
+    named_rubrics,
+    read_reason,
+    reason_schema,
+)
 
 RUBRICS: Mapping[str, str] = {
     "judge": "Rate how accurate and helpful the text is{as_answer}.",
@@ -121,26 +127,19 @@ def judge(
     fields = {"text": column} | ({} if instruction is None else {"instruction": instruction})
     fields |= {} if sources is None else {"source": sources}
     ending = (SCORE_ONLY if weighted else REASON_AND_SCORE).format(low=low, high=high)
-    templates = {
-        name: column_template(_with_texts(rubric, list(fields)), rows, **fields)
-        for name, rubric in _rubrics(prompt, rubrics, fields).items()
-    }
+    named = _rubrics(prompt, rubrics, fields)
+    renderers = [
+        row_renderer(_with_texts(rubric, list(fields)), rows, ending=ending, **fields)
+        for rubric in named.values()
+    ]
     decoder, scale = scores(low, high), range(low, high + 1)
-
-    def render(row: dict[str, Any]) -> list[Turns] | Reject:
-        return all_or_reject(
-            render_with_ending(template, row, fields, ending) for template in templates.values()
-        )
+    scored_texts = list(map(str, scale)) if weighted else []
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
-        if weighted:
-            requests = [Request(turns, answer=str(value)) for turns in rendered for value in scale]
-            replies: list[Any] = yield requests
-        else:
-            replies = yield from ask_samples(rendered, decoder, sampling, k=k)
+        replies = yield from answers(rendered, decoder, sampling, k, scored=scored_texts)
         cells: dict[str, Any] = {}
         rejects: list[Reject] = []
-        for name, part in zip(templates, equal_parts(replies, len(templates)), strict=True):
+        for name, part in zip(named, equal_parts(replies, len(named)), strict=True):
             scored = _weighted(name, part, scale) if weighted else _averaged(name, part)
             if isinstance(scored, Reject):
                 rejects.append(replace(scored, reason=f"{name}: {scored.reason}"))
@@ -150,13 +149,13 @@ def judge(
 
     suffixes: tuple[str, ...] = ("", "_spread") if weighted else ("", "_reason")
     suffixes += ("_spread", "_unread") if k > 1 else ()
-    n = len(templates) * (len(scale) if weighted else k)
+    n = len(named) * (len(scored_texts) or k)
     return per_rendered_row(
-        render,
+        all_rendered(renderers),
         steps,
         rows,
         name="judge",
-        columns=[name + suffix for name in templates for suffix in suffixes],
+        columns=[name + suffix for name in named for suffix in suffixes],
         requests=Bounds(n, n),
         prompt=prompt,
     )
@@ -174,33 +173,19 @@ def scores(low: float, high: float) -> parsing.Decoder:
     """
 
     def read(raw: str) -> parsing.Cells | str:
-        try:
-            value = parsing.find_json(raw)
-        except ValueError:
-            score, reason = _score_in_words(raw, high), raw.strip()
+        reason, score = read_reason(raw, "score")
+        if isinstance(score, str):
+            score = _score_in_words(score, high)
             if isinstance(score, str):
                 return f"{score}, where {low:g} to {high:g} was asked for"
-        else:
-            score, reason = value.get("score"), str(value.get("reason") or "").strip()
-            if isinstance(score, str):
-                score = _score_in_words(score, high)
-                if isinstance(score, str):
-                    return f"{score}, where {low:g} to {high:g} was asked for"
-            if isinstance(score, bool) or not isinstance(score, int | float):
-                return "its JSON has no number 'score'"
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            return "its JSON has no number 'score'"
         if not low <= score <= high:
             return f"gives {score:g}, where {low:g} to {high:g} was asked for"
         return {"reason": reason, "score": float(score)}
 
-    schema = {
-        "type": "object",
-        "properties": {
-            "reason": {"type": "string", "maxLength": 400},
-            "score": {"type": "integer", "minimum": low, "maximum": high},
-        },
-        "required": ["reason", "score"],
-    }
-    return parsing.Decoder(("reason", "score"), read, schema)
+    whole_number = {"type": "integer", "minimum": low, "maximum": high}
+    return parsing.Decoder(("reason", "score"), read, reason_schema("score", whole_number))
 
 
 def _score_in_words(text: str, high: float) -> float | str:

@@ -13,7 +13,7 @@ from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import check_new_columns, check_positive, checked_template
+from synthkit.recipes._arguments import check_positive, checked_template, kept_columns
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 
@@ -64,7 +64,7 @@ def keywords(
     check_positive(k=k, n=n)
     pool = _pool(words, k)
     source = conditions(rows, n, {})
-    check_new_columns("keywords", ("words",), source)
+    kept_columns("keywords", source, ("words",))
     drawn = [
         ", ".join(random.Random(digest([sampling.seed or 0, *divmod(i, n)])).sample(pool, k))
         for i in range(tables.size(source))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Steps
+from synthkit.data import tables
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import distinct_names
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import softmax, token_logprobs
-from synthkit.recipes._row_prompts import column_template, per_rendered_row, render_row
+from synthkit.recipes._row_prompts import per_rendered_row, row_renderer
 
 ASK = "Text: {{{{ text }}}}\nLabel ({labels}):"
 
@@ -73,9 +73,9 @@ def likelihood(
         raise UsageError(f"likelihood compares two or more labels; got {names}.")
     words = [str(labels[name]) for name in names] if isinstance(labels, Mapping) else names
     question = prompt if prompt.strip() else ASK.format(labels=", ".join(names))
-    template = column_template(question, rows, text=column)
+    render = row_renderer(question, rows, text=column)
     if label is not None:
-        column_template("{{ label }}", rows, label=label)
+        tables.check_columns(rows, [label])
 
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         logits = []
@@ -99,7 +99,7 @@ def likelihood(
 
     own = () if label is None else ("likelihood",)
     return per_rendered_row(
-        partial(render_row, template, text=column),
+        render,
         steps,
         rows,
         name="likelihood",

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
+from synthkit.core.types import Message, Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.templates import Prompt
-from synthkit.recipes._arguments import check_new_columns, check_positive, field_columns
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._arguments import check_positive, kept_columns
+from synthkit.recipes._ask import Samples, ask, traced
+from synthkit.recipes._base import (
+    Bounds,
+    Recipe,
+    Table,
+    gather,
+    parent_id,
+    per_table,
+    recipe,
+    with_origin,
+)
 from synthkit.recipes._conversations import alternating, conversation_cells, single_turn
 
 CHUNK = 64
@@ -64,34 +72,19 @@ def magpie(
     system = None if no_system else single_turn("the system prompt", prompt, source)
     records = tables.records(source)
     size = len(records)
-    fields = field_columns(source)
     columns = ("instruction", "response", *(("messages",) if turns > 1 else ()))
-    check_new_columns("magpie", columns, source)
-
-    def talk(opening: Request) -> Steps[tuple[list[Request], list[str], Reject | None]]:
-        """The requests and texts of one conversation, and a reject if a turn failed."""
-        requests: list[Request] = []
-        texts: list[str] = []
-        while len(texts) < 2 * turns:
-            answers = len(texts) % 2 == 1
-            messages = (*opening.messages, *alternating(texts))
-            # equal instructions may share an answer: all but one of them are rejected
-            request = replace(opening, messages=messages, index=0) if texts else opening
-            requests.append(replace(request, turn="assistant" if answers else "user"))
-            spoken = yield from ask(requests[-1], parsing.text() if answers else _USER_TURN)
-            if isinstance(spoken, Reject):
-                return requests, texts, spoken
-            texts.append(spoken["text"])
-        return requests, texts, None
+    fields = kept_columns("magpie", source, columns)
 
     def steps() -> Steps[None]:
         openings = _openings(system, records, sampling)
         seen: set[str] = set()
         for start in range(0, size, CHUNK):
             chunk = slice(start, start + CHUNK)
-            talks = yield from gather(map(talk, openings[chunk]))
-            outcomes: list[Row | Reject] = []
-            for row, (requests, texts, reject) in zip(records[chunk], talks, strict=True):
+            talks = yield from gather(
+                traced(_conversation(opening, turns)) for opening in openings[chunk]
+            )
+            outcomes = []
+            for row, (of, (texts, reject)) in zip(records[chunk], talks, strict=True):
                 if texts:
                     folded = " ".join(texts[0].casefold().split())
                     if folded in seen:
@@ -101,11 +94,7 @@ def magpie(
                 cells |= dict(zip(("instruction", "response"), texts, strict=False))
                 if turns > 1:
                     cells["messages"] = conversation_cells(texts)["messages"]
-                of, parent = tuple(requests), row.get("id", row.get("parent"))
-                if reject is None:
-                    outcomes.append(Row(cells, of, parent))
-                else:
-                    outcomes.append(replace(reject, cells=cells, of=of, parent=parent))
+                outcomes.append(with_origin(reject or {}, of, cells, parent_id(row)))
             yield outcomes
 
     return per_table(
@@ -117,6 +106,22 @@ def magpie(
         like=rows,
         prompt=prompt,
     )
+
+
+def _conversation(opening: Request, turns: int) -> Steps[tuple[list[str], Reject | None]]:
+    """The texts of one conversation, and a reject if a turn failed."""
+    texts: list[str] = []
+    while len(texts) < 2 * turns:
+        answers = len(texts) % 2 == 1
+        messages = (*opening.messages, *alternating(texts))
+        # equal instructions may share an answer: all but one of them are rejected
+        request = replace(opening, messages=messages, index=0) if texts else opening
+        request = replace(request, turn="assistant" if answers else "user")
+        spoken = yield from ask(request, parsing.text() if answers else _USER_TURN)
+        if isinstance(spoken, Reject):
+            return texts, spoken
+        texts.append(spoken["text"])
+    return texts, None
 
 
 def _user_turn(raw: str) -> parsing.Cells | str:
@@ -132,10 +137,6 @@ def _openings(
     system: Prompt | None, rows: Sequence[Mapping[str, Any]], sampling: Sampling
 ) -> list[Request]:
     """The request for each row's first instruction; equal system prompts get sample indices."""
-    counts: Counter[Any] = Counter()
-    requests = []
-    for row in rows:
-        messages = () if system is None else (Message("system", system.ask(row)),)
-        requests.append(Request(messages, sampling, index=counts[messages], turn="user"))
-        counts[messages] += 1
-    return requests
+    sample = Samples()
+    openings = (() if system is None else (Message("system", system.ask(row)),) for row in rows)
+    return [sample(Request(messages, sampling, turn="user")) for messages in openings]

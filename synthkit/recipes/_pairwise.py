@@ -15,16 +15,22 @@ from dataclasses import replace
 from typing import Any
 
 from synthkit.core.errors import PromptError, UsageError
-from synthkit.core.types import Completion, Reject, Request, Sampling, Steps
+from synthkit.core.types import Completion, Reject, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns, parse
 from synthkit.recipes._arguments import check_samples
-from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
-from synthkit.recipes._row_prompts import all_or_reject, column_template, per_rendered_row
-from synthkit.recipes._rubrics import FENCED, equal_parts, named_rubrics, render_with_ending
+from synthkit.recipes._row_prompts import all_rendered, per_rendered_row, row_renderer
+from synthkit.recipes._rubrics import (
+    FENCED,
+    answers,
+    equal_parts,
+    named_rubrics,
+    read_reason,
+    reason_schema,
+)
 
 CRITERIA: Mapping[str, str] = {
     "pairwise": "Which of the two texts, A or B, is more accurate and helpful{as_answer}?",
@@ -135,32 +141,20 @@ def pairwise(
     orders = {"forward": ORDERS["forward"]} if one_order else ORDERS
     words = {"as_answer": " as an answer to the instruction" if shown else ""}
     presets = {name: criterion.format(**words) for name, criterion in CRITERIA.items()}
-    templates = {
-        name: column_template(
-            _with_texts(criterion, list(shown)), rows, **shown, **ORDERS["forward"]
-        )
-        for name, criterion in named_rubrics(prompt, criteria, presets, own="pairwise").items()
-    }
-    decoder = verdicts(reasons)
+    named = named_rubrics(prompt, criteria, presets, own="pairwise")
     ending = NO_TIE if weighted else REASON_AND_VERDICT if reasons else VERDICT_ONLY
-
-    def render(row: dict[str, Any]) -> list[Turns] | Reject:
-        rendered = [
-            render_with_ending(template, row, shown | dict(names), ending)
-            for template in templates.values()
-            for names in orders.values()
-        ]
-        return all_or_reject(rendered)
+    renderers = [
+        row_renderer(_with_texts(each, list(shown)), rows, ending=ending, **shown, **names)
+        for each in named.values()
+        for names in orders.values()
+    ]
+    decoder, scored = verdicts(reasons), "AB" if weighted else ""
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
-        if weighted:
-            requests = [Request(turns, answer=name) for turns in rendered for name in "AB"]
-            replies: list[Any] = yield requests
-        else:
-            replies = yield from ask_samples(rendered, decoder, sampling, k=k)
+        replies = yield from answers(rendered, decoder, sampling, k, scored=scored)
         verdict = _weighted_verdict if weighted else _majority_verdict
         outcomes = []
-        for name, part in zip(templates, equal_parts(replies, len(templates)), strict=True):
+        for name, part in zip(named, equal_parts(replies, len(named)), strict=True):
             by_order = {
                 order: verdict(samples, ORDERS[order])
                 for order, samples in zip(orders, equal_parts(part, len(orders)), strict=True)
@@ -172,15 +166,15 @@ def pairwise(
     columns += [f"{order}_reason" for order in orders if reasons and not weighted]
     columns += ["first_share"] if weighted or k > 1 else []
     columns += ["unread"] if k > 1 else []
-    n = len(templates) * len(orders) * (2 if weighted else k)
+    n = len(renderers) * (len(scored) or k)
     return per_rendered_row(
-        render,
+        all_rendered(renderers),
         steps,
         rows,
         name="pairwise",
         columns=columns,
         requests=Bounds(n, n),
-        most=len(templates),
+        most=len(named),
         prompt=prompt,
     )
 
@@ -197,30 +191,17 @@ def verdicts(reasons: bool = True) -> parsing.Decoder:
     """
 
     def read(raw: str) -> parsing.Cells | str:
-        try:
-            value = parsing.find_json(raw)
-        except ValueError:
-            text, reason = raw, raw.strip()
-        else:
-            text, reason = str(value.get("verdict")), str(value.get("reason") or "").strip()
-        named = _verdicts_in_words(text)
+        reason, verdict = read_reason(raw, "verdict")
+        named = _verdicts_in_words(str(verdict))
         if len(named) != 1:
             several = f"names several verdicts, {', '.join(sorted(named))}"
             return several if named else "names no verdict: A, B or tie"
         return ({"reason": reason} if reasons else {}) | {"verdict": named.pop()}
 
-    choices = ["A", "B", "tie"]
+    choices = {"enum": ["A", "B", "tie"]}
     if not reasons:
-        return parsing.Decoder(("verdict",), read, {"enum": choices})
-    schema = {
-        "type": "object",
-        "properties": {
-            "reason": {"type": "string", "maxLength": 400},
-            "verdict": {"enum": choices},
-        },
-        "required": ["reason", "verdict"],
-    }
-    return parsing.Decoder(("reason", "verdict"), read, schema)
+        return parsing.Decoder(("verdict",), read, choices)
+    return parsing.Decoder(("reason", "verdict"), read, reason_schema("verdict", choices))
 
 
 def _verdicts_in_words(text: str) -> set[str]:

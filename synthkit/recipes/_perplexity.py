@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 from synthkit.core.types import Reject, Request, Steps
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import token_logprobs
-from synthkit.recipes._row_prompts import column_template, per_rendered_row, render_row
+from synthkit.recipes._row_prompts import per_rendered_row, row_renderer
 
 
 @recipe
@@ -39,7 +38,7 @@ def perplexity(prompt: str = "", *, rows: Table, column: str = "text") -> Recipe
     (('perplexity',), '1')
     """
     after_prompt = bool(prompt.strip())
-    template = column_template(prompt if after_prompt else "{{ text }}", rows, text=column)
+    render = row_renderer(prompt if after_prompt else "{{ text }}", rows, text=column)
 
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         text = str(row[column])
@@ -53,7 +52,7 @@ def perplexity(prompt: str = "", *, rows: Table, column: str = "text") -> Recipe
             return Reject(text, "the perplexity is too large a number")
 
     return per_rendered_row(
-        partial(render_row, template, text=column),
+        render,
         steps,
         rows,
         name="perplexity",

@@ -10,11 +10,10 @@ from synthkit.core.errors import TableError
 from synthkit.core.types import Reject, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.recipes._arguments import check_positive, checked_template
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._ask import Samples, ask_each
+from synthkit.recipes._base import Bounds, Recipe, Table, parent_id, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 from synthkit.recipes._lists import list_entries, list_request
-from synthkit.recipes._rounds import Samples, traced
 
 AGAIN = "\n\nNone of these again:\n{shown}"
 
@@ -84,17 +83,14 @@ def personas(
                 sample(list_request(template.render(row), share, sampling, note=note))
                 for row in batch
             ]
-            answers = yield from gather(
-                traced(ask(request, list_entries(share), repairs=1)) for request in requests
-            )
+            answers = yield from ask_each(requests, list_entries(share), repairs=1)
             outcomes: list[Row | Reject] = []
             for row, (of, entries) in zip(batch, answers, strict=True):
                 for entry in [entries] if isinstance(entries, Reject) else entries:
                     outcome = _outcome(entry, pool, n - len(accepted), number)
                     if isinstance(outcome, Row):
                         accepted.append(outcome.cells["persona"])
-                    parent = row.get("id", row.get("parent"))
-                    outcomes.append(replace(outcome, of=of, parent=parent))
+                    outcomes.append(replace(outcome, of=of, parent=parent_id(row)))
             yield outcomes
         if len(accepted) < n:
             reason = f"stopped: {len(accepted)} of {n} personas after {last_round} rounds"

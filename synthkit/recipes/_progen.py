@@ -14,12 +14,15 @@ from synthkit.core.types import Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration, Prompt
-from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe
+from synthkit.recipes._arguments import (
+    check_positive,
+    checked_template,
+    distinct_names,
+    labelled_rows,
+)
+from synthkit.recipes._ask import Samples, ask_each, portions
+from synthkit.recipes._base import Bounds, Recipe, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
-from synthkit.recipes._labels import balanced_labels
-from synthkit.recipes._rounds import Samples, portions, traced
 
 Helpful = Annotated[
     Callable[[Sequence[str], Sequence[Any], Sequence[str], Sequence[Any]], Any], "HELPFULNESS"
@@ -83,7 +86,7 @@ def progen(
     names = distinct_names("labels", labels)
     if len(names) < 2:
         raise UsageError(f"progen needs two or more labels; got {names}.")
-    fields = tables.records(balanced_labels(labels, n))
+    fields = tables.records(labelled_rows(labels, n))
     template = checked_template(prompt, fields, uses=("label", "description"))
 
     def steps() -> Steps[None]:
@@ -95,7 +98,7 @@ def progen(
                 sample(Request(template.render(row, demos.get(row["label"], ())), sampling))
                 for row in fields[part]
             ]
-            written = yield from gather(traced(ask(each, parsing.text())) for each in requests)
+            written = yield from ask_each(requests, parsing.text())
             outcomes = [
                 pool.outcome(parsed, of=of, cells={**row, "round": number})
                 for row, (of, parsed) in zip(fields[part], written, strict=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from synthkit.core import keywords
 from synthkit.core.errors import PromptError, TableError, UsageError, unknown
-from synthkit.core.types import Reject, Request, Row, Sampling, Steps
+from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.expressions import rule
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Recipe, recipe
+from synthkit.recipes._ask import Samples, ask
+from synthkit.recipes._base import Bounds, Recipe, parent_id, recipe, with_origin
 
 
 class PromptOptions(TypedDict, total=False):
@@ -93,16 +92,11 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
     records = tables.records(fields)
     requests = _requests(template, records, sampling, decoder, options.get("examples"))
     source = with_parent(fields)
-    parents: Sequence[str | None] = [None] * len(requests)
-    if "parent" in tables.columns(source):
-        parents = tables.column(source, "parent")
+    parents = list(map(parent_id, records))
 
     def branch(request: Request, parent: str | None) -> Steps[None]:
         outcome = yield from ask(request, decoder, repairs=repairs)
-        if isinstance(outcome, Reject):
-            yield [replace(outcome, parent=parent)]
-        else:
-            yield [Row(outcome, parent=parent)]
+        yield [with_origin(outcome, (), {}, parent)]
 
     def branches() -> Iterator[Steps[None]]:
         return map(branch, requests, parents)
@@ -199,15 +193,14 @@ def _requests(
     if examples is not None:
         shown = examples if isinstance(examples, Examples) else Examples(table=examples)
         demonstrations = demonstrate(template, rows, shown, _answer(decoder))
-    samples: Counter[Any] = Counter()
+    sample = Samples()
     requests = []
     for i, row in enumerate(rows):
         try:
             messages = template.render(row, demonstrations[i])
         except PromptError as error:
             raise located(error, template, row, f"row {i}") from None
-        requests.append(Request(messages, sampling, decoder.schema, samples[messages], row))
-        samples[messages] += 1
+        requests.append(sample(Request(messages, sampling, decoder.schema, attrs=row)))
     return requests
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -11,10 +10,10 @@ from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import distinct_names
+from synthkit.recipes._arguments import blank, distinct_names
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
-from synthkit.recipes._row_prompts import column_template, per_rendered_row, render_row
+from synthkit.recipes._row_prompts import per_rendered_row, row_renderer
 from synthkit.stats.rouge import rouge_l
 
 WHICH = "<text>\n{{{{ text }}}}\n</text>\n\nWhich of these labels fits the text: {labels}? {form}"
@@ -74,14 +73,14 @@ def roundtrip(
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold is a likeness, from 0 to 1; got {threshold}.")
     target = label if instruction is None else instruction
-    column_template("{{ target }}", rows, target=target)
+    tables.check_columns(rows, [target])
     if instruction is None:
         names = distinct_names("labels", _labels_in(rows, label) if labels is None else labels)
         decoder = parsing.label(names, "recovered")
         question = WHICH.format(labels=", ".join(names), form=FORM)
     else:
         decoder, question = parsing.text("recovered"), ASKED
-    template = column_template(prompt if prompt.strip() else question, rows, text=column)
+    render = row_renderer(prompt if prompt.strip() else question, rows, needs=[target], text=column)
 
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
         request = Request(turns, sampling, decoder.schema)
@@ -95,7 +94,7 @@ def roundtrip(
 
     own = () if instruction is None else ("likeness",)
     return per_rendered_row(
-        partial(render_row, template, text=column, target=target),
+        render,
         steps,
         rows,
         name="roundtrip",
@@ -107,10 +106,8 @@ def roundtrip(
 
 def _labels_in(rows: Any, column: str) -> list[str]:
     """The distinct labels in a column, in the order in which they first occur."""
-    cells = tables.column(tables.native(rows), column)
-    return list(
-        dict.fromkeys(str(cell) for cell in cells if cell is not None and str(cell).strip())
-    )
+    cells = tables.column(rows, column)
+    return list(dict.fromkeys(str(cell) for cell in cells if not blank(cell)))
 
 
 def _folded(label: Any) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from synthkit.core.errors import PromptError, unknown
 from synthkit.core.types import Reject, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Prompt, Turns, parse
+from synthkit.recipes._arguments import blank
 from synthkit.recipes._base import Bounds, Outcome, Recipe, per_row
 
 T = TypeVar("T")
+Renderer: TypeAlias = Callable[[Mapping[str, Any]], T | Reject]
+"""The cells of a row -> its messages, or a reject."""
 
 
 def column_template(prompt: str, rows: Any, **fields: str) -> Prompt:
@@ -39,38 +42,55 @@ def column_template(prompt: str, rows: Any, **fields: str) -> Prompt:
     return template
 
 
-def render_row(template: Prompt, row: Mapping[str, Any], **fields: str) -> Turns | Reject:
-    """The messages for one row; a reject if a cell that they need is missing or blank."""
-    for column in fields.values():
-        if is_blank(row, column):
-            return Reject("", f"{column!r} is missing or blank")
-    try:
-        return template.render({**row, **{name: row[column] for name, column in fields.items()}})
-    except PromptError as error:
-        return Reject("", str(error))
+def row_renderer(
+    prompt: str, rows: Any, *, needs: Sequence[str] = (), ending: str = "", **fields: str
+) -> Renderer[Turns]:
+    """Renders a prompt template for a row; a reject if a cell that it needs is missing or blank.
 
+    Parameters
+    ----------
+    needs : columns that must not be missing or blank, besides those of ``fields``.
+    ending : text below the last message.
 
-def all_or_reject(items: Iterable[Turns | Reject]) -> list[Turns] | Reject:
-    """The messages of all prompts; the first reject, if there is one."""
-    rendered = []
-    for item in items:
-        if isinstance(item, Reject):
-            return item
-        rendered.append(item)
-    return rendered
-
-
-def is_blank(row: Mapping[str, Any], column: str) -> bool:
-    """Whether a cell is missing or blank.
-
-    >>> is_blank({"text": " "}, "text")
-    True
+    Raises
+    ------
+    TableError, PromptError
+        As :func:`column_template`.
     """
-    return row[column] is None or not str(row[column]).strip()
+    template = column_template(prompt, rows, **fields)
+    tables.check_columns(rows, needs)
+
+    def render(row: Mapping[str, Any]) -> Turns | Reject:
+        for column in (*fields.values(), *needs):
+            if blank(row[column]):
+                return Reject("", f"{column!r} is missing or blank")
+        try:
+            values = {**row, **{name: row[column] for name, column in fields.items()}}
+            *before, last = template.render(values)
+        except PromptError as error:
+            return Reject("", str(error))
+        return (*before, replace(last, content=last.content + ending))
+
+    return render
+
+
+def all_rendered(renderers: Sequence[Renderer[Turns]]) -> Renderer[list[Turns]]:
+    """Renders several prompts for a row; the first reject, if there is one."""
+
+    def render(row: Mapping[str, Any]) -> list[Turns] | Reject:
+        rendered = []
+        for renderer in renderers:
+            turns = renderer(row)
+            if isinstance(turns, Reject):
+                return turns
+            rendered.append(turns)
+        return rendered
+
+    return render
 
 
 def per_rendered_row(
-    render: Callable[[dict[str, Any]], T | Reject],
+    render: Renderer[T],
     steps: Callable[[dict[str, Any], T], Steps[Outcome]],
     rows: Any,
     *,

@@ -1,4 +1,4 @@
-"""Rubrics of judges: their names, their templates, and the samples that answer them."""
+"""What judges share: rubrics by name, requests for them, and answers with a reason."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.types import Message, Reject
-from synthkit.prompts.templates import Prompt, Turns
-from synthkit.recipes._row_prompts import render_row
+from synthkit.core.types import Request, Sampling, Steps
+from synthkit.prompts.parsing import Decoder, find_json
+from synthkit.prompts.templates import Turns
+from synthkit.recipes._ask import ask_samples
+from synthkit.recipes._base import ask_all
 
 T = TypeVar("T")
 
@@ -43,15 +45,41 @@ def named_rubrics(
     return rubrics
 
 
-def render_with_ending(
-    template: Prompt, row: Mapping[str, Any], fields: Mapping[str, str], ending: str
-) -> Turns | Reject:
-    """The messages for one row, with ``ending`` after the last of them."""
-    turns = render_row(template, row, **fields)
-    if isinstance(turns, Reject):
-        return turns
-    *before, last = turns
-    return (*before, Message("user", last.content + ending))
+def answers(
+    rendered: Sequence[Turns],
+    decoder: Decoder,
+    sampling: Sampling,
+    k: int,
+    *,
+    scored: Sequence[str] = (),
+) -> Steps[list[Any]]:
+    """``k`` decoded answers to each prompt; or its completion for each text to be ``scored``."""
+    if not scored:
+        return (yield from ask_samples(rendered, decoder, sampling, k=k))
+    return (
+        yield from ask_all([Request(turns, answer=each) for turns in rendered for each in scored])
+    )
+
+
+def read_reason(raw: str, name: str) -> tuple[str, Any]:
+    """The reason in an answer, and the value beside it: from JSON, or both from the whole text.
+
+    >>> read_reason('{"reason": "It is clear.", "score": 4}', "score")
+    ('It is clear.', 4)
+    >>> read_reason("I rate it 4.", "score")
+    ('I rate it 4.', 'I rate it 4.')
+    """
+    try:
+        value = find_json(raw)
+    except ValueError:
+        return raw.strip(), raw
+    return str(value.get("reason") or "").strip(), value.get(name)
+
+
+def reason_schema(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a reason and a value."""
+    properties = {"reason": {"type": "string", "maxLength": 400}, name: value}
+    return {"type": "object", "properties": properties, "required": ["reason", name]}
 
 
 def equal_parts(items: Sequence[T], n: int) -> list[Sequence[T]]:

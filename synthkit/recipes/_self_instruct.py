@@ -15,10 +15,9 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import check_positive, checked_template
-from synthkit.recipes._ask import ask
+from synthkit.recipes._ask import Samples, ask_each
 from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
-from synthkit.recipes._rounds import Samples, traced
 from synthkit.recipes._self_instruct_examples import COLUMNS, MOST, with_examples
 from synthkit.stats.rouge import tokens
 
@@ -115,33 +114,22 @@ def self_instruct(
     if machine_demos < 0:
         raise UsageError(f"machine_demos must be 0 or more; got {machine_demos}.")
     before, seeds = _seeds(prompt, rows)
+    prompts = _ListPrompts(per_request, width, seed_demos, machine_demos, sampling.seed)
     widest = min(width, -(-n // per_request))
     needed = -(-n // (per_request * width))
     most = 3 * needed + stall if rounds is None else rounds
     DistinctTexts(likeness)  # fails if likeness is out of range
 
-    def round_requests(pool: _Pool, number: int) -> list[Request]:
-        """As many requests as a round needs."""
-        missing = n - len(pool.accepted)
-        draws = [
-            random.Random(digest([sampling.seed, number, at]))
-            for at in range(min(width, -(-missing // per_request)))
-        ]
-        contents = [
-            _list_prompt(pool.shown(draw, seed_demos, machine_demos), per_request) for draw in draws
-        ]
-        return [Request((*before, Message("user", content)), sampling) for content in contents]
-
     def steps() -> Steps[None]:
-        pool, sample = _Pool(seeds, n, DistinctTexts(likeness, seeds), any_script), Samples()
+        distinct, sample = DistinctTexts(likeness, seeds), Samples()
+        pool = _InstructionPool(seeds, n, distinct, any_script)
         number = idle = 0
         while len(pool.accepted) < n and number < most and idle < stall:
             number += 1
             count = len(pool.accepted)
-            answers = yield from gather(
-                traced(ask(sample(request), numbered_tasks, repairs=1))
-                for request in round_requests(pool, number)
-            )
+            messages = [(*before, each) for each in prompts.of_round(number, pool)]
+            requests = [sample(Request(turns, sampling)) for turns in messages]
+            answers = yield from ask_each(requests, numbered_tasks, repairs=1)
             outcomes = [
                 pool.outcome(entry, of, number)
                 for of, entries in answers
@@ -220,7 +208,7 @@ def fault(instruction: str, *, any_script: bool = False) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pool:
+class _InstructionPool:
     """The seeds, and the instructions accepted so far, of which there can be ``n``."""
 
     seeds: Sequence[str]
@@ -228,14 +216,6 @@ class _Pool:
     distinct: DistinctTexts
     any_script: bool
     accepted: list[str] = field(default_factory=list)
-
-    def shown(self, draw: random.Random, of_seeds: int, of_machine: int) -> list[str]:
-        """Tasks to show, in random order; seeds replace instructions that do not exist yet."""
-        machine = draw.sample(self.accepted, min(of_machine, len(self.accepted)))
-        size = min(of_seeds + of_machine - len(machine), len(self.seeds))
-        shown = machine + draw.sample(self.seeds, size)
-        draw.shuffle(shown)
-        return shown
 
     def outcome(self, entry: str | Reject, of: tuple[Request, ...], number: int) -> Row | Reject:
         """The row of an instruction, which is then accepted; otherwise a reject."""
@@ -253,6 +233,37 @@ class _Pool:
         return Row({"instruction": entry, **cells}, of)
 
 
+@dataclass(frozen=True, slots=True)
+class _ListPrompts:
+    """The prompts of a round: each shows tasks and asks for ``per_request`` further ones."""
+
+    per_request: int
+    width: int
+    seed_demos: int
+    machine_demos: int
+    seed: int | None
+
+    def of_round(self, number: int, pool: _InstructionPool) -> list[Message]:
+        """As many prompts as a round needs, and at most ``width``."""
+        missing = pool.n - len(pool.accepted)
+        size = min(self.width, -(-missing // self.per_request))
+        draws = (random.Random(digest([self.seed, number, at])) for at in range(size))
+        return [Message("user", self._prompt(self._shown(draw, pool))) for draw in draws]
+
+    def _shown(self, draw: random.Random, pool: _InstructionPool) -> list[str]:
+        """Tasks to show, in random order; seeds replace instructions that do not exist yet."""
+        machine = draw.sample(pool.accepted, min(self.machine_demos, len(pool.accepted)))
+        size = min(self.seed_demos + self.machine_demos - len(machine), len(pool.seeds))
+        shown = machine + draw.sample(pool.seeds, size)
+        draw.shuffle(shown)
+        return shown
+
+    def _prompt(self, shown: Sequence[str]) -> str:
+        listed = "\n".join(f"{at}. {task}" for at, task in enumerate(shown, 1))
+        last = len(shown) + self.per_request
+        return TASKS.format(shown=listed, first=len(shown) + 1, last=last)
+
+
 def _seeds(prompt: str, rows: Any) -> tuple[Turns, list[str]]:
     """The turns before the last one, and the seed tasks, each as one line."""
     template = checked_template(prompt, rows)
@@ -267,9 +278,3 @@ def _seeds(prompt: str, rows: Any) -> tuple[Turns, list[str]]:
 
 def _as_line(text: str) -> str:
     return " ".join(text.replace("**", "").split())
-
-
-def _list_prompt(shown: Sequence[str], k: int) -> str:
-    """The prompt that asks for ``k`` further tasks."""
-    listed = "\n".join(f"{at}. {task}" for at, task in enumerate(shown, 1))
-    return TASKS.format(shown=listed, first=len(shown) + 1, last=len(shown) + k)

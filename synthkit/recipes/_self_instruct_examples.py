@@ -13,9 +13,7 @@ from typing import Literal
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import user
-from synthkit.recipes._rounds import traced
+from synthkit.recipes._ask import ask, ask_label, traced
 
 KIND = """\
 Is this a classification task, whose output is one of a few labels? Answer yes or no.
@@ -63,9 +61,8 @@ def with_examples(row: Row, before: Turns, sampling: Sampling) -> Steps[list[Row
     before : turns before the message that asks for examples.
     """
     instruction = row.cells["instruction"]
-    greedy = replace(sampling, temperature=0)
-    kind = user(KIND.format(instruction=instruction), greedy, schema=_CLASSIFIES.schema)
-    kind_requests, answer = yield from traced(ask(kind, _CLASSIFIES, repairs=1))
+    content = KIND.format(instruction=instruction)
+    kind_requests, answer = yield from traced(ask_label(content, _CLASSIFIES, sampling))
     of = (*row.of, *kind_requests)
     if isinstance(answer, Reject):
         reason = f"not known whether it is a classification task: {answer.reason}"
@@ -73,7 +70,7 @@ def with_examples(row: Row, before: Turns, sampling: Sampling) -> Steps[list[Row
     classifies = answer["classifies"] == "yes"
     first: First = "output" if classifies else "input"
     content = (OUTPUT_FIRST if classifies else INPUT_FIRST).format(instruction=instruction)
-    request = Request((*before, Message("user", content)), greedy)
+    request = Request((*before, Message("user", content)), replace(sampling, temperature=0))
     requests, examples = yield from traced(ask(request, example_decoder(first), repairs=1))
     of, cells = (*of, *requests), {**row.cells, "is_classification": classifies}
     if isinstance(examples, Reject):

@@ -10,12 +10,15 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Outcome, Recipe, gather, per_row, recipe, user
-from synthkit.recipes._labels import label_fields
+from synthkit.recipes._arguments import (
+    check_positive,
+    checked_template,
+    distinct_names,
+    label_fields,
+)
+from synthkit.recipes._ask import ask, ask_label, traced
+from synthkit.recipes._base import Bounds, Outcome, Recipe, gather, per_row, recipe
 from synthkit.recipes._lists import list_entries, list_request
-from synthkit.recipes._rounds import traced
 
 FITS = 'Would "{value}" also be a {field} of {label}? Answer yes or no.'
 
@@ -64,7 +67,7 @@ def values(
     ('4 to 44', '0 to 40')
     """
     names = distinct_names("fields", fields)
-    classes = {} if labels is None else label_fields(labels)
+    classes = label_fields(labels)
     descriptions = labels if isinstance(labels, Mapping) else {}
     rivals = _rivals(classes.get("label", []), filter, similar)
     source = conditions(None, 1, {"field": names, **classes})
@@ -72,7 +75,6 @@ def values(
     template = checked_template(prompt, source, uses=("label", "description") if classes else ())
     check_positive(k=k)
     decode = list_entries(k)
-    greedy = replace(sampling, temperature=0)
 
     def filtered(value: str | Reject, row: dict[str, Any], of: tuple[Request, ...]) -> Steps[Any]:
         """The row of a value, or a reject if it also fits a rival of the row's class."""
@@ -81,8 +83,7 @@ def values(
         for rival in rivals.get(row.get("label", ""), ()):
             label = descriptions.get(rival, rival)
             content = FITS.format(value=value, field=row["field"], label=label)
-            question = user(content, greedy, schema=_YES.schema)
-            requests, verdict = yield from traced(ask(question, _YES, repairs=1))
+            requests, verdict = yield from traced(ask_label(content, _YES, sampling))
             of += requests
             if isinstance(verdict, Reject):
                 reason = f"not known whether it also fits {rival}: {verdict.reason}"

@@ -15,12 +15,7 @@ from synthkit.recipes._arguments import distinct_names
 from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._cell_sections import sections
-from synthkit.recipes._row_prompts import (
-    all_or_reject,
-    column_template,
-    per_rendered_row,
-    render_row,
-)
+from synthkit.recipes._row_prompts import all_rendered, per_rendered_row, row_renderer
 
 WORDINGS: Sequence[str] = (
     "Label the text as one of: {labels}.\n\nText: {{{{ text }}}}",
@@ -81,13 +76,9 @@ def variants(
     """
     names = distinct_names("labels", labels)
     wordings = _wordings(prompt, prompts, names, k)
-    templates = [column_template(each + LABEL_ONLY, rows, text=column) for each in wordings]
+    renderers = [row_renderer(each + LABEL_ONLY, rows, text=column) for each in wordings]
     decoder = parsing.label(names, "label")
-    columns = [f"answer_{i}" for i in range(1, len(templates) + 1)]
-
-    def render(row: dict[str, Any]) -> list[Turns] | Reject:
-        rendered = [render_row(template, row, text=column) for template in templates]
-        return all_or_reject(rendered)
+    columns = [f"answer_{i}" for i in range(1, len(wordings) + 1)]
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
         parsed = yield from ask_samples(rendered, decoder, sampling)
@@ -97,12 +88,12 @@ def variants(
         return dict(zip(columns, answers, strict=True)) | agreement(answers)
 
     return per_rendered_row(
-        render,
+        all_rendered(renderers),
         steps,
         rows,
         name="variants",
         columns=(*columns, "uncertainty", "majority", "share"),
-        requests=Bounds(len(templates), len(templates)),
+        requests=Bounds(len(wordings), len(wordings)),
         prompt=prompt,
     )
 

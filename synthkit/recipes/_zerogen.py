@@ -9,11 +9,9 @@ from typing import Any
 from synthkit.core.errors import PromptError
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
-from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import check_positive, checked_template
+from synthkit.recipes._arguments import checked_template, labelled_rows
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._labels import balanced_labels, label_fields
 
 
 @recipe
@@ -55,11 +53,7 @@ def zerogen(
     >>> recipe.source["label"].tolist(), str(recipe.requests)
     (['good', 'bad', 'good'], '3')
     """
-    if rows is None:
-        fields = balanced_labels(labels, n)
-    else:
-        check_positive(n=n)
-        fields = conditions(rows, n, label_fields(labels))
+    fields = labelled_rows(labels, n, rows)
     title_template = None if title is None else checked_template(title, fields)
     added = () if title_template is None else ("title",)
     template = checked_template(prompt, fields, uses=("label", "description"), later=added)
