@@ -93,7 +93,7 @@ class Completer:
                 from synthkit.notebook.recipe_arguments import recipe_names
 
                 return recipe_names(names)
-            case "EMBEDDER" | "STUDENT" | "HELPFULNESS":
+            case "EMBEDDER" | "CLASSIFIER" | "HELPFULNESS":
                 from synthkit.models.embedders import embedder_specs
 
                 named = [name for name, value in names.public.items() if hasattr(value, "embed")]

@@ -245,7 +245,7 @@ def find_recipe(name: str, names: Names) -> LineRecipe:
     return LineRecipe(name, value, from_function=True)
 
 
-def _learner(embed: Any) -> Any:
+def _fit_classifier(embed: Any) -> Any:
     from synthkit.stats.classifier import fit
 
     return partial(fit, embed=embed)
@@ -259,7 +259,7 @@ def _helpfulness(embed: Any) -> Any:
 
 TOOLS: Mapping[Any, Callable[[Any], Any]] = {
     "EMBEDDER": lambda embed: embed,
-    "STUDENT": _learner,
+    "CLASSIFIER": _fit_classifier,
     "HELPFULNESS": _helpfulness,
 }
 """Tag of a parameter's annotation -> what an embedder's function becomes for it. A line names the

@@ -12,30 +12,28 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, UsageError, unknown
-from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
+from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
-from synthkit.prompts.templates import Prompt
+from synthkit.prompts.templates import Prompt, Turns
 from synthkit.recipes._arguments import (
     check_positive,
     checked_template,
     column_texts,
     distinct_names,
+    labelled_rows,
 )
-from synthkit.recipes._ask import ask
+from synthkit.recipes._ask import Samples, ask_each, batches
 from synthkit.recipes._base import (
     Bounds,
+    FitClassifier,
     Recipe,
-    Student,
     Table,
     TextClassifier,
-    gather,
     per_table,
     recipe,
 )
 from synthkit.recipes._distinct_texts import DistinctTexts
-from synthkit.recipes._labels import balanced_labels
-from synthkit.recipes._rounds import Samples, batches, traced
 
 S3 = """\
 {{ ask }}
@@ -72,7 +70,7 @@ def error_extrapolation(
     prompt: str,
     *,
     rows: Table,
-    student: Student,
+    classifier: FitClassifier,
     n: int | None = None,
     seeds: Table = None,
     labels: Sequence[str] | None = None,
@@ -89,27 +87,28 @@ def error_extrapolation(
     """Labelled texts that resemble the real texts a small classifier gets wrong.
 
     This is S3 (arXiv 2310.13671, algorithm 2). Seed texts are generated, the same number for each
-    label, or given. In each round the student is trained on the seed texts and all texts added so
-    far, and classifies the real rows. For each of its errors, the most confident first, texts with
-    the error's label are generated. The form ``"pgkd"`` (arXiv 2411.05045) alternates errors with
-    correct but uncertain rows. It also shows the model how many rows of each label the student gets
-    right, and a real text of the label that the student confuses with the right one.
+    label, or given. In each round the classifier (the papers' student) is trained on the seed texts
+    and all texts added so far, and classifies the real rows. For each of its errors, the most
+    confident first, texts with the error's label are generated. The form ``"pgkd"`` (arXiv
+    2411.05045) alternates errors with correct but uncertain rows. It also shows the model how many
+    rows of each label the classifier gets right, and a real text of the label that the classifier
+    confuses with the right one.
 
     A text that is too similar to a real one or an earlier one is a reject; this is not in the
-    papers. The student here is weaker than their DistilBERT and BERT, and needs no GPU.
+    papers. The classifier here is weaker than their DistilBERT and BERT, and needs no GPU.
 
     Parameters
     ----------
     prompt : asks for a text with ``{{ label }}``.
     rows : real, labelled validation rows. Never use the rows that a result is tested on: texts are
         generated from them. A column ``split`` with the value ``test`` is an error.
-    student : (texts, labels) -> a classifier trained on them.
+    classifier : (texts, labels) -> a classifier trained on them.
     n, seeds : how many seed texts to generate, or a table of them with the same two columns as
         ``rows``.
     labels : the labels of the seed texts; by default those of ``rows``.
     near : a template that asks for a text similar to another. It may use ``{{ text }}`` and
         ``{{ label }}``, ``{{ ask }}`` (the prompt for that label), ``{{ rival }}`` (the label
-        that the student confuses it with), ``{{ contrast }}`` (a real text of the rival, or
+        that the classifier confuses it with), ``{{ contrast }}`` (a real text of the rival, or
         empty) and ``{{ report }}``.
     most_errors, per_error : most real rows per round, and how many texts for each.
     likeness : a text whose ROUGE-L F1 with another is above this is rejected.
@@ -133,65 +132,50 @@ def error_extrapolation(
     Examples
     --------
     >>> real = [{"text": "Not bad.", "label": "good"}, {"text": "Awful.", "label": "bad"}]
-    >>> recipe = error_extrapolation("Write a {{ label }} review.", rows=real, n=8, student=print)
+    >>> recipe = error_extrapolation("Write a {{ label }} review.", rows=real, n=8,
+    ...                              classifier=print)
     >>> print(recipe.requests)
     8 to 12
     """
     check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
-    if form not in ("s3", "pgkd"):
-        raise UsageError(unknown("form", form, ("s3", "pgkd")))
+    if form not in FORMS:
+        raise UsageError(unknown("form", form, FORMS))
     if (n is None) == (seeds is None):
         raise UsageError("give n, how many seed texts to write, or seeds, a table of them.")
-    real = _LabelledTexts.of(rows, column, label_column)
-    seeded = (
-        _LabelledTexts([], []) if seeds is None else _LabelledTexts.of(seeds, column, label_column)
-    )
+    real = _IdentifiedTexts.of(rows, column, label_column)
+    seeded = _IdentifiedTexts([], [])
+    if seeds is not None:
+        seeded = _IdentifiedTexts.of(seeds, column, label_column)
     _refuse_test_rows(rows)
     names = _label_names(labels, real, seeded)
-    seed_labels = [] if n is None else tables.column(balanced_labels(names, n), "label")
-    template = checked_template(prompt, [{"label": label} for label in names], uses=("label",))
-    nearby = checked_template(near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",))
+    seed_labels = [] if n is None else tables.column(labelled_rows(names, n), "label")
+    planner = _Planner(
+        template=checked_template(prompt, [{"label": label} for label in names], uses=("label",)),
+        nearby=checked_template(
+            near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",)
+        ),
+        sampling=sampling,
+        real=real,
+        unsure=form == "pgkd",
+    )
     DistinctTexts(likeness)  # fails if likeness is out of range
 
-    def planned(number: int, classifier: TextClassifier, sample: Samples) -> list[_PlannedText]:
-        """The texts of a round, for the rows that the student finds hard."""
-        hard = _hard_rows(classifier, real, unsure=form == "pgkd")
-        return [
-            _PlannedText(
-                sample(Request(_messages(template, nearby, fields), sampling)),
-                {"label": fields["label"], "round": number, "near": real.name(at)},
-                real.ids[at] if real.ids else None,
-            )
-            for at, fields in itertools.islice(hard, most_errors)
-            for _ in range(per_error)
-        ]
-
     def steps() -> Steps[None]:
-        pool, sample = DistinctTexts(likeness, [*real.texts, *seeded.texts]), Samples()
-        texts, text_labels = list(seeded.texts), list(seeded.labels)
-        plan = [
-            _PlannedText(
-                sample(Request(template.render({"label": label}), sampling)),
-                {"label": label, "round": 0, "near": None},
-            )
-            for label in seed_labels
-        ]
-        for number in range(1, rounds + 2):
-            for batch in batches(plan):
-                outcomes = yield from _generated(batch, pool)
-                yield outcomes
-                accepted = [outcome.cells for outcome in outcomes if isinstance(outcome, Row)]
-                texts += [cells["text"] for cells in accepted]
-                text_labels += [cells["label"] for cells in accepted]
-            if number > rounds:
-                return
-            if len(set(text_labels)) < 2:
+        sample = Samples()
+        pool = DistinctTexts(likeness, [*real.texts, *seeded.texts])
+        training = _TrainingTexts(pool, [*seeded.texts], [*seeded.labels])
+        yield from training.extended(planner.seed_texts(seed_labels, sample))
+        for number in range(1, rounds + 1):
+            if len(set(training.labels)) < 2:
                 yield [Reject("", f"stopped: before round {number} there are not two labels")]
                 return
-            plan = planned(number, student(texts, text_labels), sample)
+            trained = classifier(training.texts, training.labels)
+            plan = planner.near_texts(number, trained, most_errors, per_error, sample)
             if not plan:
-                yield [Reject("", f"stopped: before round {number} the student has no error left")]
+                reason = f"stopped: before round {number} the classifier has no error left"
+                yield [Reject("", reason)]
                 return
+            yield from training.extended(plan)
 
     least = len(seed_labels)
     most = least + rounds * min(most_errors, len(real.texts)) * per_error
@@ -207,7 +191,7 @@ def error_extrapolation(
 
 
 @dataclass(frozen=True, slots=True)
-class _LabelledTexts:
+class _IdentifiedTexts:
     """Texts with their labels, and the ids of their rows if they have any."""
 
     texts: Sequence[str]
@@ -215,7 +199,7 @@ class _LabelledTexts:
     ids: Sequence[str] = ()
 
     @classmethod
-    def of(cls, rows: Any, column: str, label_column: str) -> _LabelledTexts:
+    def of(cls, rows: Any, column: str, label_column: str) -> _IdentifiedTexts:
         """The texts and labels of a table.
 
         Raises
@@ -234,7 +218,7 @@ class _LabelledTexts:
 
 
 def _label_names(
-    labels: Sequence[str] | None, real: _LabelledTexts, seeds: _LabelledTexts
+    labels: Sequence[str] | None, real: _IdentifiedTexts, seeds: _IdentifiedTexts
 ) -> list[str]:
     """The labels, by default those of the real texts, after checking all texts for others."""
     names = distinct_names("labels", list(dict.fromkeys(real.labels)) if labels is None else labels)
@@ -253,23 +237,71 @@ class _PlannedText:
     parent: str | None = None
 
 
-def _generated(plan: Sequence[_PlannedText], pool: DistinctTexts) -> Steps[list[Row | Reject]]:
-    """The row of each planned text, or the reject."""
-    written = yield from gather(traced(ask(each.request, parsing.text())) for each in plan)
-    return [
-        pool.outcome(parsed, of=of, cells=each.cells, parent=each.parent)
-        for each, (of, parsed) in zip(plan, written, strict=True)
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planner:
+    """Plans the texts of each round. ``unsure`` includes rows that are right but uncertain."""
+
+    template: Prompt
+    nearby: Prompt
+    sampling: Sampling
+    real: _IdentifiedTexts
+    unsure: bool
+
+    def seed_texts(self, labels: Sequence[str], sample: Samples) -> list[_PlannedText]:
+        """A seed text for each label."""
+        return [
+            _PlannedText(
+                sample(Request(self.template.render({"label": label}), self.sampling)),
+                {"label": label, "round": 0, "near": None},
+            )
+            for label in labels
+        ]
+
+    def near_texts(
+        self, number: int, classifier: TextClassifier, most: int, each: int, sample: Samples
+    ) -> list[_PlannedText]:
+        """``each`` texts for the rows that a classifier finds hard, at most ``most`` rows."""
+        hard = _hard_rows(classifier, self.real, unsure=self.unsure)
+        return [
+            _PlannedText(
+                sample(Request(self._messages(fields), self.sampling)),
+                {"label": fields["label"], "round": number, "near": self.real.name(at)},
+                self.real.ids[at] if self.real.ids else None,
+            )
+            for at, fields in itertools.islice(hard, most)
+            for _ in range(each)
+        ]
+
+    def _messages(self, fields: Mapping[str, Any]) -> Turns:
+        """The messages that ask for a similar text, after the earlier turns of the prompt."""
+        *before, last = self.template.render(fields)
+        return (*before, *self.nearby.render({**fields, "ask": last.content}))
 
 
-def _messages(template: Prompt, nearby: Prompt, fields: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages that ask for a similar text, after the earlier turns of the prompt."""
-    *before, last = template.render(fields)
-    return (*before, *nearby.render({**fields, "ask": last.content}))
+@dataclass(frozen=True, slots=True)
+class _TrainingTexts:
+    """The texts that the classifier is trained on, and the pool that a new one must differ from."""
+
+    pool: DistinctTexts
+    texts: list[str]
+    labels: list[str]
+
+    def extended(self, plan: Sequence[_PlannedText]) -> Steps[None]:
+        """Generate planned texts, yield their rows and rejects, and add the texts of the rows."""
+        for batch in batches(plan):
+            written = yield from ask_each([each.request for each in batch], parsing.text())
+            outcomes = [
+                self.pool.outcome(parsed, of=of, cells=each.cells, parent=each.parent)
+                for each, (of, parsed) in zip(batch, written, strict=True)
+            ]
+            yield outcomes
+            accepted = [outcome.cells for outcome in outcomes if isinstance(outcome, Row)]
+            self.texts.extend(cells["text"] for cells in accepted)
+            self.labels.extend(cells["label"] for cells in accepted)
 
 
 def _hard_rows(
-    classifier: TextClassifier, real: _LabelledTexts, *, unsure: bool
+    classifier: TextClassifier, real: _IdentifiedTexts, *, unsure: bool
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows that a classifier finds hard: (position, fields of a prompt about the row).
 

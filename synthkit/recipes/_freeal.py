@@ -15,16 +15,23 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration
 from synthkit.recipes._arguments import (
-    check_new_columns,
     check_positive,
     checked_template,
     column_texts,
     distinct_names,
-    field_columns,
+    kept_columns,
 )
-from synthkit.recipes._ask import ask
-from synthkit.recipes._base import Bounds, Embed, Recipe, Student, Table, gather, per_table, recipe
-from synthkit.recipes._rounds import Samples, traced
+from synthkit.recipes._ask import Samples, ask_each
+from synthkit.recipes._base import (
+    Bounds,
+    Embed,
+    FitClassifier,
+    Recipe,
+    Table,
+    parent_id,
+    per_table,
+    recipe,
+)
 
 ADDED = ("label", "first_label", "confidence", "clean", "round")
 
@@ -35,7 +42,7 @@ def freeal(
     *,
     rows: Table,
     labels: Sequence[str],
-    student: Student,
+    classifier: FitClassifier,
     embed: Embed,
     column: str = "text",
     rounds: int = 2,
@@ -45,25 +52,26 @@ def freeal(
 ) -> Recipe:
     """Labels for texts, revised where a classifier trained on them disagrees.
 
-    This is FreeAL (arXiv 2311.15614). The model labels all rows. A student is trained on the
-    labels, then again on those with a small loss (:func:`small_losses`), and determines which
-    labels are clean. For each label, representatives of its clean texts (:func:`representatives`)
-    become demonstrations, with which the model labels the other rows again; and so on.
+    This is FreeAL (arXiv 2311.15614). The model labels all rows. A classifier (the paper's
+    student) is trained on the labels, then again on those with a small loss
+    (:func:`small_losses`), and determines which labels are clean. For each label, representatives
+    of its clean texts (:func:`representatives`) become demonstrations, with which the model labels
+    the other rows again; and so on.
 
     A row that was found clean keeps its label and is a row of the result at once; in the paper it
-    may become doubtful again. All small losses are clean, as in the paper's training of the
-    student; the authors' code returns fewer, of each label the fifth with the highest confidence
-    among those where the student agrees. The student is trained twice per round; the paper's is
-    RoBERTa, trained with small-loss selection in every epoch. There are no demonstrations in the
-    first labelling, and later ones are the same for all rows; in the paper the model writes the
-    first ones, and later the nearest are shown.
+    may become doubtful again. All small losses are clean, as in the paper's training; the authors'
+    code returns fewer, of each label the fifth with the highest confidence among those where the
+    classifier agrees. The classifier is trained twice per round; the paper's is RoBERTa, trained
+    with small-loss selection in every epoch. There are no demonstrations in the first labelling,
+    and later ones are the same for all rows; in the paper the model writes the first ones, and
+    later the nearest are shown.
 
     Parameters
     ----------
     prompt : asks for the label of a row; it must use the ``column``.
     rows : texts without labels.
     labels : two or more.
-    student : (texts, labels) -> a classifier trained on them.
+    classifier : (texts, labels) -> a classifier trained on them.
     embed : embeds the texts, to find representatives.
     rounds : at most how often the doubtful rows are labelled again.
     demos : most demonstrations for each label.
@@ -72,7 +80,7 @@ def freeal(
     Returns
     -------
     Recipe
-        Rows with ``label``; ``first_label``, the first one given; ``confidence``, the student's
+        Rows with ``label``; ``first_label``, the first one given; ``confidence``, the classifier's
         probability of the label, 0..1; ``clean``; and ``round``, in which the row was labelled (0
         at first). A completion that cannot be parsed is a reject, and its row keeps its label; a
         row that never got a label is not in the result.
@@ -90,7 +98,7 @@ def freeal(
     --------
     >>> reviews = [{"text": "Warm bread."}, {"text": "Cold soup."}]
     >>> recipe = freeal("Good or bad? {{ text }}", rows=reviews, labels=["good", "bad"],
-    ...                 student=print, embed=print)
+    ...                 classifier=print, embed=print)
     >>> print(recipe.requests)
     2 to 6
     """
@@ -102,7 +110,7 @@ def freeal(
     texts = column_texts(rows, column)
     if not texts:
         raise TableError(f"expected one row or more with a {column!r}; got none.")
-    check_new_columns("freeal", ADDED, rows)
+    kept = kept_columns("freeal", rows, ADDED)
     template = checked_template(prompt, rows, uses=(column,))
 
     def steps() -> Steps[None]:
@@ -113,30 +121,26 @@ def freeal(
         for number in range(rounds + 1):
             messages = (template.render(item.row, shown) for item in doubtful)
             requests = [sample(Request(each, sampling, decoder.schema)) for each in messages]
-            answers = yield from gather(
-                traced(ask(request, decoder, repairs=1)) for request in requests
-            )
+            answers = yield from ask_each(requests, decoder, repairs=1)
             yield list(_set_labels(doubtful, answers, number))
             labelled = [item for item in items if item.label is not None]
             if len({item.label for item in labelled}) < 2:
-                yield [Reject("", "stopped: a student needs two labels among the answers")]
+                yield [Reject("", "stopped: a classifier needs two labels among the answers")]
                 break
-            _find_clean(labelled, student, threshold)
+            _find_clean(labelled, classifier, threshold)
             yield [item.result() for item in doubtful if item.clean]
             doubtful = [item for item in doubtful if not item.clean]
             if not doubtful:
                 return
-            shown = [
-                (template.ask(item.row), str(item.label))
-                for item in _demonstrations(labelled, names, embed, demos)
-            ]
+            chosen = _demonstrations(labelled, names, embed, demos)
+            shown = [(template.ask(item.row), str(item.label)) for item in chosen]
         yield [item.result() for item in doubtful if item.label is not None]
 
     size = len(texts)
     return per_table(
         steps,
         name="freeal",
-        columns=(*field_columns(rows), *ADDED),
+        columns=(*kept, *ADDED),
         requests=Bounds(size, size * (1 + rounds)),
         rows=Bounds(0, size),
         like=rows,
@@ -160,7 +164,7 @@ class _Item:
     @property
     def parent(self) -> str | None:
         """The id of its row."""
-        return self.row.get("id", self.row.get("parent"))
+        return parent_id(self.row)
 
     @property
     def cells(self) -> dict[str, Any]:
@@ -189,14 +193,14 @@ def _set_labels(
         item.first_label = item.first_label or item.label
 
 
-def _find_clean(items: Sequence[_Item], student: Student, threshold: float) -> None:
+def _find_clean(items: Sequence[_Item], classifier: FitClassifier, threshold: float) -> None:
     """Set the confidence of each item that is not clean yet, and whether its label is clean."""
     texts, labels = [item.text for item in items], [str(item.label) for item in items]
-    confidences = _confidences(student, texts, labels, range(len(items)))
+    confidences = _confidences(classifier, texts, labels, range(len(items)))
     small = small_losses(_losses(confidences), threshold)
     trusted = [at for at, is_small in enumerate(small) if is_small]
     if {labels[at] for at in trusted} == set(labels):
-        confidences = _confidences(student, texts, labels, trusted)
+        confidences = _confidences(classifier, texts, labels, trusted)
     clean = small_losses(_losses(confidences), threshold)
     for item, confidence, is_clean in zip(items, confidences, clean, strict=True):
         if not item.clean:
@@ -204,13 +208,15 @@ def _find_clean(items: Sequence[_Item], student: Student, threshold: float) -> N
 
 
 def _confidences(
-    student: Student, texts: Sequence[str], labels: Sequence[str], training: Iterable[int]
+    classifier: FitClassifier,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    training: Sequence[int],
 ) -> list[float]:
-    """The probability of each label under a student trained on the rows at some positions."""
-    pairs = [(texts[at], labels[at]) for at in training]
-    classifier = student([text for text, _ in pairs], [label for _, label in pairs])
-    column = {label: at for at, label in enumerate(classifier.labels)}
-    probabilities = classifier.probabilities(texts)
+    """The probability of each label under a classifier trained on the rows at some positions."""
+    trained = classifier([texts[at] for at in training], [labels[at] for at in training])
+    column = {label: at for at, label in enumerate(trained.labels)}
+    probabilities = trained.probabilities(texts)
     return [float(row[column[label]]) for row, label in zip(probabilities, labels, strict=True)]
 
 

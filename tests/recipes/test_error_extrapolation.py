@@ -43,7 +43,7 @@ def embed(texts: Sequence[str]) -> Any:
     return np.array(counts, float)
 
 
-student = partial(fit, embed=embed, C=10.0)
+classifier = partial(fit, embed=embed, C=10.0)
 
 
 def write(request: Request) -> str:
@@ -63,14 +63,18 @@ def errors(classifier: EmbeddingClassifier, rows: pd.DataFrame) -> list[int]:
     return sorted(wrong.tolist(), key=lambda at: -confidence[at])
 
 
-def test_rows_are_written_near_what_the_student_gets_wrong(make: Make, session: sk.Session) -> None:
-    recipe = error_extrapolation(PROMPT, rows=REAL, student=student, n=8, rounds=2, per_error=2)
+def test_rows_are_written_near_the_errors_of_the_classifier(
+    make: Make, session: sk.Session
+) -> None:
+    recipe = error_extrapolation(
+        PROMPT, rows=REAL, classifier=classifier, n=8, rounds=2, per_error=2
+    )
     run = make(recipe, sk.Fake(write))
     expects(recipe, run)
     assert list(run.table) == ["id", "parent", "label", "text", "round", "near"]
     seeds, near = run.table[run.table["round"] == 0], run.table[run.table["round"] > 0]
     assert Counter(seeds.label) == {"good": 4, "bad": 4}
-    before = errors(student(seeds.text, seeds.label), REAL)
+    before = errors(classifier(seeds.text, seeds.label), REAL)
     found = near[near["round"] == 1]
     assert found.near.tolist() == [f"r{i}" for i in before for _ in range(2)]
     assert found.parent.tolist() == found.near.tolist()
@@ -79,13 +83,13 @@ def test_rows_are_written_near_what_the_student_gets_wrong(make: Make, session: 
         assert row.label == by_id.label[row.near]
         (asked,) = session.trace(row.id)
         assert by_id.text[row.near] in asked.request["messages"][0][1]
-    after = errors(student(run.table.text, run.table.label), REAL)
+    after = errors(classifier(run.table.text, run.table.label), REAL)
     assert (len(before), len(after)) == (3, 0)
 
 
 def test_it_stops_when_no_error_is_left(make: Make) -> None:
     run = make(
-        error_extrapolation(PROMPT, rows=REAL, student=student, n=8, rounds=9), sk.Fake(write)
+        error_extrapolation(PROMPT, rows=REAL, classifier=classifier, n=8, rounds=9), sk.Fake(write)
     )
     assert run.table["round"].max() < 9
     assert run.rejects.reason.iloc[-1].startswith("stopped: before round")
@@ -97,7 +101,7 @@ def test_no_more_errors_than_asked_for_and_the_surest_first(make: Make) -> None:
     rows = pd.DataFrame({"id": ["sure", "surest", "surer"], "text": texts, "label": ["good"] * 3})
     labels = ["good", "bad"]
     recipe = error_extrapolation(
-        PROMPT, rows=rows, labels=labels, student=student, n=4, rounds=1, most_errors=1
+        PROMPT, rows=rows, labels=labels, classifier=classifier, n=4, rounds=1, most_errors=1
     )
     run = make(recipe, sk.Fake(write))
     assert run.table.near.tolist()[4:] == ["surest"]
@@ -106,7 +110,7 @@ def test_no_more_errors_than_asked_for_and_the_surest_first(make: Make) -> None:
 
 def test_seeds_may_be_given(make: Make) -> None:
     seeds = pd.DataFrame({"text": ["tasty", "awful"], "label": ["good", "bad"]})
-    recipe = error_extrapolation(PROMPT, rows=REAL, student=student, seeds=seeds, rounds=1)
+    recipe = error_extrapolation(PROMPT, rows=REAL, classifier=classifier, seeds=seeds, rounds=1)
     run = make(recipe, sk.Fake(write))
     expects(recipe, run)
     assert set(run.table["round"]) == {1}
@@ -118,7 +122,7 @@ def test_a_copy_of_a_real_text_is_rejected(make: Make) -> None:
         return asked.split("\n\n")[1].partition("\n")[2] if "A small" in asked else write(request)
 
     run = make(
-        error_extrapolation(PROMPT, rows=REAL, student=student, n=4, rounds=1), sk.Fake(copy)
+        error_extrapolation(PROMPT, rows=REAL, classifier=classifier, n=4, rounds=1), sk.Fake(copy)
     )
     assert set(run.table["round"]) == {0}
     assert len(run.rejects) == 3
@@ -126,9 +130,11 @@ def test_a_copy_of_a_real_text_is_rejected(make: Make) -> None:
     assert run.rejects.near.notna().all()
 
 
-def test_the_active_form_tells_the_model_how_the_student_does(make: Make) -> None:
+def test_the_active_form_tells_the_model_how_the_classifier_does(make: Make) -> None:
     fake = sk.Fake(write)
-    recipe = error_extrapolation(PROMPT, rows=REAL, student=student, n=4, rounds=1, form="pgkd")
+    recipe = error_extrapolation(
+        PROMPT, rows=REAL, classifier=classifier, n=4, rounds=1, form="pgkd"
+    )
     run = make(recipe, fake)
     expects(recipe, run)
     asked = [one.messages[-1].content for one in fake.asked[4:]]
@@ -146,12 +152,12 @@ def test_the_active_form_tells_the_model_how_the_student_does(make: Make) -> Non
 def test_the_active_form_asks_near_the_boundary_too(make: Make) -> None:
     """All texts without a word that was learned are unsure: errors and right ones, in turn."""
     run = make(
-        error_extrapolation(PROMPT, rows=REAL, student=student, n=4, rounds=1, form="pgkd"),
+        error_extrapolation(PROMPT, rows=REAL, classifier=classifier, n=4, rounds=1, form="pgkd"),
         sk.Fake(write),
     )
     near = run.table.near[4:].tolist()
     seeds = run.table[:4]
-    learned = student(seeds.text, seeds.label)
+    learned = classifier(seeds.text, seeds.label)
     wrong = {f"r{i}" for i in errors(learned, REAL)}
     assert [one in wrong for one in near] == [True, False] * 3
     margins = np.abs(learned.probabilities(REAL.text) @ [1, -1])
@@ -162,7 +168,10 @@ def test_a_template_of_ones_own_stands_for_that_of_the_method(make: Make) -> Non
     fake = sk.Fake(write)
     near = "{{ ask }} Like {{ text }}, but not {{ rival }}."
     prompt = f"--- system\nBe brief.\n--- user\n{PROMPT}"
-    make(error_extrapolation(prompt, rows=REAL, student=student, n=4, rounds=1, near=near), fake)
+    make(
+        error_extrapolation(prompt, rows=REAL, classifier=classifier, n=4, rounds=1, near=near),
+        fake,
+    )
     assert all(one.messages[0].content == "Be brief." for one in fake.asked)
     said = fake.asked[4].messages[1].content
     label, text = REAL.loc[REAL.text.map(lambda text: text in said), ["label", "text"]].values[0]
@@ -173,7 +182,7 @@ def test_a_template_of_ones_own_stands_for_that_of_the_method(make: Make) -> Non
 def test_rows_without_ids_are_named_by_their_position(make: Make) -> None:
     rows = REAL.drop(columns="id")
     run = make(
-        error_extrapolation(PROMPT, rows=rows, student=student, n=4, rounds=1), sk.Fake(write)
+        error_extrapolation(PROMPT, rows=rows, classifier=classifier, n=4, rounds=1), sk.Fake(write)
     )
     assert "parent" not in run.table
     assert set(run.table.near[4:]) <= {str(i) for i in range(8)}
@@ -181,7 +190,7 @@ def test_rows_without_ids_are_named_by_their_position(make: Make) -> None:
 
 @pytest.mark.parametrize("hostile", ["", "<html></html>", '{"text": "x"}', "\ud83d"])
 def test_hostile_answers_are_data(make: Make, hostile: str) -> None:
-    recipe = error_extrapolation(PROMPT, rows=REAL, student=student, n=4)
+    recipe = error_extrapolation(PROMPT, rows=REAL, classifier=classifier, n=4)
     run = make(recipe, sk.Fake(lambda request: hostile))
     expects(recipe, run)
     assert len(run.table) + len(run.rejects) == 5
@@ -191,7 +200,7 @@ def test_hostile_answers_are_data(make: Make, hostile: str) -> None:
 def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
     run = survives(
         lambda: error_extrapolation(
-            PROMPT, rows=REAL, student=student, n=6, per_error=2, form="pgkd"
+            PROMPT, rows=REAL, classifier=classifier, n=6, per_error=2, form="pgkd"
         ),
         write,
     )
@@ -201,9 +210,9 @@ def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
 def test_test_rows_are_refused() -> None:
     rows = REAL.assign(split=["validation"] * 7 + ["Test"])
     with pytest.raises(UsageError, match=r"row 7 is of the split 'Test'.*validation rows"):
-        error_extrapolation(PROMPT, rows=rows, student=student, n=4)
+        error_extrapolation(PROMPT, rows=rows, classifier=classifier, n=4)
     assert (
-        error_extrapolation(PROMPT, rows=rows[:7], student=student, n=4).name
+        error_extrapolation(PROMPT, rows=rows[:7], classifier=classifier, n=4).name
         == "error_extrapolation"
     )
 
@@ -230,7 +239,12 @@ def test_test_rows_are_refused() -> None:
     ],
 )
 def test_what_cannot_work_is_refused(options: dict[str, Any], said: str) -> None:
-    given: dict[str, Any] = {"prompt": PROMPT, "rows": REAL, "student": student, "n": 4} | options
+    given: dict[str, Any] = {
+        "prompt": PROMPT,
+        "rows": REAL,
+        "classifier": classifier,
+        "n": 4,
+    } | options
     with pytest.raises(UsageError, match=said):
         error_extrapolation(given.pop("prompt"), **given)
 
@@ -240,7 +254,7 @@ def test_a_small_model_extrapolates(make: Make, session: sk.Session, smollm2: An
     recipe = error_extrapolation(
         PROMPT,
         rows=REAL,
-        student=student,
+        classifier=classifier,
         n=2,
         rounds=1,
         most_errors=2,

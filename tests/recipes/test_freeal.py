@@ -35,7 +35,7 @@ def embed(texts: Sequence[str]) -> Any:
     return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
 
 
-student = partial(fit, embed=embed)
+classifier = partial(fit, embed=embed)
 
 
 def news(n: int = 90) -> pd.DataFrame:
@@ -62,7 +62,12 @@ def label(request: Request, *, helped: float = 1.0, noise: float = NOISE) -> str
 
 
 def build(**options: Any) -> sk.recipes.Recipe:
-    given: dict[str, Any] = {"rows": NEWS, "labels": LABELS, "student": student, "embed": embed}
+    given: dict[str, Any] = {
+        "rows": NEWS,
+        "labels": LABELS,
+        "classifier": classifier,
+        "embed": embed,
+    }
     return freeal(options.pop("prompt", PROMPT), **(given | options))
 
 
@@ -83,7 +88,7 @@ def test_demonstrations_of_clean_rows_reduce_the_noise(make: Make, session: sk.S
 
 
 def test_two_wrong_labels_in_five_are_found_and_few_right_ones_doubted(make: Make) -> None:
-    """A student that is not fitted again on the clean rows doubts one in thirteen right ones."""
+    """A classifier that is not fitted again on the clean rows doubts one in thirteen right ones."""
     run = make(build(rows=news(180), rounds=1), sk.Fake(partial(label, noise=0.4)))
     doubted = run.table["round"] == 1
     right = run.table.first_label == run.table.topic
@@ -160,7 +165,7 @@ def test_hostile_answers_are_data(make: Make, hostile: str) -> None:
     expects(recipe, run)
     assert len(run.table) == 0
     assert len(run.rejects) == 4
-    assert run.rejects.reason[3] == "stopped: a student needs two labels among the answers"
+    assert run.rejects.reason[3] == "stopped: a classifier needs two labels among the answers"
 
 
 def test_one_label_for_all_cannot_be_doubted(make: Make) -> None:

@@ -106,7 +106,7 @@ def test_validation_texts_are_a_share_of_each_label_and_not_scored(make: Make) -
     assert set(run.table.text[run.table.influence.isna()]) <= set(first[2] + second[2])
 
 
-def test_influence_on_a_student_is_the_helpfulness(make: Make) -> None:
+def test_influence_on_a_classifier_is_the_helpfulness(make: Make) -> None:
     recipe = progen(REVIEW, labels=LABELS, n=30, helpful=helpfulness(embed))
     run = make(recipe, sk.Fake(written))
     assert len(run.table) == 30

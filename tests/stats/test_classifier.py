@@ -33,25 +33,25 @@ def reference(given: list[str], **options: Any) -> Any:
 @pytest.mark.parametrize("C", [0.1, 1, 30])
 def test_it_is_logistic_regression(k: int, C: float) -> None:
     given = labels(k)
-    student, expected = fit(TEXTS, given, embed=embed, C=C), reference(given, C=C)
-    assert student.labels == tuple("abcd"[:k])
-    probabilities = student.probabilities(TEXTS)
+    fitted, expected = fit(TEXTS, given, embed=embed, C=C), reference(given, C=C)
+    assert fitted.labels == tuple("abcd"[:k])
+    probabilities = fitted.probabilities(TEXTS)
     assert probabilities == pytest.approx(expected.predict_proba(embed(TEXTS)), abs=1e-4)
-    assert student.predict(TEXTS) == expected.predict(embed(TEXTS)).tolist()
+    assert fitted.predict(TEXTS) == expected.predict(embed(TEXTS)).tolist()
 
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_it_is_at_the_least_of_what_it_says_it_minimises(k: int) -> None:
     weights = RNG.uniform(size=len(TEXTS)).tolist()
-    student = fit(TEXTS, labels(k), embed=embed, C=3, weights=weights)
-    slopes = student.of_vectors(student.vectors) - np.eye(k)[student.targets]
-    by_logit = slopes * student.shares[:, None]
-    assert by_logit.T @ student.vectors + student.penalty * student.coefficients == pytest.approx(
+    fitted = fit(TEXTS, labels(k), embed=embed, C=3, weights=weights)
+    slopes = fitted.of_vectors(fitted.vectors) - np.eye(k)[fitted.targets]
+    by_logit = slopes * fitted.shares[:, None]
+    assert by_logit.T @ fitted.vectors + fitted.penalty * fitted.coefficients == pytest.approx(
         np.zeros((k, 5)), abs=1e-6
     )
     assert by_logit.sum(axis=0) == pytest.approx(np.zeros(k), abs=1e-6)
-    assert student.coefficients.sum(axis=0) == pytest.approx(np.zeros(5), abs=1e-6)
-    assert student.shares.sum() == pytest.approx(1)
+    assert fitted.coefficients.sum(axis=0) == pytest.approx(np.zeros(5), abs=1e-6)
+    assert fitted.shares.sum() == pytest.approx(1)
 
 
 def test_a_weight_of_two_is_the_row_twice_and_of_zero_is_none() -> None:
@@ -63,15 +63,15 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_is_none() -> None:
     assert weighted.probabilities(TEXTS) == pytest.approx(repeated.probabilities(TEXTS), abs=1e-5)
 
 
-def test_the_same_rows_give_the_same_student() -> None:
+def test_the_same_rows_give_the_same_classifier() -> None:
     given = labels(3)
     one, other = fit(TEXTS, given, embed=embed), fit(TEXTS, given, embed=embed)
     assert np.array_equal(one.coefficients, other.coefficients)
 
 
 def test_numbers_too_large_for_exp_give_probabilities() -> None:
-    student = fit(["+", "-"], [1, 0], embed=counts)
-    assert student.probabilities(["-" * 10_000, "+" * 10_000]) == pytest.approx(np.eye(2))
+    fitted = fit(["+", "-"], [1, 0], embed=counts)
+    assert fitted.probabilities(["-" * 10_000, "+" * 10_000]) == pytest.approx(np.eye(2))
 
 
 def counts(texts: Any) -> Any:
@@ -80,8 +80,8 @@ def counts(texts: Any) -> Any:
 
 @pytest.mark.parametrize("label", [1, True, 2.5, "ü", ""])
 def test_labels_are_what_they_were(label: Any) -> None:
-    student = fit(["+", "-", "- -"], [label, "other", "other"], embed=counts)
-    assert student.predict(["+ + +"]) == [label]
+    fitted = fit(["+", "-", "- -"], [label, "other", "other"], embed=counts)
+    assert fitted.predict(["+ + +"]) == [label]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_labels_are_what_they_were(label: Any) -> None:
         ({"embed": lambda texts: [[1.0], [np.nan]]}, "row 1: its vector is not finite"),
     ],
 )
-def test_a_student_is_not_made_of_bad_rows(change: Any, hint: str) -> None:
+def test_a_classifier_is_not_made_of_bad_rows(change: Any, hint: str) -> None:
     good = {"texts": ["-", "+"], "labels": ["down", "up"], "embed": counts}
     with pytest.raises(UsageError, match=hint):
         fit(**good | change)
@@ -114,6 +114,6 @@ def test_a_student_is_not_made_of_bad_rows(change: Any, hint: str) -> None:
 
 def test_other_vectors_than_it_learned_from_are_refused() -> None:
     widths = iter([1, 2])
-    student = fit(["+", "-"], [0, 1], embed=lambda texts: np.eye(2)[:, : next(widths)])
+    fitted = fit(["+", "-"], [0, 1], embed=lambda texts: np.eye(2)[:, : next(widths)])
     with pytest.raises(UsageError, match=r"shape \(2, 1\); got \(2, 2\)"):
-        student.predict(["+", "-"])
+        fitted.predict(["+", "-"])
