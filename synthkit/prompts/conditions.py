@@ -168,7 +168,7 @@ def with_parent(fields: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _VariedField:
     """A field with a list of values for each value of the field ``by``, or a single list."""
 
     name: str
@@ -184,7 +184,7 @@ class _Field:
 class _Space:
     """The combinations of fields; each field comes after the field that it depends on."""
 
-    fields: Sequence[_Field]
+    fields: Sequence[_VariedField]
     real: Sequence[Combination]
     accepts: Callable[[Combination], bool]
     seed: int
@@ -240,15 +240,15 @@ def _real_rows(like: Any, sampler: Sampler) -> list[dict[str, Any]]:
     return rows
 
 
-def _field(name: str, values: Any) -> _Field:
+def _field(name: str, values: Any) -> _VariedField:
     """A field of ``vary``; ``by`` is empty if it depends on a field that is not named."""
     if not isinstance(values, Mapping):
-        return _Field(name, {None: _list(name, values)})
+        return _VariedField(name, {None: _list(name, values)})
     named = set(values) == {"by", "values"} and isinstance(values["by"], str)
     by, lists = (values["by"], values["values"]) if named else ("", values)
     if not (isinstance(lists, Mapping) and lists):
         raise UsageError(f"vary: {name!r} needs a list for each value of a field; got {lists!r}.")
-    return _Field(name, {key: _list(name, cells) for key, cells in lists.items()}, by)
+    return _VariedField(name, {key: _list(name, cells) for key, cells in lists.items()}, by)
 
 
 def _list(name: str, values: Any) -> list[Any]:
@@ -259,7 +259,9 @@ def _list(name: str, values: Any) -> list[Any]:
     return items
 
 
-def _ordered(fields: Sequence[_Field], known: Mapping[str, Sequence[Any]]) -> list[_Field]:
+def _ordered(
+    fields: Sequence[_VariedField], known: Mapping[str, Sequence[Any]]
+) -> list[_VariedField]:
     """The fields, each after the field that it depends on, which is searched if not named."""
     values = {**known}
     values |= {field.name: [v for cells in field.lists.values() for v in cells] for field in fields}
@@ -279,7 +281,7 @@ def _ordered(fields: Sequence[_Field], known: Mapping[str, Sequence[Any]]) -> li
     return ordered
 
 
-def _dependency(field: _Field, others: Mapping[str, Sequence[Any]]) -> str:
+def _dependency(field: _VariedField, others: Mapping[str, Sequence[Any]]) -> str:
     """The name of the field whose values are all keys of this field's lists."""
 
     def listed(cell: Any) -> bool:

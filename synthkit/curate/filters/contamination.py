@@ -32,7 +32,7 @@ Gram = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Index:
+class _NgramIndex:
     """A test set in which texts are looked up. Values are positions of its rows."""
 
     n: int
@@ -106,7 +106,7 @@ def no_contamination(
     return Filter(name, judge)
 
 
-def _indexed(test: Any, column: str, n: int | None) -> _Index:
+def _indexed(test: Any, column: str, n: int | None) -> _NgramIndex:
     rows = tables.identified(test)
     contents = texts(rows, column)
     tokenized = list(map(tokens, contents))
@@ -115,7 +115,7 @@ def _indexed(test: Any, column: str, n: int | None) -> _Index:
         lengths = sorted(len(words) for words in tokenized if words)
         fifth_percentile = lengths[len(lengths) // 20] if lengths else most
         n = min(max(fifth_percentile, least), most)
-    index = _Index(n, [str(id) for id in tables.column(rows, "id")], {}, {}, {}, {})
+    index = _NgramIndex(n, [str(id) for id in tables.column(rows, "id")], {}, {}, {}, {})
     for at, (words, text) in enumerate(zip(tokenized, contents, strict=True)):
         key = _normal(words, text)
         if not key or index.whole.setdefault(key, at) != at:
@@ -130,7 +130,7 @@ def _indexed(test: Any, column: str, n: int | None) -> _Index:
     return index
 
 
-def _overlap(text: str, index: _Index, share: float) -> str:
+def _overlap(text: str, index: _NgramIndex, share: float) -> str:
     """Why a text is dropped; empty to keep it."""
     words = tokens(text)
     at = index.whole.get(_normal(words, text))
@@ -154,7 +154,7 @@ def _overlap(text: str, index: _Index, share: float) -> str:
     return f"most of a test text: row {index.ids[at]}, {overlap:.0%} of bigrams" if overlap else ""
 
 
-def _nearest(words: Sequence[str], index: _Index, share: float) -> tuple[int, float]:
+def _nearest(words: Sequence[str], index: _NgramIndex, share: float) -> tuple[int, float]:
     """The test text with most bigrams in common, and their share; 0 if it is below ``share``.
 
     Two sets with s elements in common share one of the len - s + 1 rarest elements of either, so
