@@ -13,7 +13,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -32,14 +32,19 @@ class Listed:
     Parameters
     ----------
     module : the module that registers it; empty for a function registered in a notebook.
-    summary : the first line of its docstring.
+    doc : its docstring; the name of its package if that has not been imported.
     attribute : the name of the function or class in ``module``; empty where it is not known.
     """
 
     name: str
     module: str
-    summary: str
+    doc: str
     attribute: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return self.doc.partition("\n")[0]
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -71,9 +76,8 @@ class Registry(Mapping[str, T], Generic[T]):
         if not module.startswith(f"{self.package}."):
             listed = self._own.get(name) or self._installed.get(name)
             if listed is None:
-                summary = (inspect.getdoc(function) or "").partition("\n")[0]
-                attribute = str(getattr(function, "__name__", ""))
-                self._from_notebook[name] = Listed(name, "", summary, attribute)
+                doc, attribute = inspect.getdoc(function) or "", getattr(function, "__name__", "")
+                self._from_notebook[name] = Listed(name, "", doc, str(attribute))
             elif module != listed.module:
                 raise UsageError(
                     f"the name {name!r} is taken by the {self.kind} in {listed.module}; choose "
@@ -84,6 +88,21 @@ class Registry(Mapping[str, T], Generic[T]):
     def listed(self) -> dict[str, Listed]:
         """All registered names, those of synthkit first; no module is imported."""
         return {**self._own, **self._installed, **self._from_notebook}
+
+    def described(self) -> dict[str, Listed]:
+        """All registered names with their docstrings; other packages are imported for theirs.
+
+        One that cannot be imported has the error in its place, and does not stop the others.
+        """
+        listed = self.listed()
+        for name, entry in listed.items():
+            if entry.module and not entry.attribute:
+                try:
+                    doc = inspect.getdoc(self[name]) or entry.doc
+                except UsageError as error:
+                    doc = str(error)
+                listed[name] = replace(entry, doc=doc)
+        return listed
 
     def __getitem__(self, name: str) -> T:
         """The value of a name.
@@ -99,7 +118,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 raise UsageError(unknown(self.kind, name, self.listed()))
             try:
                 importlib.import_module(listed.module)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if listed.module.startswith("synthkit."):
                     raise
                 raise UsageError(
@@ -158,9 +177,9 @@ def decorated(package: str, decorator: str) -> Mapping[str, Listed]:
         module = ".".join((package, *(part for part in parts if part != "__init__")))
         for node in ast.parse(source).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                summary = (ast.get_docstring(node) or "").partition("\n")[0]
+                doc = ast.get_docstring(node) or ""
                 for name in _registered_names(node, decorator):
-                    found[name] = Listed(name, module, summary, node.name)
+                    found[name] = Listed(name, module, doc, node.name)
     return found
 
 

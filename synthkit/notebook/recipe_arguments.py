@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from synthkit.prompts.conditions import Sampler, conditions
 from synthkit.recipes._base import RECIPES, Recipe
 from synthkit.recipes._from_function import from_function
 
-_PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
 _SHARED = frozenset(
     "name recipe model others background dry_run max_requests max_tokens_total max_cost".split()
 )
@@ -48,12 +46,6 @@ class LineRecipe:
     def summary(self) -> str:
         """The first line of its docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
-
-    @property
-    def paper(self) -> str:
-        """The first arXiv number in its docstring; empty if it has none."""
-        found = _PAPER.search(inspect.getdoc(self.function) or "")
-        return f"arXiv {found[0]}" if found else ""
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def test_listing_imports_nothing() -> None:
         "registry = Registry('recipe', decorator='recipe', package='synthkit.recipes')\n"
         "assert 'judge' in registry and registry.listed()['judge'].module.endswith('._judge')\n"
         "assert len(list(registry)) == len(registry) > 20\n"
+        "assert 'AlpaGasus' in registry.described()['judge'].doc\n"
         "print(*(name for name in sys.modules if name.startswith('synthkit.recipes.')))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True).split() == []
@@ -99,6 +101,7 @@ def test_an_installed_package_is_imported_when_its_function_is_looked_up(
     install(RECIPES, "haiku", SOURCE)
     assert RECIPES.listed()["haiku"].summary == "from outside_haiku"
     assert "outside_haiku" not in sys.modules
+    assert RECIPES.described()["haiku"].doc == "from outside_haiku"  # it has no docstring
     assert RECIPES["haiku"].__module__ == "outside_haiku"
     with pytest.raises(UsageError, match="taken by the recipe in outside_haiku"):
         RECIPES.add("haiku", haiku, haiku)
@@ -110,14 +113,18 @@ def test_an_installed_package_is_imported_when_its_function_is_looked_up(
         ("", "outside_haiku does not register the recipe 'haiku' .* it needs @recipe."),
         ("import no_such_module", "failed with ModuleNotFoundError: No module named 'no_such_"),
         ("1 / 0", "the recipe 'haiku' cannot be used: importing outside_haiku failed with Zero"),
+        ("raise SystemExit(3)", "importing outside_haiku failed with SystemExit: 3"),
     ],
-    ids=["not registered", "not importable", "failing"],
+    ids=["not registered", "not importable", "failing", "exiting"],
 )
 def test_a_broken_package_is_an_error_only_when_it_is_used(
     install: Callable[..., None], source: str, message: str
 ) -> None:
     install(RECIPES, "haiku", source)
     assert "haiku" in RECIPES.listed()
+    described = RECIPES.described()
+    assert re.search(message, described.pop("haiku").doc)
+    assert described == {name: entry for name, entry in RECIPES.listed().items() if name != "haiku"}
     with pytest.raises(UsageError, match=message):
         RECIPES["haiku"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -112,6 +113,18 @@ def test_the_list_has_a_line_and_a_paper_for_each(cook: Shell) -> None:
         assert name in shown
 
 
+def test_a_broken_package_is_listed_with_its_error(
+    cook: Shell, install: Callable[..., None]
+) -> None:
+    install(RECIPES, "limerick", "import no_such_module")
+    source = "from synthkit.recipes import recipe\n\n@recipe\ndef ode(row):\n"
+    install(RECIPES, "ode", source + "    'An ode to each row.'\n    yield []\n")
+    shown = cook.run("%synth recipes")
+    assert "the recipe 'limerick' cannot be used" in shown
+    assert "An ode to each row." in shown
+    assert "arXiv 2303.17651" in shown
+
+
 def test_help_has_every_option_and_the_docstring(cook: Shell) -> None:
     shown = cook.run("%synth recipes haiku")
     for part in ("--lines N", "--plain", "default: 3", "A haiku in two drafts"):
@@ -123,7 +136,8 @@ def test_each_recipe_of_synthkit_works_on_a_line(cook: Shell, name: str) -> None
     recipe = find_recipe(name, cook.context.names)
     assert recipe.summary.endswith(".")
     assert 10 < len(recipe.summary) <= 96
-    assert recipe.paper or name == "prompt"  # every other one is a published method
+    # every other one is a published method
+    assert re.search(r"\d{4}\.\d{5}", RECIPES.listed()[name].doc) or name == "prompt"
     assert next(iter(recipe.parameters)) == "prompt"
     for parameter in list(recipe.parameters.values())[1:]:
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
-from synthkit.core.errors import UsageError
 from synthkit.core.static_output import static_table
 from synthkit.notebook.arguments import ARGUMENTS, join, parser
 from synthkit.notebook.cell import run_cell
 from synthkit.notebook.context import Context
+from synthkit.notebook.names import Names
 from synthkit.notebook.recipe_arguments import find_recipe, recipe_names
 from synthkit.notebook.verbs._base import argument, verb
+from synthkit.recipes._base import RECIPES
+
+_PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
 
 
 @verb(argument("recipe", nargs="?", metavar="RECIPE", help="explain this one; default: list all"))
 def recipes(context: Context, options: Any) -> Any:
     """List the generation methods with their papers, or explain one."""
-    names = context.names
     if options.recipe is None:
-        return static_table([_listed(name, context) for name in recipe_names(names)])
-    recipe = find_recipe(options.recipe, names)
+        return static_table([_listed(name, doc) for name, doc in _docs(context.names).items()])
+    recipe = find_recipe(options.recipe, context.names)
     prompt = recipe.parameters.get("prompt")
     needs_prompt = prompt is not None and prompt.default is prompt.empty
     magic = "%%synth" if needs_prompt else "%synth make"
@@ -30,12 +33,23 @@ def recipes(context: Context, options: Any) -> Any:
     return None
 
 
-def _listed(name: str, context: Context) -> dict[str, str]:
-    try:
-        recipe = find_recipe(name, context.names)
-    except UsageError as error:  # of another package, which must not stop the others
-        return {"recipe": name, "summary": str(error), "paper": ""}
-    return {"recipe": name, "summary": recipe.summary, "paper": recipe.paper}
+def _docs(names: Names) -> dict[str, str]:
+    """The docstring of each recipe; synthkit's own are not imported."""
+    described = RECIPES.described()
+    return {
+        name: described[name].doc if name in described else inspect.getdoc(names.public[name]) or ""
+        for name in recipe_names(names)
+    }
+
+
+def _listed(name: str, doc: str) -> dict[str, str]:
+    """A recipe, the first line of its docstring, and the first arXiv number in it."""
+    paper = _PAPER.search(doc)
+    return {
+        "recipe": name,
+        "summary": doc.partition("\n")[0],
+        "paper": f"arXiv {paper[0]}" if paper else "",
+    }
 
 
 @verb(*ARGUMENTS, words=True)
