@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import synthkit as sk
@@ -71,3 +72,17 @@ def expects(recipe: sk.recipes.Recipe, run: sk.Run) -> None:
     for bounds, found in ((recipe.requests, asked), (recipe.rows, len(run.table))):
         assert bounds.most is None or found <= bounds.most
     assert asked >= recipe.requests.least
+
+
+BREAD = pd.DataFrame(
+    {
+        "id": ["p1", "p2", "p3", "p4"],
+        "source": ["rye.md", "rye.md", "oven.md", "naïve.md"],
+        "text": [
+            "Rye bread is dark. It keeps for a week.",
+            "Rye needs a sour dough, and time.",
+            "The oven should be hot: 250 °C at first.",
+            "“Crêpes” aren’t bread — 東京 agrees.",
+        ],
+    }
+)

@@ -1,37 +1,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
-import pandas as pd
 import pytest
 
 import synthkit as sk
+from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.types import Request
 from synthkit.data import tables
 from synthkit.data.chunking import chunks
 from synthkit.recipes import grounded
 from synthkit.recipes._grounded import NOT_THERE, span
-from tests.recipes.conftest import expects
+from tests.conftest import MAKERS
+from tests.recipes.conftest import BREAD, expects
 
 Make = Callable[..., sk.Run]
 
 
 ASK = "Ask about this passage.\n{{ passage }}"
-
-
-BREAD = pd.DataFrame(
-    {
-        "id": ["p1", "p2", "p3", "p4"],
-        "source": ["rye.md", "rye.md", "oven.md", "naïve.md"],
-        "text": [
-            "Rye bread is dark. It keeps for a week.",
-            "Rye needs a sour dough, and time.",
-            "The oven should be hot: 250 °C at first.",
-            "“Crêpes” aren’t bread — 東京 agrees.",
-        ],
-    }
-)
 
 
 def written(*pairs: Sequence[str]) -> str:
@@ -161,3 +150,59 @@ def test_the_nearest_other_passages_are_shown_and_their_ids_kept(make: Make) -> 
 def test_it_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None:
     run = survives(lambda: grounded(ASK, rows=BREAD, pairs=2), honest)
     assert (len(run.table), len(run.rejects)) == (4, 4)
+
+
+def test_every_kind_of_table_gives_its_own_back(make: Make, kind: str) -> None:
+    passages = MAKERS[kind]({str(name): BREAD[name].tolist() for name in BREAD})
+    prompt = ASK + "\n{{ passages }}"
+    run = make(grounded(prompt, rows=passages, pairs=2, retrieve=1), sk.Fake(honest))
+    assert tables.kind(run.table) == kind
+    assert tables.column(run.table, "passages") == [["p2"], ["p1"], [], ["p1"]]
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "said"),
+    [
+        (lambda: grounded("Ask.", rows=BREAD), PromptError, "must use {{ passage }}"),
+        (lambda: grounded(ASK + "{{ page }}", rows=BREAD), PromptError, "field 'page' not found"),
+        (lambda: grounded(ASK + "{{ passages }}", rows=BREAD), PromptError, "field 'passages'"),
+        (lambda: grounded(ASK, rows=BREAD, retrieve=1), PromptError, "does not use {{ passages }}"),
+        (lambda: grounded(ASK, rows=BREAD, pairs=0), UsageError, "pairs must be at least 1"),
+        (lambda: grounded(ASK, rows=BREAD, retrieve=-1), UsageError, "retrieve must be at least 1"),
+        (lambda: grounded(ASK, rows=BREAD, column="body"), TableError, "column 'body' not found"),
+        (
+            lambda: grounded(ASK, rows=[{"text": None}]),
+            TableError,
+            "row 0: expected a text in 'text'; got None",
+        ),
+        (
+            lambda: grounded(ASK, rows=[{"text": " "}]),
+            TableError,
+            "row 0: expected a text in 'text'; got ' '",
+        ),
+        (lambda: grounded(ASK, rows=[{"text": "x", "quote": 1}]), UsageError, "a column 'quote'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_asked(
+    build: Callable[[], Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=re.escape(said)):
+        build()
+
+
+def test_no_passages_make_no_rows(make: Make) -> None:
+    run = make(grounded(ASK, rows=BREAD[:0]))
+    assert (len(run.table), run.ledger.requests) == (0, 0)
+
+
+@pytest.mark.model
+def test_pairs_of_a_real_model_quote_their_passage(
+    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+) -> None:
+    few = sk.Sampling(max_tokens=40, temperature=0.3)
+    run = make(grounded(ASK, rows=BREAD[:1], pairs=1, sampling=few), smollm2)
+    assert len(run.table) + len(run.rejects) == 1
+    for row in tables.records(run.table):
+        assert row["quote"] == BREAD.text[0][row["quote_start"] : row["quote_end"]]
+    id = [*run.table.id, *run.rejects.id][0]
+    assert BREAD.text[0] in session.trace(id)[0].request["messages"][0][1]

@@ -99,3 +99,27 @@ def test_personas_that_cannot_be_asked_for_are_refused(
     given = {"prompt": REVIEWERS, "n": 3} | options
     with pytest.raises(error, match=said):
         personas(given.pop("prompt"), **given)
+
+
+def test_each_round_asks_for_what_is_missing_and_shows_what_is_there(make: Make) -> None:
+    model = sk.Fake(drawn_up)
+    run = make(personas(REVIEWERS, n=8, k=6), model)
+    first, second, third = (one.messages[-1].content for one in model.asked)
+    assert "list of 6," in first
+    assert "again" not in first
+    assert "list of 2," in second
+    there = run.table.persona[run.table["round"] == 1]
+    assert second.endswith("None of these again:\n" + "\n".join(f"- {one}" for one in there))
+    assert "with one," in third
+    assert run.table["round"].tolist() == [1] * 6 + [2, 3]
+
+
+@pytest.mark.model
+def test_smollm2_lists_personas(make: Make, smollm2: Any, session: Any) -> None:
+    sampling = sk.Sampling(max_tokens=32)
+    recipe = personas(REVIEWERS, n=3, k=3, rounds=2, sampling=sampling)
+    run = make(recipe, smollm2)
+    expects(recipe, run)
+    assert len(run.table) + len(run.rejects) >= 3
+    for row in tables.records(run.table):
+        assert row["persona"] in " ".join(session.trace(row["id"])[-1].completion.text.split())

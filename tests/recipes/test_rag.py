@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,47 +10,12 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import PromptError, TableError, UsageError
-from synthkit.core.types import Request
 from synthkit.data import tables
-from synthkit.recipes import grounded, rag
+from synthkit.recipes import rag
 from tests.conftest import MAKERS
-from tests.recipes.conftest import expects
+from tests.recipes.conftest import BREAD, expects
 
 Make = Callable[..., sk.Run]
-
-
-ASK = "Ask about this passage.\n{{ passage }}"
-
-
-BREAD = pd.DataFrame(
-    {
-        "id": ["p1", "p2", "p3", "p4"],
-        "source": ["rye.md", "rye.md", "oven.md", "naïve.md"],
-        "text": [
-            "Rye bread is dark. It keeps for a week.",
-            "Rye needs a sour dough, and time.",
-            "The oven should be hot: 250 °C at first.",
-            "“Crêpes” aren’t bread — 東京 agrees.",
-        ],
-    }
-)
-
-
-def written(*pairs: Sequence[str]) -> str:
-    names = ("question", "answer", "quote")
-    return json.dumps({"pairs": [dict(zip(names, pair, strict=True)) for pair in pairs]})
-
-
-def passage(request: Request) -> str:
-    return request.messages[-1].content.split("\n")[1]
-
-
-def honest(request: Request) -> str:
-    """A pair on the first words of the passage, and one on words that are not in it."""
-    text = passage(request)
-    return written(
-        (f"What of {text[:4]}?", "So it is.", text[:12]), ("Why?", "Who knows.", "words of mine")
-    )
 
 
 def embed(texts: Sequence[str]) -> Any:
@@ -93,13 +57,9 @@ def test_passages_are_found_by_words_by_embedding_or_by_both(
     assert recipe.source["passages"].tolist() == [[first]]
 
 
-def test_every_kind_of_table_gives_its_own_back(make: Make, session: sk.Session, kind: str) -> None:
+def test_every_kind_of_table_gives_its_own_back(make: Make, kind: str) -> None:
     of_kind = MAKERS[kind]
     passages = of_kind({str(name): BREAD[name].tolist() for name in BREAD})
-    prompt = ASK + "\n{{ passages }}"
-    run = make(grounded(prompt, rows=passages, pairs=2, retrieve=1), sk.Fake(honest), name="g")
-    assert tables.kind(run.table) == kind
-    assert tables.column(run.table, "passages") == [["p2"], ["p1"], [], ["p1"]]
     questions = of_kind({str(name): QUESTIONS[name].tolist() for name in QUESTIONS})
     run = make(rag(SHOW, rows=questions, passages=passages, k=1), name="r")
     assert tables.kind(run.table) == kind
@@ -115,24 +75,6 @@ def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None
 @pytest.mark.parametrize(
     ("build", "error", "said"),
     [
-        (lambda: grounded("Ask.", rows=BREAD), PromptError, "must use {{ passage }}"),
-        (lambda: grounded(ASK + "{{ page }}", rows=BREAD), PromptError, "field 'page' not found"),
-        (lambda: grounded(ASK + "{{ passages }}", rows=BREAD), PromptError, "field 'passages'"),
-        (lambda: grounded(ASK, rows=BREAD, retrieve=1), PromptError, "does not use {{ passages }}"),
-        (lambda: grounded(ASK, rows=BREAD, pairs=0), UsageError, "pairs must be at least 1"),
-        (lambda: grounded(ASK, rows=BREAD, retrieve=-1), UsageError, "retrieve must be at least 1"),
-        (lambda: grounded(ASK, rows=BREAD, column="body"), TableError, "column 'body' not found"),
-        (
-            lambda: grounded(ASK, rows=[{"text": None}]),
-            TableError,
-            "row 0: expected a text in 'text'; got None",
-        ),
-        (
-            lambda: grounded(ASK, rows=[{"text": " "}]),
-            TableError,
-            "row 0: expected a text in 'text'; got ' '",
-        ),
-        (lambda: grounded(ASK, rows=[{"text": "x", "quote": 1}]), UsageError, "a column 'quote'"),
         (lambda: rag("Why?", rows=QUESTIONS, passages=BREAD), PromptError, "use {{ passages }}"),
         (lambda: rag(SHOW, rows=QUESTIONS, passages=BREAD, k=0), UsageError, "k must be at least"),
         (lambda: rag(SHOW, rows=BREAD, passages=BREAD), TableError, "column 'question' not found"),
@@ -161,23 +103,14 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(
 
 
 def test_no_passages_make_no_rows(make: Make) -> None:
-    run = make(grounded(ASK, rows=BREAD[:0]))
-    assert (len(run.table), run.ledger.requests) == (0, 0)
     run = make(rag(SHOW, rows=QUESTIONS, passages=BREAD[:0]))
     assert (len(run.table), len(run.rejects)) == (0, 2)
 
 
 @pytest.mark.model
-def test_pairs_of_a_real_model_quote_their_passage(
+def test_an_answer_of_a_real_model_is_kept(
     make: Make, session: sk.Session, smollm2: sk.core.types.Model
 ) -> None:
-    few = sk.Sampling(max_tokens=40, temperature=0.3)
-    run = make(grounded(ASK, rows=BREAD[:1], pairs=1, sampling=few), smollm2)
-    assert len(run.table) + len(run.rejects) == 1
-    for row in tables.records(run.table):
-        assert row["quote"] == BREAD.text[0][row["quote_start"] : row["quote_end"]]
-    id = [*run.table.id, *run.rejects.id][0]
-    assert BREAD.text[0] in session.trace(id)[0].request["messages"][0][1]
     short = sk.Sampling(max_tokens=12)
     run = make(rag(SHOW, rows=QUESTIONS[:1], passages=BREAD, sampling=short), smollm2)
     assert run.table.passages.tolist() == [["p1", "p2"]]

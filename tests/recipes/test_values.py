@@ -11,7 +11,8 @@ import synthkit as sk
 from synthkit.core.errors import PromptError, UsageError
 from synthkit.core.types import Request
 from synthkit.data import tables
-from synthkit.recipes import personas, values
+from synthkit.prompts.conditions import conditions
+from synthkit.recipes import as_vary, values
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
@@ -33,9 +34,6 @@ LISTS = {
 FITS = {("chess", "science"), ("chess", "sports"), ("doping", "science"), ("light", "science")}
 
 
-REVIEWERS = "People who review restaurants."
-
-
 def lists(request: Request) -> str:
     """Says the list of a class, and what fits another."""
     said = request.messages[0].content
@@ -44,15 +42,6 @@ def lists(request: Request) -> str:
         return "Yes." if question.groups() in FITS else "No."
     label = re.findall(r"of (\w+)\.", said)[0]
     return "\n".join(f"{i}. {one}" for i, one in enumerate(LISTS[label], 1))
-
-
-def drawn_up(request: Request) -> str:
-    """As many personas as are asked for; half of them differ from list to list."""
-    (n,) = re.findall(r"list of (\d+)|with (?:one),", request.messages[-1].content)
-    names = [
-        f"a cook {i}" if i % 2 else f"a nurse {i}{request.row_seed}" for i in range(int(n or 1))
-    ]
-    return "\n".join(f"- {name}" for name in names)
 
 
 def test_each_field_and_class_has_its_values(make: Make) -> None:
@@ -165,21 +154,18 @@ def test_values_that_cannot_be_asked_for_are_refused(
         values(given.pop("prompt"), **given)
 
 
-def test_each_round_asks_for_what_is_missing_and_shows_what_is_there(make: Make) -> None:
-    model = sk.Fake(drawn_up)
-    run = make(personas(REVIEWERS, n=8, k=6), model)
-    first, second, third = (one.messages[-1].content for one in model.asked)
-    assert "list of 6," in first
-    assert "again" not in first
-    assert "list of 2," in second
-    there = run.table.persona[run.table["round"] == 1]
-    assert second.endswith("None of these again:\n" + "\n".join(f"- {one}" for one in there))
-    assert "with one," in third
-    assert run.table["round"].tolist() == [1] * 6 + [2, 3]
+def test_the_values_are_what_vary_takes(make: Make) -> None:
+    run = make(values(PROMPT, fields=["topic"], labels=LABELS, k=3, filter=True), sk.Fake(lists))
+    made = conditions(None, 3, {"label": LABELS} | as_vary(run.table))
+    assert made[["label", "topic"]].values.tolist() == [
+        ["sports", "golf"],
+        ["science", "physics"],
+        ["art", "dance"],
+    ]
 
 
 @pytest.mark.model
-def test_smollm2_draws_up_lists(make: Make, smollm2: Any, session: Any) -> None:
+def test_smollm2_lists_values(make: Make, smollm2: Any, session: Any) -> None:
     sampling = sk.Sampling(max_tokens=32)
     labels = ["sports", "food"]
     recipe = values(PROMPT, fields=["topic"], labels=labels, k=2, filter=True, sampling=sampling)
@@ -188,9 +174,3 @@ def test_smollm2_draws_up_lists(make: Make, smollm2: Any, session: Any) -> None:
     assert len(run.table) + len(run.rejects) >= 2
     for row in tables.records(run.table):
         assert row["value"] in session.trace(row["id"])[0].completion.text
-    recipe = personas(REVIEWERS, n=3, k=3, rounds=2, sampling=sampling)
-    run = make(recipe, smollm2)
-    expects(recipe, run)
-    assert len(run.table) + len(run.rejects) >= 3
-    for row in tables.records(run.table):
-        assert row["persona"] in " ".join(session.trace(row["id"])[-1].completion.text.split())
