@@ -14,6 +14,13 @@ from synthkit.core.errors import UsageError, unknown
 TABLE = "a variable, or a table saved in the session"
 """Help for an argument that names a table."""
 
+
+def repeated(option: str, metavar: str, help: str, **keywords: Any) -> Any:
+    """An argument that may be repeated; its value is the list of all its values."""
+    shown = {"metavar": metavar, "help": f"{help}; may be repeated"}
+    return argument(option, **{"action": "append", "default": [], **shown, **keywords})
+
+
 ARGUMENTS = (
     argument("name", metavar="NAME", help="variable for the table; its run is NAME_run"),
     argument(
@@ -23,13 +30,7 @@ ARGUMENTS = (
         help="a variable, or a spec: smollm2, hf:..., openai:...; default: SynthMagics.model",
     ),
     argument("--n", type=int, help="number of rows; with --from, for each of its rows; default: 1"),
-    argument(
-        "--vary",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUES",
-        help="values of a field: topic=bread,service or topic=@variable; may be repeated",
-    ),
+    repeated("--vary", "FIELD=VALUES", "values of a field: topic=bread,soup or topic=@variable"),
     argument(
         "--sampler",
         choices=["product", "independent", "joint"],
@@ -65,28 +66,15 @@ ARGUMENTS = (
         help="times to ask again after an unreadable answer; default: 1 with --schema, else 0",
     ),
     argument("--recipe", metavar="RECIPE", help="generation method; %%synth recipes lists them"),
-    argument(
-        "--with",
-        dest="others",
-        action="append",
-        default=[],
-        metavar="ROLE=MODEL",
-        help="a further model for a recipe; may be repeated; default: --model",
-    ),
+    repeated("--with", "ROLE=MODEL", "further model of a recipe; default: --model", dest="others"),
     argument(
         "--temperature", "-t", type=float, help="0 is greedy; default: SynthMagics.temperature"
     ),
     argument("--top-p", type=float, help="nucleus mass; default: the model's"),
     argument("--max-tokens", type=int, help="per answer; default: SynthMagics.max_tokens"),
     argument("--seed", type=int, help="base of each row's own seed; default: SynthMagics.seed"),
-    argument("--stop", action="append", metavar="TEXT", help="ends an answer; may be repeated"),
-    argument(
-        "--extra",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the model, such as top_k=40; may be repeated",
-    ),
+    repeated("--stop", "TEXT", "ends an answer", default=None),
+    repeated("--extra", "NAME=VALUE", "a parameter of the model, such as top_k=40"),
     argument("--max-requests", type=int, help="stop before more requests; default: no limit"),
     argument("--max-tokens-total", type=int, help="stop before more tokens; default: no limit"),
     argument("--max-cost", type=float, help="stop before more US dollars; default: no limit"),

@@ -10,10 +10,21 @@ from typing import Any, TypeVar
 from IPython.core.magic_arguments import argument as argument
 
 from synthkit.core.registry import Registry
-from synthkit.notebook.arguments import parse, parser
-from synthkit.notebook.context import Context
+from synthkit.notebook.arguments import TABLE, parse, parser
+from synthkit.notebook.context import EMBEDDER, Context
 
 Function = TypeVar("Function", bound=Callable[[Context, Any], Any])
+
+
+# arguments of several verbs
+TABLE_NAME = argument("table", metavar="TABLE", help=TABLE)
+TEXT_COLUMN = argument("--column", metavar="COLUMN", help="text column; default: the longest texts")
+EMBEDDER_SPEC = argument(
+    "--embedder",
+    default=EMBEDDER,
+    metavar="EMBEDDER",
+    help="a variable or a spec; default: %(default)s",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,51 +9,31 @@ from synthkit.data import tables
 from synthkit.evaluate.checks import Judge, parse
 from synthkit.evaluate.registry import METRICS
 from synthkit.evaluate.results import report_summary
-from synthkit.notebook.arguments import TABLE
+from synthkit.notebook.arguments import repeated
 from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.output.scores import ProgressBar, differences, evaluations
-from synthkit.notebook.verbs._base import argument, verb
+from synthkit.notebook.verbs._base import TABLE_NAME, TEXT_COLUMN, argument, verb
 
 
 @verb(
     "eval",
-    argument("table", metavar="TABLE", help=TABLE),
+    TABLE_NAME,
     argument("--against", metavar="TABLE", help="real rows to compare with"),
     argument("--label", default="", metavar="COLUMN", help="label column (in both tables)"),
     argument("--test", metavar="TABLE", help="a test set, to find rows copied from it"),
     argument("--source", default="", metavar="COLUMN", help="column with each text's source"),
-    argument(
-        "--check",
-        action="append",
-        metavar="CHECK",
-        help='a check of each row, such as "length text 5-30 words"; may be repeated',
-    ),
-    argument(
-        "--judge",
-        action="append",
-        metavar="COLUMN",
-        help="judge column to calibrate against marks; may be repeated",
-    ),
-    argument("--column", metavar="COLUMN", help="text column; default: the longest texts"),
+    repeated("--check", "CHECK", 'a check of each row, such as "length text 5-30 words"'),
+    repeated("--judge", "COLUMN", "judge column to calibrate against marks"),
+    TEXT_COLUMN,
     argument("--weight", default="", metavar="COLUMN", help="weight of each row in TSTR"),
     argument(
         "--learner", metavar="VARIABLE", help="model trained in TSTR; default: a light classifier"
     ),
     argument("--task", default="", metavar="NAME", help="task of the marks to use"),
-    argument(
-        "--metric",
-        action="append",
-        choices=METRICS,
-        metavar="METRIC",
-        help="compute only these: %(choices)s; may be repeated; default: all",
+    repeated(
+        "--metric", "METRIC", "compute only these: %(choices)s; default: all", choices=METRICS
     ),
-    argument(
-        "--without",
-        action="append",
-        choices=METRICS,
-        metavar="METRIC",
-        help="a metric to leave out; may be repeated",
-    ),
+    repeated("--without", "METRIC", "a metric to leave out", choices=METRICS),
     argument(
         "--sample", type=int, default=10_000, help="maximum rows to embed; default: %(default)s"
     ),
@@ -69,7 +49,7 @@ def evaluate(context: Context, options: Any) -> Any:
     """Compute the scores of a table, with intervals; binds TABLE_scores."""
     names, name = context.names, options.table.removeprefix("@")
     table = names.table(name)
-    checks = [parse(line, names.value) for line in options.check or ()]
+    checks = [parse(line, names.value) for line in options.check]
     judge = next((check for check in checks if isinstance(check, Judge)), None)
     if judge is not None:
         raise UsageError(
@@ -87,14 +67,14 @@ def evaluate(context: Context, options: Any) -> Any:
         test=names.table(options.test) if options.test else None,
         label=options.label,
         source=options.source,
-        judge=options.judge or (),
+        judge=options.judge,
         weight=options.weight,
         embed=context.embedder(embedder).embed if embedder else None,
         embedder=embedder,
         learner=names.value(options.learner) if options.learner else None,
         checks=checks,
-        metrics=options.metric,
-        without=options.without or (),
+        metrics=options.metric or None,
+        without=options.without,
         sample=options.sample,
         seed=options.seed,
         progress=bar,

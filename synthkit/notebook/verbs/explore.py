@@ -8,10 +8,9 @@ from IPython.display import display
 
 from synthkit.core.environment import interactive
 from synthkit.core.extras import need
-from synthkit.notebook.arguments import TABLE
-from synthkit.notebook.context import EMBEDDER, Context
+from synthkit.notebook.context import Context
 from synthkit.notebook.run_preview import Interrupted
-from synthkit.notebook.verbs._base import argument, verb
+from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
 
 if TYPE_CHECKING:
     from synthkit.notebook.widgets.explorer.map import TextMap
@@ -25,14 +24,9 @@ LIVE = (
 
 
 @verb(
-    argument("table", metavar="TABLE", help=TABLE),
-    argument("--column", metavar="COLUMN", help="text column; default: the longest texts"),
-    argument(
-        "--embedder",
-        default=EMBEDDER,
-        metavar="EMBEDDER",
-        help="a variable or a spec; default: %(default)s",
-    ),
+    TABLE_NAME,
+    TEXT_COLUMN,
+    EMBEDDER_SPEC,
     argument("--vectors", metavar="COLUMN", help="column that holds vectors, instead of texts"),
     argument("--colour", metavar="COLUMN", help="column that colours the points"),
     argument("--seed", type=int, help="seed of the points drawn; default: SynthMagics.seed"),

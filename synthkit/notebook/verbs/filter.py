@@ -12,9 +12,8 @@ from synthkit.curate.filters.base import Filter
 from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_spec, number
 from synthkit.data import tables
 from synthkit.data.results import curation_summary
-from synthkit.notebook.arguments import TABLE
 from synthkit.notebook.context import EMBEDDER, Context
-from synthkit.notebook.verbs._base import argument, verb
+from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
 from synthkit.sessions.learned_filters import load_body
 
 
@@ -48,15 +47,10 @@ def _argument(name: str, option: FilterOption) -> Any:
 
 
 @verb(
-    argument("table", metavar="TABLE", help=TABLE),
-    argument("--column", metavar="COLUMN", help="text column; default: the longest texts"),
+    TABLE_NAME,
+    TEXT_COLUMN,
     argument("--to", metavar="NAME", help="variable for the rows kept; default: TABLE_kept"),
-    argument(
-        "--embedder",
-        default=EMBEDDER,
-        metavar="EMBEDDER",
-        help="a variable or a spec; default: %(default)s",
-    ),
+    EMBEDDER_SPEC,
     registered=filter_arguments,
 )
 def filter(context: Context, options: Any) -> Any:

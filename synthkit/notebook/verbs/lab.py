@@ -10,7 +10,7 @@ from synthkit.core.environment import interactive
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.lab.lab import PromptLab
-from synthkit.notebook.arguments import ARGUMENTS, parse, parser, split
+from synthkit.notebook.arguments import ARGUMENTS, parse, parser, repeated, split
 from synthkit.notebook.context import Context
 from synthkit.notebook.deferred import Deferred
 from synthkit.notebook.names import sampling, words
@@ -27,25 +27,17 @@ SHARED = {
 
 @verb(
     argument("name", metavar="NAME", help="name under which the lab is saved and opened again"),
-    argument(
-        "--prompt",
-        action="append",
-        default=[],
-        metavar="PROMPT",
-        help="a template, or @variable; may be repeated; default: that of the run NAME",
-    ),
+    repeated("--prompt", "PROMPT", "a template, or @variable; default: that of the run NAME"),
     argument("--inputs", metavar="TABLE", help="table whose rows are the rows of the matrix"),
     argument("--limit", type=int, default=8, help="rows of the inputs; default: %(default)s"),
     argument(
         "--models", metavar="MODEL", help="variables or specs, a,b; default: SynthMagics.model"
     ),
-    argument(
+    repeated(
         "--check",
-        action="append",
-        default=[],
-        metavar="CHECK",
-        help="'length text 5-30 words', 'regex text ^[A-Z]', 'schema text @Model', "
-        "'judge Is it polite?', or @function; may be repeated",
+        "CHECK",
+        "'length text 5-30 words', 'regex text ^[A-Z]', 'schema text @Model', "
+        "'judge Is it polite?', or @function",
     ),
     argument(
         "--judge-model", metavar="MODEL", help="model that answers the judges; default: the first"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from synthkit.core.static_output import static_table
-from synthkit.notebook.arguments import TABLE
-from synthkit.notebook.context import EMBEDDER, Context
-from synthkit.notebook.verbs._base import argument, verb
+from synthkit.notebook.context import Context
+from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
 from synthkit.notebook.widgets.marker.learning import report_rows
 
 ENOUGH_MARKS = 20
@@ -15,18 +14,13 @@ ENOUGH_MARKS = 20
 
 
 @verb(
-    argument("table", metavar="TABLE", help=TABLE),
+    TABLE_NAME,
     argument("--name", metavar="NAME", help="name of the filter; default: the task or table"),
-    argument("--column", metavar="COLUMN", help="text column; default: the longest texts"),
+    TEXT_COLUMN,
     argument("--task", default="", metavar="NAME", help="task of the marks to learn from"),
     argument("--threshold", type=float, help="keep rows with P(accept) from here; default: 0.5"),
     argument("--precision", type=float, help="choose the threshold for this precision"),
-    argument(
-        "--embedder",
-        default=EMBEDDER,
-        metavar="EMBEDDER",
-        help="a variable or a spec; default: %(default)s",
-    ),
+    EMBEDDER_SPEC,
 )
 def learn(context: Context, options: Any) -> Any:
     """Learn a filter from the marks on a table, and save it; binds TABLE_filter."""

@@ -17,14 +17,13 @@ from synthkit.curate.marks.history import current_marks
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, preferred
 from synthkit.curate.marks.tables import marks_frame, split_by_marks
 from synthkit.data import tables
-from synthkit.notebook.arguments import TABLE
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
-from synthkit.notebook.verbs._base import argument, verb
+from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
 
 
 @verb(
-    argument("table", metavar="TABLE", help=TABLE),
+    TABLE_NAME,
     argument("--column", metavar="COLUMN", help="column to judge; default: the longest texts"),
     argument("--show", metavar="A,B", help="columns above it; default: all others"),
     argument("--pair", action="store_true", help="compare the texts first and second, blind"),
@@ -88,7 +87,7 @@ def mark(context: Context, options: Any) -> Any:
 
 
 @verb(
-    argument("table", metavar="TABLE", help=TABLE),
+    TABLE_NAME,
     argument("--task", default="", metavar="NAME", help="task of the marks; default: no task"),
 )
 def marks(context: Context, options: Any) -> StaticOutput:

@@ -13,14 +13,13 @@ from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
 from synthkit.data.expressions import matching
 from synthkit.data.results import MAX_COLUMNS
-from synthkit.notebook.arguments import TABLE
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
-from synthkit.notebook.verbs._base import argument, verb
+from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
 
 
 @verb(
-    argument("table", metavar="TABLE", help=TABLE),
+    TABLE_NAME,
     argument("--columns", metavar="A,B", help="columns to show, in order; default: all"),
     argument(
         "--where", default="", metavar="EXPR", help='"stars > 3 and text ~ soup"; default: all rows'
