@@ -165,9 +165,6 @@ def _summary(context: Context, job: Job, run: Run) -> StaticOutput:
 
 def _progress(run: Run, name: str) -> str:
     """The rows that an interrupted run has finished."""
-    done, left = (
-        tables.size(run.table) + tables.size(run.rejects),
-        tables.size(run.pending),
-    )
+    done, left = (tables.size(run.table) + tables.size(run.rejects), tables.size(run.pending))
     of = f"{thousands(done)} of {thousands(done + left)} rows" if left else f"{done} rows"
     return f"{of} are in {name}"

@@ -152,12 +152,7 @@ def _jaccard(
 
 
 def representatives(
-    texts: Sequence[str],
-    shingling: Shingling,
-    *,
-    threshold: float,
-    recall: float,
-    seed: int,
+    texts: Sequence[str], shingling: Shingling, *, threshold: float, recall: float, seed: int
 ) -> tuple[Positions, NDArray[np.float64]]:
     """The representative of each text, which is itself if it is kept, and their Jaccard similarity.
 

@@ -81,13 +81,7 @@ def perplexity(
 
 
 def _score_filter(
-    what: str,
-    score: Score,
-    column: str,
-    test: Callable[[float], str],
-    *,
-    limits: str,
-    top: float,
+    what: str, score: Score, column: str, test: Callable[[float], str], *, limits: str, top: float
 ) -> Filter:
     """A filter that computes the scores of all texts at once, and checks them."""
     if not callable(score):

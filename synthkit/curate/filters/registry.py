@@ -100,11 +100,7 @@ def filter_option(name: str, *, takes: str = "", cost: int = 0) -> Callable[[Fun
 
 
 def filter_from_spec(
-    name: str,
-    value: Any = "",
-    *,
-    column: str = "text",
-    embed: Callable[..., Any] | None = None,
+    name: str, value: Any = "", *, column: str = "text", embed: Callable[..., Any] | None = None
 ) -> Filter:
     """The filter of a name, made from one value: a number, a text, a table, a schema.
 

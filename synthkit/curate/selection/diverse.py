@@ -222,10 +222,7 @@ def unit(vectors: Any) -> Vectors:
 
 
 def _covering(
-    name: str,
-    column: str,
-    embed: Embed,
-    choose: Callable[[Vectors, list[str]], list[int]],
+    name: str, column: str, embed: Embed, choose: Callable[[Vectors, list[str]], list[int]]
 ) -> Filter:
     """A filter that keeps rows chosen by their vectors; reasons name the most similar kept row."""
 

@@ -119,11 +119,7 @@ def macro_f1(
     by_draw = np.array([_f1(_confusion(predictions, draw)) for draw in predictions.predicted])
     value = float(by_draw.mean())
     ends = bootstrap(
-        lambda rows: f1_on(predictions, rows),
-        n,
-        method="percentile",
-        vectorised=True,
-        level=level,
+        lambda rows: f1_on(predictions, rows), n, method="percentile", vectorised=True, level=level
     )
     low, high = _with_draws(value, ends, by_draw, level)
     parts = np.array([value])

@@ -19,12 +19,7 @@ from synthkit.evaluate.raters.battles import OUTCOMES
 from synthkit.evaluate.raters.calibrated_judge import JudgeCalibration
 from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
 from synthkit.evaluate.raters.krippendorff import krippendorff
-from synthkit.evaluate.raters.reliability import (
-    cross_fitted,
-    reliability,
-    roc_area,
-    threshold,
-)
+from synthkit.evaluate.raters.reliability import cross_fitted, reliability, roc_area, threshold
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.results import Advice
 from synthkit.evaluate.scores import proportion

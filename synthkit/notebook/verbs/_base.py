@@ -64,9 +64,7 @@ VERBS: Registry[Verb] = Registry("verb", decorator="verb", package="synthkit.not
 
 
 def verb(
-    *arguments: Any,
-    registered: Callable[[], Sequence[Any]] = tuple,
-    words: bool = False,
+    *arguments: Any, registered: Callable[[], Sequence[Any]] = tuple, words: bool = False
 ) -> Callable[[Function], Function]:
     """Register a verb of ``%synth``: a decorator of a function ``(context, options)``.
 

@@ -83,9 +83,7 @@ def evaluate(context: Context, options: Any) -> Any:
     return bar.end(report_summary(report, name=name, notes=[f"{bound}; saved in the session"]))
 
 
-@verb(
-    argument("which", nargs="*", metavar="TABLE", help="tables, or numbers of evaluations"),
-)
+@verb(argument("which", nargs="*", metavar="TABLE", help="tables, or numbers of evaluations"))
 def scores(context: Context, options: Any) -> Any:
     """Show stored scores; for two tables or evaluations, test whether they differ."""
     which = [int(one) if one.isdigit() else one.removeprefix("@") for one in options.which]

@@ -39,9 +39,7 @@ ARGUMENTS = (
     argument("--task", metavar="NAME", help="task of the marks; default: no task"),
     argument("--column", metavar="COLUMN", help="map: text column; default: the longest texts"),
     argument(
-        "--embedder",
-        metavar="EMBEDDER",
-        help=f"map: a variable or a spec; default: {EMBEDDER}",
+        "--embedder", metavar="EMBEDDER", help=f"map: a variable or a spec; default: {EMBEDDER}"
     ),
     argument("--seed", type=int, help="seed of random draws; default: 0"),
     argument("--live", action="store_true", help="draw a live plotly figure, which takes 5 MB"),
