@@ -53,13 +53,13 @@ class Feed:
         """Show one row or reject."""
         place = event.position if self.one_row_each else len(self._events)
         self._events[place] = event
+        cells = reject = None
         if isinstance(event.outcome, Reject):
             reject = (event.outcome.raw, event.outcome.reason)
-            self.preview.add(place, None, reject, event.tokens, event.cached)
         else:
             fields = self._fields[event.position] if self._fields else {}
             cells = {**fields, **event.outcome.cells}
-            self.preview.add(place, cells, None, event.tokens, event.cached)
+        self.preview.add(place, cells, reject, event.tokens, event.cached)
 
     def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
         """Do nothing: the rows of a branch are shown as it makes them."""
@@ -71,11 +71,7 @@ class Feed:
 
 def open_preview(job: Job, stop: threading.Event | None) -> Feed:
     """The preview of a job, not displayed yet; ``stop`` adds a button that sets it."""
-    module = need(
-        "synthkit.notebook.widgets.grid.preview",
-        extra="notebook",
-        why="to show rows as they arrive",
-    )
+    module = need("synthkit.notebook.widgets.grid.preview", extra="notebook", why="to show rows")
     recipe = job.recipe
     names = tables.columns(recipe.source) if recipe.source is not None else []
     columns = [name for name in names if name not in ("id", "parent")]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from synthkit.core.formatting import count as count
+from synthkit.core.formatting import thousands as thousands
 from synthkit.core.types import Score
 from synthkit.stats.bootstrap import Difference, score_difference
 
@@ -103,20 +105,6 @@ def joined(texts: Sequence[str], most: int = 3) -> str:
     if rest > 0:
         return f"{', '.join(first)} and {rest} more"
     return " and ".join([", ".join(first[:-1]), first[-1]] if len(first) > 1 else first)
-
-
-def count(n: int, noun: str) -> str:
-    """A number and its noun.
-
-    >>> count(1, "row"), count(2, "row")
-    ('1 row', '2 rows')
-    """
-    return f"{thousands(n)} {noun}{'' if n == 1 else 's'}"
-
-
-def thousands(number: int) -> str:
-    """A whole number with narrow no-break spaces between thousands."""
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def percent(share: float) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthkit.core.formatting import is_number
+
 MISSING = "missing"
 BINS = 8
 
@@ -117,9 +119,7 @@ def grouped(
 def numeric(cells: Sequence[Any]) -> bool:
     """Whether there are cells, and all are numbers or missing; truth values are not numbers."""
     present = [cell for cell in cells if cell is not None]
-    return bool(present) and all(
-        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in present
-    )
+    return bool(present) and all(map(is_number, present))
 
 
 def number(value: float) -> str:

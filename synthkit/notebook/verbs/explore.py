@@ -34,7 +34,15 @@ LIVE = (
 )
 def explore(context: Context, options: Any) -> None:
     """Map a table's texts; rows selected on it are in TABLE_explorer.selected."""
-    text_map = _text_map(context, options)
+    text_map = table_map(
+        context,
+        options.table,
+        column=options.column,
+        embedder=context.embedder(options.embedder) if options.vectors is None else None,
+        vectors=options.vectors,
+        colour=options.colour,
+        seed=context.settings.seed if options.seed is None else options.seed,
+    )
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     if not interactive():
         text_map.embed()
@@ -63,19 +71,11 @@ def explore(context: Context, options: Any) -> None:
     display(explorer.static.for_widget)
 
 
-def _text_map(context: Context, options: Any) -> TextMap:
-    module = need(
-        "synthkit.notebook.widgets.explorer.map", extra="notebook", why="to explore a table"
-    )
-    seed = context.settings.seed if options.seed is None else options.seed
+def table_map(context: Context, table: str, **options: Any) -> TextMap:
+    """The map of a table's texts; the options are those of :class:`.TextMap`."""
+    module = need("synthkit.notebook.widgets.explorer.map", extra="notebook", why="to draw a map")
     text_map: TextMap = module.TextMap(
-        context.names.table(options.table),
-        name=options.table.removeprefix("@"),
-        column=options.column,
-        embedder=context.embedder(options.embedder) if options.vectors is None else None,
-        vectors=options.vectors,
-        colour=options.colour,
-        seed=seed,
+        context.names.table(table), name=table.removeprefix("@"), **options
     )
     return text_map
 

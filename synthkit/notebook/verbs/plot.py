@@ -21,7 +21,7 @@ from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.names import plain
 from synthkit.notebook.output.figures import FigureOutput
 from synthkit.notebook.verbs._base import argument, verb
-from synthkit.notebook.verbs.explore import LIVE
+from synthkit.notebook.verbs.explore import LIVE, table_map
 from synthkit.plots.registry import PLOTS
 
 ARGUMENTS = (
@@ -248,12 +248,10 @@ def _accept_rates(context: Context, options: Any) -> Any:
 
 
 def _map(context: Context, options: Any) -> Any:
-    module = need("synthkit.notebook.widgets.explorer.map", extra="notebook", why="to draw a map")
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
-    name = _name(options)
-    text_map = module.TextMap(
-        context.names.table(name),
-        name=name,
+    text_map = table_map(
+        context,
+        _name(options),
         column=options.column,
         embedder=context.embedder(options.embedder or EMBEDDER),
         colour=options.label,

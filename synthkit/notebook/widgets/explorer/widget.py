@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -245,7 +246,8 @@ class Explorer(Widget):
                 with self._lock:
                     return self._points()
             case {"type": "points" | "resume"}:
-                self._resume()
+                with suppress(KeyboardInterrupt):  # the widget shows it
+                    self.embed()
                 return None
             case {"type": "hand", "to": "mark" | "show" as verb} if self._hand is not None:
                 return {"type": "handed", "to": verb, "cell": self._hand(self, verb)}
@@ -258,12 +260,6 @@ class Explorer(Widget):
         with self._lock:
             self._change(content)
         return None
-
-    def _resume(self) -> None:
-        try:
-            self.embed()
-        except KeyboardInterrupt:
-            return  # the widget shows it
 
     def _change(self, content: Mapping[str, Any]) -> None:
         text_map = self.map
@@ -278,23 +274,24 @@ class Explorer(Widget):
                 text_map.narrow(text_map.places.tolist() if on else None)
                 self._redraw()
             case {"type": "select", "how": "replace" | "add" | "toggle" as how, **what}:
-                self._select(*self._wanted(what, how))
+                rows, note = self._wanted(what)
+                self._select(rows, how, note)
             case _:
                 super()._reply(content)
 
-    def _wanted(self, what: Mapping[str, Any], how: How) -> tuple[Collection[int], How, str]:
-        """The rows that a message selects, how, and a note about them."""
+    def _wanted(self, what: Mapping[str, Any]) -> tuple[Collection[int], str]:
+        """The rows that a message selects, and a note about them."""
         text_map = self.map
         match what:
             case {"line": [_, _, _, *_] as line} if len(line) <= MOST_CORNERS:
-                return text_map.around(_corners(line)), how, ""
-            case {"rows": list(rows)} if all(_is_place(at, text_map.size) for at in rows):
-                return rows, how, ""
+                return text_map.around(_corners(line)), ""
+            case {"rows": list(rows)} if all(at in range(text_map.size) for at in rows):
+                return rows, ""
             case {"group": int(code)}:
-                return np.flatnonzero(text_map.groups.codes == code).tolist(), how, ""
+                return np.flatnonzero(text_map.groups.codes == code).tolist(), ""
             case {"where": str(text)} if text.strip():
                 found = text_map.matching(text)
-                return found, how, f"{count(len(found), 'row')} of {self.name} found"
+                return found, f"{count(len(found), 'row')} of {self.name} found"
         raise UsageError(f"the explorer cannot select {what!r}.")
 
     def _row(self, at: int) -> dict[str, Any]:
@@ -327,10 +324,6 @@ def _wire(groups: Grouping) -> dict[str, Any]:
         "numeric": groups.numeric,
         "bounds": groups.bounds,
     }
-
-
-def _is_place(at: Any, size: int) -> bool:
-    return isinstance(at, int) and 0 <= at < size
 
 
 def _corners(line: Sequence[Any]) -> list[list[float]]:

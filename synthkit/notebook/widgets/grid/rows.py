@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from synthkit.core.errors import UsageError
+from synthkit.core.formatting import is_number
 from synthkit.data import expressions, tables
 
 Which = Literal["all", "rows", "rejects"]
@@ -230,7 +231,7 @@ def ordered(source: RowSource, query: Query, places: Sequence[int]) -> Sequence[
         cell = cells[place]
         if expressions.empty(cell):
             missing.append(place)
-        elif isinstance(cell, int | float) and not isinstance(cell, bool):
+        elif is_number(cell):
             numbers.append(place)
         else:
             texts.append(place)

@@ -39,17 +39,9 @@ def run_records(
     """The runs, the newest first; ``table`` is the newest kept table of the run."""
     table_of = {table.run: table.name for table in reversed(tables)}
     return [
-        {
-            "run": run["run"],
-            "when": run["at"],
-            "name": run["name"],
-            "model": run["model"],
-            "rows": run["rows"],
-            "rejects": run["rejects"],
-            "tokens": run["prompt_tokens"] + run["completion_tokens"],
-            "cost": run["cost"],
-            "table": table_of.get(run["run"], ""),
-        }
+        {name: run[name] for name in ("run", "name", "model", "rows", "rejects", "cost")}
+        | {"when": run["at"], "tokens": run["prompt_tokens"] + run["completion_tokens"]}
+        | {"table": table_of.get(run["run"], "")}
         for run in reversed(runs)
     ]
 
