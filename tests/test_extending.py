@@ -72,7 +72,7 @@ def texts(shell: notebook.Shell) -> Iterator[notebook.Shell]:
     shell.ip.user_ns["mails"] = table
     yield shell
     for registry, name in ((METRICS, "shouting"), (PLOTS, "lengths")):
-        if name in registry._from_notebook:
+        if name in registry._added:
             registry.remove(name)
 
 
@@ -194,7 +194,7 @@ def lines(shell: notebook.Shell) -> Iterator[notebook.Shell]:
     """A shell; the scheme and the embedder that its cells register are removed at the end."""
     yield shell
     for registry, name in ((MODEL_SCHEMES, "echo"), (EMBEDDERS, "letters")):
-        if name in registry._from_notebook:
+        if name in registry._added:
             registry.remove(name)
 
 

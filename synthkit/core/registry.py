@@ -60,7 +60,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __init__(self, kind: str, *, decorator: str, package: str) -> None:
         self.kind, self.decorator, self.package = kind, decorator, package
         self._values: dict[str, T] = {}
-        self._from_notebook: dict[str, Listed] = {}
+        self._added: dict[str, Listed] = {}
 
     def add(self, name: str, value: T, function: Any) -> None:
         """Register ``value``, which ``function`` defines, under a name.
@@ -73,21 +73,20 @@ class Registry(Mapping[str, T], Generic[T]):
             If synthkit or an installed package already uses the name.
         """
         module = str(getattr(function, "__module__", ""))
-        if not module.startswith(f"{self.package}."):
-            listed = self._own.get(name) or self._installed.get(name)
-            if listed is None:
-                doc, attribute = inspect.getdoc(function) or "", getattr(function, "__name__", "")
-                self._from_notebook[name] = Listed(name, "", doc, str(attribute))
-            elif module != listed.module:
-                raise UsageError(
-                    f"the name {name!r} is taken by the {self.kind} in {listed.module}; choose "
-                    "another."
-                )
+        own = module.startswith(f"{self.package}.")
+        listed = None if own else self._own.get(name) or self._installed.get(name)
+        if listed is None:
+            doc, attribute = inspect.getdoc(function) or "", getattr(function, "__name__", "")
+            self._added[name] = Listed(name, module if own else "", doc, str(attribute))
+        elif module != listed.module:
+            raise UsageError(
+                f"the name {name!r} is taken by the {self.kind} in {listed.module}; choose another."
+            )
         self._values[name] = value
 
     def listed(self) -> dict[str, Listed]:
         """All registered names, those of synthkit first; no module is imported."""
-        return {**self._own, **self._installed, **self._from_notebook}
+        return {**self._own, **self._installed, **self._added}
 
     def described(self) -> dict[str, Listed]:
         """All registered names with their docstrings; other packages are imported for theirs.
@@ -144,8 +143,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def remove(self, name: str) -> None:
         """Remove a name that a notebook registered."""
-        self._from_notebook.pop(name, None)  # a doctest's function is of synthkit's own module
-        del self._values[name]
+        del self._added[name], self._values[name]
 
     @property
     def _own(self) -> Mapping[str, Listed]:

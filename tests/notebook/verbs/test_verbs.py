@@ -31,7 +31,7 @@ def greeter(shell: Shell) -> Iterator[Shell]:
     """A shell with a table; the verb that it registers is removed at the end."""
     shell.run("import pandas as pd; guests = pd.DataFrame({'name': ['Ana', 'Bo']})")
     yield shell
-    if "hello" in VERBS._from_notebook:
+    if "hello" in VERBS._added:
         VERBS.remove("hello")
 
 
