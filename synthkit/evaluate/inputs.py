@@ -8,18 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Check
-from synthkit.evaluate.metrics.learners import Learner, held_out, light
+from synthkit.evaluate.metrics.learners import Learner, embedded_once, held_out, light
 from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
-from synthkit.stats.classifier import embedded
-
-Floats = NDArray[np.float64]
-Embed = Callable[[Sequence[str]], ArrayLike]
+from synthkit.stats.classifier import Embed as Embed
+from synthkit.stats.classifier import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +81,27 @@ class EvalInputs:
         """(n, d) vectors of texts; each distinct text is embedded once."""
         if self.embed is None or not texts:
             raise UsageError("there is no text to embed.")
-        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        if new:
-            self._vectors.update(zip(new, embedded(new, self.embed), strict=True))
-        return np.array([self._vectors[text] for text in texts])
+        return self._embedded(texts)
 
     @cached_property
-    def _vectors(self) -> dict[str, Floats]:
-        return {}
+    def _embedded(self) -> Callable[[Sequence[str]], Floats]:
+        assert self.embed is not None
+        return embedded_once(self.embed)
+
+
+def text_cells(table: Any, column: str) -> list[str | None]:
+    """The texts of a column; ``None`` where one is missing.
+
+    Raises
+    ------
+    UsageError
+        If a cell is not a text.
+    """
+    cells = tables.column(table, column)
+    for cell in cells:
+        if cell is not None and not isinstance(cell, str):
+            raise UsageError(f"expected text in column {column!r}; got {cell!r}.")
+    return cells
 
 
 class TextTable:
@@ -110,10 +118,7 @@ class TextTable:
         self.table_ids = [str(id) for id in tables.column(named, "id")]
         self.table = tables.assign(named, {"id": self.table_ids})
         self.columns: list[str] = tables.columns(self.table)
-        cells = tables.column(self.table, inputs.column)
-        for cell in cells:
-            if cell is not None and not isinstance(cell, str):
-                raise UsageError(f"expected text in column {inputs.column!r}; got {cell!r}.")
+        cells = text_cells(self.table, inputs.column)
         self._with_text = [at for at, cell in enumerate(cells) if cell is not None and cell.strip()]
         self.texts: list[str] = self.of(cells)
         self.ids: list[str] = self.of(self.table_ids)

@@ -10,6 +10,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, texts
 from synthkit.curate.filters.refusals import STRAIGHT_QUOTES
 from synthkit.curate.filters.registry import filter_option, listed
+from synthkit.curate.filters.spans import first_match
 from synthkit.data import tables as tables
 from synthkit.stats.rouge import tokens
 
@@ -95,8 +96,9 @@ def no_leakage(
         reasons = []
         for at, cell in enumerate(tables.column(table, column)):
             text = "" if cell is None else str(cell)
+            leak = first_match(_COMPILED, text.translate(STRAIGHT_QUOTES))
             grams = of_template.union(_grams([cells[at] for cells in prompt_columns], n))
-            reasons.append(MISSING if cell is None else _leak(text) or _copy(text, grams))
+            reasons.append(MISSING if cell is None else leak or _copy(text, grams))
         return reasons
 
     sources = ", ".join([*names, *(["the template"] if template else [])])
@@ -107,14 +109,6 @@ def no_leakage(
 def _no_leakage(prompts: str = "", *, column: str) -> Filter:
     """Drop texts with placeholders, words around the answer, or parts of the prompts in columns."""
     return no_leakage(column=column, prompts=listed(prompts))
-
-
-def _leak(text: str) -> str:
-    straight = text.translate(STRAIGHT_QUOTES)
-    for kind, pattern in _COMPILED:
-        if match := pattern.search(straight):
-            return f"{kind}: {match[0].strip()[:60]}"
-    return ""
 
 
 def _grams(prompts: Iterable[str], n: int) -> set[Gram]:

@@ -12,6 +12,7 @@ import re
 
 from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.registry import filter_option
+from synthkit.curate.filters.spans import first_match
 
 HEAD = 400
 """Number of characters that are searched: an answer begins with its refusal."""
@@ -117,9 +118,7 @@ def no_refusals(*, column: str = "text") -> Filter:
 
     def test(text: str) -> str:
         head = text[:HEAD].translate(STRAIGHT_QUOTES).lower()
-        for kind, pattern in _COMPILED:
-            if match := pattern.search(head):
-                return f"refusal: {kind}: {match[0].strip()[:60]}"
-        return ""
+        found = first_match(_COMPILED, head)
+        return f"refusal: {found}" if found else ""
 
     return text_filter("no refusals", column, test)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,14 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
         if not kept or span.start >= kept[-1].end:
             kept.append(span)
     return kept
+
+
+def first_match(patterns: Iterable[tuple[str, re.Pattern[str]]], text: str) -> str:
+    """The kind of the first pattern that is found in a text, and what it matches; else empty."""
+    for kind, pattern in patterns:
+        if match := pattern.search(text):
+            return f"{kind}: {match[0].strip()[:60]}"
+    return ""
 
 
 def reason(what: str, spans: Sequence[Span]) -> str:

@@ -94,6 +94,15 @@ def labelled_rows(
     return LabelledRows(labels, targets, vectors, np.array(places, np.intp))
 
 
+def labelled_with_real(
+    table: Any, real: Any, label: str, *, column: str, embed: Embed | None
+) -> tuple[LabelledRows, LabelledRows | None]:
+    """The rows of a table, and those of a real table, whose labels are then the possible ones."""
+    trusted = None if real is None else labelled_rows(real, label, column=column, embed=embed)
+    labels = None if trusted is None else trusted.labels
+    return labelled_rows(table, label, column=column, embed=embed, labels=labels), trusted
+
+
 def vectors_of(cells: Sequence[Any], embed: Embed | None) -> Floats:
     """(n, d) the embeddings of cells as texts; without ``embed``, the cells themselves."""
     if embed is not None:

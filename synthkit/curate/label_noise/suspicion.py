@@ -6,7 +6,7 @@ from typing import Any
 
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.filters.registry import filter_option
-from synthkit.curate.label_noise.cross_fitting import LabelledRows, labelled_rows
+from synthkit.curate.label_noise.cross_fitting import LabelledRows, labelled_with_real
 from synthkit.curate.label_noise.evidence import Evidence, Method, check_method, evidence
 from synthkit.data import tables as tables
 from synthkit.stats.classifier import Embed
@@ -95,7 +95,7 @@ def suspicion(
     [[[0], 'high', 'low', 0.7..., True]]
     """
     source = tables.identified(table)
-    rows, trusted = _labelled(source, real, label, column, embed)
+    rows, trusted = labelled_with_real(source, real, label, column=column, embed=embed)
     found = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
     values: dict[str, list[Any]] = {
         "suspicion": found.suspicion.tolist(),
@@ -168,21 +168,12 @@ def no_label_noise(
     def judge(table: Any) -> list[str]:
         if not tables.size(table):
             return []
-        rows, trusted = _labelled(table, real, label, column, embed)
+        rows, trusted = labelled_with_real(table, real, label, column=column, embed=embed)
         found = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
         return rows.spread(_reasons(rows, found), table, MISSING)
 
     by = _settings(method, embed, column, threshold, folds, seed, real)
     return Filter(f"no noise in {label}: {by}", judge)
-
-
-def _labelled(
-    table: Any, real: Any, label: str, column: str, embed: Embed | None
-) -> tuple[LabelledRows, LabelledRows | None]:
-    """The rows of a table, and those of a real table, whose labels are then the possible ones."""
-    trusted = None if real is None else labelled_rows(real, label, column=column, embed=embed)
-    labels = None if trusted is None else trusted.labels
-    return labelled_rows(table, label, column=column, embed=embed, labels=labels), trusted
 
 
 def _reasons(rows: LabelledRows, found: Evidence) -> list[str]:

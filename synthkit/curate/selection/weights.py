@@ -11,7 +11,7 @@ from synthkit.curate.filters.base import embedder_name
 from synthkit.curate.label_noise.cross_fitting import (
     LabelledRows,
     label_probabilities,
-    labelled_rows,
+    labelled_with_real,
     stratified_folds,
 )
 from synthkit.curate.label_noise.evidence import evidence
@@ -84,9 +84,7 @@ def weights(
     if method not in METHODS:
         raise UsageError(unknown("method", method, METHODS))
     source = tables.identified(table)
-    trusted = None if real is None else labelled_rows(real, label, column=column, embed=embed)
-    labels = None if trusted is None else trusted.labels
-    rows = labelled_rows(source, label, column=column, embed=embed, labels=labels)
+    rows, trusted = labelled_with_real(source, real, label, column=column, embed=embed)
     of_rows = _weights(rows, method, folds, seed, trusted)
     cells = rows.spread((of_rows / of_rows.mean()).tolist(), source, 0.0)
     among = "real rows" if real is not None else f"folds={folds}"

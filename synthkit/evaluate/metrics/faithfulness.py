@@ -32,10 +32,11 @@ class Faithfulness:
     verdicts: tuple[Verdict, ...]
     parts: Mapping[str, Score] = field(default_factory=dict)
 
-    def with_ids(self, ids: Sequence[str]) -> tuple[Score, list[str]]:
-        """The score, and of the ids of all rows those of the rows with a verdict."""
+    def with_ids(self, ids: Sequence[str], **changes: Any) -> tuple[Score, list[str]]:
+        """The score with changes, and of the ids of all rows those of the rows with a verdict."""
         pairs = zip(self.verdicts, ids, strict=True)
-        return self.score, [id for verdict, id in pairs if verdict.passed is not None]
+        decided = [id for verdict, id in pairs if verdict.passed is not None]
+        return replace(self.score, **changes), decided
 
 
 def pass_rate(table: Any, checks: Check | Sequence[Check], *, level: float = 0.95) -> Faithfulness:
@@ -269,12 +270,11 @@ def _label_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]
     own = accuracy(*encoded(test.labels, [list(predict(test.texts))]), level=inputs.level)
     labels = dict(zip(inputs.rows.ids, predict(inputs.rows.texts), strict=True))
     found = label_accuracy(inputs.rows.table, inputs.label, labels, level=inputs.level)
-    score, ids = found.with_ids(inputs.rows.table_ids)
     how = (
         f"labels by a classifier trained on {len(train)} real rows, whose accuracy is {own} on "
-        f"{own.n} others; {inputs.classifier_name}; {score.how.split('; ')[-1]}"
+        f"{own.n} others; {inputs.classifier_name}; {found.score.how.split('; ')[-1]}"
     )
-    yield replace(score, how=how), ids
+    yield found.with_ids(inputs.rows.table_ids, how=how)
 
 
 @metric(
@@ -284,13 +284,11 @@ def _marked_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]
     """Label accuracy with the labels that people gave as the oracle."""
     marked = inputs.marked_labels
     found = label_accuracy(inputs.rows.table, inputs.label, marked, level=inputs.level)
-    score, ids = found.with_ids(inputs.rows.table_ids)
-    yield replace(score, name="label accuracy (people)"), ids
+    yield found.with_ids(inputs.rows.table_ids, name="label accuracy (people)")
 
 
 @metric("faithful by a judge", kind="faithfulness", of="inputs", needs=("faithful",), order=1)
 def _judged(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     """Judged faithfulness by the rubric ``faithful``."""
     found = judged(inputs.rows.table, level=inputs.level, seed=inputs.seed)
-    score, ids = found.with_ids(inputs.rows.table_ids)
-    yield replace(score, name="faithful by a judge"), ids
+    yield found.with_ids(inputs.rows.table_ids, name="faithful by a judge")

@@ -45,13 +45,7 @@ def light(embed: classifier.Embed, *, C: float = 1.0) -> Learner:
     >>> predict(["a good day", "too bad"])
     ['+', '-']
     """
-    vectors: dict[str, Any] = {}
-
-    def cached(texts: Sequence[str]) -> NDArray[np.float64]:
-        new = [text for text in dict.fromkeys(texts) if text not in vectors]
-        if new:
-            vectors.update(zip(new, classifier.embedded(new, embed), strict=True))
-        return np.array([vectors[text] for text in texts])
+    cached = embedded_once(embed)
 
     def learn(
         texts: Sequence[str], labels: Sequence[Any], weights: Sequence[float] | None
@@ -60,6 +54,19 @@ def light(embed: classifier.Embed, *, C: float = 1.0) -> Learner:
 
     learn.__name__ = f"light classifier, C = {C:g}"
     return learn
+
+
+def embedded_once(embed: classifier.Embed) -> Callable[[Sequence[str]], classifier.Floats]:
+    """A function that returns (n, d) vectors of texts, and embeds each distinct text once."""
+    vectors: dict[str, classifier.Floats] = {}
+
+    def cached(texts: Sequence[str]) -> classifier.Floats:
+        new = [text for text in dict.fromkeys(texts) if text not in vectors]
+        if new:
+            vectors.update(zip(new, classifier.embedded(new, embed), strict=True))
+        return np.array([vectors[text] for text in texts])
+
+    return cached
 
 
 def learner_name(learner: Learner) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
-from synthkit.evaluate.inputs import EvalInputs
+from synthkit.evaluate.inputs import EvalInputs, text_cells
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import mean, proportion
 from synthkit.stats.rouge import tokens
@@ -110,10 +110,10 @@ def memorised(
     """
     if n < 1:
         raise UsageError(f"expected n of 1 token or more; got {n}.")
-    cells = _texts(table, column)
+    cells = text_cells(table, column)
     with_text = [at for at, text in enumerate(cells) if text is not None]
     texts = [text for text in cells if text is not None]
-    train_texts = [text for text in _texts(train, train_column or column) if text is not None]
+    train_texts = [text for text in text_cells(train, train_column or column) if text is not None]
     if not texts or not train_texts:
         raise UsageError("expected texts in both tables; one has none.")
     ours, theirs = [tokens(text) for text in texts], [tokens(text) for text in train_texts]
@@ -213,14 +213,6 @@ def _nearest_cosines(ours: ArrayLike, theirs: ArrayLike) -> list[float]:
             cosines = x[rows] @ y[other : other + BLOCK].T
             largest[rows] = np.maximum(largest[rows], cosines.max(axis=1))
     return [float(cosine) for cosine in np.clip(largest, -1, 1)]
-
-
-def _texts(table: Any, column: str) -> list[str | None]:
-    cells = tables.column(table, column)
-    for cell in cells:
-        if cell is not None and not isinstance(cell, str):
-            raise UsageError(f"expected text in column {column!r}; got {cell!r}.")
-    return cells
 
 
 def _spread(values: Sequence[Any], rows: Sequence[int], size: int) -> list[Any]:

@@ -75,7 +75,7 @@ def pca(vectors: ArrayLike, *, fit: int = FIT, seed: int = 0) -> Projection:
     [0.98, 0.02]
     """
     matrix = _matrix(vectors)
-    finite = _finite(matrix)
+    finite = np.asarray(np.isfinite(matrix).all(axis=1))
     chosen = sample(np.flatnonzero(finite), fit, np.zeros(len(matrix), np.int64), seed)
     centre, axes, explained = _components(matrix[chosen].astype(np.float64))
     points = np.full((len(matrix), 2), np.nan, np.float32)
@@ -217,11 +217,6 @@ def _matrix(vectors: ArrayLike) -> Floats:
     if matrix.ndim != 2:
         raise UsageError(f"expected vectors of shape (n, d); got {matrix.shape}.")
     return matrix
-
-
-def _finite(matrix: Floats) -> Mask:
-    """(n,) whether each row is finite."""
-    return np.asarray(np.isfinite(matrix).all(axis=1))
 
 
 def _signed(directions: NDArray[np.float64]) -> NDArray[np.float64]:

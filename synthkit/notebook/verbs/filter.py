@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -62,8 +61,11 @@ def filter(context: Context, options: Any) -> Any:
             'expected a filter, such as --where "words > 5", --no-refusals or --dedupe 0.9; '
             "%synth filter --help lists them."
         )
-    line = FilterLine(context, options.column or tables.text_column(table), options.embedder)
-    filters = [line.filter(option, text) for option, text in options.filters]
+    column = options.column or tables.text_column(table)
+    filters = [
+        line_filter(context, option, text, column=column, embedder=options.embedder)
+        for option, text in options.filters
+    ]
     curation = context.session.curate(table, *filters, name=name)
     to = options.to or f"{name}_kept"
     context.session.save(to, curation.kept)
@@ -73,48 +75,37 @@ def filter(context: Context, options: Any) -> Any:
     return curation_summary(curation, name=name, bound=bound)
 
 
-@dataclass(frozen=True)
-class FilterLine:
-    """What all filters of a line have in common."""
+def line_filter(
+    context: Context, name: str, text: str | None, *, column: str, embedder: str = EMBEDDER
+) -> Filter:
+    """The filter that an option and the text of its value stand for."""
 
-    context: Context
-    column: str
-    embedder: str
+    def embed() -> Any:
+        return context.embedder(embedder).embed
 
-    def filter(self, name: str, text: str | None) -> Filter:
-        """The filter that an option and the text of its value stand for."""
-        try:
-            option = FILTERS[name]
-            embed = self.embed if option.takes_embedder else None
-            value = text and self.value(option.takes, text)
-            return filter_from_spec(name, value, column=self.column, embed=embed)
-        except UsageError as error:
-            raise UsageError(f"--{name} {text or ''}: {error}") from None
-
-    def value(self, takes: str, text: str) -> Any:
-        """The object that the text of a value names, or the text itself."""
-        names = self.context.names
-        read: dict[str, Callable[[str], Any]] = {
-            "TABLE": names.table,
-            "SCHEMA": names.schema,
-            "VARIABLE": names.value,
-            "LEARNED": lambda spec: self.context.session.learned(
-                spec.partition(":")[0], version=_version(spec), embed=self.embed
-            ),
-        }
-        return read[takes](text) if takes in read else text
-
-    @property
-    def embed(self) -> Any:
-        """The function of the line's embedder."""
-        return self.context.embedder(self.embedder).embed
+    names = context.names
+    read: dict[str, Callable[[str], Any]] = {
+        "TABLE": names.table,
+        "SCHEMA": names.schema,
+        "VARIABLE": names.value,
+        "LEARNED": lambda spec: context.session.learned(
+            spec.partition(":")[0], version=_version(spec), embed=embed()
+        ),
+    }
+    try:
+        option = FILTERS[name]
+        value = read[option.takes](text) if text and option.takes in read else text
+        takes_embedder = embed() if option.takes_embedder else None
+        return filter_from_spec(name, value, column=column, embed=takes_embedder)
+    except UsageError as error:
+        raise UsageError(f"--{name} {text or ''}: {error}") from None
 
 
 def learned_filter(context: Context, spec: str) -> Filter:
     """The filter ``name`` or ``name:version`` of this session, on the column it was learned on."""
     name = spec.partition(":")[0]
     column = load_body(context.session.store, name, _version(spec))["column"]
-    return FilterLine(context, column, EMBEDDER).filter("learned", spec)
+    return line_filter(context, "learned", spec, column=column)
 
 
 def _version(spec: str) -> int | None:
