@@ -114,6 +114,12 @@ def column_texts(rows: Any, column: str) -> list[str]:
     return cells
 
 
+def parent_id(row: Mapping[str, Any]) -> str | None:
+    """The ``parent`` of the rows made from a row: its id, or its own parent if it has no id."""
+    parent: str | None = row.get("id", row.get("parent"))
+    return parent
+
+
 def blank(cell: Any) -> bool:
     """Whether a cell is missing, or a text of white space."""
     return cell is None or (isinstance(cell, str) and not cell.strip())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from synthkit.core.types import Completion, Message, Reject, Request, Sampling, Steps
+from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.prompts.parsing import Cells, Decoder
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._base import gather, signature, user
@@ -129,14 +129,25 @@ def traced(steps: Steps[T]) -> Steps[tuple[tuple[Request, ...], T]]:
     True
     """
     requests: list[Request] = []
-    reply: Any = None
-    while True:
-        try:
-            step: Any = steps.send(reply)
-        except StopIteration as end:
-            return tuple(requests), end.value
-        requests += step
-        reply = yield step
+    try:
+        step: Any = next(steps)
+        while True:
+            requests += step
+            step = steps.send((yield step))
+    except StopIteration as end:
+        return tuple(requests), end.value
+
+
+def with_origin(
+    parsed: Mapping[str, Any] | Reject,
+    of: tuple[Request, ...],
+    cells: Mapping[str, Any],
+    parent: str | None = None,
+) -> Row | Reject:
+    """The row of parsed cells, or the reject, with its requests, other cells and parent."""
+    if isinstance(parsed, Reject):
+        return replace(parsed, cells={**cells, **parsed.cells}, of=of, parent=parent)
+    return Row({**cells, **parsed}, of, parent)
 
 
 class Samples:

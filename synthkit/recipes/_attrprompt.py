@@ -10,12 +10,7 @@ from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Band, Sampler, Where, conditions
-from synthkit.recipes._arguments import (
-    check_positive,
-    checked_template,
-    label_fields,
-    labelled_rows,
-)
+from synthkit.recipes import _arguments
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 
@@ -71,20 +66,20 @@ def attrprompt(
     """
     draws: dict[str, Any] = {"sampler": sampler, "like": like, "where": where}
     draws["seed"] = sampling.seed or 0
-    classes = label_fields(labels)
+    classes = _arguments.label_fields(labels)
     repeated = [name for name in classes if name in vary]
     if repeated:
         raise UsageError(f"{repeated[0]!r} is in labels and in vary; give it in one of them.")
-    check_positive(n=n)
+    _arguments.check_positive(n=n)
     if labels is None or sampler == "product":
         fields = conditions(None, n, {**classes, **vary}, **draws)
     else:
-        fields = conditions(labelled_rows(labels, n), 1, vary, **draws)
+        fields = conditions(_arguments.labelled_rows(labels, n), 1, vary, **draws)
     banded = _banded(fields, length)
     if banded is not None:  # as text, which any file can hold
         bands = [str(Band.of(cell)) for cell in tables.column(fields, banded)]
         fields = tables.assign(fields, {banded: bands})
-    template = checked_template(prompt, fields)
+    template = _arguments.checked_template(prompt, fields)
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
         decoder = parsing.text() if banded is None else text_in_band(Band.of(row[banded]))

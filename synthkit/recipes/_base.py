@@ -15,7 +15,7 @@ from synthkit.core.registry import Registry
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import kept_columns
+from synthkit.recipes._arguments import kept_columns, parent_id
 
 T = TypeVar("T")
 
@@ -195,13 +195,10 @@ def per_row(
             outcomes = [Reject("", f"the recipe failed: {type(error).__name__}: {error}")]
         yield outcomes
 
-    def branches() -> Iterator[Steps[None]]:
-        yield from resample_equal(map(branch, tables.records(source)))
-
     size = tables.size(source)
     return Recipe(
         name=name,
-        branches=branches,
+        branches=lambda: resample_equal(map(branch, tables.records(source))),
         columns=tuple(columns),
         source=source,
         kind=tables.kind(source),
@@ -210,24 +207,6 @@ def per_row(
         roles=tuple(roles),
         prompt=prompt,
     )
-
-
-def parent_id(row: Mapping[str, Any]) -> str | None:
-    """The ``parent`` of the rows made from a row: its id, or its own parent if it has no id."""
-    parent: str | None = row.get("id", row.get("parent"))
-    return parent
-
-
-def with_origin(
-    parsed: Cells | Reject,
-    of: tuple[Request, ...],
-    cells: Cells,
-    parent: str | None = None,
-) -> Row | Reject:
-    """The row of parsed cells, or the reject, with its requests, other cells and parent."""
-    if isinstance(parsed, Reject):
-        return replace(parsed, cells={**cells, **parsed.cells}, of=of, parent=parent)
-    return Row({**cells, **parsed}, of, parent)
 
 
 def per_table(
@@ -251,12 +230,9 @@ def per_table(
         outcome = yield from steps()
         yield [_as_row(item, None) for item in as_list(outcome)]
 
-    def branches() -> Iterator[Steps[None]]:
-        yield branch()
-
     return Recipe(
         name=name,
-        branches=branches,
+        branches=lambda: iter([branch()]),
         columns=tuple(columns),
         kind="pandas" if like is None else tables.kind(like),
         requests=requests,
@@ -283,17 +259,13 @@ def resample_equal(branches: Iterable[Steps[None]]) -> Iterator[Steps[None]]:
 
 def _resampled(steps: Steps[T], copy: int, first: Any = None) -> Steps[T]:
     """The same steps with shifted sample indices; ``first`` is a step taken from them already."""
-    reply: Any = None
-    while True:
-        if first is not None:
-            step, first = first, None
-        else:
-            try:
-                step = steps.send(reply)
-            except StopIteration as end:
-                outcome: T = end.value
-                return outcome
-        reply = yield [_shifted(item, copy) for item in step] if copy else step
+    try:
+        step: Any = next(steps) if first is None else first
+        while True:
+            step = steps.send((yield [_shifted(item, copy) for item in step] if copy else step))
+    except StopIteration as end:
+        outcome: T = end.value
+        return outcome
 
 
 def signature(request: Request) -> tuple[Turns, str, str, str | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Row
-from synthkit.recipes._base import with_origin
+from synthkit.recipes._ask import with_origin
 from synthkit.stats.rouge import Pool, tokens
 
 QUOTED = 80

@@ -16,23 +16,9 @@ from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Prompt, Turns
-from synthkit.recipes._arguments import (
-    check_positive,
-    checked_template,
-    column_texts,
-    distinct_names,
-    labelled_rows,
-)
+from synthkit.recipes import _arguments, _base
 from synthkit.recipes._ask import Samples, ask_each, batches
-from synthkit.recipes._base import (
-    Bounds,
-    FitClassifier,
-    Recipe,
-    Table,
-    TextClassifier,
-    per_table,
-    recipe,
-)
+from synthkit.recipes._base import Bounds, FitClassifier, Recipe, Table, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 
 S3 = """\
@@ -137,7 +123,7 @@ def error_extrapolation(
     >>> print(recipe.requests)
     8 to 12
     """
-    check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
+    _arguments.check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
     if form not in FORMS:
         raise UsageError(unknown("form", form, FORMS))
     if (n is None) == (seeds is None):
@@ -148,12 +134,11 @@ def error_extrapolation(
         seeded = _IdentifiedTexts.of(seeds, column, label_column)
     _refuse_test_rows(rows)
     names = _label_names(labels, real, seeded)
-    seed_labels = [] if n is None else tables.column(labelled_rows(names, n), "label")
+    seed_labels = [] if n is None else tables.column(_arguments.labelled_rows(names, n), "label")
+    label_rows, example = [{"label": label} for label in names], [dict.fromkeys(FIELDS, "...")]
     planner = _Planner(
-        template=checked_template(prompt, [{"label": label} for label in names], uses=("label",)),
-        nearby=checked_template(
-            near or FORMS[form], [dict.fromkeys(FIELDS, "...")], uses=("text",)
-        ),
+        template=_arguments.checked_template(prompt, label_rows, uses=("label",)),
+        nearby=_arguments.checked_template(near or FORMS[form], example, uses=("text",)),
         sampling=sampling,
         real=real,
         unsure=form == "pgkd",
@@ -210,7 +195,8 @@ class _IdentifiedTexts:
         if not tables.size(rows):
             raise TableError(f"expected one row or more with a {column!r}; got none.")
         ids = tables.column(rows, "id") if "id" in tables.columns(rows) else ()
-        return cls(column_texts(rows, column), column_texts(rows, label_column), ids)
+        texts, labels = (_arguments.column_texts(rows, name) for name in (column, label_column))
+        return cls(texts, labels, ids)
 
     def name(self, at: int) -> str:
         """The id of a row, or its position."""
@@ -221,7 +207,8 @@ def _label_names(
     labels: Sequence[str] | None, real: _IdentifiedTexts, seeds: _IdentifiedTexts
 ) -> list[str]:
     """The labels, by default those of the real texts, after checking all texts for others."""
-    names = distinct_names("labels", list(dict.fromkeys(real.labels)) if labels is None else labels)
+    names = list(dict.fromkeys(real.labels)) if labels is None else labels
+    names = _arguments.distinct_names("labels", names)
     for label in (*real.labels, *seeds.labels):
         if label not in names:
             raise UsageError(unknown("label", str(label), names))
@@ -258,7 +245,7 @@ class _Planner:
         ]
 
     def near_texts(
-        self, number: int, classifier: TextClassifier, most: int, each: int, sample: Samples
+        self, number: int, classifier: _base.TextClassifier, most: int, each: int, sample: Samples
     ) -> list[_PlannedText]:
         """``each`` texts for the rows that a classifier finds hard, at most ``most`` rows."""
         hard = _hard_rows(classifier, self.real, unsure=self.unsure)
@@ -301,7 +288,7 @@ class _TrainingTexts:
 
 
 def _hard_rows(
-    classifier: TextClassifier, real: _IdentifiedTexts, *, unsure: bool
+    classifier: _base.TextClassifier, real: _IdentifiedTexts, *, unsure: bool
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows that a classifier finds hard: (position, fields of a prompt about the row).
 

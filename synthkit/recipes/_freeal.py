@@ -14,24 +14,9 @@ from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration
-from synthkit.recipes._arguments import (
-    check_positive,
-    checked_template,
-    column_texts,
-    distinct_names,
-    kept_columns,
-)
+from synthkit.recipes import _arguments
 from synthkit.recipes._ask import Samples, ask_each
-from synthkit.recipes._base import (
-    Bounds,
-    Embed,
-    FitClassifier,
-    Recipe,
-    Table,
-    parent_id,
-    per_table,
-    recipe,
-)
+from synthkit.recipes._base import Bounds, Embed, FitClassifier, Recipe, Table, per_table, recipe
 
 ADDED = ("label", "first_label", "confidence", "clean", "round")
 
@@ -102,16 +87,16 @@ def freeal(
     >>> print(recipe.requests)
     2 to 6
     """
-    check_positive(rounds=rounds, demos=demos)
+    _arguments.check_positive(rounds=rounds, demos=demos)
     if not 0 <= threshold < 1:
         raise UsageError(f"threshold must be from 0 to below 1; got {threshold}.")
-    names = distinct_names("labels", labels)
+    names = _arguments.distinct_names("labels", labels)
     decoder = parsing.label(names)
-    texts = column_texts(rows, column)
+    texts = _arguments.column_texts(rows, column)
     if not texts:
         raise TableError(f"expected one row or more with a {column!r}; got none.")
-    kept = kept_columns("freeal", rows, ADDED)
-    template = checked_template(prompt, rows, uses=(column,))
+    kept = _arguments.kept_columns("freeal", rows, ADDED)
+    template = _arguments.checked_template(prompt, rows, uses=(column,))
 
     def steps() -> Steps[None]:
         sample = Samples()
@@ -164,7 +149,7 @@ class _Item:
     @property
     def parent(self) -> str | None:
         """The id of its row."""
-        return parent_id(self.row)
+        return _arguments.parent_id(self.row)
 
     @property
     def cells(self) -> dict[str, Any]:

@@ -94,17 +94,15 @@ def _validated(steps: Steps[T]) -> Steps[T]:
     Traceback (most recent call last):
     TypeError: a recipe yields a list of requests, rows or steps; got a Request. Write yield [...].
     """
-    reply: Any = None
-    problem = ""
-    while True:
-        try:  # thrown into the steps, the error points at the user's line
-            step: Any = steps.throw(TypeError(problem)) if problem else steps.send(reply)
-        except StopIteration as end:
-            outcome: T = end.value
-            return outcome
-        problem = _problem(step)
-        if not problem:
-            reply = yield step
+    try:
+        step: Any = next(steps)
+        while True:
+            problem = _problem(step)
+            # thrown into the steps, the error points at the user's line
+            step = steps.throw(TypeError(problem)) if problem else steps.send((yield step))
+    except StopIteration as end:
+        outcome: T = end.value
+        return outcome
 
 
 def _problem(step: Any) -> str:

@@ -16,18 +16,11 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
+from synthkit.recipes import _rubrics
 from synthkit.recipes._arguments import check_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
 from synthkit.recipes._row_prompts import all_rendered, per_rendered_row, row_renderer
-from synthkit.recipes._rubrics import (
-    FENCED,
-    answers,
-    equal_parts,
-    named_rubrics,
-    read_reason,
-    reason_schema,
-)
 
 RUBRICS: Mapping[str, str] = {
     "judge": "Rate how accurate and helpful the text is{as_answer}.",
@@ -127,7 +120,7 @@ def judge(
     fields = {"text": column} | ({} if instruction is None else {"instruction": instruction})
     fields |= {} if sources is None else {"source": sources}
     ending = (SCORE_ONLY if weighted else REASON_AND_SCORE).format(low=low, high=high)
-    named = _rubrics(prompt, rubrics, fields)
+    named = _chosen_rubrics(prompt, rubrics, fields)
     renderers = [
         row_renderer(_with_texts(rubric, list(fields)), rows, ending=ending, **fields)
         for rubric in named.values()
@@ -136,10 +129,10 @@ def judge(
     scored_texts = list(map(str, scale)) if weighted else []
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
-        replies = yield from answers(rendered, decoder, sampling, k, scored=scored_texts)
+        replies = yield from _rubrics.answers(rendered, decoder, sampling, k, scored=scored_texts)
         cells: dict[str, Any] = {}
         rejects: list[Reject] = []
-        for name, part in zip(named, equal_parts(replies, len(named)), strict=True):
+        for name, part in zip(named, replies, strict=True):
             scored = _weighted(name, part, scale) if weighted else _averaged(name, part)
             if isinstance(scored, Reject):
                 rejects.append(replace(scored, reason=f"{name}: {scored.reason}"))
@@ -173,7 +166,7 @@ def scores(low: float, high: float) -> parsing.Decoder:
     """
 
     def read(raw: str) -> parsing.Cells | str:
-        reason, score = read_reason(raw, "score")
+        reason, score = _rubrics.read_reason(raw, "score")
         if isinstance(score, str):
             score = _score_in_words(score, high)
             if isinstance(score, str):
@@ -185,7 +178,7 @@ def scores(low: float, high: float) -> parsing.Decoder:
         return {"reason": reason, "score": float(score)}
 
     whole_number = {"type": "integer", "minimum": low, "maximum": high}
-    return parsing.Decoder(("reason", "score"), read, reason_schema("score", whole_number))
+    return parsing.Decoder(("reason", "score"), read, _rubrics.reason_schema("score", whole_number))
 
 
 def _score_in_words(text: str, high: float) -> float | str:
@@ -204,7 +197,7 @@ def _score_in_words(text: str, high: float) -> float | str:
     return named.pop()
 
 
-def _rubrics(
+def _chosen_rubrics(
     prompt: str, rubrics: Sequence[str] | Mapping[str, str], fields: Mapping[str, str]
 ) -> dict[str, str]:
     """Name -> template of each rubric; its wording depends on the fields that are shown."""
@@ -213,7 +206,7 @@ def _rubrics(
         "asked": "instruction" if "instruction" in fields else "text",
     }
     presets = {name: rubric.format(**words) for name, rubric in RUBRICS.items()}
-    chosen = named_rubrics(prompt, rubrics, presets, own="judge")
+    chosen = _rubrics.named_rubrics(prompt, rubrics, presets, own="judge")
     if chosen.get("faithful") == presets["faithful"] and "source" not in fields:
         raise UsageError("the rubric 'faithful' needs sources=, the column of the source texts.")
     columns = [name + part for name in chosen for part in ("", "_reason", "_spread", "_unread")]
@@ -227,8 +220,8 @@ def _rubrics(
 def _with_texts(rubric: str, fields: Sequence[str]) -> str:
     """A rubric with the texts below it, unless it shows the text itself."""
     shows_text = re.search(r"\{[{%][^}]*\btext\b", rubric)
-    shown = "" if shows_text else "".join(FENCED.format(what=name) for name in fields[::-1])
-    return rubric.strip() + shown
+    shown = [] if shows_text else [_rubrics.FENCED.format(what=name) for name in fields[::-1]]
+    return "".join([rubric.strip(), *shown])
 
 
 def _averaged(name: str, replies: Sequence[parsing.Cells | Reject]) -> dict[str, Any] | Reject:

@@ -19,18 +19,11 @@ from synthkit.core.types import Completion, Reject, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns, parse
+from synthkit.recipes import _rubrics
 from synthkit.recipes._arguments import check_samples
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import expected_score
 from synthkit.recipes._row_prompts import all_rendered, per_rendered_row, row_renderer
-from synthkit.recipes._rubrics import (
-    FENCED,
-    answers,
-    equal_parts,
-    named_rubrics,
-    read_reason,
-    reason_schema,
-)
 
 CRITERIA: Mapping[str, str] = {
     "pairwise": "Which of the two texts, A or B, is more accurate and helpful{as_answer}?",
@@ -141,7 +134,7 @@ def pairwise(
     orders = {"forward": ORDERS["forward"]} if one_order else ORDERS
     words = {"as_answer": " as an answer to the instruction" if shown else ""}
     presets = {name: criterion.format(**words) for name, criterion in CRITERIA.items()}
-    named = named_rubrics(prompt, criteria, presets, own="pairwise")
+    named = _rubrics.named_rubrics(prompt, criteria, presets, own="pairwise")
     ending = NO_TIE if weighted else REASON_AND_VERDICT if reasons else VERDICT_ONLY
     renderers = [
         row_renderer(_with_texts(each, list(shown)), rows, ending=ending, **shown, **names)
@@ -151,14 +144,12 @@ def pairwise(
     decoder, scored = verdicts(reasons), "AB" if weighted else ""
 
     def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
-        replies = yield from answers(rendered, decoder, sampling, k, scored=scored)
+        replies = yield from _rubrics.answers(rendered, decoder, sampling, k, scored=scored)
         verdict = _weighted_verdict if weighted else _majority_verdict
         outcomes = []
-        for name, part in zip(named, equal_parts(replies, len(named)), strict=True):
-            by_order = {
-                order: verdict(samples, ORDERS[order])
-                for order, samples in zip(orders, equal_parts(part, len(orders)), strict=True)
-            }
+        rest = iter(replies)
+        for name in named:
+            by_order = {order: verdict(next(rest), ORDERS[order]) for order in orders}
             outcomes.append(_combined(name, by_order, columns, by_share=weighted))
         return outcomes
 
@@ -191,7 +182,7 @@ def verdicts(reasons: bool = True) -> parsing.Decoder:
     """
 
     def read(raw: str) -> parsing.Cells | str:
-        reason, verdict = read_reason(raw, "verdict")
+        reason, verdict = _rubrics.read_reason(raw, "verdict")
         named = _verdicts_in_words(str(verdict))
         if len(named) != 1:
             several = f"names several verdicts, {', '.join(sorted(named))}"
@@ -201,7 +192,7 @@ def verdicts(reasons: bool = True) -> parsing.Decoder:
     choices = {"enum": ["A", "B", "tie"]}
     if not reasons:
         return parsing.Decoder(("verdict",), read, choices)
-    return parsing.Decoder(("reason", "verdict"), read, reason_schema("verdict", choices))
+    return parsing.Decoder(("reason", "verdict"), read, _rubrics.reason_schema("verdict", choices))
 
 
 def _verdicts_in_words(text: str) -> set[str]:
@@ -223,7 +214,7 @@ def _with_texts(criterion: str, shown: Sequence[str]) -> str:
     own = {"A", "B"} & set(fields)
     if len(own) == 1:
         raise PromptError("the criterion shows one text; use both {{ A }} and {{ B }}, or neither.")
-    texts = "" if own else "".join(FENCED.format(what=name) for name in (*shown, "A", "B"))
+    texts = "" if own else "".join(_rubrics.FENCED.format(what=name) for name in (*shown, "A", "B"))
     return criterion.strip() + texts
 
 

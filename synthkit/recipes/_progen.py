@@ -14,12 +14,7 @@ from synthkit.core.types import Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration, Prompt
-from synthkit.recipes._arguments import (
-    check_positive,
-    checked_template,
-    distinct_names,
-    labelled_rows,
-)
+from synthkit.recipes import _arguments
 from synthkit.recipes._ask import Samples, ask_each, portions
 from synthkit.recipes._base import Bounds, Recipe, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
@@ -80,14 +75,14 @@ def progen(
     >>> str(recipe.requests), recipe.columns
     ('30', ('label', 'text', 'round', 'influence'))
     """
-    check_positive(rounds=rounds, k=k)
+    _arguments.check_positive(rounds=rounds, k=k)
     if not 0 < validation < 1:
         raise UsageError(f"validation must be above 0 and below 1; got {validation}.")
-    names = distinct_names("labels", labels)
+    names = _arguments.distinct_names("labels", labels)
     if len(names) < 2:
         raise UsageError(f"progen needs two or more labels; got {names}.")
-    fields = tables.records(labelled_rows(labels, n))
-    template = checked_template(prompt, fields, uses=("label", "description"))
+    fields = tables.records(_arguments.labelled_rows(labels, n))
+    template = _arguments.checked_template(prompt, fields, uses=("label", "description"))
 
     def steps() -> Steps[None]:
         pool, sample = DistinctTexts(1), Samples()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
@@ -15,8 +15,9 @@ from synthkit.data.expressions import rule
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
-from synthkit.recipes._ask import Samples, ask
-from synthkit.recipes._base import Bounds, Recipe, parent_id, recipe, with_origin
+from synthkit.recipes._arguments import parent_id
+from synthkit.recipes._ask import Samples, ask, with_origin
+from synthkit.recipes._base import Bounds, Recipe, recipe
 
 
 class PromptOptions(TypedDict, total=False):
@@ -98,13 +99,10 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
         outcome = yield from ask(request, decoder, repairs=repairs)
         yield [with_origin(outcome, (), {}, parent)]
 
-    def branches() -> Iterator[Steps[None]]:
-        return map(branch, requests, parents)
-
     size = Bounds(len(requests), len(requests))
     return Recipe(
         name="prompt",
-        branches=branches,
+        branches=lambda: map(branch, requests, parents),
         columns=decoder.columns,
         source=source,
         kind=tables.kind(source),

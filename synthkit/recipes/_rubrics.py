@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Request, Sampling, Steps
@@ -11,8 +11,6 @@ from synthkit.prompts.parsing import Decoder, find_json
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import ask_all
-
-T = TypeVar("T")
 
 FENCED = "\n\n<{what}>\n{{{{ {what} }}}}\n</{what}>"
 
@@ -52,13 +50,15 @@ def answers(
     k: int,
     *,
     scored: Sequence[str] = (),
-) -> Steps[list[Any]]:
-    """``k`` decoded answers to each prompt; or its completion for each text to be ``scored``."""
-    if not scored:
-        return (yield from ask_samples(rendered, decoder, sampling, k=k))
-    return (
-        yield from ask_all([Request(turns, answer=each) for turns in rendered for each in scored])
-    )
+) -> Steps[list[list[Any]]]:
+    """For each prompt ``k`` decoded answers; or a completion for each text to be ``scored``."""
+    if scored:
+        requests = [Request(turns, answer=text) for turns in rendered for text in scored]
+        replies: list[Any] = yield from ask_all(requests)
+    else:
+        replies = yield from ask_samples(rendered, decoder, sampling, k=k)
+    size = len(scored) or k
+    return [replies[start : start + size] for start in range(0, len(replies), size)]
 
 
 def read_reason(raw: str, name: str) -> tuple[str, Any]:
@@ -80,13 +80,3 @@ def reason_schema(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON Schema of a reason and a value."""
     properties = {"reason": {"type": "string", "maxLength": 400}, name: value}
     return {"type": "object", "properties": properties, "required": ["reason", name]}
-
-
-def equal_parts(items: Sequence[T], n: int) -> list[Sequence[T]]:
-    """The items in ``n`` parts of equal length.
-
-    >>> equal_parts([1, 2, 3, 4], 2)
-    [[1, 2], [3, 4]]
-    """
-    size = len(items) // n
-    return [items[i * size : (i + 1) * size] for i in range(n)]

@@ -10,12 +10,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
-from synthkit.recipes._arguments import (
-    check_positive,
-    checked_template,
-    distinct_names,
-    label_fields,
-)
+from synthkit.recipes import _arguments
 from synthkit.recipes._ask import ask, ask_label, traced
 from synthkit.recipes._base import Bounds, Outcome, Recipe, gather, per_row, recipe
 from synthkit.recipes._lists import list_entries, list_request
@@ -66,14 +61,15 @@ def values(
     >>> str(recipe.requests), str(recipe.rows)
     ('4 to 44', '0 to 40')
     """
-    names = distinct_names("fields", fields)
-    classes = label_fields(labels)
+    names = _arguments.distinct_names("fields", fields)
+    classes = _arguments.label_fields(labels)
     descriptions = labels if isinstance(labels, Mapping) else {}
     rivals = _rivals(classes.get("label", []), filter, similar)
     source = conditions(None, 1, {"field": names, **classes})
-    checked_template(prompt, source, uses=("field",) if len(names) > 1 else ())
-    template = checked_template(prompt, source, uses=("label", "description") if classes else ())
-    check_positive(k=k)
+    _arguments.checked_template(prompt, source, uses=("field",) if len(names) > 1 else ())
+    uses = ("label", "description") if classes else ()
+    template = _arguments.checked_template(prompt, source, uses=uses)
+    _arguments.check_positive(k=k)
     decode = list_entries(k)
 
     def filtered(value: str | Reject, row: dict[str, Any], of: tuple[Request, ...]) -> Steps[Any]:
@@ -139,8 +135,11 @@ def _rivals(
         return {label: [other for other in labels if other != label] for label in labels}
     if not filter:
         raise UsageError("similar is for filter=True; give both or neither.")
-    named = {label: distinct_names("similar", others) for label, others in similar.items()}
-    for name in (name for label, others in named.items() for name in (label, *others)):
-        if name not in labels:
-            raise UsageError(f"similar: {unknown('label', name, labels)}")
-    return {label: [other for other in others if other != label] for label, others in named.items()}
+    rivals = {}
+    for label, others in similar.items():
+        names = _arguments.distinct_names("similar", others)
+        for name in (label, *names):
+            if name not in labels:
+                raise UsageError(f"similar: {unknown('label', name, labels)}")
+        rivals[label] = [name for name in names if name != label]
+    return rivals
