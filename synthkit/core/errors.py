@@ -20,7 +20,7 @@ Each message says what was expected, what was given, and what to do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 
@@ -97,6 +97,25 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     names = [str(each) for each in known]
     have = ", ".join(repr(each) for each in names) if names else "none"
     return f"{kind} {name!r} not found; have {have}.{did_you_mean(name, names)}"
+
+
+def check_known(
+    kind: str,
+    names: str | Iterable[str],
+    known: Collection[str],
+    *,
+    place: str = "",
+    error: type[SynthkitError] = UsageError,
+) -> None:
+    """Raise an error for the first name that is not among the known ones.
+
+    >>> check_known("keep", "lats", ("all", "last"))
+    Traceback (most recent call last):
+    synthkit.core.errors.UsageError: keep 'lats' not found; have 'all', 'last'. Did you mean 'last'?
+    """
+    for name in [names] if isinstance(names, str) else names:
+        if name not in known:
+            raise error(place + unknown(kind, name, known))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -53,15 +53,14 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A parsed expression. ``columns`` are the columns that it uses."""
+    """A parsed expression.
+
+    ``columns`` are those that it uses; ``mask`` says for each row whether it is true.
+    """
 
     text: str
     columns: tuple[str, ...]
-    _mask: Callable[[Cells], Mask]
-
-    def mask(self, cells: Cells) -> Mask:
-        """Whether the expression is true, for each row."""
-        return self._mask(cells)
+    mask: Callable[[Cells], Mask]
 
 
 def parse(expression: str, columns: Sequence[str], *, counted: str = "") -> Condition:

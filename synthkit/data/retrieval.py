@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.stats.rouge import tokens
 
@@ -70,8 +70,7 @@ class Index:
         """
         if k < 1:
             raise UsageError(f"k must be at least 1; got {k}.")
-        if by not in ("bm25", "embedding", "both"):
-            raise UsageError(unknown("by", str(by), ("bm25", "embedding", "both")))
+        check_known("by", str(by), get_args(By))
         if by != "bm25" and self.embed is None:
             raise UsageError(f'by="{by}" needs embed=, such as load_embedder("wordllama").embed.')
         if not self.texts or not queries:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from synthkit.core.errors import TableError, unknown
+from synthkit.core.errors import TableError, check_known
 from synthkit.core.extras import need
 
 Kind = Literal["pandas", "arrow", "polars", "datasets"]
@@ -80,10 +80,7 @@ def columns(table: Any) -> list[str]:
 
 def check_columns(table: Any, names: Iterable[str]) -> None:
     """Raise a :class:`TableError` for the first of some names that is not a column."""
-    known = columns(table)
-    for name in names:
-        if name not in known:
-            raise TableError(unknown("column", name, known))
+    check_known("column", names, columns(table), error=TableError)
 
 
 def size(table: Any) -> int:

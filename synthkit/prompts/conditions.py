@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, check_known
 from synthkit.core.hashing import digest
 from synthkit.data import tables
 
@@ -123,8 +123,7 @@ def conditions(
     >>> conditions(None, 3, {"tone": ["dry", "warm"], "topic": topics}).values.tolist()
     [['dry', 'tax'], ['warm', 'soup'], ['warm', 'bread']]
     """
-    if sampler not in SAMPLERS:
-        raise UsageError(unknown("sampler", sampler, SAMPLERS))
+    check_known("sampler", sampler, SAMPLERS)
     real = _real_rows(like, sampler)
     columns = [] if rows is None else tables.columns(rows)
     added = [*real[0], *vary]
@@ -287,8 +286,8 @@ def _dependency(field: _VariedField, others: Mapping[str, Sequence[Any]]) -> str
     def listed(cell: Any) -> bool:
         return isinstance(cell, Hashable) and cell in field.lists
 
-    if field.by and field.by not in others:
-        raise UsageError(f"vary: {field.name!r}: {unknown('field', field.by, others)}")
+    if field.by:
+        check_known("field", field.by, others, place=f"vary: {field.name!r}: ")
     complete = [name for name, cells in others.items() if all(map(listed, cells))]
     candidates = complete or [name for name, cells in others.items() if any(map(listed, cells))]
     by = field.by or (candidates[0] if len(candidates) == 1 else None)
@@ -318,9 +317,7 @@ def _constraint(where: Where | None, fields: Collection[str]) -> Callable[[Combi
                 "where: expected a function of a combination, or one or several {field: value} "
                 f"to exclude; got {where!r}."
             )
-        for name in combination:
-            if name not in fields:
-                raise UsageError(f"where: {unknown('field', name, fields)}")
+        check_known("field", combination, fields, place="where: ")
     return lambda row: (
         not any(all(row[name] == cell for name, cell in each.items()) for each in excluded)
     )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 
 Condition = Mapping[str, Any]
 """Field -> value."""
@@ -66,7 +66,17 @@ def shares(
         If the targets name an unknown field or value, lack a value, or are not shares.
     """
     cells = [tuple(map(str, condition.values())) for condition in conditions]
-    return _shares(cells, _weights(list(conditions[0]), cells, targets or {}))
+    shares = [1.0] * len(cells)
+    for at, weights in enumerate(_weights(list(conditions[0]), cells, targets or {})):
+        by_prefix: defaultdict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+        for row in cells:
+            by_prefix[row[:at]][row[at]] = weights[row[at]]
+        for i, row in enumerate(cells):
+            values = by_prefix[row[:at]]
+            if not sum(values.values()):
+                raise UsageError(f"targets: expected a share above 0 among {', '.join(values)}.")
+            shares[i] *= values[row[at]] / sum(values.values())
+    return shares
 
 
 def _priority(
@@ -79,24 +89,17 @@ def _priority(
 
 def _weights(
     names: Sequence[str], cells: Sequence[tuple[str, ...]], targets: Mapping[str, Any]
-) -> list[Mapping[str, float] | None]:
-    """The weights of each field's values; ``None`` for a uniform field."""
-    for name in targets:
-        if name not in names:
-            raise UsageError(f"targets: {unknown('field', name, names)}")
-    weights_by_field: list[Mapping[str, float] | None] = []
+) -> list[Mapping[str, float]]:
+    """The weights of each field's values, which are equal for a field without a target."""
+    check_known("field", targets, names, place="targets: ")
+    weights_by_field: list[Mapping[str, float]] = []
     for at, name in enumerate(names):
-        if name not in targets:
-            weights_by_field.append(None)
-            continue
-        target = targets[name]
-        values = dict.fromkeys(row[at] for row in cells)
+        values = dict.fromkeys((row[at] for row in cells), 1.0)
+        target = targets.get(name, values)
         if not isinstance(target, Mapping):
             raise UsageError(f"targets: {name!r} needs a share for each value; got {target!r}.")
         weights = {str(value): share for value, share in target.items()}
-        for value in weights:
-            if value not in values:
-                raise UsageError(f"targets: {name!r}: {unknown('value', value, values)}")
+        check_known("value", weights, values, place=f"targets: {name!r}: ")
         for value in values:
             share = weights.get(value)
             if isinstance(share, bool) or not isinstance(share, int | float) or not share >= 0:
@@ -105,20 +108,3 @@ def _weights(
                 )
         weights_by_field.append(weights)
     return weights_by_field
-
-
-def _shares(
-    cells: Sequence[tuple[str, ...]], weights: Sequence[Mapping[str, float] | None]
-) -> list[float]:
-    shares = [1.0] * len(cells)
-    for at, weight in enumerate(weights):
-        by_prefix: dict[tuple[str, ...], dict[str, float]] = {}
-        for row in cells:
-            share = 1.0 if weight is None else weight[row[at]]
-            by_prefix.setdefault(row[:at], {})[row[at]] = share
-        for i, row in enumerate(cells):
-            values = by_prefix[row[:at]]
-            if not sum(values.values()):
-                raise UsageError(f"targets: expected a share above 0 among {', '.join(values)}.")
-            shares[i] *= values[row[at]] / sum(values.values())
-    return shares

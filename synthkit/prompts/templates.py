@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -18,7 +19,7 @@ import jinja2
 import jinja2.meta
 import jinja2.sandbox
 
-from synthkit.core.errors import PromptError, TableError, UsageError, unknown
+from synthkit.core.errors import PromptError, TableError, UsageError, check_known, unknown
 from synthkit.core.hashing import digest
 from synthkit.core.types import Message, Role
 from synthkit.data import tables
@@ -177,8 +178,7 @@ class Examples:
     embed: Callable[[Sequence[str]], Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.pick not in ("fixed", "random", "nearest"):
-            raise UsageError(unknown("pick", str(self.pick), ("fixed", "random", "nearest")))
+        check_known("pick", str(self.pick), ("fixed", "random", "nearest"))
         if self.k < 1:
             raise UsageError(f"k must be at least 1; got {self.k}.")
         if self.pick == "nearest" and self.embed is None:
@@ -203,9 +203,8 @@ def demonstrate(
     records = tables.records(examples.table)
     if not records:
         raise TableError("the table of examples is empty; expected at least one row.")
-    missing = [name for name in prompt.fields if name not in records[0]]
-    if missing:
-        raise TableError("in the examples, " + unknown("column", missing[0], records[0]))
+    place = "in the examples, "
+    check_known("column", prompt.fields, records[0], place=place, error=TableError)
     answers = [answer(example) for example in records]
     pool = list(zip(_questions(prompt, records, "example"), answers, strict=True))
     questions = _questions(prompt, rows, "row")
@@ -228,17 +227,24 @@ def _questions(prompt: Prompt, rows: Sequence[Mapping[str, Any]], noun: str) -> 
     """The last turn of the prompt for each row."""
     questions = []
     for position, row in enumerate(rows):
-        try:
+        with located(f"{noun} {position}", prompt, row):
             questions.append(prompt.ask(row))
-        except PromptError as error:
-            raise located(error, prompt, row, f"{noun} {position}") from None
     return questions
 
 
-def located(error: PromptError, prompt: Prompt, row: Mapping[str, Any], place: str) -> PromptError:
-    """The error with the place where it occurred, unless the field does not exist at all."""
-    unknown_fields = [unknown("field", name, row) for name in prompt.fields if name not in row]
-    return error if str(error) in unknown_fields else PromptError(f"{place}: {error}")
+@contextmanager
+def located(
+    place: str, prompt: Prompt | None = None, row: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Put the place before a :class:`PromptError`, unless it says that the row lacks a field."""
+    try:
+        yield
+    except PromptError as error:
+        if prompt is not None and row is not None:
+            lacking = [unknown("field", name, row) for name in prompt.fields if name not in row]
+            if str(error) in lacking:
+                raise
+        raise PromptError(f"{place}: {error}") from None
 
 
 def _first(

@@ -15,10 +15,10 @@ Labels = Sequence[str] | Mapping[str, str]
 """Labels; or label -> its description. A text is split at its commas."""
 
 
-def check_positive(**counts: int) -> None:
-    """Raise a :class:`UsageError` for a count below 1."""
+def check_positive(**counts: int | None) -> None:
+    """Raise a :class:`UsageError` for a count below 1; ``None`` is the default of an option."""
     for name, value in counts.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1; got {value}.")
 
 
@@ -47,8 +47,8 @@ def kept_columns(recipe: str, rows: Any, added: Collection[str]) -> list[str]:
     return kept
 
 
-def distinct_names(option: str, names: Collection[str]) -> list[str]:
-    """The names as a list; a text is split at its commas.
+def distinct_names(option: str, names: Collection[str], *, least: int = 1) -> list[str]:
+    """The names as a list, at least one or two; a text is split at its commas.
 
     >>> distinct_names("labels", "yes, no")
     ['yes', 'no']
@@ -56,12 +56,13 @@ def distinct_names(option: str, names: Collection[str]) -> list[str]:
     Raises
     ------
     UsageError
-        If there are none, or if they are not distinct texts.
+        If there are fewer, or if they are not distinct texts.
     """
     items = names.split(",") if isinstance(names, str) else list(names)
     texts = [name.strip() for name in items if isinstance(name, str) and name.strip()]
-    if not texts or len(set(texts)) < len(items):
-        raise UsageError(f"{option} must be one or more distinct texts; got {items}.")
+    if len(texts) < least or len(set(texts)) < len(items):
+        number = "one" if least == 1 else "two"
+        raise UsageError(f"{option} must be {number} or more distinct texts; got {items}.")
     return texts if isinstance(names, str) else items
 
 
@@ -89,10 +90,8 @@ def checked_template(
         )
     for position, row in enumerate(tables.records([{}] if rows is None else rows)):
         values = row | dict.fromkeys(later, "...")
-        try:
+        with located(f"row {position}", template, values):
             template.render(values)
-        except PromptError as error:
-            raise located(error, template, values, f"row {position}") from None
     return template
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
@@ -116,8 +116,7 @@ def _banded(fields: Any, length: str | None) -> str | None:
     """The attribute whose values are bands, if there is one."""
     names = tables.columns(fields)
     if length is not None:
-        if length not in names:
-            raise UsageError(f"length: {unknown('attribute', length, names)}")
+        check_known("attribute", length, names, place="length: ")
         return length
     banded = [
         name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
@@ -62,8 +62,7 @@ def backtranslate(
     >>> recipe.columns, str(recipe.requests)
     (('instruction', 'answer', 'score'), '1 to 3')
     """
-    if column not in tables.columns(rows):
-        raise TableError(unknown("column", column, tables.columns(rows)))
+    tables.check_columns(rows, [column])
     if str(keep) not in SCORES:
         raise UsageError(f"keep is a score, from 1 to 5; got {keep}.")
     template = checked_template(prompt, rows, uses=(column,))

@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.core.errors import PromptError
 from synthkit.core.types import Message
-from synthkit.prompts.templates import Prompt
+from synthkit.prompts.templates import Prompt, located
 from synthkit.recipes._arguments import checked_template
 
 
@@ -32,10 +32,8 @@ def single_turn(name: str, prompt: str, rows: Any) -> Prompt:
     PromptError
         If it has several turns, or uses a field that a row lacks; the message starts with ``name``.
     """
-    try:
+    with located(name):
         template = checked_template(prompt, rows)
-    except PromptError as error:
-        raise PromptError(f"{name}: {error}") from None
     if len(template.turns) > 1:
         raise PromptError(f"{name} is a single text; it cannot have turns.")
     return template

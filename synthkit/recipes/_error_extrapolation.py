@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, check_known
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
@@ -124,45 +124,42 @@ def error_extrapolation(
     8 to 12
     """
     _arguments.check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
-    if form not in FORMS:
-        raise UsageError(unknown("form", form, FORMS))
+    check_known("form", form, FORMS)
     if (n is None) == (seeds is None):
         raise UsageError("give n, how many seed texts to write, or seeds, a table of them.")
-    real = _IdentifiedTexts.of(rows, column, label_column)
-    seeded = _IdentifiedTexts([], [])
-    if seeds is not None:
-        seeded = _IdentifiedTexts.of(seeds, column, label_column)
-    _refuse_test_rows(rows)
-    names = _label_names(labels, real, seeded)
-    seed_labels = [] if n is None else tables.column(_arguments.labelled_rows(names, n), "label")
+    real, seeded, names = _checked_texts(rows, seeds, labels, column, label_column)
+    seed_rows = [] if n is None else tables.records(_arguments.labelled_rows(names, n))
     label_rows, example = [{"label": label} for label in names], [dict.fromkeys(FIELDS, "...")]
-    planner = _Planner(
-        template=_arguments.checked_template(prompt, label_rows, uses=("label",)),
-        nearby=_arguments.checked_template(near or FORMS[form], example, uses=("text",)),
-        sampling=sampling,
-        real=real,
-        unsure=form == "pgkd",
-    )
+    template = _arguments.checked_template(prompt, label_rows, uses=("label",))
+    nearby = _arguments.checked_template(near or FORMS[form], example, uses=("text",))
     DistinctTexts(likeness)  # fails if likeness is out of range
 
     def steps() -> Steps[None]:
-        sample = Samples()
         pool = DistinctTexts(likeness, [*real.texts, *seeded.texts])
-        training = _TrainingTexts(pool, [*seeded.texts], [*seeded.labels])
-        yield from training.extended(planner.seed_texts(seed_labels, sample))
+        training = _TrainingTexts(pool, [*seeded.texts], [*seeded.labels], sampling)
+        plan = [
+            _PlannedText(template.render(row), {**row, "round": 0, "near": None})
+            for row in seed_rows
+        ]
+        yield from training.extended(plan)
         for number in range(1, rounds + 1):
             if len(set(training.labels)) < 2:
                 yield [Reject("", f"stopped: before round {number} there are not two labels")]
                 return
             trained = classifier(training.texts, training.labels)
-            plan = planner.near_texts(number, trained, most_errors, per_error, sample)
+            hard = _hard_rows(trained, real, unsure=form == "pgkd")
+            plan = [
+                _near_text(fields, real, at, number, template, nearby)
+                for at, fields in itertools.islice(hard, most_errors)
+                for _ in range(per_error)
+            ]
             if not plan:
                 reason = f"stopped: before round {number} the classifier has no error left"
                 yield [Reject("", reason)]
                 return
             yield from training.extended(plan)
 
-    least = len(seed_labels)
+    least = len(seed_rows)
     most = least + rounds * min(most_errors, len(real.texts)) * per_error
     return per_table(
         steps,
@@ -198,71 +195,45 @@ class _IdentifiedTexts:
         texts, labels = (_arguments.column_texts(rows, name) for name in (column, label_column))
         return cls(texts, labels, ids)
 
-    def name(self, at: int) -> str:
-        """The id of a row, or its position."""
-        return str(self.ids[at] if self.ids else at)
 
-
-def _label_names(
-    labels: Sequence[str] | None, real: _IdentifiedTexts, seeds: _IdentifiedTexts
-) -> list[str]:
-    """The labels, by default those of the real texts, after checking all texts for others."""
+def _checked_texts(
+    rows: Any, seeds: Any, labels: Sequence[str] | None, column: str, label_column: str
+) -> tuple[_IdentifiedTexts, _IdentifiedTexts, list[str]]:
+    """The real texts, the given seed texts, and the labels, which are all that the texts have."""
+    real = _IdentifiedTexts.of(rows, column, label_column)
+    seeded = _IdentifiedTexts([], [])
+    if seeds is not None:
+        seeded = _IdentifiedTexts.of(seeds, column, label_column)
+    _refuse_test_rows(rows)
     names = list(dict.fromkeys(real.labels)) if labels is None else labels
     names = _arguments.distinct_names("labels", names)
-    for label in (*real.labels, *seeds.labels):
-        if label not in names:
-            raise UsageError(unknown("label", str(label), names))
-    return names
+    check_known("label", (*real.labels, *seeded.labels), names)
+    return real, seeded, names
 
 
 @dataclass(frozen=True, slots=True)
 class _PlannedText:
-    """A text to generate: the request, and the other cells of its row."""
+    """A text to generate: the messages that ask for it, and the other cells of its row."""
 
-    request: Request
+    messages: Turns
     cells: Mapping[str, Any]
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Planner:
-    """Plans the texts of each round. ``unsure`` includes rows that are right but uncertain."""
-
-    template: Prompt
-    nearby: Prompt
-    sampling: Sampling
-    real: _IdentifiedTexts
-    unsure: bool
-
-    def seed_texts(self, labels: Sequence[str], sample: Samples) -> list[_PlannedText]:
-        """A seed text for each label."""
-        return [
-            _PlannedText(
-                sample(Request(self.template.render({"label": label}), self.sampling)),
-                {"label": label, "round": 0, "near": None},
-            )
-            for label in labels
-        ]
-
-    def near_texts(
-        self, number: int, classifier: _base.TextClassifier, most: int, each: int, sample: Samples
-    ) -> list[_PlannedText]:
-        """``each`` texts for the rows that a classifier finds hard, at most ``most`` rows."""
-        hard = _hard_rows(classifier, self.real, unsure=self.unsure)
-        return [
-            _PlannedText(
-                sample(Request(self._messages(fields), self.sampling)),
-                {"label": fields["label"], "round": number, "near": self.real.name(at)},
-                self.real.ids[at] if self.real.ids else None,
-            )
-            for at, fields in itertools.islice(hard, most)
-            for _ in range(each)
-        ]
-
-    def _messages(self, fields: Mapping[str, Any]) -> Turns:
-        """The messages that ask for a similar text, after the earlier turns of the prompt."""
-        *before, last = self.template.render(fields)
-        return (*before, *self.nearby.render({**fields, "ask": last.content}))
+def _near_text(
+    fields: Mapping[str, Any],
+    real: _IdentifiedTexts,
+    at: int,
+    number: int,
+    template: Prompt,
+    nearby: Prompt,
+) -> _PlannedText:
+    """A text similar to the real one at a position, asked for after the turns of the prompt."""
+    *before, last = template.render(fields)
+    messages = (*before, *nearby.render({**fields, "ask": last.content}))
+    parent = real.ids[at] if real.ids else None
+    cells = {"label": fields["label"], "round": number, "near": str(parent if real.ids else at)}
+    return _PlannedText(messages, cells, parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +243,14 @@ class _TrainingTexts:
     pool: DistinctTexts
     texts: list[str]
     labels: list[str]
+    sampling: Sampling
+    sample: Samples = field(default_factory=Samples)
 
     def extended(self, plan: Sequence[_PlannedText]) -> Steps[None]:
         """Generate planned texts, yield their rows and rejects, and add the texts of the rows."""
         for batch in batches(plan):
-            written = yield from ask_each([each.request for each in batch], parsing.text())
+            requests = [self.sample(Request(each.messages, self.sampling)) for each in batch]
+            written = yield from ask_each(requests, parsing.text())
             outcomes = [
                 self.pool.outcome(parsed, of=of, cells=each.cells, parent=each.parent)
                 for each, (of, parsed) in zip(batch, written, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import check_known
 from synthkit.core.hashing import digest
 from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
@@ -117,11 +117,8 @@ def evol_instruct(
     """
     check_positive(rounds=rounds)
     operations = distinct_names("operations", operations)
-    for operation in operations:
-        if operation not in OPERATIONS:
-            raise UsageError(unknown("operation", operation, OPERATIONS))
-    if keep not in ("all", "last"):
-        raise UsageError(unknown("keep", keep, ("all", "last")))
+    check_known("operation", operations, OPERATIONS)
+    check_known("keep", keep, ("all", "last"))
     template = checked_template(prompt, rows)
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:

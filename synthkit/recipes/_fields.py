@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from synthkit.core.errors import PromptError, UsageError, unknown
+from synthkit.core.errors import PromptError, UsageError, check_known
 from synthkit.core.hashing import digest
 from synthkit.core.types import Request, Sampling
 from synthkit.prompts import parsing
@@ -53,10 +53,8 @@ class ParsedField:
 
     def request(self, values: Mapping[str, Any], sampling: Sampling, row: str) -> Request:
         """The request for one row; ``row`` distinguishes rows whose prompts are equal."""
-        try:
+        with located(self.name):
             messages = self.template.render(values)
-        except PromptError as error:
-            raise PromptError(f"{self.name}: {error}") from None
         index = int(digest([self.name, row])[:5], 16)
         return Request(messages, sampling, self.decoder.schema, index)
 
@@ -94,10 +92,8 @@ def parse_fields(prompt: str, fields: Mapping[str, Any]) -> list[ParsedField]:
 
 
 def _parsed(name: str, field: Field, system: str | None) -> ParsedField:
-    try:
+    with located(f"field {name!r}"):
         template = parse(field.prompt, system=system)
-    except PromptError as error:
-        raise PromptError(f"field {name!r}: {error}") from None
     ways = [way for way in ("labels", "schema", "regex") if getattr(field, way) is not None]
     if len(ways) > 1:
         raise UsageError(f"field {name!r} is parsed in one way; got {' and '.join(ways)}.")
@@ -135,11 +131,10 @@ def dependency_levels(
                     f"{column!r}; rename one of them."
                 )
             makers[column] = field.name
+    have = dict.fromkeys([*columns, *makers])
     for field in fields:
-        for name in field.template.fields:
-            if name not in makers and name not in columns:
-                have = dict.fromkeys([*columns, *makers])
-                raise PromptError(f"field {field.name!r}: {unknown('field', name, have)}")
+        place = f"field {field.name!r}: "
+        check_known("field", field.template.fields, have, place=place, error=PromptError)
     sorter = TopologicalSorter(
         {
             field.name: [makers[name] for name in field.template.fields if name in makers]
@@ -169,11 +164,8 @@ def check_fields(fields: Sequence[ParsedField], rows: Sequence[Mapping[str, Any]
             continue
         for position, row in enumerate(rows):
             values = {**row, **{name: "..." for name in texts if blank(row.get(name))}}
-            try:
+            with located(f"field {field.name!r}, row {position}", field.template, values):
                 field.template.render(values)
-            except PromptError as error:
-                place = f"field {field.name!r}, row {position}"
-                raise located(error, field.template, values, place) from None
 
 
 def _split(labels: str) -> list[str] | None:

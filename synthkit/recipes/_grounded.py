@@ -16,7 +16,7 @@ from synthkit.prompts import parsing
 from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._passages import nearest_ids, numbered_passages, texts_by_id, with_passages
+from synthkit.recipes._passages import numbered_passages, texts_by_id, with_nearest
 
 FORM = (
     "Write at most {pairs} of them as JSON, under the key pairs: each with a question, its answer, "
@@ -88,8 +88,7 @@ def grounded(
         check_positive(retrieve=retrieve)
         itself = [[position] for position in range(len(texts))]
         queries = list(texts.values())
-        ids = nearest_ids(queries, texts, retrieve, by, embed, exclude=itself)
-        source = with_passages(source, ids)
+        source = with_nearest(source, queries, texts, retrieve, by, embed, exclude=itself)
         later.append("passages")
     template = checked_template(prompt, source, uses=("passage",), later=later)
     if retrieve and "passages" not in template.fields:
@@ -150,17 +149,16 @@ def _checked(pair: Mapping[str, str], passage: str) -> Row | Reject:
 
 
 def _schema(pairs: int) -> dict[str, Any]:
-    names = ("question", "answer", "quote")
-    pair = {
-        "type": "object",
-        "properties": {name: {"type": "string", "minLength": 1} for name in names},
-        "required": list(names),
-        "additionalProperties": False,
-    }
-    several = {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}
+    text = {"type": "string", "minLength": 1}
+    pair = _object(dict.fromkeys(("question", "answer", "quote"), text))
+    return _object({"pairs": {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with these properties and no others."""
     return {
         "type": "object",
-        "properties": {"pairs": several},
-        "required": ["pairs"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import distinct_names
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
-from synthkit.recipes._logprobs import softmax, token_logprobs
+from synthkit.recipes._logprobs import probabilities
 from synthkit.recipes._row_prompts import per_rendered_row, row_renderer
 
 ASK = "Text: {{{{ text }}}}\nLabel ({labels}):"
@@ -68,9 +66,7 @@ def likelihood(
     >>> recipe.columns, str(recipe.requests)
     (('likeliest', 'confidence', 'likelihoods'), '2')
     """
-    names = distinct_names("labels", labels)
-    if len(names) < 2:
-        raise UsageError(f"likelihood compares two or more labels; got {names}.")
+    names = distinct_names("labels", labels, least=2)
     words = [str(labels[name]) for name in names] if isinstance(labels, Mapping) else names
     question = prompt if prompt.strip() else ASK.format(labels=", ".join(names))
     render = row_renderer(question, rows, text=column)
@@ -78,23 +74,20 @@ def likelihood(
         tables.check_columns(rows, [label])
 
     def steps(row: dict[str, Any], turns: Turns) -> Steps[Outcome]:
-        logits = []
-        for completion in (yield [Request(turns, answer=each) for each in words]):
-            values = token_logprobs(completion)
-            if isinstance(values, Reject):
-                return values
-            logits.append(math.fsum(values) / (len(values) if per_token else 1))
-        probabilities = softmax(logits)
-        by_label = dict(zip(names, probabilities, strict=True))
+        completions = yield [Request(turns, answer=each) for each in words]
+        shares = probabilities(completions, per_token=per_token)
+        if isinstance(shares, Reject):
+            return shares
+        by_label = dict(zip(names, shares, strict=True))
         cells: dict[str, Any] = {"likelihoods": json.dumps(by_label, ensure_ascii=False)}
         if label is not None:
             if row[label] not in names:
                 return Reject("", f"the label {row[label]!r} is none of {', '.join(names)}", cells)
             cells["likelihood"] = by_label[row[label]]
-        highest = max(probabilities)
-        if probabilities.count(highest) > 1:
+        highest = max(shares)
+        if shares.count(highest) > 1:
             return Reject("", "several labels are equally likely", cells)
-        likeliest = names[probabilities.index(highest)]
+        likeliest = names[shares.index(highest)]
         return {"likeliest": likeliest, "confidence": highest, **cells}
 
     own = () if label is None else ("likelihood",)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import TypeVar
 
 from synthkit.core.types import Completion, Message, Reject, Request, Sampling
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
+
+T = TypeVar("T")
 
 SHORT = 8
 """Most words of an entry without a number or bullet: longer lines are prose."""
@@ -41,25 +44,42 @@ def list_entries(k: int) -> Callable[[Completion], list[str | Reject] | Reject]:
     'is no list'
     """
 
-    def parse(raw: str) -> parsing.Cells | str:
+    def parse(raw: str) -> list[str] | str:
         parts = _parts(raw) or ([raw] if k == 1 and "\n" not in raw.strip() else [])
-        entries = [entry for entry in map(_tidied, parts) if re.search(r"\w", entry)]
-        return {"entries": entries} if entries else "is no list"
-
-    decoder = parsing.Decoder(("entries",), parse)
+        return [entry for entry in map(_tidied, parts) if re.search(r"\w", entry)] or "is no list"
 
     def read(completion: Completion) -> list[str | Reject] | Reject:
-        parsed = decoder(completion)
-        if isinstance(parsed, Reject):
-            return parsed
-        entries: list[str | Reject] = list(parsed["entries"])
-        if completion.finish == "length":
-            entries[-1] = Reject(str(entries[-1]), "the answer was cut at max_tokens")
+        entries = parsed_entries(completion, parse)
+        if isinstance(entries, Reject):
+            return entries
         reason = f"beyond the {k} that were asked for"
         surplus = (Reject(each, reason) if isinstance(each, str) else each for each in entries[k:])
         return [*entries[:k], *surplus]
 
     return read
+
+
+def parsed_entries(
+    completion: Completion,
+    parse: Callable[[str], list[T] | str],
+    as_text: Callable[[T], str] = str,
+) -> list[T | Reject] | Reject:
+    """The entries of a completion; the last one is a reject if the completion was cut.
+
+    ``parse`` returns the entries of a text, or the reason why there are none.
+    """
+
+    def read(raw: str) -> parsing.Cells | str:
+        entries = parse(raw)
+        return entries if isinstance(entries, str) else {"entries": entries}
+
+    parsed = parsing.Decoder(("entries",), read)(completion)
+    if isinstance(parsed, Reject):
+        return parsed
+    entries: list[T | Reject] = parsed["entries"]
+    if completion.finish == "length":
+        entries[-1] = Reject(as_text(parsed["entries"][-1]), "the answer was cut at max_tokens")
+    return entries
 
 
 def _parts(raw: str) -> list[str]:

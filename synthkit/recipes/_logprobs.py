@@ -35,6 +35,22 @@ def softmax(logits: Sequence[float]) -> list[float]:
     return [value / math.fsum(exponentials) for value in exponentials]
 
 
+def probabilities(
+    completions: Sequence[Completion], *, per_token: bool = False
+) -> list[float] | Reject:
+    """The probability of each scored text among all of them; a reject if one has no score.
+
+    ``per_token`` divides the log-likelihood of each text by its number of tokens.
+    """
+    logits = []
+    for completion in completions:
+        values = token_logprobs(completion)
+        if isinstance(values, Reject):
+            return values
+        logits.append(math.fsum(values) / (len(values) if per_token else 1))
+    return softmax(logits)
+
+
 def expected_score(
     completions: Sequence[Completion], scale: Sequence[int]
 ) -> tuple[float, float] | Reject:
@@ -45,14 +61,10 @@ def expected_score(
     >>> expected_score([Completion(s, logprobs=((s, -1.0),)) for s in "13"], [1, 3])
     (2.0, 1.0)
     """
-    logits = []
-    for completion in completions:
-        values = token_logprobs(completion)
-        if isinstance(values, Reject):
-            return values
-        logits.append(math.fsum(values))
-    probabilities = softmax(logits)
-    pairs = list(zip(probabilities, scale, strict=True))
+    shares = probabilities(completions)
+    if isinstance(shares, Reject):
+        return shares
+    pairs = list(zip(shares, scale, strict=True))
     mean = math.fsum(p * value for p, value in pairs)
     variance = math.fsum(p * (value - mean) ** 2 for p, value in pairs)
     return mean, math.sqrt(variance)

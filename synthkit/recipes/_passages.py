@@ -17,7 +17,8 @@ def texts_by_id(passages: Any, column: str) -> dict[Any, str]:
     return dict(zip(tables.column(passages, "id"), column_texts(passages, column), strict=True))
 
 
-def nearest_ids(
+def with_nearest(
+    rows: Any,
     queries: Sequence[str],
     passages: Mapping[Any, str],
     k: int,
@@ -25,27 +26,28 @@ def nearest_ids(
     embed: Embed | None,
     *,
     exclude: Sequence[Sequence[int]] | None = None,
-) -> list[list[Any]]:
-    """The ids of the ``k`` passages nearest to each query.
+) -> Any:
+    """The rows with the column ``passages``, the ids of the ``k`` nearest to the row's query.
 
     Parameters
     ----------
     by, embed : see :meth:`synthkit.data.retrieval.Index.search`; ``"both"`` if there is an
         embedder, else ``"bm25"``.
     exclude : for each query, positions of passages to leave out.
+
+    Raises
+    ------
+    UsageError
+        If the rows have a column ``passages``.
     """
     method: By = by or ("both" if embed else "bm25")
     index = Index(list(passages.values()), embed)
     nearest, _ = index.search(queries, k, by=method, exclude=exclude)
-    ids = list(passages)
-    return [[ids[position] for position in positions] for positions in nearest]
-
-
-def with_passages(rows: Any, ids: Sequence[Sequence[Any]]) -> Any:
-    """The rows with the column ``passages``, the ids of the passages of each row."""
     if "passages" in tables.columns(rows):
         raise UsageError("the rows have a column 'passages', which the recipe makes; rename it.")
-    return tables.assign(rows, {"passages": ids})
+    ids = list(passages)
+    cells = [[ids[position] for position in positions] for positions in nearest]
+    return tables.assign(rows, {"passages": cells})
 
 
 def numbered_passages(ids: Sequence[Any], passages: Mapping[Any, str]) -> str:

@@ -64,7 +64,7 @@ def personas(
     texts = [{}] if rows is None else tables.records(rows)
     if not texts:
         raise TableError("the table has no rows; expected one text or more to start from.")
-    check_positive(n=n, k=k, rounds=1 if rounds is None else rounds)
+    check_positive(n=n, k=k, rounds=rounds)
     width = min(len(texts), n)
     lists = -(-n // k)
     last_round = 3 * -(-lists // width) if rounds is None else rounds

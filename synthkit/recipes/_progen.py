@@ -78,9 +78,7 @@ def progen(
     _arguments.check_positive(rounds=rounds, k=k)
     if not 0 < validation < 1:
         raise UsageError(f"validation must be above 0 and below 1; got {validation}.")
-    names = _arguments.distinct_names("labels", labels)
-    if len(names) < 2:
-        raise UsageError(f"progen needs two or more labels; got {names}.")
+    names = _arguments.distinct_names("labels", labels, least=2)
     fields = tables.records(_arguments.labelled_rows(labels, n))
     template = _arguments.checked_template(prompt, fields, uses=("label", "description"))
 

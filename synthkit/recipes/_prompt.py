@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from synthkit.core import keywords
-from synthkit.core.errors import PromptError, TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, check_known
 from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.expressions import rule
@@ -194,10 +194,8 @@ def _requests(
     sample = Samples()
     requests = []
     for i, row in enumerate(rows):
-        try:
+        with located(f"row {i}", template, row):
             messages = template.render(row, demonstrations[i])
-        except PromptError as error:
-            raise located(error, template, row, f"row {i}") from None
         requests.append(sample(Request(messages, sampling, decoder.schema, attrs=row)))
     return requests
 
@@ -207,9 +205,7 @@ def _answer(decoder: parsing.Decoder) -> Callable[[Mapping[str, Any]], str]:
     names = decoder.columns
 
     def write(example: Mapping[str, Any]) -> str:
-        for name in names:
-            if name not in example:
-                raise TableError("in the examples, " + unknown("column", name, example))
+        check_known("column", names, example, place="in the examples, ", error=TableError)
         if len(names) == 1 and (decoder.schema is None or "enum" in decoder.schema):
             return str(example[names[0]])
         return json.dumps({name: example[name] for name in names}, ensure_ascii=False)

@@ -11,7 +11,7 @@ from synthkit.prompts import parsing
 from synthkit.recipes._arguments import check_positive, checked_template, column_texts
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
-from synthkit.recipes._passages import nearest_ids, numbered_passages, texts_by_id, with_passages
+from synthkit.recipes._passages import numbered_passages, texts_by_id, with_nearest
 
 
 @recipe
@@ -64,7 +64,7 @@ def rag(
     """
     check_positive(k=k)
     texts = texts_by_id(tables.identified(passages), column)
-    source = with_passages(rows, nearest_ids(column_texts(rows, query), texts, k, by, embed))
+    source = with_nearest(rows, column_texts(rows, query), texts, k, by, embed)
     template = checked_template(prompt, source, uses=("passages",), later=("passages",))
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:

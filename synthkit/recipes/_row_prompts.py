@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
-from synthkit.core.errors import PromptError, unknown
+from synthkit.core.errors import PromptError, check_known
 from synthkit.core.types import Reject, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Prompt, Turns, parse
@@ -36,9 +36,8 @@ def column_template(prompt: str, rows: Any, **fields: str) -> Prompt:
     have = tables.columns(tables.native(rows))
     tables.check_columns(rows, fields.values())
     template = parse(prompt)
-    for field in template.fields:
-        if field not in have and field not in fields:
-            raise PromptError(unknown("field", field, dict.fromkeys([*have, *fields])))
+    known = dict.fromkeys([*have, *fields])
+    check_known("field", template.fields, known, error=PromptError)
     return template
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Request, Sampling, Steps
 from synthkit.prompts.parsing import Decoder, find_json
 from synthkit.prompts.templates import Turns
@@ -33,8 +33,7 @@ def named_rubrics(
     else:
         rubrics = {}
         for name in map(str.strip, chosen.split(",") if isinstance(chosen, str) else chosen):
-            if name not in presets:
-                raise UsageError(unknown("rubric", name, presets))
+            check_known("rubric", name, presets)
             rubrics[name] = presets[name]
     if prompt.strip():  # it replaces the default rubric, which has its name
         rubrics = {own: prompt} | {name: rubrics[name] for name in rubrics if name != own}

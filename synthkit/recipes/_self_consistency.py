@@ -150,21 +150,17 @@ def _elected(
     if not voters:
         return Reject(raw, f"none of {k} samples can be read: {unread[0]}", {"unread": k})
     ranked = sorted(voters.values(), key=len, reverse=True)
-    ranked_answers = [answers[group[0]] for group in ranked]
-    votes = {str(answer): len(group) for answer, group in zip(ranked_answers, ranked, strict=True)}
+    votes = {str(answers[group[0]]): len(group) for group in ranked}
     counts = {"votes": json.dumps(votes, ensure_ascii=False), "unread": len(unread)}
     most = len(ranked[0])
-    tied = [
-        repr(answer)
-        for answer, group in zip(ranked_answers, ranked, strict=True)
-        if len(group) == most
-    ]
+    tied = [repr(answers[group[0]]) for group in ranked if len(group) == most]
     if len(tied) > 1:
         return Reject(raw, f"tie between {' and '.join(tied)}: {most} of {k} votes each", counts)
     if most / k < threshold:
         return Reject(raw, f"{tied[0]} has a share of {most / k:.2f}, below {threshold}", counts)
-    reasoning = samples[ranked[0][0]].text.strip()
-    return {"answer": ranked_answers[0], "share": most / k, **counts, "reasoning": reasoning}
+    first = ranked[0][0]
+    cells = {"answer": answers[first], "share": most / k, **counts}
+    return cells | {"reasoning": samples[first].text.strip()}
 
 
 def _folded(answer: Any) -> Any:

@@ -12,12 +12,12 @@ from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
-from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import check_positive, checked_template
 from synthkit.recipes._ask import Samples, ask_each
 from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
+from synthkit.recipes._lists import parsed_entries
 from synthkit.recipes._self_instruct_examples import COLUMNS, MOST, with_examples
 from synthkit.stats.rouge import tokens
 
@@ -110,7 +110,7 @@ def self_instruct(
     3 to 15
     """
     check_positive(n=n, per_request=per_request, seed_demos=seed_demos, stall=stall, width=width)
-    check_positive(rounds=1 if rounds is None else rounds)
+    check_positive(rounds=rounds)
     if machine_demos < 0:
         raise UsageError(f"machine_demos must be 0 or more; got {machine_demos}.")
     before, seeds = _seeds(prompt, rows)
@@ -164,23 +164,14 @@ def numbered_tasks(completion: Completion) -> list[str | Reject] | Reject:
     >>> numbered_tasks(Completion("Sure!\n9. **Name a\nsoup.**\n10) Write a haiku.\n\nEnjoy."))
     ['Name a soup.', 'Write a haiku.']
     """
-    outcome = _NUMBERED(completion)
-    if isinstance(outcome, Reject):
-        return outcome
-    tasks: list[str | Reject] = outcome["tasks"]
-    if completion.finish == "length":
-        tasks[-1] = Reject(outcome["tasks"][-1], "the answer was cut at max_tokens")
-    return tasks
+    return parsed_entries(completion, _tasks)
 
 
-def _tasks(raw: str) -> parsing.Cells | str:
+def _tasks(raw: str) -> list[str] | str:
     _, *parts = _NUMBER.split(raw)
     # text below an empty line is not part of the list
     tasks = [_as_line(re.split(r"\n[ \t]*\n", part.strip())[0]) for part in parts]
-    return {"tasks": tasks} if tasks else "is no numbered list"
-
-
-_NUMBERED = parsing.Decoder(("tasks",), _tasks)
+    return tasks or "is no numbered list"
 
 
 def fault(instruction: str, *, any_script: bool = False) -> str:

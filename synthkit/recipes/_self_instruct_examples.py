@@ -14,6 +14,7 @@ from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampl
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._ask import ask, ask_label, traced
+from synthkit.recipes._lists import parsed_entries
 
 KIND = """\
 Is this a classification task, whose output is one of a few labels? Answer yes or no.
@@ -95,30 +96,24 @@ def example_decoder(first: First) -> Callable[[Completion], list[Example | Rejec
     "has no 'Output:'"
     """
 
-    def parse(raw: str) -> parsing.Cells | str:
+    def parse(raw: str) -> list[Example] | str:
         parts = _parts(raw, first)
         if not any("output" in part for part in parts):
             return "has no 'Output:'" if first == "input" else "has no 'Label:'"
         if any("input" in part for part in parts) and not all(first in part for part in parts):
             return f"has an example that does not begin with its {first}"
-        return {"examples": [_example(part) for part in parts]}
-
-    decoder = parsing.Decoder(("examples",), parse)
+        return [_example(part) for part in parts]
 
     def read(completion: Completion) -> list[Example | Reject] | Reject:
-        outcome = decoder(completion)
-        if isinstance(outcome, Reject):
-            return outcome
-        examples: list[Example | Reject] = [
-            Reject(_as_text(*example), "the label has several lines")
-            if first == "output" and "\n" in example[1]
-            else example
-            for example in outcome["examples"]
+        examples = parsed_entries(completion, parse, _as_text)
+        if isinstance(examples, Reject) or first == "input":
+            return examples
+        return [
+            example
+            if isinstance(example, Reject) or "\n" not in example[1]
+            else Reject(_as_text(example), "the label has several lines")
+            for example in examples
         ]
-        if completion.finish == "length":
-            last = _as_text(*outcome["examples"][-1])
-            examples[-1] = Reject(last, "the answer was cut at max_tokens")
-        return examples
 
     return read
 
@@ -150,7 +145,7 @@ def checked_examples(examples: Sequence[Example | Reject]) -> list[Example | Rej
             reason = f"beyond the {MOST} examples that are kept"
         if not reason:
             kept.add(example)
-        checked.append(Reject(_as_text(*example), reason) if reason else example)
+        checked.append(Reject(_as_text(example), reason) if reason else example)
     return checked
 
 
@@ -191,5 +186,5 @@ def _example(parts: Mapping[str, str]) -> Example:
     return "" if input.casefold().strip(" .<>()[]") == "none" else input, output
 
 
-def _as_text(input: str, output: str) -> str:
-    return f"Input: {input}\nOutput: {output}"
+def _as_text(example: Example) -> str:
+    return f"Input: {example[0]}\nOutput: {example[1]}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
@@ -138,8 +138,6 @@ def _rivals(
     rivals = {}
     for label, others in similar.items():
         names = _arguments.distinct_names("similar", others)
-        for name in (label, *names):
-            if name not in labels:
-                raise UsageError(f"similar: {unknown('label', name, labels)}")
+        check_known("label", (label, *names), labels, place="similar: ")
         rivals[label] = [name for name in names if name != label]
     return rivals

@@ -54,7 +54,7 @@ def test_a_model_that_fails_or_gives_no_scores_makes_rejects(make: Make) -> None
 @pytest.mark.parametrize(
     ("build", "error", "match"),
     [
-        (lambda: likelihood(rows=ROWS, labels="good"), UsageError, "two or more labels"),
+        (lambda: likelihood(rows=ROWS, labels="good"), UsageError, "labels must be two or more"),
         (lambda: likelihood(rows=ROWS, labels="a,b", label="lable"), TableError, "Did you mean"),
         (lambda: likelihood("{{ x }}", rows=ROWS, labels="a,b"), PromptError, "field 'x'"),
         (lambda: ifd(rows=ROWS, instruction="q"), TableError, "column 'q' not found"),

@@ -185,7 +185,11 @@ def test_helpfulness_that_is_none_ends_the_run_with_what_to_do(
         ({"k": 0}, UsageError, "k must be at least 1"),
         ({"validation": 0}, UsageError, "validation must be above 0 and below 1; got 0"),
         ({"validation": 1}, UsageError, "validation must be above 0 and below 1; got 1"),
-        ({"labels": ["good"]}, UsageError, "two or more labels; got \\['good'\\]"),
+        (
+            {"labels": ["good"]},
+            UsageError,
+            "labels must be two or more distinct texts; got \\['good'\\]",
+        ),
         ({"labels": ["good", "good"]}, UsageError, "distinct"),
         ({"labels": ["good", None]}, UsageError, "distinct"),
         ({"prompt": "Write."}, PromptError, "must use {{ label }}; it uses no field"),
