@@ -250,6 +250,8 @@ class Explorer(Widget):
                     self.embed()
                 return None
             case {"type": "hand", "to": "mark" | "show" as verb} if self._hand is not None:
+                if not self.map.chosen.any():
+                    return None
                 return {"type": "handed", "to": verb, "cell": self._hand(self, verb)}
             case {"type": "row", "at": int(at)} if 0 <= at < self.map.size:
                 return self._row(at)
@@ -271,8 +273,9 @@ class Explorer(Widget):
                 text_map.hidden ^= {text_map.groups.labels[code]}
                 self.chart = self._chart()
             case {"type": "narrow", "on": bool(on)}:
-                text_map.narrow(text_map.places.tolist() if on else None)
-                self._redraw()
+                if not on or text_map.chosen.any():
+                    text_map.narrow(text_map.places.tolist() if on else None)
+                    self._redraw()
             case {"type": "select", "how": "replace" | "add" | "toggle" as how, **what}:
                 rows, note = self._wanted(what)
                 self._select(rows, how, note)

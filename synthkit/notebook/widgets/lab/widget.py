@@ -182,7 +182,9 @@ class Lab(Widget):
 
     def _turn(self, content: Mapping[str, Any]) -> None:
         show = content.get("show", self._view.show)
-        start = max(0, int(content.get("start", 0))) // PAGE * PAGE
+        # the front end may turn again before it knows where the page is that it asked for
+        turned = self._view.start + PAGE * int(content.get("by", 0))
+        start = max(0, int(content.get("start", turned))) // PAGE * PAGE
         self._view = replace(self._view, show=show if show in SHOWS else "all", start=start)
         self.lab.annotator.refresh()
         self._push()

@@ -201,6 +201,8 @@ def test_rows_come_in_pages_and_traits_stay_small(make: Make) -> None:
     assert len(json.dumps(widget.first)) + len(json.dumps(widget.state)) < 25_000
     (page,) = ask(widget, type="page", start=10**9)
     assert page["start"] == 180
+    starts = [ask(widget, type="page", by=by)[-1]["start"] for by in (-1, -1, 1, 1, 1)]
+    assert starts == [160, 140, 160, 180, 180]
 
 
 def test_rows_are_narrowed(make: Make) -> None:

@@ -166,12 +166,11 @@ class ExplorerView extends Panel<Known> {
   }
 
   private narrow(): void {
-    const { narrowed, selected } = this.link.chart;
-    if (narrowed || selected) this.link.send({ type: "narrow", on: !narrowed });
+    this.link.send({ type: "narrow", on: !this.link.chart.narrowed });
   }
 
   hand(to: "mark" | "show"): void {
-    if (!this.about.hands || !this.link.chart.selected) return;
+    if (!this.about.hands) return;
     this.handing = true;
     this.link.send({ type: "hand", to });
   }

@@ -6,6 +6,8 @@ import type { LabLink, WholeVariant } from "./link";
 
 export class Editor {
   readonly node = make("form", "sk-lab-editor");
+  /** Whether it is open, but the variant has not come yet. */
+  waiting = false;
   private key = "";
   private versions: WholeVariant["versions"] = [];
   private readonly title = make("strong", "sk-lab-name");
@@ -23,6 +25,7 @@ export class Editor {
     private readonly leave: () => void,
   ) {
     this.node.hidden = true;
+    this.node.tabIndex = -1;
     aria(this.node, "label", "edit a variant");
     this.prompt.rows = 8;
     this.prompt.spellcheck = false;
@@ -49,8 +52,8 @@ export class Editor {
     this.version.addEventListener("change", () => this.fill(Number(this.version.value)));
     this.node.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.isComposing) this.close();
-      else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.send("edit");
-      else return;
+      else if (!this.waiting && event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.send("edit");
+      else if (!this.waiting) return;
       event.preventDefault();
       event.stopPropagation();
     });
@@ -58,10 +61,23 @@ export class Editor {
 
   /** Ask for a variant; it is shown when it comes. */
   open(key: string): void {
+    this.wait();
     this.link.ask({ type: "variant", view: this.view, key });
   }
 
+  /** Take the focus before the variant comes, so that keys pressed meanwhile are no commands. */
+  wait(): void {
+    if (this.link.gone) return;
+    this.hold(true);
+    this.title.replaceChildren("Loading…");
+    this.node.hidden = false;
+    this.node.focus({ preventScroll: true });
+  }
+
+  /** Show a variant, unless the form was closed before it came. */
   show({ key, name, at, versions }: WholeVariant): void {
+    if (!this.waiting) return;
+    this.hold(false);
     this.key = key;
     this.versions = versions;
     this.title.replaceChildren(`Edit ${key}`);
@@ -70,7 +86,6 @@ export class Editor {
     this.version.value = String(at);
     this.fill(at);
     this.problem.replaceChildren();
-    this.node.hidden = false;
     this.prompt.focus();
     this.node.scrollIntoView({ block: "nearest" });
   }
@@ -83,8 +98,15 @@ export class Editor {
 
   close(): void {
     if (this.node.hidden) return;
+    this.hold(false);
     this.node.hidden = true;
     this.leave();
+  }
+
+  /** Let nothing in the form be used while it waits. */
+  private hold(waiting: boolean): void {
+    this.waiting = waiting;
+    for (const part of this.node.children) (part as HTMLElement).inert = waiting;
   }
 
   /** Fill the fields from a version. */

@@ -86,6 +86,7 @@ class LabView extends Panel<LabLink> {
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.comment.addEventListener("keydown", (event) => this.typed(event));
     this.follow("state", "first");
+    this.model.on("change:error", () => this.model.get("error") && this.editor.waiting && this.editor.close());
     link.replies.set(this.id, (reply) => this.take(reply));
     this.undo.push(() => link.replies.delete(this.id));
     const { rows, found, start } = link.shown;
@@ -171,8 +172,9 @@ class LabView extends Panel<LabLink> {
     } else if (reply.type === "refused") this.editor.refuse(reply.message);
     else if (reply.type === "offer") void this.offerCell(reply.text);
     else {
+      const wanted = this.editor.waiting;
       this.editor.close();
-      if (reply.edit) this.edit(reply.key);
+      if (reply.edit && wanted) this.edit(reply.key);
       this.say(`variant ${reply.key} is applied`);
     }
   }
@@ -244,7 +246,9 @@ class LabView extends Panel<LabLink> {
 
   /** Add a copy of the current variant, and edit it. */
   private add(): void {
-    if (!this.link.state.blind) this.link.ask({ type: "add", view: this.id, key: this.variant });
+    if (this.link.state.blind) return;
+    this.editor.wait();
+    this.link.ask({ type: "add", view: this.id, key: this.variant });
   }
 
   /** Restore the variant that was deleted last. */
@@ -255,7 +259,7 @@ class LabView extends Panel<LabLink> {
 
   private turn(by: number): void {
     this.matrix.row = 0;
-    this.page({ start: this.link.shown.start + by * PAGE_ROWS });
+    this.page({ by });
   }
 
   private page(change: object): void {

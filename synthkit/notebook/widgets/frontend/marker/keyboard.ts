@@ -25,7 +25,8 @@ export class Keys {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") {
       event.preventDefault();
-      if (this.forms.mode) this.forms.close();
+      if (this.queue.opening) this.later(() => this.forms.close());
+      else if (this.forms.mode) this.forms.close();
       else this.owner.leave();
     } else if (target.matches("input, textarea")) {
       if (this.typed(event, target)) event.preventDefault();

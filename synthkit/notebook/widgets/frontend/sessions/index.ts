@@ -182,7 +182,8 @@ class SessionView extends Panel<Book> {
       return occupied ? this.replacement(occupied) : [];
     });
     const asking = JSON.stringify([removal, occupied]);
-    if (!this.question.hidden && this.asking !== asking) this.focus("sure");
+    // what a person has begun to type must not answer the question
+    if (!this.question.hidden && this.asking !== asking && !isTyping(document.activeElement)) this.focus("sure");
     this.asking = asking;
   }
 

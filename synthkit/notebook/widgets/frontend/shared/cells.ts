@@ -17,9 +17,10 @@ export async function openCell(node: Element, text: string): Promise<boolean> {
   if (active() !== host) press(host, "mousedown");
   if (active() !== host) return false;
   for (const kind of ["mousedown", "mouseup", "click"]) press(button, kind);
-  for (let n = 0; n < 80 && active() === host; n++) await new Promise((done) => setTimeout(done, 25));
-  const editor = active()?.querySelector(".cm-content");
-  if (!editor || active() === host || editor.textContent?.trim()) return false;
+  const opened = () => (active() === host ? null : active()?.querySelector(".cm-content"));
+  for (let n = 0; n < 80 && !opened(); n++) await new Promise((done) => setTimeout(done, 25));
+  const editor = opened();
+  if (!editor || editor.textContent?.trim()) return false;
   const data = new DataTransfer();
   data.setData("text/plain", text);
   editor.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));

@@ -91,22 +91,22 @@ export abstract class WindowTable<R> {
 
   /** Put the focus on a button of a row, or on the table. */
   focus(index = this.current, slot = this.slot): void {
-    const button = this.drawn.get(index)?.node.querySelectorAll("button")[slot];
-    (button ?? this.node).focus({ preventScroll: true });
+    const buttons = this.drawn.get(index)?.node.querySelectorAll("button") ?? [];
+    (buttons[Math.min(slot, buttons.length - 1)] ?? this.node).focus({ preventScroll: true });
   }
 
   /** Bring a row into sight, and put the focus on it. */
   go(index: number): void {
     if (index < 0 || index >= this.count) return;
     this.follow = false;
-    this.current = index;
     const { heights, node } = this;
     const top = heights.top(index);
     const room = node.clientHeight - heights.row;
     if (top < node.scrollTop) node.scrollTop = top;
     else if (top + heights.row > node.scrollTop + room) node.scrollTop = top + heights.row - room;
     this.draw(this.count, true);
-    this.focus();
+    // not `current`: the row that has the focus may have been drawn again, and taken it back
+    this.focus(index);
   }
 
   /** Let the head of a column sort by it. */
@@ -193,7 +193,8 @@ export abstract class WindowTable<R> {
     }
     const { node } = drawn;
     const shown = `${this.heights.open.has(index)} ${this.state(index, row)}`;
-    if (drawn.shown !== shown || drawn.row !== row) {
+    // an unchanged row keeps its elements: a button that goes between press and release is not clicked
+    if (drawn.shown !== shown || (drawn.row !== row && JSON.stringify(drawn.row) !== JSON.stringify(row))) {
       Object.assign(drawn, { shown, row });
       const held = node.contains(document.activeElement);
       node.replaceChildren();
@@ -221,10 +222,12 @@ export abstract class WindowTable<R> {
   /** A button got the focus: it is the one that Tab leads to from now on. */
   private entered(target: Element): void {
     const index = this.indexOf(target);
-    const node = this.drawn.get(index)?.node;
-    if (!node) return;
+    const drawn = this.drawn.get(index);
+    if (!drawn) return;
+    const { node, row } = drawn;
     const before = this.drawn.get(this.current)?.node;
-    this.slot = Math.max(0, [...node.querySelectorAll("button")].indexOf(target as HTMLButtonElement));
+    // a row that has not come yet has fewer buttons
+    if (row) this.slot = Math.max(0, [...node.querySelectorAll("button")].indexOf(target as HTMLButtonElement));
     this.current = index;
     if (before) this.rove(-1, before);
     this.rove(index, node);

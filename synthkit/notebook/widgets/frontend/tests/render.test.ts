@@ -72,15 +72,16 @@ test("the preview shows rows and rejects, expands a row, and asks for its proven
 
 test("the marker shows a row, and its keys are acts", () => {
   const row = { id: "r0", at: 1, fields: [["topic", "soup"]], text: "Cold.", original: null, label: "", reason: "", flag: false };
+  const shown = {
+    ...{ row, total: 2, marked: 0, counts: { accept: 0 }, filter: "all", search: "", narrowed: null, matching: [2, 0] },
+    ...{ pace: null, undo: 0, redo: 0, recent: [], agreement: null, warning: "", learned: "", answered: ["", 0, true], turn: 1 },
+  };
   const model = show(marker, {
     about: {
       ...{ name: "reviews", labels: [], reasons: ["short"], keys: { accept: "a", reject: "x", search: "/", help: "?" }, also: {} },
       ...{ round: 1, by: "ana", task: "", column: "text", order: ["all", "accept"], learns: false, pair: false },
     },
-    shown: {
-      ...{ row, total: 2, marked: 0, counts: { accept: 0 }, filter: "all", search: "", narrowed: null, matching: [2, 0] },
-      ...{ pace: null, undo: 0, redo: 0, recent: [], agreement: null, warning: "", learned: "", answered: ["", 0, true], turn: 1 },
-    },
+    shown,
   });
   const stage = host.querySelector<HTMLElement>(".sk-mark-stage") as HTMLElement;
   expect(stage.querySelector(".sk-mark-text")?.textContent).toBe("Cold.");
@@ -88,6 +89,12 @@ test("the marker shows a row, and its keys are acts", () => {
   expect(host.querySelector(".sk-mark-form")?.textContent).toContain("Reason for rejecting:");
   press("1", stage);
   expect(model.of("act")).toMatchObject([{ do: "label", id: "r0", label: "reject", reason: "short" }]);
+
+  // a form that opens later is closed by an Escape that came before it
+  press("x", stage);
+  press("Escape", stage);
+  model.set("shown", { ...shown, answered: [model.of("act")[0].client, 1, true] });
+  expect(host.querySelector<HTMLElement>(".sk-mark-form")?.hidden).toBe(true);
 });
 
 test("the lab shows a cell, and marks the one that is current", () => {
@@ -106,6 +113,18 @@ test("the lab shows a cell, and marks the one that is current", () => {
   press("a", node);
   expect(model.of("mark")).toMatchObject([{ row: 0, slot: 0, label: "accept" }]);
   expect(host.querySelector(".sk-lab-ranking")?.textContent).toContain("A ✓ best so far");
+
+  // keys that come before the form are no commands, and Escape keeps it closed
+  const form = host.querySelector<HTMLElement>("form") as HTMLElement;
+  const reply = { type: "variant", view: model.of("mark")[0].view, variant: { key: "A", name: "", at: 0, versions: [["Say.", 0, null]] } };
+  press("e", node);
+  press("x");
+  press("Escape");
+  model.receive(reply);
+  expect([model.of("mark").length, form.hidden]).toEqual([1, true]);
+  press("e", node);
+  model.receive(reply);
+  expect([form.hidden, document.activeElement]).toEqual([false, form.querySelector("textarea")]);
 });
 
 test("the explorer asks for its points, and draws them by group", () => {

@@ -33,21 +33,36 @@ test("a page is asked for once, and the rows used last are kept", () => {
   expect([pages.kept.size, pages.get(441), pages.get(640)]).toEqual([4000, undefined, undefined]);
 });
 
-class Numbers extends WindowTable<number> {
-  protected state(): string { return ""; }
-  protected fill(node: HTMLTableRowElement, _: number, row: number | undefined): void {
-    node.append(make("td", "", make("button", "", String(row)), make("button", "", "more")));
+interface Numbered { n: number }
+
+class Numbers extends WindowTable<Numbered> {
+  marked = "";
+  protected state(): string { return this.marked; }
+  protected fill(node: HTMLTableRowElement, _: number, row: Numbered | undefined): void {
+    node.append(make("td", "", make("button", "", row ? String(row.n) : "…")));
+    if (row) node.append(make("td", "", make("button", "", "more")));
   }
   rowsDrawn(): number[] { return [...this.drawn.keys()]; }
 }
 
+function press(...keys: string[]): void {
+  for (const key of keys) {
+    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  }
+}
+
+function focusedRow(): string | undefined {
+  return document.activeElement?.closest("tr")?.dataset.at;
+}
+
 let table: Numbers;
+let pages: Pages<Numbered>;
 const asked: number[] = [];
 
 beforeEach(() => {
   asked.length = 0;
-  const pages = new Pages<number>(100, (start) => asked.push(start));
-  pages.take(0, Array.from({ length: 100 }, (_, n) => n + 1));
+  pages = new Pages<Numbered>(100, (start) => asked.push(start));
+  pages.take(0, Array.from({ length: 100 }, (_, n) => ({ n })));
   table = new Numbers("numbers", pages, 2, () => {});
   document.body.replaceChildren(table.node);
   vi.spyOn(table.node, "clientHeight", "get").mockReturnValue(260);
@@ -67,12 +82,39 @@ test("only the rows in sight are drawn, of a table of any size", () => {
 test("arrows go from row to row and from button to button, and Tab leads to one button", () => {
   table.draw(100, true);
   table.node.focus();
-  for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "ArrowDown", "End"]) {
-    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-  }
+  press("ArrowDown", "ArrowDown", "ArrowRight", "ArrowDown", "End");
   expect([table.current, table.slot]).toEqual([99, 1]);
   expect(document.activeElement?.textContent).toBe("more");
   expect(table.node.querySelectorAll("button[tabindex='0']")).toHaveLength(1);
+});
+
+test("an arrow that comes before the rows are drawn again is not lost", () => {
+  table.draw(100, true);
+  table.focus(3, 1);
+  table.marked = "row 3 is chosen, which is to be drawn with the next frame";
+  press("ArrowUp");
+  expect([table.current, focusedRow()]).toEqual([2, "2"]);
+});
+
+test("a row that is not in the browser yet takes the focus, and hands it to the same button", () => {
+  table.draw(1000, true);
+  table.focus(0, 1);
+  press("End", "ArrowUp");
+  expect([focusedRow(), document.activeElement?.textContent]).toEqual(["998", "…"]);
+  pages.take(998, [{ n: 998 }, { n: 999 }]);
+  table.draw(1000, true);
+  expect([focusedRow(), document.activeElement?.textContent]).toEqual(["998", "more"]);
+  press("ArrowRight", "ArrowDown");
+  expect([focusedRow(), document.activeElement?.textContent]).toEqual(["999", "more"]);
+});
+
+test("rows that come again unchanged keep their elements, so that a click in between counts", () => {
+  table.draw(100, true);
+  const [button] = table.node.querySelectorAll("button");
+  pages.take(0, [{ n: 0 }, { n: 1 }, { n: -2 }]);
+  table.draw(100, true);
+  expect(table.node.querySelector("button")).toBe(button);
+  expect(table.node.querySelectorAll("button")[4].textContent).toBe("-2");
 });
 
 test("a row that leaves the window gives the focus to the table", () => {
