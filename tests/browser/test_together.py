@@ -81,3 +81,26 @@ def test_no_widget_changes_how_another_one_looks(open_notebook: Callable[..., An
         sheet.run(cell)
         expect(sheet.page.locator(root)).to_be_visible()
         assert table.evaluate(LAYOUT) == before, root
+
+
+def test_a_kernel_that_runs_a_cell_is_not_gone(open_notebook: Callable[..., Any]) -> None:
+    wait = """
+import time
+from pathlib import Path
+while not Path("go").exists(): time.sleep(0.05)
+"""
+    sheet = open_notebook(START, "%synth mark reviews --by ana", wait)
+    (sheet.path.parent / "go").unlink(missing_ok=True)
+    sheet.run(0)
+    sheet.run(1)
+    marker = sheet.page.locator(".sk-marker")
+    marker.get_by_role("button", name="Accept a").click()
+    expect(marker).to_contain_text("1/120")
+    sheet.run(2, wait=False)
+    marker.get_by_role("button", name="Accept a").click()
+    # without beats the widget would take the kernel for gone after 8 seconds
+    sheet.page.wait_for_timeout(14_000)
+    expect(marker.get_by_text("The kernel is busy: 1 key waits")).to_be_visible()
+    expect(marker.get_by_text("The kernel is gone")).to_have_count(0)
+    (sheet.path.parent / "go").touch()
+    expect(marker).to_contain_text("2/120")
