@@ -42,7 +42,9 @@ CHROMIUM_FLAGS = [
     "--disable-backgrounding-occluded-windows",
 ]
 PATIENCE = 90.0
-"""Seconds for anything that may be slow on two shared cores: a start, a cell, a page."""
+"""Seconds for anything that may be slow on two shared cores: a start, a cell, a page, an answer."""
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 AppName = Literal["lab", "notebook"]
 Theme = Literal["JupyterLab Light", "JupyterLab Dark"]
@@ -60,7 +62,7 @@ def wait_for(claim: Callable[[], Any], what: str, seconds: float = PATIENCE) -> 
 
 def expect_gone(widget: Locator) -> None:
     """Expect that a widget says that its kernel is gone: it waits for four heartbeats."""
-    expect(widget.get_by_text("The kernel is gone: ")).to_be_visible(timeout=15_000)
+    expect(widget.get_by_text("The kernel is gone: ")).to_be_visible()
 
 
 def serious_violations(page: Page, selector: str) -> list[str]:
@@ -124,6 +126,7 @@ class Sheet:
 
     def run(self, index: int, wait: bool = True) -> None:
         """Run a cell as a person does, with Shift+Enter in its editor."""
+        self._clear_number(index)
         editor = self.cell(index).locator(".cm-content")
         editor.click()
         editor.press("Shift+Enter")
@@ -132,8 +135,10 @@ class Sheet:
 
     def run_all(self) -> None:
         """Run all cells from the app's menu command, and wait for the last."""
+        last = len(self.sources()) - 1
+        self._clear_number(last)
         self.command("notebook:run-all-cells")
-        self.wait_until_ran(len(self.sources()) - 1)
+        self.wait_until_ran(last)
 
     def command(self, name: str) -> None:
         """Start a command of the app, without waiting for it: it may open a dialog."""
@@ -143,6 +148,16 @@ class Sheet:
         """Wait until a cell has a number, and so has ended."""
         prompt = self.cell(index).locator(".jp-InputPrompt")
         wait_for(lambda: re.search(r"\[\d+\]", prompt.inner_text()), f"the end of cell {index}")
+
+    def _clear_number(self, index: int) -> None:
+        """Take away the number that a cell has from its last run."""
+        self.page.evaluate(
+            """(index) => {
+                const { cells } = window.jupyterapp.shell.currentWidget.content.model;
+                cells.get(index).executionCount = null;
+            }""",
+            index,
+        )
 
     def wait_until_idle(self) -> None:
         """Wait until the kernel says it has nothing to do."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -311,7 +311,7 @@ while not Path("go").exists(): time.sleep(0.05)
     waiting = sheet.cell(2).locator(".sk-explorer")
     expect(waiting.get_by_text("Waiting for the points: the kernel is busy")).to_be_visible()
     (sheet.path.parent / "go").touch()
-    expect(waiting.get_by_text("60 points shown")).to_be_visible(timeout=PATIENCE * 1000)
+    expect(waiting.get_by_text("60 points shown")).to_be_visible()
 
     sheet.command("notebook:shutdown-kernel")
     expect_gone(explorer)

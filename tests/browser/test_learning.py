@@ -72,7 +72,7 @@ def test_it_learns_beside_the_keys_and_says_why(
     judge(sheet, marker, 24)
     row, place = marker.locator(".sk-mark-id"), marker.locator(".sk-mark-place")
     at_hand = row.get_attribute("title")
-    expect(learned).to_contain_text("precision", timeout=20_000)
+    expect(learned).to_contain_text("precision")
     assert row.get_attribute("title") == at_hand
     expect(place).to_have_text("25 of 80")
     live = marker.locator("[aria-live=polite].sk-aloud")

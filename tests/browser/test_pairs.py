@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from synthkit.curate.marks.preferences import drawn_left, other
-from tests.browser.conftest import expect_gone, serious_violations
+from tests.browser.conftest import expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -71,6 +71,12 @@ def stored(sheet: Any) -> list[tuple[str, str, str]]:
 def press(sheet: Any, *keys: str) -> None:
     for key in keys:
         sheet.page.keyboard.press(key)
+
+
+def are_stacked(marker: Locator) -> bool:
+    """Whether the texts of a pair are one below the other."""
+    one, two = (marker.locator(".sk-pair-text").nth(n).bounding_box() for n in (0, 1))
+    return bool(one and two and one["x"] == two["x"])
 
 
 def left(n: int) -> str:
@@ -179,9 +185,7 @@ def test_pairs_are_judged_by_touch_at_any_width(
     def look(name: str) -> None:
         for width in (1400, 480):
             sheet.page.set_viewport_size({"width": width, "height": 900})
-            sheet.page.wait_for_timeout(300)
-            one, two = (marker.locator(".sk-pair-text").nth(n).bounding_box() for n in (0, 1))
-            assert (one["x"] == two["x"]) is (width == 480)
+            wait_for(lambda stacked=width == 480: are_stacked(marker) is stacked, "the layout")
             assert marker.evaluate("(node) => node.scrollWidth <= node.clientWidth")
             dark = theme.split()[1].lower()
             sheet.screenshot(pictures, f"pairs-{name}-{dark}-{width}", marker)

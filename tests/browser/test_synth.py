@@ -19,7 +19,7 @@ Open = Callable[..., Any]
 
 LOAD = """%load_ext synthkit
 from synthkit import Fake
-slow = Fake(seconds=0.1, concurrency=1, babble=0.1, name="{name}")
+slow = Fake(seconds={seconds}, concurrency=1, babble=0.1, name="{name}")
 """
 CELL = """%%synth reviews --model slow --n {n} --labels positive,negative {more}
 --- system
@@ -27,6 +27,10 @@ You are a guest.
 --- user
 Is {{{{ '{{' }}}}"a": 1}}}} good?"""
 COUNT = "len(reviews), len(reviews_run.rejects), len(reviews_run.pending), len(slow.asked)"
+
+
+def load(name: str, seconds: float = 0.1) -> str:
+    return LOAD.format(name=name, seconds=seconds)
 
 
 def cell(n: int, more: str = "") -> str:
@@ -47,7 +51,7 @@ def numbers(sheet: Any, index: int) -> list[int]:
 def test_a_cell_shows_its_rows_as_they_arrive_and_leaves_a_static_table(
     open_notebook: Open, pictures: Path
 ) -> None:
-    sheet = open_notebook(LOAD.format(name="arrive"), cell(40), COUNT)
+    sheet = open_notebook(load("arrive", seconds=0.3), cell(40), COUNT)
     sheet.run(0)
     sheet.run(1, wait=False)
     preview = sheet.page.locator(".sk-preview")
@@ -63,28 +67,28 @@ def test_a_cell_shows_its_rows_as_they_arrive_and_leaves_a_static_table(
 
 
 def test_the_apps_interrupt_keeps_what_is_done_and_the_cell_goes_on(open_notebook: Open) -> None:
-    sheet = open_notebook(LOAD.format(name="interrupt"), cell(100), COUNT)
+    sheet = open_notebook(load("interrupt"), cell(600), COUNT)
     sheet.run(0)
     sheet.run(1, wait=False)
     preview = sheet.page.locator(".sk-preview")
-    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[1-9]\d?/100 rows$"))
+    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[1-9]\d*/600 rows$"))
     sheet.command("notebook:interrupt-kernel")
     sheet.wait_until_ran(1)
     expect(preview.locator(".sk-pace")).to_have_text("■ interrupted")
     expect(sheet.cell(1)).to_contain_text("are in reviews; run the cell again to resume.")
     done, rejects, pending, asked = numbers(sheet, 2)
-    assert done + rejects + pending == 100
-    assert asked - 1 <= done + rejects <= asked < 100
+    assert done + rejects + pending == 600
+    assert asked - 1 <= done + rejects <= asked < 600
 
 
 def test_a_background_run_leaves_the_notebook_free_and_stops_by_its_button(
     open_notebook: Open,
 ) -> None:
-    sheet = open_notebook(LOAD.format(name="stop"), cell(500, "--background"), "6 * 7", COUNT)
+    sheet = open_notebook(load("stop"), cell(900, "--background"), "6 * 7", COUNT)
     sheet.run(0)
     sheet.run(1)
     preview = sheet.page.locator(".sk-preview")
-    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[1-9]\d*/500 rows$"))
+    expect(preview.locator(".sk-made")).to_have_text(re.compile(r"^[1-9]\d*/900 rows$"))
     assert numbers(sheet, 2) == [42]
     expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews is running")
     preview.get_by_role("button", name="Stop").click()
@@ -92,12 +96,12 @@ def test_a_background_run_leaves_the_notebook_free_and_stops_by_its_button(
     expect(outputs(sheet, 1).nth(1)).to_contain_text("reviews: ")
     expect(outputs(sheet, 1).nth(1)).to_contain_text("pending: interrupted")
     done, rejects, pending, asked = numbers(sheet, 3)
-    assert done + rejects + pending == 500
-    assert asked - 1 <= done + rejects <= asked < 500
+    assert done + rejects + pending == 900
+    assert asked - 1 <= done + rejects <= asked < 900
 
 
 def test_the_static_table_stands_when_the_kernel_is_gone(open_notebook: Open) -> None:
-    sheet = open_notebook(LOAD.format(name="gone"), cell(12), "1")
+    sheet = open_notebook(load("gone"), cell(12), "1")
     sheet.run_all()
     sheet.save()
     sheet.server.kill_kernels()

@@ -87,9 +87,10 @@ def test_a_kernel_that_runs_a_cell_is_not_gone(open_notebook: Callable[..., Any]
     wait = """
 import time
 from pathlib import Path
+print("started")
 while not Path("go").exists(): time.sleep(0.05)
 """
-    sheet = open_notebook(START, "%synth mark reviews --by ana", wait)
+    sheet = open_notebook(START, "%synth mark reviews --by bea", wait)
     (sheet.path.parent / "go").unlink(missing_ok=True)
     sheet.run(0)
     sheet.run(1)
@@ -97,8 +98,9 @@ while not Path("go").exists(): time.sleep(0.05)
     marker.get_by_role("button", name="Accept a").click()
     expect(marker).to_contain_text("1/120")
     sheet.run(2, wait=False)
+    expect(sheet.cell(2).locator(".jp-OutputArea-output")).to_contain_text("started")
     marker.get_by_role("button", name="Accept a").click()
-    # without beats the widget would take the kernel for gone after 8 seconds
+    # without beats the widget would take the kernel for gone after 8 seconds of silence
     sheet.page.wait_for_timeout(14_000)
     expect(marker.get_by_text("The kernel is busy: 1 key waits")).to_be_visible()
     expect(marker.get_by_text("The kernel is gone")).to_have_count(0)

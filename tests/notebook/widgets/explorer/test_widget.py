@@ -237,6 +237,8 @@ def test_a_row_is_sent_whole_with_its_neighbours() -> None:
 
 def test_narrowing_draws_only_the_selection_until_it_is_widened() -> None:
     widget = explorer(9000)
+    ask(widget, type="narrow", on=True)
+    assert not widget.chart["narrowed"]
     widget.select([f"r{i}" for i in range(3000)])
     ask(widget, type="narrow", on=True)
     assert (widget.chart["scope"], widget.chart["shown"]) == (3000, POINTS)
@@ -368,6 +370,8 @@ def test_the_selection_is_passed_on_to_mark_and_show() -> None:
         return "" if verb == "show" else "%synth mark reviews_selected"
 
     widget = explorer(hand=hand)
+    ask(widget, type="hand", to="mark")
+    assert passed == []
     widget.select(["r1"])
     ask(widget, type="hand", to="mark")
     assert last(widget, "handed")["cell"] == "%synth mark reviews_selected"
