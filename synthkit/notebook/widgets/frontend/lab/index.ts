@@ -75,9 +75,9 @@ class LabView extends Panel<LabLink> {
     super(link, host, "sk-lab", `prompt lab ${link.model.get("about").name}`);
     const show = named(bar("sk-lab-shows", make("span", "sk-faint", "show"), ...this.shows), "group", "rows to show");
     const title = make("strong", "sk-name", `Lab: ${this.name}`);
-    const head = make("div", "sk-head", title, this.facts, show, this.blind, this.run);
+    const head = make("div", "sk-head", title, this.facts, show, this.run);
     const buttons = this.acts.map(([text, key, act]) => button(text, act, key));
-    const actions = bar("sk-line", this.where, ...buttons, this.keys.opener, this.restore);
+    const actions = bar("sk-line", this.where, ...buttons, this.blind, this.keys.opener, this.restore);
     this.root.append(
       ...[head, named(actions, "toolbar", "the current cell"), this.commenting, this.notes, this.keys.sheet],
       ...[this.matrix.node, this.pager, this.detail.node, this.editor.node, this.ranking.node, this.live],

@@ -5,7 +5,7 @@ import { sheet } from "../shared/parts";
 import { moment, thousands } from "../shared/text";
 import type { Costs } from "./book";
 
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [560, 208, 64, 16, 16, 40];
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [560, 208, 88, 16, 16, 40];
 
 export function curve({ points, unit }: Costs): HTMLElement[] {
   const [first, last] = [points[0][0], points[points.length - 1][0]];
