@@ -91,6 +91,13 @@ print("started")
 while not Path("go").exists(): time.sleep(0.05)
 """
     sheet = open_notebook(START, "%synth mark reviews --by bea", wait)
+    # an app that cannot send messages to a subshell of the kernel
+    sheet.page.evaluate(
+        """() => {
+            const { context } = window.jupyterapp.shell.currentWidget;
+            context.sessionContext.session.kernel.commsOverSubshells = "disabled";
+        }"""
+    )
     (sheet.path.parent / "go").unlink(missing_ok=True)
     sheet.run(0)
     sheet.run(1)
@@ -100,6 +107,7 @@ while not Path("go").exists(): time.sleep(0.05)
     sheet.run(2, wait=False)
     expect(sheet.cell(2).locator(".jp-OutputArea-output")).to_contain_text("started")
     marker.get_by_role("button", name="Accept a").click()
+    expect(marker.get_by_text("The kernel is busy: 1 key waits")).to_be_visible()
     # without beats the widget would take the kernel for gone after 8 seconds of silence
     sheet.page.wait_for_timeout(14_000)
     expect(marker.get_by_text("The kernel is busy: 1 key waits")).to_be_visible()
