@@ -30,12 +30,7 @@ class TaskScores:
 
 
 def scored(
-    results: Mapping[str, Any],
-    tasks: Mapping[str, Any],
-    *,
-    chat: bool,
-    seed: int,
-    level: float,
+    results: Mapping[str, Any], tasks: Mapping[str, Any], *, chat: bool, seed: int, level: float
 ) -> TaskScores:
     """The scores in the results of lm-eval's ``evaluate``, by task, filter and metric."""
     scores = TaskScores()

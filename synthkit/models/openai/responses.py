@@ -10,14 +10,7 @@ from typing import Any
 
 from synthkit.core.types import Completion
 
-UNREADABLE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What parsing raises for a body that is not of the protocol."""
 
 

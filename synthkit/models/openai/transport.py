@@ -53,10 +53,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.alive = True
-        self._answer: asyncio.Future[Response] | None = None
         self._begin(tunnel=False)
+        self._answer.cancel()  # nothing is awaited yet
 
     def _begin(self, tunnel: bool) -> None:
+        self._answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self.parser = httptools.HttpResponseParser(self)
         self.response = Response()
         self.parts: list[bytes] = []
@@ -71,7 +72,6 @@ class Connection(asyncio.Protocol):
         The response that opens a ``tunnel`` ends with its headers; another protocol follows.
         """
         self._begin(tunnel)
-        self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return await self._answer
 
@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
-        if self._answer is None or self._answer.done():
+        if self._answer.done():
             self.close()  # unrequested data must not become the next response
             return
         self.begun = True
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
-        if self._answer is not None and self._answer.done():
+        if self._answer.done():
             self.alive = False  # a second response to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -141,13 +141,13 @@ class Connection(asyncio.Protocol):
     def _done(self) -> None:
         self.in_body = False
         self.response.body = b"".join(self.parts)
-        if self._answer is not None and not self._answer.done():
+        if not self._answer.done():
             self._answer.set_result(self.response)
         self.response = Response()
 
     def _fail(self, error: Exception) -> None:
         self.alive = False
-        if self._answer is not None and not self._answer.done():
+        if not self._answer.done():
             self._answer.set_exception(error)
         self.transport.abort()
 

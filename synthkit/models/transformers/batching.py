@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from synthkit.core.types import Completion, Request
 from synthkit.models.transformers import sampling
@@ -107,19 +108,12 @@ class Batch:
     def _prefill(self, joining: list[DecodingRow]) -> list[tuple[DecodingRow, str]]:
         """Read the prompts of new rows, and draw each one's first token."""
         now = time.perf_counter()
-        texts = []
         for row in joining:
             row.began = row.began or now
-            texts.append(row.prompt + row.tokens)
-        lengths = [len(text) for text in texts]
-        width = max(lengths)
-        ids = torch.zeros(len(texts), width, dtype=torch.long)
-        for at, text in enumerate(texts):
-            ids[at, width - len(text) :] = torch.tensor(text)
-        ids = ids.to(self.engine.device)
-        positions = (
-            torch.arange(width) - torch.tensor([width - length for length in lengths])[:, None]
-        )
+        texts = [torch.tensor(row.prompt + row.tokens) for row in joining]
+        ids = pad_sequence(texts, batch_first=True, padding_side="left").to(self.engine.device)
+        lengths, width = list(map(len, texts)), ids.shape[1]
+        positions = torch.arange(width) - width + torch.tensor(lengths)[:, None]
         mask = None if min(lengths) == width else (positions >= 0).long().to(self.engine.device)
         out = self.engine.forward(
             input_ids=ids,

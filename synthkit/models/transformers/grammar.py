@@ -20,15 +20,10 @@ WHY = "to keep a completion to its schema"
 def labels(schema: Mapping[str, Any]) -> list[str] | None:
     """The labels of a schema with ``{"enum": [...]}`` of texts at its root; else ``None``."""
     values = schema.get("enum")
-    if (
-        not isinstance(values, Sequence)
-        or isinstance(values, str)
-        or set(schema) - {"enum", "type"}
-    ):
-        return None
-    if not values or not all(isinstance(label, str) and label for label in values):
-        return None
-    return list(values)
+    is_list = isinstance(values, list | tuple) and not set(schema) - {"enum", "type"}
+    if is_list and values and all(isinstance(label, str) and label for label in values):
+        return list(values)
+    return None
 
 
 def grammar(schema: Mapping[str, Any]) -> str:

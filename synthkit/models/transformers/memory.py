@@ -105,6 +105,14 @@ def cuda_bytes() -> int:
         return 0
 
 
+def total(device: str) -> int:
+    """Bytes of memory that a model on this device may use at most; 0 if unknown."""
+    if device.startswith("cuda"):
+        return cuda_bytes()
+    process = of_process()
+    return process.limit if process else 0
+
+
 def preflight(name: str, needed: int, memory: Memory | None, advice: str) -> None:
     """Check that weights fit into the free memory.
 

@@ -70,12 +70,10 @@ def load_local(
     >>> model.name
     'smollm2 bf16'
     """
-    for what, value, known in (
-        ("quantize", quantize, (*get_args(Quantize), "auto")),
-        ("dtype", dtype, get_args(Dtype)),
-    ):
-        if value not in known:
-            raise UsageError(unknown(what, str(value), known))
+    if quantize not in (known := (*get_args(Quantize), "auto")):
+        raise UsageError(unknown("quantize", str(quantize), known))
+    if dtype not in get_args(Dtype):
+        raise UsageError(unknown("dtype", str(dtype), get_args(Dtype)))
     if max_batch is not None and max_batch < 1:
         raise UsageError(f"max_batch must be 1 or more; got {max_batch}.")
     source = resolve.find(spec)
@@ -253,11 +251,9 @@ class Local:
 
     def _cells(self, engine: Engine) -> int:
         """Number of tokens whose keys and values fit into an eighth of memory, at most 512 MB."""
-        if self.settings.device.startswith("cuda"):
-            room = memory.cuda_bytes() // 4
-        else:
-            total = memory.of_process()
-            room = min(total.limit // 8 if total else 1 << 29, 1 << 29)
+        total = memory.total(self.settings.device)
+        on_gpu = self.settings.device.startswith("cuda")
+        room = total // 4 if on_gpu else min(total // 8 or 1 << 29, 1 << 29)
         return room // engine.row_bytes
 
 

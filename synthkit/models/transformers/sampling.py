@@ -89,20 +89,16 @@ def knobs(sampling: Sampling) -> Knobs:
         top_p=1.0 if sampling.top_p is None else sampling.top_p,
         **sampling.extra,
     )
-    for fault, rule in (
-        (checked.top_k < 0, f"top_k must be 0 (off) or more; got {checked.top_k}."),
-        (not 0 <= checked.min_p <= 1, f"min_p must be from 0 to 1; got {checked.min_p}."),
-        (
-            checked.repetition_penalty <= 0,
-            f"repetition_penalty must be above 0; got {checked.repetition_penalty}.",
-        ),
-        (
-            len(checked.token_bias) > MOST_BIASED,
-            f"token_bias must have at most {MOST_BIASED} tokens; got {len(checked.token_bias)}.",
-        ),
-    ):
-        if fault:
-            raise UsageError(rule)
+    if checked.top_k < 0:
+        raise UsageError(f"top_k must be 0 (off) or more; got {checked.top_k}.")
+    if not 0 <= checked.min_p <= 1:
+        raise UsageError(f"min_p must be from 0 to 1; got {checked.min_p}.")
+    if checked.repetition_penalty <= 0:
+        raise UsageError(f"repetition_penalty must be above 0; got {checked.repetition_penalty}.")
+    if len(checked.token_bias) > MOST_BIASED:
+        raise UsageError(
+            f"token_bias must have at most {MOST_BIASED} tokens; got {len(checked.token_bias)}."
+        )
     for text, value in checked.token_bias.items():
         plain = isinstance(value, float | int) and not isinstance(value, bool)
         if not plain or not abs(value) <= LARGEST_BIAS:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
@@ -178,10 +179,8 @@ class Scorer:
     def _read(self, batch: Sequence[TextPart]) -> list[list[float]]:
         """The log-probabilities of each part's tokens from its start on."""
         width = len(batch[0].tokens)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        for at, part in enumerate(batch):
-            ids[at, : len(part.tokens)] = torch.tensor(part.tokens)
-        ids = ids.to(self.engine.device)
+        tokens = [torch.tensor(part.tokens) for part in batch]
+        ids = pad_sequence(tokens, batch_first=True).to(self.engine.device)
         first = min(part.start for part in batch)
         scores: list[list[float]] = [[] for _ in batch]
         cache: Any = None

@@ -48,9 +48,5 @@ def choose(size: int, device: str) -> Quantize:
     So on a CPU 4 bits are slower and, for a model this small, save no memory in total: they are
     for weights that would not fit otherwise. The rule for a GPU is the same, but not measured.
     """
-    if device.startswith("cuda"):
-        limit = memory.cuda_bytes()
-    else:
-        total = memory.of_process()
-        limit = total.limit if total else 0
+    limit = memory.total(device)
     return "nf4" if limit and size > limit // 2 else "none"

@@ -17,7 +17,7 @@ import pytest
 from synthkit.__main__ import main
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.models.hub import catalog
-from synthkit.models.hub.catalog import CatalogEntry, Member
+from synthkit.models.hub.catalog_entries import CatalogEntry, Member
 
 CONTENT = b"weights " * 1000
 
