@@ -18,6 +18,7 @@ from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation import run_tables
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
+from synthkit.generation.spending import dollars
 from synthkit.models import load_model
 from synthkit.recipes._base import Recipe
 from synthkit.recipes._from_function import from_function
@@ -381,13 +382,10 @@ def estimated(
     if requests:
         completion_tokens = round(sum(run["completion_tokens"] for run in past) / requests * n)
         seconds = n * sum(run["seconds"] for run in past) / requests
-    price, prompt_tokens = model.price, characters // 4
-    cost = None
-    if price is not None:
-        cost = (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
+    prompt_tokens = characters // 4
     return CostEstimate(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        cost=cost,
+        cost=dollars(model.price, prompt_tokens, completion_tokens),
         seconds=seconds if n else 0.0,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.hashing import canonical
@@ -66,7 +66,7 @@ class RoleModels:
             raise UsageError(unknown("role", request.to, self.models))
         return self.models[request.to]
 
-    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+    def complete(self, requests: Sequence[Request]) -> Generator[tuple[int, Completion] | None]:
         """(position, completion) pairs as any model finishes one; ``None`` every 0.04 s of waiting.
 
         Each model works in its own thread. After each completion it waits until the caller has

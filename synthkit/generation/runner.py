@@ -17,25 +17,16 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError
 from synthkit.core.hashing import digest
-from synthkit.core.types import (
-    Budget,
-    Budgeted,
-    Completion,
-    Ledger,
-    Model,
-    Reject,
-    Request,
-    Row,
-    Steps,
-)
+from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.role_models import RoleModels
-from synthkit.generation.spending import Spending
+from synthkit.generation.spending import Spending, limited
 from synthkit.store.ids import ID_DIGITS
 from synthkit.store.store import Store
 
@@ -197,8 +188,7 @@ class Runner(Generic[T]):
             return
         for role, model in self.models.models.items():
             self.store.models.add(self.fingerprints[role], model.name)
-        completions = self.models.complete(self.queue.sent)
-        try:
+        with closing(self.models.complete(self.queue.sent)) as completions:
             for completed in completions:
                 if completed is not None:
                     self.take(*completed)
@@ -206,10 +196,6 @@ class Runner(Generic[T]):
                     self.listener.tick(self.ledger())
                 if self.cancel is not None and self.cancel.is_set():
                     raise KeyboardInterrupt
-        finally:
-            close = getattr(completions, "close", None)
-            if close is not None:
-                close()
 
     def look_up(self) -> None:
         """Answer new requests from the store; queue the others for the models."""
@@ -315,19 +301,7 @@ def run_recipe(
         If the budget limits the cost of a model whose price is unknown, or a recipe asks for a role
         that no model has.
     """
-    limits = budget or getattr(models[""], "budget", None) or Budget()
-    if budget is not None:  # the retries of a model count too
-        models = {
-            role: model.with_budget(budget) if isinstance(model, Budgeted) else model
-            for role, model in models.items()
-        }
-    if limits.max_cost is not None:
-        for model in models.values():
-            if model.price is None:
-                raise UsageError(
-                    f"max_cost needs the price of {model.name}; give load_model(..., price=(prompt,"
-                    " completion)) in US dollars per million tokens."
-                )
+    models, limits = limited(models, budget)
     prices = [model.price for model in models.values()]
     run: Runner[T] = Runner(
         models=RoleModels(models),

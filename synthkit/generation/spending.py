@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from synthkit.core.types import Budget, Completion, Ledger, Request
+from synthkit.core.errors import UsageError
+from synthkit.core.types import Budget, Budgeted, Completion, Ledger, Model, Request
 
 Price = tuple[float, float] | None
 """US dollars per million (prompt, completion) tokens; ``None`` where unknown."""
+
+
+def dollars(price: Price, prompt_tokens: int, completion_tokens: int) -> float | None:
+    """The cost of some tokens in US dollars; ``None`` if the price is unknown."""
+    if price is None:
+        return None
+    return (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
+
+
+def limited(
+    models: Mapping[str, Model], budget: Budget | None
+) -> tuple[Mapping[str, Model], Budget]:
+    """The models with the budget of a run, since their retries count too; and this budget.
+
+    Raises
+    ------
+    UsageError
+        If it limits the cost of a model whose price is unknown.
+    """
+    limits = budget or getattr(models[""], "budget", None) or Budget()
+    if budget is not None:
+        models = {
+            role: model.with_budget(budget) if isinstance(model, Budgeted) else model
+            for role, model in models.items()
+        }
+    unpriced = [model.name for model in models.values() if model.price is None]
+    if limits.max_cost is not None and unpriced:
+        raise UsageError(
+            f"max_cost needs the price of {unpriced[0]}; give load_model(..., price=(prompt, "
+            "completion)) in US dollars per million tokens."
+        )
+    return models, limits
 
 
 class Spending:
@@ -68,17 +101,15 @@ class Spending:
     def charge(self, place: int, completion: Completion, price: Price) -> None:
         """Replace the reservation of a request by what its completion used."""
         self._reserved.pop(place, None)
-        ledger, cost = self.ledger, self.ledger.cost
-        if cost is not None and price is not None:
-            cost += completion.prompt_tokens * price[0] / 1e6
-            cost += completion.completion_tokens * price[1] / 1e6
+        ledger = self.ledger
+        cost = dollars(price, completion.prompt_tokens, completion.completion_tokens)
         self.ledger = replace(
             ledger,
             requests=ledger.requests + completion.tries,
             answers=ledger.answers + 1,
             prompt_tokens=ledger.prompt_tokens + completion.prompt_tokens,
             completion_tokens=ledger.completion_tokens + completion.completion_tokens,
-            cost=cost,
+            cost=None if ledger.cost is None or cost is None else ledger.cost + cost,
         )
 
     def branch_ended(self, branch: int) -> None:

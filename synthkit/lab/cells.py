@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from synthkit.core.types import Completion, Mark, Model
+from synthkit.core.types import Completion, Mark
 from synthkit.evaluate.checks import Verdict
 from synthkit.lab.variants import Variant
 
@@ -39,12 +39,12 @@ class LabCell:
 
     id: str = ""
     state: Literal["new", "asking", "done", "reject", "error"] = "new"
-    output: Mapping[str, Any]
+    output: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
     why: str = ""
     completion: Completion | None = None
     cost: float | None = None
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     mark: Mark | None = None
 
     @property
@@ -81,11 +81,3 @@ def as_text(output: Mapping[str, Any]) -> str:
         return cells[0]
     value = cells[0] if len(cells) == 1 else dict(output)
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def cost_of(model: Model, completion: Completion) -> float | None:
-    """The cost of a completion in US dollars; ``None`` if the price is unknown."""
-    price = model.price
-    if price is None:
-        return None
-    return (completion.prompt_tokens * price[0] + completion.completion_tokens * price[1]) / 1e6

@@ -13,7 +13,8 @@ from synthkit.core.types import Completion, Reject, Request
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Verdict
 from synthkit.generation.job import CostEstimate, Job, plan
-from synthkit.lab.cells import LabCell, LabColumn, as_text, cost_of
+from synthkit.generation.spending import dollars
+from synthkit.lab.cells import LabCell, LabColumn, as_text
 from synthkit.lab.check_runner import CheckRunner
 from synthkit.lab.completions import LabCompletions, LabRequest
 from synthkit.lab.config import LabConfig
@@ -69,23 +70,16 @@ class Matrix:
         """One cell."""
         requests = self.column(column)
         if isinstance(requests, UsageError):
-            return LabCell(why=str(requests), output={}, verdicts={})
+            return LabCell(why=str(requests))
         key = requests.keys[row]
-        id = key[:ID_DIGITS]
-        mark = self.annotator.history.current.get(id)
+        mark = self.annotator.history.current.get(key[:ID_DIGITS])
         completion = self.completions.cached.get(key)
         if completion is None:
             state, why = self.completions.state(key)
-            return LabCell(id=id, state=state, why=why, output={}, verdicts={}, mark=mark)
-        cell = LabCell(
-            id=id,
-            state="done",
-            output={},
-            verdicts={},
-            completion=completion,
-            cost=cost_of(requests.job.model, completion),
-            mark=mark,
-        )
+            return LabCell(id=key[:ID_DIGITS], state=state, why=why, mark=mark)
+        price = requests.job.model.price
+        cost = dollars(price, completion.prompt_tokens, completion.completion_tokens)
+        cell = LabCell(id=key[:ID_DIGITS], completion=completion, cost=cost, mark=mark)
         outcome = self._outcome(key, completion)
         if isinstance(outcome, Reject):
             failed = {name: Verdict(False, "no row") for name in self.checks.names}
@@ -93,7 +87,7 @@ class Matrix:
             return replace(cell, state="reject", text=outcome.raw, why=why, verdicts=failed)
         text = as_text(outcome)
         verdicts = self.checks.verdicts(key, {**self.rows[row], **outcome}, text)
-        return replace(cell, output=outcome, text=text, verdicts=verdicts)
+        return replace(cell, state="done", output=outcome, text=text, verdicts=verdicts)
 
     def request(self, row: int, column: LabColumn) -> LabRequest:
         """The request of a cell.

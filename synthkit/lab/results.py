@@ -28,7 +28,7 @@ def results_table(
     ``tokens`` and ``cost``. The inputs' own id is ``parent``, as in the results of ``%%synth``; a
     field with another of these names is called ``field_...``.
     """
-    last = list(_measures(LabCell(output={}, verdicts={})))
+    last = list(_measures(LabCell()))
     reserved = {"id", "variant", "model", *last}
     records = []
     for n, fields in enumerate(rows):
