@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.benchmark.scoring import TaskScores, scored
+from synthkit.benchmark.scoring import scored
 from synthkit.benchmark.task_files import TaskSpec, as_usage_errors, load, silenced
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
@@ -107,6 +107,7 @@ def benchmark(
     0.5 [0.299, 0.701]
     """
     evaluator = need("lm_eval.evaluator", extra="benchmark", why="to run a benchmark")
+    pandas = need("pandas", extra="data", why="to hold a table")
     from synthkit.benchmark.lm_eval_model import SynthkitLM, is_chat
 
     check_level(level)
@@ -132,7 +133,11 @@ def benchmark(
             apply_chat_template=chat,
             fewshot_as_multiturn=chat,
         )
-    done = _benchmark(scored(results, loaded, chat=chat, seed=seed, level=level), adapter.ledger)
+    scores = scored(results, loaded, chat=chat, seed=seed, level=level)
+    documents = pandas.DataFrame(scores.rows)
+    done = Benchmark(
+        tuple(scores.measured), scores.left_out, documents=documents, ledger=adapter.ledger
+    )
     chosen.store.runs.add("", answering.name, f"benchmark: {', '.join(loaded)}", 0, done.ledger)
     if name:
         evaluations.save(chosen.store, name, done, {"model": answering.name, "tasks": [*loaded]})
@@ -180,13 +185,6 @@ def compare(
             f"{', '.join(others) or 'none'}."
         )
     return differences
-
-
-def _benchmark(scores: TaskScores, ledger: Ledger) -> Benchmark:
-    pandas = need("pandas", extra="data", why="to hold a table")
-    table = pandas.DataFrame(scores.rows)
-    measured, left_out = tuple(scores.measured), scores.left_out
-    return Benchmark(measured, left_out, documents=table, ledger=ledger)
 
 
 def _sampled(size: int, n: int | None, seed: int) -> Sequence[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def scored(
             for id, sample in zip(ids, first, strict=True)
         }
         how = (
-            f"lm-eval {_version()}, {results['n-shot'].get(key) or 0} examples, "
+            f"lm-eval {version('lm_eval')}, {results['n-shot'].get(key) or 0} examples, "
             f"{'in turns' if chat else 'as a text'}, {len(ids)} of {len(task.eval_docs)} "
             f"documents, seed {seed}"
         )
@@ -118,9 +119,3 @@ def _texts(task: Any, sample: Mapping[str, Any]) -> dict[str, Any]:
         answer = choices[int(np.argmax([value for value, _ in responses[: len(choices)]]))]
         target = choices[target] if isinstance(target, int) else target
     return {"target": str(target), "answer": str(answer)}
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("lm_eval")

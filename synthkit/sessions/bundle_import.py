@@ -17,6 +17,7 @@ from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
 from synthkit.sessions.bundle_checks import CHECKS
 from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE, file_hash
 from synthkit.sessions.named_tables import path_of
@@ -47,7 +48,7 @@ class Imported:
         counts += [("table", len(self.tables)), ("lab", len(self.labs))]
         counts += [("curation", self.curations), ("filter", self.filters)]
         counts += [("evaluation", self.evaluations)]
-        added = [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts if n]
+        added = [count(n, noun) for noun, n in counts if n]
         renamed = [
             f"{name} was renamed to {here}, since another {noun} has its name"
             for noun, names in (("table", self.tables), ("lab", self.labs))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
+from synthkit.core.formatting import count
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.store import Store
 
@@ -38,9 +39,9 @@ class Deletion:
     def __str__(self) -> str:
         parts = [_names("run", self.runs)] if self.runs else []
         if self.tables:
-            parts.append(f"{_names('table', self.tables)} with {_count(self.rows, 'row')}")
+            parts.append(f"{_names('table', self.tables)} with {count(self.rows, 'row')}")
         if self.completions:
-            parts.append(_count(self.completions, "completion"))
+            parts.append(count(self.completions, "completion"))
         return ", ".join(parts)
 
 
@@ -125,7 +126,7 @@ def _deletion(store: Store, plan: _Plan, keys: Sequence[str], reason: str) -> De
     ids = {id for table in plan.tables for id in table.row_ids}
     marks = sum(mark.id in ids for mark in store.marks.all())
     if marks:
-        stays.append(f"{_count(marks, 'mark')} on the rows: marks are never deleted")
+        stays.append(f"{count(marks, 'mark')} on the rows: marks are never deleted")
     stays += [
         f"the table {table.name}: run {table.run} replaced it"
         for table in plan.other_tables
@@ -163,7 +164,3 @@ def _renamed(paths: Sequence[Path]) -> Iterator[None]:
 
 def _names(noun: str, names: Sequence[object]) -> str:
     return f"{noun}{'' if len(names) == 1 else 's'} {', '.join(map(str, names))}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from synthkit.core.formatting import count
 from synthkit.sessions.named_tables import NamedTable
 
 Kind = Literal["generated from", "part of"]
@@ -22,9 +23,8 @@ class Edge:
     rows: int
 
     def __str__(self) -> str:
-        rows = f"{self.rows} row{'' if self.rows == 1 else 's'} of {self.target}"
         verb = "is" if self.rows == 1 else "are"
-        return f"{rows} {verb} {self.kind} {self.source}"
+        return f"{count(self.rows, 'row')} of {self.target} {verb} {self.kind} {self.source}"
 
 
 def edges(tables: Iterable[NamedTable]) -> list[Edge]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,11 +128,8 @@ class CompletionTable:
         """Add rows of another store, and return how many were new; those that are here stay."""
         return self._database.execute_many(_INSERT, rows)
 
-    def _rows(self, select: str, keys: Sequence[str]) -> Iterator[SqlRow]:
-        for start in range(0, len(keys), 900):  # some builds of SQLite take 999 parameters
-            part = keys[start : start + 900]
-            marks = ",".join("?" * len(part))
-            yield from self._database.rows(f"{select} WHERE key IN ({marks})", part)
+    def _rows(self, select: str, keys: Iterable[str]) -> list[SqlRow]:
+        return self._database.rows(f"{select} WHERE key {AMONG}", (json_list(keys),))
 
 
 def messages_hash(request: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.hashing import canonical
-from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
 
 VERDICT_COLUMNS = ("id", "curation", "name", "verdict", "filter", "why", "at")
 FILTER_COLUMNS = ("name", "version", "at")
@@ -21,11 +21,8 @@ _INSERT_FILTER = (
 )
 
 
-class CurationTable:
+class CurationTable(TableGroup):
     """The curations of a session, in order, with a verdict for each of their rows."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(
         self, name: str, funnel: Sequence[Any], verdicts: Iterable[tuple[str, str, str]]
@@ -55,11 +52,10 @@ class CurationTable:
             "SELECT v.row, v.curation, c.name, CASE v.why WHEN '' THEN 'kept' ELSE 'dropped' END, "
             "v.filter, v.why, c.at FROM verdicts AS v JOIN curations AS c USING (curation)"
         )
-        order = " ORDER BY v.curation, v.rowid"
-        if ids is None:
-            rows = self._database.rows(query + order)
-        else:
-            rows = self._database.rows(f"{query} WHERE v.row {AMONG}{order}", (json_list(ids),))
+        if ids is not None:
+            query += f" WHERE v.row {AMONG}"
+        parameters = () if ids is None else (json_list(ids),)
+        rows = self._database.rows(f"{query} ORDER BY v.curation, v.rowid", parameters)
         return [dict(zip(VERDICT_COLUMNS, row, strict=True)) for row in rows]
 
     def keep(self, ids: Iterable[str]) -> None:
@@ -85,11 +81,8 @@ class CurationTable:
         return added
 
 
-class FilterTable:
+class FilterTable(TableGroup):
     """The learned filters of a session, each with versions 1, 2, ..."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, name: str, body: Mapping[str, Any]) -> int:
         """Store a filter as the next version of its name, and return the version.

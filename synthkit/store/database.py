@@ -184,3 +184,10 @@ class Database:
         """Close the file; the log is merged into it. Closing twice does nothing."""
         with self._lock:
             self._connection.close()
+
+
+class TableGroup:
+    """Some tables of a file, and the statements that read and write them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database

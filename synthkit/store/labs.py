@@ -8,16 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthkit.core.hashing import canonical
-from synthkit.store.database import Database, SqlRow
+from synthkit.store.database import SqlRow, TableGroup
 
 _INSERT = "INSERT OR REPLACE INTO labs VALUES (?,?,?)"
 
 
-class LabTable:
+class LabTable(TableGroup):
     """The prompt labs of a session."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def put(self, name: str, body: Mapping[str, Any]) -> None:
         """Store a lab; it replaces the one of that name."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark
-from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
 from synthkit.store.schema import COLUMNS
 
 _FIELDS = ("id", "label", "reason", "by", "at", "flag", "edit", "task", "round", "act", "step")
@@ -19,11 +19,8 @@ _COLUMNS = "row, label, reason, by, at, flag, edit, task, round, act, step"
 _AT = list(COLUMNS["marks"]).index("at")
 
 
-class MarkTable:
+class MarkTable(TableGroup):
     """All marks that were ever written in a session, undone ones too, the oldest first."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, marks: Sequence[Mark]) -> list[Mark]:
         """Append marks, and return them as stored: those without a step share a new one."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
 from synthkit.store.ids import KEY_DIGITS, pack, unpack
 
 
-class OriginTable:
+class OriginTable(TableGroup):
     """Row id -> the keys of its requests, where the id alone does not give them.
 
     A row that is based on one request has the start of that request's key as its id, and is not
     in this table.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, origins: Mapping[str, Sequence[str]]) -> None:
         """Store row id -> keys, in the order of the requests; rows that are known stay."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthkit.core.types import Ledger
-from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
 from synthkit.store.ids import pack, unpack
 from synthkit.store.origins import OriginTable
 
@@ -121,11 +121,8 @@ class RunTable:
         return added
 
 
-class ModelTable:
+class ModelTable(TableGroup):
     """The models that were used in a session."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, fingerprint: str, name: str) -> None:
         """Record the name of a model, so that its completions can be replayed."""

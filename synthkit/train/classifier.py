@@ -201,22 +201,16 @@ def _loaded(model: str, k: int) -> tuple[Any, Any]:
     """The tokenizer, and on its device the net with a new head for k labels."""
     torch = need("torch", extra="local", why=WHY)
     transformers = need("transformers", extra="local", why=WHY)
-    from synthkit.models.transformers.loading import quiet
+    from synthkit.models.transformers.loading import pretrained, quiet
 
     folder = _folder(model)
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # it would warn that the head is new
     try:
         with quiet():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-            net = transformers.AutoModelForSequenceClassification.from_pretrained(
-                folder, num_labels=k, dtype=torch.float32
+            tokenizer, net = pretrained(
+                "SequenceClassification", folder, model, num_labels=k, dtype=torch.float32
             )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{model} was found in {folder}, but transformers could not load it as a classifier: "
-            f"{error}"
-        ) from error
     finally:
         transformers.logging.set_verbosity(verbosity)
     if net.config.pad_token_id is None:

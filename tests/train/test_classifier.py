@@ -165,7 +165,7 @@ def test_models_that_are_not_there_are_refused(tmp_path: Path) -> None:
             finetune(TEXTS, LABELS, model=model)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ModelError, match="could not load it as a classifier"):
+    with pytest.raises(ModelError, match="could not load it as AutoModelForSequenceClassification"):
         finetune(TEXTS, LABELS, model=f"hf:{tmp_path}")
 
 

@@ -51,7 +51,7 @@ def of_folder(folder: Path) -> Identity:
         )
     files = weight_files(folder)
     # the version that wrote a config changes no completion
-    settings = {key: value for key, value in config.items() if key not in _INCIDENTAL}
+    settings = {key: value for key, value in config.items() if key not in INCIDENTAL}
     texts = [folder / name for name in _TOKENIZER if (folder / name).is_file()]
     hashes = {path.name: file_hash(path) for path in [*files, *texts]}
     stored = config.get("dtype") or config.get("torch_dtype") or "float32"
@@ -63,16 +63,12 @@ def of_folder(folder: Path) -> Identity:
     )
 
 
-_INCIDENTAL = {"transformers_version", "_name_or_path"}
+INCIDENTAL = {"transformers_version", "_name_or_path"}
+"""Settings that change no completion."""
 _TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-)
+    "tokenizer.json tokenizer.model tokenizer_config.json special_tokens_map.json vocab.json "
+    "vocab.txt merges.txt"
+).split()
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -38,6 +38,8 @@ class Health(Generic[Input]):
     """What is known of a server, from its responses to one stream of requests."""
 
     max_retries: int
+    unresolved: int = 0
+    """How many requests have no result yet."""
     last_answer: float = -math.inf
     throttled_since: float = math.inf
     """Since when it has answered nothing but 429."""
@@ -84,9 +86,10 @@ class Health(Generic[Input]):
         """Whether a request may not be sent again."""
         return job.failures > self.max_retries
 
-    def hopeless(self, unresolved: int) -> bool:
+    @property
+    def hopeless(self) -> bool:
         """Whether the server seems to be gone: all requests fail and no answer is expected."""
-        return self.strikes > self.max_retries or 0 < len(self.parked) == unresolved
+        return self.strikes > self.max_retries or 0 < len(self.parked) == self.unresolved
 
 
 def backoff(failures: int) -> float:

@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from synthkit.core.errors import EndpointError
@@ -81,19 +80,6 @@ def stream(
         scheduler.close()
 
 
-@dataclass(slots=True)
-class Sending:
-    """How many requests were sent, retries included, and how many may be."""
-
-    most: int | None
-    sent: int = 0
-
-    @property
-    def spent(self) -> bool:
-        """Whether no further request may be sent."""
-        return self.most is not None and self.sent >= self.most
-
-
 class Scheduler(Generic[Input, Output]):
     """One stream of requests to a server. ``out`` receives answers as they finish."""
 
@@ -101,13 +87,13 @@ class Scheduler(Generic[Input, Output]):
         self, server: Server, operation: Operation[Input, Output], max_requests: int | None
     ) -> None:
         self.server, self.operation = server, operation
-        self.budget = Sending(max_requests)
+        self.most = math.inf if max_requests is None else max_requests
+        self.sent = 0
         self.window = Window(server.concurrency)
         self.health: Health[Input] = Health(server.max_retries)
         self.form = ""
         self.jobs: deque[SentRequest[Input]] = deque()
         self.in_flight: set[asyncio.Task[None]] = set()
-        self.unresolved = 0
         self.out: queue.SimpleQueue[tuple[int, Output] | BaseException] = queue.SimpleQueue()
         self.loop = asyncio.new_event_loop()
         self.wake = asyncio.Event()
@@ -127,7 +113,7 @@ class Scheduler(Generic[Input, Output]):
         self.loop.close()
 
     def _submitted(self, jobs: Sequence[SentRequest[Input]]) -> None:
-        self.unresolved += len(jobs)
+        self.health.unresolved += len(jobs)
         self.jobs.extend(jobs)
         self.wake.set()
 
@@ -165,7 +151,7 @@ class Scheduler(Generic[Input, Output]):
 
     def _fill(self, client: Client) -> None:
         """Send as many requests as the window has room for."""
-        if self.health.hopeless(self.unresolved):
+        if self.health.hopeless:
             if self.in_flight:
                 return  # these may still be answered
             raise EndpointError(
@@ -176,11 +162,11 @@ class Scheduler(Generic[Input, Output]):
         if time.monotonic() < self.health.paused_until:
             return
         while self.jobs and len(self.in_flight) < int(self.window.limit):
-            if self.budget.spent:
+            if self.sent >= self.most:
                 if self.in_flight:
                     return
-                raise EndpointError(f"the budget is used up (max_requests={self.budget.most})")
-            self.budget.sent += 1
+                raise EndpointError(f"the budget is used up (max_requests={self.most})")
+            self.sent += 1
             task = self.loop.create_task(self._send(client, self.jobs.popleft()))
             self.in_flight.add(task)
             task.add_done_callback(self._landed)
@@ -202,9 +188,9 @@ class Scheduler(Generic[Input, Output]):
             try:
                 response = await client.post(body, server.timeout)
             except StaleConnection:
-                if self.budget.spent:
+                if self.sent >= self.most:
                     raise
-                self.budget.sent += 1
+                self.sent += 1
                 job.tries += 1
                 response = await client.post(body, server.timeout, fresh=True)
         except BodyTooLong as error:
@@ -337,5 +323,5 @@ class Scheduler(Generic[Input, Output]):
         self._resolve(job, self.operation.failed(reason, raw, job.tries))
 
     def _resolve(self, job: SentRequest[Input], answer: Output) -> None:
-        self.unresolved -= 1
+        self.health.unresolved -= 1
         self.out.put((job.position, answer))

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.core.errors import ModelError, UsageError, unknown
+from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
@@ -68,18 +68,11 @@ class SentenceEmbedder:
         """The tokenizer, the net, and the number of tokens at which texts are cut."""
         if self._loaded is None:
             torch = need("torch", extra="local", why=WHY)
-            transformers = need("transformers", extra="local", why=WHY)
-            from synthkit.models.transformers.loading import quiet
+            need("transformers", extra="local", why=WHY)
+            from synthkit.models.transformers.loading import pretrained, quiet
 
             with quiet():
-                try:
-                    tokenizer = transformers.AutoTokenizer.from_pretrained(self.folder)
-                    net = transformers.AutoModel.from_pretrained(self.folder, dtype=torch.float32)
-                except (OSError, ValueError, KeyError) as error:
-                    raise ModelError(
-                        f"{self.name} was found in {self.folder}, but transformers could not load "
-                        f"it: {error}"
-                    ) from error
+                tokenizer, net = pretrained("", self.folder, self.name, dtype=torch.float32)
             if getattr(net.config, "is_encoder_decoder", False):
                 net = net.get_encoder()
             if tokenizer.pad_token_id is None:

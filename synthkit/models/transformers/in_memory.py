@@ -10,7 +10,7 @@ import torch
 
 from synthkit.core.errors import ChatTemplateMissing
 from synthkit.core.hashing import digest
-from synthkit.models.hub.fingerprint import Identity
+from synthkit.models.hub.fingerprint import INCIDENTAL, Identity
 from synthkit.models.hub.resolve import ModelSource
 from synthkit.models.transformers.loading import wrap
 from synthkit.models.transformers.model import Local
@@ -90,13 +90,7 @@ def _hash(net: Any, tokenizer: Any) -> str:
     return seen.hexdigest()
 
 
-_INCIDENTAL = {
-    "transformers_version",
-    "_name_or_path",
-    "peft_version",
-    "base_model_name_or_path",
-    "inference_mode",
-}
+_INCIDENTAL = INCIDENTAL | {"peft_version", "base_model_name_or_path", "inference_mode"}
 
 
 def _lasting(config: dict[str, Any]) -> dict[str, str]:

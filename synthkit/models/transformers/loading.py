@@ -35,20 +35,31 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
     device = settings.device
     if device.startswith("cuda") and not torch.cuda.is_available():
         device = "cpu"
+    name = settings.source.name
     with quiet():
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-            net = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, **_options(settings, device)
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(
-                f"{settings.source.name} was found in {folder}, but transformers could not load "
-                f"it: {error}"
-            ) from error
+        tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings, device))
         if settings.adapter is not None:
             net = _adapted(net, settings)
     return wrap(net, tokenizer, device)
+
+
+def pretrained(head: str, folder: Path, name: str, **options: Any) -> tuple[Any, Any]:
+    """The tokenizer and the network in a folder; a ``head`` such as ``"CausalLM"``, or none.
+
+    Raises
+    ------
+    ModelError
+        If transformers cannot load them.
+    """
+    kind = getattr(transformers, f"AutoModelFor{head}" if head else "AutoModel")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        return tokenizer, kind.from_pretrained(folder, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{name} was found in {folder}, but transformers could not load it as "
+            f"{kind.__name__}: {error}"
+        ) from error
 
 
 def wrap(net: Any, tokenizer: Any, device: str) -> Engine:

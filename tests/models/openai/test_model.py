@@ -655,7 +655,7 @@ def test_an_answer_broken_once_is_asked_again(name: str, session: sk.Session, qu
         return BROKEN[name] if asked.prompt == "Say 3." and seen["Say 3."] == 1 else None
 
     with Server(script) as server:
-        run = ask(session, endpoint("m", base_url=server.base_url, timeout=0.5), 10)
+        run = ask(session, endpoint("m", base_url=server.base_url), 10)
     assert run.table.text.tolist() == [f"Answer to: Say {i}." for i in range(10)]
     assert (run.ledger.requests, server.count) == (11, 11)
 
@@ -766,9 +766,14 @@ def test_a_name_that_does_not_exist_leaves_all_pending(session: sk.Session, quic
 def test_a_server_killed_half_way_keeps_rows_and_a_rerun_asks_for_the_rest(
     session: sk.Session, quick: None
 ) -> None:
+    def kill_half_way() -> None:
+        while session.store.completions.count() < 32:
+            time.sleep(0.01)
+        server.kill()
+
     with spawn("--latency-ms", "50") as server:
         model = endpoint("m", base_url=server.base_url, concurrency=16)
-        threading.Timer(0.7, server.kill).start()
+        threading.Thread(target=kill_half_way).start()
         with pytest.warns(RuntimeWarning, match="rows are pending"):
             run = ask(session, model, 2000)
     assert len(run.table) > 16
