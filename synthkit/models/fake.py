@@ -84,12 +84,12 @@ class Fake:
             if self._die_after is not None and len(self.asked) >= self._die_after:
                 raise ModelError(f"{self.name} was told to die after {self._die_after} answers.")
             request = requests[position]
-            yield from self._wait(request, position)
+            yield from self._wait(request)
             self.asked.append(request)
             yield position, self._complete(request)
             position += 1
 
-    def _wait(self, request: Request, position: int) -> Iterator[None]:
+    def _wait(self, request: Request) -> Iterator[None]:
         seconds = self._seconds * (20 if _share(request, "stall") < self._stall else 1)
         until = time.monotonic() + seconds / self._concurrency
         while (left := until - time.monotonic()) > 0:

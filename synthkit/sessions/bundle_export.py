@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
+from synthkit.core.files import replacing
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.schema import SCHEMA_VERSION
 from synthkit.store.store import Store
@@ -57,9 +58,8 @@ def export(
         if name not in tables:
             raise TableError(unknown("table", name, tables))
     chosen = [table for name, table in sorted(tables.items()) if names is None or name in names]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with tempfile.TemporaryDirectory(prefix="synthkit-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="synthkit-") as scratch, replacing(path) as partial:
             copy = Path(scratch) / STORE
             store.backup(copy)
             counts = _reduce(copy, None if names is None else chosen) | {"tables": len(chosen)}
@@ -67,13 +67,10 @@ def export(
                 f"tables/{table.name}.parquet": path_of(folder, table.name) for table in chosen
             }
             _write(partial, {STORE: copy, **files}, counts)
-        os.replace(partial, path)
+    except StoreError:
+        raise
     except OSError as error:
-        if isinstance(error, StoreError):
-            raise
         raise StoreError(f"the bundle {path} cannot be written: {error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -149,12 +148,12 @@ def _renamed(paths: Sequence[Path]) -> Iterator[None]:
     try:
         for path in paths:
             aside = path.with_suffix(f".{uuid.uuid4().hex}.deleted")
-            os.replace(path, aside)
+            path.replace(aside)
             renamed.append((path, aside))
         yield
     except BaseException as error:
         for path, aside in renamed:
-            os.replace(aside, path)
+            aside.replace(path)
         if isinstance(error, OSError) and not isinstance(error, StoreError):
             raise StoreError(f"nothing was deleted: {error}.") from None
         raise

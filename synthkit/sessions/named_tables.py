@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
 from synthkit.core.extras import need
+from synthkit.core.files import replacing
 from synthkit.data import tables
 from synthkit.store.store import Store
 
@@ -91,14 +90,11 @@ def save(folder: Path, name: str, table: Any) -> None:
     parquet = need("pyarrow.parquet", extra="data", why="to save a table")
     path = path_of(folder, name)
     arrow = tables.storable(table)
-    partial = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")
     try:
-        parquet.write_table(arrow, partial)
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            parquet.write_table(arrow, partial)
     except OSError as error:
         raise StoreError(f"the table {name!r} cannot be saved: {error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load(folder: Path, name: str) -> Any:

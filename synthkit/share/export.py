@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.files import replacing
 from synthkit.data import tables
 from synthkit.data.expressions import as_text
 
@@ -71,20 +71,17 @@ def save(table: Any, path: Path | str, *, overwrite: bool = False) -> Path:
         raise UsageError(f"expected a file that ends in {', '.join(SUFFIXES)}; got {path.name!r}.")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already, and was not overwritten.")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        if path.suffix == ".parquet":
-            parquet = need("pyarrow.parquet", extra="data", why="to write a Parquet file")
-            parquet.write_table(tables.storable(table), partial)
-        else:
-            text = to_text(tables.records(table), tables.columns(table), path.suffix[1:])
-            # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it
-            partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            if path.suffix == ".parquet":
+                parquet = need("pyarrow.parquet", extra="data", why="to write a Parquet file")
+                parquet.write_table(tables.storable(table), partial)
+            else:
+                text = to_text(tables.records(table), tables.columns(table), path.suffix[1:])
+                # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it
+                partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.store.database import SqlRow
-from synthkit.store.schema import COLUMNS, KINDS, SCHEMA_VERSION, version_of
+from synthkit.store.schema import COLUMNS, SCHEMA_VERSION, version_of
 
 MAX_TIME = 2**33
 """Seconds since 1970. A time after the year 2242 is not believed."""
@@ -55,8 +55,8 @@ class ForeignStore:
                 check = checks.get(table)
                 query = f"SELECT {', '.join(columns)} FROM main.{table}"
                 for row in self._connection.execute(query):
-                    for value, (column, kind) in zip(row, columns.items(), strict=True):
-                        if not _fits(value, column, kind):
+                    for value, (column, types) in zip(row, columns.items(), strict=True):
+                        if not _fits(value, column, types):
                             raise StoreError(f"{table}.{column} holds {str(value)[:60]!r}.")
                     if check:
                         check(dict(zip(columns, row, strict=True)))
@@ -84,8 +84,8 @@ class ForeignStore:
         self._connection.close()
 
 
-def _fits(value: Any, column: str, kind: str) -> bool:
+def _fits(value: Any, column: str, types: tuple[type, ...]) -> bool:
     """Whether a value has the type of its column; numbers must be finite, times plausible."""
-    has_type = isinstance(value, KINDS[kind])
+    has_type = isinstance(value, types)
     is_finite = not isinstance(value, float) or math.isfinite(value)
     return has_type and is_finite and (column != "at" or 0 <= value < MAX_TIME)

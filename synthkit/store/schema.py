@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 
 SCHEMA_VERSION = 5
 """Format that this synthkit writes. Formats 1 to 5 can be read."""
@@ -43,34 +44,24 @@ CREATE TABLE IF NOT EXISTS evaluations (
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
-KINDS: Mapping[str, tuple[type, ...]] = {
-    "text": (str,),
-    "bytes": (bytes,),
-    "text_or_bytes": (str, bytes),
-    "integer": (int,),
-    "real": (int, float),
-    "text_or_null": (str, type(None)),
-}
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    table: dict(column.split(":") for column in columns.split())
-    for table, columns in {
-        "models": "fingerprint:text name:text",
-        "completions": "key:text request:text ask:text text:text_or_bytes finish:text "
-        "prompt_tokens:integer completion_tokens:integer seconds:real logprobs:text_or_null "
-        "at:real",
-        "runs": "run:integer name:text model:text prompt:text at:real rows:integer ledger:text",
-        "run_rows": "run:integer line:text made:bytes rejected:bytes",
-        "marks": "seq:integer task:text round:integer row:text by:text label:text reason:text "
-        "flag:integer edit:text at:real act:text step:integer",
-        "origins": "row:text keys:bytes",
-        "labs": "name:text body:text at:real",
-        "curations": "curation:integer name:text at:real funnel:text",
-        "verdicts": "row:text curation:integer filter:text why:text",
-        "filters": "name:text version:integer body:text at:real",
-        "evaluations": "evaluation:integer name:text at:real body:text rows:bytes",
-    }.items()
-}
-"""Table -> column -> kind of its values (:data:`KINDS`), in the order of the schema."""
+_TYPES = {"TEXT": (str,), "BLOB": (bytes,), "INTEGER": (int,), "REAL": (int, float)}
+
+
+def _columns() -> dict[str, dict[str, tuple[type, ...]]]:
+    query = """SELECT t.name, c.name, c.type, c."notnull" OR c.pk
+        FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"""
+    columns: dict[str, dict[str, tuple[type, ...]]] = {}
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(_SCHEMA)
+        for table, column, kind, required in connection.execute(query):
+            types = _TYPES[kind] if required else (*_TYPES[kind], type(None))
+            columns.setdefault(table, {})[column] = types
+    columns["completions"]["text"] = (str, bytes)  # bytes if it has half of a surrogate pair
+    return columns
+
+
+COLUMNS: Mapping[str, Mapping[str, tuple[type, ...]]] = _columns()
+"""Table -> column -> the types of its values, in the order of the schema."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -7,8 +7,6 @@ and modification time.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.core.files import replacing
 from synthkit.core.hashing import digest
 from synthkit.models.hub import catalog
 
@@ -127,17 +126,10 @@ def file_hash(path: Path) -> str:
         return str(known[key])
     hashed = catalog.file_sha256(path)
     if facts.st_size > 1 << 20:
-        _remember(memo, {**known, key: hashed})
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(memo) as partial:  # if two processes write, the last one wins
+            partial.write_text(json.dumps({**known, key: hashed}), encoding="utf-8")
     return hashed
-
-
-def _remember(memo: Path, known: dict[str, Any]) -> None:
-    """Replace the memo at once. If two processes write, the last one wins."""
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=memo.parent, prefix=".hashes.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(known, file)
-    os.replace(name, memo)
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -23,6 +22,7 @@ from typing import Any, Literal
 
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError, unknown
 from synthkit.core.extras import need
+from synthkit.core.files import replacing
 from synthkit.models.hub import catalog, download
 
 Records = list[dict[str, Any]]
@@ -115,9 +115,8 @@ def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) ->
                 f"{wanted.files[member]}, got {got}. The download is damaged or was replaced. "
                 "Nothing was kept."
             )
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_bytes(content)
 
 
 def _packed(wanted: Sample, scratch: Path) -> Path:
