@@ -1,13 +1,11 @@
-"""The models of a run, by role, as one model: each request goes to the model of its role."""
+"""Completions of several models at the same time: each request goes to the model of its role."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 
-from synthkit.core.errors import UsageError, unknown
-from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Model, Request
 
 TICK_SECONDS = 0.04
@@ -15,8 +13,13 @@ TICK_SECONDS = 0.04
 Item = tuple["_Worker", "tuple[int, Completion] | BaseException"]
 
 
-class RoleModels:
-    """A ``types.Model`` that combines several models, which answer at the same time.
+def complete(
+    models: Mapping[str, Model], requests: Sequence[Request]
+) -> Generator[tuple[int, Completion] | None]:
+    """(position, completion) pairs as any model finishes one; ``None`` every 0.04 s of waiting.
+
+    Each model works in its own thread. After each completion it waits until the caller has
+    taken it and appended any follow-up requests. A single model works in the caller's thread.
 
     Parameters
     ----------
@@ -25,108 +28,51 @@ class RoleModels:
 
     Raises
     ------
-    UsageError
-        If no model has the role ``""``.
+    ModelError
+        If one of the models cannot continue; the others are closed first.
 
     Examples
     --------
     >>> from synthkit.models.fake import Fake
     >>> from synthkit.core.types import Message
-    >>> models = RoleModels({"": Fake("A draft."), "judge": Fake("Good.", name="judge")})
+    >>> models = {"": Fake("A draft."), "judge": Fake("Good.", name="judge")}
     >>> asked = [Request((Message("user", "?"),), to=role) for role in ("judge", "")]
-    >>> sorted((at, done.text) for at, done in filter(None, models.complete(asked)))
+    >>> sorted((at, done.text) for at, done in filter(None, complete(models, asked)))
     [(0, 'Good.'), (1, 'A draft.')]
     """
-
-    price = None
-
-    def __init__(self, models: Mapping[str, Model]) -> None:
-        if "" not in models:
-            raise UsageError(
-                "expected a model for the role '', which answers requests without a role; got "
-                f"{', '.join(map(repr, models)) or 'none'}."
-            )
-        self.models = dict(models)
-        self.name = " + ".join(dict.fromkeys(model.name for model in self.models.values()))
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprints by role. A request's key has that of the model that answers it."""
-        return canonical({role: model.fingerprint for role, model in self.models.items()}).decode()
-
-    def of(self, request: Request) -> Model:
-        """The model that answers a request.
-
-        Raises
-        ------
-        UsageError
-            If no model has its role.
-        """
-        if request.to not in self.models:
-            raise UsageError(unknown("role", request.to, self.models))
-        return self.models[request.to]
-
-    def complete(self, requests: Sequence[Request]) -> Generator[tuple[int, Completion] | None]:
-        """(position, completion) pairs as any model finishes one; ``None`` every 0.04 s of waiting.
-
-        Each model works in its own thread. After each completion it waits until the caller has
-        taken it and appended any follow-up requests. A single model works in the caller's thread.
-
-        Raises
-        ------
-        UsageError
-            If no model has the role of a request.
-        ModelError
-            If one of the models cannot continue; the others are closed first.
-        """
-        models = list(self.models.values())
-        if all(model == models[0] for model in models):
-            yield from self._single(requests)
-            return
-        out: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        workers: dict[int, _Worker] = {}
-        submitted = answered = 0
-        answering: _Worker | None = None
-        try:
-            while answered < len(requests):
-                parts: dict[int, list[tuple[int, Request]]] = {}
-                for position, request in enumerate(requests[submitted:], submitted):
-                    at = models.index(self.of(request))
-                    parts.setdefault(at, []).append((position, request))
-                submitted = len(requests)
-                for at, part in parts.items():
-                    if at not in workers:
-                        workers[at] = _Worker(models[at], out)
-                    workers[at].inbox.put(part)
-                if answering is not None:
-                    answering.resume.release()
-                    answering = None
-                try:
-                    answering, done = out.get(timeout=TICK_SECONDS)
-                except queue.Empty:
-                    yield None
-                    continue
-                if isinstance(done, BaseException):
-                    raise done
-                answered += 1
-                yield done
-        finally:
-            _close(workers.values())
-
-    def _single(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
-        """The completions of a single model, in this thread; checks the role of each request."""
-        for request in requests:
-            self.of(request)
-        seen = len(requests)
-        answers = self.models[""].complete(requests)
-        try:
-            for answer in answers:
-                yield answer
-                for request in requests[seen:]:
-                    self.of(request)
-                seen = len(requests)
-        finally:
-            _end(answers)
+    distinct = list(models.values())
+    if all(model == distinct[0] for model in distinct):
+        yield from distinct[0].complete(requests)
+        return
+    out: queue.SimpleQueue[Item] = queue.SimpleQueue()
+    workers: dict[int, _Worker] = {}
+    submitted = answered = 0
+    answering: _Worker | None = None
+    try:
+        while answered < len(requests):
+            parts: dict[int, list[tuple[int, Request]]] = {}
+            for position, request in enumerate(requests[submitted:], submitted):
+                at = distinct.index(models[request.to])
+                parts.setdefault(at, []).append((position, request))
+            submitted = len(requests)
+            for at, part in parts.items():
+                if at not in workers:
+                    workers[at] = _Worker(distinct[at], out)
+                workers[at].inbox.put(part)
+            if answering is not None:
+                answering.resume.release()
+                answering = None
+            try:
+                answering, done = out.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(done, BaseException):
+                raise done
+            answered += 1
+            yield done
+    finally:
+        _close(workers.values())
 
 
 class _Worker:
@@ -169,7 +115,8 @@ class _Worker:
                 if self.closing:
                     return
         finally:
-            _end(answers)
+            if close := getattr(answers, "close", None):
+                close()
 
 
 def _close(workers: Collection[_Worker]) -> None:
@@ -180,10 +127,3 @@ def _close(workers: Collection[_Worker]) -> None:
         worker.resume.release()
     for worker in workers:
         worker.thread.join()
-
-
-def _end(answers: Iterator[object]) -> None:
-    """Close an iterator if it has ``close``."""
-    close = getattr(answers, "close", None)
-    if close is not None:
-        close()

@@ -21,11 +21,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError
+from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError, unknown
 from synthkit.core.hashing import digest
 from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
+from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
-from synthkit.generation.role_models import RoleModels
 from synthkit.generation.spending import Spending, limited
 from synthkit.store.ids import ID_DIGITS
 from synthkit.store.store import Store
@@ -128,7 +128,7 @@ class Runner(Generic[T]):
     def __init__(
         self,
         *,
-        models: RoleModels,
+        models: Mapping[str, Model],
         store: Store,
         spending: Spending,
         cancel: threading.Event | None,
@@ -138,9 +138,9 @@ class Runner(Generic[T]):
         self.cancel, self.listener = cancel, listener
         self.branches, self.rows = Branches(self), Rows()
         self.results: dict[int, T] = {}
-        self.fingerprints = {role: model.fingerprint for role, model in models.models.items()}
+        self.fingerprints = {role: model.fingerprint for role, model in models.items()}
         self.queue = RequestQueue()
-        concurrency = (getattr(model, "concurrency", 0) for model in models.models.values())
+        concurrency = (getattr(model, "concurrency", 0) for model in models.values())
         self.ahead = max(AHEAD, 2 * sum(concurrency))
         self.hits = self.repairs = 0
         self.started = time.perf_counter()
@@ -148,7 +148,7 @@ class Runner(Generic[T]):
     def key(self, request: Request) -> str:
         """The key of a request to the model that will answer it."""
         if request.to not in self.fingerprints:
-            self.models.of(request)  # raises, and names the roles
+            raise UsageError(unknown("role", request.to, self.fingerprints))
         return request.key(self.fingerprints[request.to])
 
     def asked(self, branch: Branch, requests: Mapping[str, Request]) -> None:
@@ -186,9 +186,9 @@ class Runner(Generic[T]):
         self.send()
         if not self.queue.sent:
             return
-        for role, model in self.models.models.items():
+        for role, model in self.models.items():
             self.store.models.add(self.fingerprints[role], model.name)
-        with closing(self.models.complete(self.queue.sent)) as completions:
+        with closing(role_models.complete(self.models, self.queue.sent)) as completions:
             for completed in completions:
                 if completed is not None:
                     self.take(*completed)
@@ -225,7 +225,7 @@ class Runner(Generic[T]):
     def take(self, place: int, completion: Completion) -> None:
         """Commit one completion, then give it to the branches that wait for it."""
         key, request = self.queue.keys[place], self.queue.sent[place]
-        self.spending.charge(place, completion, self.models.of(request).price)
+        self.spending.charge(place, completion, self.models[request.to].price)
         if completion.finish != "error":
             payload = request.payload(self.fingerprints[request.to])
             completion = self.store.completions.put(key, payload, completion)
@@ -304,7 +304,7 @@ def run_recipe(
     models, limits = limited(models, budget)
     prices = [model.price for model in models.values()]
     run: Runner[T] = Runner(
-        models=RoleModels(models),
+        models=models,
         store=store,
         spending=Spending(limits, prices, requests_each),
         cancel=cancel,

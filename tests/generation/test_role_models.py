@@ -10,9 +10,9 @@ from collections.abc import Generator, Iterator, Sequence
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import ModelError, UsageError
+from synthkit.core.errors import ModelError
 from synthkit.core.types import Completion, Message, Model, Request
-from synthkit.generation.role_models import RoleModels
+from synthkit.generation.role_models import complete
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,8 @@ def echo(role: str, **options: float) -> sk.Fake:
     return sk.Fake(lambda asked: f"{role}:{asked.messages[-1].content}", name=role, **options)  # type: ignore[arg-type]
 
 
-def answers(model: Model, requests: Sequence[Request]) -> dict[int, str]:
-    found = [(at, done.text) for at, done in filter(None, model.complete(requests))]
+def answers(models: dict[str, Model], requests: Sequence[Request]) -> dict[int, str]:
+    found = [(at, done.text) for at, done in filter(None, complete(models, requests))]
     assert len(dict(found)) == len(found)
     return dict(found)
 
@@ -40,13 +40,11 @@ def answers(model: Model, requests: Sequence[Request]) -> dict[int, str]:
 def test_each_request_is_answered_by_the_model_of_its_role_whatever_finishes_first() -> None:
     draw = random.Random(3)
     roles = [draw.choice(["", "judge", "critic"]) for _ in range(60)]
-    models = RoleModels(
-        {
-            "": echo(""),
-            "judge": echo("judge", seconds=0.002, stall=0.2),
-            "critic": echo("critic", seconds=0.005),
-        }
-    )
+    models: dict[str, Model] = {
+        "": echo(""),
+        "judge": echo("judge", seconds=0.002, stall=0.2),
+        "critic": echo("critic", seconds=0.005),
+    }
     found = answers(models, [ask(str(at), role) for at, role in enumerate(roles)])
     assert found == {at: f"{role}:{at}" for at, role in enumerate(roles)}
 
@@ -58,15 +56,15 @@ def test_two_models_work_at_the_same_time() -> None:
         both.wait()
         return "done"
 
-    models = RoleModels({"": sk.Fake(answer), "b": sk.Fake(answer)})
+    models: dict[str, Model] = {"": sk.Fake(answer), "b": sk.Fake(answer)}
     first, second = [ask(str(at)) for at in range(12)], [ask(str(at), "b") for at in range(12)]
     assert len(answers(models, [*first, *second])) == 24
 
 
 def test_what_follows_from_an_answer_may_go_to_any_of_them() -> None:
     requests = [ask(f"{row}") for row in range(5)]
-    models = RoleModels({"": echo("", seconds=0.003), "judge": echo("judge", seconds=0.001)})
-    for event in models.complete(requests):
+    models: dict[str, Model] = {"": echo("", seconds=0.003), "judge": echo("judge", seconds=0.001)}
+    for event in complete(models, requests):
         if event is not None and event[1].text.count(":") < 4:
             requests.append(ask(event[1].text, ["judge", ""][requests[event[0]].to == "judge"]))
     assert len(requests) == 20
@@ -96,9 +94,7 @@ class Slow:
 
 def test_a_closed_iterator_closes_every_model_in_its_own_thread() -> None:
     slow, other = Slow(), Slow()
-    stream = RoleModels({"": slow, "a": other, "idle": sk.Fake()}).complete(
-        [ask("x"), ask("y", "a")]
-    )
+    stream = complete({"": slow, "a": other, "idle": sk.Fake()}, [ask("x"), ask("y", "a")])
     assert isinstance(stream, Generator)
     while not (slow.opened and other.opened):
         assert next(stream) is None
@@ -114,12 +110,12 @@ def test_an_interrupt_of_the_caller_closes_them_too() -> None:
 
     slow = Slow()
     with pytest.raises(KeyboardInterrupt):
-        list(RoleModels({"": slow, "a": sk.Fake(interrupt)}).complete([ask("x"), ask("y", "a")]))
+        list(complete({"": slow, "a": sk.Fake(interrupt)}, [ask("x"), ask("y", "a")]))
     assert slow.closed == slow.opened
 
 
 def test_while_nothing_is_done_it_ticks() -> None:
-    stream = RoleModels({"": Slow(), "a": sk.Fake()}).complete([ask("x")])
+    stream = complete({"": Slow(), "a": sk.Fake()}, [ask("x")])
     ticks = [next(stream) for _ in range(5)]
     assert ticks == [None] * 5
     assert isinstance(stream, Generator)
@@ -128,8 +124,8 @@ def test_while_nothing_is_done_it_ticks() -> None:
 
 def test_a_model_that_cannot_go_on_ends_it_after_the_others_are_closed() -> None:
     slow = Slow()
-    models = RoleModels({"": slow, "a": echo("a", die_after=2)})
-    stream = models.complete([ask("x"), *(ask(str(at), "a") for at in range(4))])
+    models: dict[str, Model] = {"": slow, "a": echo("a", die_after=2)}
+    stream = complete(models, [ask("x"), *(ask(str(at), "a") for at in range(4))])
     seen: list[str] = []
     with pytest.raises(ModelError, match="a was told to die after 2 answers"):
         seen.extend(done.text for _, done in filter(None, stream))
@@ -148,7 +144,7 @@ def test_a_model_is_asked_once_for_what_follows_from_its_own_answers() -> None:
             yield from super().complete(requests)
 
     requests = [ask("0")]
-    for event in RoleModels({"": Counting(), "judge": sk.Fake()}).complete(requests):
+    for event in complete({"": Counting(), "judge": sk.Fake()}, requests):
         if event is not None and len(requests) < 20:
             requests.append(ask(str(len(requests))))
     assert opened == 1
@@ -162,44 +158,12 @@ def test_an_only_model_works_in_the_callers_thread() -> None:
         return request.messages[-1].content
 
     model = sk.Fake(told)
-    assert answers(RoleModels({"": model, "judge": model}), [ask("a"), ask("b", "judge")]) == {
+    assert answers({"": model, "judge": model}, [ask("a"), ask("b", "judge")]) == {
         0: "a",
         1: "b",
     }
     assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("others", [{}, {"judge": sk.Fake("Good.", name="judge")}])
-def test_an_unknown_role_is_refused_before_anything_is_asked(others: dict[str, Model]) -> None:
-    model = sk.Fake()
-    models = RoleModels({"": model, **others})
-    with pytest.raises(UsageError, match=r"role 'jugde' not found; have ''"):
-        list(models.complete([ask("a"), ask("b", "jugde")]))
-    assert model.asked == []
-
-
-@pytest.mark.parametrize("others", [{}, {"judge": sk.Fake("Good.", name="judge")}])
-def test_an_unknown_role_that_comes_later_is_refused_too(others: dict[str, Model]) -> None:
-    requests = [ask("a")]
-    stream = filter(None, RoleModels({"": sk.Fake(), **others}).complete(requests))
-    assert next(stream)[0] == 0
-    requests.append(ask("b", "jugde"))
-    with pytest.raises(UsageError, match="role 'jugde' not found"):
-        next(stream)
-
-
 def test_no_requests_need_no_thread() -> None:
-    assert list(RoleModels({"": sk.Fake(), "a": sk.Fake(name="a")}).complete([])) == []
-
-
-def test_a_model_for_no_role_is_needed() -> None:
-    with pytest.raises(UsageError, match=r"expected a model for the role ''.* got 'judge'"):
-        RoleModels({"judge": sk.Fake()})
-
-
-def test_its_name_and_fingerprint_are_made_of_theirs() -> None:
-    one, two = sk.Fake(name="one"), sk.Fake(name="two")
-    models = RoleModels({"": one, "judge": two, "critic": one})
-    assert models.name == "one + two"
-    assert models.fingerprint != RoleModels({"": two, "judge": one, "critic": one}).fingerprint
-    assert models.of(ask("x", "judge")) is two
+    assert list(complete({"": sk.Fake(), "a": sk.Fake(name="a")}, [])) == []

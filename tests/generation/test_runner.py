@@ -465,8 +465,12 @@ def test_each_role_is_answered_by_its_model_and_priced_so(
 
 
 def test_a_role_without_a_model_is_said(go: Callable[..., RunOutcome[Any]]) -> None:
-    outcome = go([ask(replace(question("hi"), to="jury"), text_of)])
-    assert "role 'jury' not found" in str(outcome.error)
+    model = sk.Fake()
+    outcome = go(
+        [ask(question("hi"), text_of), ask(replace(question("hi"), to="jury"), text_of)], model
+    )
+    assert "role 'jury' not found; have ''" in str(outcome.error)
+    assert model.asked == []
 
 
 def test_repairs_are_counted_held_or_not(go: Callable[..., RunOutcome[Any]]) -> None:
