@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.scores import Floats
-from synthkit.stats.bootstrap import Difference, bootstrap, score_difference, unpaired_bootstrap
+from synthkit.stats.bootstrap import Difference, mean_interval, score_difference, unpaired_bootstrap
 
 
 def compare(
@@ -77,14 +77,7 @@ def compare(
         raise UsageError(f"expected two pairs of rows or more; got {len(pairs)}.")
     places = np.asarray(pairs, np.intp)
     gaps = parts[places[:, 0]] - other_parts[places[:, 1]]
-    low, high = bootstrap(
-        lambda rows: gaps[rows].mean(axis=-1),
-        len(gaps),
-        vectorised=True,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-    )
+    low, high = mean_interval(gaps, resamples=resamples, level=level, seed=seed)
     value = first.value - second.value
     shift = value - float(gaps.mean())  # of rows without a partner
     return Difference(value=value, low=low + shift, high=high + shift, n=len(gaps), level=level)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import bootstrap
+from synthkit.stats.bootstrap import mean_interval
 from synthkit.stats.intervals import wilson
 from synthkit.stats.jackknife import jackknife, pseudo_values
 
@@ -57,14 +57,7 @@ def mean(
 ) -> Score:
     """The mean of one value or more, with a BCa bootstrap interval over rows."""
     parts = np.asarray(values, np.float64)
-    low, high = bootstrap(
-        lambda rows: parts[rows].mean(axis=-1),
-        len(parts),
-        vectorised=True,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-    )
+    low, high = mean_interval(parts, resamples=resamples, level=level, seed=seed)
     method = f"bootstrap over rows, {resamples} resamples, seed {seed}"
     return Score(
         name=name, value=float(parts.mean()), low=low, high=high, n=len(parts), unit=unit,

@@ -153,13 +153,12 @@ def _draw_panel(
     figure.add_annotation(
         x=x[0],
         y=y[1],
-        xref="paper",
-        yref="paper",
         xanchor="left",
         yanchor="bottom",
         align="left",
         font={"size": 11},
         text=f"<b>{title}</b><br>{label(first.unit, 30) or ' '}",
+        **theme.PAPER,
     )
 
 

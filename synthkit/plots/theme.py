@@ -30,6 +30,8 @@ FAINT = "rgba(128,128,128,0.4)"
 CLEAR = "rgba(0,0,0,0)"
 BAR = {"color": "rgba(0,114,178,0.2)", "line": {"color": HUES[0], "width": 1}}
 """Bars that leave their intervals visible, on a light and on a dark ground."""
+PAPER = {"xref": "paper", "yref": "paper"}
+"""The coordinates of a text that stands at a place of the plot, and not of the data."""
 SHADES = [[0, "#e8f1f8"], [1, HUES[0]]]
 """The colour scale of cells, from none to most."""
 WIDTH, HEIGHT = 640, 360
@@ -135,7 +137,7 @@ def finish(
     if not rows and not any(trace.x for trace in figure.data):
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
-        figure.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text=escape(summary))
+        figure.add_annotation(x=0.5, y=0.5, text=escape(summary), **PAPER)
     return figure
 
 
@@ -244,15 +246,8 @@ def name_lines(
 
 def name_corner(figure: Any, text: str, line: int) -> None:
     """Write a name in the upper right corner, on the given line."""
-    figure.add_annotation(
-        x=1,
-        y=1 - 0.08 * line,
-        xanchor="right",
-        yanchor="top",
-        xref="paper",
-        yref="paper",
-        text=text,
-    )
+    y = 1 - 0.08 * line
+    figure.add_annotation(x=1, y=y, xanchor="right", yanchor="top", text=text, **PAPER)
 
 
 def whiskers(scores: Sequence[Score], **options: Any) -> dict[str, Any]:

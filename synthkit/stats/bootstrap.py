@@ -89,6 +89,16 @@ def bootstrap(
     return float(low), float(high)
 
 
+def mean_interval(
+    values: Floats, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """The BCa interval of the mean of (n,) values."""
+    options: Any = {"resamples": resamples, "level": level, "seed": seed}
+    return bootstrap(
+        lambda rows: values[rows].mean(axis=-1), len(values), vectorised=True, **options
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """The difference of two statistics, with its interval.

@@ -53,6 +53,17 @@ def representatives(vectors: Floats, threshold: float) -> tuple[Positions, NDArr
     n = len(vectors)
     of, cosines = np.arange(n), np.ones(n)
     least = threshold - ROUNDING
+
+    def decide(later: Positions, earlier: Positions) -> None:
+        """Drop each later vector that is similar to an earlier kept one, in order."""
+        products = np.einsum("ij,ij->i", vectors[later], vectors[earlier])
+        similar = products >= least
+        later, earlier, products = later[similar], earlier[similar], products[similar]
+        for k in np.lexsort((later, earlier)).tolist():
+            i, j = later[k], earlier[k]
+            if of[i] == i and of[j] == j:
+                of[i], cosines[i] = j, min(float(products[k]), 1.0)
+
     short = _shortened(vectors, least)
     kept_short, kept_at, kept = np.empty_like(short), np.empty(n, np.intp), 0
     for start in range(0, n, _TILE):
@@ -60,11 +71,11 @@ def representatives(vectors: Floats, threshold: float) -> tuple[Positions, NDArr
         for first in range(0, kept, _TILE):
             columns = slice(first, min(first + _TILE, kept))
             later, earlier = _above(short[rows], kept_short[columns], least)
-            _decide(vectors, least, rows[later], kept_at[columns][earlier], of, cosines)
+            decide(rows[later], kept_at[columns][earlier])
             rows = rows[of[rows] == rows]
         later, earlier = _above(short[rows], short[rows], least)
         inner = earlier < later
-        _decide(vectors, least, rows[later[inner]], rows[earlier[inner]], of, cosines)
+        decide(rows[later[inner]], rows[earlier[inner]])
         rows = rows[of[rows] == rows]
         kept_short[kept : kept + len(rows)] = short[rows]
         kept_at[kept : kept + len(rows)] = rows
@@ -81,24 +92,6 @@ def similar_pairs(
         for i, j in np.argwhere(cosines >= threshold).tolist():
             if chosen[i] != start + j:
                 yield chosen[i], start + j, min(float(cosines[i, j]), 1.0)
-
-
-def _decide(
-    vectors: Floats,
-    least: float,
-    later: Positions,
-    earlier: Positions,
-    of: Positions,
-    cosines: NDArray[np.float64],
-) -> None:
-    """Drop each later vector that is similar to an earlier kept one, in order; sets both arrays."""
-    products = np.einsum("ij,ij->i", vectors[later], vectors[earlier])
-    similar = products >= least
-    later, earlier, products = later[similar], earlier[similar], products[similar]
-    for k in np.lexsort((later, earlier)).tolist():
-        i, j = later[k], earlier[k]
-        if of[i] == i and of[j] == j:
-            of[i], cosines[i] = j, min(float(products[k]), 1.0)
 
 
 def _above(a: Floats, b: Floats, least: float) -> tuple[Positions, Positions]:

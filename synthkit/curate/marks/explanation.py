@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,14 @@ MOST_CHARACTERS = 4000
 
 # a single character of Chinese or Japanese, an emoji, or a run of letters and digits
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:['’]\w+)*|\S")
+
+
+class MarkedRow(NamedTuple):
+    """A marked row of a table: its position, its text, and whether it was accepted."""
+
+    position: int
+    text: str
+    accepted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +101,18 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 
 def nearest(
-    vector: Floats,
-    marked: Floats,
-    positions: Sequence[int],
-    texts: Sequence[str],
-    accepted: Sequence[bool],
-    k: int,
-    *,
-    without: int | None = None,
+    vector: Floats, marked: Floats, rows: Sequence[MarkedRow], k: int, *, without: int | None = None
 ) -> tuple[Neighbour, ...]:
     """The ``k`` marked rows whose embeddings have the highest cosine with that of a text.
 
     Parameters
     ----------
     vector, marked : (d,) and (m, d) embeddings, of any length.
+    rows : the m marked rows.
     without : a position that is left out: the row itself.
     """
     lengths = np.linalg.norm(marked, axis=1) * np.linalg.norm(vector)
     cosines = np.divide(marked @ vector, lengths, out=np.zeros(len(marked)), where=lengths > 0)
-    order = [at for at in np.argsort(-cosines, kind="stable") if positions[at] != without]
-    return tuple(
-        Neighbour(positions[at], texts[at], float(cosines[at]), accepted[at])
-        for at in order[: max(k, 0)]
-    )
+    order = [at for at in np.argsort(-cosines, kind="stable") if rows[at].position != without]
+    chosen = [(rows[at], float(cosines[at])) for at in order[: max(k, 0)]]
+    return tuple(Neighbour(row.position, row.text, cosine, row.accepted) for row, cosine in chosen)

@@ -25,7 +25,7 @@ from synthkit.curate.filters.base import texts as texts_of
 from synthkit.curate.filters.registry import filter_option
 from synthkit.curate.marks import active_learning
 from synthkit.curate.marks.calibrated_regression import CalibratedRegression, sigmoid
-from synthkit.curate.marks.explanation import Explanation, nearest, word_effects
+from synthkit.curate.marks.explanation import Explanation, MarkedRow, nearest, word_effects
 from synthkit.curate.marks.features import SURFACE, Scale, represent
 from synthkit.curate.marks.precision_recall import LearningReport, ShareEstimate
 from synthkit.stats.classifier import Embed, Floats
@@ -135,15 +135,7 @@ class LearnedFilter:
         vector = represent([text], embed=self.embed)[0, :-_SURFACE]
         return Explanation(
             score,
-            nearest(
-                vector,
-                self._marked_vectors,
-                list(self.verdicts),
-                self.marked,
-                list(self.verdicts.values()),
-                k,
-                without=position,
-            ),
+            nearest(vector, self._marked_vectors, self._marked_rows, k, without=position),
             word_effects(text, self._logits, k),
         )
 
@@ -153,10 +145,7 @@ class LearnedFilter:
             "version": VERSION,
             "classifier": None if self.classifier is None else _plain(self.classifier),
             "scale": None if self.scale is None else _plain(self.scale),
-            "marked": [
-                {"position": at, "text": text, "accepted": accepted}
-                for (at, accepted), text in zip(self.verdicts.items(), self.marked, strict=True)
-            ],
+            "marked": [row._asdict() for row in self._marked_rows],
             "report": asdict(self.report) | {"more": [[w, n] for w, n in self.report.more.items()]},
             "embedder": self.fingerprint,
             "seed": self.seed,
@@ -198,6 +187,11 @@ class LearnedFilter:
             seed=body["seed"],
             embed=embed,
         )
+
+    @property
+    def _marked_rows(self) -> list[MarkedRow]:
+        rows = zip(self.verdicts.items(), self.marked, strict=True)
+        return [MarkedRow(at, text, accepted) for (at, accepted), text in rows]
 
     @cached_property
     def _marked_vectors(self) -> Floats:

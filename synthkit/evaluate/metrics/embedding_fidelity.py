@@ -187,13 +187,10 @@ def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
     rows, d = min(len(x), len(y)), x.shape[1]
     remark = f"; too high: {rows} rows cannot fill {d} dimensions" if rows <= d else ""
     return Score(
-        name="Fréchet distance",
-        value=max(0.0, distance + spread - 2 * shared),
-        n=len(y),
-        unit="squared units of the vectors",
-        better="lower",
+        name="Fréchet distance", value=max(0.0, distance + spread - 2 * shared), n=len(y),
+        unit="squared units of the vectors", better="lower",
         how=f"normal distributions of {d} dimensions{remark}",
-    )
+    )  # fmt: skip
 
 
 @metric("two-sample test", kind="distribution", of="vectors", needs=("against",))

@@ -109,15 +109,11 @@ def mauve(
 
     few = f"; too few rows to trust it: {n}, of {FEW} or more" if n < FEW else ""
     score = Score(
-        name="MAUVE",
-        value=float(area(*counts)),
-        n=len(y),
-        unit="0..1",
-        better="higher",
+        name="MAUVE", value=float(area(*counts)), n=len(y), unit="0..1", better="higher",
         how=f"{bins.max() + 1} clusters, {explained:g} of the variance, c = {scaling:g}, "
         f"smoothing {smoothing:g}, seed {seed}{few}",
         level=level,
-    )
+    )  # fmt: skip
     return with_interval(score, counts, area, draws=draws, seed=seed)
 
 

@@ -120,16 +120,11 @@ def reliability(
         seed=seed,
     )
     error = Score(
-        name="expected calibration error",
-        value=value,
-        low=min(low, value),  # the errors of all resamples can be higher
-        high=max(high, value),
-        n=len(p),
-        unit="0..1",
-        better="lower",
+        name="expected calibration error", value=value, n=len(p), unit="0..1", better="lower",
+        low=min(low, value), high=max(high, value),  # the errors of all resamples can be higher
         how=f"{bins} bins of equal width; bootstrap over rows, {resamples} resamples, seed {seed}",
         level=level,
-    )
+    )  # fmt: skip
     rng = np.random.default_rng(seed)
     simulated = (rng.random((DRAWS, len(p))) < p) - p
     by_chance = float(np.abs(simulated @ inside).sum(axis=1).mean()) / len(p)
@@ -179,16 +174,10 @@ def roc_area(scores: ArrayLike, accepted: ArrayLike, *, level: float = 0.95) -> 
     half = NormalDist().inv_cdf((1 + level) / 2) * error
     single = min(len(wins), len(losses)) == 1  # one row says nothing about the variance
     return Score(
-        name="area under ROC",
-        value=value,
-        low=None if single else max(0.0, value - half),
-        high=None if single else min(1.0, value + half),
-        n=len(s),
-        unit="0..1",
-        better="higher",
-        how="DeLong; 0.5 is chance",
-        level=level,
-    )
+        name="area under ROC", value=value, low=None if single else max(0.0, value - half),
+        high=None if single else min(1.0, value + half), n=len(s), unit="0..1", better="higher",
+        how="DeLong; 0.5 is chance", level=level,
+    )  # fmt: skip
 
 
 def threshold(scores: ArrayLike, accepted: ArrayLike) -> float:

@@ -10,6 +10,7 @@ from synthkit.core.formatting import cell
 from synthkit.core.types import Mark
 from synthkit.curate.marks.orders import contested_first, shuffled, uncertain_first
 from synthkit.data import tables
+from synthkit.notebook.widgets.marker.annotation import Annotation
 from synthkit.notebook.widgets.marker.learning import Learner
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
 
@@ -56,18 +57,15 @@ class RowOrder:
 
 
 def row_order(
+    annotation: Annotation,
     order: Order,
-    table: AnnotatedTable,
-    scope: Sequence[str],
-    marks: Mapping[str, Mark],
     *,
     score: str | Score | None,
     embed: Embed | None,
     disagree: Sequence[str],
-    judgements: Callable[[], Mapping[str, Sequence[Any]]],
     seed: int,
 ) -> RowOrder:
-    """The rows in ``scope`` in an order; ``judgements`` returns other annotators' labels by row.
+    """The rows that an annotator is to mark, in an order.
 
     Raises
     ------
@@ -78,6 +76,7 @@ def row_order(
     """
     if order not in get_args(Order):
         raise UsageError(unknown("order", str(order), get_args(Order)))
+    table, scope, marks = annotation.table, annotation.scope, dict(annotation.history.current)
     tables.check_columns(table.table, [*([score] if isinstance(score, str) else []), *disagree])
     if order == "uncertain" and score is None:
         texts = [cell(table.cell(id, table.column) or "") for id in scope]
@@ -92,7 +91,7 @@ def row_order(
             return uncertain_first(scope, _scores(table, scope, score, marks))
         if order == "disagreement":
             found = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
-            return contested_first(scope, found or judgements())
+            return contested_first(scope, found or annotation.judgements())
         return list(scope)
 
     return RowOrder(sort, sort(marks), every=SCORE_EVERY if callable(score) else None)

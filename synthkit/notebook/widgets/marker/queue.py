@@ -135,17 +135,7 @@ class AnnotationQueue(Annotation):
             seed=seed,
             clock=clock,
         )
-        self.order = row_order(
-            order,
-            rows,
-            self.scope,
-            dict(self.history.current),
-            score=score,
-            embed=embed,
-            disagree=disagree,
-            judgements=self.judgements,
-            seed=seed,
-        )
+        self.order = row_order(self, order, score=score, embed=embed, disagree=disagree, seed=seed)
         self.filter = RowFilter()
         self.cursor = Cursor(trail=[mark.id for mark in reversed(self.history.recent(TRAIL))])
         self._advance()
@@ -207,7 +197,11 @@ class AnnotationQueue(Annotation):
                     self.filter.name = name
                     self._advance()
                 case {"do": "search", "text": str(text)}:
-                    self._search(text[:REASON_LENGTH])
+                    text = text[:REASON_LENGTH]
+                    self.filter.search = text
+                    columns = self._searched()
+                    self.filter.found = self.table.containing(text, columns) if text else None
+                    self._advance()
                 case {"do": "widen"}:
                     self.narrow(None)
                 case _:
@@ -290,11 +284,6 @@ class AnnotationQueue(Annotation):
             raise UsageError(f"{len(ids)} rows match now, not {n}: check them, then confirm.")
         self.mark(ids, label)
         self._sort_if_due()
-        self._advance()
-
-    def _search(self, text: str) -> None:
-        self.filter.search = text
-        self.filter.found = self.table.containing(text, self._searched()) if text else None
         self._advance()
 
     def _move(self, content: Mapping[str, Any]) -> None:
