@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -290,10 +290,7 @@ def _schema_check(schema: Schema) -> Callable[[Any], Any]:
             error = validators.exceptions.best_match(validator.iter_errors(value))
         except RecursionError:
             return "is nested too deeply to be checked"
-        if error is None:
-            return value
-        place = "/".join(map(str, error.absolute_path))
-        return f"does not follow the schema{f' at {place}' if place else ''}: {error.message[:300]}"
+        return value if error is None else _broken(error.absolute_path, error.message[:300])
 
     return check
 
@@ -308,8 +305,12 @@ def _model_check(model: Any) -> Callable[[Any], Any]:
             if not hasattr(error, "errors"):
                 return f"does not follow the schema: {type(error).__name__}: {error}"
             first = error.errors(include_url=False)[0]
-            place = "/".join(map(str, first.get("loc", ())))
-            at = f" at {place}" if place else ""
-            return f"does not follow the schema{at}: {first['msg']}"
+            return _broken(first.get("loc", ()), first["msg"])
 
     return check
+
+
+def _broken(path: Iterable[Any], message: str) -> str:
+    """Why a value does not follow its schema, with the path to the part that does not."""
+    place = "/".join(map(str, path))
+    return f"does not follow the schema{f' at {place}' if place else ''}: {message}"

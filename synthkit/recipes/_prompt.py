@@ -15,7 +15,7 @@ from synthkit.data.expressions import rule
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
-from synthkit.recipes._arguments import parent_id
+from synthkit.recipes._arguments import check_positive, parent_id
 from synthkit.recipes._ask import Samples, ask, with_origin
 from synthkit.recipes._base import Bounds, Recipe, recipe
 
@@ -74,8 +74,7 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
     """
     keywords.check("a prompt", options, PromptOptions.__annotations__)
     n, repairs, schema = options.get("n", 1), options.get("repairs"), options.get("schema")
-    if n < 1:
-        raise UsageError(f"n must be at least 1; got {n}.")
+    check_positive(n=n)
     if repairs is None:
         repairs = 0 if schema is None else 1
     elif repairs < 0:
@@ -83,13 +82,10 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
     sampling = sampled(options)
     template = parse(prompt, system=options.get("system"))
     fields = _fields(options, n, sampling.seed or 0)
-    decoder = decoder_for(
-        tables.columns(fields),
-        schema=schema,
-        labels=options.get("labels"),
-        regex=options.get("regex"),
-        output=options.get("output"),
-    )
+    parsed: dict[str, Any] = {
+        name: options.get(name) for name in ("schema", "labels", "regex", "output")
+    }
+    decoder = decoder_for(tables.columns(fields), **parsed)
     records = tables.records(fields)
     requests = _requests(template, records, sampling, decoder, options.get("examples"))
     source = with_parent(fields)
