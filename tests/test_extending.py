@@ -38,9 +38,9 @@ def test_a_recipe_is_listed_completed_and_run(
     install(RECIPES, "haiku", HAIKU)
     assert "Haikus about topics." in shell.run("%synth recipes")
     assert "--lines" in shell.run("%synth recipes haiku")
-    assert complete(shell, "%synth make x --recipe hai") == ["%synth make x --recipe haiku"]
+    assert complete(shell, "%synth generate x --recipe hai") == ["%synth generate x --recipe haiku"]
     shell.ip.user_ns["topics"] = [{"topic": "rain"}, {"topic": "bread"}]
-    shell.run("%synth make poems --recipe haiku --from topics --lines 2 --model fake")
+    shell.run("%synth generate poems --recipe haiku --from topics --lines 2 --model fake")
     assert list(shell["poems"].lines) == [2, 2]
     assert list(shell["poems"].topic) == ["rain", "bread"]
 

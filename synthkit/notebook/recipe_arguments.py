@@ -132,7 +132,7 @@ class LineRecipe:
             values["prompt"] = cell
         elif cell.strip():
             raise UsageError(
-                f"the recipe {self.name} takes no prompt; write %synth make {options.name} "
+                f"the recipe {self.name} takes no prompt; write %synth generate {options.name} "
                 f"--recipe {self.name}."
             )
         for name in self.parameters:

@@ -49,7 +49,7 @@ def cook(shell: Shell) -> Shell:
 def test_a_function_in_a_variable_is_a_recipe_with_options(cook: Shell) -> None:
     cook.ip.user_ns["fake"] = fake = Fake("Drip.")
     shown = cook.run(
-        "%synth make h --recipe haiku --from topics --model fake --lines 2 --plain -t 0.1 --n 2"
+        "%synth generate h --recipe haiku --from topics --model fake --lines 2 --plain -t 0.1 --n 2"
     )
     assert list(cook["h"]) == ["id", "parent", "topic", "draft", "haiku"]
     assert cook["h"].parent.tolist() == ["a", "a", "b", "b"]
@@ -58,7 +58,7 @@ def test_a_function_in_a_variable_is_a_recipe_with_options(cook: Shell) -> None:
     assert asked.count("A haiku of 2 lines on rain.") == 2
     assert {request.sampling.temperature for request in fake.asked} == {0.1}
     assert "8 completions cached, 0 generated" in cook.run(
-        "%synth make h --recipe haiku --from topics --model fake --lines 2 --plain -t 0.1 --n 2"
+        "%synth generate h --recipe haiku --from topics --model fake --lines 2 --plain -t 0.1 --n 2"
     )
 
 
@@ -69,13 +69,13 @@ def test_what_is_on_by_itself_can_be_turned_off(cook: Shell) -> None:
 
     cook.ip.user_ns["said"] = said
     for line, found in (("", [True, False]), ("--no-loud --calm", [False, True])):
-        cook.run(f"%synth make h --recipe said --from topics --model fake {line}")
+        cook.run(f"%synth generate h --recipe said --from topics --model fake {line}")
         assert cook["h"][["loud", "calm"]].values[0].tolist() == found
 
 
 def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
     cook.run(
-        "%synth make s --recipe sums --from topics --model fake --words @ws --shares 0.5,2 "
+        "%synth generate s --recipe sums --from topics --model fake --words @ws --shares 0.5,2 "
         "--other topics"
     )
     (row,) = cook["s"].to_dict("records")
@@ -97,11 +97,11 @@ def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
 )
 def test_what_a_line_gets_wrong_is_said(cook: Shell, line: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        cook.run(f"%synth make h --from topics --model fake {line}")
+        cook.run(f"%synth generate h --from topics --model fake {line}")
 
 
 def test_a_prompt_for_a_recipe_that_takes_none_is_refused(cook: Shell) -> None:
-    with pytest.raises(UsageError, match="takes no prompt; write %synth make h"):
+    with pytest.raises(UsageError, match="takes no prompt; write %synth generate h"):
         cook.run("%%synth h --recipe haiku --from topics --model fake\nHello.")
 
 
@@ -146,7 +146,7 @@ def test_each_recipe_of_synthkit_works_on_a_line(cook: Shell, name: str) -> None
 
 
 def test_a_dry_run_tells_what_would_be_asked(cook: Shell) -> None:
-    line = "%synth make h --recipe haiku --from topics --model fake"
+    line = "%synth generate h --recipe haiku --from topics --model fake"
     shown = cook.run(f"{line} --dry-run")
     assert "2 or more requests: 0 cached, 2 to generate next" in shown
     assert "A haiku of 3 lines on bread." in shown
@@ -167,11 +167,11 @@ def test_an_own_recipe_may_take_the_cell_as_its_prompt(cook: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("%synth make h --recipe ha", ["haiku"]),
-        ("%synth make h --recipe haiku --li", ["--like", "--lines"]),
-        ("%synth make h --recipe sums --other to", ["topics"]),
+        ("%synth generate h --recipe ha", ["haiku"]),
+        ("%synth generate h --recipe haiku --li", ["--like", "--lines"]),
+        ("%synth generate h --recipe sums --other to", ["topics"]),
         ("%synth recipes ha", ["haiku"]),
-        ("%synth make h --recipe nothing --lin", []),
+        ("%synth generate h --recipe nothing --lin", []),
     ],
 )
 def test_tab_completes_recipes_and_their_options(cook: Shell, words: str, found: list[str]) -> None:
@@ -182,21 +182,22 @@ def test_tab_completes_recipes_and_their_options(cook: Shell, words: str, found:
 def test_rows_are_scored_on_a_line_and_a_dry_run_counts(cook: Shell) -> None:
     cook.ip.user_ns["fake"] = fake = Fake('{"reason": "So it is.", "score": 4}')
     cook.ip.user_ns["reviews"] = pd.DataFrame({"text": ["A warm loaf.", "Cold."]})
-    dry = cook.run("%synth make scored --recipe judge --from reviews --model fake --dry-run")
+    dry = cook.run("%synth generate scored --recipe judge --from reviews --model fake --dry-run")
     assert "2 requests: 0 cached, 2 to generate" in dry
-    dry = cook.run("%synth make odd --recipe perplexity --from reviews --model fake --dry-run")
+    dry = cook.run("%synth generate odd --recipe perplexity --from reviews --model fake --dry-run")
     assert "to score" in dry
     assert "A warm loaf." in dry
     assert not fake.asked
-    cook.run("%synth make scored --recipe judge --from reviews --model fake")
+    cook.run("%synth generate scored --recipe judge --from reviews --model fake")
     assert cook["scored"].judge.tolist() == [4, 4]
-    cook.run("%synth make odd --recipe perplexity --from scored --model fake")
+    cook.run("%synth generate odd --recipe perplexity --from scored --model fake")
     assert list(cook["odd"])[-1] == "perplexity"
     cook.run(
-        "%synth make y --recipe likelihood --from reviews --labels positive,negative --model fake"
+        "%synth generate y --recipe likelihood --from reviews --labels positive,negative "
+        "--model fake"
     )
     assert set(cook["y"].likeliest) <= {"positive", "negative"}
-    cook.run("%synth make z --recipe judge --rubrics quality,complexity --from reviews -m fake")
+    cook.run("%synth generate z --recipe judge --rubrics quality,complexity --from reviews -m fake")
     assert {"quality", "complexity_reason"} <= set(cook["z"])
     explained = cook.run("%synth recipes judge")
     assert "--rubrics" in explained

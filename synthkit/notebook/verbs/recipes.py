@@ -1,4 +1,4 @@
-"""``%synth recipes`` lists the recipes; ``%synth make`` runs one that needs no prompt."""
+"""``%synth recipes`` lists the recipes; ``%synth generate`` runs one that needs no prompt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def recipes(context: Context, options: Any) -> Any:
     recipe = find_recipe(options.recipe, context.names)
     prompt = recipe.parameters.get("prompt")
     needs_prompt = prompt is not None and prompt.default is prompt.empty
-    magic = "%%synth" if needs_prompt else "%synth make"
+    magic = "%%synth" if needs_prompt else "%synth generate"
     line = f"{magic} NAME --recipe {recipe.name}"
     print(parser(line, "", recipe.arguments).format_help())
     print(inspect.getdoc(recipe.function) or "")
@@ -53,6 +53,6 @@ def _listed(name: str, doc: str) -> dict[str, str]:
 
 
 @verb(*ARGUMENTS, words=True)
-def make(context: Context, words: list[str]) -> Any:
+def generate(context: Context, words: list[str]) -> Any:
     """Run a recipe that needs no prompt, with the options of a %%synth cell."""
     return run_cell(context, join(words), "")
