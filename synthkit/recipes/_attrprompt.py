@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from synthkit.core.errors import UsageError, check_known
@@ -21,7 +21,7 @@ def attrprompt(
     *,
     vary: Mapping[str, Any],
     n: int,
-    labels: Sequence[str] | Mapping[str, str] | None = None,
+    labels: _arguments.Labels | None = None,
     sampler: Sampler = "independent",
     like: Table = None,
     where: Where | None = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Sampling, Steps
@@ -68,7 +67,7 @@ def backtranslate(
     template = checked_template(prompt, rows, uses=(column,))
     score = parsing.label(SCORES, "score")
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         cells = yield from ask(Request(template.render(row), sampling), parsing.text("instruction"))
         if isinstance(cells, Reject) or not check:
             return cells

@@ -11,7 +11,7 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.quotas import Condition, quotas
-from synthkit.recipes._arguments import check_positive, checked_template, label_fields
+from synthkit.recipes._arguments import Labels, check_positive, checked_template, label_fields
 from synthkit.recipes._ask import Samples, ask, ask_label, batches, traced
 from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
@@ -28,7 +28,7 @@ def balance(
     prompt: str,
     *,
     n: int,
-    labels: Sequence[str] | Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     vary: Mapping[str, Any] | None = None,
     targets: Mapping[str, Any] | None = None,
     likeness: float = 0.7,
@@ -149,9 +149,7 @@ def _written(
     return written
 
 
-def _conditions(
-    labels: Sequence[str] | Mapping[str, str] | None, vary: Mapping[str, Any] | None
-) -> list[Condition]:
+def _conditions(labels: Labels | None, vary: Mapping[str, Any] | None) -> list[Condition]:
     """Each combination of a label and the values of the other fields, once."""
     fields = label_fields(labels)
     for name in vary or {}:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Sampling
-from synthkit.recipes._arguments import checked_template, labelled_rows
+from synthkit.recipes._arguments import Labels, checked_template, labelled_rows
 from synthkit.recipes._base import Recipe, Table, recipe
 from synthkit.recipes._chain import chain
 
@@ -19,7 +18,7 @@ GIVEN = "\n\nKeep to these points:\n{{ rationale }}"
 def chain_of_thought(
     prompt: str,
     *,
-    labels: Sequence[str] | Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     n: int = 1,
     rows: Table = None,
     rationale: str | None = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.errors import PromptError, UsageError
 from synthkit.core.types import Message, Reject, Request, Sampling, Steps
@@ -67,7 +66,7 @@ def dialogue(
         single_turn(f"the role {name!r}", text, rows) for name, text in systems.items()
     )
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         system_prompts = (first.ask(row), second.ask(row))
         texts = [template.ask(row) for template in openings]
         while len(texts) < turns:

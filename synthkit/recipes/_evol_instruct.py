@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from synthkit.core.errors import check_known
 from synthkit.core.hashing import digest
@@ -121,7 +121,7 @@ def evol_instruct(
     check_known("keep", keep, ("all", "last"))
     template = checked_template(prompt, rows)
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         *before, last = template.render(row)
         draw = random.Random(digest([sampling.seed, last.content]))
         parent = last.content

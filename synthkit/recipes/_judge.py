@@ -10,7 +10,6 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Sampling, Steps
@@ -128,9 +127,9 @@ def judge(
     decoder, scale = scores(low, high), range(low, high + 1)
     scored_texts = list(map(str, scale)) if weighted else []
 
-    def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
+    def steps(_: parsing.Cells, rendered: list[Turns]) -> Steps[Outcome]:
         replies = yield from _rubrics.answers(rendered, decoder, sampling, k, scored=scored_texts)
-        cells: dict[str, Any] = {}
+        cells: parsing.Cells = {}
         rejects: list[Reject] = []
         for name, part in zip(named, replies, strict=True):
             scored = _weighted(name, part, scale) if weighted else _averaged(name, part)
@@ -224,7 +223,7 @@ def _with_texts(rubric: str, fields: Sequence[str]) -> str:
     return "".join([rubric.strip(), *shown])
 
 
-def _averaged(name: str, replies: Sequence[parsing.Cells | Reject]) -> dict[str, Any] | Reject:
+def _averaged(name: str, replies: Sequence[parsing.Cells | Reject]) -> parsing.Cells | Reject:
     """The cells of one rubric: the mean of its samples."""
     parsed = [reply for reply in replies if not isinstance(reply, Reject)]
     if not parsed:
@@ -239,7 +238,7 @@ def _averaged(name: str, replies: Sequence[parsing.Cells | Reject]) -> dict[str,
 
 def _weighted(
     name: str, completions: Sequence[Completion], scale: Sequence[int]
-) -> dict[str, Any] | Reject:
+) -> parsing.Cells | Reject:
     """The cells of one rubric: the mean of the scale by the model's probabilities."""
     outcome = expected_score(completions, scale)
     if isinstance(outcome, Reject):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import digest
@@ -72,7 +71,7 @@ def keywords(
     fields = tables.assign(source, {"words": drawn})
     template = checked_template(prompt, fields, uses=("words",))
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         decoder = text_with_words(row["words"].split(", "), prefix=prefix)
         return (yield from ask(Request(template.render(row), sampling), decoder, repairs=1))
 

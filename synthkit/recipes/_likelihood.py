@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from synthkit.core.types import Reject, Request, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import distinct_names
+from synthkit.recipes._arguments import Labels, distinct_names
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, recipe
 from synthkit.recipes._logprobs import probabilities
 from synthkit.recipes._row_prompts import per_rendered_row, row_renderer
@@ -22,7 +22,7 @@ def likelihood(
     prompt: str = "",
     *,
     rows: Table,
-    labels: Sequence[str] | Mapping[str, str],
+    labels: Labels,
     column: str = "text",
     label: str | None = None,
     per_token: bool = True,

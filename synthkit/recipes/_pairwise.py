@@ -12,7 +12,6 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.errors import PromptError, UsageError
 from synthkit.core.types import Completion, Reject, Sampling, Steps
@@ -143,7 +142,7 @@ def pairwise(
     ]
     decoder, scored = verdicts(reasons), "AB" if weighted else ""
 
-    def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
+    def steps(_: parsing.Cells, rendered: list[Turns]) -> Steps[Outcome]:
         replies = yield from _rubrics.answers(rendered, decoder, sampling, k, scored=scored)
         verdict = _weighted_verdict if weighted else _majority_verdict
         outcomes = []
@@ -224,13 +223,13 @@ def _combined(
     columns: Sequence[str],
     *,
     by_share: bool,
-) -> dict[str, Any] | Reject:
+) -> parsing.Cells | Reject:
     """The cells of one pair and criterion, from the verdict of each order.
 
     The winner is the text that all orders agree on or, ``by_share``, has more than half.
     """
     parsed = {order: each for order, each in verdicts.items() if not isinstance(each, Reject)}
-    cells: dict[str, Any] = {"criterion": criterion}
+    cells: parsing.Cells = {"criterion": criterion}
     cells |= {order: each["winner"] for order, each in parsed.items()}
     cells |= {f"{order}_reason": each.get("reason") for order, each in parsed.items()}
     for order, each in verdicts.items():

@@ -31,7 +31,7 @@ the name of an embedder."""
 def progen(
     prompt: str,
     *,
-    labels: Sequence[str] | Mapping[str, str],
+    labels: _arguments.Labels,
     n: int,
     helpful: Helpful,
     rounds: int = 3,

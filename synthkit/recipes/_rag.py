@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.retrieval import By
@@ -67,7 +65,7 @@ def rag(
     source = with_nearest(rows, column_texts(rows, query), texts, k, by, embed)
     template = checked_template(prompt, source, uses=("passages",), later=("passages",))
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         if not row["passages"]:
             return Reject("", "no passage was found for it")
         shown = {"passages": numbered_passages(row["passages"], texts)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.types import Message, Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
@@ -54,10 +53,10 @@ def self_refine(
     check_positive(rounds=rounds)
     template = checked_template(prompt, rows)
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         task, turns = template.ask(row), template.render(row)
         critiques: list[str] = []
-        cells: dict[str, Any] = {}
+        cells: parsing.Cells = {}
         for revisions in range(rounds + 1):
             written = yield from ask(Request(turns, sampling), parsing.text())
             if isinstance(written, Reject):

@@ -25,7 +25,7 @@ def values(
     prompt: str,
     *,
     fields: Sequence[str],
-    labels: Sequence[str] | Mapping[str, str] | None = None,
+    labels: _arguments.Labels | None = None,
     k: int = 10,
     filter: bool = False,
     similar: Mapping[str, Sequence[str]] | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from synthkit.core.errors import PromptError, UsageError
 from synthkit.core.types import Reject, Sampling, Steps
@@ -80,7 +80,7 @@ def variants(
     decoder = parsing.label(names, "label")
     columns = [f"answer_{i}" for i in range(1, len(wordings) + 1)]
 
-    def steps(_: dict[str, Any], rendered: list[Turns]) -> Steps[Outcome]:
+    def steps(_: parsing.Cells, rendered: list[Turns]) -> Steps[Outcome]:
         parsed = yield from ask_samples(rendered, decoder, sampling)
         answers = [None if isinstance(each, Reject) else each["label"] for each in parsed]
         if not any(answer is not None for answer in answers):
@@ -98,7 +98,7 @@ def variants(
     )
 
 
-def agreement(answers: Sequence[str | None]) -> dict[str, Any]:
+def agreement(answers: Sequence[str | None]) -> parsing.Cells:
     """The entropy of answers in nats, the most frequent answer, and its share.
 
     >>> agreement(["yes", "no", "yes", None])

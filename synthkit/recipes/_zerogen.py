@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.errors import PromptError
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import checked_template, labelled_rows
+from synthkit.recipes._arguments import Labels, checked_template, labelled_rows
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 
@@ -18,7 +16,7 @@ from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, reci
 def zerogen(
     prompt: str,
     *,
-    labels: Sequence[str] | Mapping[str, str],
+    labels: Labels,
     n: int,
     title: str | None = None,
     rows: Table = None,
@@ -60,7 +58,7 @@ def zerogen(
     if title_template is not None and "title" not in template.fields:
         raise PromptError("a title is asked for first, and the prompt does not use {{ title }}.")
 
-    def steps(row: dict[str, Any]) -> Steps[Outcome]:
+    def steps(row: parsing.Cells) -> Steps[Outcome]:
         cells: parsing.Cells = {}
         if title_template is not None:
             request = Request(title_template.render(row), sampling)

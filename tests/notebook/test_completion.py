@@ -54,6 +54,11 @@ def complete(shell: Shell, text: str) -> list[str]:
         ("%%synth x --sampler=i", ["%%synth x --sampler=independent"]),
         ("%%synth x --vary t=@see", ["%%synth x --vary t=@seeds"]),
         ("%%synth x --schema gu", ["%%synth x --schema guest"]),
+        ("%%synth x --recipe freeal --classif", ["%%synth x --recipe freeal --classifier"]),
+        (
+            "%%synth x --recipe freeal --classifier wordl",
+            ["%%synth x --recipe freeal --classifier wordllama"],
+        ),
     ],
 )
 def test_a_line_is_completed(shell: Shell, text: str, expected: list[str]) -> None:
