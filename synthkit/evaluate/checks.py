@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.core.extras import need
+from synthkit.prompts.parsing import follows, json_schema
 
 Fields = Mapping[str, Any]
 """A row: column -> cell."""
@@ -147,13 +147,7 @@ def regex(column: str, pattern: str) -> Check:
 
 def schema(column: str, model: Any, *, line: str = "") -> Check:
     """A check that a cell, or the JSON in its text, fits a JSON Schema or pydantic model."""
-    pydantic = hasattr(model, "model_validate")
-    if not pydantic and not isinstance(model, Mapping):
-        raise UsageError(
-            f"expected a JSON Schema (a dict) or a pydantic model; got {type(model).__name__}."
-        )
-    validators = need("jsonschema", extra="local", why="to check rows")
-    validator = None if pydantic else validators.Draft202012Validator(model)
+    check = follows(model)
 
     def test(row: Fields) -> Any:
         value = _cell(row, column)
@@ -162,12 +156,10 @@ def schema(column: str, model: Any, *, line: str = "") -> Check:
                 value = json.loads(value)
             except ValueError as error:
                 return f"is not JSON: {error}"
-        if validator is None:
-            return _pydantic_complaint(model, value) or True
-        worst = validators.exceptions.best_match(validator.iter_errors(value))
-        return True if worst is None else f"does not follow the schema: {worst.message[:300]}"
+        result = check(value)
+        return result if isinstance(result, str) and result != value else True
 
-    name = getattr(model, "__name__", "") or str((not pydantic and model.get("title")) or "")
+    name = getattr(model, "__name__", "") or json_schema(model).get("title", "")
     return Check(f"schema {column} {name}".rstrip(), test, line)
 
 
@@ -247,14 +239,3 @@ def _cell(row: Fields, column: str) -> Any:
 def _text(row: Fields, column: str) -> str:
     value = _cell(row, column)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _pydantic_complaint(model: Any, value: Any) -> str:
-    """The reason why a value is not valid for a pydantic model; empty if it is."""
-    try:
-        model.model_validate(value)
-    except ValueError as error:
-        errors = getattr(error, "errors", None)
-        message = errors(include_url=False)[0]["msg"] if errors else str(error)
-        return f"does not follow the schema: {message}"
-    return ""

@@ -137,7 +137,7 @@ def test_a_judge_sees_the_output_unless_it_names_its_fields() -> None:
 def test_things_that_are_no_checks_are_refused() -> None:
     with pytest.raises(UsageError, match="must be a function"):
         checks.function("polite")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="expected a JSON Schema"):
+    with pytest.raises(UsageError, match="a JSON Schema"):
         checks.schema("text", 3)
     with pytest.raises(UsageError, match="unit 'lines' not found"):
         checks.length("text", 1, unit="lines")

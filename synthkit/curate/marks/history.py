@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 from synthkit.core.types import Mark
 
@@ -117,15 +118,9 @@ class History:
         if not self._done:
             return []
         last = self._done[-1]
+        own: Any = {"by": self.by, "task": self.task, "round": self.round}
         return [
-            replace(
-                before or Mark(id=id, at=last.after[id].at),
-                by=self.by,
-                task=self.task,
-                round=self.round,
-                act="undo",
-                step=last.step,
-            )
+            replace(before or Mark(id=id, at=last.after[id].at, **own), act="undo", step=last.step)
             for id, before in last.before.items()
         ]
 

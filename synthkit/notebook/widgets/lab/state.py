@@ -16,7 +16,7 @@ from synthkit.core.formatting import count, money, thousands
 from synthkit.evaluate.raters.variant_ranking import summary_line
 from synthkit.evaluate.views.word_diff import Change, changes, cut
 from synthkit.generation.job import CostEstimate
-from synthkit.lab.cells import LabCell, LabColumn
+from synthkit.lab.cells import LabColumn
 from synthkit.lab.lab import PromptLab, Show
 from synthkit.lab.results import winner
 from synthkit.lab.variants import Variant
@@ -172,7 +172,9 @@ def _cell(lab: PromptLab, row: int, column: LabColumn, blind: bool) -> dict[str,
     if blind:
         return wire
     if cell.completion is not None:
-        wire["took"] = _took(cell)
+        tokens, seconds = cell.completion.completion_tokens, cell.completion.seconds
+        cost = [money(cell.cost)] if cell.cost else []
+        wire["took"] = [f"{thousands(tokens)} tok", f"{seconds:.1f} s", *cost]
     if lab.differs(row, column):
         wire["diff"] = _short_diff(lab.cell(row, lab.base(column)).text, cell.text)
     return wire
@@ -199,15 +201,6 @@ def _variant(lab: PromptLab, variant: Variant) -> dict[str, Any]:
         "temperature": variant.sampling.temperature,
         "max_tokens": variant.sampling.max_tokens,
     }
-
-
-def _took(cell: LabCell) -> list[str]:
-    """Completion tokens, seconds, and dollars if there was a cost."""
-    completion = cell.completion
-    if completion is None:
-        return []
-    cost = [money(cell.cost)] if cell.cost else []
-    return [f"{thousands(completion.completion_tokens)} tok", f"{completion.seconds:.1f} s", *cost]
 
 
 @functools.lru_cache(maxsize=1024)

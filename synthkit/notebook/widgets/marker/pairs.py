@@ -236,11 +236,6 @@ class PairView(QueueView):
         return {"rows": standing_rows(found), "notes": side_notes(queue.history.current.values())}
 
 
-def view_of(queue: AnnotationQueue) -> QueueView:
-    """The view of a queue of rows or pairs."""
-    return PairView(queue) if isinstance(queue, PairQueue) else QueueView(queue)
-
-
 def standing_rows(found: Sequence[Standing]) -> list[dict[str, Any]]:
     """Standings as the rows of a table."""
     rows = []

@@ -21,8 +21,9 @@ from synthkit.notebook.deferred import Deferred
 from synthkit.notebook.output.provenance import of_id
 from synthkit.notebook.widgets.base import Widget, clipped
 from synthkit.notebook.widgets.marker.keys import bindings, second_keys
-from synthkit.notebook.widgets.marker.pairs import PairQueue, view_of
+from synthkit.notebook.widgets.marker.pairs import PairQueue, PairView
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
+from synthkit.notebook.widgets.marker.view import QueueView
 
 if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
@@ -75,7 +76,8 @@ class Marker(Widget):
         **options: Any,
     ) -> None:
         self.queue = open_queue(table, pair=pair, **options)
-        self._view = view_of(self.queue)
+        queue = self.queue
+        self._view = PairView(queue) if isinstance(queue, PairQueue) else QueueView(queue)
         self._acts = threading.RLock()
         self._numbers: dict[str, int] = {}
         """View -> the number of its last action."""
