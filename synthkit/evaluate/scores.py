@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
@@ -42,6 +42,24 @@ def proportion(
         name=name, value=total / n if n else 0.5, low=low, high=high, n=n, unit="0..1",
         better=better, how=how, level=level, parts=parts,
     )  # fmt: skip
+
+
+def matrix(vectors: ArrayLike, least: int, table: str = "") -> Floats:
+    """(n, d) float64; the name of the table begins the message of an error.
+
+    Raises
+    ------
+    UsageError
+        If they are not numbers of such a shape, or n is below ``least``.
+    """
+    try:
+        rows = np.asarray(vectors, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{table}expected (n, d) numbers, but {error}.") from error
+    if rows.ndim != 2 or len(rows) < least or not rows.shape[1]:
+        shape = f"n of {least} or more; got shape {rows.shape}"
+        raise UsageError(f"{table}expected (n, d) numbers with {shape}.")
+    return rows
 
 
 def mean(

@@ -165,9 +165,7 @@ def embedded(texts: Sequence[str], embed: Embed, *, width: int | None = None) ->
     """
     if not len(texts):
         raise UsageError("expected one text or more; got none.")
-    for n, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UsageError(f"row {n}: expected a text; got {text!r}. Leave such rows out.")
+    check_texts(texts)
     vectors = np.asarray(embed(list(texts)), np.float64)
     if vectors.ndim != 2 or vectors.shape != (len(texts), width or vectors.shape[1]):
         d = "d" if width is None else width
@@ -210,13 +208,25 @@ def distinct(labels: Sequence[Any]) -> tuple[Any, ...]:
     UsageError
         If there are fewer than two, or one is missing.
     """
-    for row, label in enumerate(labels):
-        if label is None or label != label or not isinstance(label, Hashable):
-            raise UsageError(f"row {row}: expected a label; got {label!r}. Leave such rows out.")
+    check_labels(labels)
     known = tuple(sorted(set(labels), key=lambda label: (type(label).__name__, label)))
     if len(known) < 2:
         raise UsageError(f"a classifier needs rows of two or more labels; got {list(known)}.")
     return known
+
+
+def check_texts(texts: Sequence[Any], row: str = "row") -> None:
+    """Raise a :class:`UsageError` for the first of some texts that is not a string."""
+    for at, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"{row} {at}: expected a text; got {text!r}. Leave such rows out.")
+
+
+def check_labels(labels: Sequence[Any], row: str = "row") -> None:
+    """Raise a :class:`UsageError` for the first label that is missing or not hashable."""
+    for at, label in enumerate(labels):
+        if label is None or label != label or not isinstance(label, Hashable):
+            raise UsageError(f"{row} {at}: expected a label; got {label!r}. Leave such rows out.")
 
 
 def row_weights(

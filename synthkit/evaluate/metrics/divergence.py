@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import Any
@@ -15,6 +15,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats
+from synthkit.stats.classifier import check_labels, check_texts
 from synthkit.stats.intervals import check_level
 
 Counts = NDArray[np.intp]
@@ -64,11 +65,7 @@ def label_divergence(
     places: dict[Any, int] = {}
     bins = []
     for name, labels in (("real", real), ("synthetic", synthetic)):
-        for row, label in enumerate(labels):
-            if label is None or not isinstance(label, Hashable) or label != label:
-                raise UsageError(
-                    f"{name} row {row}: expected a label; got {label!r}. Leave such rows out."
-                )
+        check_labels(labels, f"{name} row")
         bins.append([places.setdefault(label, len(places)) for label in labels])
     how = f"{len(places)} labels"
     return _divergences("label", bins[0], bins[1], how, draws=draws, seed=seed, level=level)
@@ -113,11 +110,7 @@ def length_divergence(
         raise UsageError(f"bins must be 1 or more; got {bins}.")
     lengths = []
     for name, texts in (("real", real), ("synthetic", synthetic)):
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise UsageError(
-                    f"{name} row {row}: expected a text; got {text!r}. Leave such rows out."
-                )
+        check_texts(texts, f"{name} row")
         lengths.append(np.array([length(text) for text in texts], np.float64))
         if not np.isfinite(lengths[-1]).all():
             raise UsageError(f"{name}: expected finite lengths; got {lengths[-1]}.")

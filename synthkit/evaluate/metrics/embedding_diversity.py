@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
-from synthkit.evaluate.scores import Floats, jackknifed
+from synthkit.evaluate.scores import Floats, jackknifed, matrix
 from synthkit.stats.intervals import check_level
 from synthkit.stats.jackknife import jackknife
 
@@ -288,12 +288,7 @@ def _mean_cosine(
 
 def _unit_rows(vectors: ArrayLike, least: int) -> Floats:
     """(n, d) float64 with rows of length 1, ``least`` rows or more."""
-    try:
-        x = np.asarray(vectors, np.float64)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"expected (n, d) numbers, but {error}.") from error
-    if x.ndim != 2 or len(x) < least or not x.shape[1]:
-        raise UsageError(f"expected (n, d) numbers with n of {least} or more; got shape {x.shape}.")
+    x = matrix(vectors, least)
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(x, axis=1)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))

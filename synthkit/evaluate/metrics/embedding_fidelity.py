@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.registry import metric
-from synthkit.evaluate.scores import Floats, proportion
+from synthkit.evaluate.scores import Floats, matrix, proportion
 from synthkit.stats.classifier import fitted
 from synthkit.stats.intervals import check_level, wilson
 from synthkit.stats.jackknife import subsampled
@@ -282,14 +282,7 @@ def checked_vectors(
     """
     checked = []
     for name, vectors in (("real", real), ("synthetic", synthetic)):
-        try:
-            rows = np.asarray(vectors, np.float64)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{name}: expected (n, d) numbers, but {error}.") from error
-        if len(rows.shape) != 2 or len(rows) < least or not rows.shape[1]:
-            raise UsageError(
-                f"{name}: expected (n, d) numbers, n of {least} or more; got shape {rows.shape}."
-            )
+        rows = matrix(vectors, least, f"{name}: ")
         with np.errstate(over="ignore"):
             bad = np.flatnonzero(~np.isfinite(np.square(rows).sum(axis=1)))
         if len(bad):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
+from synthkit.stats.classifier import check_texts
 from synthkit.stats.rouge import tokens
 
 Ints = NDArray[np.int64]
@@ -53,9 +54,7 @@ def text_list(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise UsageError("expected a list of texts; got one text.")
     listed = list(texts)
-    for row, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise UsageError(f"row {row}: expected a text; got {text!r}. Leave such rows out.")
+    check_texts(listed)
     return listed
 
 

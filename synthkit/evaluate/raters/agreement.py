@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from synthkit.core.types import Score
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, Positions, coefficient
+from synthkit.stats.classifier import check_labels
 
 
 def confusion(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:
@@ -174,10 +175,8 @@ def fleiss(table: ArrayLike, *, resamples: int = 1000, level: float = 0.95, seed
 
 def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """The distinct labels of all pairs; an error if one is missing."""
-    for row, pair in enumerate(pairs):
-        for label in pair:
-            if label is None or not isinstance(label, Hashable) or label != label:
-                raise UsageError(f"row {row}: expected a label; got {label!r}. Leave it out.")
+    for side in zip(*pairs, strict=True):
+        check_labels(side)
     return list(dict.fromkeys(label for pair in pairs for label in pair))
 
 
