@@ -1,6 +1,7 @@
 // The provenance of one row, beside the rows or below them.
 
 import { button, make, named, region, write } from "../shared/dom";
+import { onKeys } from "../shared/keys";
 import { type Part, provenance } from "../shared/parts";
 import type { Rows } from "./rows";
 
@@ -24,11 +25,7 @@ export class Detail {
       make("div", "sk-head", this.title, copying, button("Close", () => this.close(), "Esc")),
       this.body,
     );
-    this.node.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      this.close();
-    });
+    onKeys(this.node, { Escape: () => this.close() });
   }
 
   open(index: number): void {

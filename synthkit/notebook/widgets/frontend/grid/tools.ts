@@ -2,6 +2,7 @@
 
 import { copy } from "../shared/cells";
 import { aria, bar, button, choice, field, hide, make, searchField, write } from "../shared/dom";
+import { onKeys } from "../shared/keys";
 import type { Panel } from "../shared/panel";
 import { count, thousands } from "../shared/text";
 import type { About, Rows, View } from "./rows";
@@ -100,29 +101,20 @@ export class Tools {
 
   private listen(): void {
     this.where.addEventListener("change", () => this.apply());
-    this.where.addEventListener("keydown", (event) => this.typed(event));
+    onKeys(this.where, { Enter: () => this.apply(), Escape: () => this.unfilter() });
     this.which.addEventListener("change", () => this.rows.show({ which: this.which.value }));
     this.path.addEventListener("input", () => {
       this.rows.reply = undefined;
       this.panel.schedule();
     });
-    this.path.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.store();
-    });
-    this.strip.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.toggle();
-    });
+    onKeys(this.path, { Enter: () => this.store() });
+    onKeys(this.strip, { Escape: () => this.toggle() });
   }
 
-  private typed(event: KeyboardEvent): void {
-    const escape = event.key === "Escape";
-    if (!escape && event.key !== "Enter") return;
-    if (escape) {
-      event.preventDefault();
-      this.where.value = "";
-    }
+  private unfilter(): void {
+    this.where.value = "";
     this.apply();
-    if (escape) this.leave();
+    this.leave();
   }
 
   /** Send what the inputs say, unless it was sent last. */

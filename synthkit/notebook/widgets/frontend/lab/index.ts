@@ -1,7 +1,7 @@
 // The prompt lab: header, actions, notes, matrix, the open cell, the editor, the ranking.
 
 import { aria, bar, button, caption, field, hide, make, named, write } from "../shared/dom";
-import { type Acts, dispatch, isTyping } from "../shared/keys";
+import { type Acts, dispatch, isTyping, onKeys } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { count, plain, sentence, thousands } from "../shared/text";
 import { Detail } from "./detail";
@@ -84,7 +84,7 @@ class LabView extends Panel<LabLink> {
     );
     this.commenting.hidden = this.restore.hidden = true;
     this.root.addEventListener("keydown", (event) => this.key(event));
-    this.comment.addEventListener("keydown", (event) => this.typed(event));
+    onKeys(this.comment, { Enter: () => this.saveComment(), Escape: () => this.endComment() });
     this.follow("state", "first");
     this.model.on("change:error", () => this.model.get("error") && this.editor.waiting && this.editor.close());
     link.replies.set(this.id, (reply) => this.take(reply));
@@ -197,16 +197,6 @@ class LabView extends Panel<LabLink> {
     };
     if (!this.detail.node.hidden) acts.Escape = () => this.detail.close();
     dispatch(event, acts);
-  }
-
-  /** A key in the comment. */
-  private typed(event: KeyboardEvent): void {
-    if (event.isComposing) return;
-    if (event.key === "Enter") this.saveComment();
-    else if (event.key === "Escape") this.endComment();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
   }
 
   /** The key of the current cell's variant. */

@@ -1,6 +1,6 @@
 // The matrix of inputs by variants. Arrow keys go from cell to cell; one of them is current.
 
-import { type Child, anchor, aria, button, make, redraw } from "../shared/dom";
+import { type Child, anchor, aria, button, make, redraw, th } from "../shared/dom";
 import { content, plain, reveal, thousands } from "../shared/text";
 import { cellParts, textOf } from "./cell";
 import type { LabCell, LabLink, LabRow, LabState, Page, Variant } from "./link";
@@ -119,9 +119,9 @@ export class Matrix {
 
   private drawHead({ columns, variants, models, blind }: LabState): void {
     redraw(this.head, [columns, variants, blind], () => {
-      if (blind) return [make("tr", "", th("input"), ...columns.map((_, n) => th(String(n + 1))))];
-      const names = make("tr", "", th("input"));
-      const prompts = make("tr", "sk-lab-prompts", th("prompt", "row"));
+      if (blind) return [make("tr", "", th("col", "", "input"), ...columns.map((_, n) => th("col", "", String(n + 1))))];
+      const names = make("tr", "", th("col", "", "input"));
+      const prompts = make("tr", "sk-lab-prompts", th("row", "sk-faint", "prompt"));
       for (const variant of variants) {
         const prompt = make("td", "", promptOf(variant));
         prompt.colSpan = models.length;
@@ -129,7 +129,7 @@ export class Matrix {
         names.append(this.title(variant, models.length));
       }
       if (models.length < 2) return [names, prompts];
-      return [names, prompts, make("tr", "", th("model", "row"), ...columns.map(({ model }) => th(model)))];
+      return [names, prompts, make("tr", "", th("row", "sk-faint", "model"), ...columns.map(({ model }) => th("col", "", model)))];
     }, () => this.focus());
   }
 
@@ -140,16 +140,15 @@ export class Matrix {
     const parts: Child[] = [make("strong", "sk-lab-name", reveal(`${key} ${name}`.trim())), edit];
     if (baseline) parts.push(make("span", "sk-faint", "baseline"));
     if (versions > 1) parts.push(make("span", "sk-faint", `v${at} of ${versions}`));
-    const node = th("");
+    const node = th("col", "", ...parts);
     node.colSpan = width;
-    node.append(...parts);
     return node;
   }
 
   private drawRow(row: LabRow, n: number, width: number): void {
     let line = this.body.children[n];
     if (!line) {
-      line = make("tr", "", th("", "row"));
+      line = make("tr", "", th("row", "sk-faint"));
       this.body.append(line);
       this.cells[n] = [];
     }
@@ -177,12 +176,6 @@ function drawCell(node: HTMLElement, cell: LabCell | undefined): void {
     node.className = `sk-lab-cell sk-lab-${cell?.mark || "unmarked"} sk-lab-${cell?.state ?? "new"}`;
     return cell ? cellParts(cell) : [];
   });
-}
-
-function th(text: string, scope: "col" | "row" = "col"): HTMLTableCellElement {
-  const node = make("th", scope === "row" ? "sk-faint" : "", text);
-  node.scope = scope;
-  return node;
 }
 
 /** A variant's prompt, its differences from the baseline marked, and its sampling. */

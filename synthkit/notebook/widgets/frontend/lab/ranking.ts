@@ -1,6 +1,6 @@
 // The variants in order, by any of their measures.
 
-import { anchor, aria, button, make, named, redraw } from "../shared/dom";
+import { anchor, aria, button, make, named, redraw, th } from "../shared/dom";
 import { reveal } from "../shared/text";
 import type { LabState, Ranked } from "./link";
 
@@ -26,23 +26,16 @@ export class Ranking {
     this.node.hidden = blind || !ranking.length;
     redraw(this.reading, reading, () => [reveal(reading)]);
     const build = () => {
-      const heads = [this.head("variant"), this.head("use"), ...measures.map((name) => this.sorter(name))];
+      const heads = [th("col", "sk-faint", "variant"), th("col", "sk-faint", "use"), ...measures.map((name) => this.sorter(name))];
       const lines = sorted(ranking, measures.indexOf(this.by), this.up).map((entry) => this.line(entry, winner));
       return [make("thead", "", make("tr", "", ...heads)), make("tbody", "", ...lines)];
     };
     redraw(this.table, [ranking, winner, measures, this.by, this.up], build, this.leave);
   }
 
-  private head(text: string): HTMLTableCellElement {
-    const node = make("th", "sk-faint", text);
-    node.scope = "col";
-    return node;
-  }
-
   private sorter(name: string): HTMLElement {
-    const node = this.head("");
+    const node = th("col", "sk-number");
     const on = this.by === name;
-    node.className = "sk-number";
     aria(node, "sort", on ? (this.up ? "ascending" : "descending") : "none");
     const sign = on ? (this.up ? " ▲" : " ▼") : "";
     const sort = anchor(button(name + sign, () => this.sort(name), "", "sk-plain sk-lab-sort"), name);
@@ -60,8 +53,7 @@ export class Ranking {
   }
 
   private line({ column, name, measures }: Ranked, winner: number): HTMLElement {
-    const head = make("th", "", reveal(name));
-    head.scope = "row";
+    const head = th("row", "", reveal(name));
     if (column === winner) head.append(make("span", "sk-done", " ✓ best so far"));
     const use = anchor(button("Use this", () => this.use(column), "", "sk-button sk-small"), `use ${column}`);
     aria(use, "label", `Use ${name}: insert it as a new cell`);

@@ -2,7 +2,7 @@
 // the comparison.
 
 import { type Child, anchor, aria, bar, button, field, make, named, neighbour, redraw, write } from "../shared/dom";
-import { type Acts, dispatch, isTyping } from "../shared/keys";
+import { type Acts, dispatch, isTyping, onKeys } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
 import { clipped } from "../shared/text";
 import { type About, Book, type Listed, type Occupied, type Overview, type Removal, type Row } from "./book";
@@ -155,11 +155,7 @@ class SessionView extends Panel<Book> {
   private form(verb: string, help: string, inputs: HTMLInputElement[], act: () => void): HTMLElement {
     const submit = this.anchored(verb, "", act, verb);
     this.needy.push(submit);
-    for (const input of inputs) {
-      input.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" && !event.isComposing && !event.repeat) submit.click();
-      });
-    }
+    for (const input of inputs) onKeys(input, { Enter: () => submit.click() });
     const labels = inputs.map((input) => make("label", "", input.getAttribute("aria-label") ?? "", input));
     return make("section", "", make("p", "sk-faint", help), make("div", "sk-session-form", ...labels, submit));
   }

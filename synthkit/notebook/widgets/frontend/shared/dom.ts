@@ -14,6 +14,11 @@ export function make<T extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** The head of a column or a row. */
+export function th(scope: "col" | "row", name = "", ...children: Child[]): HTMLTableCellElement {
+  return Object.assign(make("th", name, ...children), { scope });
+}
+
 /** A new SVG element. */
 export function vector(tag: string, attributes: Record<string, string | number> = {}, text = ""): SVGElement {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag) as SVGElement;

@@ -36,6 +36,17 @@ export function dispatch(event: KeyboardEvent, acts: Acts, steady: RegExp = /^Ar
   return true;
 }
 
+/** Let keys act on the field or the form that has the focus, and on nothing around it. */
+export function onKeys(node: HTMLElement, acts: Acts): void {
+  node.addEventListener("keydown", (event) => {
+    const act = isOther(event) || event.repeat ? undefined : acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  });
+}
+
 /** The list of keys; each line has the keys, and what they do. */
 export function keySheet(lines: [keys: string, help: string][]): HTMLDListElement {
   const sheet = facts([], "sk-keysheet");

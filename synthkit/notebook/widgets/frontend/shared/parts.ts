@@ -1,6 +1,6 @@
 // Named values, and tables that do not change.
 
-import { type Child, aria, make } from "./dom";
+import { type Child, aria, make, th } from "./dom";
 import { type Cell, content, reveal } from "./text";
 
 /** A part of a row's provenance: "head", "fact" or "text", its label, and its value. */
@@ -41,10 +41,7 @@ export function sheet(label: string, heads: Child[], rows: Child[][], numbers: n
       "",
       ...cells.map((cell, at) => {
         const kind = numbers.includes(at) ? "sk-number" : "";
-        if (scope === "row" && at) return make("td", kind, cell);
-        const head = make("th", kind, cell);
-        head.scope = scope;
-        return head;
+        return scope === "row" && at ? make("td", kind, cell) : th(scope, kind, cell);
       }),
     );
   table.append(make("thead", "", line(heads, "col")), make("tbody", "", ...rows.map((row) => line(row, "row"))));

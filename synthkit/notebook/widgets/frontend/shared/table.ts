@@ -1,6 +1,6 @@
 // A table of which only a window is drawn, so that it may have more rows than a browser can lay out.
 
-import { aria, button, make, region, write } from "./dom";
+import { aria, button, make, region, th, write } from "./dom";
 import { Heights } from "./heights";
 import type { Pages } from "./pages";
 import { reveal } from "./text";
@@ -38,8 +38,7 @@ export abstract class WindowTable<R> {
     protected readonly schedule: () => void,
   ) {
     this.cols = Array.from({ length: width }, () => make("col"));
-    this.heads = Array.from({ length: width }, () => make("th"));
-    for (const head of this.heads) head.scope = "col";
+    this.heads = Array.from({ length: width }, () => th("col"));
     aria(this.table, "label", label);
     const heads = make("thead", "", make("tr", "", ...this.heads));
     this.table.append(make("colgroup", "", ...this.cols), heads, this.body);
