@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.prompts.parsing import Cells, Decoder
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._base import gather, signature, user
+from synthkit.recipes._base import gather, user
 
 T = TypeVar("T")
 
@@ -148,25 +147,6 @@ def with_origin(
     if isinstance(parsed, Reject):
         return replace(parsed, cells={**cells, **parsed.cells}, of=of, parent=parent)
     return Row({**cells, **parsed}, of, parent)
-
-
-class Samples:
-    """Counts the requests of a run, so that a repeated request gets the next sample index.
-
-    >>> from synthkit.recipes import user
-    >>> sample = Samples()
-    >>> [sample(user(text)).index for text in ["a", "b", "a"]]
-    [0, 0, 1]
-    """
-
-    def __init__(self) -> None:
-        self._counts: Counter[Any] = Counter()
-
-    def __call__(self, request: Request) -> Request:
-        """The request with the next unused sample index."""
-        same = signature(request)
-        self._counts[same] += 1
-        return replace(request, index=self._counts[same] - 1)
 
 
 def portions(n: int, rounds: int) -> list[slice]:

@@ -12,8 +12,8 @@ from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.quotas import Condition, quotas
 from synthkit.recipes._arguments import Labels, check_positive, checked_template, label_fields
-from synthkit.recipes._ask import Samples, ask, ask_label, batches, traced
-from synthkit.recipes._base import Bounds, Recipe, gather, per_table, recipe
+from synthkit.recipes._ask import ask, ask_label, batches, traced
+from synthkit.recipes._base import Bounds, Recipe, Samples, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 
 JUDGE = """\

@@ -14,7 +14,6 @@ from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.registry import Registry
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
-from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import kept_columns, parent_id
 
 T = TypeVar("T")
@@ -242,19 +241,36 @@ def per_table(
     )
 
 
+class Samples:
+    """Counts the requests of a run, so that a repeated request gets the next sample index.
+
+    Requests are equal if they ask the same question of the same model.
+
+    >>> sample = Samples()
+    >>> [sample(user(text)).index for text in ["a", "b", "a"]]
+    [0, 0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[Any] = Counter()
+
+    def __call__(self, request: Request) -> Request:
+        """The request with the next unused sample index."""
+        question = (request.messages, request.turn, request.to, request.answer)
+        self._counts[question] += 1
+        return replace(request, index=self._counts[question] - 1)
+
+
 def resample_equal(branches: Iterable[Steps[None]]) -> Iterator[Steps[None]]:
     """The branches, with a different sample index where several start with the same request.
 
     Without it, two equal rows would share one completion.
     """
-    seen: Counter[Any] = Counter()
+    sample = Samples()
     for branch in branches:
-        first = next(branch, ())
-        copy = 0
-        if first and isinstance(first[0], Request):
-            copy = seen[signature(first[0])]
-            seen[signature(first[0])] += 1
-        yield _resampled(branch, copy, first)
+        first: Any = next(branch, ())
+        asks = first and isinstance(first[0], Request)
+        yield _resampled(branch, sample(first[0]).index if asks else 0, first)
 
 
 def _resampled(steps: Steps[T], copy: int, first: Any = None) -> Steps[T]:
@@ -266,11 +282,6 @@ def _resampled(steps: Steps[T], copy: int, first: Any = None) -> Steps[T]:
     except StopIteration as end:
         outcome: T = end.value
         return outcome
-
-
-def signature(request: Request) -> tuple[Turns, str, str, str | None]:
-    """What two requests have in common if they ask the same question of the same model."""
-    return request.messages, request.turn, request.to, request.answer
 
 
 def _shifted(item: Any, copy: int) -> Any:

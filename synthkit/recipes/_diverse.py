@@ -13,8 +13,8 @@ from synthkit.core.types import Completion, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.recipes._arguments import check_positive, checked_template, kept_columns, parent_id
-from synthkit.recipes._ask import Samples, portions, with_origin
-from synthkit.recipes._base import Bounds, Recipe, Table, ask_all, per_table, recipe
+from synthkit.recipes._ask import portions, with_origin
+from synthkit.recipes._base import Bounds, Recipe, Samples, Table, ask_all, per_table, recipe
 
 ADDED = ("text", "round", "temperature")
 PIECE = "\ufffd"

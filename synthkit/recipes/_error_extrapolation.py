@@ -17,8 +17,8 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Prompt, Turns
 from synthkit.recipes import _arguments, _base
-from synthkit.recipes._ask import Samples, ask_each, batches
-from synthkit.recipes._base import Bounds, FitClassifier, Recipe, Table, per_table, recipe
+from synthkit.recipes._ask import ask_each, batches
+from synthkit.recipes._base import Bounds, FitClassifier, Recipe, Samples, Table, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 
 S3 = """\

@@ -14,8 +14,8 @@ from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration
-from synthkit.recipes import _arguments
-from synthkit.recipes._ask import Samples, ask_each
+from synthkit.recipes import _arguments, _base
+from synthkit.recipes._ask import ask_each
 from synthkit.recipes._base import Bounds, Embed, FitClassifier, Recipe, Table, per_table, recipe
 
 ADDED = ("label", "first_label", "confidence", "clean", "round")
@@ -99,7 +99,7 @@ def freeal(
     template = _arguments.checked_template(prompt, rows, uses=(column,))
 
     def steps() -> Steps[None]:
-        sample = Samples()
+        sample = _base.Samples()
         items = [_Item(row, text) for row, text in zip(tables.records(rows), texts, strict=True)]
         doubtful = items
         shown: list[Demonstration] = []

@@ -13,8 +13,8 @@ from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.templates import Prompt
 from synthkit.recipes._arguments import check_positive, kept_columns, parent_id
-from synthkit.recipes._ask import Samples, ask, traced, with_origin
-from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._ask import ask, traced, with_origin
+from synthkit.recipes._base import Bounds, Recipe, Samples, Table, gather, per_table, recipe
 from synthkit.recipes._conversations import alternating, conversation_cells, single_turn
 
 CHUNK = 64

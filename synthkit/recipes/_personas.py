@@ -10,8 +10,8 @@ from synthkit.core.errors import TableError
 from synthkit.core.types import Reject, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.recipes._arguments import check_positive, checked_template, parent_id
-from synthkit.recipes._ask import Samples, ask_each
-from synthkit.recipes._base import Bounds, Recipe, Table, per_table, recipe
+from synthkit.recipes._ask import ask_each
+from synthkit.recipes._base import Bounds, Recipe, Samples, Table, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 from synthkit.recipes._lists import list_entries, list_request
 

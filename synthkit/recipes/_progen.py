@@ -15,8 +15,8 @@ from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.templates import Demonstration, Prompt
 from synthkit.recipes import _arguments
-from synthkit.recipes._ask import Samples, ask_each, portions
-from synthkit.recipes._base import Bounds, Recipe, per_table, recipe
+from synthkit.recipes._ask import ask_each, portions
+from synthkit.recipes._base import Bounds, Recipe, Samples, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 
 Helpful = Annotated[

@@ -16,8 +16,8 @@ from synthkit.prompts import parsing
 from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes._arguments import check_positive, parent_id
-from synthkit.recipes._ask import Samples, ask, with_origin
-from synthkit.recipes._base import Bounds, Recipe, recipe
+from synthkit.recipes._ask import ask, with_origin
+from synthkit.recipes._base import Bounds, Recipe, Samples, recipe
 
 
 class PromptOptions(TypedDict, total=False):

@@ -14,8 +14,8 @@ from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampl
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._arguments import check_positive, checked_template
-from synthkit.recipes._ask import Samples, ask_each
-from synthkit.recipes._base import Bounds, Recipe, Table, gather, per_table, recipe
+from synthkit.recipes._ask import ask_each
+from synthkit.recipes._base import Bounds, Recipe, Samples, Table, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts
 from synthkit.recipes._lists import parsed_entries
 from synthkit.recipes._self_instruct_examples import COLUMNS, MOST, with_examples
