@@ -8,6 +8,7 @@ import { runText } from "../lab";
 import type { LabState, Ranked } from "../lab/link";
 import { sorted } from "../lab/ranking";
 import { Book } from "../sessions/book";
+import base from "../shared/base.css?raw";
 import { nextSort } from "../shared/pages";
 import { FakeModel } from "./model";
 
@@ -98,4 +99,24 @@ test("points are found by place and by direction, hidden ones not at all", () =>
   expect(ahead(spots, place(1, 1, size), [1, 0])).toBe(-1);
   expect(corners([place(0, 0, size), place(1, 1, size)], size)).toEqual([[0, 0], [1, 1]]);
   expect([isArea([[0, 0], [1, 1]]), isArea([[0, 0], [9, 0], [9, 9]])]).toEqual([false, true]);
+});
+
+test("text in every colour stands out on both grounds of each theme", () => {
+  const [light, dark] = base.split("[data-jp-theme-light");
+  const luminance = (colour: string) =>
+    [1, 3, 5]
+      .map((at) => parseInt(colour.slice(at, at + 2), 16) / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, n) => sum + part * [0.2126, 0.7152, 0.0722][n], 0);
+  // the grounds of JupyterLab's themes: --jp-layout-color1 and --jp-layout-color2
+  for (const [css, grounds] of [[light, ["#ffffff", "#eeeeee"]], [dark, ["#212121", "#424242"]]] as const) {
+    const inks = [...css.matchAll(/--sk-(?:quiet|accept|reject|focus): (#\w{6})/g)].map(([, ink]) => ink);
+    expect(inks).toHaveLength(4);
+    for (const ink of inks) {
+      for (const ground of grounds) {
+        const [low, high] = [luminance(ink), luminance(ground)].sort((a, b) => a - b);
+        expect((high + 0.05) / (low + 0.05), `${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+      }
+    }
+  }
 });
