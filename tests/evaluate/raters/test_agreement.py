@@ -16,9 +16,8 @@ from synthkit.evaluate.raters.agreement import (
     fleiss,
     fleiss_kappa,
 )
-from synthkit.evaluate.raters.krippendorff import (
-    krippendorff,
-)
+from synthkit.evaluate.raters.krippendorff import krippendorff
+from tests.evaluate.raters.test_krippendorff import CANONICAL
 
 # Fleiss (1971), table 1: 30 patients, 6 psychiatrists, 5 diagnoses
 FLEISS_1971 = [
@@ -67,26 +66,6 @@ FOURTEEN = [
     [2, 5, 3, 2, 2],
     [6, 5, 2, 1, 0],
     [0, 2, 2, 3, 7],
-]
-
-
-# three raters of fifteen rows
-CANONICAL = [
-    [None, 1, None],
-    [None, None, None],
-    [None, 2, 2],
-    [None, 1, 1],
-    [None, 3, 3],
-    [3, 3, 4],
-    [4, 4, 4],
-    [1, 3, None],
-    [2, None, 2],
-    [1, None, 1],
-    [1, None, 1],
-    [3, None, 3],
-    [3, None, 3],
-    [None, None, None],
-    [3, None, 4],
 ]
 
 
