@@ -96,18 +96,15 @@ class Completer:
             case "EMBEDDER" | "CLASSIFIER" | "HELPFULNESS":
                 from synthkit.models.embedders import embedder_specs
 
-                named = [name for name, value in names.public.items() if hasattr(value, "embed")]
-                return [*named, *embedder_specs()]
+                return [*names.holding(lambda value: hasattr(value, "embed")), *embedder_specs()]
             case "LEARNED":
                 return dict.fromkeys(row["name"] for row in names.session.store.filters.all())
             case "VARIABLE":
                 return names.public
             case "SCHEMA":
-                return [
-                    name
-                    for name, value in names.public.items()
-                    if hasattr(value, "model_json_schema") or isinstance(value, dict)
-                ]
+                return names.holding(
+                    lambda value: hasattr(value, "model_json_schema") or isinstance(value, dict)
+                )
         choices: Iterable[str] | None = argument.kwds.get("choices")
         return None if choices is None else map(shlex.quote, choices)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,17 @@ class Names:
         known = [*self.tables(), *self.session.names()]
         raise TableError(unknown("table", name, dict.fromkeys(known)))
 
+    def holding(self, test: Callable[[Any], bool]) -> list[str]:
+        """The variables whose value passes a test."""
+        return [name for name, value in self.public.items() if test(value)]
+
     def tables(self) -> list[str]:
         """The variables that hold tables."""
-        return [name for name, value in self.public.items() if _is_table(value)]
+        return self.holding(_is_table)
 
     def models(self) -> list[str]:
         """The variables that hold models."""
-        return [name for name, value in self.public.items() if is_model(value)]
+        return self.holding(is_model)
 
     def value(self, name: str) -> Any:
         """The value of ``variable``, or the cells of ``table.column``; ``@`` may precede it."""

@@ -164,16 +164,15 @@ def paired_bootstrap(
     second: Statistic,
     n: int,
     *,
-    method: Literal["bca", "percentile"] = "bca",
     vectorised: bool = False,
-    resamples: int = 2000,
     level: float = 0.95,
-    seed: int = 0,
+    **options: Any,
 ) -> Difference:
     """The difference ``first - second`` of two statistics of the same n rows.
 
     Each resample draws the same rows for both, so rows that are difficult for both do not widen the
-    interval. Parameters, errors and notes are those of :func:`bootstrap`.
+    interval. Parameters, which ``options`` may name too, errors and notes are those of
+    :func:`bootstrap`.
 
     References
     ----------
@@ -194,15 +193,7 @@ def paired_bootstrap(
     def difference(rows: Positions) -> ArrayLike:
         return np.asarray(first(rows), np.float64) - np.asarray(second(rows), np.float64)
 
-    low, high = bootstrap(
-        difference,
-        n,
-        method=method,
-        vectorised=vectorised,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-    )
+    low, high = bootstrap(difference, n, vectorised=vectorised, level=level, **options)
     (value,) = _values(difference, np.arange(n)[None], vectorised)
     return Difference(value=float(value), low=low, high=high, n=n, level=level)
 

@@ -41,8 +41,7 @@ def rouge_l(a: str, b: str) -> float:
     >>> round(rouge_l("police killed the gunman", "police kill the gunman"), 2)
     0.75
     """
-    pool = Pool([a])
-    return pool.max_rouge(b)[0]
+    return Pool([a]).max_rouge(b)[0]
 
 
 class Pool:

@@ -95,17 +95,12 @@ def _confident(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | N
 
 def _dynamics(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | None) -> Evidence:
     dynamics = training_dynamics.train(rows, seed=seed, real=real)
-    columns = {
-        "confidence": dynamics.confidence,
-        "aleatoric": dynamics.aleatoric,
-        "variability": dynamics.variability,
-        "correctness": dynamics.correctness,
-    }
+    names = ("confidence", "aleatoric", "variability", "correctness")
     return Evidence(
         1 - dynamics.confidence,
         dynamics.mean,
         training_dynamics.hard(dynamics.confidence, dynamics.aleatoric),
-        columns,
+        {name: getattr(dynamics, name) for name in names},
         ambiguous=dynamics.aleatoric > training_dynamics.MOST_ALEATORIC,
     )
 

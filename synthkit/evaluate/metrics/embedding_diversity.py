@@ -111,22 +111,13 @@ def remote_clique(vectors: ArrayLike, *, level: float = 0.95) -> Score:
 def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     """Chamfer: the mean cosine distance of each text to its nearest neighbour.
 
-    0..2, higher is more diverse; 0 if each text has a copy. It falls with the number of texts.
+    0..2, higher is more diverse; 0 if each text has a copy. It falls with the number of texts. The
+    level, errors and source are those of :func:`remote_clique`.
 
     Parameters
     ----------
     vectors : (n, d) embeddings, two rows or more; they are L2-normalised here. Time is O(n^2 d);
         the similarities of 512 rows are in memory at a time.
-    level : of the interval, the jackknife's over texts; there is none for two.
-
-    Raises
-    ------
-    UsageError
-        If there are fewer than two rows, or a vector is zero or not finite.
-
-    References
-    ----------
-    S. R. Cox et al. (2021), Directed diversity, arXiv 2101.06030, table 1.
 
     Examples
     --------

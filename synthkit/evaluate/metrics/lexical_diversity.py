@@ -124,18 +124,8 @@ def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> S
     """The entropy of the n-grams of tokens.
 
     In nats, 0..ln V for V distinct n-grams, higher is more diverse; ln V if all are equally
-    frequent. The estimate from few texts is too low.
-
-    Parameters
-    ----------
-    texts : (N,) one or more. No n-gram crosses the end of a text.
-    n : tokens in an n-gram.
-    level : of the interval, the jackknife's over texts; there is none for one text.
-
-    Raises
-    ------
-    UsageError
-        If no text has n tokens, an element is not a text, or n is below 1.
+    frequent. The estimate from few texts is too low. Parameters and errors are those of
+    :func:`distinct_n`.
 
     Notes
     -----

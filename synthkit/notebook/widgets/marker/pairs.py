@@ -44,14 +44,8 @@ class PairQueue(AnnotationQueue):
     ----------
     table : a table of pairs, of any kind.
     pair : the columns of the two texts. The columns ``<name>_system`` name the systems, if known.
-    options : those of ``AnnotationQueue``, without ``column`` and ``labels``.
-
-    Raises
-    ------
-    TableError
-        If a column is missing, or two rows have the same id.
-    UsageError
-        If an option is invalid.
+    options : those of ``AnnotationQueue``, without ``column`` and ``labels``; errors are those
+        of ``AnnotationQueue`` too.
     """
 
     def __init__(
