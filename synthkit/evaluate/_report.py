@@ -141,10 +141,10 @@ def _plain(table: Any, name: str) -> bool:
 
 def _check(inputs: EvalInputs) -> None:
     """Raise an error for inputs that no metric could use."""
-    for name in filter(None, (inputs.label, inputs.source, inputs.weight, *inputs.judge)):
-        tables.column(inputs.table, name)
+    named = (inputs.label, inputs.source, inputs.weight, *inputs.judge)
+    tables.check_columns(inputs.table, filter(None, named))
     if inputs.label and inputs.against is not None:
-        tables.column(inputs.against, inputs.label)
+        tables.check_columns(inputs.against, [inputs.label])
     if not inputs.rows.texts:
         raise UsageError(
             f"expected rows with a text in column {inputs.column!r}; "

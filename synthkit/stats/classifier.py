@@ -215,6 +215,13 @@ def distinct(labels: Sequence[Any]) -> tuple[Any, ...]:
     return known
 
 
+def unit(vectors: Any) -> NDArray[np.float32]:
+    """(n, d) float32, rows L2-normalized; rows of zeros stay zero."""
+    rows = np.asarray(vectors, np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
 def check_texts(texts: Sequence[Any], row: str = "row") -> None:
     """Raise a :class:`UsageError` for the first of some texts that is not a string."""
     for at, text in enumerate(texts):

@@ -19,7 +19,7 @@ from synthkit.curate.label_noise.cross_fitting import (
     stratified_folds,
 )
 from synthkit.curate.label_noise.influence import influence_on_vectors
-from synthkit.curate.label_noise.pvi import pvi_of_rows
+from synthkit.curate.label_noise.pvi import LEAST, pvi_of_rows
 from synthkit.curate.label_noise.small_loss import small_loss
 from synthkit.stats.classifier import Floats, fitted
 
@@ -30,8 +30,6 @@ TRUSTED = 0.7
 """FreeAL trusts a label if the probability that its loss is a small one is above this."""
 LOSS_WEIGHT = 1e-6
 """The weight of the loss in the suspicion by small losses: it only orders equal probabilities."""
-LEAST = float(np.finfo(np.float64).tiny)
-"""The least probability whose logarithm is taken."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

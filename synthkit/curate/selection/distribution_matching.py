@@ -19,11 +19,10 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.hashing import digest
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
-from synthkit.curate.selection.diverse import unit
 from synthkit.curate.selection.sampling import checked_n, gumbel, rank_reasons
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
-from synthkit.stats.classifier import Embed, Floats, embedded
+from synthkit.stats.classifier import Embed, Floats, embedded, unit
 from synthkit.stats.rouge import tokens
 
 BUCKETS = 10_000

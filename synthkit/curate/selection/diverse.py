@@ -17,7 +17,7 @@ from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.sampling import checked_n, numbers, uniform
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
-from synthkit.stats.classifier import Embed, Positions, embedded
+from synthkit.stats.classifier import Embed, Positions, embedded, unit
 
 BLOCK = 512
 """Number of rows that are compared with all others at once."""
@@ -212,13 +212,6 @@ def most_covering(vectors: Vectors, n: int) -> list[int]:
         left[best] = False
         covered = np.maximum(covered, vectors @ vectors[best])
     return chosen
-
-
-def unit(vectors: Any) -> Vectors:
-    """(n, d) float32, rows L2-normalized; rows of zeros stay zero."""
-    rows = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _covering(

@@ -15,6 +15,7 @@ from synthkit.evaluate.metrics.divergence import bin_counts, kl_divergence, shar
 from synthkit.evaluate.metrics.embedding_fidelity import checked_vectors
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats
+from synthkit.stats.classifier import unit
 from synthkit.stats.intervals import check_level
 
 Singles = NDArray[np.float32]
@@ -101,7 +102,8 @@ def mauve(
             "expected clusters and restarts of 1 or more, explained in (0, 1], scaling above 0 and "
             f"smoothing of 0 or more; got {k}, {restarts}, {explained}, {scaling}, {smoothing}."
         )
-    bins = _cluster(np.concatenate([_unit_rows(x), _unit_rows(y)]), k, explained, restarts, seed)
+    rows = np.concatenate([unit(x), unit(y)]) + np.float32(0)  # -0 has other bytes than 0
+    bins = _cluster(rows, k, explained, restarts, seed)
     counts = bin_counts(bins[: len(x)], bins[len(x) :])
 
     def area(p: NDArray[Any], q: NDArray[Any]) -> Floats:
@@ -130,13 +132,6 @@ def _area(p: Floats, q: Floats, scaling: float) -> Floats:
     under = -np.trapezoid(y, x, axis=0)  # x falls and y rises with w
     beside = np.trapezoid(x, y, axis=0)
     return np.asarray((under + beside) / 2)
-
-
-def _unit_rows(rows: Floats) -> Singles:
-    """Rows of length 1; a zero row stays as it is."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Singles = (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
-    return unit + np.float32(0)  # no -0, whose bytes differ from those of 0
 
 
 def _cluster(rows: Singles, k: int, explained: float, restarts: int, seed: int) -> NDArray[np.intp]:

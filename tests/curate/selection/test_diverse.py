@@ -10,8 +10,9 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.curate import apply_filters, balanced, deita, facility_location, k_center
-from synthkit.curate.selection.diverse import farthest_first, most_covering, unit
+from synthkit.curate.selection.diverse import farthest_first, most_covering
 from synthkit.data import tables as tables
+from synthkit.stats.classifier import unit
 
 RNG = np.random.default_rng(0)
 CLOUD = {str(i): vector for i, vector in enumerate(RNG.normal(size=(900, 5)))}

@@ -235,10 +235,6 @@ class TextMap:
             return self._containing(text.strip().lower())
         return [n for n, holds in enumerate(condition.mask(self._cells)) if holds]
 
-    def neighbours(self, position: int, k: int = 10) -> list[tuple[int, float]]:
-        """The positions of the nearest rows by cosine, and the cosines, the nearest first."""
-        return self.vectors.neighbours(position, k)
-
     @cached_property
     def _positions(self) -> dict[Any, int]:
         return {id: n for n, id in enumerate(self.ids)}

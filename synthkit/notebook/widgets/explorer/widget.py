@@ -125,7 +125,7 @@ class Explorer(Widget):
     def neighbours(self, id: Any, k: int = NEAREST) -> list[tuple[Any, float]]:
         """The ids of the ``k`` nearest rows by cosine, and the cosines."""
         (position,) = self.map.positions([id])
-        found = self.map.neighbours(position, k)
+        found = self.map.vectors.neighbours(position, k)
         return [(self.map.ids[at], likeness) for at, likeness in found]
 
     def embed(self) -> None:
@@ -256,7 +256,7 @@ class Explorer(Widget):
             case {"type": "row", "at": int(at)} if 0 <= at < self.map.size:
                 return self._row(at)
             case {"type": "near", "at": int(at)} if 0 <= at < self.map.size:
-                near = self.map.neighbours(at, NEAREST)
+                near = self.map.vectors.neighbours(at, NEAREST)
                 rows = [{**self._line(row), "likeness": likeness} for row, likeness in near]
                 return {"type": "near", "at": at, "rows": rows}
         with self._lock:
