@@ -18,7 +18,7 @@ from synthkit.core.types import Score
 from synthkit.evaluate.results import Advice, Measured
 
 if TYPE_CHECKING:
-    from synthkit.evaluate.inputs import EvalInputs, TextTable
+    from synthkit.evaluate.inputs import EvalInputs
 
 KINDS = ("diversity", "distribution", "faithfulness", "utility", "memorisation", "people")
 """The kinds of metrics, in the order of a report; other kinds come after them."""
@@ -115,14 +115,13 @@ class Metric:
         """The metric's options; the level, seed and labels if the function has such parameters."""
         if self.of == "inputs":
             return dict(self.options)
-        known: dict[str, Callable[[], Any]] = {
-            "level": lambda: inputs.level,
-            "seed": lambda: inputs.seed,
-            "labels": lambda: _labels(inputs.rows, self.of),
-        }
-        names = [name for name in inspect.signature(self.function).parameters if name in known]
-        wanted = [name for name in names if name != "labels" or "label" in self.needs]
-        return {name: known[name]() for name in wanted} | dict(self.options)
+        values: dict[str, Any] = {"level": inputs.level, "seed": inputs.seed}
+        if "label" in self.needs:
+            labels = inputs.rows.labels
+            drawn = [labels[at] for at in inputs.rows.drawn]
+            values["labels"] = drawn if self.of == "vectors" else labels
+        parameters = inspect.signature(self.function).parameters
+        return {name: values[name] for name in values if name in parameters} | dict(self.options)
 
     def _ids(self, inputs: EvalInputs) -> Sequence[str]:
         """The ids of the rows that the parts of a score are of.
@@ -215,10 +214,6 @@ def load(names: Iterable[str]) -> tuple[list[Metric], dict[str, str]]:
     places = {kind: place for place, kind in enumerate(KINDS)}
     metrics.sort(key=lambda one: (places.get(one.kind, len(KINDS)), one.order))
     return metrics, failed
-
-
-def _labels(rows: TextTable, of: Of) -> list[Any]:
-    return [rows.labels[at] for at in rows.drawn] if of == "vectors" else rows.labels
 
 
 def _embedded(score: Score, inputs: EvalInputs) -> Score:

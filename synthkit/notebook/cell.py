@@ -56,15 +56,13 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
 
 def cell_options(context: Context, words: list[str]) -> Any:
     """The options of a ``%%synth`` line, with those of its recipe."""
+    arguments, help = list(ARGUMENTS), "%%synth? explains them."
     recipe = option_value(words, "--recipe")
-    if recipe is None:
-        line = parser("%%synth", "", ARGUMENTS)
-        return parse(line, words, ARGUMENTS, "%%synth? explains them.")
-    method = find_recipe(recipe, context.names)
-    arguments = [*ARGUMENTS, *method.arguments]
-    line = parser("%%synth", method.summary, arguments)
-    help = f"%%synth? and %synth recipes {method.name} explain them."
-    return parse(line, words, arguments, help)
+    if recipe is not None:
+        method = find_recipe(recipe, context.names)
+        arguments += method.arguments
+        help = f"%%synth? and %synth recipes {method.name} explain them."
+    return parse(parser("%%synth", "", arguments), words, arguments, help)
 
 
 def _job(context: Context, options: Any, cell: str) -> Job:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import current_marks
+from synthkit.curate.marks.history import first_labels
 from synthkit.data import tables as tables
 
 Judgement: TypeAlias = tuple[str, Hashable, Hashable]
@@ -62,11 +62,7 @@ def from_marks(marks: Iterable[Mark]) -> list[Judgement]:
     >>> from_marks([Mark(id="a", label="good", by="ann"), Mark(id="a", label="skip", by="bob")])
     [('a', 'ann', 'good')]
     """
-    return [
-        (mark.id, mark.by, mark.label)
-        for mark in current_marks(marks).values()
-        if mark.round == 1 and mark.label not in ("", "skip")
-    ]
+    return [(mark.id, mark.by, mark.label) for mark in first_labels(marks)]
 
 
 def checked_judgements(judgements: Iterable[Any]) -> list[Judgement]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import current_marks
+from synthkit.curate.marks.history import current_marks, first_labels
 
 
 def accepted(marks: Iterable[Mark]) -> dict[str, bool]:
@@ -37,9 +37,8 @@ def skipped(marks: Iterable[Mark]) -> set[str]:
 def votes(marks: Iterable[Mark]) -> dict[str, tuple[list[Mark], list[Mark]]]:
     """Row id -> the marks of the first round that accept it, and those that reject it."""
     found: dict[str, tuple[list[Mark], list[Mark]]] = {}
-    for mark in current_marks(marks).values():
-        if mark.round == 1 and mark.label not in {"", "skip"}:
-            found.setdefault(mark.id, ([], []))[mark.label == "reject"].append(mark)
+    for mark in first_labels(marks):
+        found.setdefault(mark.id, ([], []))[mark.label == "reject"].append(mark)
     return found
 
 

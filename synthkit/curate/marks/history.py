@@ -40,6 +40,12 @@ def current_marks(marks: Iterable[Mark]) -> dict[Key, Mark]:
     return {key: mark for key, mark in last.items() if has_content(mark)}
 
 
+def first_labels(marks: Iterable[Mark]) -> list[Mark]:
+    """The current marks of the first round that have a label, without skips."""
+    current = current_marks(marks).values()
+    return [mark for mark in current if mark.round == 1 and mark.label not in ("", "skip")]
+
+
 def has_content(mark: Mark) -> bool:
     """Whether a mark has a label, a reason, a flag or an edit."""
     return bool(mark.label or mark.reason or mark.flag or mark.edit)

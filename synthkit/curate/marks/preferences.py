@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 from synthkit.core.types import Mark
-from synthkit.curate.marks.history import SHOWN_LEFT, current_marks
+from synthkit.curate.marks.history import SHOWN_LEFT, current_marks, first_labels
 from synthkit.data import tables as tables
 
 Side: TypeAlias = Literal["first", "second"]
@@ -39,8 +39,8 @@ def preferred(table: Any, marks: Iterable[Mark]) -> Any:
     """
     table = tables.identified(table)
     votes: dict[str, int] = {}
-    for mark in current_marks(marks).values():
-        if mark.round == 1 and mark.label in _VOTE:
+    for mark in first_labels(marks):
+        if mark.label in _VOTE:
             votes[mark.id] = votes.get(mark.id, 0) + _VOTE[mark.label]
     ids = [str(id) for id in tables.column(table, "id")]
     return tables.assign(table, {"outcome": [_outcome(votes.get(id)) for id in ids]})
