@@ -12,15 +12,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
-from synthkit.stats.classifier import (
-    Embed,
-    Floats,
-    Positions,
-    distinct,
-    embedded,
-    fitted,
-    positions,
-)
+from synthkit.stats import classifier
+from synthkit.stats.classifier import Embed, Floats, Positions
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0)
 """The values of the classifier's ``C`` that are tried. With many rows and many wrong labels a low
@@ -88,8 +81,8 @@ def labelled_rows(
         if cell is not None and value is not None
     ]
     own_labels = [all_labels[at] for at in places]
-    labels = distinct(own_labels) if labels is None else labels
-    targets = positions(own_labels, labels, n=len(own_labels))
+    labels = classifier.distinct(own_labels) if labels is None else labels
+    targets = classifier.positions(own_labels, labels, n=len(own_labels))
     vectors = vectors_of([cells[at] for at in places], embed)
     return LabelledRows(labels, targets, vectors, np.array(places, np.intp))
 
@@ -106,7 +99,7 @@ def labelled_with_real(
 def vectors_of(cells: Sequence[Any], embed: Embed | None) -> Floats:
     """(n, d) the embeddings of cells as texts; without ``embed``, the cells themselves."""
     if embed is not None:
-        return embedded([as_text(cell) for cell in cells], embed)
+        return classifier.embedded([as_text(cell) for cell in cells], embed)
     if any(isinstance(cell, str) for cell in cells):
         raise UsageError(
             "texts are compared by their vectors: give embed=, such as "
@@ -166,10 +159,10 @@ def cross_fitted(
 
     The last row is labelled high, and looks low.
     """
-    known = distinct(labels)
-    targets = positions(labels, known, n=len(cells))
+    known = classifier.distinct(labels)
+    targets = classifier.positions(labels, known, n=len(cells))
     stratified_folds(targets, known, folds=folds, seed=seed)  # checks before the slow embedding
-    vectors = embedded(cells, embed) if embed else vectors_of(cells, None)
+    vectors = classifier.embedded(cells, embed) if embed else vectors_of(cells, None)
     rows = LabelledRows(known, targets, vectors, np.arange(len(cells)))
     return out_of_fold(rows, folds=folds, seed=seed, C=C)
 
@@ -188,10 +181,10 @@ def _out_of_fold(
 ) -> Floats:
     probabilities = np.empty((len(rows.targets), len(rows.labels)))
     for others, fold in splits:
-        classifier = fitted(
+        model = classifier.fitted(
             rows.vectors[others], rows.targets[others], rows.labels, C=C, tolerance=TOLERANCE
         )
-        probabilities[fold] = classifier.of_vectors(rows.vectors[fold])
+        probabilities[fold] = model.of_vectors(rows.vectors[fold])
     return probabilities
 
 
@@ -211,8 +204,8 @@ def label_probabilities(
     """(n, k) by classifiers of the other folds, or by a classifier of the ``real`` rows."""
     if real is None:
         return out_of_fold(rows, folds=folds, seed=seed, C=C)
-    classifier = fitted(real.vectors, real.targets, real.labels, tolerance=TOLERANCE)
-    return classifier.of_vectors(rows.vectors)
+    model = classifier.fitted(real.vectors, real.targets, real.labels, tolerance=TOLERANCE)
+    return model.of_vectors(rows.vectors)
 
 
 def check_same_width(rows: LabelledRows, real: LabelledRows) -> None:

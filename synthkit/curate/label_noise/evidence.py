@@ -10,14 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError, unknown
-from synthkit.curate.label_noise import training_dynamics
+from synthkit.curate.label_noise import cross_fitting, training_dynamics
 from synthkit.curate.label_noise.confident_learning import label_issues, label_quality
-from synthkit.curate.label_noise.cross_fitting import (
-    LabelledRows,
-    check_same_width,
-    label_probabilities,
-    stratified_folds,
-)
+from synthkit.curate.label_noise.cross_fitting import LabelledRows
 from synthkit.curate.label_noise.influence import influence_on_vectors
 from synthkit.curate.label_noise.pvi import LEAST, pvi_of_rows
 from synthkit.curate.label_noise.small_loss import small_loss
@@ -72,7 +67,7 @@ def evidence(
     """The evidence of a method, as :func:`~synthkit.curate.suspicion` describes it."""
     check_method(method, threshold)
     if real is not None:
-        check_same_width(rows, real)
+        cross_fitting.check_same_width(rows, real)
     found = _METHODS[method](rows, folds, seed, real)
     if threshold is None:
         return found
@@ -81,7 +76,7 @@ def evidence(
 
 
 def _confident(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | None) -> Evidence:
-    probabilities = label_probabilities(rows, folds=folds, seed=seed, real=real)
+    probabilities = cross_fitting.label_probabilities(rows, folds=folds, seed=seed, real=real)
     confidence = label_quality(probabilities, rows.targets, method="self_confidence")
     return Evidence(
         1 - label_quality(probabilities, rows.targets),
@@ -116,7 +111,7 @@ def _forgetting(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | 
 
 
 def _small_loss(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | None) -> Evidence:
-    probabilities = label_probabilities(rows, folds=folds, seed=seed, real=real)
+    probabilities = cross_fitting.label_probabilities(rows, folds=folds, seed=seed, real=real)
     of_label = probabilities[np.arange(len(rows.targets)), rows.targets]
     losses = -np.log(np.maximum(of_label, LEAST))
     mixture = small_loss(losses, seed=seed)
@@ -150,14 +145,16 @@ def _on_real(rows: LabelledRows, real: LabelledRows) -> tuple[Floats, Floats]:
     """(n,) the influence of the rows on real ones, and (n, k) by a classifier of the real ones."""
     classifier = fitted(rows.vectors, rows.targets, rows.labels)
     phi = influence_on_vectors(classifier, real.vectors, real.targets)
-    return phi, label_probabilities(rows, real=real)
+    return phi, cross_fitting.label_probabilities(rows, real=real)
 
 
 def _of_halves(rows: LabelledRows, seed: int) -> tuple[Floats, Floats]:
     """(n,) the influence of each half on the other, and (n, k) by a classifier of the other."""
     phi = np.empty(len(rows.targets))
     probabilities = np.empty((len(rows.targets), len(rows.labels)))
-    for half, other in stratified_folds(rows.targets, rows.labels, folds=2, seed=seed):
+    for half, other in cross_fitting.stratified_folds(
+        rows.targets, rows.labels, folds=2, seed=seed
+    ):
         classifier = fitted(rows.vectors[half], rows.targets[half], rows.labels)
         phi[half] = influence_on_vectors(classifier, rows.vectors[other], rows.targets[other])
         probabilities[other] = classifier.of_vectors(rows.vectors[other])

@@ -8,13 +8,8 @@ import numpy as np
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.evaluate.metrics.ngrams import (
-    Ints,
-    NgramCounts,
-    counts_by_length,
-    text_list,
-    token_codes,
-)
+from synthkit.evaluate.metrics import ngrams
+from synthkit.evaluate.metrics.ngrams import Ints, NgramCounts
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, jackknifed
 from synthkit.stats.intervals import check_level
@@ -63,14 +58,14 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
     1.0
     """
     check_level(level)
-    listed = text_list(texts)
+    listed = ngrams.text_list(texts)
     rows = len(listed)
     if rows < 2 or n < 1:
         raise UsageError(f"expected two or more texts and n of 1 or more; got {rows} and n={n}.")
-    codes, lengths = token_codes(listed)
+    codes, lengths = ngrams.token_codes(listed)
     matches = np.zeros((n, rows))
     pairs, losses = [], []
-    for order, counts in enumerate(counts_by_length(codes, lengths, n)):
+    for order, counts in enumerate(ngrams.counts_by_length(codes, lengths, n)):
         matches[order], pair, loss = _matches(counts, rows)
         pairs.append(pair)
         losses.append(loss)

@@ -15,14 +15,9 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
+from synthkit.evaluate.metrics import learners
 from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded, f1_on, macro_f1
-from synthkit.evaluate.metrics.learners import (
-    LabelledTexts,
-    Learner,
-    labelled_texts,
-    learner_name,
-    predictions_by_draw,
-)
+from synthkit.evaluate.metrics.learners import LabelledTexts, Learner
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Better
 from synthkit.stats.bootstrap import Difference
@@ -153,7 +148,7 @@ def tstr(
     test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
     size = min(len(synthetic_rows), len(real_rows)) if n is None else n
     runs = [
-        predictions_by_draw(rows, test_rows.texts, learner, n=size, draws=draws, seed=seed)
+        learners.predictions_by_draw(rows, test_rows.texts, learner, n=size, draws=draws, seed=seed)
         for rows in (synthetic_rows, real_rows)
     ]
     ours, theirs = encoded(test_rows.labels, *runs)
@@ -205,7 +200,7 @@ def gain(
     test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
     both = real_rows + synthetic_rows
     runs = [
-        predictions_by_draw(rows, test_rows.texts, learner, n=len(rows), draws=1, seed=0)
+        learners.predictions_by_draw(rows, test_rows.texts, learner, n=len(rows), draws=1, seed=0)
         for rows in (both, real_rows)
     ]
     ours, theirs = encoded(test_rows.labels, *runs)
@@ -292,7 +287,7 @@ def learning_curve(
         rows = synthetic_rows if source == "synthetic" else real_rows
         beside = synthetic_rows if source == "real + synthetic" else None
         for n in _sizes(sizes, len(rows)):
-            run = predictions_by_draw(
+            run = learners.predictions_by_draw(
                 rows, test_rows.texts, learner, n=n, draws=seeds, seed=seed, beside=beside
             )
             point = score(*encoded(test_rows.labels, run), level=level)
@@ -343,9 +338,9 @@ def _tables(
     test: Any, real: Any, synthetic: Any, label: str, column: str, weight: str | None
 ) -> tuple[LabelledTexts, LabelledTexts, LabelledTexts]:
     """The rows of the three tables; both training tables have a label of the test."""
-    test_rows = labelled_texts(test, label, column=column, name="test")
-    real_rows = labelled_texts(real, label, column=column, name="real")
-    synthetic_rows = labelled_texts(
+    test_rows = learners.labelled_texts(test, label, column=column, name="test")
+    real_rows = learners.labelled_texts(real, label, column=column, name="real")
+    synthetic_rows = learners.labelled_texts(
         synthetic, label, column=column, name="synthetic", weight=weight
     )
     for rows in (real_rows, synthetic_rows):
@@ -372,7 +367,8 @@ def _majority(real: LabelledTexts, test: LabelledTexts, level: float) -> Score:
 def _how(what: str, rows: LabelledTexts, test: LabelledTexts, learner: Learner) -> str:
     known = set(rows.labels)
     missing = [label for label in test.labels if label not in known]
-    return f"{what}, {learner_name(learner)}{f'; had no {_some(missing)}' if missing else ''}"
+    name = learners.learner_name(learner)
+    return f"{what}, {name}{f'; had no {_some(missing)}' if missing else ''}"
 
 
 def _some(labels: Sequence[Any]) -> str:

@@ -21,15 +21,8 @@ from synthkit.lab.cells import LabColumn
 from synthkit.lab.lab import SHOWS, PromptLab
 from synthkit.notebook.output.lab_summary import static
 from synthkit.notebook.widgets.base import Widget, fitting
-from synthkit.notebook.widgets.lab.state import (
-    PAGE,
-    LabView,
-    estimate_parts,
-    lab_state,
-    page,
-    slots,
-    whole_cell,
-)
+from synthkit.notebook.widgets.lab import state
+from synthkit.notebook.widgets.lab.state import PAGE, LabView
 
 PERIOD = 0.15
 """Least seconds between two messages while a lab runs."""
@@ -144,26 +137,26 @@ class Lab(Widget):
         with self._lock:
             start = time.monotonic()
             rows = self._page()
-            for name, state in self._states(rows).items():
-                setattr(self, name, state)
+            for name, value in self._states(rows).items():
+                setattr(self, name, value)
             self.send({"type": "page", **rows})
             self._pushed = time.monotonic()
             self._took = self._pushed - start
         self.changed()
 
     def _page(self) -> dict[str, Any]:
-        rows = page(self.lab, self._view)
+        rows = state.page(self.lab, self._view)
         self._view = replace(self._view, start=rows["start"])
         return rows
 
     def _states(self, rows: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The states of the traits, with the first rows of a page."""
         if not self.lab.running:
-            self._estimate = estimate_parts(self.lab.estimate())
-        state = lab_state(self.lab, self._view.blind)
-        state["stopping"] = self.lab.running and self._stop.is_set()
-        state["estimate"] = self._estimate
-        return {"first": {**rows, "rows": fitting(rows["rows"], FIRST_BYTES)}, "state": state}
+            self._estimate = state.estimate_parts(self.lab.estimate())
+        shown = state.lab_state(self.lab, self._view.blind)
+        shown["stopping"] = self.lab.running and self._stop.is_set()
+        shown["estimate"] = self._estimate
+        return {"first": {**rows, "rows": fitting(rows["rows"], FIRST_BYTES)}, "state": shown}
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         kind, view = content.get("type"), content.get("view")
@@ -192,13 +185,13 @@ class Lab(Widget):
     def _act_on_cell(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
         lab, blind = self.lab, self._view.blind
         row, slot = int(content.get("row", 0)), int(content["slot"])
-        columns = slots(lab, row, blind)
+        columns = state.slots(lab, row, blind)
         if not (0 <= row < len(lab.rows) and 0 <= slot < len(columns)):
             raise UsageError("this cell no longer exists; the matrix has changed.")
         column = columns[slot]
         match content:
             case {"type": "cell"}:
-                cell = whole_cell(lab, row, column, blind)
+                cell = state.whole_cell(lab, row, column, blind)
                 return {"type": "cell", "row": row, "slot": slot, "cell": cell}
             case {"type": "mark", "label": str(label)}:
                 lab.mark(row, column, label)
