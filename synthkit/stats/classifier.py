@@ -222,6 +222,14 @@ def unit(vectors: Any) -> NDArray[np.float32]:
     return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
+def numbers_or_nan(values: ArrayLike) -> Floats:
+    """The values as float64, or a single NaN if they are not numbers."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
+
+
 def check_texts(texts: Sequence[Any], row: str = "row") -> None:
     """Raise a :class:`UsageError` for the first of some texts that is not a string."""
     for at, text in enumerate(texts):

@@ -105,10 +105,7 @@ def vectors_of(cells: Sequence[Any], embed: Embed | None) -> Floats:
             "texts are compared by their vectors: give embed=, such as "
             'load_embedder("wordllama").embed.'
         )
-    try:
-        vectors = np.array(list(cells), np.float64)
-    except (TypeError, ValueError):
-        vectors = np.empty(0)
+    vectors = classifier.numbers_or_nan(list(cells))
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise UsageError(
             "expected texts and embed=, or vectors of one length, all finite; without embed= "

@@ -20,7 +20,7 @@ from synthkit.core.types import Score
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, Positions, coefficient
-from synthkit.stats.classifier import check_labels
+from synthkit.stats.classifier import check_labels, numbers_or_nan
 
 
 def confusion(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:
@@ -182,10 +182,7 @@ def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 def _rater_counts(table: ArrayLike) -> Floats:
     """The counts of Fleiss' table as an array; an error if they are not such counts."""
-    try:
-        counts = np.asarray(table, np.float64)
-    except (TypeError, ValueError):
-        counts = np.full((1, 1), np.nan)
+    counts = numbers_or_nan(table)
     if counts.ndim == 1 and not len(counts):
         return np.zeros((0, 0))
     whole = np.isfinite(counts).all() and np.all((counts >= 0) & (counts % 1 == 0))

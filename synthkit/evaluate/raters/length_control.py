@@ -13,6 +13,7 @@ from synthkit.evaluate.raters.battles import WINS, Outcome, check_outcome
 from synthkit.evaluate.raters.bradley_terry import RIDGE, fit_logistic
 from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import bootstrap
+from synthkit.stats.classifier import numbers_or_nan
 
 
 def length_controlled(
@@ -86,10 +87,7 @@ def length_controlled(
 
 
 def _lengths(lengths: ArrayLike, n: int) -> Floats:
-    try:
-        numbers = np.asarray(lengths, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(n, np.nan)
+    numbers = numbers_or_nan(lengths)
     if numbers.shape != (n,) or not np.isfinite(numbers).all():
         raise UsageError(f"expected a length for each of the {n} outcomes, all of them numbers.")
     return numbers

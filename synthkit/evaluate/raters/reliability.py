@@ -19,6 +19,7 @@ from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import bootstrap
+from synthkit.stats.classifier import numbers_or_nan
 from synthkit.stats.intervals import check_level, wilson
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -242,10 +243,7 @@ def cross_fitted(
 
 def _marked(scores: ArrayLike, accepted: ArrayLike) -> tuple[Floats, Bools]:
     """Scores and marks as arrays of one length, with finite scores."""
-    try:
-        s, y = np.asarray(scores, np.float64), np.asarray(accepted, np.float64)
-    except (TypeError, ValueError):
-        s, y = np.zeros(1), np.zeros(0)
+    s, y = numbers_or_nan(scores), numbers_or_nan(accepted)
     if (
         s.ndim != 1
         or s.shape != y.shape
