@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from synthkit.core.errors import PromptError, TableError, UsageError, unknown
+from synthkit.core.errors import PromptError, TableError, UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.data import tables as tables
 from synthkit.recipes._arguments import distinct_names
@@ -148,8 +148,7 @@ def _answer_reader(
 
     def from_choices(row: Mapping[str, Any]) -> RightAnswer:
         (right,) = _labels(row, label)
-        if str(right) not in names:
-            raise TableError(unknown("label", str(right), names))
+        check_known("label", str(right), names, error=TableError)
         return names.index(str(right)), words
 
     return from_choices
@@ -172,8 +171,7 @@ def _from_own_choices(row: Mapping[str, Any], *, label: str, column: str) -> Rig
         raise TableError(f"expected two choices or more in {column!r}; got {cell!r}.")
     if isinstance(right, int) and not isinstance(right, bool) and 0 <= right < len(words):
         return right, words
-    if str(right).strip() not in words:
-        raise TableError(unknown("label", str(right), words))
+    check_known("label", str(right).strip(), words, error=TableError)
     return words.index(str(right).strip()), words
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, is_typeddict
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import check_known
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,7 +73,4 @@ def check(function: str, options: Iterable[str], known: Iterable[str]) -> None:
     UsageError
         If an option is unknown; the message names the closest one.
     """
-    have = list(known)
-    for name in options:
-        if name not in have:
-            raise UsageError(f"{function}: {unknown('option', name, have)}")
+    check_known("option", options, list(known), place=f"{function}: ")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from synthkit.core import keywords
-from synthkit.core.errors import EndpointError, UsageError, unknown
+from synthkit.core.errors import EndpointError, UsageError, check_known
 from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
@@ -231,9 +231,7 @@ def plan(
         check_name(name)
     recipe = _recipe(prompt, options)
     others = options.get("others") or {}
-    for role in others:
-        if role not in recipe.roles:
-            raise UsageError(unknown("role", role, recipe.roles))
+    check_known("role", others, recipe.roles)
     specs = {"": model} | {role: others.get(role, model) for role in recipe.roles}
     return Job(
         recipe=recipe,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Model, Sampling
 from synthkit.generation.job import CostEstimate
 from synthkit.lab.cells import LabCell, LabColumn
@@ -158,8 +158,7 @@ class PromptLab:
 
     def showing(self, show: Show = "all") -> list[int]:
         """The rows with a cell that differs from the baseline's, fails, or is unmarked."""
-        if show not in SHOWS:
-            raise UsageError(unknown("show", show, SHOWS))
+        check_known("show", show, SHOWS)
         tests: dict[str, Callable[[int, LabColumn], bool]] = {
             "all": lambda row, column: True,
             "different": self.differs,
@@ -356,10 +355,9 @@ class PromptLab:
 
     def variant(self, key: str) -> Variant:
         """The variant with that letter, deleted or not."""
-        found = next((variant for variant in self.variants if variant.key == key), None)
-        if found is None:
-            raise UsageError(unknown("variant", key, [variant.key for variant in self.variants]))
-        return found
+        by_key = {variant.key: variant for variant in self.variants}
+        check_known("variant", key, by_key)
+        return by_key[key]
 
     def _empty(self, key: str) -> Variant:
         return Variant(key, versions=(Version("", self.sampling),))

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import StoreError, TableError, UsageError, unknown
+from synthkit.core.errors import StoreError, TableError, UsageError, check_known
 from synthkit.core.files import replacing
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.schema import SCHEMA_VERSION
@@ -54,9 +54,7 @@ def export(
     """
     path = _checked_path(path, over)
     tables = {table.name: table for table in read_all(store, folder)}
-    for name in names or ():
-        if name not in tables:
-            raise TableError(unknown("table", name, tables))
+    check_known("table", names or (), tables, error=TableError)
     chosen = [table for name, table in sorted(tables.items()) if names is None or name in names]
     try:
         with tempfile.TemporaryDirectory(prefix="synthkit-") as scratch, replacing(path) as partial:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthkit.core.errors import StoreError, TableError, UsageError, unknown
+from synthkit.core.errors import StoreError, TableError, UsageError, check_known
 from synthkit.core.formatting import count
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.store import Store
@@ -91,9 +91,7 @@ def _plan(store: Store, folder: Path, runs: Sequence[int], names: Sequence[str])
         if run not in name_of:
             raise UsageError(f"no run {run} in this session; %synth session lists them.")
     tables = read_all(store, folder)
-    for name in names:
-        if name not in {table.name for table in tables}:
-            raise TableError(unknown("table", name, [table.name for table in tables]))
+    check_known("table", names, [table.name for table in tables], error=TableError)
     chosen: list[NamedTable] = []
     others: list[NamedTable] = []
     for table in tables:

@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from synthkit.core.errors import ModelError, ModelNotFound, UsageError, unknown
+from synthkit.core.errors import ModelError, ModelNotFound, check_known
 from synthkit.core.extras import need
 from synthkit.core.files import replacing
 from synthkit.models.hub import catalog, download
@@ -72,8 +72,7 @@ def load_sample(name: str, *, quiet: bool = False) -> Any:
     >>> len(rows), rows["label"].value_counts().to_dict()
     (1000, {'positive': 500, 'negative': 500})
     """
-    if name not in SAMPLES:
-        raise UsageError(unknown("sample", name, SAMPLES))
+    check_known("sample", name, SAMPLES)
     pandas = need("pandas", extra="data", why="to hold a table")
     rows = SAMPLES[name].read(_files(name, quiet))
     prefix = name.replace("_", "-")

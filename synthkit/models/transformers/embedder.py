@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
@@ -165,8 +165,7 @@ def load_encoder(
         If an option is unknown, or the folder asks for a module that is not supported, such as a
         dense layer after pooling.
     """
-    if pooling is not None and pooling not in get_args(Pooling):
-        raise UsageError(unknown("pooling", pooling, get_args(Pooling)))
+    check_known("pooling", [pooling] if pooling else [], get_args(Pooling))
     if max_tokens is not None and max_tokens < 1:
         raise UsageError(f"max_tokens must be 1 or more; got {max_tokens}.")
     folder = resolve.folder_of(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, unknown
+from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Message, Request
@@ -70,10 +70,8 @@ def load_local(
     >>> model.name
     'smollm2 bf16'
     """
-    if quantize not in (known := (*get_args(Quantize), "auto")):
-        raise UsageError(unknown("quantize", str(quantize), known))
-    if dtype not in get_args(Dtype):
-        raise UsageError(unknown("dtype", str(dtype), get_args(Dtype)))
+    check_known("quantize", str(quantize), (*get_args(Quantize), "auto"))
+    check_known("dtype", str(dtype), get_args(Dtype))
     if max_batch is not None and max_batch < 1:
         raise UsageError(f"max_batch must be 1 or more; got {max_batch}.")
     source = resolve.find(spec)
