@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Budget, Budgeted, Completion, Ledger, Model, Request
@@ -119,13 +119,8 @@ class Spending:
 
     def __str__(self) -> str:
         """The limits, as a run's ``stopped`` names them."""
-        limits = self.budget
-        named = {
-            "max_requests": limits.max_requests,
-            "max_tokens_total": limits.max_tokens_total,
-            "max_cost": limits.max_cost,
-        }
-        return ", ".join(f"{name}={value}" for name, value in named.items() if value is not None)
+        limits = asdict(self.budget).items()
+        return ", ".join(f"{name}={value}" for name, value in limits if value is not None)
 
 
 def most_tokens(request: Request) -> int:

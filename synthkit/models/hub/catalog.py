@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import ModelError, ModelNotFound, unknown
+from synthkit.core.files import read_json
 from synthkit.models.hub import download
 from synthkit.models.hub.catalog_entries import CATALOG as CATALOG
 from synthkit.models.hub.catalog_entries import CatalogEntry, Member
@@ -58,8 +59,8 @@ def cache() -> Path:
 def where(name: str) -> Path | None:
     """The folder of a fetched, complete model; ``None`` if it is not here."""
     folder = _folder(CATALOG[name])
-    manifest = _manifest(folder)
-    if manifest is None or manifest.get("revision") != CATALOG[name].revision:
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("revision") != CATALOG[name].revision:
         return None
     sizes: dict[str, int] = manifest["files"]
     complete = all(
@@ -75,10 +76,7 @@ def weights(name: str) -> str:
     They differ only if the Hub provided other weights in place of the package registry.
     """
     folder = where(entry(name).name)
-    if folder is None:
-        return CATALOG[name].weights
-    manifest = _manifest(folder)
-    return str(manifest["weights"]) if manifest else CATALOG[name].weights
+    return CATALOG[name].weights if folder is None else str(read_json(folder / MANIFEST)["weights"])
 
 
 def fetch(name: str, *, quiet: bool = False) -> Path:
@@ -211,14 +209,6 @@ def _seal(wanted: CatalogEntry, folder: Path, source: str) -> None:
 
 def _folder(wanted: CatalogEntry) -> Path:
     return cache() / f"{wanted.name}-{wanted.version}"
-
-
-def _manifest(folder: Path) -> dict[str, Any] | None:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest
 
 
 def file_sha256(path: Path) -> str:

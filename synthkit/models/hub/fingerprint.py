@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from synthkit.core.errors import ModelNotFound, UsageError
-from synthkit.core.files import replacing
+from synthkit.core.files import read_json, replacing
 from synthkit.core.hashing import digest
 from synthkit.models.hub import catalog
 
@@ -42,8 +41,8 @@ def of_folder(folder: Path) -> Identity:
     ModelNotFound
         If it has no weights or no config.
     """
-    config = _json(folder / "config.json")
-    if config is None:
+    config = read_json(folder / "config.json")
+    if not config:
         raise ModelNotFound(
             f"{folder} was expected to contain a model, but has no config.json; it contains "
             f"{_listing(folder)}."
@@ -93,7 +92,7 @@ def template_hash(folder: Path) -> str:
     own = folder / "chat_template.jinja"
     if own.is_file():
         return sha256(own.read_bytes()).hexdigest()[:16]
-    template = (_json(folder / "tokenizer_config.json") or {}).get("chat_template")
+    template = read_json(folder / "tokenizer_config.json").get("chat_template")
     return digest(template)[:16] if template else "none"
 
 
@@ -121,7 +120,7 @@ def file_hash(path: Path) -> str:
     facts = path.stat()
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
     memo = catalog.cache() / "hashes.json"
-    known: dict[str, Any] = _json(memo) or {}
+    known = read_json(memo)
     if key in known:
         return str(known[key])
     hashed = catalog.file_sha256(path)
@@ -130,14 +129,6 @@ def file_hash(path: Path) -> str:
         with replacing(memo) as partial:  # if two processes write, the last one wins
             partial.write_text(json.dumps({**known, key: hashed}), encoding="utf-8")
     return hashed
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _listing(folder: Path) -> str:
