@@ -249,17 +249,14 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """Its name in outputs."""
-        ...
 
     @property
     def fingerprint(self) -> str:
         """A text that is equal for two models only if their completions are the same."""
-        ...
 
     @property
     def price(self) -> tuple[float, float] | None:
         """US dollars per million (prompt, completion) tokens."""
-        ...
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position in ``requests``, completion) pairs, each as soon as it is finished.
@@ -273,7 +270,6 @@ class Model(Protocol):
         ModelError
             If no request can succeed (an invalid key, a model that does not exist).
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,11 +291,9 @@ class Budgeted(Protocol):
     @property
     def budget(self) -> Budget:
         """The budget of each of its runs."""
-        ...
 
     def with_budget(self, budget: Budget) -> Model:
         """The same model with another budget."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,21 +21,17 @@ class Embedder(Protocol):
     @property
     def name(self) -> str:
         """What people call it."""
-        ...
 
     @property
     def fingerprint(self) -> str:
         """Text that is equal for two embedders only if they give equal vectors."""
-        ...
 
     @property
     def dim(self) -> int:
         """The length of a vector."""
-        ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, dim) float32, rows L2-normalised; a text without tokens gives a row of zeros."""
-        ...
 
 
 EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
