@@ -99,5 +99,4 @@ def normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     import numpy as np
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
-    return unit
+    return np.asarray(np.divide(vectors, lengths, out=vectors, where=lengths > 0))

@@ -89,13 +89,16 @@ def compare(store: Store, folder: Path, a: int | str, b: int | str) -> Compariso
     runs = {run["run"]: run for run in store.runs.all()}
     tables = {table.name: table for table in read_all(store, folder)}
     first, second = (_side(store, runs, tables, which) for which in (a, b))
+    pieces = None
+    if first.run and second.run:
+        pieces = changes(first.run["prompt"], second.run["prompt"])
     a_ids, b_ids = first.ids or frozenset(), second.ids or frozenset()
     a_scores, b_scores = find_by_rows(store, first.ids), find_by_rows(store, second.ids)
     return Comparison(
         a=first,
         b=second,
         fields=_fields(store, first, second),
-        prompt=_prompt_changes(first, second),
+        prompt=None if pieces is None else tuple(pieces),
         common=a_ids & b_ids,
         only_a=a_ids - b_ids,
         only_b=b_ids - a_ids,
@@ -178,10 +181,3 @@ def _first_request(store: Store, side: ComparisonSide) -> Mapping[str, Any] | No
     ids = [*rows.ids, *rows.reject_ids] if rows else sorted(side.ids or ())
     completions = store.completions.for_row(ids[0]) if ids else []
     return completions[0].request if completions else None
-
-
-def _prompt_changes(a: ComparisonSide, b: ComparisonSide) -> tuple[Change, ...] | None:
-    if a.run is None or b.run is None:
-        return None
-    pieces = changes(a.run["prompt"], b.run["prompt"])
-    return None if pieces is None else tuple(pieces)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +126,7 @@ def _pooled(net: Any, coded: Any, pooling: Pooling) -> NDArray[np.float32]:
             at = at if pooling == "cls" else inside.shape[1] - 1 - at
             pooled = states[torch.arange(len(states), device=states.device), at]
         pooled = torch.where(inside.any(1)[:, None], pooled, 0.0)
-        vectors: NDArray[np.float32] = pooled.float().cpu().numpy()
-    return vectors
+        return np.asarray(pooled.float().cpu())
 
 
 @embedder("minilm")
@@ -230,9 +229,7 @@ def _pooling(folder: Path, config: Mapping[str, Any]) -> Pooling:
             f"{folder.name} asks for the pooling {', '.join(modes) or 'none'}; supported is one of "
             f"{', '.join(get_args(Pooling))}. Choose one with pooling=."
         )
-    mode: Any = modes[0]
-    chosen: Pooling = mode
-    return chosen
+    return cast(Pooling, modes[0])
 
 
 def _json(path: Path, default: Any = None) -> Any:

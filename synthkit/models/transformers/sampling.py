@@ -120,8 +120,7 @@ def noise(
     keys = _mix(_mix(seeds * _GOLDEN + np.uint64(1)) + steps)
     bits = _mix(keys[:, None] + (tokens.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
     uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    gumbel: NDArray[np.float64] = -np.log(-np.log(uniform))
-    return gumbel
+    return np.asarray(-np.log(-np.log(uniform)))
 
 
 def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -212,8 +212,7 @@ class Scorer:
                 - torch.logsumexp(line.float(), dim=-1)
                 for line, target in zip(logits, targets, strict=True)
             ]
-            values: list[list[float]] = torch.stack(rows).cpu().tolist()
-        return values
+            return list(torch.stack(rows).cpu().tolist())
 
 
 def completion(text: ScoredText, engine: Engine) -> Completion:
