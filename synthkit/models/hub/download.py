@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +18,21 @@ from synthkit.core.extras import need
 POLL_SECONDS = 0.1
 
 
-class Progress:
-    """A progress bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
+@contextmanager
+def progress_bar(name: str, licence: str, total: int, quiet: bool) -> Iterator[Any]:
+    """A tqdm bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
+    from tqdm import tqdm
 
-    def __init__(self, name: str, licence: str, total: int, quiet: bool) -> None:
-        self.name, self.licence, self.total, self.quiet = name, licence, total, quiet
-        self.bar: Any = None
-
-    def __enter__(self) -> Progress:
-        if self.quiet:
-            return self
-        print(
-            f"Fetching {self.name} ({self.total / 1e6:.0f} MB), licence {self.licence}.",
-            file=sys.stderr,
-        )
-        if sys.stderr.isatty() or interactive():
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=self.total, unit="B", unit_scale=True, desc=self.name, leave=False
-            )
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def at(self, count: int) -> None:
-        """Show ``count`` downloaded bytes."""
-        if self.bar is not None:
-            self.bar.update(min(count, self.total) - self.bar.n)
-
-    def say(self, stage: str) -> None:
-        """Show what is being done now."""
-        if self.bar is not None:
-            self.bar.set_description(f"{self.name}: {stage}")
+    if not quiet:
+        print(f"Fetching {name} ({total / 1e6:.0f} MB), licence {licence}.", file=sys.stderr)
+    hidden = quiet or not (sys.stderr.isatty() or interactive())
+    with tqdm(
+        total=total, unit="B", unit_scale=True, desc=name, leave=False, disable=hidden
+    ) as bar:
+        yield bar
 
 
-def wheel(
-    package: str, version: str, options: tuple[str, ...], into: Path, progress: Progress
-) -> Path:
+def wheel(package: str, version: str, options: tuple[str, ...], into: Path, bar: Any) -> Path:
     """A wheel, downloaded by this interpreter's pip with the user's configuration.
 
     Raises
@@ -82,7 +59,7 @@ def wheel(
         )
         try:
             while process.poll() is None:
-                progress.at(_bytes(scratch))
+                bar.update(min(_bytes(scratch), bar.total) - bar.n)
                 time.sleep(POLL_SECONDS)
         finally:
             if process.poll() is None:

