@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +28,21 @@ class StaticEmbedder:
 
     def __init__(self, name: str, folder: Path, fingerprint: str) -> None:
         self.name, self.folder, self.fingerprint = name, folder, fingerprint
-        self._loaded: tuple[Any, NDArray[np.float32]] | None = None
 
-    def _load(self) -> tuple[Any, NDArray[np.float32]]:
-        if self._loaded is None:
-            tokenizers = need("tokenizers", extra="local", why=WHY)
-            safetensors = need("safetensors.numpy", extra="local", why=WHY)
-            weights, tokens = (self.folder / m.name for m in catalog.CATALOG[self.name].members)
-            tokenizer = tokenizers.Tokenizer.from_file(str(tokens))
-            tokenizer.no_padding()
-            tokenizer.no_truncation()
-            table = safetensors.load_file(str(weights))["embedding.weight"].astype(np.float32)
-            self._loaded = tokenizer, table
-        return self._loaded
+    @cached_property
+    def _loaded(self) -> tuple[Any, NDArray[np.float32]]:
+        """The tokenizer and the table of token vectors."""
+        tokenizers = need("tokenizers", extra="local", why=WHY)
+        safetensors = need("safetensors.numpy", extra="local", why=WHY)
+        weights, tokens = (self.folder / m.name for m in catalog.CATALOG[self.name].members)
+        tokenizer = tokenizers.Tokenizer.from_file(str(tokens))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer, safetensors.load_file(str(weights))["embedding.weight"].astype(np.float32)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, 256) float32, rows L2-normalised; a text without tokens gives a row of zeros."""
-        tokenizer, table = self._load()
+        tokenizer, table = self._loaded
         out = np.zeros((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), BATCH):
             part = list(texts[start : start + BATCH])

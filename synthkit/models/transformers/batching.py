@@ -211,7 +211,7 @@ class Batch:
                 ids, values = row.bias
                 logits[at, ids] += values
             if row.matcher is not None:
-                allowed = self.engine.matchers().allowed(row.matcher)
+                allowed = self.engine.grammars.allowed(row.matcher)
                 mask = torch.from_numpy(~allowed).to(logits.device)
                 logits[at].masked_fill_(mask, float("-inf"))
         return logits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -62,34 +63,32 @@ class SentenceEmbedder:
     ) -> None:
         self.name, self.folder, self.fingerprint, self.dim = name, folder, fingerprint, dim
         self.encoding = encoding
-        self._loaded: tuple[Any, Any, int] | None = None
 
-    def _load(self) -> tuple[Any, Any, int]:
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, int]:
         """The tokenizer, the net, and the number of tokens at which texts are cut."""
-        if self._loaded is None:
-            torch = need("torch", extra="local", why=WHY)
-            need("transformers", extra="local", why=WHY)
-            from synthkit.models.transformers.loading import pretrained, quiet
+        torch = need("torch", extra="local", why=WHY)
+        need("transformers", extra="local", why=WHY)
+        from synthkit.models.transformers.loading import pretrained, quiet
 
-            with quiet():
-                tokenizer, net = pretrained("", self.folder, self.name, dtype=torch.float32)
-            if getattr(net.config, "is_encoder_decoder", False):
-                net = net.get_encoder()
-            if tokenizer.pad_token_id is None:
-                tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-            limits = [tokenizer.model_max_length, self.encoding.max_tokens]
-            limits.append(getattr(net.config, "max_position_embeddings", None))
-            longest = min(limit for limit in limits if limit and limit > 0)
-            net = net.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-            self._loaded = tokenizer, net, longest
-        return self._loaded
+        with quiet():
+            tokenizer, net = pretrained("", self.folder, self.name, dtype=torch.float32)
+        if getattr(net.config, "is_encoder_decoder", False):
+            net = net.get_encoder()
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        limits = [tokenizer.model_max_length, self.encoding.max_tokens]
+        limits.append(getattr(net.config, "max_position_embeddings", None))
+        longest = min(limit for limit in limits if limit and limit > 0)
+        net = net.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        return tokenizer, net, longest
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, dim) float32, rows L2-normalised; a text without tokens gives a row of zeros."""
         out = np.zeros((len(texts), self.dim), np.float32)
         if not len(texts):
             return out
-        tokenizer, net, longest = self._load()
+        tokenizer, net, longest = self._loaded
         # texts of similar length share a batch, so that little time goes to padding
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         for start in range(0, len(order), BATCH):

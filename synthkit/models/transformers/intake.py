@@ -96,7 +96,7 @@ class Intake:
         knobs = sampling.knobs(request.sampling)
         matcher = None
         if request.schema is not None:
-            matcher = engine.matchers().matcher(request.schema)
+            matcher = engine.grammars.matcher(request.schema)
         return DecodingRow(
             position=position,
             request=request,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
@@ -20,7 +21,7 @@ CACHE_NAMES = ("cache", "past_key_values", "cache_params")
 it still accepts the others, with a warning."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Engine:
     """Loaded weights, and the facts about them that decoding needs.
 
@@ -43,14 +44,19 @@ class Engine:
     device: str
     width: int
     row_bytes: int
-    _grammars: list[Grammars] = field(default_factory=list)
-    _ids: dict[str, list[int]] = field(default_factory=dict)
 
-    def matchers(self) -> Grammars:
+    @cached_property
+    def grammars(self) -> Grammars:
         """The grammars of this tokenizer; created at the first schema."""
-        if not self._grammars:
-            self._grammars.append(Grammars(self.tokenizer, self.width, sorted(self.ends)))
-        return self._grammars[0]
+        return Grammars(self.tokenizer, self.width, sorted(self.ends))
+
+    @cached_property
+    def _ids(self) -> dict[str, list[int]]:
+        """Text of a token -> the tokens that have it."""
+        ids: dict[str, list[int]] = {}
+        for token in range(self.width):
+            ids.setdefault(self.text(token), []).append(token)
+        return ids
 
     def text(self, token: int) -> str:
         """A token's text, as in log-probabilities; parts of a character have the same text."""
@@ -64,9 +70,6 @@ class Engine:
         UsageError
             If a text is not a token of this model.
         """
-        if not self._ids:
-            for token in range(self.width):
-                self._ids.setdefault(self.text(token), []).append(token)
         for text in wanted:
             if text not in self._ids:
                 raise UsageError(
