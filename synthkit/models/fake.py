@@ -99,8 +99,10 @@ class Fake:
     def _complete(self, request: Request) -> Completion:
         if _share(request, "fail") < self._fail:
             return Completion("", finish="error", error=f"{self.name} was told to fail")
+        letters = sum(len(message.content) for message in request.messages)
+        prompt_tokens = max(1, letters // 4)
         if request.answer is not None:
-            return self._scored(request, request.answer)
+            return self._scored(request, request.answer, prompt_tokens)
         draw = random.Random(request.row_seed)
         if _share(request, "babble") < self._babble:
             text = "{" + sentence(draw)
@@ -114,20 +116,18 @@ class Fake:
             text = str(draw.choice(request.schema["enum"]))
         else:
             text = json.dumps(instance(request.schema, draw, request.schema))
-        letters = sum(len(message.content) for message in request.messages)
         tokens = max(1, len(text) // 4)
         pairs = tuple((word, -1.0) for word in text.split()) if request.sampling.logprobs else None
-        return Completion(text, "stop", max(1, letters // 4), tokens, self._seconds, pairs)
+        return Completion(text, "stop", prompt_tokens, tokens, self._seconds, pairs)
 
-    def _scored(self, request: Request, text: str) -> Completion:
+    def _scored(self, request: Request, text: str, prompt_tokens: int) -> Completion:
         """The words of a text with log-probabilities; without messages, the first has none."""
         words = re.findall(r"\s*\S+|\s+$", text)
         draw = random.Random(request.row_seed)
         score = self._score
         values = [-5 * draw.random() if score is None else score(request) for _ in words]
         pairs = tuple(zip(words, values, strict=True))
-        letters = sum(len(message.content) for message in request.messages)
-        tokens = max(1, letters // 4) + len(words)
+        tokens = prompt_tokens + len(words)
         return Completion(text, "stop", tokens, 0, self._seconds, pairs[not request.messages :])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -92,8 +93,6 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
 
 def parameter_names(factory: Callable[..., Any]) -> list[str]:
     """The names of a factory's parameters."""
-    import inspect
-
     return list(inspect.signature(factory).parameters)
 
 
