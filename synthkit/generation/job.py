@@ -115,10 +115,31 @@ class Job:
         characters = sum(len(m.content) for request in following for m in request.messages)
         characters += sum(len(request.answer or "") for request in following)
         tokens = sum(request.most_written for request in following)
-        estimate = estimated(
-            self.session, self.model, n, round(characters * scale), round(tokens * scale)
-        )
+        estimate = self._estimate(n, round(characters * scale), round(tokens * scale))
         return DryRun(hits=hits, next_requests=following, estimate=estimate)
+
+    def _estimate(self, n: int, characters: int, most_tokens: int) -> CostEstimate:
+        """What ``n`` requests would take, judged by the runs of this model in the session so far.
+
+        Parameters
+        ----------
+        characters : the length of their prompts in total.
+        most_tokens : the most tokens that they may be answered with in total.
+        """
+        runs = self.session.store.runs.all()
+        past = [run for run in runs if run["model"] == self.model.name and run["requests"]]
+        requests = sum(run["requests"] for run in past)
+        seconds, completion_tokens = None, most_tokens
+        if requests:
+            completion_tokens = round(sum(run["completion_tokens"] for run in past) / requests * n)
+            seconds = n * sum(run["seconds"] for run in past) / requests
+        prompt_tokens = characters // 4
+        return CostEstimate(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            cost=dollars(self.model.price, prompt_tokens, completion_tokens),
+            seconds=seconds if n else 0.0,
+        )
 
     def run(
         self, *, cancel: threading.Event | None = None, listener: RunListener | None = None
@@ -361,29 +382,3 @@ def _budget(options: JobOptions) -> Budget | None:
         max_cost=options.get("max_cost"),
     )
     return None if limits == Budget() else limits
-
-
-def estimated(
-    session: Session, model: Model, n: int, characters: int, most_tokens: int
-) -> CostEstimate:
-    """What ``n`` requests would take, judged by the runs of this model in the session so far.
-
-    Parameters
-    ----------
-    characters : the length of their prompts in total.
-    most_tokens : the most tokens that they may be answered with in total.
-    """
-    runs = session.store.runs.all()
-    past = [run for run in runs if run["model"] == model.name and run["requests"]]
-    requests = sum(run["requests"] for run in past)
-    seconds, completion_tokens = None, most_tokens
-    if requests:
-        completion_tokens = round(sum(run["completion_tokens"] for run in past) / requests * n)
-        seconds = n * sum(run["seconds"] for run in past) / requests
-    prompt_tokens = characters // 4
-    return CostEstimate(
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        cost=dollars(model.price, prompt_tokens, completion_tokens),
-        seconds=seconds if n else 0.0,
-    )
