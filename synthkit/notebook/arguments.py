@@ -11,9 +11,6 @@ from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_ar
 
 from synthkit.core.errors import UsageError, unknown
 
-TABLE = "a variable, or a table saved in the session"
-"""Help for an argument that names a table."""
-
 
 def repeated(option: str, metavar: str, help: str, **keywords: Any) -> Any:
     """An argument that may be repeated; its value is the list of all its values."""

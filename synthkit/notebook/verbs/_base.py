@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 from IPython.core.magic_arguments import argument as argument
 
 from synthkit.core.registry import Registry
-from synthkit.notebook.arguments import TABLE, parse, parser
+from synthkit.notebook.arguments import parse, parser
 from synthkit.notebook.context import EMBEDDER, Context
 
 Function = TypeVar("Function", bound=Callable[[Context, Any], Any])
 
 
-# arguments of several verbs
-TABLE_NAME = argument("table", metavar="TABLE", help=TABLE)
+TABLE_NAME = argument("table", metavar="TABLE", help="a variable, or a table saved in the session")
 TEXT_COLUMN = argument("--column", metavar="COLUMN", help="text column; default: the longest texts")
 EMBEDDER_SPEC = argument(
     "--embedder",
@@ -25,6 +24,7 @@ EMBEDDER_SPEC = argument(
     metavar="EMBEDDER",
     help="a variable or a spec; default: %(default)s",
 )
+"""Arguments that several verbs take."""
 
 
 @dataclass(frozen=True, slots=True)
