@@ -18,10 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pull.add_argument("name", help=", ".join(catalog.CATALOG))
     pull.add_argument("--quiet", action="store_true", help="print only the folder")
     verbs.add_parser("models", help="list the catalog, and what is already here")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        if asked.verb == "pull":
-            print(catalog.fetch(asked.name, quiet=asked.quiet))
+        if options.verb == "pull":
+            print(catalog.fetch(options.name, quiet=options.quiet))
         else:
             print(_listing())
     except SynthkitError as error:

@@ -51,10 +51,10 @@ def scored(
             f"{'in turns' if chat else 'as a text'}, {len(ids)} of {len(task.eval_docs)} "
             f"documents, seed {seed}"
         )
-        for by, own in by_filter.items():
-            for metric in dict.fromkeys(name for sample in own for name in sample["metrics"]):
+        for by, filtered in by_filter.items():
+            for metric in dict.fromkeys(name for sample in filtered for name in sample["metrics"]):
                 name = metric if len(by_filter) == 1 else f"{metric} ({by})"
-                items = {id: s[metric] for id, s in zip(ids, own, strict=True) if metric in s}
+                items = {id: s[metric] for id, s in zip(ids, filtered, strict=True) if metric in s}
                 score = _score(task, metric, [*items.values()], f"{key} {name}", how, level)
                 if isinstance(score, str):
                     scores.left_out[f"{key} {name}"] = score
@@ -103,9 +103,9 @@ def _score(
 
 def _ids(documents: Sequence[Mapping[str, Any]]) -> list[str]:
     """The documents' own ids if each has a distinct one, otherwise ids made from their content."""
-    own = [document.get("id") for document in documents]
-    if None not in own and len(set(map(str, own))) == len(own):
-        return [str(id) for id in own]
+    ids = [document.get("id") for document in documents]
+    if None not in ids and len(set(map(str, ids))) == len(ids):
+        return [str(id) for id in ids]
     bare = [{key: cell for key, cell in row.items() if key != "id"} for row in documents]
     return [str(id) for id in tables.column(tables.identified(bare), "id")]
 

@@ -112,7 +112,7 @@ def _with_whole_paths(config: dict[str, Any], file: Path) -> dict[str, Any]:
 def _whole_paths(paths: Any, file: Path) -> Any:
     """One path, a list of them, or a mapping of splits to them, made whole."""
     if isinstance(paths, Mapping):
-        return {split: _whole_paths(own, file) for split, own in paths.items()}
+        return {split: _whole_paths(split_paths, file) for split, split_paths in paths.items()}
     if isinstance(paths, list):
         return [_whole_paths(path, file) for path in paths]
     if "://" in str(paths):
@@ -159,8 +159,8 @@ def _set_examples(task: Any, examples: int | None, seed: int) -> None:
     if examples is not None:
         task.set_config(key="num_fewshot", value=examples)
     task.set_fewshot_seed(seed)
-    wanted, source = task.get_config("num_fewshot") or 0, getattr(task, "fewshot_cfg", None)
-    if not wanted or source is None or source.samples is not None:
+    count, source = task.get_config("num_fewshot") or 0, getattr(task, "fewshot_cfg", None)
+    if not count or source is None or source.samples is not None:
         return
     test, validation = task.config.test_split, task.config.validation_split
     pool = source.split or task.config.training_split or validation
@@ -172,8 +172,8 @@ def _set_examples(task: Any, examples: int | None, seed: int) -> None:
             "others by fewshot_split:, or the same ones by test_split: and fewshot_split:."
         )
     size = len(task.sampler.fewshot_docs()) - leaves_out
-    if wanted > size:
-        raise UsageError(f"{task.task_name} has {size} examples to show; got examples={wanted}.")
+    if count > size:
+        raise UsageError(f"{task.task_name} has {size} examples to show; got examples={count}.")
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def reveal(text: str, mark: str = "<{}>") -> str:
     >>> reveal("zero" + chr(0x200B) + "width")
     'zero<U+200B>width'
     """
-    return _UNSEEN.sub(lambda found: mark.format(f"U+{ord(found[0]):04X}"), text)
+    return _UNSEEN.sub(lambda match: mark.format(f"U+{ord(match[0]):04X}"), text)
 
 
 def is_number(value: Any) -> bool:

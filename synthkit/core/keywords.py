@@ -40,8 +40,8 @@ def shows(options: Callable[..., Any]) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        parameters = [*own, *_keyword_parameters(options)]
+        parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        parameters += _keyword_parameters(options)
         vars(function)["__signature__"] = signature.replace(parameters=parameters)
         if is_typeddict(options):
             function.__annotations__ |= options.__annotations__  # for ``typing.get_type_hints``

@@ -73,11 +73,11 @@ class Registry(Mapping[str, T], Generic[T]):
             If synthkit or an installed package already uses the name.
         """
         module = str(getattr(function, "__module__", ""))
-        own = module.startswith(f"{self.package}.")
-        listed = None if own else self._own.get(name) or self._installed.get(name)
+        built_in = module.startswith(f"{self.package}.")
+        listed = None if built_in else self._own.get(name) or self._installed.get(name)
         if listed is None:
             doc, attribute = inspect.getdoc(function) or "", getattr(function, "__name__", "")
-            self._added[name] = Listed(name, module if own else "", doc, str(attribute))
+            self._added[name] = Listed(name, module if built_in else "", doc, str(attribute))
         elif module != listed.module:
             raise UsageError(
                 f"the name {name!r} is taken by the {self.kind} in {listed.module}; choose another."
@@ -155,19 +155,19 @@ class Registry(Mapping[str, T], Generic[T]):
         """The names that the entry points of other packages register."""
         from importlib.metadata import entry_points  # slower to import than all of core
 
-        found: dict[str, Listed] = {}
+        listed: dict[str, Listed] = {}
         for point in entry_points(group=f"synthkit.{self.decorator}"):
             if point.name not in self._own:
                 origin = point.dist.name if point.dist is not None else point.value
-                found[point.name] = Listed(point.name, point.module, f"from {origin}")
-        return found
+                listed[point.name] = Listed(point.name, point.module, f"from {origin}")
+        return listed
 
 
 @cache
 def decorated(package: str, decorator: str) -> Mapping[str, Listed]:
     """The functions and classes in a package's source files that a decorator registers, by name."""
     folder = Path(str(importlib.import_module(package).__file__)).parent
-    found: dict[str, Listed] = {}
+    listed: dict[str, Listed] = {}
     for path in sorted(folder.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         if f"@{decorator}" not in source:
@@ -178,8 +178,8 @@ def decorated(package: str, decorator: str) -> Mapping[str, Listed]:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 doc = ast.get_docstring(node) or ""
                 for name in _registered_names(node, decorator):
-                    found[name] = Listed(name, module, doc, node.name)
-    return found
+                    listed[name] = Listed(name, module, doc, node.name)
+    return listed
 
 
 def _registered_names(node: ast.FunctionDef | ast.ClassDef, decorator: str) -> Iterator[str]:

@@ -269,7 +269,7 @@ def _python_cells(series: Any) -> list[Any]:
     if series.dtype == object:  # it may contain NumPy numbers and arrays
         cells = [cell.tolist() if hasattr(cell, "tolist") else cell for cell in cells]
     missing = series.isna().tolist()
-    return [None if gone else cell for cell, gone in zip(cells, missing, strict=True)]
+    return [None if is_missing else cell for cell, is_missing in zip(cells, missing, strict=True)]
 
 
 def _none_if_nan(cell: Any) -> Any:

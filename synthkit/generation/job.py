@@ -354,24 +354,24 @@ def generate(
     return run
 
 
-def _recipe(given: str | Recipe | Callable[..., Any], options: JobOptions) -> Recipe:
+def _recipe(source: str | Recipe | Callable[..., Any], options: JobOptions) -> Recipe:
     """The recipe that a prompt, a recipe or a generator function stands for."""
     prompt_options = PromptOptions.__annotations__
-    own: Any = {name: value for name, value in options.items() if name in prompt_options}
-    if isinstance(given, str):
-        return prompt(given, **own)
-    if isinstance(given, Recipe):
-        for name in own:
+    used: Any = {name: value for name, value in options.items() if name in prompt_options}
+    if isinstance(source, str):
+        return prompt(source, **used)
+    if isinstance(source, Recipe):
+        for name in used:
             raise UsageError(
-                f"{name}= is an option of prompts; give it to the recipe {given.name} when it is "
+                f"{name}= is an option of prompts; give it to the recipe {source.name} when it is "
                 "built."
             )
-        return given
-    taken = {name: own.pop(name) for name in ("sampling", *SAMPLING) if name in own}
-    rows = own.pop("rows", None)
-    for name in own:
+        return source
+    taken = {name: used.pop(name) for name in ("sampling", *SAMPLING) if name in used}
+    rows = used.pop("rows", None)
+    for name in used:
         raise UsageError(f"{name}= is an option of prompts; a generator function takes rows=.")
-    return from_function(given, rows, **({"sampling": sampled(taken)} if taken else {}))
+    return from_function(source, rows, **({"sampling": sampled(taken)} if taken else {}))
 
 
 def _budget(options: JobOptions) -> Budget | None:

@@ -14,10 +14,10 @@ from synthkit.recipes._base import Recipe
 
 def rows(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
     """The rows: the fields of each one's branch, and its own cells."""
-    made = [event for event in events if isinstance(event.outcome, Row)]
-    cells = [event.outcome.cells for event in made]
+    completed = [event for event in events if isinstance(event.outcome, Row)]
+    cells = [event.outcome.cells for event in completed]
     names = dict.fromkeys([*recipe.columns, *(name for row in cells for name in row)])
-    return _table(recipe, made, cells, names)
+    return _table(recipe, completed, cells, names)
 
 
 def rejects(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
@@ -25,8 +25,8 @@ def rejects(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
     last = ("raw", "reason")
     rejected = [(event, event.outcome) for event in events if isinstance(event.outcome, Reject)]
     cells = [{**reject.cells, "raw": reject.raw, "reason": reject.reason} for _, reject in rejected]
-    known = dict.fromkeys(name for row in cells for name in row if name not in last)
-    return _table(recipe, [event for event, _ in rejected], cells, [*known, *last])
+    names = dict.fromkeys(name for row in cells for name in row if name not in last)
+    return _table(recipe, [event for event, _ in rejected], cells, [*names, *last])
 
 
 def _table(

@@ -74,9 +74,9 @@ class LabCompletions:
         changed : called after each completion, and now and then, from the threads of the models.
         """
         threads = [
-            threading.Thread(target=self._run, args=(model, list(own), stop, changed), daemon=True)
-            for model, own in requests
-            if own
+            threading.Thread(target=self._run, args=(model, list(due), stop, changed), daemon=True)
+            for model, due in requests
+            if due
         ]
         for thread in threads:
             thread.start()

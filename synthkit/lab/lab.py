@@ -148,8 +148,8 @@ class PromptLab:
 
     def base(self, column: LabColumn) -> LabColumn:
         """The baseline's column with the same model."""
-        bases = (one for one in self.columns if one.variant.key == self.baseline)
-        return next((one for one in bases if one.model == column.model), column)
+        bases = (base for base in self.columns if base.variant.key == self.baseline)
+        return next((base for base in bases if base.model == column.model), column)
 
     def differs(self, row: int, column: LabColumn) -> bool:
         """Whether a cell and the baseline's are both done and have different texts."""
@@ -167,7 +167,7 @@ class PromptLab:
         }
         test, columns = tests[show], self.columns
         rows = range(len(self.rows))
-        return [row for row in rows if show == "all" or any(test(row, one) for one in columns)]
+        return [row for row in rows if show == "all" or any(test(row, c) for c in columns)]
 
     @property
     def running(self) -> bool:
@@ -190,8 +190,8 @@ class PromptLab:
 
     def unjudged(self) -> list[LabRequest]:
         """The requests to the judge about done cells that have no completion yet."""
-        found = (self.matrix.unjudged(n, c) for n in range(len(self.rows)) for c in self.columns)
-        return list({request.key: request for one in found for request in one}.values())
+        due = (self.matrix.unjudged(n, c) for n in range(len(self.rows)) for c in self.columns)
+        return list({request.key: request for requests in due for request in requests}.values())
 
     def estimate(self) -> CostEstimate:
         """The cost and time of the missing cells, without the judge."""
@@ -219,7 +219,7 @@ class PromptLab:
             for row, column in self.missing():
                 request = self.matrix.request(row, column)
                 requests[column.model].setdefault(request.key, request)
-            groups = [(models[label], list(own.values())) for label, own in requests.items()]
+            groups = [(models[label], list(by_key.values())) for label, by_key in requests.items()]
             completions.run(groups, stop=stop, changed=changed)
             if not stop.is_set():
                 judged = [(self.config.judge, self.unjudged())]

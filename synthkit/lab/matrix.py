@@ -117,8 +117,8 @@ class Matrix:
 
     def estimate(self, columns: Sequence[LabColumn]) -> CostEstimate:
         """The cost and time of the cells without a completion."""
-        found = map(self.column, columns)
-        dry_runs = [one.job.dry_run() for one in found if isinstance(one, ColumnRequests)]
+        requests = [self.column(column) for column in columns]
+        dry_runs = [r.job.dry_run() for r in requests if isinstance(r, ColumnRequests)]
         estimates = [dry_run.estimate for dry_run in dry_runs if dry_run.next_requests]
         costs = [estimate.cost for estimate in estimates]
         seconds = [estimate.seconds for estimate in estimates]
@@ -126,7 +126,7 @@ class Matrix:
             prompt_tokens=sum(estimate.prompt_tokens for estimate in estimates),
             completion_tokens=sum(estimate.completion_tokens for estimate in estimates),
             cost=None if None in costs else sum(cost or 0.0 for cost in costs),
-            seconds=None if None in seconds else sum(one or 0.0 for one in seconds),
+            seconds=None if None in seconds else sum(time or 0.0 for time in seconds),
         )
 
     def _outcome(self, key: str, completion: Completion) -> Mapping[str, Any] | Reject:

@@ -47,11 +47,11 @@ def results_table(
 def ranking(columns: Sequence[LabColumn], rows: Iterable[int], cell_at: CellAt) -> Ranking:
     """The columns with their results over some rows, the best first."""
     rows = list(rows)
-    found = {
+    results = {
         column.name: (column, _entry(column.name, [cell_at(row, column) for row in rows]))
         for column in columns
     }
-    return [found[entry.name] for entry in rank(entry for _, entry in found.values())]
+    return [results[entry.name] for entry in rank(entry for _, entry in results.values())]
 
 
 def ranking_table(ranked: Ranking) -> Any:
@@ -101,8 +101,8 @@ def _entry(name: str, cells: list[LabCell]) -> VariantResult:
         checks=Proportion(sum(passed), len(passed)),
         words=_mean(len(text.split()) for text in texts),
         distinct=_distinct(texts),
-        seconds=_mean(one.seconds for one in completions),
-        tokens=_mean(one.prompt_tokens + one.completion_tokens for one in completions),
+        seconds=_mean(c.seconds for c in completions),
+        tokens=_mean(c.prompt_tokens + c.completion_tokens for c in completions),
         cost=_mean(cell.cost for cell in done if cell.cost is not None),
     )
 

@@ -80,7 +80,7 @@ class Variant:
         return {
             "key": self.key,
             "name": self.name,
-            "versions": [[one.prompt, one.sampling.payload()] for one in self.versions],
+            "versions": [[version.prompt, version.sampling.payload()] for version in self.versions],
             "at": self.at,
             "deleted": self.deleted,
         }

@@ -266,7 +266,7 @@ def _demonstrations(
     for label in labels:
         clean = [item for item in items if item.clean and item.label == label]
         if clean:
-            found = representatives(embed([item.text for item in clean]), k)
-            chosen.append([clean[at] for at in found])
+            central = representatives(embed([item.text for item in clean]), k)
+            chosen.append([clean[at] for at in central])
     turns = itertools.chain.from_iterable(itertools.zip_longest(*chosen))
     return [item for item in turns if item is not None]

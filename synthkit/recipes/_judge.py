@@ -205,7 +205,7 @@ def _chosen_rubrics(
         "asked": "instruction" if "instruction" in fields else "text",
     }
     presets = {name: rubric.format(**words) for name, rubric in RUBRICS.items()}
-    chosen = _rubrics.named_rubrics(prompt, rubrics, presets, own="judge")
+    chosen = _rubrics.named_rubrics(prompt, rubrics, presets, default="judge")
     if chosen.get("faithful") == presets["faithful"] and "source" not in fields:
         raise UsageError("the rubric 'faithful' needs sources=, the column of the source texts.")
     columns = [name + part for name in chosen for part in ("", "_reason", "_spread", "_unread")]

@@ -90,13 +90,13 @@ def likelihood(
         likeliest = names[shares.index(highest)]
         return {"likeliest": likeliest, "confidence": highest, **cells}
 
-    own = () if label is None else ("likelihood",)
+    extra = () if label is None else ("likelihood",)
     return per_rendered_row(
         render,
         steps,
         rows,
         name="likelihood",
-        columns=("likeliest", "confidence", "likelihoods", *own),
+        columns=("likeliest", "confidence", "likelihoods", *extra),
         requests=Bounds(len(names), len(names)),
         prompt=prompt,
     )

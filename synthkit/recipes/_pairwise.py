@@ -133,7 +133,7 @@ def pairwise(
     orders = {"forward": ORDERS["forward"]} if one_order else ORDERS
     words = {"as_answer": " as an answer to the instruction" if shown else ""}
     presets = {name: criterion.format(**words) for name, criterion in CRITERIA.items()}
-    named = _rubrics.named_rubrics(prompt, criteria, presets, own="pairwise")
+    named = _rubrics.named_rubrics(prompt, criteria, presets, default="pairwise")
     ending = NO_TIE if weighted else REASON_AND_VERDICT if reasons else VERDICT_ONLY
     renderers = [
         row_renderer(_with_texts(each, list(shown)), rows, ending=ending, **shown, **names)
@@ -210,11 +210,11 @@ def _with_texts(criterion: str, shown: Sequence[str]) -> str:
             f"the criterion uses {{{{ {identifying[0]} }}}}, which reveals whose text the judge "
             "reads or the order of the texts; the texts are {{ A }} and {{ B }}."
         )
-    own = {"A", "B"} & set(fields)
-    if len(own) == 1:
+    sides = {"A", "B"} & set(fields)
+    if len(sides) == 1:
         raise PromptError("the criterion shows one text; use both {{ A }} and {{ B }}, or neither.")
-    texts = "" if own else "".join(_rubrics.FENCED.format(what=name) for name in (*shown, "A", "B"))
-    return criterion.strip() + texts
+    below = () if sides else (*shown, "A", "B")
+    return criterion.strip() + "".join(_rubrics.FENCED.format(what=name) for name in below)
 
 
 def _combined(

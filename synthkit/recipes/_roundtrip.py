@@ -92,13 +92,13 @@ def roundtrip(
         likeness = rouge_l(parsed["recovered"], str(row[target]))
         return {**parsed, "agrees": likeness >= threshold, "likeness": likeness}
 
-    own = () if instruction is None else ("likeness",)
+    extra = () if instruction is None else ("likeness",)
     return per_rendered_row(
         render,
         steps,
         rows,
         name="roundtrip",
-        columns=("recovered", "agrees", *own),
+        columns=("recovered", "agrees", *extra),
         requests=Bounds(1, 1),
         prompt=prompt,
     )

@@ -16,11 +16,11 @@ FENCED = "\n\n<{what}>\n{{{{ {what} }}}}\n</{what}>"
 
 
 def named_rubrics(
-    prompt: str, chosen: Sequence[str] | Mapping[str, str], presets: Mapping[str, str], *, own: str
+    prompt: str, chosen: Sequence[str] | Mapping[str, str], presets: Mapping[str, str], default: str
 ) -> dict[str, str]:
-    """Name -> text of each rubric: the chosen presets or own ones; ``prompt`` is named ``own``.
+    """Name -> text of each rubric, preset or custom; ``default`` is the name of ``prompt``.
 
-    >>> named_rubrics("Is it kind?", "clear", {"clear": "Is it clear?"}, own="kind")
+    >>> named_rubrics("Is it kind?", "clear", {"clear": "Is it clear?"}, default="kind")
     {'kind': 'Is it kind?', 'clear': 'Is it clear?'}
 
     Raises
@@ -36,7 +36,7 @@ def named_rubrics(
             check_known("rubric", name, presets)
             rubrics[name] = presets[name]
     if prompt.strip():  # it replaces the default rubric, which has its name
-        rubrics = {own: prompt} | {name: rubrics[name] for name in rubrics if name != own}
+        rubrics = {default: prompt} | {name: rubrics[name] for name in rubrics if name != default}
     if not rubrics or not all(text.strip() for text in rubrics.values()):
         raise UsageError(f"expected one or more rubrics, each with a text; got {rubrics}.")
     return rubrics

@@ -95,9 +95,9 @@ def _answer_decoder(
 ) -> tuple[parsing.Decoder, str]:
     """The decoder of an answer, and the form that the model is asked for."""
     options = {"labels": labels is not None, "regex": regex is not None, "numeric": numeric}
-    given = [name for name, is_given in options.items() if is_given]
-    if len(given) > 1:
-        raise UsageError(f"an answer is parsed in one way; got {' and '.join(given)}.")
+    chosen = [name for name, is_given in options.items() if is_given]
+    if len(chosen) > 1:
+        raise UsageError(f"an answer is parsed in one way; got {' and '.join(chosen)}.")
     if labels is not None:
         return parsing.label(labels, "answer"), " or ".join(map(str, labels))
     if numeric:

@@ -129,10 +129,10 @@ def _wordings(
             )
         prompts = [text.strip() for _, text in in_prompt.values()]
     if prompts is not None:
-        own = [prompts] if isinstance(prompts, str) else list(prompts)
-        if len(own) < 2 or len(set(own)) < len(own):
-            raise UsageError(f"expected two or more distinct wordings; got {len(set(own))}.")
-        return own
+        wordings = [prompts] if isinstance(prompts, str) else list(prompts)
+        if len(wordings) < 2 or len(set(wordings)) < len(wordings):
+            raise UsageError(f"expected two or more distinct wordings; got {len(set(wordings))}.")
+        return wordings
     if not 2 <= k <= len(WORDINGS):
         raise UsageError(f"k must be from 2 to {len(WORDINGS)}, or give prompts=; got {k}.")
     words: Mapping[str, str] = {

@@ -100,9 +100,9 @@ def _plan(store: Store, folder: Path, runs: Sequence[int], names: Sequence[str])
     return _Plan(sorted(set(runs)), {name_of[run] for run in runs}, chosen, others)
 
 
-def _unneeded(store: Store, plan: _Plan, wanted: bool) -> tuple[list[str], str]:
+def _unneeded(store: Store, plan: _Plan, completions_too: bool) -> tuple[list[str], str]:
     """The keys of the completions that only the deleted runs need; or why there are none."""
-    if not wanted:
+    if not completions_too:
         return [], "a run with the same requests finds them again"
     for run in store.runs.without_rows():
         if run not in plan.runs:

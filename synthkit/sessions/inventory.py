@@ -126,6 +126,6 @@ def costs(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         run_tokens = run["prompt_tokens"] + run["completion_tokens"]
         requests, tokens = requests + run["requests"], tokens + run_tokens
         dollars += run["cost"] or 0.0
-        own = (run["run"], run["at"], run["name"], run["requests"], run_tokens, run["cost"])
-        rows.append(dict(zip(COST_COLUMNS, (*own, requests, tokens, dollars), strict=True)))
+        run_cells = (run["run"], run["at"], run["name"], run["requests"], run_tokens, run["cost"])
+        rows.append(dict(zip(COST_COLUMNS, (*run_cells, requests, tokens, dollars), strict=True)))
     return rows

@@ -72,10 +72,10 @@ def load_body(store: Store, name: str, version: int | None = None) -> dict[str, 
     if not bodies:
         names = dict.fromkeys(row["name"] for row in store.filters.all())
         raise UsageError(unknown("learned filter", name, names))
-    wanted = max(bodies) if version is None else version
-    if wanted not in bodies:
+    number = max(bodies) if version is None else version
+    if number not in bodies:
         raise UsageError(f"the filter {name!r} has the versions {sorted(bodies)}; got {version}.")
-    return bodies[wanted]
+    return bodies[number]
 
 
 def filter_frame(store: Store) -> Any:

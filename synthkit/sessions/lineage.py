@@ -46,7 +46,7 @@ def edges(tables: Iterable[NamedTable]) -> list[Edge]:
     """
     ordered = sorted(tables, key=lambda table: (table.born, table.name))
     holders = _holders(ordered)
-    found: list[Edge] = []
+    lineage: list[Edge] = []
     for place, table in enumerate(ordered):
         older = (1 << place) - 1
         others = ~(1 << place)
@@ -61,9 +61,9 @@ def edges(tables: Iterable[NamedTable]) -> list[Edge]:
                 # a table that was generated again later can still be the source of an older one
                 with_parent = holders.get(parent, 0)
                 sources[(with_parent & older) or (with_parent & others)] += 1
-        found += _cover(ordered, table.name, parts, "part of")
-        found += _cover(ordered, table.name, sources, "generated from")
-    return found
+        lineage += _cover(ordered, table.name, parts, "part of")
+        lineage += _cover(ordered, table.name, sources, "generated from")
+    return lineage
 
 
 def layers(names: Sequence[str], edges: Iterable[Edge]) -> dict[str, int]:
@@ -92,19 +92,19 @@ def places(names: Sequence[str], edges: Sequence[Edge]) -> dict[str, tuple[int, 
     {'a': (0, 0), 'b': (0, 1), 'c': (1, 1)}
     """
     columns = layers(names, edges)
-    found: dict[str, tuple[int, int]] = {}
+    cells: dict[str, tuple[int, int]] = {}
     for column in sorted(set(columns.values())):
         wishes = []
         for name in names:
             if columns[name] == column:
-                rows = [found[e.source][1] for e in edges if e.target == name and e.source in found]
+                rows = [cells[e.source][1] for e in edges if e.target == name and e.source in cells]
                 wishes.append((sum(rows) / len(rows) if rows else 0.0, name))
         free_row = 0
         for wish, name in sorted(wishes, key=lambda pair: pair[0]):
             row = max(free_row, round(wish))
-            found[name] = (column, row)
+            cells[name] = (column, row)
             free_row = row + 1
-    return found
+    return cells
 
 
 def _holders(tables: Sequence[NamedTable]) -> Mapping[str, int]:
@@ -120,7 +120,7 @@ def _holders(tables: Sequence[NamedTable]) -> Mapping[str, int]:
 
 def _cover(tables: Sequence[NamedTable], target: str, rows: Counter[int], kind: Kind) -> list[Edge]:
     """Edges from the fewest tables that explain ``rows``: bit mask of tables -> number of rows."""
-    found = []
+    cover = []
     left = Counter({mask: n for mask, n in rows.items() if mask})
     while left:
         gains: Counter[int] = Counter()
@@ -129,6 +129,6 @@ def _cover(tables: Sequence[NamedTable], target: str, rows: Counter[int], kind: 
                 if mask >> place & 1:
                     gains[place] += n
         best = max(gains, key=lambda place: (gains[place], -tables[place].rows, place))
-        found.append(Edge(tables[best].name, target, kind, gains[best]))
+        cover.append(Edge(tables[best].name, target, kind, gains[best]))
         left = Counter({mask: n for mask, n in left.items() if not mask >> best & 1})
-    return found
+    return cover

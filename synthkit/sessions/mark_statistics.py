@@ -30,11 +30,11 @@ def rater_pairs(marks: Iterable[Mark]) -> dict[Raters, list[tuple[str, str]]]:
     for (_, round, by, id), mark in current_marks(marks).items():
         rounds.setdefault((by, round), {})[id] = mark
     raters = sorted(by for by, round in rounds if round == 1)
-    found = {
+    pairs = {
         (by, by): label_pairs(rounds[by, 1], rounds[by, 2]) for by in raters if (by, 2) in rounds
     }
-    found |= {(a, b): label_pairs(rounds[a, 1], rounds[b, 1]) for a, b in combinations(raters, 2)}
-    return {raters: labels for raters, labels in found.items() if labels}
+    pairs |= {(a, b): label_pairs(rounds[a, 1], rounds[b, 1]) for a, b in combinations(raters, 2)}
+    return {raters: labels for raters, labels in pairs.items() if labels}
 
 
 def majority_labels(marks: Iterable[Mark]) -> dict[str, str]:
@@ -60,7 +60,7 @@ def agreements(marks: Iterable[Mark], *, seed: int = 0) -> dict[Raters, Score | 
 
     return {
         raters: cohen(labels, seed=seed)
-        if len({one for pair in labels for one in pair}) > 1
+        if len({label for pair in labels for label in pair}) > 1
         else None
         for raters, labels in rater_pairs(marks).items()
     }

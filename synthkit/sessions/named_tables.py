@@ -116,14 +116,14 @@ def read_all(store: Store, folder: Path) -> list[NamedTable]:
     for run in store.runs.all():
         first_run_at.setdefault(run["name"], run["at"])
         newest_run[run["name"]] = run["run"]
-    found = []
+    named_tables = []
     for path in folder.glob("*.parquet"):
         try:
             file = path.stat()
         except FileNotFoundError:  # another kernel has just deleted it
             continue
         name, when = path.stem, file.st_mtime
-        found.append(
+        named_tables.append(
             NamedTable(
                 name=name,
                 born=min(when, first_run_at.get(name, when)),
@@ -133,7 +133,7 @@ def read_all(store: Store, folder: Path) -> list[NamedTable]:
                 **_content(path),
             )
         )
-    return sorted(found, key=lambda table: (-table.when, table.name))
+    return sorted(named_tables, key=lambda table: (-table.when, table.name))
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -75,8 +75,8 @@ class ForeignStore:
             if kind not in ("table", "index") or name not in COLUMNS:
                 raise StoreError(f"it holds a {kind} of {name!r}.")
         for table, columns in COLUMNS.items():
-            found = [row[1] for row in db.execute(f"PRAGMA main.table_info({table})")]
-            if found != list(columns):
+            present = [row[1] for row in db.execute(f"PRAGMA main.table_info({table})")]
+            if present != list(columns):
                 raise StoreError(f"its table {table} has other columns.")
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ class LabTable(TableGroup):
         added: dict[str, str] = {}
         for name, body, at in rows:
             names = (name, *(f"{name}-{n}" for n in range(2, 1000)))
-            free = next((one for one in names if bodies.get(one) in (None, body)), None)
+            free = next((each for each in names if bodies.get(each) in (None, body)), None)
             if free is None or free in bodies:
                 continue
             self._database.execute(_INSERT, (free, body, at))

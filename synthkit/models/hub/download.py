@@ -65,11 +65,11 @@ def wheel(package: str, version: str, options: tuple[str, ...], into: Path, bar:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    found = sorted(wheels.glob("*.whl"))
-    if process.returncode or not found:
+    files = sorted(wheels.glob("*.whl"))
+    if process.returncode or not files:
         words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-4:]
         raise ModelNotFound(_refusal(package, version, words))
-    return found[0]
+    return files[0]
 
 
 def _refusal(package: str, version: str, words: list[str]) -> str:
@@ -104,10 +104,10 @@ def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    wanted = ["config.json", "generation_config.json", "model.safetensors", "tokenizer*.json"]
-    wanted += ["special_tokens_map.json", "vocab.*", "merges.txt", "*.jinja"]
+    patterns = ["config.json", "generation_config.json", "model.safetensors", "tokenizer*.json"]
+    patterns += ["special_tokens_map.json", "vocab.*", "merges.txt", "*.jinja"]
     try:
-        snapshot_download(repo, local_dir=folder, allow_patterns=wanted)
+        snapshot_download(repo, local_dir=folder, allow_patterns=patterns)
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelNotFound(f"{refused}\nThe Hub did not provide {repo} either: {error}") from error
 

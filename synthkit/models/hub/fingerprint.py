@@ -29,8 +29,8 @@ class Identity:
 
 def of_catalog(name: str) -> Identity:
     """The identity of a catalog model, known before it is fetched."""
-    wanted = catalog.entry(name)
-    return Identity(weights=catalog.weights(name), template="own", size=2 * wanted.parameters)
+    model = catalog.entry(name)
+    return Identity(weights=catalog.weights(name), template="own", size=2 * model.parameters)
 
 
 def of_folder(folder: Path) -> Identity:
@@ -78,9 +78,9 @@ def weight_files(folder: Path) -> list[Path]:
         If there are none.
     """
     for pattern in ("model*.safetensors", "*.safetensors", "pytorch_model*.bin"):
-        found = sorted(folder.glob(pattern))
-        if found:
-            return found
+        files = sorted(folder.glob(pattern))
+        if files:
+            return files
     raise ModelNotFound(
         f"{folder} was expected to contain *.safetensors or pytorch_model*.bin, but has "
         f"{_listing(folder)}."
@@ -89,9 +89,9 @@ def weight_files(folder: Path) -> list[Path]:
 
 def template_hash(folder: Path) -> str:
     """16 hex digits of the chat template, or ``"none"`` if the folder has none."""
-    own = folder / "chat_template.jinja"
-    if own.is_file():
-        return sha256(own.read_bytes()).hexdigest()[:16]
+    template_file = folder / "chat_template.jinja"
+    if template_file.is_file():
+        return sha256(template_file.read_bytes()).hexdigest()[:16]
     template = read_json(folder / "tokenizer_config.json").get("chat_template")
     return digest(template)[:16] if template else "none"
 
@@ -120,14 +120,14 @@ def file_hash(path: Path) -> str:
     facts = path.stat()
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
     memo = catalog.cache() / "hashes.json"
-    known = read_json(memo)
-    if key in known:
-        return str(known[key])
+    hashes = read_json(memo)
+    if key in hashes:
+        return str(hashes[key])
     hashed = catalog.file_sha256(path)
     if facts.st_size > 1 << 20:
         memo.parent.mkdir(parents=True, exist_ok=True)
         with replacing(memo) as partial:  # if two processes write, the last one wins
-            partial.write_text(json.dumps({**known, key: hashed}), encoding="utf-8")
+            partial.write_text(json.dumps({**hashes, key: hashed}), encoding="utf-8")
     return hashed
 
 

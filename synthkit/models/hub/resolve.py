@@ -103,7 +103,7 @@ def _here() -> str:
 
 def here() -> list[str]:
     """The models that answer prompts and need no download, as specs."""
-    found = [
+    specs = [
         entry.name
         for entry in catalog.CATALOG.values()
         if entry.kind == "instruct" and catalog.where(entry.name)
@@ -113,7 +113,7 @@ def here() -> list[str]:
     try:
         repositories = scan_cache_dir().repos
     except CacheNotFound:
-        return found
-    return found + sorted(
+        return specs
+    return specs + sorted(
         f"hf:{repo.repo_id}" for repo in repositories if repo.repo_type == "model"
     )

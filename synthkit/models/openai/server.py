@@ -212,15 +212,13 @@ def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str |
                 "or use ask_key=True."
             )
         return os.environ[env].strip()
-    found = os.environ.get("OPENAI_API_KEY", "").strip()
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
     if address != DEFAULT_BASE_URL:
         # that variable is meant for the SDK's server or for OPENAI_BASE_URL, not for any address
-        return (
-            found if os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") == address else None
-        )
-    if not found:
+        return key if os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") == address else None
+    if not key:
         raise UsageError(
             f"{DEFAULT_BASE_URL} needs a key: set OPENAI_API_KEY, or use api_key_env= or "
             "ask_key=True. For your own server give base_url=."
         )
-    return found
+    return key

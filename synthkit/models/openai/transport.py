@@ -283,10 +283,10 @@ def _proxy(target: SplitResult) -> SplitResult | None:
     if urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
-    found = proxies.get(target.scheme) or proxies.get("all")
-    if not found:
+    setting = proxies.get(target.scheme) or proxies.get("all")
+    if not setting:
         return None
-    proxy = urlsplit(found if "//" in found else f"http://{found}")
+    proxy = urlsplit(setting if "//" in setting else f"http://{setting}")
     if proxy.scheme != "http":
         raise UsageError(
             f"the proxy for {target.scheme}://{host} is a {proxy.scheme}:// one; only http:// "

@@ -183,8 +183,8 @@ class Batch:
         """The next token of each row, from (rows, vocabulary) logits."""
         with torch.inference_mode():
             logits = logits.float()
-            wanted = [at for at, row in enumerate(rows) if row.request.sampling.logprobs]
-            before = torch.log_softmax(logits[wanted], dim=-1) if wanted else None
+            scored = [at for at, row in enumerate(rows) if row.request.sampling.logprobs]
+            before = torch.log_softmax(logits[scored], dim=-1) if scored else None
             logits = self._shaped(logits, rows)
             sampled = [at for at, row in enumerate(rows) if row.knobs.temperature > 0]
             greedy = len(sampled) < len(rows)
@@ -195,7 +195,7 @@ class Batch:
                 for at, token in zip(sampled, drawn, strict=True):
                     chosen[at] = token
             if before is not None:
-                for line, at in enumerate(wanted):
+                for line, at in enumerate(scored):
                     rows[at].logprobs.append(float(before[line, chosen[at]]))
         return [int(token) for token in chosen]
 

@@ -116,8 +116,8 @@ def _ends(net: Any, tokenizer: Any) -> frozenset[int]:
 
 def _context(config: Any, tokenizer: Any) -> int:
     """Most tokens of a prompt and its completion together."""
-    known = getattr(config, "max_position_embeddings", None)
-    return int(known or min(tokenizer.model_max_length, 1 << 20))
+    positions = getattr(config, "max_position_embeddings", None)
+    return int(positions or min(tokenizer.model_max_length, 1 << 20))
 
 
 def _mergeable(net: Any, config: Any) -> bool:

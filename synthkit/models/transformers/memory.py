@@ -34,11 +34,11 @@ def of_process(root: Path = Path("/")) -> Memory | None:
     ----------
     root : the folder that has ``proc`` and ``sys``.
     """
-    known = [memory for memory in (_machine(root), *_groups(root)) if memory.limit < UNLIMITED]
-    if not known:
+    limited = [memory for memory in (_machine(root), *_groups(root)) if memory.limit < UNLIMITED]
+    if not limited:
         return None
-    limit = min(known, key=lambda memory: memory.limit)
-    free = min(known, key=lambda memory: memory.free)
+    limit = min(limited, key=lambda memory: memory.limit)
+    free = min(limited, key=lambda memory: memory.free)
     return Memory(limit.limit, max(free.free, 0), limit.source)
 
 
@@ -58,7 +58,7 @@ def _groups(root: Path) -> list[Memory]:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return []
-    found = []
+    groups = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -70,8 +70,8 @@ def _groups(root: Path) -> list[Memory]:
             continue
         folder = base / path.lstrip("/")
         # inside a container the path is often that of the host, and only the base exists
-        found += [_group(at, *names) for at in (folder, *folder.parents) if at.is_relative_to(base)]
-    return [memory for memory in found if memory is not None]
+        groups += [_group(f, *names) for f in (folder, *folder.parents) if f.is_relative_to(base)]
+    return [memory for memory in groups if memory is not None]
 
 
 def _group(folder: Path, limit: str, usage: str, inactive: str) -> Memory | None:

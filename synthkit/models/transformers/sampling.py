@@ -170,11 +170,11 @@ def _cut(
     min_p = np.array([knob.min_p for knob in knobs])[:, None]
     share = np.where(columns < top_k, np.exp(logp), 0.0)
     # top-p applies to the distribution that top-k leaves
-    known = share.sum(axis=1, keepdims=True)
-    share /= np.where(top_k <= logp.shape[1], known, 1.0)
+    mass = share.sum(axis=1, keepdims=True)
+    share /= np.where(top_k <= logp.shape[1], mass, 1.0)
     before = np.cumsum(share, axis=1) - share
     cut = (columns >= top_k) | (before >= top_p) | (share < min_p * share[:, :1])
-    return cut, ~cut[:, -1:].any(axis=1) & (known[:, 0] < 1 - 1e-6)
+    return cut, ~cut[:, -1:].any(axis=1) & (mass[:, 0] < 1 - 1e-6)
 
 
 def draw_all(

@@ -128,10 +128,10 @@ class Scorer:
         """Each text as soon as it is scored; ``None`` after each pass."""
         waiting: list[TextPart] = []
         for text in texts:
-            own = parts(text, self.engine.context)
-            text.left = len(own)
-            waiting += own
-            if not own:
+            text_parts = parts(text, self.engine.context)
+            text.left = len(text_parts)
+            waiting += text_parts
+            if not text_parts:
                 yield text
         # the longest first, so that a lack of memory shows at once
         waiting.sort(key=lambda part: -len(part.tokens))

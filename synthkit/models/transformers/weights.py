@@ -62,7 +62,7 @@ class Engine:
         """A token's text, as in log-probabilities; parts of a character have the same text."""
         return str(self.tokenizer.decode([token]))
 
-    def bias(self, wanted: Mapping[str, float], spared: frozenset[int]) -> Bias:
+    def bias(self, by_text: Mapping[str, float], spared: frozenset[int]) -> Bias:
         """A bias by token ids, from one by the texts of tokens, without the ``spared`` ids.
 
         Raises
@@ -70,21 +70,21 @@ class Engine:
         UsageError
             If a text is not a token of this model.
         """
-        for text in wanted:
+        for text in by_text:
             if text not in self._ids:
                 raise UsageError(
                     f"token_bias names {text!r}, which is not a token of this model; take the "
                     "texts from the logprobs of its completions."
                 )
-        found = {
+        by_token = {
             token: value
-            for text, value in wanted.items()
+            for text, value in by_text.items()
             for token in self._ids[text]
             if token not in spared
         }
         return (
-            torch.tensor(list(found), dtype=torch.long, device=self.device),
-            torch.tensor(list(found.values()), dtype=torch.float32, device=self.device),
+            torch.tensor(list(by_token), dtype=torch.long, device=self.device),
+            torch.tensor(list(by_token.values()), dtype=torch.float32, device=self.device),
         )
 
     def forward(self, **inputs: Any) -> Any:
