@@ -40,8 +40,8 @@ def generate(session: sk.Session) -> Callable[..., sk.Run]:
     """``sk.generate`` in a session of its own, with a Fake unless another model is given."""
 
     def ask(prompt: str = "Say {{ x }}.", **options: Any) -> sk.Run:
-        given: dict[str, Any] = {"session": session, "model": sk.Fake()} | options
-        return sk.generate(prompt, **given)
+        arguments: dict[str, Any] = {"session": session, "model": sk.Fake()} | options
+        return sk.generate(prompt, **arguments)
 
     return ask
 

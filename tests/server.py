@@ -286,15 +286,15 @@ class Server:
                 reply.body = completion(f"Answer to: {asked.prompt}")
         return await self._send(writer, reply) and headers.get("connection") != "close"
 
-    def _reply(self, asked: Asked) -> Reply | None:
+    def _reply(self, request: Asked) -> Reply | None:
         """The reply to a request, or ``None`` if too many are in flight."""
         if self.max_inflight is not None and self.inflight >= self.max_inflight:
             return None
         script = self.script
         if callable(script):
-            script = script(asked)
+            script = script(request)
         elif isinstance(script, Sequence):
-            script = script[min(asked.number, len(script) - 1)]
+            script = script[min(request.number, len(script) - 1)]
         return Reply(**{name: getattr(script, name) for name in _FIELDS}) if script else Reply()
 
     async def _send(self, writer: asyncio.StreamWriter, reply: Reply) -> bool:
@@ -417,10 +417,10 @@ def main() -> None:
     parser.add_argument("--status", type=int, default=200, help="the status of every response")
     options = parser.parse_args()
 
-    def script(asked: Asked) -> Reply | None:
+    def script(request: Asked) -> Reply | None:
         if options.status != 200:
             return Reply(options.status, error="told to refuse")
-        if options.slow_every and asked.number % options.slow_every == 0:
+        if options.slow_every and request.number % options.slow_every == 0:
             return Reply(seconds=options.slow_ms / 1000)
         return None
 

@@ -155,7 +155,7 @@ def test_the_guard_sees_a_wrong_import(module: str, source: str, wrong: list[str
 
 
 @pytest.mark.parametrize(
-    ("source", "found"),
+    ("source", "expected"),
     [
         ("import os.path", ["os.path"]),
         ("def f():\n    from time import time", ["time"]),
@@ -166,8 +166,8 @@ def test_the_guard_sees_a_wrong_import(module: str, source: str, wrong: list[str
         ("np.random.default_rng(0)", []),
     ],
 )
-def test_the_guard_sees_what_is_not_pure(source: str, found: list[str]) -> None:
-    assert impurities(ast.parse(source)) == found
+def test_the_guard_sees_what_is_not_pure(source: str, expected: list[str]) -> None:
+    assert impurities(ast.parse(source)) == expected
 
 
 def test_a_package_without_a_place_in_the_plan_is_seen() -> None:

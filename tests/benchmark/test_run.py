@@ -35,8 +35,8 @@ def parts(score: Score) -> list[float]:
 
 
 def mood(rows: Any = ROWS, **options: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"label": "label", "choices": ["good", "bad"], "name": "mood"}
-    return task(rows, "{{ text }} It is", **given | options)
+    arguments: dict[str, Any] = {"label": "label", "choices": ["good", "bad"], "name": "mood"}
+    return task(rows, "{{ text }} It is", **arguments | options)
 
 
 def likes(word: str) -> sk.Fake:
@@ -368,10 +368,10 @@ def test_a_server_does_tasks_that_have_it_write(session: sk.Session, folder: Pat
         "metric_list:\n  - metric: exact_match\n"
     )
 
-    def said(asked: Asked) -> Reply:
-        return Reply(body=completion(f"{asked.prompt.split()[0]} and more"))
+    def answer(request: Asked) -> Reply:
+        return Reply(body=completion(f"{request.prompt.split()[0]} and more"))
 
-    with Server(script=said) as server:
+    with Server(script=answer) as server:
         model = load_model("openai:gpt", base_url=server.base_url, api_key="none")
         found = benchmark(model, folder / "own.yaml", session=session)
         body = server.asked[0].json
@@ -435,7 +435,7 @@ REST = "test_split: test\noutput_type: generate_until\ndoc_to_text: question\ndo
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("task: [", "cannot be read as a task: .*line"),
         ("- a\n- b\n", "cannot be read as a task: .*got list"),
@@ -467,11 +467,11 @@ REST = "test_split: test\noutput_type: generate_until\ndoc_to_text: question\ndo
     ],
 )  # fmt: skip
 def test_a_task_file_that_cannot_be_used_says_why(
-    source: str, said: str, folder: Path, session: sk.Session
+    source: str, message: str, folder: Path, session: sk.Session
 ) -> None:
     (folder / "broken.yaml").write_text(source)
     model = sk.Fake()
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         benchmark(model, folder / "broken.yaml", session=session)
     assert model.asked == []
 
@@ -490,7 +490,7 @@ def test_a_task_that_is_not_there_says_so(tmp_path: Path, session: sk.Session) -
 
 
 @pytest.mark.parametrize(
-    ("rows", "options", "said"),
+    ("rows", "options", "message"),
     [
         ([], {}, "a row or more"),
         ([{"text": "a", "label": None}], {}, "row 0: the label in column 'label' is missing"),
@@ -506,8 +506,8 @@ def test_a_task_that_is_not_there_says_so(tmp_path: Path, session: sk.Session) -
         ([{"id": "1", "text": "a", "label": "bad"}] * 2, {}, "needs an id of its own"),
     ],
 )
-def test_rows_that_make_no_task_are_refused(rows: Any, options: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_rows_that_make_no_task_are_refused(rows: Any, options: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         mood(rows, **options)
 
 

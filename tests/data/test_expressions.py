@@ -23,7 +23,7 @@ ROWS: dict[str, list[Any]] = {
 }
 
 
-def found(expression: str) -> list[int]:
+def rows_where(expression: str) -> list[int]:
     mask = parse(expression, list(ROWS)).mask(ROWS.__getitem__)
     return [n for n, holds in enumerate(mask) if holds]
 
@@ -74,11 +74,11 @@ def found(expression: str) -> list[int]:
     ],
 )
 def test_an_expression_finds_its_rows(expression: str, rows: list[int]) -> None:
-    assert found(expression) == rows
+    assert rows_where(expression) == rows
 
 
 @pytest.mark.parametrize(
-    ("expression", "said", "at"),
+    ("expression", "message", "at"),
     [
         ("", "expected a column's name; got the end", 0),
         ("stars", "expected one of =, !=", 5),
@@ -100,9 +100,9 @@ def test_an_expression_finds_its_rows(expression: str, rows: list[int]) -> None:
         ("(" * 300 + "stars = 1", "at most 50", 51),
     ],
 )
-def test_a_mistake_is_pointed_at(expression: str, said: str, at: int) -> None:
-    with pytest.raises(UsageError, match=said) as raised:
-        found(expression)
+def test_a_mistake_is_pointed_at(expression: str, message: str, at: int) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
+        rows_where(expression)
     first, line, caret = str(raised.value).split("\n")
     assert "expected" in first or "not found" in first
     assert line[caret.index("^") :] == expression[at : at + 40]

@@ -55,7 +55,7 @@ def run(
     return Run(make(rows), make(rejects or []), make(pending or []), ledger or Ledger())
 
 
-def one(text: Any) -> Any:
+def summary_of(text: Any) -> Any:
     """The two forms of the summary of a single row with one text."""
     return run_summary(run([{"id": "1", "text": text}]), name="t", model="m")
 
@@ -135,7 +135,7 @@ def test_html_says_what_the_plain_text_says() -> None:
 
 
 def test_bundle_has_both_forms_and_repr_is_the_plain_one() -> None:
-    static = one("hello")
+    static = summary_of("hello")
     assert static._repr_mimebundle_() == {"text/plain": static.plain, "text/html": static.html}
     assert repr(static) == static.plain
 
@@ -162,21 +162,21 @@ def test_markup_in_a_cell_a_name_a_reason_or_a_model_is_text() -> None:
 
 
 def test_unseen_characters_are_written_as_code_points() -> None:
-    static = one("a\u200bb\x1b[31m\u202egnp\U000e0041")
+    static = summary_of("a\u200bb\x1b[31m\u202egnp\U000e0041")
     assert "a<U+200B>b<U+001B>[31m<U+202E>gnp<U+E0041>" in static.plain
     assert "a<code>U+200B</code>b<code>U+001B</code>[31m<code>U+202E</code>gnp" in static.html
     assert reveal("half \ud800") == "half <U+D800>"
 
 
 def test_model_text_is_isolated_and_keeps_its_lines() -> None:
-    static = one("שלום\r\n  two")
+    static = summary_of("שלום\r\n  two")
     assert "<bdi>שלום<br>  two</bdi>" in static.html
     assert "white-space:pre-wrap" in static.html
     assert "שלום↵  two" in static.plain
 
 
 def test_long_text_is_folded_with_its_length() -> None:
-    static = one("x" * 10_000_000)
+    static = summary_of("x" * 10_000_000)
     assert static.plain.splitlines()[1] == f"{'x' * 96}… [10\u202f000\u202f000 characters]"
     assert f"{'x' * 240}</bdi>… <em>[10\u202f000\u202f000 characters]</em>" in static.html
     assert len(static.html) < 2000

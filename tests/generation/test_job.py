@@ -353,11 +353,11 @@ def test_options_of_a_prompt_are_refused_beside_a_recipe(session: sk.Session) ->
     with pytest.raises(UsageError, match="seed= is an option of prompts; give it to the recipe"):
         sk.plan(recipe, seed=3, model="fake", session=session)
 
-    def own(row: dict[str, Any]) -> Any:
+    def recipe(row: dict[str, Any]) -> Any:
         yield []
 
     with pytest.raises(UsageError, match="labels= is an option of prompts"):
-        sk.plan(own, labels=["a"], model="fake", session=session)
+        sk.plan(recipe, labels=["a"], model="fake", session=session)
 
 
 def test_a_notebook_completes_the_options_of_generate_and_plan() -> None:

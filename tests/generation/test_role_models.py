@@ -28,7 +28,7 @@ def ask(text: str, to: str = "") -> Request:
 def echo(role: str, **options: float) -> sk.Fake:
     """A Fake that says which role it has and what it was asked."""
     options = {"concurrency": 1, **options}
-    return sk.Fake(lambda asked: f"{role}:{asked.messages[-1].content}", name=role, **options)  # type: ignore[arg-type]
+    return sk.Fake(lambda r: f"{role}:{r.messages[-1].content}", name=role, **options)  # type: ignore[arg-type]
 
 
 def answers(models: dict[str, Model], requests: Sequence[Request]) -> dict[int, str]:
@@ -52,7 +52,7 @@ def test_each_request_is_answered_by_the_model_of_its_role_whatever_finishes_fir
 def test_two_models_work_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=30)  # breaks unless two answers are under way at once
 
-    def answer(asked: Request) -> str:
+    def answer(request: Request) -> str:
         both.wait()
         return "done"
 
@@ -104,7 +104,7 @@ def test_a_closed_iterator_closes_every_model_in_its_own_thread() -> None:
 
 
 def test_an_interrupt_of_the_caller_closes_them_too() -> None:
-    def interrupt(asked: Request) -> str:
+    def interrupt(request: Request) -> str:
         os.kill(os.getpid(), signal.SIGINT)
         return "too late"
 
@@ -153,11 +153,11 @@ def test_a_model_is_asked_once_for_what_follows_from_its_own_answers() -> None:
 def test_an_only_model_works_in_the_callers_thread() -> None:
     threads = set()
 
-    def told(request: Request) -> str:
+    def echo(request: Request) -> str:
         threads.add(threading.get_ident())
         return request.messages[-1].content
 
-    model = sk.Fake(told)
+    model = sk.Fake(echo)
     assert answers({"": model, "judge": model}, [ask("a"), ask("b", "judge")]) == {
         0: "a",
         1: "b",

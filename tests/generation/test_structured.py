@@ -52,7 +52,7 @@ def test_constrained_decoding_and_schema_mode_give_the_same_table(
         for id in here.table["id"]
         for one in session.trace(id)
     }
-    with Server(script=lambda one: Reply(body=completion(said[one.prompt]))) as server:
+    with Server(script=lambda request: Reply(body=completion(said[request.prompt]))) as server:
         model = sk.load_model("openai:m", base_url=server.base_url, api_key="k")
         there = generate("A visit with {{ dish }}.", model=model, **asked)
         formats = [one.json["response_format"] for one in server.asked]
@@ -119,8 +119,8 @@ def test_an_answer_that_never_came_is_not_asked_for_again(
 
 
 def test_the_server_is_told_what_was_wrong(generate: Generate) -> None:
-    def reply(asked: Asked) -> Reply:
-        right = len(asked.json["messages"]) > 1
+    def reply(request: Asked) -> Reply:
+        right = len(request.json["messages"]) > 1
         return Reply(body=completion(json.dumps(GOOD) if right else BAD["enum"]))
 
     with Server(script=reply) as server:

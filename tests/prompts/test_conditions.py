@@ -26,14 +26,14 @@ REAL = pd.DataFrame(
 )
 
 
-def made(
+def cells(
     n: int, vary: Mapping[str, Any], rows: Any = None, **options: Any
 ) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in tables.records(conditions(rows, n, vary, **options))]
 
 
 def drawn(n: int, vary: Mapping[str, Any], **options: Any) -> list[tuple[Any, ...]]:
-    return made(n, vary, sampler="independent", **options)
+    return cells(n, vary, sampler="independent", **options)
 
 
 def test_independent_draws_are_uniform_in_each_field() -> None:
@@ -63,7 +63,7 @@ def test_a_draw_again_keeps_what_is_left_uniform() -> None:
 def test_values_that_depend_on_a_label_stay_with_it(vary: Mapping[str, Any]) -> None:
     pairs = [(label, one) for label, some in SUBTOPICS.items() for one in some]
     places = [list(vary).index("label"), list(vary).index("subtopic")]
-    whole = [tuple(row[place] for place in places) for row in made(1, vary)]
+    whole = [tuple(row[place] for place in places) for row in cells(1, vary)]
     assert whole == pairs
     counts = Counter(tuple(row[place] for place in places) for row in drawn(4000, vary))
     assert set(counts) == set(pairs)
@@ -74,7 +74,7 @@ def test_values_that_depend_on_a_label_stay_with_it(vary: Mapping[str, Any]) -> 
 def test_the_last_field_varies_fastest_and_columns_keep_their_order() -> None:
     vary = {"subtopic": SUBTOPICS, "tone": ["dry", "warm"], "label": ["science"]}
     assert list(conditions(None, 1, vary).columns) == ["subtopic", "tone", "label"]
-    assert made(1, BY_LABEL | {"tone": [1, 2]})[:3] == [
+    assert cells(1, BY_LABEL | {"tone": [1, 2]})[:3] == [
         ("sports", "golf", 1),
         ("sports", "golf", 2),
         ("sports", "tennis", 1),
@@ -84,7 +84,7 @@ def test_the_last_field_varies_fastest_and_columns_keep_their_order() -> None:
 def test_values_may_depend_on_a_field_that_depends_on_another() -> None:
     details = {"golf": ["green"], "tennis": ["net"], "chess": ["rook"], "physics": ["quark"]}
     vary = {"detail": details | {"botany": ["moss", "fern"]}, **BY_LABEL}
-    assert made(1, vary)[-3:] == [
+    assert cells(1, vary)[-3:] == [
         ("quark", "science", "physics"),
         ("moss", "science", "botany"),
         ("fern", "science", "botany"),
@@ -94,7 +94,7 @@ def test_values_may_depend_on_a_field_that_depends_on_another() -> None:
 @pytest.mark.parametrize("kind", [pd.DataFrame, lambda rows: pa.Table.from_pylist(rows)])
 def test_values_may_depend_on_a_column_of_the_rows(kind: Any) -> None:
     rows = kind([{"id": "a", "label": "science"}, {"id": "b", "label": "sports"}])
-    assert [row[1:] for row in made(1, {"subtopic": SUBTOPICS}, rows)] == [
+    assert [row[1:] for row in cells(1, {"subtopic": SUBTOPICS}, rows)] == [
         ("science", "physics"),
         ("science", "botany"),
         *(("sports", one) for one in SUBTOPICS["sports"]),
@@ -108,9 +108,9 @@ def test_the_field_that_values_depend_on_can_be_named() -> None:
     with pytest.raises(
         UsageError, match=r"values of 'was' and 'is'\. Name the field that it depends on"
     ):
-        made(1, vary)
+        cells(1, vary)
     vary["why"] = {"by": "is", "values": vary["why"]}
-    assert made(1, vary)[:2] == [("a", "a", "old"), ("a", "b", "new")]
+    assert cells(1, vary)[:2] == [("a", "a", "old"), ("a", "b", "new")]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_the_field_that_values_depend_on_can_be_named() -> None:
 )
 def test_values_without_a_field_to_depend_on_are_refused(vary: Any, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
-        made(1, vary)
+        cells(1, vary)
 
 
 def test_joint_draws_have_the_pairs_of_the_real_table_as_often() -> None:
-    rows = made(5000, {}, sampler="joint", like=REAL)
+    rows = cells(5000, {}, sampler="joint", like=REAL)
     counts = Counter(rows)
     real = Counter(zip(REAL["city"], REAL["dish"], strict=True))
     assert set(counts) == set(real)
@@ -152,12 +152,12 @@ def test_joint_draws_have_the_pairs_of_the_real_table_as_often() -> None:
 
 
 def test_fields_beside_a_joint_draw_are_drawn_by_themselves() -> None:
-    rows = pd.DataFrame(made(5000, {"tone": ["dry", "warm"]}, sampler="joint", like=REAL))
+    rows = pd.DataFrame(cells(5000, {"tone": ["dry", "warm"]}, sampler="joint", like=REAL))
     pairs = rows[0] + rows[1]
     assert chi2_contingency(pd.crosstab(pairs, rows[2])).pvalue > 0.01
     assert chisquare(rows[2].value_counts()).pvalue > 0.01
     drinks = {"Rome": ["wine"], "Oslo": ["milk"], "Bern": ["tea"]}
-    by_city = made(300, {"drink": drinks}, sampler="joint", like=REAL)
+    by_city = cells(300, {"drink": drinks}, sampler="joint", like=REAL)
     assert all(drinks[city] == [drink] for city, _, drink in by_city)
 
 
@@ -172,16 +172,16 @@ def test_a_product_leaves_out_what_is_ruled_out() -> None:
     vary = {"tone": ["dry", "warm"], "topic": ["soup", "tea"]}
     left = [("dry", "tea"), ("warm", "soup"), ("warm", "tea")]
     ruled_out = {"tone": "dry", "topic": "soup"}
-    assert made(1, vary, where=ruled_out) == left
-    assert made(5, vary, where=[ruled_out]) == left + left[:2]
-    assert made(1, vary, where=[ruled_out, {"topic": "tea"}]) == [("warm", "soup")]
-    assert made(1, vary, where=[]) == [("dry", "soup"), *left]
-    assert made(1, vary, where=lambda row: row["tone"] == "dry") == [
+    assert cells(1, vary, where=ruled_out) == left
+    assert cells(5, vary, where=[ruled_out]) == left + left[:2]
+    assert cells(1, vary, where=[ruled_out, {"topic": "tea"}]) == [("warm", "soup")]
+    assert cells(1, vary, where=[]) == [("dry", "soup"), *left]
+    assert cells(1, vary, where=lambda row: row["tone"] == "dry") == [
         ("dry", "soup"),
         ("dry", "tea"),
     ]
     condition = expressions.parse("not (tone = dry and topic = soup)", list(vary))
-    assert made(1, vary, where=lambda row: condition.mask(lambda name: [row[name]])[0]) == left
+    assert cells(1, vary, where=lambda row: condition.mask(lambda name: [row[name]])[0]) == left
 
 
 @pytest.mark.parametrize("sampler", ["product", "independent"])
@@ -192,7 +192,7 @@ def test_a_constraint_sees_the_fields_of_the_rows(sampler: Any) -> None:
     def differ(row: Mapping[str, Any]) -> bool:
         return bool(row["word"] != row["other"])
 
-    pairs = set(made(20, vary, rows, sampler=sampler, where=differ))
+    pairs = set(cells(20, vary, rows, sampler=sampler, where=differ))
     assert pairs == {("tea", "soup"), ("tea", "bread"), ("soup", "tea"), ("soup", "bread")}
 
 
@@ -210,11 +210,11 @@ def test_more_draws_leave_the_earlier_ones(options: Any) -> None:
     options = {"rows": None, "sampler": "independent", "seed": 7} | options
     vary = BY_LABEL | {"tone": range(5)}
     size = len(options["rows"] or [0])
-    few, more = made(40, vary, **options), made(90, vary, **options)
+    few, more = cells(40, vary, **options), cells(90, vary, **options)
     assert [few[i * 40 : i * 40 + 40] for i in range(size)] == [
         more[i * 90 : i * 90 + 40] for i in range(size)
     ]
-    assert made(40, vary, **options | {"seed": 8}) != few
+    assert cells(40, vary, **options | {"seed": 8}) != few
 
 
 def test_a_constraint_moves_only_the_draws_that_break_it() -> None:
@@ -247,7 +247,7 @@ def test_a_constraint_moves_only_the_draws_that_break_it() -> None:
 )
 def test_what_cannot_be_sampled_is_refused(options: Any, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
-        made(**{"n": 2, "vary": {"tone": [1, 2]}} | options)
+        cells(**{"n": 2, "vary": {"tone": [1, 2]}} | options)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_what_cannot_be_sampled_is_refused(options: Any, hint: str) -> None:
 )
 def test_a_real_table_that_cannot_be_drawn_from_is_refused(options: Any, hint: str) -> None:
     with pytest.raises(TableError, match=hint):
-        made(**{"n": 2, "vary": {}, "sampler": "joint"} | options)
+        cells(**{"n": 2, "vary": {}, "sampler": "joint"} | options)
 
 
 @pytest.mark.parametrize("sampler", ["product", "independent"])

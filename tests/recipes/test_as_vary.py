@@ -9,7 +9,7 @@ from synthkit.recipes import as_vary
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([{"field": "a"}], "column 'value' not found"),
         ([{"field": "a", "value": None}], "row 0 has no value"),
@@ -20,6 +20,6 @@ from synthkit.recipes import as_vary
         ),
     ],
 )
-def test_a_table_that_is_none_of_values_is_refused(rows: Any, said: str) -> None:
-    with pytest.raises(TableError, match=said):
+def test_a_table_that_is_none_of_values_is_refused(rows: Any, message: str) -> None:
+    with pytest.raises(TableError, match=message):
         as_vary(rows)

@@ -127,7 +127,7 @@ def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "match"),
     [
         ({"n": 0}, UsageError, "n must be at least 1"),
         ({"vary": {}}, PromptError, "field 'tone' not found"),
@@ -142,10 +142,10 @@ def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
         ({"where": {"tine": "dry"}}, UsageError, "Did you mean 'tone'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], said: str) -> None:
-    given = {"prompt": SHORT, "vary": TONES, "n": 2} | options
-    with pytest.raises(error, match=said):
-        attrprompt(given.pop("prompt"), **given)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], match: str) -> None:
+    arguments = {"prompt": SHORT, "vary": TONES, "n": 2} | options
+    with pytest.raises(error, match=match):
+        attrprompt(arguments.pop("prompt"), **arguments)
 
 
 @pytest.mark.model

@@ -21,10 +21,10 @@ ASKED = "Which question does this answer?\n{{ text }}"
 
 
 def curator(request: Request) -> str:
-    asked = request.messages[-1].content
+    prompt = request.messages[-1].content
     if request.schema:
-        return "5" if "salt" in asked.split("Another answer")[0] else "2"
-    return f"Why {asked[-6:]}?" if asked.startswith("Which") else "Because."
+        return "5" if "salt" in prompt.split("Another answer")[0] else "2"
+    return f"Why {prompt[-6:]}?" if prompt.startswith("Which") else "Because."
 
 
 def test_each_text_gets_the_instruction_that_it_answers(make: Make) -> None:

@@ -52,9 +52,7 @@ def test_rows_have_exactly_the_balance_that_was_asked(make: Make, session: sk.Se
 
 def test_each_round_asks_exactly_for_what_is_lacking(make: Make) -> None:
     """Texts for "negative" fail in the first two rounds; then three, three and two are asked."""
-    fake = sk.Fake(
-        lambda one: "" if "negative" in str(one.messages) and one.index < 6 else new(one)
-    )
+    fake = sk.Fake(lambda r: "" if "negative" in str(r.messages) and r.index < 6 else new(r))
     run = make(balance("Write a {{ label }} text.", n=6, labels=LABELS, stall=3), fake)
     asked = ["negative" if "negative" in str(one.messages) else "positive" for one in fake.asked]
     assert asked == ["positive", "negative"] * 3 + ["negative"] * 6
@@ -119,8 +117,8 @@ def test_a_budget_within_a_long_round_keeps_what_was_decided(make: Make) -> None
 
 def test_a_text_too_like_an_accepted_one_is_rejected_with_its_score(make: Make) -> None:
     texts = iter(["warm soup and bread", "warm soup and cold bread", "nobody ever came back"])
-    said: dict[int, str] = {}
-    fake = sk.Fake(lambda one: said.setdefault(one.index, next(texts)))
+    replies: dict[int, str] = {}
+    fake = sk.Fake(lambda request: replies.setdefault(request.index, next(texts)))
     run = make(balance("Write on {{ x }}.", n=2, vary={"x": ["it"]}), fake)
     assert run.table.text.tolist() == ["warm soup and bread", "nobody ever came back"]
     assert run.rejects.reason.tolist() == ["ROUGE-L 0.89 with 'warm soup and bread'"]
@@ -167,7 +165,7 @@ def test_labels_may_be_described(make: Make) -> None:
 def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
     run = survives(
         lambda: balance("{{ label }}", n=10, labels=LABELS, judge=True, rounds=30, stall=30),
-        lambda one: one.schema["enum"][one.row_seed % 2] if one.schema else often_bad(one),
+        lambda r: r.schema["enum"][r.row_seed % 2] if r.schema else often_bad(r),
     )
     assert Counter(run.table.label) == {"positive": 5, "negative": 5}
     assert len(run.rejects) > 10
@@ -185,7 +183,7 @@ def test_hostile_answers_are_data(make: Make, hostile: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"n": 0}, "n must be at least 1"),
         ({"rounds": 0}, "rounds must be at least 1"),
@@ -207,10 +205,10 @@ def test_hostile_answers_are_data(make: Make, hostile: str) -> None:
         ({"targets": {"label": {"positiv": 1}}}, "Did you mean 'positive'"),
     ],
 )
-def test_what_cannot_work_is_refused(options: dict[str, Any], said: str) -> None:
-    given: dict[str, Any] = {"prompt": "{{ label }}", "labels": LABELS, "n": 4} | options
-    with pytest.raises(UsageError, match=said):
-        balance(given.pop("prompt"), **given)
+def test_what_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"prompt": "{{ label }}", "labels": LABELS, "n": 4} | options
+    with pytest.raises(UsageError, match=message):
+        balance(arguments.pop("prompt"), **arguments)
 
 
 @pytest.mark.model

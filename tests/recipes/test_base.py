@@ -14,13 +14,13 @@ Make = Callable[..., sk.Run]
 
 
 def test_steps_within_steps_run_side_by_side(make: Make) -> None:
-    def one(n: int) -> Any:
+    def branch(n: int) -> Any:
         (first,) = yield [user(f"first {n}")]
         (second,) = yield [user(f"second {n}: {first.text}")]
         return second.text
 
     def many(rows: list[dict[str, Any]]) -> Any:
-        texts = yield from gather(one(n) for n in range(3))
+        texts = yield from gather(branch(n) for n in range(3))
         none = yield from gather([])
         yield [Row({"text": text}) for text in [*texts, *none]]
 

@@ -33,10 +33,10 @@ TOPICS = pd.DataFrame({"id": ["a1", "a2"], "topic": ["rain", "bread"]})
 
 
 def quiz(request: Request) -> str:
-    asked = request.messages[-1].content
-    if asked.startswith("Ask about "):
-        return f"What is {asked[10:-1]}?"
-    return "easy" if request.schema else f"[{asked}]"
+    prompt = request.messages[-1].content
+    if prompt.startswith("Ask about "):
+        return f"What is {prompt[10:-1]}?"
+    return "easy" if request.schema else f"[{prompt}]"
 
 
 def test_a_field_sees_those_it_uses_whatever_the_order_they_are_written_in(make: Make) -> None:
@@ -94,10 +94,10 @@ def test_rows_that_come_to_ask_the_same_draw_samples_of_their_own(make: Make) ->
 
 
 def test_a_column_that_no_template_uses_changes_no_request() -> None:
-    def asked(rows: Any) -> list[Request]:
+    def requests(rows: Any) -> list[Request]:
         return [next(branch)[0] for branch in chain(QUIZ, rows=rows).branches()]  # type: ignore
 
-    assert asked(TOPICS) == asked(TOPICS.assign(other=[1, 2]))
+    assert requests(TOPICS) == requests(TOPICS.assign(other=[1, 2]))
 
 
 def test_fields_with_one_template_have_answers_of_their_own(make: Make) -> None:

@@ -15,8 +15,8 @@ Make = Callable[..., sk.Run]
 
 
 def reviewer(request: Request) -> str:
-    asked = request.messages[-1].content
-    return f"points {request.index}" if "Do not write it yet" in asked else f"<{asked}>"
+    prompt = request.messages[-1].content
+    return f"points {request.index}" if "Do not write it yet" in prompt else f"<{prompt}>"
 
 
 def test_the_text_is_asked_for_with_its_label_and_its_rationale(make: Make) -> None:

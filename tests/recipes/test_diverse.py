@@ -140,7 +140,7 @@ def test_more_rounds_than_texts_are_one_text_each(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "match"),
     [
         ({"n": 0}, UsageError, "n must be at least 1"),
         ({"rounds": 0}, UsageError, "rounds must be at least 1"),
@@ -160,10 +160,10 @@ def test_more_rounds_than_texts_are_one_text_each(make: Make) -> None:
         ({"rows": [{"dish": "a"}, {"dish": None}]}, PromptError, "row 1: .*'dish' has no value"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], said: str) -> None:
-    given = {"prompt": REVIEW, "n": 2, "rows": DISHES} | options
-    with pytest.raises(error, match=said):
-        diverse(given.pop("prompt"), **given)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], match: str) -> None:
+    arguments = {"prompt": REVIEW, "n": 2, "rows": DISHES} | options
+    with pytest.raises(error, match=match):
+        diverse(arguments.pop("prompt"), **arguments)
 
 
 @pytest.mark.model
@@ -172,20 +172,20 @@ def test_tokens_of_the_first_round_fade_in_the_second_of_smollm2(
 ) -> None:
     short = sk.Sampling(max_tokens=16)
 
-    def told(strength: float) -> list[Counter[str]]:
+    def token_counts(strength: float) -> list[Counter[str]]:
         """The tokens of either round."""
         recipe = diverse("A review of soup.", n=8, rounds=2, strength=strength, sampling=short)
         run = make(recipe, smollm2)
         expects(recipe, run)
         counts = [Counter[str](), Counter[str]()]
         for row in tables.records(run.table):
-            (made,) = session.trace(row["id"])
-            assert made.completion.text.strip() == row["text"]
-            counts[row["round"] - 1].update(token for token, _ in made.completion.logprobs or ())
+            (step,) = session.trace(row["id"])
+            assert step.completion.text.strip() == row["text"]
+            counts[row["round"] - 1].update(token for token, _ in step.completion.logprobs or ())
         return counts
 
-    before, plain = told(1e-9)  # as good as nothing, but the tokens are told
-    again, suppressed = told(7.5)
+    before, plain = token_counts(1e-9)  # as good as nothing, but the tokens are told
+    again, suppressed = token_counts(7.5)
     assert again == before
     shares = [
         sum(counts[token] for token in before) / counts.total() for counts in (plain, suppressed)

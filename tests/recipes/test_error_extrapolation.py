@@ -48,11 +48,11 @@ classifier = partial(fit, embed=embed, C=10.0)
 
 def write(request: Request) -> str:
     """Seeds say "tasty" or "awful"; near a real text, its own word, in another sentence."""
-    asked = request.messages[-1].content
+    prompt = request.messages[-1].content
     name = f"{request.row_seed:x}"
-    if "A small classifier" not in asked:
-        return f"{'tasty' if 'good' in asked else 'awful'} {name}"
-    text = asked.split("\n\n")[1].partition("\n")[2].casefold()
+    if "A small classifier" not in prompt:
+        return f"{'tasty' if 'good' in prompt else 'awful'} {name}"
+    text = prompt.split("\n\n")[1].partition("\n")[2].casefold()
     return f"{name} is " + " and ".join(word for word in WORDS if word in text)
 
 
@@ -81,8 +81,8 @@ def test_rows_are_written_near_the_errors_of_the_classifier(
     by_id = REAL.set_index("id")
     for row in near.itertuples():
         assert row.label == by_id.label[row.near]
-        (asked,) = session.trace(row.id)
-        assert by_id.text[row.near] in asked.request["messages"][0][1]
+        (step,) = session.trace(row.id)
+        assert by_id.text[row.near] in step.request["messages"][0][1]
     after = errors(classifier(run.table.text, run.table.label), REAL)
     assert (len(before), len(after)) == (3, 0)
 
@@ -118,8 +118,8 @@ def test_seeds_may_be_given(make: Make) -> None:
 
 def test_a_copy_of_a_real_text_is_rejected(make: Make) -> None:
     def copy(request: Request) -> str:
-        asked = request.messages[-1].content
-        return asked.split("\n\n")[1].partition("\n")[2] if "A small" in asked else write(request)
+        prompt = request.messages[-1].content
+        return prompt.split("\n\n")[1].partition("\n")[2] if "A small" in prompt else write(request)
 
     run = make(
         error_extrapolation(PROMPT, rows=REAL, classifier=classifier, n=4, rounds=1), sk.Fake(copy)
@@ -218,7 +218,7 @@ def test_test_rows_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"n": None}, "give n, how many seed texts"),
         ({"seeds": REAL}, "give n, how many seed texts"),
@@ -238,15 +238,15 @@ def test_test_rows_are_refused() -> None:
         ({"near": "{{ text }} {{ lable }}"}, "Did you mean 'label'"),
     ],
 )
-def test_what_cannot_work_is_refused(options: dict[str, Any], said: str) -> None:
-    given: dict[str, Any] = {
+def test_what_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {
         "prompt": PROMPT,
         "rows": REAL,
         "classifier": classifier,
         "n": 4,
     } | options
-    with pytest.raises(UsageError, match=said):
-        error_extrapolation(given.pop("prompt"), **given)
+    with pytest.raises(UsageError, match=message):
+        error_extrapolation(arguments.pop("prompt"), **arguments)
 
 
 @pytest.mark.model
@@ -265,5 +265,5 @@ def test_a_small_model_extrapolates(make: Make, session: sk.Session, smollm2: An
     assert run.table.label[:2].tolist() == ["good", "bad"]
     assert 3 <= len(run.table) + len(run.rejects) <= 4
     for row in run.table.itertuples():
-        (asked,) = session.trace(row.id)
-        assert asked.completion.text.strip() == row.text
+        (step,) = session.trace(row.id)
+        assert step.completion.text.strip() == row.text

@@ -21,11 +21,11 @@ SEEDS = pd.DataFrame({"id": ["s1", "s2"], "task": ["Name a soup.", "Write a haik
 
 def operation(request: Request) -> str:
     """Which operation a request asks for; empty if it is a judgement or an answer."""
-    asked = request.messages[-1].content
+    prompt = request.messages[-1].content
     for name, method in METHODS.items():
-        if method in asked:
+        if method in prompt:
             return name
-    return "breadth" if asked.startswith("Write a new prompt") else ""
+    return "breadth" if prompt.startswith("Write a new prompt") else ""
 
 
 def parent(request: Request) -> str:
@@ -34,8 +34,8 @@ def parent(request: Request) -> str:
 
 def grow(request: Request) -> str:
     """Adds the operation's name to the instruction; the judge finds a gain."""
-    asked = request.messages[-1].content
-    if asked.startswith("Compare two prompts"):
+    prompt = request.messages[-1].content
+    if prompt.startswith("Compare two prompts"):
         return "Not equal."
     return f"{parent(request)} Use {operation(request)}." if operation(request) else "Tomato."
 
@@ -221,7 +221,7 @@ def test_no_seeds_give_no_rows(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"operations": ["deeper"]}, "operation 'deeper' not found.*Did you mean 'deepen'"),
@@ -232,10 +232,10 @@ def test_no_seeds_give_no_rows(make: Make) -> None:
         ({"rows": [{"task": "a", "round": 1}]}, "makes a column 'round'"),
     ],
 )
-def test_what_cannot_work_is_refused(options: dict[str, Any], said: str) -> None:
-    given: dict[str, Any] = {"prompt": "{{ task }}", "rows": SEEDS} | options
-    with pytest.raises(UsageError, match=said):
-        evol_instruct(given.pop("prompt"), **given)
+def test_what_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"prompt": "{{ task }}", "rows": SEEDS} | options
+    with pytest.raises(UsageError, match=message):
+        evol_instruct(arguments.pop("prompt"), **arguments)
     assert issubclass(PromptError, UsageError)
 
 

@@ -62,13 +62,13 @@ def label(request: Request, *, helped: float = 1.0, noise: float = NOISE) -> str
 
 
 def build(**options: Any) -> sk.recipes.Recipe:
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "rows": NEWS,
         "labels": LABELS,
         "classifier": classifier,
         "embed": embed,
     }
-    return freeal(options.pop("prompt", PROMPT), **(given | options))
+    return freeal(options.pop("prompt", PROMPT), **(arguments | options))
 
 
 def test_demonstrations_of_clean_rows_reduce_the_noise(make: Make, session: sk.Session) -> None:
@@ -106,14 +106,14 @@ def test_only_doubtful_rows_are_asked_again_with_clean_ones_as_demonstrations(ma
     for request in again:
         *shown, asked = request.messages
         assert len(shown) == 2 * 2 * len(LABELS)
-        given = {
+        label_of = {
             turn.content.partition("\n")[2]: answer.content
             for turn, answer in zip(shown[::2], shown[1::2], strict=True)
         }
-        assert asked.content.partition("\n")[2] not in given
+        assert asked.content.partition("\n")[2] not in label_of
         known = clean_at_first.set_index("text").label
-        assert all(known[text] == answer for text, answer in given.items())
-        assert [*given.values()] == LABELS * 2
+        assert all(known[text] == answer for text, answer in label_of.items())
+        assert [*label_of.values()] == LABELS * 2
 
 
 def test_every_demonstration_is_clean(make: Make) -> None:
@@ -199,7 +199,7 @@ def test_there_are_no_more_representatives_than_different_vectors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"demos": 0}, "demos must be at least 1"),
@@ -213,8 +213,8 @@ def test_there_are_no_more_representatives_than_different_vectors() -> None:
         ({"prompt": "{{ text }} {{ topics }}"}, "Did you mean 'topic'"),
     ],
 )
-def test_what_cannot_work_is_refused(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         build(**options)
 
 

@@ -129,15 +129,15 @@ def test_a_dataset_recipe_that_fails_keeps_its_rows(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "message"),
     [
         (lambda row: {}, "does not yield"),
         (lambda table: (yield []), "first parameter"),
         (lambda: (yield []), "first parameter"),
     ],
 )
-def test_what_is_no_recipe_is_refused(make: Make, function: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_what_is_no_recipe_is_refused(make: Make, function: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         make(function)
 
 

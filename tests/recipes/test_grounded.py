@@ -76,7 +76,7 @@ def test_a_chunk_s_quote_is_found_in_its_document(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quote", "found"),
+    ("quote", "expected"),
     [
         ("Crêpes", "Crêpes"),
         ("  aren’t bread\n", "aren’t bread"),
@@ -93,10 +93,10 @@ def test_a_chunk_s_quote_is_found_in_its_document(make: Make) -> None:
         ("aren’t bread — 東京 agrees. And more", None),
     ],
 )
-def test_a_quote_is_found_by_its_words_alone(quote: str, found: str | None) -> None:
+def test_a_quote_is_found_by_its_words_alone(quote: str, expected: str | None) -> None:
     text = BREAD.text[3]
     place = span(quote, text)
-    assert (place and text[slice(*place)]) == found
+    assert (place and text[slice(*place)]) == expected
 
 
 def test_a_quote_over_a_line_s_end_is_found() -> None:
@@ -161,7 +161,7 @@ def test_every_kind_of_table_gives_its_own_back(make: Make, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "error", "said"),
+    ("build", "error", "message"),
     [
         (lambda: grounded("Ask.", rows=BREAD), PromptError, "must use {{ passage }}"),
         (lambda: grounded(ASK + "{{ page }}", rows=BREAD), PromptError, "field 'page' not found"),
@@ -184,9 +184,9 @@ def test_every_kind_of_table_gives_its_own_back(make: Make, kind: str) -> None:
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_asked(
-    build: Callable[[], Any], error: type[Exception], said: str
+    build: Callable[[], Any], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=re.escape(said)):
+    with pytest.raises(error, match=re.escape(message)):
         build()
 
 

@@ -19,13 +19,13 @@ Make = Callable[..., sk.Run]
 TEXTS = [{"id": f"r{i}", "text": text} for i, text in enumerate(["A warm loaf.", "Cold.", "Fine."])]
 
 
-def said(score: Any, reason: str = "So it is.") -> str:
+def reply(score: Any, reason: str = "So it is.") -> str:
     return json.dumps({"reason": reason, "score": score})
 
 
 def test_rows_get_the_score_and_the_reason_and_keep_what_they_had(make: Make) -> None:
     recipe = judge(rows=TEXTS)
-    run = make(recipe, sk.Fake(lambda r: said(5 if "warm" in r.messages[-1].content else 2)))
+    run = make(recipe, sk.Fake(lambda r: reply(5 if "warm" in r.messages[-1].content else 2)))
     assert list(run.table) == ["id", "parent", "text", "judge", "judge_reason"]
     assert run.table.judge.tolist() == [5, 2, 2]
     assert run.table.judge_reason.tolist() == ["So it is."] * 3
@@ -36,21 +36,21 @@ def test_rows_get_the_score_and_the_reason_and_keep_what_they_had(make: Make) ->
 
 
 def test_the_text_stands_in_a_fence_below_the_rubric_and_the_scale_behind_it(make: Make) -> None:
-    model = sk.Fake(said(7))
+    model = sk.Fake(reply(7))
     rows = [{"ask": "Name a fruit.", "reply": "An apple."}]
     run = make(
         judge(rows=rows, rubrics="quality", column="reply", instruction="ask", low=0, high=10),
         model,
     )
-    asked = model.asked[0].messages[-1].content
-    assert "<instruction>\nName a fruit.\n</instruction>\n\n<text>\nAn apple.\n</text>" in asked
-    assert "from 0 (worst) to 10 (best)" in asked
+    prompt = model.asked[0].messages[-1].content
+    assert "<instruction>\nName a fruit.\n</instruction>\n\n<text>\nAn apple.\n</text>" in prompt
+    assert "from 0 (worst) to 10 (best)" in prompt
     assert run.table.quality.tolist() == [7]
 
 
 def test_each_rubric_is_asked_apart_and_has_columns_of_its_own(make: Make) -> None:
     def answer(request: Request) -> str:
-        return said(4 if "how complex" in request.messages[-1].content else 2)
+        return reply(4 if "how complex" in request.messages[-1].content else 2)
 
     recipe = judge(rows=TEXTS, rubrics=["complexity", "quality"])
     run = make(recipe, sk.Fake(answer))
@@ -61,7 +61,7 @@ def test_each_rubric_is_asked_apart_and_has_columns_of_its_own(make: Make) -> No
 
 
 def test_a_rubric_of_ones_own_may_use_the_columns_and_place_the_text(make: Make) -> None:
-    model = sk.Fake(said(3))
+    model = sk.Fake(reply(3))
     rows = [{"text": "Cold.", "label": "bad"}]
     make(judge("Is it {{ label }}?", rows=rows), model)
     make(judge("Is '{{ text }}' kind?", rows=rows), model)
@@ -74,7 +74,7 @@ def test_a_rubric_of_ones_own_may_use_the_columns_and_place_the_text(make: Make)
 
 def test_k_samples_give_the_mean_the_spread_and_how_many_could_not_be_read(make: Make) -> None:
     recipe = judge(rows=TEXTS[:1], k=4)
-    answers = [said(5), said(2), "Hm.", said(2)]
+    answers = [reply(5), reply(2), "Hm.", reply(2)]
     run = make(recipe, sk.Fake(lambda request: answers[request.index]))
     (row,) = run.table.to_dict("records")
     assert row["judge"] == 3
@@ -85,26 +85,26 @@ def test_k_samples_give_the_mean_the_spread_and_how_many_could_not_be_read(make:
 
 
 def test_a_text_is_held_against_its_source(make: Make) -> None:
-    model = sk.Fake(said(2, "No fly is in the source."))
+    model = sk.Fake(reply(2, "No fly is in the source."))
     rows = [{"text": "A fly.", "passage": "Cold soup."}]
     run = make(judge(rows=rows, rubrics="faithful", sources="passage"), model)
-    asked = model.asked[0].messages[-1].content
-    assert asked.startswith("Rate how faithful the text is to the source")
-    assert "<source>\nCold soup.\n</source>\n\n<text>\nA fly.\n</text>" in asked
+    prompt = model.asked[0].messages[-1].content
+    assert prompt.startswith("Rate how faithful the text is to the source")
+    assert "<source>\nCold soup.\n</source>\n\n<text>\nA fly.\n</text>" in prompt
     assert run.table.faithful.tolist() == [2]
     assert run.table.faithful_reason.tolist() == ["No fly is in the source."]
-    own = make(judge(rows=rows, rubrics={"faithful": "Is it so?"}), sk.Fake(said(3), name="own"))
+    own = make(judge(rows=rows, rubrics={"faithful": "Is it so?"}), sk.Fake(reply(3), name="own"))
     assert own.table.faithful.tolist() == [3]
 
 
 @pytest.mark.parametrize(
-    ("raw", "found"),
+    ("raw", "expected"),
     [
-        (said(4), 4),
-        (said(4.5), 4.5),
-        ("```json\n" + said(3) + "\n```", 3),
-        (said("4"), 4),
-        (said("4 out of 5"), 4),
+        (reply(4), 4),
+        (reply(4.5), 4.5),
+        ("```json\n" + reply(3) + "\n```", 3),
+        (reply("4"), 4),
+        (reply("4 out of 5"), 4),
         ("Clear and kind. I rate it 4 out of 5.", 4),
         ("Score: **4.5**/5", 4.5),
         ("It has 12 words. My rating is 2.", 2),
@@ -112,26 +112,26 @@ def test_a_text_is_held_against_its_source(make: Make) -> None:
         ("**3**.", 3),
         ("I rate it 8 out of 10.", "rates 8 out of 10, where 1 to 5 was asked for"),
         ("9/10", "rates 9 out of 10, where 1 to 5 was asked for"),
-        (said("8/10"), "rates 8 out of 10, where 1 to 5 was asked for"),
-        (said(8), "gives 8, where 1 to 5 was asked for"),
-        (said(-1), "gives -1, where 1 to 5 was asked for"),
+        (reply("8/10"), "rates 8 out of 10, where 1 to 5 was asked for"),
+        (reply(8), "gives 8, where 1 to 5 was asked for"),
+        (reply(-1), "gives -1, where 1 to 5 was asked for"),
         ("Score: 0", "gives 0, where 1 to 5 was asked for"),
         ("Score: 3. No, score: 4.", "names several scores, 3, 4, where 1 to 5 was asked for"),
         ("Score: 80%", "names no score, where 1 to 5 was asked for"),
         ("It has 3 words.", "names no score, where 1 to 5 was asked for"),
         ("Good.", "names no score, where 1 to 5 was asked for"),
-        (said(None), "its JSON has no number 'score'"),
-        (said(True), "its JSON has no number 'score'"),
+        (reply(None), "its JSON has no number 'score'"),
+        (reply(True), "its JSON has no number 'score'"),
         ('{"reason": "x"}', "its JSON has no number 'score'"),
         ("", "empty answer"),
     ],
 )
-def test_a_score_is_read_as_it_is_said_or_not_at_all(raw: str, found: float | str) -> None:
+def test_a_score_is_read_as_it_is_said_or_not_at_all(raw: str, expected: float | str) -> None:
     outcome = scores(1, 5)(Completion(raw))
     if isinstance(outcome, Reject):
-        assert (outcome.reason, outcome.raw) == (found, raw)
+        assert (outcome.reason, outcome.raw) == (expected, raw)
     else:
-        assert outcome["score"] == found
+        assert outcome["score"] == expected
 
 
 def test_an_answer_that_cannot_be_read_is_asked_for_again_once_and_then_a_reject(
@@ -148,7 +148,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_once_and_then_a_reject
 
 def test_one_rubric_that_fails_leaves_the_others_in_the_reject(make: Make) -> None:
     def answer(request: Request) -> str:
-        return said(4) if "how complex" in request.messages[0].content else "Well."
+        return reply(4) if "how complex" in request.messages[0].content else "Well."
 
     run = make(judge(rows=TEXTS[:1], rubrics="complexity,quality"), sk.Fake(answer))
     assert run.rejects.complexity.tolist() == [4]
@@ -176,7 +176,7 @@ def test_rows_without_a_text_are_rejects_and_cost_nothing(make: Make) -> None:
         {"text": "é 東京 🙂 مرحبا"},
         {"text": "a" * 10**6},
     ]
-    model = sk.Fake(said(3))
+    model = sk.Fake(reply(3))
     recipe = judge(rows=rows)
     run = make(recipe, model)
     assert run.rejects.reason.tolist() == ["'text' is missing or blank"] * 2
@@ -185,10 +185,10 @@ def test_rows_without_a_text_are_rejects_and_cost_nothing(make: Make) -> None:
 
 
 def test_equal_rows_and_no_rows_are_judged_too(make: Make) -> None:
-    run = make(judge(rows=[{"id": "a", "text": "x"}] * 3), sk.Fake(said(3)))
+    run = make(judge(rows=[{"id": "a", "text": "x"}] * 3), sk.Fake(reply(3)))
     assert run.table.id.is_unique
     assert run.table.judge.tolist() == [3, 3, 3]
-    empty = make(judge(rows={"text": []}), sk.Fake(said(3)))
+    empty = make(judge(rows={"text": []}), sk.Fake(reply(3)))
     assert len(empty.table) == 0
     assert "judge" in empty.table
 
@@ -220,7 +220,7 @@ def test_a_judge_that_cannot_work_is_refused(
 
 def test_a_killed_judge_goes_on(survives: Callable[..., sk.Run]) -> None:
     def answer(request: Request) -> str:
-        return "Hm." if request.index == 1 and len(request.messages) == 1 else said(4)
+        return "Hm." if request.index == 1 and len(request.messages) == 1 else reply(4)
 
     run = survives(lambda: judge(rows=TEXTS, rubrics="quality,complexity", k=2), answer)
     assert len(run.table) == 3

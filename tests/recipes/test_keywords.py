@@ -42,8 +42,8 @@ def test_more_texts_leave_the_words_of_the_earlier(rows: Any) -> None:
 
 def test_a_text_without_its_words_is_asked_for_again_with_their_names(make: Make) -> None:
     def answer(request: Request) -> str:
-        asked = request.messages[0].content
-        words = re.findall(r"words (.*)\.", asked)[0].split(", ")
+        prompt = request.messages[0].content
+        words = re.findall(r"words (.*)\.", prompt)[0].split(", ")
         return " ".join(words if len(request.messages) > 1 else words[1:]).upper()
 
     model = sk.Fake(answer)
@@ -102,7 +102,7 @@ def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "match"),
     [
         ({"words": []}, UsageError, "needs 2 different words; got 0"),
         ({"words": ["a"]}, UsageError, "needs 2 different words; got 1"),
@@ -118,10 +118,10 @@ def test_a_killed_run_goes_on(survives: Callable[..., sk.Run]) -> None:
         ({"rows": [{"text": 1}]}, UsageError, "makes a column 'text'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], said: str) -> None:
-    given = {"prompt": PROMPT, "words": ["a", "b", "c"], "k": 2} | options
-    with pytest.raises(error, match=said):
-        keywords(given.pop("prompt"), **given)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], match: str) -> None:
+    arguments = {"prompt": PROMPT, "words": ["a", "b", "c"], "k": 2} | options
+    with pytest.raises(error, match=match):
+        keywords(arguments.pop("prompt"), **arguments)
 
 
 def test_no_rows_ask_nothing(make: Make) -> None:

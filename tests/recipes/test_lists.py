@@ -7,7 +7,7 @@ from synthkit.recipes._lists import list_entries
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("1. Golf\n2. Chess", ["Golf", "Chess"]),
         ("Sure! Here they are:\n\n1) golf\n2) chess\n\nAsk for more.", ["golf", "chess"]),
@@ -33,8 +33,8 @@ from synthkit.recipes._lists import list_entries
         ("- A nurse, 40, who bakes.", ["A nurse, 40, who bakes"]),
     ],
 )
-def test_entries_of_every_kind_of_list(text: str, found: list[str]) -> None:
-    assert list_entries(10)(Completion(text)) == found
+def test_entries_of_every_kind_of_list(text: str, expected: list[str]) -> None:
+    assert list_entries(10)(Completion(text)) == expected
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,14 @@ PAIRS = [
 ]
 
 
-def said(verdict: Any, reason: str = "So it is.") -> str:
+def reply(verdict: Any, reason: str = "So it is.") -> str:
     return json.dumps({"reason": reason, "verdict": verdict})
 
 
 def warmer(request: Request) -> str:
     """A judge of warmth, who says A where neither text is warm."""
     shown = request.messages[0].content
-    return said("B" if "warm" in shown[shown.index("<B>") :] else "A")
+    return reply("B" if "warm" in shown[shown.index("<B>") :] else "A")
 
 
 def test_a_text_wins_only_in_both_orders_and_what_each_said_is_kept(make: Make) -> None:
@@ -54,7 +54,7 @@ def test_a_text_wins_only_in_both_orders_and_what_each_said_is_kept(make: Make) 
 
 @pytest.mark.parametrize("place", ["A", "B", "tie"])
 def test_a_judge_who_looks_at_the_place_alone_finds_no_winner(make: Make, place: str) -> None:
-    run = make(pairwise(rows=PAIRS), sk.Fake(said(place)))
+    run = make(pairwise(rows=PAIRS), sk.Fake(reply(place)))
     assert run.table.outcome.tolist() == ["tie"] * 3
     assert run.table.consistent.tolist() == [place == "tie"] * 3
 
@@ -67,7 +67,7 @@ def test_turning_all_pairs_round_turns_all_outcomes_round(make: Make) -> None:
 
 
 def test_the_judge_reads_both_orders_and_no_system(make: Make) -> None:
-    model = sk.Fake(said("A"))
+    model = sk.Fake(reply("A"))
     make(pairwise(rows=PAIRS[:1]), model)
     forward, backward = (request.messages[-1].content for request in model.asked)
     assert "<A>\nwarm loaf\n</A>\n\n<B>\ncold\n</B>" in forward
@@ -79,7 +79,7 @@ def test_the_judge_reads_both_orders_and_no_system(make: Make) -> None:
 
 
 def test_what_both_answer_is_shown_and_found_by_its_name(make: Make) -> None:
-    model = sk.Fake(said("tie"))
+    model = sk.Fake(reply("tie"))
     rows = [PAIRS[0] | {"prompt": "Bread?"}]
     make(pairwise(rows=rows), model)
     shown = model.asked[0].messages[-1].content
@@ -91,7 +91,7 @@ def test_what_both_answer_is_shown_and_found_by_its_name(make: Make) -> None:
 
 def test_each_criterion_has_a_row_of_its_own(make: Make) -> None:
     def answer(request: Request) -> str:
-        return said("tie") if "coherent" in request.messages[0].content else warmer(request)
+        return reply("tie") if "coherent" in request.messages[0].content else warmer(request)
 
     recipe = pairwise(rows=PAIRS, criteria="pairwise, coherence")
     run = make(recipe, sk.Fake(answer))
@@ -103,7 +103,7 @@ def test_each_criterion_has_a_row_of_its_own(make: Make) -> None:
 
 
 def test_a_criterion_of_ones_own_may_use_columns_and_place_the_texts(make: Make) -> None:
-    model = sk.Fake(said("B"))
+    model = sk.Fake(reply("B"))
     rows = [PAIRS[0] | {"tone": "kind"}]
     make(pairwise("Which is more {{ tone }}?", rows=rows), model)
     make(pairwise("{{ tone }}: {{ A }} or {{ B }}?", rows=rows, criteria="fluency"), model)
@@ -122,7 +122,7 @@ def test_an_order_says_what_most_of_its_samples_say(make: Make) -> None:
     def answer(request: Request) -> str:
         shown = request.messages[0].content
         there = shown.index("warm loaf") < shown.index("cold")
-        return said((forward if there else backward)[request.index], f"Sample {request.index}.")
+        return reply((forward if there else backward)[request.index], f"Sample {request.index}.")
 
     recipe = pairwise(rows=PAIRS[:1], k=4)
     run = make(recipe, sk.Fake(answer))
@@ -133,7 +133,7 @@ def test_an_order_says_what_most_of_its_samples_say(make: Make) -> None:
     assert row["unread"] == 1
     assert run.ledger.repairs == 1
     expects(recipe, run)
-    unsure = sk.Fake(lambda request: said("AB"[request.index]), name="unsure")
+    unsure = sk.Fake(lambda request: reply("AB"[request.index]), name="unsure")
     even = make(pairwise(rows=PAIRS[:1], k=2), unsure)
     assert even.table.forward.tolist() == even.table.outcome.tolist() == ["tie"]
     assert even.table.consistent.tolist() == [True]
@@ -181,12 +181,12 @@ def test_weighed_verdicts_cancel_what_a_judge_likes_about_a_place(make: Make) ->
 
 
 @pytest.mark.parametrize(
-    ("raw", "found"),
+    ("raw", "expected"),
     [
-        (said("A"), "A"),
-        (said("tie"), "tie"),
-        (said("Text B"), "B"),
-        ("```json\n" + said("B") + "\n```", "B"),
+        (reply("A"), "A"),
+        (reply("tie"), "tie"),
+        (reply("Text B"), "B"),
+        ("```json\n" + reply("B") + "\n```", "B"),
         ("A", "A"),
         ("**B**.", "B"),
         ("Tie", "tie"),
@@ -198,9 +198,9 @@ def test_weighed_verdicts_cancel_what_a_judge_likes_about_a_place(make: Make) ->
         ("[[C]]", "tie"),
         ("Verdict: A. No, verdict: B.", {"A", "B"}),
         ("[[A]] or [[B]]", {"A", "B"}),
-        (said("A or B"), None),
-        (said("both"), None),
-        (said(None), None),
+        (reply("A or B"), None),
+        (reply("both"), None),
+        (reply(None), None),
         ("The answer is a good one.", None),
         ("Verdict: A better text would say more.", None),
         ("A better reply would say more.", None),
@@ -208,14 +208,14 @@ def test_weighed_verdicts_cancel_what_a_judge_likes_about_a_place(make: Make) ->
         ('{"reason": "A is fine"}', None),
     ],
 )
-def test_a_verdict_is_read_as_it_is_said_or_not_at_all(raw: str, found: Any) -> None:
+def test_a_verdict_is_read_as_it_is_said_or_not_at_all(raw: str, expected: Any) -> None:
     outcome = verdicts()(Completion(raw))
     if isinstance(outcome, Reject):
-        several = f"names several verdicts, {', '.join(sorted(found))}" if found else ""
+        several = f"names several verdicts, {', '.join(sorted(expected))}" if expected else ""
         assert outcome.reason == (several or "names no verdict: A, B or tie")
         assert outcome.raw == raw
     else:
-        assert outcome["verdict"] == found
+        assert outcome["verdict"] == expected
 
 
 def test_an_answer_that_cannot_be_read_is_asked_for_again_once_and_then_a_reject(
@@ -223,7 +223,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_once_and_then_a_reject
 ) -> None:
     def answer(request: Request) -> str:
         shown = request.messages[0].content
-        return said("A") if shown.index("warm loaf") < shown.index("cold") else "Both are fine."
+        return reply("A") if shown.index("warm loaf") < shown.index("cold") else "Both are fine."
 
     model = sk.Fake(answer)
     run = make(pairwise(rows=PAIRS[:1]), model)
@@ -237,7 +237,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_once_and_then_a_reject
 
 def test_one_criterion_that_fails_leaves_the_others(make: Make) -> None:
     def answer(request: Request) -> str:
-        return "Hm." if "coherent" in request.messages[0].content else said("B")
+        return "Hm." if "coherent" in request.messages[0].content else reply("B")
 
     run = make(pairwise(rows=PAIRS[:1], criteria=["coherence", "fluency"]), sk.Fake(answer))
     assert run.table.criterion.tolist() == ["fluency"]
@@ -251,7 +251,7 @@ def test_pairs_without_a_text_are_rejects_and_cost_nothing(make: Make) -> None:
         {"first": 7, "second": "é 東京 🙂 مرحبا"},
         {"first": "a" * 10**6, "second": "b"},
     ]
-    model = sk.Fake(said("tie"))
+    model = sk.Fake(reply("tie"))
     recipe = pairwise(rows=rows)
     run = make(recipe, model)
     missing = [f"{column!r} is missing or blank" for column in ("second", "first")]
@@ -262,7 +262,7 @@ def test_pairs_without_a_text_are_rejects_and_cost_nothing(make: Make) -> None:
 
 
 def test_equal_texts_and_equal_pairs_and_no_pairs_are_judged_too(make: Make) -> None:
-    same = make(pairwise(rows=[{"first": "x", "second": "x"}]), sk.Fake(said("A")))
+    same = make(pairwise(rows=[{"first": "x", "second": "x"}]), sk.Fake(reply("A")))
     assert same.table.outcome.tolist() == ["tie"]
     run = make(pairwise(rows=PAIRS[:1] * 3), sk.Fake(warmer))
     assert run.table.id.is_unique

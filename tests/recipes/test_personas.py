@@ -48,9 +48,9 @@ def test_personas_of_texts_name_the_text_they_come_from(make: Make, session: Any
     assert len(run.table) == 6
     for row in tables.records(run.table):
         text = rows[int(row["parent"][1:])]["text"]
-        (made,) = session.trace(row["id"])
-        assert made.request["messages"][0][1].startswith(f"Who writes this? {text}\n")
-        assert row["persona"] in made.completion.text
+        (step,) = session.trace(row["id"])
+        assert step.request["messages"][0][1].startswith(f"Who writes this? {text}\n")
+        assert row["persona"] in step.completion.text
     assert run.ledger.requests == 3 + 2  # two were missing after the first round
     first = run.table[run.table["round"] == 1]
     assert Counter(first.parent) == {"t0": 2, "t1": 1, "t2": 1}
@@ -83,7 +83,7 @@ def test_personas_survive_a_kill(survives: Callable[..., sk.Run], rows: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "message"),
     [
         ({"n": 0}, UsageError, "n must be at least 1"),
         ({"k": 0}, UsageError, "k must be at least 1"),
@@ -94,11 +94,11 @@ def test_personas_survive_a_kill(survives: Callable[..., sk.Run], rows: Any) -> 
     ],
 )
 def test_personas_that_cannot_be_asked_for_are_refused(
-    options: Any, error: type[Exception], said: str
+    options: Any, error: type[Exception], message: str
 ) -> None:
-    given = {"prompt": REVIEWERS, "n": 3} | options
-    with pytest.raises(error, match=said):
-        personas(given.pop("prompt"), **given)
+    arguments = {"prompt": REVIEWERS, "n": 3} | options
+    with pytest.raises(error, match=message):
+        personas(arguments.pop("prompt"), **arguments)
 
 
 def test_each_round_asks_for_what_is_missing_and_shows_what_is_there(make: Make) -> None:

@@ -22,8 +22,8 @@ REVIEW = "Write a {{ label }} review."
 
 def written(request: Request) -> str:
     """A text that names its label and has a number of its own."""
-    asked = request.messages[-1].content
-    return f"{asked.split()[2]} text {request.row_seed % 9973}"
+    prompt = request.messages[-1].content
+    return f"{prompt.split()[2]} text {request.row_seed % 9973}"
 
 
 def number(text: str) -> int:
@@ -78,9 +78,9 @@ def test_the_most_helpful_texts_of_a_label_are_shown_to_it_in_the_next_round(mak
 def test_a_text_is_never_shown_before_itself(make: Make, session: sk.Session) -> None:
     run = make(progen(REVIEW, labels=LABELS, n=30, helpful=largest), sk.Fake(written))
     for row in tables.records(run.table):
-        (made,) = session.trace(row["id"])
-        assert row["text"] not in [content for _, content in made.request["messages"]]
-        assert made.completion.text == row["text"]
+        (step,) = session.trace(row["id"])
+        assert row["text"] not in [content for _, content in step.request["messages"]]
+        assert step.completion.text == row["text"]
 
 
 def test_validation_texts_are_a_share_of_each_label_and_not_scored(make: Make) -> None:
@@ -178,7 +178,7 @@ def test_helpfulness_that_is_none_ends_the_run_with_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "match"),
     [
         ({"n": 0}, UsageError, "n must be at least 1"),
         ({"rounds": 0}, UsageError, "rounds must be at least 1"),
@@ -196,10 +196,10 @@ def test_helpfulness_that_is_none_ends_the_run_with_what_to_do(
         ({"prompt": "{{ label }} {{ x }}"}, PromptError, "field 'x' not found; have 'label'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], said: str) -> None:
-    given = {"prompt": REVIEW, "labels": LABELS, "n": 2, "helpful": largest} | options
-    with pytest.raises(error, match=said):
-        progen(given.pop("prompt"), **given)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], match: str) -> None:
+    arguments = {"prompt": REVIEW, "labels": LABELS, "n": 2, "helpful": largest} | options
+    with pytest.raises(error, match=match):
+        progen(arguments.pop("prompt"), **arguments)
 
 
 @pytest.mark.model
@@ -211,8 +211,8 @@ def test_smollm2_is_shown_what_helped(make: Make, smollm2: Any, session: sk.Sess
     assert len(run.table) + len(run.rejects) == 8
     begun = set(run.table.text[run.table["round"] == 1])
     for row in tables.records(run.table):
-        (made,) = session.trace(row["id"])
-        assert made.completion.text.strip() == row["text"]
-        demos = [content for role, content in made.request["messages"] if role == "assistant"]
+        (step,) = session.trace(row["id"])
+        assert step.completion.text.strip() == row["text"]
+        demos = [content for role, content in step.request["messages"] if role == "assistant"]
         assert len(demos) == row["round"] - 1
         assert set(demos) <= begun

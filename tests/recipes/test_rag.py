@@ -73,7 +73,7 @@ def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None
 
 
 @pytest.mark.parametrize(
-    ("build", "error", "said"),
+    ("build", "error", "message"),
     [
         (lambda: rag("Why?", rows=QUESTIONS, passages=BREAD), PromptError, "use {{ passages }}"),
         (lambda: rag(SHOW, rows=QUESTIONS, passages=BREAD, k=0), UsageError, "k must be at least"),
@@ -96,9 +96,9 @@ def test_retrieval_goes_on_after_a_kill(survives: Callable[..., sk.Run]) -> None
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_asked(
-    build: Callable[[], Any], error: type[Exception], said: str
+    build: Callable[[], Any], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=re.escape(said)):
+    with pytest.raises(error, match=re.escape(message)):
         build()
 
 

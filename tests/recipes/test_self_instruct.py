@@ -40,9 +40,9 @@ PARTS = (
 
 def drawn_up(request: Request) -> str:
     """As many tasks as are asked for, of which many share most of their words."""
-    said = request.messages[-1].content
+    prompt = request.messages[-1].content
     draw = random.Random(request.row_seed)
-    first, last = map(int, re.findall(r"Write tasks (\d+) to (\d+)", said)[0])
+    first, last = map(int, re.findall(r"Write tasks (\d+) to (\d+)", prompt)[0])
     tasks = [
         "{} {} {} for {} today.".format(*map(draw.choice, PARTS)) for _ in range(first, last + 1)
     ]
@@ -51,12 +51,12 @@ def drawn_up(request: Request) -> str:
 
 def with_examples(request: Request) -> str:
     """Also says what kind a task is, by its first letter, and writes two examples of it."""
-    said = request.messages[-1].content
-    if said.startswith("Is this"):
-        return "Yes." if re.findall(r"Task: (\w)", said)[0] in "CJ" else "No."
-    if "Label: ..." in said:
+    prompt = request.messages[-1].content
+    if prompt.startswith("Is this"):
+        return "Yes." if re.findall(r"Task: (\w)", prompt)[0] in "CJ" else "No."
+    if "Label: ..." in prompt:
         return "Label: good\nInput: a warm loaf\n\nLabel: bad\nInput: a burnt loaf"
-    if "Output: ..." in said:
+    if "Output: ..." in prompt:
         return "Example 1\nInput: none\nOutput: one loaf\n\nExample 2\nInput: none\nOutput: "
     return drawn_up(request)
 
@@ -93,8 +93,8 @@ def test_each_instruction_and_each_reject_rests_on_the_answer_it_was_in(
     assert list(run.table) == ["id", "instruction", "round"]
     assert run.table.id.is_unique
     for row in tables.records(run.table):
-        (made,) = session.trace(row["id"])
-        assert row["instruction"] in made.completion.text
+        (step,) = session.trace(row["id"])
+        assert row["instruction"] in step.completion.text
     assert len(run.table) + len(run.rejects) == 4 * run.ledger.requests
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_list_is_rejected(make: Make, text: str, reason: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("8. Name a soup.\n9. Name a tea.", ["Name a soup.", "Name a tea."]),
         ("Sure:\n\n8) Name a soup.\n\n9) Name\na tea.\n\nEnjoy!", ["Name a soup.", "Name a tea."]),
@@ -197,8 +197,8 @@ def test_what_is_no_list_is_rejected(make: Make, text: str, reason: str) -> None
         ("8 . Name a soup of\n3.5 litres.", ["Name a soup of 3.5 litres."]),
     ],
 )
-def test_a_numbered_list_is_read(text: str, found: list[str]) -> None:
-    assert numbered_tasks(Completion(text)) == found
+def test_a_numbered_list_is_read(text: str, expected: list[str]) -> None:
+    assert numbered_tasks(Completion(text)) == expected
 
 
 def test_the_last_task_of_an_answer_that_was_cut_is_rejected() -> None:
@@ -239,8 +239,8 @@ def test_labels_come_first_for_classification_and_inputs_for_all_others(
 
 def test_an_instruction_without_an_example_is_a_reject(make: Make) -> None:
     def answer(request: Request) -> str:
-        said = request.messages[-1].content
-        return drawn_up(request) if "Write tasks" in said else "Perhaps."
+        prompt = request.messages[-1].content
+        return drawn_up(request) if "Write tasks" in prompt else "Perhaps."
 
     run = make(self_instruct("{{ task }}", rows=SEEDS, n=3, instances=True), sk.Fake(answer))
     unknown = run.rejects[run.rejects.instruction.notna()]
@@ -252,7 +252,7 @@ def test_an_instruction_without_an_example_is_a_reject(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "text", "found"),
+    ("first", "text", "expected"),
     [
         ("input", "Input: a\nb\nOutput: c", [("a\nb", "c")]),
         ("input", "**Input:** a\n**Output:** b", [("a", "b")]),
@@ -264,8 +264,8 @@ def test_an_instruction_without_an_example_is_a_reject(make: Make) -> None:
         ("output", "Label: x\nLabel: y", [("", "x"), ("", "y")]),
     ],
 )
-def test_examples_are_read_in_pairs(first: Any, text: str, found: list[Any]) -> None:
-    assert example_decoder(first)(Completion(text)) == found
+def test_examples_are_read_in_pairs(first: Any, text: str, expected: list[Any]) -> None:
+    assert example_decoder(first)(Completion(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_system_turn_stands_before_all_that_is_written(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "match"),
     [
         ({"n": 0}, UsageError, "n must be at least 1; got 0"),
         ({"per_request": 0}, UsageError, "per_request must be at least 1"),
@@ -364,10 +364,10 @@ def test_a_system_turn_stands_before_all_that_is_written(make: Make) -> None:
         ({"rows": [{"task": "a"}, {"task": None}]}, PromptError, "row 1: .*'task' has no value"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], said: str) -> None:
-    given = {"prompt": "{{ task }}", "rows": SEEDS, "n": 2} | options
-    with pytest.raises(error, match=said):
-        self_instruct(given.pop("prompt"), **given)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], match: str) -> None:
+    arguments = {"prompt": "{{ task }}", "rows": SEEDS, "n": 2} | options
+    with pytest.raises(error, match=match):
+        self_instruct(arguments.pop("prompt"), **arguments)
 
 
 @pytest.mark.model

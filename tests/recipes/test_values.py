@@ -36,11 +36,11 @@ FITS = {("chess", "science"), ("chess", "sports"), ("doping", "science"), ("ligh
 
 def lists(request: Request) -> str:
     """Says the list of a class, and what fits another."""
-    said = request.messages[0].content
-    question = re.match(r'Would "(.*)" also be a topic of (.*)\? ', said)
+    prompt = request.messages[0].content
+    question = re.match(r'Would "(.*)" also be a topic of (.*)\? ', prompt)
     if question:
         return "Yes." if question.groups() in FITS else "No."
-    label = re.findall(r"of (\w+)\.", said)[0]
+    label = re.findall(r"of (\w+)\.", prompt)[0]
     return "\n".join(f"{i}. {one}" for i, one in enumerate(LISTS[label], 1))
 
 
@@ -132,7 +132,7 @@ def test_values_survive_a_kill(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "message"),
     [
         ({"fields": []}, UsageError, "fields must be one or more distinct texts"),
         ({"fields": ["a", "a"]}, UsageError, "fields must be"),
@@ -147,11 +147,11 @@ def test_values_survive_a_kill(survives: Callable[..., sk.Run]) -> None:
     ],
 )
 def test_values_that_cannot_be_asked_for_are_refused(
-    options: Any, error: type[Exception], said: str
+    options: Any, error: type[Exception], message: str
 ) -> None:
-    given = {"prompt": PROMPT, "fields": ["topic"], "labels": ["a", "b"]} | options
-    with pytest.raises(error, match=said):
-        values(given.pop("prompt"), **given)
+    arguments = {"prompt": PROMPT, "fields": ["topic"], "labels": ["a", "b"]} | options
+    with pytest.raises(error, match=message):
+        values(arguments.pop("prompt"), **arguments)
 
 
 def test_the_values_are_what_vary_takes(make: Make) -> None:

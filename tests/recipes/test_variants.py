@@ -21,10 +21,10 @@ ANSWERS = [f"answer_{i}" for i in range(1, 6)]
 
 def answer(request: Request) -> str:
     """Sure of Lovely and Cold; of Mixed it depends on the wording."""
-    asked = request.messages[0].content
-    if "Lovely" in asked:
+    prompt = request.messages[0].content
+    if "Lovely" in prompt:
         return "good"
-    return "good" if "Mixed" in asked and asked.startswith(("Label", "Text:")) else "bad"
+    return "good" if "Mixed" in prompt and prompt.startswith(("Label", "Text:")) else "bad"
 
 
 def test_each_wording_answers_and_the_entropy_says_how_unsure_they_are(make: Make) -> None:
@@ -88,8 +88,8 @@ def test_the_wordings_that_come_along_name_every_label_and_show_the_text(make: M
     model = sk.Fake("good")
     make(variants(rows=ROWS[:1], labels="good,bad", k=len(WORDINGS)), model)
     for request in model.asked:
-        asked = request.messages[0].content
-        assert all(word in asked for word in ("good", "bad", "Lovely."))
+        prompt = request.messages[0].content
+        assert all(word in prompt for word in ("good", "bad", "Lovely."))
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def test_an_empty_answer_is_a_reject_that_keeps_the_title(make: Make) -> None:
     recipe = zerogen(prompt, labels=["good", "bad"], n=4, title="Name a {{ label }} film.")
 
     def answer(request: Request) -> str:
-        asked = request.messages[-1].content
-        return " " if "good film" in asked or "bad review" in asked else "Heat"
+        prompt = request.messages[-1].content
+        return " " if "good film" in prompt or "bad review" in prompt else "Heat"
 
     run = make(recipe, sk.Fake(answer))
     expects(recipe, run)
@@ -110,7 +110,7 @@ def test_whatever_a_model_writes_is_the_text(make: Make, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "match"),
     [
         ({"labels": []}, UsageError, "labels must be one or more distinct texts; got \\[\\]"),
         ({"labels": ["a", "a"]}, UsageError, "distinct"),
@@ -130,10 +130,10 @@ def test_whatever_a_model_writes_is_the_text(make: Make, text: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], said: str) -> None:
-    given = {"prompt": REVIEW, "labels": ["a", "b"], "n": 2} | options
-    with pytest.raises(error, match=said):
-        zerogen(given.pop("prompt"), **given)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception], match: str) -> None:
+    arguments = {"prompt": REVIEW, "labels": ["a", "b"], "n": 2} | options
+    with pytest.raises(error, match=match):
+        zerogen(arguments.pop("prompt"), **arguments)
 
 
 def test_no_rows_ask_nothing(make: Make) -> None:
@@ -149,6 +149,6 @@ def test_smollm2_writes_for_each_label(make: Make, smollm2: Any, session: Any) -
     expects(recipe, run)
     assert len(run.table) + len(run.rejects) == 3
     for row in tables.records(run.table):
-        (made,) = session.trace(row["id"])
-        assert made.completion.text.strip() == row["text"]
-        assert made.request["messages"][0][1] == f"Write a {row['label']} review."
+        (step,) = session.trace(row["id"])
+        assert step.completion.text.strip() == row["text"]
+        assert step.request["messages"][0][1] == f"Write a {row['label']} review."

@@ -16,9 +16,9 @@ from synthkit.store import store as store_module
 from tests.sessions.contents import contents, fill
 
 
-def asked(session: sk.Session, prompt: str, name: str = "", **options: Any) -> Any:
-    given = {"rows": {"i": [1, 2, 3]}, "model": sk.Fake()} | options
-    return sk.generate(prompt, session=session, name=name, **given).table
+def generate(session: sk.Session, prompt: str, name: str = "", **options: Any) -> Any:
+    arguments = {"rows": {"i": [1, 2, 3]}, "model": sk.Fake()} | options
+    return sk.generate(prompt, session=session, name=name, **arguments).table
 
 
 def test_what_was_announced_is_deleted(session: sk.Session) -> None:
@@ -54,13 +54,13 @@ def test_completions_stay_by_default(session: sk.Session) -> None:
 
 @pytest.mark.parametrize("needed_by", ["run", "table", "parent", "mark", "old run"])
 def test_completions_that_anything_else_needs_stay(session: sk.Session, needed_by: str) -> None:
-    table = asked(session, "Say {{ i }}.", "said")
+    table = generate(session, "Say {{ i }}.", "said")
     if needed_by == "run":
-        asked(session, "Say {{ i }}.")
+        generate(session, "Say {{ i }}.")
     elif needed_by == "table":
         session.save("good", table)
     elif needed_by == "parent":
-        asked(session, "Answer {{ text }}", rows=table, output="reply")
+        generate(session, "Answer {{ text }}", rows=table, output="reply")
         planned = sk.plan("x {{ i }}", model="fake", rows=table, session=session)
         session.save("far", planned.recipe.source)
     elif needed_by == "mark":
@@ -83,8 +83,8 @@ def test_marks_are_never_deleted(session: sk.Session) -> None:
 
 
 def test_deleting_an_older_run_leaves_the_table_that_replaced_its_own(session: sk.Session) -> None:
-    asked(session, "Say {{ i }}.", "said")
-    asked(session, "Tell {{ i }}.", "said")
+    generate(session, "Say {{ i }}.", "said")
+    generate(session, "Tell {{ i }}.", "said")
     done = session.delete(runs=[1])
     assert (done.tables, session.names()) == ((), ["said"])
     assert "the table said: run 2 replaced it" in done.stays
@@ -99,7 +99,7 @@ def test_deleting_a_table_leaves_its_run(session: sk.Session) -> None:
 
 
 def test_space_is_given_back_to_the_disk(session: sk.Session) -> None:
-    asked(session, "Say {{ i }}.", model=sk.Fake("x" * 500_000))
+    generate(session, "Say {{ i }}.", model=sk.Fake("x" * 500_000))
     session.store.compact()
     before = session.store.path.stat().st_size
     done = session.delete(runs=[1], completions=True)
@@ -115,7 +115,7 @@ def test_another_kernel_goes_on_reading_and_writing(session: sk.Session) -> None
         session.delete(runs=[2], completions=True)
         assert other.store.marks.all() == rows
         assert other.store.completions.count() == 3
-        asked(other, "More {{ i }}.")
+        generate(other, "More {{ i }}.")
     assert session.store.completions.count() == 6
 
 

@@ -4,7 +4,7 @@ from synthkit.sessions.lineage import Edge, edges, layers
 from synthkit.sessions.named_tables import NamedTable
 
 
-def told(*tables: NamedTable) -> list[str]:
+def lineage(*tables: NamedTable) -> list[str]:
     return [str(edge) for edge in edges(tables)]
 
 
@@ -21,7 +21,7 @@ def test_a_sample_of_a_filtered_table_comes_from_the_filtered_one() -> None:
 def test_a_union_comes_from_both_of_its_parts() -> None:
     tables = [NamedTable("a", ["1", "2"], born=1), NamedTable("b", ["3"], born=2)]
     union = NamedTable("all", ["1", "2", "3"], born=3)
-    assert told(*tables, union) == ["2 rows of all are part of a", "1 row of all is part of b"]
+    assert lineage(*tables, union) == ["2 rows of all are part of a", "1 row of all is part of b"]
 
 
 def test_generated_rows_come_from_the_smallest_table_with_their_parents() -> None:
@@ -36,12 +36,12 @@ def test_a_filtered_part_of_generated_rows_is_not_generated() -> None:
     seeds = NamedTable("seeds", ["a", "b"], born=1)
     made = NamedTable("made", ["x", "y"], ["a", "b"], born=2)
     part = NamedTable("part", ["y"], ["b"], born=3)
-    assert told(seeds, made, part)[1:] == ["1 row of part is part of made"]
+    assert lineage(seeds, made, part)[1:] == ["1 row of part is part of made"]
 
 
 def test_a_source_that_was_generated_later_is_still_the_source() -> None:
     made = NamedTable("made", ["x"], ["a"], born=1)
-    assert told(made, NamedTable("seeds", ["a"], born=2)) == [
+    assert lineage(made, NamedTable("seeds", ["a"], born=2)) == [
         "1 row of made is generated from seeds"
     ]
 

@@ -9,17 +9,17 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
 
 
-def asked(session: sk.Session, prompt: str, name: str = "", **options: object) -> list[str]:
+def generate(session: sk.Session, prompt: str, name: str = "", **options: object) -> list[str]:
     """The ids of the rows of a run."""
-    given: dict[str, object] = {"rows": {"i": [1, 2, 3, 4]}, "model": sk.Fake()} | options
-    run = sk.generate(prompt, session=session, name=name, **given)  # type: ignore[arg-type]
+    arguments: dict[str, object] = {"rows": {"i": [1, 2, 3, 4]}, "model": sk.Fake()} | options
+    run = sk.generate(prompt, session=session, name=name, **arguments)  # type: ignore[arg-type]
     ids: list[str] = run.table["id"].tolist()
     return ids
 
 
 def test_prompts_are_compared_word_by_word(session: sk.Session) -> None:
-    asked(session, "Say {{ i }} kindly.", "a")
-    asked(session, "Say {{ i }} dryly.", "b")
+    generate(session, "Say {{ i }} kindly.", "a")
+    generate(session, "Say {{ i }} dryly.", "b")
     found = session.compare("a", "b")
     assert found.prompt is not None
     assert [piece for piece in found.prompt if piece[0] != "same"] == [
@@ -33,8 +33,8 @@ def test_prompts_are_compared_word_by_word(session: sk.Session) -> None:
 
 
 def test_model_sampling_and_schema_are_compared_field_by_field(session: sk.Session) -> None:
-    asked(session, "Say {{ i }}.")
-    asked(
+    generate(session, "Say {{ i }}.")
+    generate(
         session,
         "Say {{ i }}.",
         model=sk.Fake("yes", name="other"),
@@ -50,8 +50,8 @@ def test_model_sampling_and_schema_are_compared_field_by_field(session: sk.Sessi
 
 
 def test_rows_are_matched_by_their_ids(session: sk.Session) -> None:
-    first = asked(session, "Say {{ i }}.", rows={"i": [1, 2, 3]})
-    second = asked(session, "Say {{ i }}.", rows={"i": [3, 4]})
+    first = generate(session, "Say {{ i }}.", rows={"i": [1, 2, 3]})
+    second = generate(session, "Say {{ i }}.", rows={"i": [3, 4]})
     found = session.compare(1, 2)
     assert found.common == {first[2]} == {second[0]}
     assert found.only_a == set(first[:2])
@@ -61,7 +61,7 @@ def test_rows_are_matched_by_their_ids(session: sk.Session) -> None:
 
 
 def test_the_share_of_accepted_rows_has_its_interval(session: sk.Session) -> None:
-    ids = asked(session, "Say {{ i }}.", "a")
+    ids = generate(session, "Say {{ i }}.", "a")
     marks = [Mark(id=id, label="accept", by="ana") for id in ids[:3]]
     marks += [Mark(id=ids[0], label="reject", by="bo"), Mark(id=ids[3], label="reject", by="ana")]
     marks += [Mark(id=ids[1], label="skip", by="bo"), Mark(id="far", label="accept", by="ana")]
@@ -74,7 +74,7 @@ def test_the_share_of_accepted_rows_has_its_interval(session: sk.Session) -> Non
 
 
 def test_a_table_that_no_run_returned_can_be_compared(session: sk.Session) -> None:
-    ids = asked(session, "Say {{ i }}.", "a")
+    ids = generate(session, "Say {{ i }}.", "a")
     session.save("some", session.load("a").iloc[:1])
     found = session.compare("a", "some")
     assert found.common == {ids[0]}
@@ -82,15 +82,15 @@ def test_a_table_that_no_run_returned_can_be_compared(session: sk.Session) -> No
 
 
 def test_a_name_stands_for_its_newest_run(session: sk.Session) -> None:
-    asked(session, "Say {{ i }}.", "a")
-    asked(session, "Tell {{ i }}.", "a")
+    generate(session, "Say {{ i }}.", "a")
+    generate(session, "Tell {{ i }}.", "a")
     assert session.compare("a", 1).a.label == "run 2"
 
 
 def test_a_missing_run_or_table_is_named_in_the_error(session: sk.Session) -> None:
     with pytest.raises(UsageError, match=r"no run 1; .*none yet"):
         session.compare(1, 2)
-    asked(session, "Say {{ i }}.", "facts")
+    generate(session, "Say {{ i }}.", "facts")
     with pytest.raises(UsageError, match="no run 7; expected the number of a run, from 1 to 1"):
         session.compare(7, 1)
     with pytest.raises(TableError, match="'fact' not found; have 'facts'"):

@@ -20,7 +20,7 @@ from synthkit.sessions import session as session_module
 ROWS = {"i": [1, 2, 3]}
 
 
-def asked(folder: Path) -> int:
+def requests_sent(folder: Path) -> int:
     """How many requests a run in that folder sends."""
     fake = sk.Fake()
     with sk.Session(folder) as session:
@@ -32,7 +32,7 @@ def asked(folder: Path) -> int:
 @pytest.mark.parametrize("how", ["moved", "copied", "zipped"])
 def test_a_folder_resumes_wherever_it_is(tmp_path: Path, how: str) -> None:
     here, there = tmp_path / "a", tmp_path / "b" / "c"
-    assert asked(here) == 3
+    assert requests_sent(here) == 3
     there.parent.mkdir()
     if how == "moved":
         here.rename(there)
@@ -40,18 +40,18 @@ def test_a_folder_resumes_wherever_it_is(tmp_path: Path, how: str) -> None:
         shutil.copytree(here, there)
     else:
         shutil.unpack_archive(shutil.make_archive(str(tmp_path / "z"), "zip", here), there)
-    assert asked(there) == 0
+    assert requests_sent(there) == 0
 
 
 def test_a_folder_copied_while_it_is_open_resumes(session: sk.Session, tmp_path: Path) -> None:
     sk.generate("Say {{ i }}.", rows=ROWS, model=sk.Fake(), session=session)
     (tmp_path / "copy").mkdir()
     shutil.copy(session.store.path, tmp_path / "copy")
-    assert asked(tmp_path / "copy") == 0
+    assert requests_sent(tmp_path / "copy") == 0
 
 
 def test_a_closed_folder_holds_the_store_and_no_log(tmp_path: Path) -> None:
-    asked(tmp_path / "a")
+    requests_sent(tmp_path / "a")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["store.sqlite", "tables"]
 
 

@@ -53,8 +53,8 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def quick(model: str, labels: Sequence[Any] = LABELS, **options: Any) -> Any:
-    given = {"epochs": 8, "learning_rate": 1e-2, "batch_size": 4} | options
-    return finetune(TEXTS, labels, model=model, **given)
+    arguments = {"epochs": 8, "learning_rate": 1e-2, "batch_size": 4} | options
+    return finetune(TEXTS, labels, model=model, **arguments)
 
 
 @pytest.mark.parametrize("model", ["bert", "llama"])
@@ -136,7 +136,7 @@ def test_no_text_has_no_answer(bert: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"labels": ["+"] * 16}, "two or more labels"),
         ({"labels": ["+", "-"]}, "a label for each of 16 texts; got 2"),
@@ -153,9 +153,9 @@ def test_no_text_has_no_answer(bert: str) -> None:
         ({"model": "wordllama"}, "wordllama is not a transformer"),
     ],
 )
-def test_what_makes_no_sense_is_refused(bert: str, given: dict[str, Any], said: str) -> None:
+def test_what_makes_no_sense_is_refused(bert: str, given: dict[str, Any], message: str) -> None:
     options = {"texts": TEXTS, "labels": LABELS, "model": bert} | given
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         finetune(**options)
 
 

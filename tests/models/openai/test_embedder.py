@@ -31,7 +31,7 @@ def load(server: Server, **options: Any) -> Embedder:
 
 def test_texts_go_in_batches_and_vectors_come_back_in_order() -> None:
     texts = [f"text {'abc'[at % 3] * (at % 7 + 1)}" for at in range(70)]
-    with Server(lambda asked: Reply(seconds=0.05 if asked.number == 1 else 0.0)) as server:
+    with Server(lambda request: Reply(seconds=0.05 if request.number == 1 else 0.0)) as server:
         vectors = load(server, batch_size=16).embed(texts)
     assert sorted(len(asked.json["input"]) for asked in server.asked) == [6, 16, 16, 16, 16]
     assert {asked.path for asked in server.asked} == {"/v1/embeddings"}
@@ -89,8 +89,8 @@ def test_a_response_without_the_embeddings_is_an_error(body: Any, words: str) ->
 
 
 def test_batches_of_different_lengths_are_an_error() -> None:
-    def script(asked: Asked) -> Reply:
-        return Reply(body=embeddings(asked.json["input"], 8 if asked.number else 4))
+    def script(request: Asked) -> Reply:
+        return Reply(body=embeddings(request.json["input"], 8 if request.number else 4))
 
     with Server(script) as server, pytest.raises(EndpointError, match="vectors of the shape"):
         load(server, batch_size=1).embed(["a", "b"])

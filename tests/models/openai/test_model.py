@@ -82,7 +82,7 @@ def answered(model: Endpoint, requests: Sequence[Request]) -> dict[int, Completi
 
 def only(n: int, reply: Reply) -> Callable[[Asked], Reply | None]:
     """That reply to the prompt of row ``n``, the ordinary one to all others."""
-    return lambda asked: reply if asked.prompt == f"Say {n}." else None
+    return lambda request: reply if request.prompt == f"Say {n}." else None
 
 
 # What is sent
@@ -251,8 +251,8 @@ def test_raw_sends_the_prompt_as_text() -> None:
 def test_a_server_that_wants_max_completion_tokens_gets_it_from_then_on(
     session: sk.Session,
 ) -> None:
-    def script(asked: Asked) -> Reply | None:
-        if "max_tokens" in asked.json:
+    def script(request: Asked) -> Reply | None:
+        if "max_tokens" in request.json:
             words = "'max_tokens' is not supported. Use 'max_completion_tokens' instead."
             return Reply(400, error=words)
         return None
@@ -264,8 +264,8 @@ def test_a_server_that_wants_max_completion_tokens_gets_it_from_then_on(
 
 
 def test_all_of_a_slow_first_wave_may_learn_of_max_completion_tokens(session: sk.Session) -> None:
-    def script(asked: Asked) -> Reply | None:
-        if "max_tokens" in asked.json:
+    def script(request: Asked) -> Reply | None:
+        if "max_tokens" in request.json:
             return Reply(400, error="use max_completion_tokens", seconds=0.6)
         return None
 
@@ -442,8 +442,8 @@ def test_a_refusal_costs_one_request_and_says_the_servers_words(
 
 
 def test_a_key_revoked_half_way_keeps_the_rows(session: sk.Session) -> None:
-    def script(asked: Asked) -> Reply | None:
-        return Reply(401, error="revoked") if asked.number >= 30 else None
+    def script(request: Asked) -> Reply | None:
+        return Reply(401, error="revoked") if request.number >= 30 else None
 
     with Server(script, latency=0.01) as server:
         model = endpoint("m", base_url=server.base_url, concurrency=4)
@@ -482,8 +482,8 @@ def test_one_wording_for_all_ends_the_run_after_a_few(session: sk.Session) -> No
 
 
 def test_rows_refused_for_their_own_faults_are_rejects(session: sk.Session) -> None:
-    def script(asked: Asked) -> Reply | None:
-        row = int(asked.prompt.strip("Say ."))
+    def script(request: Asked) -> Reply | None:
+        row = int(request.prompt.strip("Say ."))
         return Reply(400, error=f"the prompt {row} is too long") if row < 20 else None
 
     with Server(script) as server:
@@ -511,7 +511,7 @@ def test_a_spent_quota_is_waited_for_and_not_hammered(session: sk.Session) -> No
     with Server(Reply(429, error="slow down")) as server:
         opening = time.monotonic() + 3.0
 
-        def script(asked: Asked) -> Reply | None:
+        def script(request: Asked) -> Reply | None:
             return Reply(429, error="slow down") if time.monotonic() < opening else None
 
         server.script = script
@@ -523,8 +523,8 @@ def test_a_spent_quota_is_waited_for_and_not_hammered(session: sk.Session) -> No
 def test_a_quota_spent_half_way_is_waited_for_and_not_hammered(session: sk.Session) -> None:
     spent: list[float] = []
 
-    def script(asked: Asked) -> Reply | None:
-        if asked.number < 200:
+    def script(request: Asked) -> Reply | None:
+        if request.number < 200:
             return None
         spent.append(time.monotonic())
         return Reply(429, error="slow down") if spent[-1] < spent[0] + 3.0 else None
@@ -600,10 +600,10 @@ BROKEN = {
 def test_a_row_that_is_never_answered_is_a_reject_and_all_others_are_rows(
     name: str, session: sk.Session, quick: None
 ) -> None:
-    def script(asked: Asked) -> Reply | None:
-        if asked.prompt == "Say 3.":
+    def script(request: Asked) -> Reply | None:
+        if request.prompt == "Say 3.":
             return BROKEN[name]
-        return Reply(seconds=0.7) if asked.prompt == "Say 39." else None
+        return Reply(seconds=0.7) if request.prompt == "Say 39." else None
 
     with Server(script) as server:
         run = ask(session, endpoint("m", base_url=server.base_url), 40)
@@ -615,8 +615,8 @@ def test_a_row_that_is_never_answered_is_a_reject_and_all_others_are_rows(
 def test_a_row_that_hangs_is_a_reject_and_all_others_are_rows(
     session: sk.Session, quick: None
 ) -> None:
-    def script(asked: Asked) -> Reply:
-        return Reply(how="hang") if asked.prompt == "Say 3." else Reply(seconds=0.1)
+    def script(request: Asked) -> Reply:
+        return Reply(how="hang") if request.prompt == "Say 3." else Reply(seconds=0.1)
 
     with Server(script) as server:
         model = endpoint("m", base_url=server.base_url, timeout=0.25, concurrency=2)
@@ -629,8 +629,8 @@ def test_a_row_that_hangs_is_a_reject_and_all_others_are_rows(
 def test_rows_that_fail_do_not_end_a_run_while_slow_answers_are_on_their_way(
     bad: int, session: sk.Session, quick: None
 ) -> None:
-    def script(asked: Asked) -> Reply:
-        row = int(asked.prompt.strip("Say ."))
+    def script(request: Asked) -> Reply:
+        row = int(request.prompt.strip("Say ."))
         return Reply(how="cut") if 0 < row <= bad else Reply(seconds=2.0 if row else 0.0)
 
     with Server(script) as server:
@@ -650,9 +650,9 @@ def test_without_retries_one_failure_is_a_reject(session: sk.Session) -> None:
 def test_an_answer_broken_once_is_asked_again(name: str, session: sk.Session, quick: None) -> None:
     seen: Counter[str] = Counter()
 
-    def script(asked: Asked) -> Reply | None:
-        seen[asked.prompt] += 1
-        return BROKEN[name] if asked.prompt == "Say 3." and seen["Say 3."] == 1 else None
+    def script(request: Asked) -> Reply | None:
+        seen[request.prompt] += 1
+        return BROKEN[name] if request.prompt == "Say 3." and seen["Say 3."] == 1 else None
 
     with Server(script) as server:
         run = ask(session, endpoint("m", base_url=server.base_url), 10)
@@ -694,7 +694,7 @@ def test_a_first_row_that_kills_its_connection_does_not_hold_up_the_rest(
 def test_what_the_server_repeats_of_the_key_is_not_in_the_rejects(
     session: sk.Session, quick: None
 ) -> None:
-    with Server(lambda asked: Reply(body=str(asked.headers))) as server:
+    with Server(lambda request: Reply(body=str(request.headers))) as server:
         run = ask(session, endpoint("m", base_url=server.base_url, api_key=KEY), 3)
     assert run.rejects.raw.str.contains("Bearer [key]", regex=False).all()
     assert KEY not in run.rejects.to_csv()
@@ -834,8 +834,8 @@ def test_no_requests_are_no_answers() -> None:
 
 
 def test_answers_come_as_they_finish_with_ticks_between() -> None:
-    def script(asked: Asked) -> Reply:
-        return Reply(seconds=0.6 if asked.prompt == "slow" else 0.0)
+    def script(request: Asked) -> Reply:
+        return Reply(seconds=0.6 if request.prompt == "slow" else 0.0)
 
     with Server(script) as server:
         model = endpoint("m", base_url=server.base_url)
@@ -862,7 +862,7 @@ def test_a_slow_first_answer_does_not_hold_up_the_rest() -> None:
 
 
 def test_closing_the_stream_ends_its_thread_and_connections_at_once() -> None:
-    with Server(lambda asked: Reply(how="hang" if asked.number else "whole")) as server:
+    with Server(lambda request: Reply(how="hang" if request.number else "whole")) as server:
         stream = endpoint("m", base_url=server.base_url).complete([question("a")] * 50)
         assert next(stream) is not None
         while server.count < 50:
@@ -968,8 +968,8 @@ def test_slow_calls_hold_up_no_others(session: sk.Session) -> None:
     def seconds(i: int) -> float:
         return 1.0 if i % 20 == 0 else 0.05
 
-    def script(asked: Asked) -> Reply:
-        return Reply(seconds=seconds(int(asked.prompt.strip("Say ."))))
+    def script(request: Asked) -> Reply:
+        return Reply(seconds=seconds(int(request.prompt.strip("Say ."))))
 
     with Server(script) as server:
         run = ask(session, endpoint("m", base_url=server.base_url, concurrency=64), 500)
@@ -985,8 +985,8 @@ def test_slow_calls_hold_up_no_others(session: sk.Session) -> None:
 def test_max_requests_is_never_exceeded_tries_again_included(
     session: sk.Session, quick: None
 ) -> None:
-    def script(asked: Asked) -> Reply | None:
-        return Reply(500, error="flaky") if asked.number % 3 == 0 else None
+    def script(request: Asked) -> Reply | None:
+        return Reply(500, error="flaky") if request.number % 3 == 0 else None
 
     with Server(script, latency=0.01) as server:
         model = endpoint("m", base_url=server.base_url, concurrency=8, max_requests=60)
@@ -1002,7 +1002,7 @@ def test_max_requests_is_never_exceeded_tries_again_included(
 
 
 def test_max_requests_holds_when_a_kept_connection_turns_out_stale(session: sk.Session) -> None:
-    with Server(lambda asked: Reply(how="nothing") if asked.number % 2 else None) as server:
+    with Server(lambda request: Reply(how="nothing") if request.number % 2 else None) as server:
         model = endpoint("m", base_url=server.base_url, max_requests=11, concurrency=1)
         run = ask(session, model, 100)
     assert server.count <= 11

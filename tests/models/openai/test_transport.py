@@ -172,7 +172,7 @@ def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
         bodies = [ASK.replace(b"hello", word) for word in (b"one", b"two", b"three")]
         return [text(await client.post(body, 10.0)) for body in bodies]
 
-    with Server(lambda asked: Reply(how="twice" if asked.prompt == "one" else "whole")) as server:
+    with Server(lambda r: Reply(how="twice" if r.prompt == "one" else "whole")) as server:
         answers = use(server.base_url, steps)
     assert answers == ["Answer to: one", "Answer to: two", "Answer to: three"]
 
@@ -382,7 +382,7 @@ def test_cancelling_a_request_drops_its_connection() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    def script(asked: Asked) -> Reply:
+    def script(request: Asked) -> Reply:
         return Reply(how="hang")
 
     with Server(script) as server:
