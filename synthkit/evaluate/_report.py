@@ -96,8 +96,8 @@ def report(
         learner=learner, weight=weight, sample=sample, seed=seed, level=level,
     )  # fmt: skip
     _check(inputs)
-    wanted = set(METRICS if metrics is None else metrics) - set(without)
-    chosen, left_out = load(name for name in METRICS if name in wanted)
+    names = set(METRICS if metrics is None else metrics) - set(without)
+    chosen, left_out = load(name for name in METRICS if name in names)
     measured: list[Measured] = []
     advice: dict[str, str] = {}
     for at, metric in enumerate(chosen):
@@ -163,6 +163,6 @@ def _computed(metric: Metric, inputs: EvalInputs) -> tuple[list[Measured], dict[
         measured, advice = metric(inputs)
     except SynthkitError as error:
         return [], {}, str(error).rstrip(".")
-    finite = [one for one in measured if math.isfinite(one.score.value)]
-    odd = [one.score.name for one in measured if one not in finite]
+    finite = [m for m in measured if math.isfinite(m.score.value)]
+    odd = [m.score.name for m in measured if m not in finite]
     return finite, advice, f"{', '.join(odd)} is not defined for these rows" if odd else ""

@@ -212,7 +212,7 @@ def load(names: Iterable[str]) -> tuple[list[Metric], dict[str, str]]:
         except UsageError as error:
             failed[name] = str(error).rstrip(".")
     places = {kind: place for place, kind in enumerate(KINDS)}
-    metrics.sort(key=lambda one: (places.get(one.kind, len(KINDS)), one.order))
+    metrics.sort(key=lambda m: (places.get(m.kind, len(KINDS)), m.order))
     return metrics, failed
 
 

@@ -58,7 +58,7 @@ class Report:
     @property
     def scores(self) -> dict[str, Score]:
         """Name -> score."""
-        return {one.score.name: one.score for one in self.measured}
+        return {m.score.name: m.score for m in self.measured}
 
     def __getitem__(self, name: str) -> Score:
         scores = self.scores
@@ -74,9 +74,9 @@ class Report:
         """A DataFrame with a row for each score: the columns of :data:`COLUMNS`."""
         pandas = need("pandas", extra="data", why="to show scores")
         rows = [
-            (one.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how)
-            for one in self.measured
-            for s in [one.score]
+            (m.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how)
+            for m in self.measured
+            for s in [m.score]
         ]
         return pandas.DataFrame(rows, columns=COLUMNS)
 

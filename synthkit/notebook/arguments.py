@@ -115,7 +115,7 @@ def parse(
     UsageError
         If a word cannot be read; names it, the nearest known option, and ``help``.
     """
-    known = [option for one in arguments for option in one.args if option.startswith("--")]
+    known = [option for a in arguments for option in a.args if option.startswith("--")]
     for word in words:
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:

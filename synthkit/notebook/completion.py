@@ -68,7 +68,7 @@ class Completer:
         if "=@" in last:
             head, _, start = last.partition("=@")
             return [f"{head}=@{name}" for name in _starting(start, self._context.names.public)]
-        return _starting(last, [a for one in arguments for a in one.args if a.startswith("--")])
+        return _starting(last, [o for a in arguments for o in a.args if o.startswith("--")])
 
     def _recipe_arguments(self, name: str) -> Sequence[Any]:
         """The options that a recipe adds; none if there is no such recipe."""
@@ -120,7 +120,7 @@ def _option(option: str, arguments: Sequence[Any]) -> Any:
 
 def _positional(before: Sequence[str], last: str, arguments: Sequence[Any]) -> Any:
     """The positional argument that ``last`` starts; ``None`` if all are there."""
-    positional = [one for one in arguments if not one.args[0].startswith("-")]
+    positional = [argument for argument in arguments if not argument.args[0].startswith("-")]
     words = [
         word
         for word, last in zip(before, ["", *before], strict=False)

@@ -79,8 +79,8 @@ class Context:
         """The default sampling."""
         from synthkit.core.types import Sampling
 
-        own = self.settings
-        return Sampling(temperature=own.temperature, max_tokens=own.max_tokens, seed=own.seed)
+        s = self.settings
+        return Sampling(temperature=s.temperature, max_tokens=s.max_tokens, seed=s.seed)
 
     def bind(self, variables: Mapping[str, Any]) -> str:
         """Set variables of the notebook; returns ``"bound a, b"`` for a message."""

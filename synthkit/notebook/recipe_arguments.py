@@ -51,11 +51,7 @@ class LineRecipe:
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """The parameters that a line may set; only keyword-only ones of a generator function."""
         parameters = inspect.signature(self.function).parameters.values()
-        return {
-            one.name: one
-            for one in parameters
-            if not self.from_function or one.kind is one.KEYWORD_ONLY
-        }
+        return {p.name: p for p in parameters if not self.from_function or p.kind is p.KEYWORD_ONLY}
 
     @property
     def takes_rows(self) -> bool:
@@ -73,7 +69,7 @@ class LineRecipe:
     @cached_property
     def arguments(self) -> list[Any]:
         """Its arguments besides those of every ``%%synth``."""
-        known = {option for one in ARGUMENTS for option in one.args}
+        known = {option for a in ARGUMENTS for option in a.args}
         return [
             argument(self._option(name), dest=name, **self._argument(name, parameter))
             for name, parameter in self.parameters.items()
@@ -107,7 +103,7 @@ class LineRecipe:
             default = self.parameters[name].default
             return type(default) if isinstance(default, bool | int | float) else None
         if typing.get_origin(hint) is not None and type(None) in typing.get_args(hint):
-            rest = [one for one in typing.get_args(hint) if one is not type(None)]
+            rest = [kind for kind in typing.get_args(hint) if kind is not type(None)]
             hint = rest[0] if len(rest) == 1 else hint
         tags = getattr(hint, "__metadata__", ())
         return tags[0] if tags else hint
@@ -198,9 +194,9 @@ class LineRecipe:
             return TOOLS[hint](context.embedder(value).embed)
         if typing.get_origin(hint) in (Sequence, list, tuple):
             values = names.values(value)
-            number = next((one for one in (int, float) if one in typing.get_args(hint)), None)
+            number = next((kind for kind in (int, float) if kind in typing.get_args(hint)), None)
             try:
-                return [number(one) for one in values] if number else values
+                return [number(text) for text in values] if number else values
             except (TypeError, ValueError):
                 raise UsageError(f"--{name} {value}: expected numbers.") from None
         if value.startswith("@"):

@@ -107,8 +107,8 @@ def _summary(spots: Sequence[Sequence[float]], groups: Sequence[str]) -> str:
     for start in range(0, len(x), 500):
         block = slice(start, start + 500)
         distances = ((x[block, None, :] - x[None, :, :]) ** 2).sum(axis=2)
-        own = np.arange(start, start + len(distances))
-        distances[np.arange(len(distances)), own] = np.inf
+        positions = np.arange(start, start + len(distances))
+        distances[np.arange(len(distances)), positions] = np.inf
         nearest[block] = distances.argmin(axis=1)
     same = int((codes[nearest] == codes).sum())
     sizes = np.bincount(codes)

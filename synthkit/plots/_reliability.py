@@ -171,9 +171,9 @@ def _summary(points: Sequence[tuple[float, Score]]) -> str:
         and not share.low <= predicted <= share.high
     ]
     if not off:
-        one = len(points) == 1
-        bins = "The one bin includes" if one else f"All {len(points)} bins include"
-        return f"{bins} the diagonal in {'its interval' if one else 'their intervals'}; {end}."
+        single = len(points) == 1
+        bins = "The one bin includes" if single else f"All {len(points)} bins include"
+        return f"{bins} the diagonal in {'its interval' if single else 'their intervals'}; {end}."
     predicted, worst = max(off, key=lambda point: abs(point[1].value - point[0]))
     side = "too high" if worst.value < predicted else "too low"
     return (

@@ -84,11 +84,11 @@ def check_duplicates(
     if not rows:
         return DuplicateCheck(rows=0, sampled=0, alike=0, high=0.0, pairs=())
     chosen = np.random.default_rng(seed).choice(rows, sampled, replace=False).tolist()
-    found = list(filter.similarity.pairs(texts, sorted(chosen)))
-    alike = len({i for i, _, _ in found})
+    near = list(filter.similarity.pairs(texts, sorted(chosen)))
+    alike = len({i for i, _, _ in near})
     high = alike / sampled
     if alike < sampled < rows:
         special = need("scipy.special", extra="curate", why="to bound a share")
         high = float(special.betaincinv(alike + 1, sampled - alike, 0.95))
-    pairs = tuple((ids[i], ids[j], similarity) for i, j, similarity in found)
+    pairs = tuple((ids[i], ids[j], similarity) for i, j, similarity in near)
     return DuplicateCheck(rows=rows, sampled=sampled, alike=alike, high=high, pairs=pairs)

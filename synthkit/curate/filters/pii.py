@@ -222,8 +222,8 @@ def _find_phones(text: str, region: str) -> Iterator[Span]:
         bracket = number.startswith("(") and ")" not in number
         yield Span(match.start + bracket, match.end, "phone", number[bracket:])
     if region in ("US", "CA"):
-        for found in _NANP.finditer(text):
-            yield Span(found.start(), found.end(), "phone", found[0])
+        for m in _NANP.finditer(text):
+            yield Span(m.start(), m.end(), "phone", m[0])
 
 
 _FINDERS: dict[str, Callable[[str, str], Iterator[Span]]] = {

@@ -118,7 +118,7 @@ def no_refusals(*, column: str = "text") -> Filter:
 
     def test(text: str) -> str:
         head = text[:HEAD].translate(STRAIGHT_QUOTES).lower()
-        found = first_match(_COMPILED, head)
-        return f"refusal: {found}" if found else ""
+        phrase = first_match(_COMPILED, head)
+        return f"refusal: {phrase}" if phrase else ""
 
     return text_filter("no refusals", column, test)

@@ -127,7 +127,7 @@ def filter_from_spec(
     if not option.takes and not empty:
         raise UsageError(f"the filter {name!r} takes no value; got {value!r}.")
     parameters = inspect.signature(option.make).parameters
-    required = [key for key, one in parameters.items() if one.default is one.empty]
+    required = [key for key, p in parameters.items() if p.default is p.empty]
     if embed is None and "embed" in required:
         raise UsageError(f"the filter {name!r} needs embed=, the function of an embedder.")
     context = {"column": column} | ({} if embed is None else {"embed": embed})

@@ -208,10 +208,10 @@ def stopwords(
         n = len(text_words)
         if n < short:
             return ""
-        found = [word for word in text_words if word in common]
-        if len(set(found)) < least:
-            return f"stop words: {len(set(found))} different"
-        return f"stop words: {len(found)} of {n}" if len(found) < ratio * n else ""
+        stops = [word for word in text_words if word in common]
+        if len(set(stops)) < least:
+            return f"stop words: {len(set(stops))} different"
+        return f"stop words: {len(stops)} of {n}" if len(stops) < ratio * n else ""
 
     rule = f"stop words >= {least}" + (f" and >= {ratio:g} of all words" if ratio else "")
     return text_filter(f"{rule} in texts of {short} words", column, test)

@@ -44,10 +44,10 @@ def thresholds(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
     >>> thresholds([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6]], [0, 0, 1]).tolist()
     [0.8, 0.6]
     """
-    p, own = _checked(probabilities, targets)
+    p, y = _checked(probabilities, targets)
     means = np.full(p.shape[1], 2.0)
-    for label in np.unique(own):
-        means[label] = p[own == label, label].mean()
+    for label in np.unique(y):
+        means[label] = p[y == label, label].mean()
     return np.asarray(np.maximum(means, 2 * NEAR))
 
 
@@ -79,15 +79,15 @@ def confident_joint(
     >>> confident_joint(found, [0, 0, 0, 1]).tolist()
     [[2, 1], [0, 1]]
     """
-    p, own = _checked(probabilities, targets)
-    counted, looks = _confident(p, own)
+    p, y = _checked(probabilities, targets)
+    counted, looks = _confident(p, y)
     k = p.shape[1]
     # column-major, so that the sums below are rounded as in cleanlab
-    joint = np.bincount(looks[counted] * k + own[counted], minlength=k * k).reshape(k, k).T
+    joint = np.bincount(looks[counted] * k + y[counted], minlength=k * k).reshape(k, k).T
     np.fill_diagonal(joint, np.maximum(joint.diagonal(), 1))
     if not calibrated:
         return joint
-    counts = np.bincount(own, minlength=k)
+    counts = np.bincount(y, minlength=k)
     scaled = (joint.T / joint.sum(axis=1) * counts).T
     scaled = scaled / max(scaled.sum(), NEAR) * counts.sum()  # removes the error of rounding
     return np.array([_rounded(row) for row in scaled])
@@ -131,22 +131,22 @@ def label_issues(
     """
     if rule not in get_args(Rule):
         raise UsageError(unknown("rule", rule, get_args(Rule)))
-    p, own = _checked(probabilities, targets)
+    p, y = _checked(probabilities, targets)
     match rule:
         case "predicted_neq_given":
-            issues: Mask = np.ones(len(own), np.bool_)
+            issues: Mask = np.ones(len(y), np.bool_)
         case "confident_learning":
-            counted, looks = _confident(p, own)
-            issues = counted & (looks != own)
+            counted, looks = _confident(p, y)
+            issues = counted & (looks != y)
         case "prune_by_class":
-            issues = _prune_by_class(p, own)
+            issues = _prune_by_class(p, y)
         case "prune_by_noise_rate":
-            issues = _prune_by_noise_rate(p, own)
+            issues = _prune_by_noise_rate(p, y)
         case "both":
-            issues = _prune_by_class(p, own) & _prune_by_noise_rate(p, own)
+            issues = _prune_by_class(p, y) & _prune_by_noise_rate(p, y)
     favoured = p.copy()  # a tie is decided for the row's own label
-    favoured[np.arange(len(own)), own] += NEAR
-    issues &= favoured.argmax(axis=1) != own
+    favoured[np.arange(len(y)), y] += NEAR
+    issues &= favoured.argmax(axis=1) != y
     return issues
 
 
@@ -176,48 +176,48 @@ def label_quality(
     >>> label_quality([[0.75, 0.25], [0.25, 0.75]], [0, 0]).tolist()
     [0.75, 0.25]
     """
-    p, own = _checked(probabilities, targets)
-    rows = np.arange(len(own))
-    confidence: Floats = p[rows, own]
+    p, y = _checked(probabilities, targets)
+    rows = np.arange(len(y))
+    confidence: Floats = p[rows, y]
     if method == "self_confidence":
         return confidence
     if method != "normalized_margin":
         raise UsageError(unknown("method", method, ("self_confidence", "normalized_margin")))
     others = p.copy()
-    others[rows, own] = -1
+    others[rows, y] = -1
     return np.asarray((confidence - others.max(axis=1) + 1) / 2)
 
 
-def _confident(p: Floats, own: Positions) -> tuple[Mask, Positions]:
+def _confident(p: Floats, y: Positions) -> tuple[Mask, Positions]:
     """Which rows reach a threshold, and the label that they look like."""
-    reached = p >= thresholds(p, own) - NEAR
+    reached = p >= thresholds(p, y) - NEAR
     times = reached.sum(axis=1)
     return times > 0, np.where(times > 1, p.argmax(axis=1), reached.argmax(axis=1))
 
 
-def _counts_to_prune(p: Floats, own: Positions) -> Counts:
+def _counts_to_prune(p: Floats, y: Positions) -> Counts:
     """The confident joint, changed so that no label loses its last row."""
-    joint = confident_joint(p, own)
+    joint = confident_joint(p, y)
     for label in np.flatnonzero(joint.diagonal() < 1):
         joint[label] = np.maximum(joint[label] - 1, 0)
         joint[label, label] = 1
     return joint
 
 
-def _prune_by_class(p: Floats, own: Positions) -> Mask:
-    issues = np.zeros(len(own), np.bool_)
-    for label, kept in enumerate(_counts_to_prune(p, own).diagonal()):
-        rows = np.flatnonzero(own == label)
+def _prune_by_class(p: Floats, y: Positions) -> Mask:
+    issues = np.zeros(len(y), np.bool_)
+    for label, kept in enumerate(_counts_to_prune(p, y).diagonal()):
+        rows = np.flatnonzero(y == label)
         if len(rows) > 1:
             order = np.argsort(p[rows, label], kind="stable")
             issues[rows[order[: max(len(rows) - kept, 0)]]] = True
     return issues
 
 
-def _prune_by_noise_rate(p: Floats, own: Positions) -> Mask:
-    issues = np.zeros(len(own), np.bool_)
-    for label, counts in enumerate(_counts_to_prune(p, own)):
-        rows = np.flatnonzero(own == label)
+def _prune_by_noise_rate(p: Floats, y: Positions) -> Mask:
+    issues = np.zeros(len(y), np.bool_)
+    for label, counts in enumerate(_counts_to_prune(p, y)):
+        rows = np.flatnonzero(y == label)
         if len(rows) > 1:
             for other in np.flatnonzero(counts):
                 if other != label:
@@ -237,16 +237,16 @@ def _rounded(numbers: Floats) -> Counts:
 
 def _checked(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, Positions]:
     p: Any = np.asarray(probabilities, np.float64)
-    own: Any = np.asarray(targets)
+    y: Any = np.asarray(targets)
     if p.ndim != 2 or p.shape[1] < 2 or not ((p >= 0) & (p <= 1 + NEAR)).all():
         raise UsageError(
             f"expected (n, k) probabilities of at least two labels, 0..1; got {p.shape}."
         )
-    if own.shape != p.shape[:1] or own.dtype.kind not in "iu":
+    if y.shape != p.shape[:1] or y.dtype.kind not in "iu":
         raise UsageError(
-            f"expected the positions of {len(p)} labels as integers; got {own.dtype} of shape "
-            f"{own.shape}."
+            f"expected the positions of {len(p)} labels as integers; got {y.dtype} of shape "
+            f"{y.shape}."
         )
-    if len(own) and not (0 <= own.min() <= own.max() < p.shape[1]):
-        raise UsageError(f"expected positions 0..{p.shape[1] - 1}; got {own.min()}..{own.max()}.")
-    return p, own
+    if len(y) and not (0 <= y.min() <= y.max() < p.shape[1]):
+        raise UsageError(f"expected positions 0..{p.shape[1] - 1}; got {y.min()}..{y.max()}.")
+    return p, y

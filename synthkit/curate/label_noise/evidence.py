@@ -68,11 +68,11 @@ def evidence(
     check_method(method, threshold)
     if real is not None:
         cross_fitting.check_same_width(rows, real)
-    found = _METHODS[method](rows, folds, seed, real)
+    noise = _METHODS[method](rows, folds, seed, real)
     if threshold is None:
-        return found
-    noisy = found.suspicion >= threshold
-    return replace(found, noisy=noisy if found.ambiguous is None else noisy & ~found.ambiguous)
+        return noise
+    noisy = noise.suspicion >= threshold
+    return replace(noise, noisy=noisy if noise.ambiguous is None else noisy & ~noise.ambiguous)
 
 
 def _confident(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | None) -> Evidence:

@@ -96,12 +96,12 @@ def suspicion(
     """
     source = tables.identified(table)
     rows, trusted = labelled_with_real(source, real, label, column=column, embed=embed)
-    found = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
+    noise = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
     values: dict[str, list[Any]] = {
-        "suspicion": found.suspicion.tolist(),
-        "suggested": [rows.labels[at] for at in found.probabilities.argmax(axis=1)],
-        "noisy": found.noisy.tolist(),
-        **{name: of_rows.tolist() for name, of_rows in found.columns.items()},
+        "suspicion": noise.suspicion.tolist(),
+        "suggested": [rows.labels[at] for at in noise.probabilities.argmax(axis=1)],
+        "noisy": noise.noisy.tolist(),
+        **{name: of_rows.tolist() for name, of_rows in noise.columns.items()},
     }
     cells = {name: rows.spread(of_rows, source) for name, of_rows in values.items()}
     by = _settings(method, embed, column, threshold, folds, seed, real)
@@ -169,23 +169,23 @@ def no_label_noise(
         if not tables.size(table):
             return []
         rows, trusted = labelled_with_real(table, real, label, column=column, embed=embed)
-        found = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
-        return rows.spread(_reasons(rows, found), table, MISSING)
+        noise = evidence(rows, method, threshold=threshold, folds=folds, seed=seed, real=trusted)
+        return rows.spread(_reasons(rows, noise), table, MISSING)
 
     by = _settings(method, embed, column, threshold, folds, seed, real)
     return Filter(f"no noise in {label}: {by}", judge)
 
 
-def _reasons(rows: LabelledRows, found: Evidence) -> list[str]:
+def _reasons(rows: LabelledRows, noise: Evidence) -> list[str]:
     """Why each noisy row is dropped; empty for the others."""
     reasons = []
-    for n, likeliest in enumerate(found.probabilities.argmax(axis=1)):
-        own = rows.targets[n]
-        looks = f"looks {rows.labels[likeliest]!r} ({found.probabilities[n, likeliest]:.2f})"
-        if likeliest == own:
-            looks = f"doubtful ({found.suspicion[n]:.2f})"
-        why = f"label noise: given {rows.labels[own]!r}, {looks}"
-        reasons.append(why if found.noisy[n] else "")
+    for n, likeliest in enumerate(noise.probabilities.argmax(axis=1)):
+        label = rows.targets[n]
+        looks = f"looks {rows.labels[likeliest]!r} ({noise.probabilities[n, likeliest]:.2f})"
+        if likeliest == label:
+            looks = f"doubtful ({noise.suspicion[n]:.2f})"
+        why = f"label noise: given {rows.labels[label]!r}, {looks}"
+        reasons.append(why if noise.noisy[n] else "")
     return reasons
 
 

@@ -159,7 +159,7 @@ def train(
     rate = RATE / (trained**2).sum(axis=1).mean()
     one_hot = np.eye(k)[source.targets]
     weights = np.zeros((k, trained.shape[1]))
-    own, right, mean = np.empty((epochs, n)), np.empty((epochs, n), np.bool_), np.zeros((n, k))
+    likely, right, mean = np.empty((epochs, n)), np.empty((epochs, n), np.bool_), np.zeros((n, k))
     for epoch in range(epochs):
         step = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
         order = rng.permutation(len(trained))
@@ -169,7 +169,7 @@ def train(
             weights *= 1 - step * PENALTY
             weights -= step / len(batch) * gradients.T @ trained[batch]
         probabilities = softmax(recorded @ weights.T)
-        own[epoch] = probabilities[np.arange(n), rows.targets]
+        likely[epoch] = probabilities[np.arange(n), rows.targets]
         right[epoch] = probabilities.argmax(axis=1) == rows.targets
         mean += probabilities / epochs
-    return Dynamics(own, right, mean)
+    return Dynamics(likely, right, mean)

@@ -40,15 +40,15 @@ def judgements(table: Any, columns: Sequence[str] | None = None) -> list[Judgeme
     """
     if columns is None:
         cells = [tables.column(table, name) for name in ("row", "labeller", "label")]
-        found = list(zip(*cells, strict=True))
+        triples = list(zip(*cells, strict=True))
     else:
         rows = tables.identified(table)
         ids = tables.column(rows, "id")
         by_labeller = [(name, tables.column(rows, name)) for name in columns]
-        found = [
+        triples = [
             (id, name, labels[at]) for at, id in enumerate(ids) for name, labels in by_labeller
         ]
-    return checked_judgements(triple for triple in found if triple[2] is not None)
+    return checked_judgements(triple for triple in triples if triple[2] is not None)
 
 
 def from_marks(marks: Iterable[Mark]) -> list[Judgement]:

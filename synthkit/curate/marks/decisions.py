@@ -36,10 +36,10 @@ def skipped(marks: Iterable[Mark]) -> set[str]:
 
 def votes(marks: Iterable[Mark]) -> dict[str, tuple[list[Mark], list[Mark]]]:
     """Row id -> the marks of the first round that accept it, and those that reject it."""
-    found: dict[str, tuple[list[Mark], list[Mark]]] = {}
+    by_row: dict[str, tuple[list[Mark], list[Mark]]] = {}
     for mark in first_labels(marks):
-        found.setdefault(mark.id, ([], []))[mark.label == "reject"].append(mark)
-    return found
+        by_row.setdefault(mark.id, ([], []))[mark.label == "reject"].append(mark)
+    return by_row
 
 
 def label_pairs(first: Mapping[str, Mark], second: Mapping[str, Mark]) -> list[tuple[str, str]]:

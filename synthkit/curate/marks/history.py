@@ -124,9 +124,9 @@ class History:
         if not self._done:
             return []
         last = self._done[-1]
-        own: Any = {"by": self.by, "task": self.task, "round": self.round}
+        key: Any = {"by": self.by, "task": self.task, "round": self.round}
         return [
-            replace(before or Mark(id=id, at=last.after[id].at, **own), act="undo", step=last.step)
+            replace(before or Mark(id=id, at=last.after[id].at, **key), act="undo", step=last.step)
             for id, before in last.before.items()
         ]
 
@@ -139,14 +139,14 @@ class History:
 
     def recent(self, n: int) -> list[Mark]:
         """The current marks of the last ``n`` rows that were marked, newest first."""
-        found: dict[str, Mark] = {}
+        marks: dict[str, Mark] = {}
         for step in reversed(self._done):
             for id in reversed(step.after):
                 if id in self.current:
-                    found.setdefault(id, self.current[id])
-                if len(found) == n:
-                    return list(found.values())
-        return list(found.values())
+                    marks.setdefault(id, self.current[id])
+                if len(marks) == n:
+                    return list(marks.values())
+        return list(marks.values())
 
     def pace(self, n: int = 20, pause: float = PAUSE) -> float | None:
         """Median seconds from one label to the next, over the last ``n``; ``None`` before two.

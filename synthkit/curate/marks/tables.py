@@ -51,8 +51,8 @@ def split_by_marks(table: Any, marks: Iterable[Mark]) -> Curation:
                 edits.setdefault(name, {})[len(kept)] = text
             kept.append(at)
         elif len(contra) > len(pro):
-            given = dict.fromkeys(mark.reason for mark in contra if mark.reason)
-            reasons.append("; ".join(given) or REJECTED)
+            grounds = dict.fromkeys(mark.reason for mark in contra if mark.reason)
+            reasons.append("; ".join(grounds) or REJECTED)
             dropped.append(at)
     return Curation(
         _edited(tables.take(rows, kept), edits),

@@ -132,8 +132,8 @@ def label_accuracy(
     verdicts = [_label_verdict(*pair) for pair in pairs]
     parts = {}
     for value in dict.fromkeys(value for value in labels if value is not None):
-        own = [verdict for verdict, other in zip(verdicts, labels, strict=True) if other == value]
-        parts[str(value)] = verdict_share(str(value), own, level=level, empty=True)
+        of_label = [v for v, other in zip(verdicts, labels, strict=True) if other == value]
+        parts[str(value)] = verdict_share(str(value), of_label, level=level, empty=True)
     score = verdict_share("label accuracy", verdicts, level=level, how=how)
     return Faithfulness(score, tuple(verdicts), parts)
 
@@ -254,10 +254,10 @@ def _type(label: Any) -> str:
 @metric("pass rate", kind="faithfulness", of="inputs", needs=("checks",))
 def _pass_rate(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     """The pass rate, and that of each check if there are several."""
-    found = pass_rate(inputs.table, inputs.checks, level=inputs.level)
-    yield found.with_ids(inputs.rows.table_ids)
-    if len(found.parts) > 1:
-        for score in found.parts.values():
+    rate = pass_rate(inputs.table, inputs.checks, level=inputs.level)
+    yield rate.with_ids(inputs.rows.table_ids)
+    if len(rate.parts) > 1:
+        for score in rate.parts.values():
             yield score, inputs.rows.table_ids
 
 
@@ -267,14 +267,14 @@ def _label_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]
     train, test = (labelled_texts(half, inputs.label, column=inputs.column, name="real")
                    for half in inputs.halves)  # fmt: skip
     predict = inputs.classifier(train.texts, train.labels, None)
-    own = accuracy(*encoded(test.labels, [list(predict(test.texts))]), level=inputs.level)
+    skill = accuracy(*encoded(test.labels, [list(predict(test.texts))]), level=inputs.level)
     labels = dict(zip(inputs.rows.ids, predict(inputs.rows.texts), strict=True))
-    found = label_accuracy(inputs.rows.table, inputs.label, labels, level=inputs.level)
+    faithful = label_accuracy(inputs.rows.table, inputs.label, labels, level=inputs.level)
     how = (
-        f"labels by a classifier trained on {len(train)} real rows, whose accuracy is {own} on "
-        f"{own.n} others; {inputs.classifier_name}; {found.score.how.split('; ')[-1]}"
+        f"labels by a classifier trained on {len(train)} real rows, whose accuracy is {skill} on "
+        f"{skill.n} others; {inputs.classifier_name}; {faithful.score.how.split('; ')[-1]}"
     )
-    yield found.with_ids(inputs.rows.table_ids, how=how)
+    yield faithful.with_ids(inputs.rows.table_ids, how=how)
 
 
 @metric(
@@ -283,12 +283,12 @@ def _label_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]
 def _marked_accuracy(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     """Label accuracy with the labels that people gave as the oracle."""
     marked = inputs.marked_labels
-    found = label_accuracy(inputs.rows.table, inputs.label, marked, level=inputs.level)
-    yield found.with_ids(inputs.rows.table_ids, name="label accuracy (people)")
+    faithful = label_accuracy(inputs.rows.table, inputs.label, marked, level=inputs.level)
+    yield faithful.with_ids(inputs.rows.table_ids, name="label accuracy (people)")
 
 
 @metric("faithful by a judge", kind="faithfulness", of="inputs", needs=("faithful",), order=1)
 def _judged(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     """Judged faithfulness by the rubric ``faithful``."""
-    found = judged(inputs.rows.table, level=inputs.level, seed=inputs.seed)
-    yield found.with_ids(inputs.rows.table_ids, name="faithful by a judge")
+    faithful = judged(inputs.rows.table, level=inputs.level, seed=inputs.seed)
+    yield faithful.with_ids(inputs.rows.table_ids, name="faithful by a judge")

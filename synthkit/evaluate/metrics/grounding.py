@@ -59,17 +59,17 @@ def grounded(
         raise UsageError(unknown("match", str(match), ("exact", "whitespace")))
     if len(spans) != len(sources):
         raise UsageError(f"expected sources for {len(spans)} rows; got {len(sources)}.")
-    verdicts, found, totals = [], [], []
+    verdicts, n_found, totals = [], [], []
     for row_spans, row_sources in zip(spans, sources, strict=True):
-        wanted = [_normal(span, match) for span in _texts(row_spans) if span.strip()]
+        quotes = [_normal(span, match) for span in _texts(row_spans) if span.strip()]
         texts = [_normal(source, match) for source in _texts(row_sources)]
-        missing = [span for span in wanted if not any(span in text for text in texts)]
-        found.append(len(wanted) - len(missing))
-        totals.append(len(wanted))
-        reason = f"{missing[0]!r} is not in the source" if missing else "" if wanted else "no span"
-        verdicts.append(Verdict(not missing if wanted else None, reason))
+        missing = [span for span in quotes if not any(span in text for text in texts)]
+        n_found.append(len(quotes) - len(missing))
+        totals.append(len(quotes))
+        reason = f"{missing[0]!r} is not in the source" if missing else "" if quotes else "no span"
+        verdicts.append(Verdict(not missing if quotes else None, reason))
     with_spans = np.array(totals, int) > 0
-    hits, counts = (np.array(cells, np.float64)[with_spans] for cells in (found, totals))
+    hits, counts = (np.array(cells, np.float64)[with_spans] for cells in (n_found, totals))
     if not len(counts):
         raise UsageError("expected spans to look for; got none.")
     score = _ratio(hits, counts, match, resamples=resamples, level=level, seed=seed)
@@ -102,8 +102,8 @@ def _ratio(hits: Floats, counts: Floats, match: str, **options: Any) -> Score:
 def _grounded(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     """Grounded spans, with each text as a span."""
     sources = inputs.rows.of(tables.column(inputs.rows.table, inputs.source))
-    found = grounded(inputs.rows.texts, sources, level=inputs.level, seed=inputs.seed)
-    yield found.with_ids(inputs.rows.ids)
+    faithful = grounded(inputs.rows.texts, sources, level=inputs.level, seed=inputs.seed)
+    yield faithful.with_ids(inputs.rows.ids)
 
 
 def entailment(

@@ -42,14 +42,14 @@ class Memorised:
 @metric("copies of test rows", kind="memorisation", of="inputs", needs=("test",), other="test rows")
 def _copies(inputs: EvalInputs, *, other: str) -> Iterator[tuple[Score, Sequence[str]]]:
     """Memorisation of the real rows, or of a test set."""
-    found = memorised(
+    copies = memorised(
         inputs.table,
         inputs.against if other == "real rows" else inputs.test,
         column=inputs.column,
         level=inputs.level,
         seed=inputs.seed,
     )
-    for score in found.scores.values():
+    for score in copies.scores.values():
         yield replace(score, name=f"{score.name}, {other}"), inputs.rows.ids
 
 
@@ -168,22 +168,22 @@ def shared_runs(ours: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) 
     for at, words in enumerate(chain(ours, theirs)):
         codes += [numbers.setdefault(word, len(numbers)) for word in words]
         codes.append(-1 - at)  # a distinct end of each text, which no run can cross
-    own = sum(len(words) + 1 for words in ours)
+    n_ours = sum(len(words) + 1 for words in ours)
     rank = np.unique(np.array(codes, np.int64), return_inverse=True)[1] + 1
     ranks, step = [rank], 1
-    while np.isin(rank[:own], rank[own:]).any():
+    while np.isin(rank[:n_ours], rank[n_ours:]).any():
         after = np.zeros_like(rank)
         after[:-step] = rank[step:]
         rank = np.unique(rank * (len(rank) + 1) + after, return_inverse=True)[1] + 1
         ranks.append(rank)
         step *= 2
     order = np.argsort(rank, kind="stable")
-    place = np.where(order >= own, np.arange(len(order)), -1)
+    place = np.where(order >= n_ours, np.arange(len(order)), -1)
     before = np.maximum.accumulate(place)
     after = np.minimum.accumulate(np.where(place < 0, len(order), place)[::-1])[::-1]
     longest = np.zeros(len(order), np.int64)
     for near in (before, after):
-        valid = (order < own) & (near >= 0) & (near < len(order))
+        valid = (order < n_ours) & (near >= 0) & (near < len(order))
         a, b = order[valid], order[near[valid]]
         longest[a] = np.maximum(longest[a], _common_length(ranks, a, b))
     ends = np.cumsum([len(words) + 1 for words in ours])

@@ -312,14 +312,14 @@ def _utility(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
         "label": inputs.label, "column": inputs.column, "learner": inputs.classifier,
         "weight": inputs.weight or None, "level": inputs.level,
     }  # fmt: skip
-    found = tstr(inputs.rows.table, train, test, seed=inputs.seed, **options)
+    utility = tstr(inputs.rows.table, train, test, seed=inputs.seed, **options)
     more = gain(inputs.rows.table, train, test, **options)
     cells = zip(*(tables.column(test, name) for name in ("id", inputs.column, inputs.label)),
                 strict=True)  # fmt: skip
     ids = [id for id, text, label in cells if text is not None and label is not None]
     for score in (
-        *(found.synthetic, found.synthetic_f1, found.real, found.majority),
-        _difference("TSTR gap", found.gap, found.synthetic, "lower"),
+        *(utility.synthetic, utility.synthetic_f1, utility.real, utility.majority),
+        _difference("TSTR gap", utility.gap, utility.synthetic, "lower"),
         more.augmented,
         _difference("augmentation gain", more.gain, more.augmented, "higher"),
     ):

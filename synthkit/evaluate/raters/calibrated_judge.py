@@ -61,10 +61,10 @@ class JudgeCalibration:
         totals = [sum(column) for column in zip(*self.confusion, strict=True)]
         most, rare = self.labels[totals.index(max(totals))], n - max(totals)
         if agreement is None or agreement.low is None or agreement.high is None or rare < FEW:
-            wanted = math.ceil((FEW - rare) * (n + 1) / (rare + 1))
+            to_mark = math.ceil((FEW - rare) * (n + 1) / (rare + 1))
             return (
                 f"Too few marks: {rare} of {n} differ from {most!r}, and {FEW} are needed. Mark "
-                f"about {wanted} more rows, or first those that the judge rates differently."
+                f"about {to_mark} more rows, or first those that the judge rates differently."
             )
         name = agreement.name.split()[1]
         values = f"{name} {agreement}" + (f", area under ROC {ranking}" if ranking else "")
@@ -105,11 +105,11 @@ def _side(score: Score, chance: float) -> int:
     return 1 if low > chance else -1 if high < chance else 0
 
 
-def _more_marks(n: int, half: float, wanted: float) -> int:
+def _more_marks(n: int, half: float, target: float) -> int:
     """Marks to add to ``n`` until half an interval is as wanted, since it falls with their root.
 
     0 if that takes too many.
     """
-    if wanted <= 0 or (half / wanted) ** 2 > MOST:
+    if target <= 0 or (half / target) ** 2 > MOST:
         return 0
-    return max(1, math.ceil(n * ((half / wanted) ** 2 - 1)))
+    return max(1, math.ceil(n * ((half / target) ** 2 - 1)))

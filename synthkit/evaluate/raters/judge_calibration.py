@@ -140,11 +140,11 @@ def _calibrations(inputs: EvalInputs) -> Iterator[Score | Advice]:
     marks = dict(inputs.marks)
     if VERDICTS & set(marks.values()):  # a label then counts as an accept
         marks = {id: mark if mark in VERDICTS else "accept" for id, mark in marks.items()}
-    found = calibrate(
+    calibration = calibrate(
         inputs.rows.table, marks, inputs.judge or None, level=inputs.level, seed=inputs.seed
     )
-    yield from found.scores.values()
-    for name, judge in found.judges.items():
+    yield from calibration.scores.values()
+    for name, judge in calibration.judges.items():
         yield Advice(f"judge {name}", judge.advice)
 
 
@@ -260,7 +260,7 @@ def _answers(table: Any, columns: str | Sequence[str] | None) -> dict[str, list[
         for criterion in dict.fromkeys(criteria):
             rows = zip(outcomes, criteria, strict=True)
             answers[str(criterion)] = [
-                outcome if own == criterion else None for outcome, own in rows
+                outcome if row_criterion == criterion else None for outcome, row_criterion in rows
             ]
     return answers
 

@@ -72,8 +72,8 @@ def pairs(
     inputs = [] if on is None else [on] if isinstance(on, str) else list(on)
     native = {name: tables.native(table) for name, table in systems.items()}
     with_ids = all("id" in tables.columns(table) for table in native.values())
-    wanted = [column, "id"] if with_ids else [column]
-    cells = {name: [tables.column(table, c) for c in wanted] for name, table in native.items()}
+    compared = [column, "id"] if with_ids else [column]
+    cells = {name: [tables.column(table, c) for c in compared] for name, table in native.items()}
     rows: list[dict[str, Any]] = []
     for place, (a, b) in enumerate(combinations(native, 2)):
         rng = np.random.default_rng([seed, place])
@@ -285,7 +285,7 @@ def _judged(table: Any, criterion: str) -> Any:
     if criterion and criterion not in distinct:
         raise UsageError(unknown("criterion", criterion, filter(None, distinct)))
     rows = zip(criteria, tables.column(table, OUTCOME), strict=True)
-    chosen = [at for at, (own, outcome) in enumerate(rows) if criterion in ("", own) and outcome]
+    chosen = [at for at, (name, outcome) in enumerate(rows) if criterion in ("", name) and outcome]
     return tables.take(table, chosen)
 
 

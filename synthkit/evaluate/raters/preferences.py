@@ -103,10 +103,10 @@ def standings(table: Any, pair: tuple[str, str] = PAIR, *, rated: bool = True) -
     rating = ratings(fought) if rated and len(names) > 2 else {}
     ranking = []
     for name in names:
-        own = [battle for battle in fought if name in (battle.first, battle.second)]
-        winners = [getattr(battle, battle.outcome) for battle in own if battle.outcome != "tie"]
+        played = [battle for battle in fought if name in (battle.first, battle.second)]
+        winners = [getattr(battle, battle.outcome) for battle in played if battle.outcome != "tie"]
         wins, losses = winners.count(name), len(winners) - winners.count(name)
-        ties, rate = len(own) - len(winners), win_rate(own, name)
+        ties, rate = len(played) - len(winners), win_rate(played, name)
         ranking.append(Standing(name, wins, ties, losses, rate, rating.get(name)))
     return sorted(ranking, key=lambda standing: -(standing.rating or standing.rate).value)
 

@@ -59,7 +59,7 @@ class Reliability:
         """A DataFrame with a row for each bin, for ``plots.reliability``."""
         pandas = need("pandas", extra="data", why="to show bins")
         names = list(ReliabilityBin.__dataclass_fields__)
-        rows = [[getattr(own, name) for name in names] for own in self.bins]
+        rows = [[getattr(bin, name) for name in names] for bin in self.bins]
         return pandas.DataFrame(rows, columns=names)
 
 
@@ -130,7 +130,7 @@ def reliability(
     simulated = (rng.random((DRAWS, len(p))) < p) - p
     by_chance = float(np.abs(simulated @ inside).sum(axis=1).mean()) / len(p)
     rows = [at == place for place in np.unique(at)]
-    return Reliability(error, by_chance, tuple(_bin(p[own], y[own], level) for own in rows))
+    return Reliability(error, by_chance, tuple(_bin(p[mask], y[mask], level) for mask in rows))
 
 
 def _bin(p: Floats, y: Bools, level: float) -> ReliabilityBin:

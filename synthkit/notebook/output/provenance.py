@@ -44,9 +44,9 @@ def of_id(session: Session, id: str, row: Mapping[str, Any]) -> list[ProvenanceP
     parts += [ProvenancePart("fact", "dropped", cell(row["why"]))] if row.get("why") else []
     names = session.store.models.names()
     stored = _stored(session, id)
-    for one in stored:
-        model = one.request["model"]
-        parts += _request(one.request, one.completion, names.get(model, model))
+    for step in stored:
+        model = step.request["model"]
+        parts += _request(step.request, step.completion, names.get(model, model))
     if not stored:
         unknown = "no request of this session has this id"
         parts.append(ProvenancePart("fact", "prompt", unknown))
@@ -108,10 +108,10 @@ def _row_seed(request: Mapping[str, Any]) -> int:
 
 def _verdicts(session: Session, id: str) -> list[ProvenancePart]:
     """The verdicts of filters on a row, the latest last."""
-    found = session.store.curations.verdicts([id])
-    if not found:
+    verdicts = session.store.curations.verdicts([id])
+    if not verdicts:
         return []
-    parts = [ProvenancePart("fact", verdict["verdict"], _details(verdict)) for verdict in found]
+    parts = [ProvenancePart("fact", verdict["verdict"], _details(verdict)) for verdict in verdicts]
     return [ProvenancePart("head", "Verdicts"), *parts]
 
 

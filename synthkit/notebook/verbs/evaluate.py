@@ -86,7 +86,7 @@ def evaluate(context: Context, options: Any) -> Any:
 @verb(argument("which", nargs="*", metavar="TABLE", help="tables, or numbers of evaluations"))
 def scores(context: Context, options: Any) -> Any:
     """Show stored scores; for two tables or evaluations, test whether they differ."""
-    which = [int(one) if one.isdigit() else one.removeprefix("@") for one in options.which]
+    which = [int(name) if name.isdigit() else name.removeprefix("@") for name in options.which]
     if len(which) > 2:
         raise UsageError("expected one or two tables or evaluations; %synth scores A B.")
     if len(which) == 2:

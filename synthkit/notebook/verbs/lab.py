@@ -44,7 +44,7 @@ SHARED = {
     ),
     argument("--by", metavar="NAME", help="annotator; default: your user name"),
     argument("--run", action="store_true", help="run the cells that are not cached at once"),
-    *(one for one in ARGUMENTS if one.args[0] in SHARED),
+    *(a for a in ARGUMENTS if a.args[0] in SHARED),
 )
 def lab(context: Context, options: Any) -> None:
     """Compare prompts over rows and models, with checks and marks; binds NAME_lab."""

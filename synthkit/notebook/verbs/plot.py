@@ -44,19 +44,19 @@ ARGUMENTS = (
     argument("--seed", type=int, help="seed of random draws; default: 0"),
     argument("--live", action="store_true", help="draw a live plotly figure, which takes 5 MB"),
 )
-SHARED = {option.removeprefix("--") for one in ARGUMENTS for option in one.args}
+SHARED = {option.removeprefix("--") for a in ARGUMENTS for option in a.args}
 
 
 def plot_arguments() -> list[Any]:
     """Arguments for further parameters of the plots that users and packages registered."""
-    found: dict[str, Any] = {}
+    added: dict[str, Any] = {}
     for name, listed in PLOTS.listed().items():
         if not listed.module.startswith("synthkit."):
             for parameter in _parameters(name):
                 option = parameter.name.replace("_", "-")
                 if option not in SHARED and parameter.kind is not parameter.VAR_KEYWORD:
-                    found.setdefault(option, argument(f"--{option}", help=_help(name, parameter)))
-    return list(found.values())
+                    added.setdefault(option, argument(f"--{option}", help=_help(name, parameter)))
+    return list(added.values())
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:
@@ -102,7 +102,7 @@ def _of_table(context: Context, options: Any) -> Any:
         if named and parameter.default is parameter.empty and parameter.name not in values:
             _required(options, parameter.name)
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        values = {one.name: values[one.name] for one in parameters if one.name in values}
+        values = {p.name: values[p.name] for p in parameters if p.name in values}
     values = {
         name: value if name in SHARED or not isinstance(value, str) else plain(value)
         for name, value in values.items()
@@ -288,7 +288,7 @@ def _confusion(context: Context, options: Any) -> Any:
     from synthkit.evaluate.raters.agreement import confusion
 
     table = context.names.table(_name(options))
-    labels, others = (tables.column(table, _required(options, one)) for one in ("label", "by"))
+    labels, others = (tables.column(table, _required(options, name)) for name in ("label", "by"))
     pairs = [(cell(a), cell(b)) for a, b in zip(labels, others, strict=True) if None not in (a, b)]
     names, joint = confusion(pairs)
     return plots.confusion(joint, names)

@@ -69,7 +69,7 @@ def first_rows(
         {column: row[column] for column in names[:MAX_COLUMNS]}
         for row in tables.records(tables.take(table, places[:rows]))
     ]
-    found = f"{thousands(len(places))} of {count(size, 'row')} where {where}" if where else ""
+    matches = f"{thousands(len(places))} of {count(size, 'row')} where {where}" if where else ""
     more = len(names) - MAX_COLUMNS
     hidden = f", {count(more, 'more column')}" if more > 0 else ""
-    return static_table(first, note=f"{name}: {found or count(size, 'row')}{hidden}")
+    return static_table(first, note=f"{name}: {matches or count(size, 'row')}{hidden}")

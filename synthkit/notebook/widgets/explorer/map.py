@@ -163,12 +163,12 @@ class TextMap:
     def contrasts(self) -> list[Grouping]:
         """What a selection is compared by: length in words, columns of labels and of numbers."""
         words = [len(text.split()) for text in self.texts]
-        found = [binned("length in words", words)] if self.column else []
+        groupings = [binned("length in words", words)] if self.column else []
         for name in self.colours:
             cells = self._cells(name)
             if numeric(cells) or (name != self.column and _are_labels(cells)):
-                found.append(self._grouping(name))
-        return found[:MOST_COLUMNS]
+                groupings.append(self._grouping(name))
+        return groupings[:MOST_COLUMNS]
 
     @property
     def places(self) -> NDArray[np.int64]:
@@ -187,12 +187,12 @@ class TextMap:
 
     def select(self, positions: Collection[int], how: How = "replace") -> None:
         """Select rows in place of the selection, in addition to it, or invert them in it."""
-        wanted = self._mask(positions)
+        mask = self._mask(positions)
         if how == "add":
-            wanted |= self.chosen
+            mask |= self.chosen
         elif how == "toggle":
-            wanted ^= self.chosen
-        self.chosen = wanted
+            mask ^= self.chosen
+        self.chosen = mask
 
     def positions(self, ids: Collection[Any]) -> list[int]:
         """The positions of the rows with these ids.
@@ -214,10 +214,10 @@ class TextMap:
         The corners are in 0..1 along each axis, from the lower left. Rows of hidden groups, and
         rows outside a narrowed map, are left out.
         """
-        found: list[int] = self.scope[projection.inside(self.frame, polygon)].tolist()
+        inside: list[int] = self.scope[projection.inside(self.frame, polygon)].tolist()
         groups = self.groups
         hidden = {code for code, label in enumerate(groups.labels) if label in self.hidden}
-        return [n for n in found if groups.codes[n] not in hidden] if hidden else found
+        return [n for n in inside if groups.codes[n] not in hidden] if hidden else inside
 
     def matching(self, text: str) -> list[int]:
         """The positions of the rows for which an expression holds, or with a text in any column.
@@ -245,12 +245,12 @@ class TextMap:
         return mask
 
     def _containing(self, text: str) -> list[int]:
-        found = {n for n, one in enumerate(self.texts) if text in one.lower()}
+        matches = {n for n, whole in enumerate(self.texts) if text in whole.lower()}
         for name in self.colours:
             if name != self.column:
                 cells = map(expressions.as_text, self._cells(name))
-                found.update(n for n, one in enumerate(cells) if text in one.lower())
-        return sorted(found)
+                matches.update(n for n, cell in enumerate(cells) if text in cell.lower())
+        return sorted(matches)
 
     def _draw(self) -> None:
         self.drawn = projection.sample(self.scope, POINTS, self.groups.codes, self.map.seed)

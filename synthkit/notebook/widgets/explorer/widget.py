@@ -125,8 +125,8 @@ class Explorer(Widget):
     def neighbours(self, id: Any, k: int = NEAREST) -> list[tuple[Any, float]]:
         """The ids of the ``k`` nearest rows by cosine, and the cosines."""
         (position,) = self.map.positions([id])
-        found = self.map.vectors.neighbours(position, k)
-        return [(self.map.ids[at], likeness) for at, likeness in found]
+        nearest = self.map.vectors.neighbours(position, k)
+        return [(self.map.ids[at], likeness) for at, likeness in nearest]
 
     def embed(self) -> None:
         """Embed the rest of the texts, and draw the map.
@@ -216,7 +216,7 @@ class Explorer(Widget):
             "codes": groups.codes[text_map.drawn].tolist(),
             "texts": [clipped(text_map.texts[at], TEXT_LENGTH) for at in text_map.drawn],
             "groups": _wire(groups),
-            "contrasts": [_wire(one) for one in text_map.contrasts],
+            "contrasts": [_wire(grouping) for grouping in text_map.contrasts],
             "selection": self._selection(""),
         }
 
@@ -228,7 +228,7 @@ class Explorer(Widget):
             "count": len(places),
             "drawn": np.flatnonzero(text_map.chosen[text_map.drawn]).tolist(),
             "rows": [self._line(at) for at in places[:ROWS].tolist()],
-            "counts": [one.counts(text_map.chosen) for one in text_map.contrasts],
+            "counts": [grouping.counts(text_map.chosen) for grouping in text_map.contrasts],
             "said": note,
         }
 
@@ -293,8 +293,8 @@ class Explorer(Widget):
             case {"group": int(code)}:
                 return np.flatnonzero(text_map.groups.codes == code).tolist(), ""
             case {"where": str(text)} if text.strip():
-                found = text_map.matching(text)
-                return found, f"{count(len(found), 'row')} of {self.name} found"
+                matches = text_map.matching(text)
+                return matches, f"{count(len(matches), 'row')} of {self.name} found"
         raise UsageError(f"the explorer cannot select {what!r}.")
 
     def _row(self, at: int) -> dict[str, Any]:

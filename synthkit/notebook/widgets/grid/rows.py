@@ -199,8 +199,8 @@ def matching(
     if ids is not None:
         checks.append([str(id) in ids for id in source.ids(start, stop)])
     if query.which != "all":
-        wanted = query.which == "rejects"
-        checks.append([(reject is not None) is wanted for reject in source.rejects(start, stop)])
+        rejects = query.which == "rejects"
+        checks.append([(reject is not None) is rejects for reject in source.rejects(start, stop)])
     if query.where.strip():
         condition = expressions.parse(query.where, source.fields)
         checks.append([reject is None for reject in source.rejects(start, stop)])
@@ -259,9 +259,9 @@ def _kind(cells: Sequence[Any], rejects: Sequence[Any]) -> dict[str, Any]:
     types = Counter(map(type, filled))
     if not filled:
         return about
-    if all(issubclass(one, int | float) and one is not bool for one in types):
+    if all(issubclass(kind, int | float) and kind is not bool for kind in types):
         return about | {"kind": "number"}
-    if any(issubclass(one, list | tuple | dict) for one in types):
+    if any(issubclass(kind, list | tuple | dict) for kind in types):
         return about | {"kind": "list"}
     values: set[str] = set()
     for cell in filled:
@@ -276,16 +276,16 @@ def _containing(
 ) -> Sequence[int]:
     """The places with a text in one of the cells, or in a reject."""
     rejects = source.rejects(start, stop)
-    found = {
+    matches = {
         place
         for place in places
         if (reject := rejects[place - start]) and any(text in part.lower() for part in reject)
     }
     for name in source.columns:
         cells = source.cells(name, start, stop)
-        found.update(
+        matches.update(
             place
             for place in places
-            if place not in found and text in expressions.as_text(cells[place - start]).lower()
+            if place not in matches and text in expressions.as_text(cells[place - start]).lower()
         )
-    return [place for place in places if place in found]
+    return [place for place in places if place in matches]

@@ -281,8 +281,8 @@ def _records(rows: Sequence[ViewRow]) -> list[dict[str, Any]]:
 
 def _formula_note(form: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """A warning about cells that a spreadsheet would read as formulas."""
-    found = export.count_formulas(rows, columns) if form in ("csv", "tsv") else 0
-    if not found:
+    formulas = export.count_formulas(rows, columns) if form in ("csv", "tsv") else 0
+    if not formulas:
         return ""
-    cells = f"{count(found, 'cell')} start{'s' if found == 1 else ''} with =, +, - or @"
-    return f" {cells}: a spreadsheet may read {'it' if found == 1 else 'them'} as formulas."
+    cells = f"{count(formulas, 'cell')} start{'s' if formulas == 1 else ''} with =, +, - or @"
+    return f" {cells}: a spreadsheet may read {'it' if formulas == 1 else 'them'} as formulas."

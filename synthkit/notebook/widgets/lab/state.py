@@ -52,7 +52,7 @@ def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
         "inputs": " ".join(value for _, value in lab.config.line_options),
         "checks": [name[:FIELD_LENGTH] for name in lab.matrix.checks.names],
         "columns": [_column(lab, column, blind) for column in columns],
-        "deleted": [[one.key, one.title] for one in lab.variants if one.deleted],
+        "deleted": [[v.key, v.title] for v in lab.variants if v.deleted],
         "notes": list(lab.config.notes),
         "blind": blind,
     }
@@ -63,7 +63,7 @@ def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
     best = winner(ranked)
     return state | {
         "models": list(lab.config.models),
-        "variants": [_variant(lab, one) for one in lab.variants if not one.deleted],
+        "variants": [_variant(lab, v) for v in lab.variants if not v.deleted],
         "measures": list(measures(ranked[0][1])),
         "ranking": [
             {

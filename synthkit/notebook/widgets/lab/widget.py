@@ -232,8 +232,8 @@ class Lab(Widget):
         """A variant for its editor, with all its versions."""
         variant = self.lab.variant(key)
         versions = [
-            [one.prompt, one.sampling.temperature, one.sampling.max_tokens]
-            for one in variant.versions
+            [version.prompt, version.sampling.temperature, version.sampling.max_tokens]
+            for version in variant.versions
         ]
         return {"key": key, "name": variant.name, "at": variant.at, "versions": versions}
 

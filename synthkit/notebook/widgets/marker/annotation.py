@@ -203,10 +203,10 @@ class Annotation:
 
     def judgements(self) -> dict[str, list[str]]:
         """Row id -> the labels that other annotators gave it in round 1."""
-        found: dict[str, list[str]] = {}
+        labels: dict[str, list[str]] = {}
         for mark in self._labels_of_others(self._log()):
-            found.setdefault(mark.id, []).append(mark.label)
-        return found
+            labels.setdefault(mark.id, []).append(mark.label)
+        return labels
 
     def _repeat(self, step: Callable[[], list[Mark]]) -> list[str]:
         with self.annotator.lock:
@@ -244,7 +244,7 @@ class Annotation:
 def agreement(first: Mapping[str, Mark], second: Mapping[str, Mark]) -> dict[str, Any]:
     """How far two looks at the same rows agree: n, share, low, high, kappa."""
     pairs = label_pairs(first, second)
-    agreed = sum(one == two for one, two in pairs)
+    agreed = sum(a == b for a, b in pairs)
     low, high = wilson(agreed, len(pairs))
     share = agreed / len(pairs) if pairs else float("nan")
     kappa = cohen_kappa(confusion(pairs)[1])

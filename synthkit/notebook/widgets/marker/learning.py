@@ -84,7 +84,7 @@ class Learner:
         if self.learned is None or self.learned.classifier is None:
             return [("fact", "learned", "nothing yet")]
         explanation = self.learned.explain(self._positions[id])
-        words = ", ".join(f"{one.word} {one.change:+.2f}" for one in explanation.words)
+        words = ", ".join(f"{w.word} {w.change:+.2f}" for w in explanation.words)
         parts = [
             ("head", "Learned", ""),
             ("fact", "P(accept)", f"{explanation.score:.2f}"),
@@ -92,8 +92,8 @@ class Learner:
             ("head", "Most similar marked rows", ""),
         ]
         return parts + [
-            ("fact", SIGNS[one.accepted], f"{one.text} (cosine {one.cosine:.2f})")
-            for one in explanation.neighbours
+            ("fact", SIGNS[neighbour.accepted], f"{neighbour.text} (cosine {neighbour.cosine:.2f})")
+            for neighbour in explanation.neighbours
         ]
 
 

@@ -90,8 +90,8 @@ def row_order(
             assert score is not None
             return uncertain_first(scope, _scores(table, scope, score, marks))
         if order == "disagreement":
-            found = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
-            return contested_first(scope, found or annotation.judgements())
+            labels = dict(zip(table.ids, table.rows(disagree), strict=True)) if disagree else {}
+            return contested_first(scope, labels or annotation.judgements())
         return list(scope)
 
     return RowOrder(sort, sort(marks), every=SCORE_EVERY if callable(score) else None)

@@ -226,18 +226,18 @@ class PairView(QueueView):
         queue = self.queue
         if queue.history.round == 2:
             return None
-        found = standings(queue.judged, queue.pair, rated=False)
-        return {"rows": standing_rows(found), "notes": side_notes(queue.history.current.values())}
+        rows = standing_rows(standings(queue.judged, queue.pair, rated=False))
+        return {"rows": rows, "notes": side_notes(queue.history.current.values())}
 
 
-def standing_rows(found: Sequence[Standing]) -> list[dict[str, Any]]:
+def standing_rows(ranking: Sequence[Standing]) -> list[dict[str, Any]]:
     """Standings as the rows of a table."""
     rows = []
-    for one in found:
-        row = {"system": one.system, "wins": one.wins, "ties": one.ties, "losses": one.losses}
-        row["win rate"] = f"{one.rate.value:.2f} [{one.rate.low:.2f}, {one.rate.high:.2f}]"
-        if one.rating is not None:
-            row["rating"] = f"{one.rating.value:.0f} [{one.rating.low:.0f}, {one.rating.high:.0f}]"
+    for s in ranking:
+        row = {"system": s.system, "wins": s.wins, "ties": s.ties, "losses": s.losses}
+        row["win rate"] = f"{s.rate.value:.2f} [{s.rate.low:.2f}, {s.rate.high:.2f}]"
+        if s.rating is not None:
+            row["rating"] = f"{s.rating.value:.0f} [{s.rating.low:.0f}, {s.rating.high:.0f}]"
         rows.append(row)
     return rows
 

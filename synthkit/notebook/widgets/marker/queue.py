@@ -53,18 +53,18 @@ class RowFilter:
 
     name: str = "all"
     search: str = ""
-    found: set[str] | None = None
+    matches: set[str] | None = None
     narrowed: set[str] | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether every row is shown."""
-        return self.name == "all" and self.found is None and self.narrowed is None
+        return self.name == "all" and self.matches is None and self.narrowed is None
 
     def has(self, id: str) -> bool:
         """Whether the search and the list of ids let a row through, whatever its label."""
         return (self.narrowed is None or id in self.narrowed) and (
-            self.found is None or id in self.found
+            self.matches is None or id in self.matches
         )
 
 
@@ -200,7 +200,7 @@ class AnnotationQueue(Annotation):
                     text = text[:REASON_LENGTH]
                     self.filter.search = text
                     columns = self._searched()
-                    self.filter.found = self.table.containing(text, columns) if text else None
+                    self.filter.matches = self.table.containing(text, columns) if text else None
                     self._advance()
                 case {"do": "widen"}:
                     self.narrow(None)

@@ -59,9 +59,9 @@ class AnnotatedTable:
 
     def containing(self, text: str, columns: Sequence[str]) -> set[str]:
         """The ids of the rows with ``text`` in one of the columns, ignoring case."""
-        wanted = text.casefold()
+        needle = text.casefold()
         return {
             id
             for id, cells in zip(self.ids, self.rows(columns), strict=True)
-            if any(wanted in cell(value).casefold() for value in cells)
+            if any(needle in cell(value).casefold() for value in cells)
         }

@@ -104,5 +104,5 @@ class QueueView:
         queue = self.queue
         if queue.history.round == 1 or queue.marked < len(queue.scope):
             return None
-        found = agreement(queue.first.current, queue.history.current)
-        return {name: None if value != value else value for name, value in found.items()}
+        shares = agreement(queue.first.current, queue.history.current)
+        return {name: None if value != value else value for name, value in shares.items()}

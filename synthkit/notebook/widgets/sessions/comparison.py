@@ -17,17 +17,17 @@ PROMPT_BYTES = 200_000
 MOST_SCORES = 6
 
 
-def comparison(found: Comparison) -> dict[str, Any]:
+def comparison(both: Comparison) -> dict[str, Any]:
     """The facts of both sides, the fields that differ, and the prompts word by word."""
-    a, b = sides = (found.a, found.b)
+    a, b = sides = (both.a, both.b)
     facts: list[list[Any]] = [["", a.label, b.label]]
     facts.append(["table", *(short(side.name) or "–" for side in sides)])
     facts += [[name, *(read(side) for side in sides)] for name, read in _FACTS.items()]
     fields = [
-        [name, *(clipped(value, TEXT_LENGTH) for value in values)] for name, *values in found.fields
+        [name, *(clipped(value, TEXT_LENGTH) for value in values)] for name, *values in both.fields
     ]
-    prompt, note = _prompt(found)
-    lines = [_rows(found), *_scores(found)]
+    prompt, note = _prompt(both)
+    lines = [_rows(both), *_scores(both)]
     if not fields:
         lines.append("No known difference in model, sampling or schema.")
     return {
@@ -39,32 +39,32 @@ def comparison(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _rows(found: Comparison) -> str:
+def _rows(both: Comparison) -> str:
     """How many rows are in both, and in one of them."""
-    if found.a.ids is None or found.b.ids is None:
+    if both.a.ids is None or both.b.ids is None:
         return "The rows of one of them were not recorded, so they cannot be matched."
     only = (
         f"{thousands(len(ids))} only in {side.label}"
-        for ids, side in ((found.only_a, found.a), (found.only_b, found.b))
+        for ids, side in ((both.only_a, both.a), (both.only_b, both.b))
     )
-    return f"{count(len(found.common), 'row')} in common, {', '.join(only)}."
+    return f"{count(len(both.common), 'row')} in common, {', '.join(only)}."
 
 
-def _prompt(found: Comparison) -> tuple[list[list[str]], str]:
+def _prompt(both: Comparison) -> tuple[list[list[str]], str]:
     """The pieces of the prompts, and a note about them."""
-    pieces = [list(piece) for piece in found.prompt or ()]
-    if found.prompt is None or len(json.dumps(pieces)) > PROMPT_BYTES:
+    pieces = [list(piece) for piece in both.prompt or ()]
+    if both.prompt is None or len(json.dumps(pieces)) > PROMPT_BYTES:
         return [], "A prompt is unknown, or the prompts are too long to compare."
     if all(kind == "same" for kind, _ in pieces):
         return pieces, "The prompt is the same:"
-    return pieces, f"The prompt, from {found.a.label} to {found.b.label}:"
+    return pieces, f"The prompt, from {both.a.label} to {both.b.label}:"
 
 
-def _scores(found: Comparison) -> list[str]:
+def _scores(both: Comparison) -> list[str]:
     """The metrics with a significant difference, and how many have none."""
-    if not found.scores:
+    if not both.scores:
         return []
-    rows = [dict(zip(COLUMNS, score, strict=True)) for score in found.scores]
+    rows = [dict(zip(COLUMNS, score, strict=True)) for score in both.scores]
     known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
     lines = [
         f"{row['metric']}: {rounded(row['a'])} against {rounded(row['b'])}, {row['verdict']}."

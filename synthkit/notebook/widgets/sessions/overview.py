@@ -76,6 +76,6 @@ def _chart(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     points = [*costs[: len(costs) - 1 : step], *costs[-1:]]
     return {
         "unit": "US dollars" if key == "total_cost" else "tokens",
-        "points": [[one["at"], one[key], one["run"]] for one in points],
-        "unpriced": sum(one["cost"] is None for one in costs),
+        "points": [[run["at"], run[key], run["run"]] for run in points],
+        "unpriced": sum(run["cost"] is None for run in costs),
     }

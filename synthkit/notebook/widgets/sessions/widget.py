@@ -72,7 +72,7 @@ class SessionBrowser(Widget):
         self._announced: tuple[Any, Deletion] | None = None
         about = {"name": label or session.folder.name, "page": PAGE}
         columns = {"runs": lists.RUN_COLUMNS, "tables": lists.TABLE_COLUMNS}
-        heads = {name: list(map(list, one.items())) for name, one in columns.items()}
+        heads = {name: list(map(list, titles.items())) for name, titles in columns.items()}
         super().__init__(about=about | heads, **self._read())
 
     def __repr__(self) -> str:
