@@ -56,7 +56,7 @@ def rows(cells: Any, column: str = "text") -> Any:
     return [{column: cell} for cell in cells] if isinstance(cells, list) else cells
 
 
-def said(judge: Any, marks: Any) -> list[dict[str, Any]]:
+def judged_rows(judge: Any, marks: Any) -> list[dict[str, Any]]:
     """A table judged by a model and by people."""
     return [{"said": one, "gold": two} for one, two in zip(judge, marks, strict=False)]
 
@@ -215,7 +215,7 @@ CALLS: dict[str, list[Callable[[], Any]]] = {
         for one in product((*CHANCES, TEXTS, 3), (*CHANCES, ["a"], None))
     ],
     "calibrate": [
-        partial(evaluate.calibrate, said(judge, marks), "gold", "said", resamples=20)
+        partial(evaluate.calibrate, judged_rows(judge, marks), "gold", "said", resamples=20)
         for judge, marks in product(
             (*LABELS, *CHANCES), (*LABELS, *CHANCES, [True, False], [True] * 5)
         )

@@ -163,7 +163,7 @@ def test_bad_input_says_what_was_expected() -> None:
 def test_a_learner_of_ones_own_is_asked() -> None:
     def always(texts: Any, labels: Any, weights: Any) -> Any:
         assert weights is None or len(weights) == len(texts)
-        return lambda asked: ["good"] * len(asked)
+        return lambda texts: ["good"] * len(texts)
 
     table = rows(20).assign(w=1.0)
     found = report(

@@ -17,7 +17,7 @@ SLOW = "from synthkit import Fake; slow = Fake(seconds=0.05, concurrency=1)"
 FORTY = "%%synth facts --model slow --n 40\nTell a fact."
 
 
-def held(folder: Path) -> int:
+def stored_completions(folder: Path) -> int:
     """How many completions are on disk."""
     store = folder / ".synthkit" / "store.sqlite"
     if not store.exists():
@@ -43,7 +43,7 @@ def test_interrupt_keeps_the_rows_binds_the_variable_and_resumes(
     kernel = kernels()
     kernel.run(SLOW)
     finish, text = kernel.start(FORTY)
-    until(lambda: held(tmp_path) >= 10)
+    until(lambda: stored_completions(tmp_path) >= 10)
     kernel.manager.interrupt_kernel()
     assert finish(30) == "error"
     assert "Interrupted:" in "".join(text)
@@ -63,7 +63,7 @@ def test_cells_that_wait_do_not_run_after_an_interrupt(kernels: Start, tmp_path:
     kernel.run(SLOW)
     finish, _ = kernel.start(FORTY)
     later, _ = kernel.start("ran = True")
-    until(lambda: held(tmp_path) >= 3)
+    until(lambda: stored_completions(tmp_path) >= 3)
     kernel.manager.interrupt_kernel()
     assert finish(30) == "error"
     assert later(30) == "aborted"
@@ -73,11 +73,11 @@ def test_a_killed_kernel_loses_no_row_that_was_stored(kernels: Start, tmp_path: 
     kernel = kernels()
     kernel.run(SLOW)
     kernel.start(FORTY)
-    until(lambda: held(tmp_path) >= 20)
+    until(lambda: stored_completions(tmp_path) >= 20)
     provisioner = kernel.manager.provisioner
     os.kill(provisioner.pid, signal.SIGKILL)
     provisioner.process.wait()
-    before = held(tmp_path)
+    before = stored_completions(tmp_path)
     again = kernels()
     again.run(SLOW)
     again.run(FORTY)
@@ -91,7 +91,7 @@ def test_two_kernels_write_one_session_at_once(kernels: Start, tmp_path: Path) -
     for name, (finish, text) in zip(names, under_way, strict=True):
         assert finish(300) == "ok", text
         assert f"{name}: 2\u202f000 rows, 0 cached, 2\u202f000 generated" in "".join(text)
-    assert held(tmp_path) == 4000
+    assert stored_completions(tmp_path) == 4000
 
 
 def test_background_without_a_front_end_runs_to_its_end(kernels: Start) -> None:

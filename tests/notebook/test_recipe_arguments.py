@@ -63,11 +63,11 @@ def test_a_function_in_a_variable_is_a_recipe_with_options(cook: Shell) -> None:
 
 
 def test_what_is_on_by_itself_can_be_turned_off(cook: Shell) -> None:
-    def said(row: dict[str, Any], *, loud: bool = True, calm: bool = False) -> Any:
+    def recipe(row: dict[str, Any], *, loud: bool = True, calm: bool = False) -> Any:
         yield [user(f"{row['topic']} {loud} {calm}")]
         return {"loud": loud, "calm": calm}
 
-    cook.ip.user_ns["said"] = said
+    cook.ip.user_ns["said"] = recipe
     for line, found in (("", [True, False]), ("--no-loud --calm", [False, True])):
         cook.run(f"%synth generate h --recipe said --from topics --model fake {line}")
         assert cook["h"][["loud", "calm"]].values[0].tolist() == found
@@ -83,7 +83,7 @@ def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("--recipe haikus", "recipe 'haikus' not found; .*Did you mean 'haiku'"),
         ("--recipe haiku --lins 2", "option '--lins' not found.*Did you mean '--lines'"),
@@ -95,8 +95,8 @@ def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
         ("--recipe haiku --with judge", "expected ROLE=MODEL"),
     ],
 )
-def test_what_a_line_gets_wrong_is_said(cook: Shell, line: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_what_a_line_gets_wrong_is_said(cook: Shell, line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         cook.run(f"%synth generate h --from topics --model fake {line}")
 
 
@@ -155,17 +155,17 @@ def test_a_dry_run_tells_what_would_be_asked(cook: Shell) -> None:
 
 
 def test_an_own_recipe_may_take_the_cell_as_its_prompt(cook: Shell) -> None:
-    def said(row: dict[str, Any], *, prompt: str) -> Any:
+    def recipe(row: dict[str, Any], *, prompt: str) -> Any:
         (answer,) = yield [user(f"{prompt.strip()} {row['topic']}")]
         return {"text": answer.text}
 
-    cook.ip.user_ns |= {"said": said, "fake": Fake(lambda r: r.messages[0].content)}
+    cook.ip.user_ns |= {"said": recipe, "fake": Fake(lambda r: r.messages[0].content)}
     cook.run("%%synth h --recipe said --from topics --model fake\nOn")
     assert cook["h"].text.tolist() == ["On rain", "On bread"]
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "names"),
     [
         ("%synth generate h --recipe ha", ["haiku"]),
         ("%synth generate h --recipe haiku --li", ["--like", "--lines"]),
@@ -174,9 +174,9 @@ def test_an_own_recipe_may_take_the_cell_as_its_prompt(cook: Shell) -> None:
         ("%synth generate h --recipe nothing --lin", []),
     ],
 )
-def test_tab_completes_recipes_and_their_options(cook: Shell, words: str, found: list[str]) -> None:
+def test_tab_completes_recipes_and_their_options(cook: Shell, words: str, names: list[str]) -> None:
     completer = cook.ip.magics_manager.registry["SynthMagics"].completer
-    assert [one for one in completer.candidates(words) if one in found or not found] == found
+    assert [one for one in completer.candidates(words) if one in names or not names] == names
 
 
 def test_rows_are_scored_on_a_line_and_a_dry_run_counts(cook: Shell) -> None:

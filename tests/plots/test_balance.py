@@ -47,7 +47,7 @@ def test_many_labels_are_cut_to_those_farthest_from_their_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "target", "told"),
+    ("counts", "target", "message"),
     [
         ({"a": -1}, None, "from 0 up; one is negative"),
         ({"a": 1}, {"a": -1}, "from 0 up; one is negative"),
@@ -57,9 +57,9 @@ def test_many_labels_are_cut_to_those_farthest_from_their_target() -> None:
     ],
 )
 def test_counts_and_targets_that_make_no_sense_are_named(
-    counts: Any, target: Any, told: str
+    counts: Any, target: Any, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         balance(counts, target)
 
 

@@ -32,7 +32,7 @@ def test_the_ends_belong_to_a_bin_and_intervals_are_wilsons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "came", "told"),
+    ("said", "came", "message"),
     [
         ([0.5], [], "an outcome for each probability"),
         ([1.5], [True], "from 0 to 1 in row 0; got 1.5"),
@@ -41,8 +41,8 @@ def test_the_ends_belong_to_a_bin_and_intervals_are_wilsons() -> None:
         ([0.5], [None], "true or false as the outcome of row 0; got None"),
     ],
 )
-def test_what_is_no_probability_or_outcome_is_named(said: Any, came: Any, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_no_probability_or_outcome_is_named(said: Any, came: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         binned(said, came)
 
 

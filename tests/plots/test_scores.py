@@ -12,14 +12,14 @@ from synthkit.evaluate.results import Measured, Report
 from synthkit.plots import HUES, SYMBOLS, caption, rows, scores, size, summary, theme
 
 
-def made(name: str, value: float, half: float | None = 0.05, **options: Any) -> Score:
+def score(name: str, value: float, half: float | None = 0.05, **options: Any) -> Score:
     ends = {} if half is None else {"low": value - half, "high": value + half}
     return Score(**{"name": name, "value": value, "n": 40, "better": "higher", **ends, **options})
 
 
 RUNS = {
-    "plain": [made("distinct-2", 0.3, unit="0..1"), made("Vendi", 12.0, 2.0, unit="rows")],
-    "varied": [made("distinct-2", 0.6, unit="0..1"), made("Vendi", 13.0, 2.0, unit="rows")],
+    "plain": [score("distinct-2", 0.3, unit="0..1"), score("Vendi", 12.0, 2.0, unit="rows")],
+    "varied": [score("distinct-2", 0.6, unit="0..1"), score("Vendi", 13.0, 2.0, unit="rows")],
 }
 
 
@@ -49,7 +49,7 @@ def test_each_metric_has_a_panel_with_its_unit_and_each_run_its_colour_in_all() 
 
 def test_panels_do_not_overlap_however_many_there_are() -> None:
     for k in range(1, 13):
-        own = [made(f"metric {at}", at) for at in range(k)]
+        own = [score(f"metric {at}", at) for at in range(k)]
         layout = scores({"a": own, "b": own, "c": own}).layout
         boxes = []
         for at in range(k):
@@ -94,14 +94,14 @@ def test_a_table_of_kept_scores_has_a_run_for_each_evaluation() -> None:
 
 
 def test_where_fewer_is_better_the_lower_run_wins() -> None:
-    low, high = made("self-BLEU", 0.2, better="lower"), made("self-BLEU", 0.7, better="lower")
+    low, high = score("self-BLEU", 0.2, better="lower"), score("self-BLEU", 0.7, better="lower")
     figure = scores({"a": [high], "b": [low]})
     assert summary(figure) == "b beats a by 0.50 [0.43, 0.57] in self-BLEU."
     assert "↓" in figure.layout.annotations[0].text
 
 
 def test_what_is_too_much_is_left_out_and_said() -> None:
-    many = {f"run {n}": [made(f"m{k}", k, unit="u" * 99) for k in range(20)] for n in range(11)}
+    many = {f"run {n}": [score(f"m{k}", k, unit="u" * 99) for k in range(20)] for n in range(11)}
     figure = scores(many)
     assert len(figure.data) == 12 * 6
     assert {t.name for t in figure.data} == {f"run {n}" for n in range(5, 11)}
@@ -111,16 +111,16 @@ def test_what_is_too_much_is_left_out_and_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
-        ({"a": [made("m", math.nan)]}, "finite number for a, m; got nan"),
-        ({"a": [made("m", 0.5, math.inf)]}, "an end of the interval of a"),
-        ({"a": [made("m", 0.5), made("m", 0.6)]}, "a has two scores named 'm'"),
+        ({"a": [score("m", math.nan)]}, "finite number for a, m; got nan"),
+        ({"a": [score("m", 0.5, math.inf)]}, "an end of the interval of a"),
+        ({"a": [score("m", 0.5), score("m", 0.6)]}, "a has two scores named 'm'"),
         ({"a": ["m"]}, "expected scores; got str for 'a'"),
     ],
 )
-def test_scores_that_cannot_be_drawn_are_named(given: Any, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_scores_that_cannot_be_drawn_are_named(given: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         scores(given)
 
 

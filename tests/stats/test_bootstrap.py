@@ -50,7 +50,7 @@ def test_rows_that_are_all_equal_or_one_have_a_point_for_an_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "given", "said"),
+    ("n", "given", "text"),
     [
         (0, {}, "n of 1 or more"),
         (5, {"resamples": 1}, "resamples of 2"),
@@ -59,8 +59,8 @@ def test_rows_that_are_all_equal_or_one_have_a_point_for_an_interval() -> None:
         (5, {"vectorised": True}, "reduce only the last axis"),
     ],
 )
-def test_bootstrap_refuses_what_makes_no_sense(n: int, given: dict[str, object], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_bootstrap_refuses_what_makes_no_sense(n: int, given: dict[str, object], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
         bootstrap(lambda at: at.mean(), n, **given)  # type: ignore[arg-type]
 
 

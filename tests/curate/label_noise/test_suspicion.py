@@ -243,11 +243,11 @@ def test_an_empty_table_passes_the_filter() -> None:
 )
 def test_bad_input_is_refused(rows: Any, options: Any, hint: str) -> None:
     table = {"text": ["sun", "snow"] * 3, "label": ["a", "b"] * 3} | rows
-    given = {"embed": embed, "folds": 2} | options
+    arguments = {"embed": embed, "folds": 2} | options
     with pytest.raises((UsageError, TableError), match=hint):
-        suspicion(table, **given)
+        suspicion(table, **arguments)
     with pytest.raises((UsageError, TableError), match=hint):
-        apply_filters(table, no_label_noise(**given))
+        apply_filters(table, no_label_noise(**arguments))
 
 
 def test_real_rows_of_other_vectors_are_refused() -> None:

@@ -278,6 +278,6 @@ def test_bad_routing_options_are_refused(options: Any, hint: str) -> None:
     ],
 )
 def test_bad_cost_options_are_refused(rows: Any, options: Any, hint: str) -> None:
-    given = {"gold": "gold", "model_price": 1, "human_price": 1} | options
+    arguments = {"gold": "gold", "model_price": 1, "human_price": 1} | options
     with pytest.raises(UsageError, match=hint):
-        cost_quality(rows, ["v1"], **given)
+        cost_quality(rows, ["v1"], **arguments)

@@ -44,7 +44,7 @@ def test_a_fail_outweighs_a_missing_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "checks", "said"),
+    ("table", "checks", "message"),
     [
         ([], [length("text")], "there is no row"),
         ([{"text": "a"}], [], "one check or more"),
@@ -53,8 +53,8 @@ def test_a_fail_outweighs_a_missing_verdict() -> None:
         ([{"text": "a"}], [length("txt")], "Did you mean 'text'"),
     ],
 )
-def test_checks_that_say_nothing_are_an_error(table: Any, checks: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_checks_that_say_nothing_are_an_error(table: Any, checks: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         pass_rate(table, checks)
 
 
@@ -79,15 +79,15 @@ def test_a_missing_label_has_no_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("oracle", "said"),
+    ("oracle", "message"),
     [
         ({77: "even"}, "no row has a verdict"),
         ({1: 0}, "of type str"),
         ("odd", "expected an oracle"),
     ],
 )
-def test_labels_that_cannot_be_compared_are_refused(oracle: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_labels_that_cannot_be_compared_are_refused(oracle: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         label_accuracy(ROWS, "label", oracle)
     with pytest.raises(TableError, match="'lable' not found"):
         label_accuracy(ROWS, "lable", oracle)

@@ -113,7 +113,7 @@ def test_rows_without_text_label_or_weight_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"text": 5}, "real row 1: expected a text and a label; got 5"),
         ({"label": ["x"]}, "real row 1"),
@@ -123,9 +123,9 @@ def test_rows_without_text_label_or_weight_are_left_out() -> None:
         ({"weight": "1"}, "got '1'"),
     ],
 )
-def test_cells_that_cannot_be_learned_from_are_refused(row: dict[str, Any], said: str) -> None:
+def test_cells_that_cannot_be_learned_from_are_refused(row: dict[str, Any], message: str) -> None:
     good = {"text": "a", "label": "x", "weight": 1}
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         labelled_texts([good, good | row], "label", column="text", name="real", weight="weight")
 
 
@@ -142,7 +142,7 @@ def test_a_whole_table_is_taken_once_in_its_order_and_fewer_rows_by_draws() -> N
 
     def learner(texts: Any, labels: Any, weights: Any) -> Any:
         seen.append((list(texts), weights))
-        return lambda asked: ["x"] * len(asked)
+        return lambda texts: ["x"] * len(texts)
 
     rows = LabelledTexts("real", [str(n) for n in range(6)], list("xyxyxy"), [1.0, 2, 3, 4, 5, 6])
     assert predictions_by_draw(rows, ["?"], learner, n=6, draws=3, seed=0) == [["x"]]

@@ -108,7 +108,7 @@ def test_a_long_text_is_found_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "train", "n", "said"),
+    ("table", "train", "n", "message"),
     [
         ({"text": ["a"]}, {"text": ["a"]}, 0, "n of 1 token"),
         ({"text": [3]}, {"text": ["a"]}, 8, "expected text in column 'text'; got 3"),
@@ -117,6 +117,6 @@ def test_a_long_text_is_found_whole() -> None:
         ({"txt": ["a"]}, {"text": ["a"]}, 8, "Did you mean 'txt'"),
     ],
 )
-def test_tables_without_texts_are_refused(table: Any, train: Any, n: int, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_tables_without_texts_are_refused(table: Any, train: Any, n: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         memorised(table, train, n=n)

@@ -39,7 +39,7 @@ REAL, SYNTHETIC, TEST = rows(60, 0), rows(40, 1, noise=0.4), rows(100, 2)
 
 
 def constant(texts: Any, labels: Any, weights: Any) -> Any:
-    return lambda asked: [labels[0]] * len(asked)
+    return lambda texts: [labels[0]] * len(texts)
 
 
 def test_scores_are_those_of_scikit_learn_on_the_same_rows() -> None:
@@ -194,7 +194,7 @@ def test_empty_texts_and_mixed_scripts_are_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"synthetic": []}, "column 'text' not found"),
         ({"synthetic": REAL[:0]}, "synthetic table has no row"),
@@ -210,14 +210,14 @@ def test_empty_texts_and_mixed_scripts_are_texts() -> None:
         ({"learner": lambda *rows: lambda texts: ["+"]}, "expected 100 predicted labels; got 1"),
     ],
 )
-def test_what_makes_no_sense_is_refused(given: dict[str, Any], said: str) -> None:
+def test_what_makes_no_sense_is_refused(given: dict[str, Any], message: str) -> None:
     options = {"synthetic": REAL, "real": REAL, "test": TEST, "learner": light(counts)} | given
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         tstr(**options)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"sources": ["gold"]}, "source 'gold' not found; have 'synthetic'"),
         ({"metric": "f1"}, "metric 'f1' not found"),
@@ -227,8 +227,8 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any], said: str) -> Non
         ({"seeds": 0}, "1 draw or more"),
     ],
 )
-def test_a_curve_that_makes_no_sense_is_refused(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_a_curve_that_makes_no_sense_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         learning_curve(SYNTHETIC, REAL, TEST, learner=light(counts), **given)
 
 

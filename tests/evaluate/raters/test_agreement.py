@@ -126,7 +126,7 @@ def test_fleiss_is_what_statsmodels_gives() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ([[1, 0], [0, 1]], "two or more"),
         ([[2, 0], [1, 2]], "equally many"),
@@ -136,8 +136,8 @@ def test_fleiss_is_what_statsmodels_gives() -> None:
         ([[1, 1], [2]], "whole numbers"),
     ],
 )
-def test_counts_that_are_none_are_refused(table: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_counts_that_are_none_are_refused(table: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         fleiss_kappa(table)
 
 

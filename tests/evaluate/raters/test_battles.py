@@ -34,7 +34,7 @@ def test_order_consistency_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda: Battle("a", "b", "frist"), "Did you mean 'first'"),
         (lambda: Battle("a", "a", "tie"), "of two systems"),
@@ -51,6 +51,6 @@ def test_order_consistency_by_hand() -> None:
         (lambda: length_controlled(["first", "second"], [2, 3], [1, 2]), "all lengths differ by 1"),
     ],
 )
-def test_what_cannot_be_counted_is_refused(call: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_be_counted_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         call()

@@ -220,7 +220,7 @@ def test_probabilities_and_other_scales_are_read_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "marks", "options", "error", "said"),
+    ("table", "marks", "options", "error", "message"),
     [
         ([{"s": 1.0}], {}, {"columns": "s"}, UsageError, "no row has both a mark and 's'"),
         ([], {}, {"columns": "s"}, TableError, "'s' not found"),
@@ -236,7 +236,7 @@ def test_probabilities_and_other_scales_are_read_as_such() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused(
-    table: Any, marks: Any, options: Any, error: type[Exception], said: str
+    table: Any, marks: Any, options: Any, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=re.escape(said)):
+    with pytest.raises(error, match=re.escape(message)):
         calibrate(table, marks, **options)

@@ -83,7 +83,7 @@ def test_without_two_ratings_or_two_values_alpha_says_nothing(
 
 
 @pytest.mark.parametrize(
-    ("ratings", "measure", "order", "said"),
+    ("ratings", "measure", "order", "message"),
     [
         ([["a", "b"]], "ordinal", None, "Give their order"),
         ([["a", "b"]], "interval", None, "must be numbers"),
@@ -96,7 +96,7 @@ def test_without_two_ratings_or_two_values_alpha_says_nothing(
     ],
 )
 def test_ratings_of_another_kind_are_refused(
-    ratings: Any, measure: Any, order: list[str] | None, said: str
+    ratings: Any, measure: Any, order: list[str] | None, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         krippendorff_alpha(ratings, measure, order=order)

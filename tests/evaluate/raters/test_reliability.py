@@ -138,7 +138,7 @@ def test_cross_fitting_costs_a_sound_judge_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda: reliability([], []), "one row or more"),
         (lambda: reliability([1.2], [True]), "0..1"),
@@ -155,6 +155,6 @@ def test_cross_fitting_costs_a_sound_judge_little() -> None:
         (lambda: cross_fitted([1, 2, 3], [True, False, True]), "two marks of each kind"),
     ],
 )
-def test_what_cannot_be_calibrated_is_refused(call: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_be_calibrated_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         call()

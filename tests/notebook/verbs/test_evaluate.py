@@ -50,7 +50,7 @@ def test_a_bar_counts_the_metrics_and_gives_way_to_the_scores(
 
 
 def test_checks_and_a_learner_come_from_the_line(shell: Shell) -> None:
-    shell.ip.user_ns["always"] = lambda texts, labels, weights: lambda asked: ["good"] * len(asked)
+    shell.ip.user_ns["always"] = lambda texts, labels, weights: lambda new: ["good"] * len(new)
     shell.run(
         "%synth eval reviews --against real --label label --embedder none --learner @always "
         "--check 'length text 5-5 words' --check 'regex text good' --metric TSTR "

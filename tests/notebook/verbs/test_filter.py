@@ -102,7 +102,7 @@ def test_each_option_is_a_filter(shell: Shell, reviews: Any, line: str, kept: st
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("", "expected a filter, such as"),
         ("--length five", "--length five: expected a range such as 3-50"),
@@ -115,9 +115,9 @@ def test_each_option_is_a_filter(shell: Shell, reviews: Any, line: str, kept: st
     ],
 )
 def test_mistakes_are_named_and_nothing_is_bound(
-    shell: Shell, reviews: Any, line: str, told: str
+    shell: Shell, reviews: Any, line: str, message: str
 ) -> None:
-    with pytest.raises((UsageError, TableError), match=told):
+    with pytest.raises((UsageError, TableError), match=message):
         shell.run(f"%synth filter reviews {line}")
     assert "reviews_kept" not in shell.ip.user_ns
 
@@ -145,13 +145,13 @@ CURATION = "sk.curate.apply_filters(reviews, sk.curate.length(least=5))"
 GOOD, BAD = "The soup was warm and good, table {}.", "Cold and late, never again, visit {}."
 
 
-def said(request: Any) -> str:
+def reply(request: Any) -> str:
     n = int(re.findall(r"\d+", request.messages[-1].content)[0])
     return (GOOD if n % 2 else BAD).format(n)
 
 
 def marked(shell: Shell, n: int = 24) -> None:
-    shell.ip.user_ns["model"] = Fake(said)
+    shell.ip.user_ns["model"] = Fake(reply)
     shell.ip.user_ns["numbers"] = pd.DataFrame({"i": range(60)})
     shell.run("%%synth first --model model --from numbers\nSay {{ i }}.")
     rows = shell["first"]

@@ -201,7 +201,7 @@ def test_every_figure_of_the_package_is_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("pie reviews", "invalid choice: 'pie'.*--help explains"),
         ("", "required: KIND"),
@@ -226,8 +226,8 @@ def test_every_figure_of_the_package_is_offered() -> None:
         ("balance reviews --lable mood", "option '--lable' not found.*--label"),
     ],
 )
-def test_mistakes_are_named(table: Shell, line: str, told: str) -> None:
-    with pytest.raises((SynthkitError, StoreError), match=told):
+def test_mistakes_are_named(table: Shell, line: str, message: str) -> None:
+    with pytest.raises((SynthkitError, StoreError), match=message):
         table.run(f"%synth plot {line}")
 
 
