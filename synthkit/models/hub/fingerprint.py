@@ -41,13 +41,13 @@ def of_folder(folder: Path) -> Identity:
     ModelNotFound
         If it has no weights or no config.
     """
-    config = read_json(folder / "config.json")
-    if not config:
+    if not (folder / "config.json").is_file():
         raise ModelNotFound(
             f"{folder} was expected to contain a model, but has no config.json; it contains "
             f"{_listing(folder)}."
         )
     files = weight_files(folder)
+    config = read_json(folder / "config.json")
     # the version that wrote a config changes no completion
     settings = {key: value for key, value in config.items() if key not in INCIDENTAL}
     texts = [folder / name for name in _TOKENIZER if (folder / name).is_file()]
