@@ -55,10 +55,10 @@ class Spending:
     """
 
     def __init__(self, budget: Budget, prices: Iterable[Price], requests_each: int) -> None:
-        known = list(prices)
+        price_list = list(prices)
         self.budget, self.requests_each = budget, requests_each
-        self.highest_price = max((max(price) for price in known if price), default=0.0) / 1e6
-        self.ledger = Ledger(cost=None if None in known else 0.0)
+        self.highest_price = max((max(price) for price in price_list if price), default=0.0) / 1e6
+        self.ledger = Ledger(cost=None if None in price_list else 0.0)
         self._reserved: dict[int, int] = {}  # place of a request in flight -> its most tokens
         self._sent: dict[int, int] = {}  # unfinished branch -> the requests it has sent
         self._expected = 0  # the requests that unfinished branches may still need

@@ -156,11 +156,11 @@ def cross_fitted(
 
     The last row is labelled high, and looks low.
     """
-    known = classifier.distinct(labels)
-    targets = classifier.positions(labels, known, n=len(cells))
-    stratified_folds(targets, known, folds=folds, seed=seed)  # checks before the slow embedding
+    classes = classifier.distinct(labels)
+    targets = classifier.positions(labels, classes, n=len(cells))
+    stratified_folds(targets, classes, folds=folds, seed=seed)  # checks before the slow embedding
     vectors = classifier.embedded(cells, embed) if embed else vectors_of(cells, None)
-    rows = LabelledRows(known, targets, vectors, np.arange(len(cells)))
+    rows = LabelledRows(classes, targets, vectors, np.arange(len(cells)))
     return out_of_fold(rows, folds=folds, seed=seed, C=C)
 
 

@@ -52,12 +52,12 @@ def sides(marks: Iterable[Mark]) -> tuple[list[Any], list[str]]:
     Marks of both rounds and of all annotators are included. The result is the input of
     :func:`~synthkit.evaluate.raters.preferences.left_wins`, which measures a preference for a side.
     """
-    known = [
+    labelled = [
         (mark.label, mark.edit[SHOWN_LEFT])
         for mark in current_marks(marks).values()
         if mark.label in _VOTE and SHOWN_LEFT in mark.edit
     ]
-    return [label for label, _ in known], [left for _, left in known]
+    return [label for label, _ in labelled], [left for _, left in labelled]
 
 
 def drawn_left(id: str, *, by: str, seed: int) -> Side:

@@ -60,13 +60,13 @@ def text_list(texts: Iterable[str]) -> list[str]:
 
 def token_codes(texts: Sequence[str]) -> tuple[Ints, Ints]:
     """The tokens of all texts in a row, as numbers; and the (n,) lengths of the texts in tokens."""
-    known: dict[str, int] = {}
+    code_of: dict[str, int] = {}
     codes: list[int] = []
     lengths = np.empty(len(texts), np.int64)
     for row, text in enumerate(texts):
         words = tokens(text)
         lengths[row] = len(words)
-        codes += [known.setdefault(word, len(known)) for word in words]
+        codes += [code_of.setdefault(word, len(code_of)) for word in words]
     return np.array(codes, np.int64), lengths
 
 

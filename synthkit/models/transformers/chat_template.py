@@ -88,8 +88,8 @@ def _before_user(
             "its chat template does not show where a user's words begin: it writes them "
             f'{len(after)} times. Use another model for turn="user"'
         )
-    known = ends.union(tokenizer.added_tokens_decoder)
-    end = known.intersection(_ids(tokenizer, after[0].lstrip())[:1])
+    specials = ends.union(tokenizer.added_tokens_decoder)
+    end = specials.intersection(_ids(tokenizer, after[0].lstrip())[:1])
     if not end:
         raise UsageError(
             "its chat template ends a user's words with no token of its own, so that it would not "

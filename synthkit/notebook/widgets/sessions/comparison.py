@@ -65,14 +65,14 @@ def _scores(both: Comparison) -> list[str]:
     if not both.scores:
         return []
     rows = [dict(zip(COLUMNS, score, strict=True)) for score in both.scores]
-    known = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
+    significant = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
     lines = [
         f"{row['metric']}: {rounded(row['a'])} against {rounded(row['b'])}, {row['verdict']}."
-        for row in known[:MOST_SCORES]
+        for row in significant[:MOST_SCORES]
     ]
-    more = len(known) - len(lines)
+    more = len(significant) - len(lines)
     lines += [f"{count(more, 'further metric')} with a difference."] if more > 0 else []
-    same = len(rows) - len(known)
+    same = len(rows) - len(significant)
     return [*lines, f"No significant difference in {same} of {count(len(rows), 'metric')}."]
 
 
