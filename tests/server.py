@@ -223,6 +223,8 @@ class Server:
         self._ready.set()
         await self._stopping.wait()
         server.close()
+        for _ in range(5):  # until the connections just accepted have a task that closes them
+            await asyncio.sleep(0)
         for writer in list(self._writers):
             writer.transport.abort()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

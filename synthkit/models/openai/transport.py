@@ -231,8 +231,11 @@ class Client:
     async def _open(self) -> Connection:
         loop = asyncio.get_running_loop()
         if self.proxy is None:
+            # the race between the addresses of a name may lose a socket if it is cancelled
+            is_address = ":" in self.host or self.host[-1:].isdigit()
+            delay = None if is_address else 0.25
             _, connection = await loop.create_connection(
-                Connection, self.host, self.port, ssl=self.context, happy_eyeballs_delay=0.25
+                Connection, self.host, self.port, ssl=self.context, happy_eyeballs_delay=delay
             )
             return connection
         _, connection = await loop.create_connection(
