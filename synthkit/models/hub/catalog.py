@@ -59,7 +59,7 @@ def cache() -> Path:
 def where(name: str) -> Path | None:
     """The folder of a fetched, complete model; ``None`` if it is not here."""
     folder = _folder(CATALOG[name])
-    manifest = read_json(folder / MANIFEST)
+    manifest = read_json(folder / MANIFEST) or {}
     if manifest.get("revision") != CATALOG[name].revision:
         return None
     sizes: dict[str, int] = manifest["files"]
@@ -76,7 +76,9 @@ def weights(name: str) -> str:
     They differ only if the Hub provided other weights in place of the package registry.
     """
     folder = where(entry(name).name)
-    return CATALOG[name].weights if folder is None else str(read_json(folder / MANIFEST)["weights"])
+    if folder is None:
+        return CATALOG[name].weights
+    return str((read_json(folder / MANIFEST) or {})["weights"])
 
 
 def fetch(name: str, *, quiet: bool = False) -> Path:

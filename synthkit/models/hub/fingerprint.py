@@ -41,13 +41,13 @@ def of_folder(folder: Path) -> Identity:
     ModelNotFound
         If it has no weights or no config.
     """
-    if not (folder / "config.json").is_file():
+    config = read_json(folder / "config.json")
+    if config is None:
         raise ModelNotFound(
-            f"{folder} was expected to contain a model, but has no config.json; it contains "
-            f"{_listing(folder)}."
+            f"{folder} was expected to contain a model, but has no config.json that can be read; "
+            f"it contains {_listing(folder)}."
         )
     files = weight_files(folder)
-    config = read_json(folder / "config.json")
     # the version that wrote a config changes no completion
     settings = {key: value for key, value in config.items() if key not in INCIDENTAL}
     texts = [folder / name for name in _TOKENIZER if (folder / name).is_file()]
@@ -92,7 +92,7 @@ def template_hash(folder: Path) -> str:
     template_file = folder / "chat_template.jinja"
     if template_file.is_file():
         return sha256(template_file.read_bytes()).hexdigest()[:16]
-    template = read_json(folder / "tokenizer_config.json").get("chat_template")
+    template = (read_json(folder / "tokenizer_config.json") or {}).get("chat_template")
     return digest(template)[:16] if template else "none"
 
 
@@ -120,7 +120,7 @@ def file_hash(path: Path) -> str:
     facts = path.stat()
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
     memo = catalog.cache() / "hashes.json"
-    hashes = read_json(memo)
+    hashes = read_json(memo) or {}
     if key in hashes:
         return str(hashes[key])
     hashed = catalog.file_sha256(path)

@@ -63,7 +63,7 @@ def explore(context: Context, options: Any) -> None:
         display(explorer.static.for_widget)
         raise Interrupted(
             f"Interrupted: {explorer.map.vectors.done} of {text_map.size} texts are embedded and "
-            f"drawn; {text_map.name}_explorer.embed() or Go on in the widget continues."
+            f"drawn; {text_map.name}_explorer.embed() or Continue in the widget goes on."
         ) from None
     if options.live:
         print(LIVE)
