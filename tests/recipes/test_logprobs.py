@@ -44,7 +44,7 @@ def test_a_model_that_fails_or_gives_no_scores_makes_rejects(make: Make) -> None
     assert run.rejects.reason.tolist() == ["fake was told to fail"] * 2
 
     class Mute(sk.Fake):
-        def _scored(self, request: Request, text: str) -> Any:
+        def _scored(self, request: Request, text: str, prompt_tokens: int) -> Any:
             return sk.core.types.Completion(text)
 
     run = make(likelihood(rows=ROWS, labels="good,bad"), Mute(name="mute"))
