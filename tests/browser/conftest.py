@@ -99,15 +99,17 @@ class Server:
     def kill_kernels(self) -> None:
         """Shut down all kernels, so that one test leaves nothing to the next."""
         for session in self.get("sessions"):
-            wait_for(lambda id=session["id"]: self._delete(f"sessions/{id}"), "a kernel's end")
+            path = f"sessions/{session['id']}"
+            wait_for(lambda path=path: self.order("DELETE", path), "a kernel's end")
 
-    def _delete(self, path: str) -> bool:
-        request = urllib.request.Request(f"{self.url}api/{path}", method="DELETE")
+    def order(self, method: str, path: str) -> bool:
+        """Whether the server's API did as it was told; it may be too early for that."""
+        request = urllib.request.Request(f"{self.url}api/{path}", method=method)
         try:
             urllib.request.urlopen(request, timeout=PATIENCE).close()
         except urllib.error.HTTPError as error:
             with error:
-                # jupyter_client 8.10 cannot shut down a kernel that is about to restart
+                # jupyter_client 8.10 cannot stop a kernel that is about to restart
                 if error.code != 500:
                     raise
             return False
@@ -169,6 +171,12 @@ class Sheet:
             ),
             "an idle kernel",
         )
+
+    def restart_killed_kernel(self) -> None:
+        """Restart a kernel that was killed: the server may not notice that it is back by itself."""
+        path = f"kernels/{self.kernel_id()}/restart"
+        wait_for(lambda: self.server.order("POST", path), "a restarted kernel")
+        self.wait_until_idle()
 
     def kernel_id(self) -> str:
         """The kernel's id on the server."""

@@ -346,7 +346,7 @@ def test_a_killed_kernel_loses_no_mark_whose_row_had_gone(open_notebook: Open) -
     press(sheet, "a", "x", "d", "d", "u", "Backspace")
     expect(made).to_have_text(f"{advanced}/620")
     assert (sheet.sources(), stored(sheet)) == (before, kept)
-    sheet.wait_until_idle()
+    sheet.restart_killed_kernel()
     sheet.run_all()
     expect(marker).to_have_count(1)
     expect(marker.locator(".sk-mark-text")).to_contain_text(f"(row {len(kept)})")

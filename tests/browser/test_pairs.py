@@ -164,7 +164,7 @@ def test_pairs_are_judged_by_mouse_alone_and_a_dead_kernel_loses_none(open_noteb
     expect_gone(marker)
     marker.get_by_role("button", name="A is better").click(force=True)
     assert (sheet.sources(), stored(sheet)) == (before, kept)
-    sheet.wait_until_idle()
+    sheet.restart_killed_kernel()
     sheet.run(0)
     sheet.run(1)
     expect(marker.locator(".sk-made")).to_have_text("3/8")
