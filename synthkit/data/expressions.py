@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.data import tables
+from synthkit.stats.words import words
 
 Cells = Callable[[str], Sequence[Any]]
 """The name of a column -> its cells."""
@@ -307,7 +308,7 @@ def _cells_mask(
 ) -> Callable[[Cells], Mask]:
     """A mask that checks each cell of a column, or its number of words or characters."""
     count = {
-        "words": lambda cell: len(as_text(cell).split()),
+        "words": lambda cell: len(words(as_text(cell))),
         "chars": lambda cell: len(as_text(cell)),
     }
 

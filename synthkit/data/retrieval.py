@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 By = Literal["bm25", "embedding", "both"]
 Embed = Callable[[Sequence[str]], Any]
@@ -29,7 +29,7 @@ class Index:
     Notes
     -----
     BM25 is that of Lucene with k1 = 1.5 and b = 0.75, from the package ``bm25s`` (Lù 2024, arXiv
-    2407.03618). Words are those of :func:`synthkit.stats.rouge.tokens`, without stemming or stop
+    2407.03618). Words are those of :func:`synthkit.stats.words.tokens`, without stemming or stop
     words.
 
     Examples

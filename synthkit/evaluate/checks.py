@@ -14,6 +14,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.prompts.parsing import follows, json_schema
+from synthkit.stats.words import words
 
 Fields = Mapping[str, Any]
 """A row: column -> cell."""
@@ -117,7 +118,7 @@ def length(column: str, low: int = 0, high: int | None = None, *, unit: str = "w
 
     def test(row: Fields) -> Any:
         text = _text(row, column)
-        n = len(text.split()) if unit == "words" else len(text)
+        n = len(words(text)) if unit == "words" else len(text)
         if n < low:
             return f"has {n} {unit}, fewer than {low}"
         return True if high is None or n <= high else f"has {n} {unit}, more than {high}"

@@ -11,6 +11,7 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.metrics.lexical_diversity import distinct_n
 from synthkit.evaluate.raters.variant_ranking import Proportion, VariantResult, rank
 from synthkit.lab.cells import LabCell, LabColumn
+from synthkit.stats.words import words
 
 CellAt = Callable[[int, LabColumn], LabCell]
 """Returns the cell of a row and a column."""
@@ -99,7 +100,7 @@ def _entry(name: str, cells: list[LabCell]) -> VariantResult:
         cells=len(done),
         accept=Proportion(labels.count("accept"), len(labels)),
         checks=Proportion(sum(passed), len(passed)),
-        words=_mean(len(text.split()) for text in texts),
+        words=_mean(len(words(text)) for text in texts),
         distinct=_distinct(texts),
         seconds=_mean(c.seconds for c in completions),
         tokens=_mean(c.prompt_tokens + c.completion_tokens for c in completions),

@@ -13,6 +13,7 @@ from synthkit.prompts.conditions import Band, Sampler, Where, conditions
 from synthkit.recipes import _arguments
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
+from synthkit.stats.words import words
 
 
 @recipe
@@ -104,10 +105,10 @@ def text_in_band(band: Band) -> parsing.Decoder:
     """
 
     def read(raw: str) -> parsing.Cells | str:
-        words = len(raw.split())
-        if words not in band:
-            return f"has {words} words, and not {band}"
-        return {"text": raw.strip(), "words": words}
+        n = len(words(raw))
+        if n not in band:
+            return f"has {n} words, and not {band}"
+        return {"text": raw.strip(), "words": n}
 
     return parsing.Decoder(("text", "words"), read)
 

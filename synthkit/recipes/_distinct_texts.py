@@ -8,7 +8,8 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Reject, Request, Row
 from synthkit.recipes._ask import with_origin
-from synthkit.stats.rouge import Pool, tokens
+from synthkit.stats.rouge import Pool
+from synthkit.stats.words import tokens
 
 QUOTED = 80
 """Most characters of a text that a reason quotes."""

@@ -15,7 +15,7 @@ from synthkit.prompts import parsing
 from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
 from synthkit.recipes._ask import ask, ask_label, traced
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens, words
 
 IN_DEPTH = """\
 Rewrite the given prompt into a version that is a little harder, and that people can still \
@@ -201,12 +201,12 @@ def flaw(evolved: str, parent: str) -> str:
     """
     if not _has_content(evolved):
         return "nothing but stop words and punctuation"
-    copied = [words for words in COPIED if words in evolved.casefold()]
+    copied = [phrase for phrase in COPIED if phrase in evolved.casefold()]
     if copied:
         return f"copies {copied[0]!r} from the prompt it was made by"
     if tokens(evolved) == tokens(parent):
         return "no gain: it is the instruction it came from"
-    growth = len(evolved.split()) - len(parent.split())
+    growth = len(words(evolved)) - len(words(parent))
     return f"{growth} words longer; at most {GROWTH} may be added" if growth > GROWTH else ""
 
 
@@ -216,7 +216,7 @@ def refusal(answer: str) -> str:
     >>> refusal("Sorry, I cannot draw.")
     'its answer says sorry, in 4 words'
     """
-    n = len(answer.split())
+    n = len(words(answer))
     if "sorry" in answer.casefold() and n < SORRY_WORDS:
         return f"its answer says sorry, in {n} words"
     return "" if _has_content(answer) else "its answer: nothing but stop words and punctuation"

@@ -19,7 +19,7 @@ from synthkit.recipes._base import Bounds, Recipe, Samples, Table, gather, per_t
 from synthkit.recipes._distinct_texts import DistinctTexts
 from synthkit.recipes._lists import parsed_entries
 from synthkit.recipes._self_instruct_examples import COLUMNS, MOST, with_examples
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens, words
 
 TASKS = """\
 Come up with a series of tasks:
@@ -183,9 +183,9 @@ def fault(instruction: str, *, any_script: bool = False) -> str:
     ('begins with a letter that is not ASCII', '')
     """
     low, high = WORDS
-    words = tokens(instruction) if any_script else instruction.split()
-    if not low <= len(words) <= high:
-        return f"has {len(words)} words, and not {low} to {high}"
+    n = len(tokens(instruction) if any_script else words(instruction))
+    if not low <= n <= high:
+        return f"has {n} words, and not {low} to {high}"
     excluded = EXCLUDED.search(instruction)
     if excluded:
         return f"has the word {excluded[0]!r}"

@@ -7,41 +7,28 @@ sequences and with beta = 1. For two sequences of tokens this is the normalized 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.stats.words import Unit, splitter
 
 WHY = "to compare texts by ROUGE-L"
-UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Kana and Han, which are written without spaces, as ranges of a regular expression."""
-_TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
 
-def tokens(text: str) -> list[str]:
-    """The words and numbers of a text, casefolded.
-
-    For ASCII these are the tokens of the package rouge-score without its stemmer, which
-    Self-Instruct uses. That tokenizer drops other letters; here letters of all scripts are kept,
-    after NFC, and each Chinese or Japanese character is a token, because there are no spaces.
-
-    >>> tokens("Don't STOP: 3 Crêpes_à_la 東京!")
-    ['don', 't', 'stop', '3', 'crêpes', 'à', 'la', '東', '京']
-    """
-    return _TOKEN.findall(unicodedata.normalize("NFC", text).casefold())
-
-
-def rouge_l(a: str, b: str) -> float:
+def rouge_l(a: str, b: str, *, unit: Unit = "tokens") -> float:
     """The ROUGE-L F1 of two texts, 0..1; 0 if one has no token.
+
+    Parameters
+    ----------
+    unit : of the sequences that are compared, as in :func:`synthkit.stats.words.split`.
 
     Examples
     --------
     >>> round(rouge_l("police killed the gunman", "police kill the gunman"), 2)
     0.75
     """
-    return Pool([a]).max_rouge(b)[0]
+    return Pool([a], unit=unit).max_rouge(b)[0]
 
 
 class Pool:
@@ -50,6 +37,7 @@ class Pool:
     Parameters
     ----------
     texts : the texts in the pool at first.
+    unit : of the sequences that are compared, as in :func:`synthkit.stats.words.split`.
 
     Examples
     --------
@@ -60,8 +48,9 @@ class Pool:
     (0.0, None)
     """
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    def __init__(self, texts: Iterable[str] = (), *, unit: Unit = "tokens") -> None:
         need("rapidfuzz", extra="curate", why=WHY)
+        self._split = splitter(unit)
         self._codes: dict[str, str] = {}
         self._encoded: list[str] = []  # one character for each token, as rapidfuzz takes them
         for text in texts:
@@ -78,7 +67,7 @@ class Pool:
         UsageError
             If the pool then has more than 1,114,111 different words.
         """
-        for token in tokens(text):
+        for token in self._split(text):
             if token not in self._codes:
                 self._codes[token] = _character(len(self._codes) + 1)
         self._encoded.append(self._encode(text))
@@ -104,7 +93,7 @@ class Pool:
 
     def _encode(self, text: str) -> str:
         """A character for each token; ``\\0`` for all tokens that are not in the pool."""
-        return "".join(self._codes.get(token, "\0") for token in tokens(text))
+        return "".join(self._codes.get(token, "\0") for token in self._split(text))
 
 
 def _character(code: int) -> str:

@@ -34,7 +34,7 @@ from synthkit.evaluate.metrics.embedding_diversity import vendi
 from synthkit.evaluate.metrics.embedding_fidelity import prdc
 from synthkit.evaluate.metrics.mauve import mauve
 from synthkit.evaluate.metrics.self_bleu import self_bleu
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 
 def texts(rows: int) -> list[str]:

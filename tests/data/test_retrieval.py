@@ -9,7 +9,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.data.retrieval import Index
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 TEXTS = ["The cat sat.", "A dog and a cat, a cat!", "Birds sing in the morning.", ""]
 VECTORS = {"up": (1, 0), "over": (0.6, 0.8), "right": (0, 1), "down": (-1, 0)}

@@ -6,7 +6,8 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from synthkit.core.errors import UsageError
-from synthkit.stats.rouge import Pool, rouge_l, tokens
+from synthkit.stats.rouge import Pool, rouge_l
+from synthkit.stats.words import tokens
 
 WORDS = (
     "the a soup rain poem of write list 3 name kinds don't state-of snake_case UPPER ... ,".split()

@@ -88,7 +88,7 @@ def near_duplicates(
     Parameters
     ----------
     threshold : the Jaccard similarity from which on a row is dropped, above 0 and at most 1.
-    shingle : ``"words"``, as by :func:`synthkit.stats.rouge.tokens`, or ``"chars"``.
+    shingle : ``"words"``, as by :func:`synthkit.stats.words.tokens`, or ``"chars"``.
     size : how many words or characters in a row are one shingle; 1 word or 5 characters if not
         given. A text with fewer is one shingle.
     recall : the probability to find a pair at the threshold, above 0 and below 1.

@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synthkit.stats import words
 from synthkit.stats.classifier import Positions
-from synthkit.stats.rouge import UNSPACED
 
 Unit = Literal["words", "chars"]
 Hashes = NDArray[np.uint64]
@@ -25,8 +25,11 @@ BLOCK = 1 << 18
 """Characters in work at once; they need less than 20 MB of memory."""
 
 _SEPARATOR = "\0"
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-_OTHER, _WORD, _ALONE, _BLANK, _PUNCTUATION = range(5)
+_OTHER, _WORD, _ALONE, _BLANK, _PUNCTUATION, _MARK, _STACKER = range(7)
+_LAST_LETTER = 0x32400
+"""No letter and no punctuation has a higher code point."""
+_SELECTORS = slice(0xE0100, 0xE01F0)
+"""Variation selectors, the only marks above that."""
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
@@ -93,7 +96,7 @@ def folded(texts: Sequence[str], *, punctuation: bool = True) -> list[str]:
 def shingles(texts: Sequence[str], shingling: Shingling) -> Shingles:
     """The shingles of the texts after folding, as hashes of 64 bits.
 
-    Words are split by :func:`synthkit.stats.rouge.tokens`. A text with fewer than ``size`` words or
+    Words are split by :func:`synthkit.stats.words.tokens`. A text with fewer than ``size`` words or
     characters is one shingle.
     """
     codes = _fold(texts, True)
@@ -157,8 +160,8 @@ def _fold(texts: Sequence[str], punctuation: bool) -> _Codes:
     if joined.isascii():
         plain = joined.encode().translate(_ascii(punctuation))
         points = np.frombuffer(plain, np.uint8)
-    else:  # NFKC is applied twice, because case folding can undo it
-        normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).casefold())
+    else:
+        normal = words.fold(joined)
         points = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), np.uint32)
         kinds = _kinds(points)
         blank = (kinds == _BLANK) | ((kinds == _PUNCTUATION) & (not punctuation))
@@ -177,18 +180,23 @@ def _fold(texts: Sequence[str], punctuation: bool) -> _Codes:
 
 
 def _words(points: NDArray[np.uint8] | NDArray[np.uint32]) -> tuple[Positions, Positions]:
-    """The positions at which words start and end."""
+    """The positions at which words start and end, as in :func:`synthkit.stats.words.tokens`."""
     kinds = _kinds(points)
-    inside = np.zeros(len(kinds) + 2, bool)
-    inside[1:-1] = kinds == _WORD
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    starts, ends = edges[::2], edges[1::2]
-    alone = np.flatnonzero(kinds == _ALONE) if points.itemsize > 1 else starts[:0]
-    if len(alone):
-        starts, ends = np.concatenate([starts, alone]), np.concatenate([ends, alone + 1])
-        starts.sort()
-        ends.sort()
-    return starts, ends
+    if points.itemsize == 1:
+        inside = np.zeros(len(kinds) + 2, bool)
+        inside[1:-1] = kinds == _WORD
+        edges = np.flatnonzero(inside[1:] != inside[:-1])
+        return edges[::2], edges[1::2]
+    # a mark belongs to the word of the letter before it
+    marks = (kinds == _MARK) | (kinds == _STACKER)
+    letter = np.maximum.accumulate(np.where(marks, 0, np.arange(len(kinds))))
+    of = np.concatenate([[_OTHER], kinds[letter], [_OTHER]])
+    inside = (of == _WORD) | (of == _ALONE)
+    stacked = np.concatenate([[False], kinds[:-1] == _STACKER]) & (of[:-2] == _ALONE)
+    starts = np.zeros(len(of), bool)
+    starts[1:-1] = ((kinds == _ALONE) & ~stacked) | ((kinds == _WORD) & (of[:-2] != _WORD))
+    ends = inside[:-1] & (~inside[1:] | starts[1:])
+    return np.flatnonzero(starts[1:-1]), np.flatnonzero(ends)
 
 
 def _kinds(points: NDArray[np.uint8] | NDArray[np.uint32]) -> NDArray[np.uint8]:
@@ -200,22 +208,27 @@ def _kinds(points: NDArray[np.uint8] | NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 @cache
 def _table(n: int) -> NDArray[np.uint8]:
-    return np.fromiter(map(_kind, map(chr, range(n))), np.uint8)
+    table = np.full(n, _OTHER, np.uint8)
+    every = "".join(map(chr, range(min(n, _LAST_LETTER))))
+    patterns = words.patterns()
+    for kind, pattern in (
+        (_BLANK, r"\s+"),
+        (_WORD, rf"{patterns.letter}+"),
+        (_MARK, rf"{patterns.mark}+"),
+        (_ALONE, rf"{patterns.alone}+"),
+        (_STACKER, f"[{words.STACKERS}]+"),
+    ):
+        for match in re.finditer(pattern, every):
+            table[match.start() : match.end()] = kind
+    table[_SELECTORS] = _MARK
+    rest = np.flatnonzero(table[: len(every)] == _OTHER).tolist()
+    table[[code for code in rest if unicodedata.category(chr(code))[0] == "P"]] = _PUNCTUATION
+    return table
 
 
 @cache
 def _ascii(punctuation: bool) -> bytes:
     """A translation table that folds ASCII characters."""
     blank = (_BLANK,) if punctuation else (_BLANK, _PUNCTUATION)
-    table = [32 if _kind(chr(n)) in blank else ord(chr(n).lower()) for n in range(128)]
+    table = [32 if _table(128)[n] in blank else ord(chr(n).lower()) for n in range(128)]
     return bytes(table) + bytes(128)
-
-
-def _kind(character: str) -> int:
-    if _UNSPACED.match(character):
-        return _ALONE
-    if character.isalnum():
-        return _WORD
-    if character.isspace():
-        return _BLANK
-    return _PUNCTUATION if unicodedata.category(character)[0] == "P" else _OTHER

@@ -21,7 +21,7 @@ from synthkit.curate.filters.base import MISSING, Filter, texts
 from synthkit.curate.filters.ranges import check_share
 from synthkit.curate.filters.registry import filter_option
 from synthkit.data import tables as tables
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 DEFAULT_N = (8, 13)
 """The least and the largest n that is chosen by default."""

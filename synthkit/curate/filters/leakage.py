@@ -12,7 +12,7 @@ from synthkit.curate.filters.refusals import STRAIGHT_QUOTES
 from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.curate.filters.spans import first_match
 from synthkit.data import tables as tables
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 Gram = tuple[str, ...]
 
@@ -71,7 +71,7 @@ def no_leakage(
     ----------
     prompts : columns of the prompts; not columns of passages that an answer may quote.
     template : a prompt template; only the text between its fields counts.
-    n : words, split by :func:`synthkit.stats.rouge.tokens`.
+    n : words, split by :func:`synthkit.stats.words.tokens`.
 
     Raises
     ------

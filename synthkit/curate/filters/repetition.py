@@ -12,7 +12,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.ranges import check_share
 from synthkit.curate.filters.registry import filter_option
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 TOP: Mapping[int, float] = {2: 0.20, 3: 0.18, 4: 0.16}
 """n -> the largest allowed share of characters in the most frequent n-gram (Gopher)."""
@@ -34,7 +34,7 @@ def repetition(
 ) -> Filter:
     """Drop texts that repeat lines, paragraphs or words, by the thresholds of Gopher.
 
-    Words are :func:`synthkit.stats.rouge.tokens`; shares are of the characters in words. Where two
+    Words are :func:`synthkit.stats.words.tokens`; shares are of the characters in words. Where two
     occurrences of an n-gram overlap, each character counts once. Gopher does not judge texts of
     fewer than 50 words. Here the most frequent n-gram of such a text counts only if it occurs three
     times, since 44% of the characters of "The soup was good and the bread was good" occur twice.

@@ -14,7 +14,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.ranges import check_share, describe_range, parse_range
 from synthkit.curate.filters.registry import filter_option, number
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import characters, fold, tokens, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 """The stop words of Gopher: an English document contains at least two of them."""
@@ -22,8 +22,9 @@ ALLOWED_ODD_WORDS = 3
 """A text may have this many symbols or words without letters, whatever their share."""
 
 _UNITS: dict[str, Callable[[str], int]] = {
-    "words": lambda text: len(text.split()),
+    "words": lambda text: len(words(text)),
     "chars": len,
+    "characters": lambda text: len(characters(text)),
     "tokens": lambda text: len(tokens(text)),
     "lines": lambda text: sum(1 for line in text.splitlines() if line.strip()),
 }
@@ -41,9 +42,10 @@ def length(
 
     Parameters
     ----------
-    unit : ``"words"``, separated by white space; ``"chars"``; ``"lines"`` that are not blank; or
-        ``"tokens"``, which are words too, except that each character of Chinese or Japanese is one
-        token, because no space separates their words.
+    unit : ``"words"``, separated by white space; ``"tokens"``, which are words without punctuation;
+        ``"chars"``, code points; ``"characters"``, as readers see them, without blanks; or
+        ``"lines"`` that are not blank. In a script without spaces, such as Chinese or Thai, each
+        character with its marks is a word.
 
     Raises
     ------
@@ -150,16 +152,16 @@ def symbols(*, column: str = "text", most: float = 0.1, letters: float = 0.8) ->
     check_share("letters", letters)
 
     def test(text: str) -> str:
-        words = text.split()
-        with_letters = sum(any(map(str.isalpha, word)) for word in words)
+        pieces = words(text)
+        with_letters = sum(any(map(str.isalpha, piece)) for piece in pieces)
         if not with_letters:
             return "no letters"
         n_symbols = len(_SYMBOL.findall(text))
-        if n_symbols > max(ALLOWED_ODD_WORDS, most * len(words)):
-            return f"symbols: {n_symbols} in {len(words)} words"
-        odd = len(words) - with_letters
-        if odd > ALLOWED_ODD_WORDS and with_letters < letters * len(words):
-            return f"words without letters: {odd} of {len(words)}"
+        if n_symbols > max(ALLOWED_ODD_WORDS, most * len(pieces)):
+            return f"symbols: {n_symbols} in {len(pieces)} words"
+        odd = len(pieces) - with_letters
+        if odd > ALLOWED_ODD_WORDS and with_letters < letters * len(pieces):
+            return f"words without letters: {odd} of {len(pieces)}"
         return ""
 
     return text_filter(f"symbols <= {most:g}, words with letters >= {letters:g}", column, test)
@@ -196,7 +198,7 @@ def stopwords(
     >>> stopwords(short=5).judge(rows)
     ['stop words: 0 different', '']
     """
-    common = frozenset(map(str.casefold, words))
+    common = frozenset(map(fold, words))
     if isinstance(words, str) or not 0 <= least <= len(common):
         raise UsageError(
             f"expected a list of words and least= up to their number; got {words!r}, {least!r}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,14 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from synthkit.stats.classifier import Floats
+from synthkit.stats.words import patterns
 
 MOST_WORDS = 100
 """The number of distinct words of a text whose effect is computed."""
 MOST_CHARACTERS = 4000
 """The number of characters at the beginning of a text that are searched for words."""
-
-# a single character of Chinese or Japanese, an emoji, or a run of letters and digits
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:['’]\w+)*|\S")
 
 
 class MarkedRow(NamedTuple):
@@ -83,7 +80,7 @@ def word_effects(
     (WordEffect(word='good', change=2.0), WordEffect(word='bad', change=-1.0))
     """
     start = text[:MOST_CHARACTERS]
-    matches = list(_WORD.finditer(start))
+    matches = list(patterns().word.finditer(start))
     words = list(dict.fromkeys(match.group() for match in matches))[:MOST_WORDS]
     if not words or k < 1:
         return ()

@@ -11,6 +11,7 @@ import numpy as np
 
 from synthkit.core.errors import UsageError
 from synthkit.stats.classifier import Embed, Floats, embedded
+from synthkit.stats.words import patterns
 
 SURFACE = ("length", "digits", "capitals", "signs", "exclamation", "question")
 """The features of the surface: log(1 + characters), the shares of digits, capitals and other signs,
@@ -52,7 +53,13 @@ def surfaces(texts: Sequence[str]) -> Floats:
 
 def _surface(text: str) -> tuple[float, ...]:
     size = max(len(text), 1)
-    shares = (len(pattern.findall(text)) / size for pattern in (_DIGIT, _CAPITAL, _SIGN))
+    signs = len(_SIGN.findall(text))
+    if text.isascii():
+        capitals = len(_CAPITAL.findall(text))
+    else:
+        capitals = sum(map(str.isupper, text))
+        signs -= sum(map(len, patterns().marks.findall(text)))
+    shares = (count / size for count in (len(_DIGIT.findall(text)), capitals, signs))
     return (math.log1p(len(text)), *shares, "!" in text, "?" in text)
 
 

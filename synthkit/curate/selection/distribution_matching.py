@@ -23,7 +23,7 @@ from synthkit.curate.selection.sampling import checked_n, gumbel, rank_reasons
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
 from synthkit.stats.classifier import Embed, Floats, embedded, unit
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 BUCKETS = 10_000
 """The number of buckets into which n-grams are hashed, as in DSIR."""
@@ -162,7 +162,7 @@ def log_importance(
     hashed. p and q are the shares of the buckets in the target and in the texts, so the result is
     sum_j z_j (log p_j - log q_j). As a sum over n-grams, it is farther from 0 for longer texts.
 
-    Words are split by :func:`synthkit.stats.rouge.tokens`, in any script and without punctuation;
+    Words are split by :func:`synthkit.stats.words.tokens`, in any script and without punctuation;
     the authors' code counts punctuation as words. Here 1 is added to the count of each bucket. The
     authors add 1e-8 to the shares, which suits targets of millions of words; in smaller targets it
     makes one unseen n-gram outweigh all others.

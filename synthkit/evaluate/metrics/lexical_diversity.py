@@ -1,6 +1,6 @@
 """Diversity of words: vocabulary, distinct-n, entropy of n-grams, compression ratio and MTLD.
 
-Tokens are :func:`synthkit.stats.rouge.tokens`: words and numbers, case-folded. Nearly all of these
+Tokens are :func:`synthkit.stats.words.tokens`: words and numbers, case-folded. Nearly all of these
 values depend on the number and length of texts, so compare tables of one size.
 """
 
@@ -19,13 +19,16 @@ from synthkit.evaluate.metrics.ngrams import NgramCounts, count_ngrams, text_lis
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, jackknifed
 from synthkit.stats.jackknife import jackknife
+from synthkit.stats.words import Unit, described
 
 PARTS = 20
 """Parts of the texts for the jackknife, where leaving out each text would take too long."""
 
 
 @metric("vocabulary", kind="diversity")
-def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.95) -> Score:
+def vocabulary(
+    texts: Iterable[str], *, n: int | None = None, unit: Unit = "tokens", level: float = 0.95
+) -> Score:
     """The number of distinct tokens in ``n`` of the texts.
 
     In tokens, 0 or more, higher is more diverse.
@@ -35,6 +38,8 @@ def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.9
     texts : (N,) one or more.
     n : number of texts; below N the value is the mean over all choices of n texts, so that tables
         of different sizes can be compared at the size of the smaller one. N if not given.
+    unit : what is counted, as in :func:`synthkit.stats.words.split`: ``"tokens"``, ``"words"``
+        between white space, or ``"characters"``.
     level : of the interval, the jackknife's over texts; there is none for one text.
 
     Raises
@@ -63,7 +68,7 @@ def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.9
     size = rows if n is None else n
     if not 1 <= size <= rows:
         raise UsageError(f"n must be from 1 to the {rows} texts; got {n}.")
-    counts = count_ngrams(listed, 1)
+    counts = count_ngrams(listed, 1, unit)
     value = float(_presence(counts.texts, rows, size).sum())
     without = np.zeros(0)
     if rows > 1:
@@ -73,13 +78,21 @@ def vocabulary(texts: Iterable[str], *, n: int | None = None, level: float = 0.9
         having = _presence(counts.texts - 1, rows - 1, smaller)
         without = lacking.sum() - counts.sum_by_text((lacking - having)[counts.gram], rows)
     return jackknifed(
-        "vocabulary", value, without, rows, unit="tokens", how=f"words of {size} texts", level=level
+        "vocabulary",
+        value,
+        without,
+        rows,
+        unit=unit,
+        level=level,
+        how=f"{described(listed, unit)} of {size} texts",
     )
 
 
 @metric("distinct-1", kind="diversity", n=1)
 @metric("distinct-2", kind="diversity", n=2)
-def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Score:
+def distinct_n(
+    texts: Iterable[str], n: int = 2, *, unit: Unit = "tokens", level: float = 0.95
+) -> Score:
     """Distinct-n: the share of distinct n-grams among all n-grams of tokens.
 
     Above 0, at most 1, higher is more diverse. It falls with the number and length of texts.
@@ -88,6 +101,8 @@ def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Scor
     ----------
     texts : (N,) one or more. No n-gram crosses the end of a text.
     n : tokens in an n-gram.
+    unit : what is counted, as in :func:`synthkit.stats.words.split`: ``"tokens"``, ``"words"``
+        between white space, or ``"characters"``.
     level : of the interval, the jackknife's over texts; there is none for one text.
 
     Raises
@@ -109,18 +124,21 @@ def distinct_n(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Scor
     >>> distinct_n(["the soup was cold", "the soup was warm"]).value
     0.666...
     """
-    rows, counts = _grams(texts, n)
+    listed, counts = _grams(texts, n, unit)
+    rows = len(listed)
     total, distinct = int(counts.count.sum()), len(counts.totals)
     unique = counts.sum_by_text(counts.texts[counts.gram] == 1, rows)
     without = _ratio(distinct - unique, total - counts.sum_by_text(counts.count, rows))
     return jackknifed(
-        f"distinct-{n}", distinct / total, without, rows, unit="0..1", how="words", most=1.0,
-        level=level,
+        f"distinct-{n}", distinct / total, without, rows, unit="0..1",
+        how=described(listed, unit), most=1.0, level=level,
     )  # fmt: skip
 
 
 @metric("n-gram entropy", kind="diversity")
-def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> Score:
+def ngram_entropy(
+    texts: Iterable[str], n: int = 2, *, unit: Unit = "tokens", level: float = 0.95
+) -> Score:
     """The entropy of the n-grams of tokens.
 
     In nats, 0..ln V for V distinct n-grams, higher is more diverse; ln V if all are equally
@@ -141,7 +159,8 @@ def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> S
     >>> ngram_entropy(["cold soup", "warm soup"], 2).value, math.log(2)
     (0.693..., 0.693...)
     """
-    rows, counts = _grams(texts, n)
+    listed, counts = _grams(texts, n, unit)
+    rows = len(listed)
     totals, total = counts.totals, int(counts.count.sum())
     logs = _x_log_x(totals)
     left = totals[counts.gram] - counts.count
@@ -150,8 +169,9 @@ def ngram_entropy(texts: Iterable[str], n: int = 2, *, level: float = 0.95) -> S
     without = np.log(np.where(total_left > 0, total_left, np.nan)) - _ratio(logs_left, total_left)
     value = max(0.0, math.log(total) - float(logs.sum()) / total)
     return jackknifed(
-        f"{n}-gram entropy", value, without, rows, unit="nats", how="words", level=level
-    )
+        f"{n}-gram entropy", value, without, rows, unit="nats", how=described(listed, unit),
+        level=level,
+    )  # fmt: skip
 
 
 @metric("compression ratio", kind="diversity")
@@ -202,7 +222,13 @@ def compression_ratio(texts: Iterable[str], *, level: float = 0.95) -> Score:
 
 
 @metric("MTLD", kind="diversity")
-def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) -> Score:
+def mtld(
+    texts: Iterable[str],
+    *,
+    threshold: float = 0.72,
+    unit: Unit = "tokens",
+    level: float = 0.95,
+) -> Score:
     """MTLD: the mean number of tokens in a row until too many of them repeat.
 
     In tokens, above 1, higher is more diverse; it hardly depends on the length of the texts.
@@ -211,6 +237,8 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     ----------
     texts : (N,) one or more, read one after the other as one text.
     threshold : share of distinct tokens at which a stretch ends, above 0, below 1.
+    unit : what is counted, as in :func:`synthkit.stats.words.split`: ``"tokens"``, ``"words"``
+        between white space, or ``"characters"``.
     level : of the interval, Student's of the mean length of the whole stretches read forwards;
         there is none for fewer than two.
 
@@ -239,7 +267,7 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     if not 0 < threshold < 1:
         raise UsageError(f"threshold must be between 0 and 1; got {threshold}.")
     listed = _nonempty(texts)
-    codes = token_codes(listed)[0].tolist()
+    codes = token_codes(listed, unit)[0].tolist()
     (forwards, rest), (backwards, back_rest) = (
         _stretches(direction, threshold) for direction in (codes, codes[::-1])
     )
@@ -251,9 +279,9 @@ def mtld(texts: Iterable[str], *, threshold: float = 0.72, level: float = 0.95) 
     low, high = jackknife(value, (lengths.sum() - lengths) / max(1, len(forwards) - 1), level)
     return Score(
         name="MTLD", value=value, low=None if low is None else max(0.0, low), high=high,
-        n=len(listed), unit="tokens", better="higher",
-        how=f"words, threshold {threshold:g}, texts in their order; interval: of stretches",
-        level=level,
+        n=len(listed), unit=unit, better="higher", level=level,
+        how=f"{described(listed, unit)}, threshold {threshold:g}, texts in their order; "
+        "interval: of stretches",
     )  # fmt: skip
 
 
@@ -279,13 +307,13 @@ def _nonempty(texts: Iterable[str]) -> list[str]:
     return listed
 
 
-def _grams(texts: Iterable[str], n: int) -> tuple[int, NgramCounts]:
-    """The number of texts, and the counts of their n-grams, of which there is at least one."""
+def _grams(texts: Iterable[str], n: int, unit: Unit) -> tuple[list[str], NgramCounts]:
+    """The texts, and the counts of their n-grams, of which there is at least one."""
     listed = text_list(texts)
-    counts = count_ngrams(listed, n)
+    counts = count_ngrams(listed, n, unit)
     if not len(counts.gram):
-        raise UsageError(f"none of {len(listed)} texts has {n} tokens; take a smaller n.")
-    return len(listed), counts
+        raise UsageError(f"none of {len(listed)} texts has {n} {unit}; take a smaller n.")
+    return listed, counts
 
 
 def _without_parts(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs, text_cells
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import mean, proportion
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 Codes: TypeAlias = NDArray[np.int64]
 BLOCK = 1024
@@ -67,7 +67,7 @@ def memorised(
 ) -> Memorised:
     """The share of texts that are copies of a text in ``train``, and the runs shared with it.
 
-    Tokens are those of :func:`synthkit.stats.rouge.tokens`: words, regardless of case and
+    Tokens are those of :func:`synthkit.stats.words.tokens`: words, regardless of case and
     punctuation.
 
     - copies: the share of texts whose tokens equal those of a train text (Wilson interval);

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.stats.classifier import check_texts
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import Unit, splitter
 
 Ints = NDArray[np.int64]
 
@@ -58,23 +58,24 @@ def text_list(texts: Iterable[str]) -> list[str]:
     return listed
 
 
-def token_codes(texts: Sequence[str]) -> tuple[Ints, Ints]:
+def token_codes(texts: Sequence[str], unit: Unit = "tokens") -> tuple[Ints, Ints]:
     """The tokens of all texts in a row, as numbers; and the (n,) lengths of the texts in tokens."""
+    split = splitter(unit)
     code_of: dict[str, int] = {}
     codes: list[int] = []
     lengths = np.empty(len(texts), np.int64)
     for row, text in enumerate(texts):
-        words = tokens(text)
+        words = split(text)
         lengths[row] = len(words)
         codes += [code_of.setdefault(word, len(code_of)) for word in words]
     return np.array(codes, np.int64), lengths
 
 
-def count_ngrams(texts: Sequence[str], n: int) -> NgramCounts:
+def count_ngrams(texts: Sequence[str], n: int, unit: Unit = "tokens") -> NgramCounts:
     """Counts of the n-grams of length ``n``; none crosses the end of a text."""
     if n < 1:
         raise UsageError(f"n must be 1 or more; got {n}.")
-    *_, last = counts_by_length(*token_codes(texts), n)
+    *_, last = counts_by_length(*token_codes(texts, unit), n)
     return last
 
 

@@ -13,13 +13,16 @@ from synthkit.evaluate.metrics.ngrams import Ints, NgramCounts
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, jackknifed
 from synthkit.stats.intervals import check_level
+from synthkit.stats.words import Unit, described
 
 EPSILON = 0.1
 """Matches counted where there are none: method 1 of Chen and Cherry (2014)."""
 
 
 @metric("self-BLEU", kind="diversity")
-def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score:
+def self_bleu(
+    texts: Iterable[str], n: int = 4, *, unit: Unit = "tokens", level: float = 0.95
+) -> Score:
     """Self-BLEU-n: the mean BLEU of each text with all others as references.
 
     0..1, lower is more diverse: 1 for copies of one text of n tokens or more, 0 if no two texts
@@ -27,8 +30,10 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
 
     Parameters
     ----------
-    texts : two or more. Tokens are :func:`synthkit.stats.rouge.tokens`.
+    texts : two or more.
     n : longest n-gram; those of lengths 1 to n have equal weights.
+    unit : what is counted, as in :func:`synthkit.stats.words.split`: ``"tokens"``, ``"words"``
+        between white space, or ``"characters"``.
     level : of the interval, the jackknife's over texts; there is none for two.
 
     Raises
@@ -62,7 +67,7 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
     rows = len(listed)
     if rows < 2 or n < 1:
         raise UsageError(f"expected two or more texts and n of 1 or more; got {rows} and n={n}.")
-    codes, lengths = ngrams.token_codes(listed)
+    codes, lengths = ngrams.token_codes(listed, unit)
     matches = np.zeros((n, rows))
     pairs, losses = [], []
     for order, counts in enumerate(ngrams.counts_by_length(codes, lengths, n)):
@@ -76,7 +81,7 @@ def self_bleu(texts: Iterable[str], n: int = 4, *, level: float = 0.95) -> Score
         without = _without_each(scores, matches, lengths, closest, pairs, losses)
     return jackknifed(
         f"self-BLEU-{n}", float(scores.mean()), without, rows, unit="0..1",
-        how="words, smoothing method 1", better="lower", most=1.0, level=level,
+        how=f"{described(listed, unit)}, smoothing method 1", better="lower", most=1.0, level=level,
     )  # fmt: skip
 
 

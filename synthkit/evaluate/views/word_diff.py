@@ -6,23 +6,24 @@ import difflib
 import re
 from typing import Literal
 
+from synthkit.stats.words import pieces as split_pieces
+
 Change = tuple[Literal["same", "out", "in"], str]
 
 MOST_WORDS = 1500
-_PIECES = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 def changes(before: str, after: str, *, most: int = MOST_WORDS) -> list[Change] | None:
     """The diff of two texts: pieces that stay the same, go out or come in, in order.
 
     The pieces ``same`` and ``in`` together are ``after``; ``same`` and ``out`` are ``before``.
-    ``None`` if either text has more than twice ``most`` words, marks and spaces, since time grows
-    with the square of that.
+    No piece splits a letter from its marks. ``None`` if either text has more than twice ``most``
+    words, marks and spaces, since time grows with the square of that.
 
     >>> changes("Cold soup.", "Warm soup.")
     [('out', 'Cold'), ('in', 'Warm'), ('same', ' soup.')]
     """
-    old, new = _PIECES.findall(before), _PIECES.findall(after)
+    old, new = split_pieces(before), split_pieces(after)
     if max(len(old), len(new)) > 2 * most:
         return None
     pieces: list[Change] = []

@@ -15,7 +15,7 @@ from synthkit.curate import (
     no_contamination,
     semantic_duplicates,
 )
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 from tests.benchmarks.curation.data import distinct_rows
 from tests.benchmarks.curation.edits import one_word, paraphrase, recased
 from tests.benchmarks.curation.report import Counts, Section, chance, precision, recall, table

@@ -35,7 +35,7 @@ def test_no_row_of_an_odd_table_is_lost(filter: Filter) -> None:
 
 def test_length_is_counted_in_the_given_unit() -> None:
     text = "Good soup.\n\n東京 is far."
-    assert why(length(least=99), text) == ["too short: 5 words"]
+    assert why(length(least=99), text) == ["too short: 6 words"]
     assert why(length(least=99, unit="chars"), text) == ["too short: 22 chars"]
     assert why(length(least=99, unit="tokens"), text) == ["too short: 6 tokens"]
     assert why(length(most=1, unit="lines"), text) == ["too long: 2 lines"]

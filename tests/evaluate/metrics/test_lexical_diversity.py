@@ -20,7 +20,7 @@ from synthkit.evaluate.metrics.lexical_diversity import (
     ngram_entropy,
     vocabulary,
 )
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 METRICS: list[Callable[[list[str]], Score]] = [
     vocabulary,

@@ -9,7 +9,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.evaluate.metrics.memorization import memorised, shared_runs
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 
 def brute(ours: list[list[str]], theirs: list[list[str]]) -> list[list[int]]:

@@ -8,7 +8,7 @@ from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
 from synthkit.core.errors import UsageError
 from synthkit.evaluate.metrics.self_bleu import self_bleu
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 
 
 def by_nltk(texts: list[str], n: int) -> float:

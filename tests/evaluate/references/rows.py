@@ -18,7 +18,7 @@ from synthkit.evaluate import gain, light, tstr
 from synthkit.evaluate.checks import regex
 from synthkit.evaluate.metrics import divergence, faithfulness, grounding
 from synthkit.evaluate.metrics.memorization import memorised
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against

@@ -14,7 +14,7 @@ from scipy import stats
 
 from synthkit.evaluate.metrics import lexical_diversity
 from synthkit.evaluate.metrics.self_bleu import self_bleu
-from synthkit.stats.rouge import tokens
+from synthkit.stats.words import tokens
 from tests.evaluate import inputs
 from tests.evaluate.inputs import Kind
 from tests.evaluate.references import Pairs, against

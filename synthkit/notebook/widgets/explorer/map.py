@@ -20,6 +20,7 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.views import projection
 from synthkit.evaluate.views.group_contrast import Grouping, binned, grouped, numeric
 from synthkit.notebook.widgets.explorer.vectors import Embeds, TextVectors
+from synthkit.stats.words import words
 
 How = Literal["replace", "add", "toggle"]
 
@@ -162,8 +163,8 @@ class TextMap:
     @cached_property
     def contrasts(self) -> list[Grouping]:
         """What a selection is compared by: length in words, columns of labels and of numbers."""
-        words = [len(text.split()) for text in self.texts]
-        groupings = [binned("length in words", words)] if self.column else []
+        lengths = [len(words(text)) for text in self.texts]
+        groupings = [binned("length in words", lengths)] if self.column else []
         for name in self.colours:
             cells = self._cells(name)
             if numeric(cells) or (name != self.column and _are_labels(cells)):
