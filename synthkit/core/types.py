@@ -29,6 +29,18 @@ class Message:
     content: str
 
 
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that a model asks for. The tool is never called by synthkit.
+
+    ``arguments`` are as the model wrote them: a JSON object, or the text if it is not JSON.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    id: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How a model draws its tokens. With ``None`` the model or server decides.
@@ -119,6 +131,8 @@ class Request:
     answer : a text to score. Nothing is generated, and sampling and schema are ignored: the
         completion has the log-probability of each token of this text after the messages, or of the
         bare text without messages. Only models on this machine can do that.
+    tools : tools that the model may call, as declared to an OpenAI-compatible server:
+        ``{"type": "function", "function": {"name": ..., "parameters": JSON Schema}}``.
     """
 
     messages: tuple[Message, ...]
@@ -130,6 +144,7 @@ class Request:
     to: str = ""
     purpose: Literal["", "repair"] = ""
     answer: str | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     def payload(self, fingerprint: str) -> dict[str, Any]:
         """Everything that the completion depends on, as JSON values: :meth:`key` hashes it."""
@@ -137,6 +152,7 @@ class Request:
         answer = {"answer": self.answer} if scored else {}
         turn = {} if self.turn == "assistant" else {"turn": self.turn}
         free = self.schema is None or scored
+        tools = {"tools": list(self.tools)} if self.tools and not scored else {}
         return {
             "op": "score" if scored else "complete",
             "version": KEY_VERSION,
@@ -148,6 +164,7 @@ class Request:
             "index": self.index,
             **turn,
             **answer,
+            **tools,
         }
 
     def key(self, fingerprint: str) -> str:
@@ -180,12 +197,22 @@ class Request:
 class Completion:
     """The completion of a request.
 
-    ``finish`` is ``"stop"``, ``"length"`` (cut at ``max_tokens``), ``"content_filter"`` or
-    ``"error"``. With ``"error"``, ``error`` is the reason, ``text`` is the server's text, if any,
-    and nothing is stored. ``tries`` counts the requests that were sent. ``logprobs`` are (token,
-    natural log-probability) pairs. For a scored text, ``text`` is that text and all tokens are
-    prompt tokens. The first token of a text without messages has no log-probability, unless the
-    tokenizer begins every text with a special token.
+    Parameters
+    ----------
+    text : the answer, without reasoning.
+    finish : ``"stop"``, ``"length"`` (cut at ``max_tokens`` or at the context's end),
+        ``"content_filter"``, ``"tool_calls"``, ``"error"``, or a server's word that is none of
+        these. With ``"error"``, ``error`` is the reason, ``text`` is the server's text, if any, and
+        nothing is stored.
+    prompt_tokens, completion_tokens : as the model counts them; 0 if it does not say.
+    logprobs : (token, natural log-probability) pairs. For a scored text, ``text`` is that text and
+        all tokens are prompt tokens. The first token of a text without messages has none, unless
+        the tokenizer begins every text with a special token.
+    tries : the requests that were sent.
+    reasoning : what the model wrote before its answer; never parsed as a part of it.
+    tool_calls : the tools that the model asks to call.
+    reasoning_tokens : those of ``completion_tokens`` that are reasoning.
+    cached_tokens : those of ``prompt_tokens`` that the server had cached.
     """
 
     text: str
@@ -196,6 +223,15 @@ class Completion:
     logprobs: tuple[tuple[str, float], ...] | None = None
     error: str = ""
     tries: int = 1
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer was cut, so that its end is missing."""
+        return self.finish == "length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +279,9 @@ class Model(Protocol):
     """A model that completes requests: local weights, an endpoint, a pool, a replay or a fake.
 
     If the fingerprint is a JSON object, a replay that lacks a request names the parts that differ.
-    A model may also have a ``budget`` (a :class:`Budget`), the default of its runs.
+    A model may also have a ``budget`` (a :class:`Budget`), the default of its runs, and
+    ``reasoning_markers``, where reasoning starts and ends in its texts (see
+    :func:`synthkit.core.answers.separated`).
     """
 
     @property
@@ -301,7 +339,8 @@ class Ledger:
     """The counts and the cost of a run. Tokens, seconds and cost exclude cached completions.
 
     ``requests`` counts requests sent, including retries, and ``answers`` their completions;
-    ``hits`` counts cached completions, and ``repairs`` repair requests. ``cost`` is in US dollars,
+    ``hits`` counts cached completions, and ``repairs`` repair requests. ``truncated`` counts the
+    completions, cached ones too, that were cut at ``max_tokens``. ``cost`` is in US dollars,
     ``None`` if no price is known. ``stopped`` is the reason why a run ended early, otherwise empty.
     """
 
@@ -310,6 +349,7 @@ class Ledger:
     hits: int = 0
     rejects: int = 0
     repairs: int = 0
+    truncated: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

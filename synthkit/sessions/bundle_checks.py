@@ -33,6 +33,11 @@ def _completion(row: Mapping[str, Any]) -> None:
         for token, value in json.loads(row["logprobs"]):
             if not isinstance(token, str) or not isinstance(value, int | float):
                 raise StoreError("a log-probability is not a number.")
+    if row["tool_calls"] is not None:
+        for call in json.loads(row["tool_calls"]):
+            kinds = {"name": str, "arguments": dict | str, "id": str}
+            if set(call) != set(kinds) or not all(isinstance(call[k], kinds[k]) for k in kinds):
+                raise StoreError("a tool call cannot be read.")
 
 
 def _run(row: Mapping[str, Any]) -> None:

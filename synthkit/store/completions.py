@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.request_diff import described, differences, distance
-from synthkit.core.types import Completion
+from synthkit.core.types import Completion, ToolCall
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.origins import OriginTable
+from synthkit.store.schema import COLUMNS
 
-_COLUMNS = "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs"
+_COLUMNS = (
+    "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, reasoning, "
+    "tool_calls, reasoning_tokens, cached_tokens"
+)
 _SELECT = f"SELECT {_COLUMNS}, request FROM completions"
-_INSERT = "INSERT INTO completions VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+_INSERT = (
+    f"INSERT INTO completions VALUES ({', '.join('?' * len(COLUMNS['completions']))}) "
+    "ON CONFLICT DO NOTHING"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class CompletionTable:
 
         If another kernel was first, that is its completion, so that all kernels show the same rows.
         """
-        logprobs = completion.logprobs
+        logprobs, calls = completion.logprobs, completion.tool_calls
         values = (
             key,
             canonical(request).decode("utf-8", "replace"),
@@ -56,6 +63,11 @@ class CompletionTable:
             completion.seconds,
             json.dumps(logprobs) if logprobs is not None else None,
             time.time(),
+            _storable(completion.reasoning),
+            json.dumps([asdict(call) for call in calls]) if calls else None,
+            completion.reasoning_tokens,
+            completion.cached_tokens,
+            "",
         )
         if self._database.execute(_INSERT, values):
             return completion
@@ -142,11 +154,25 @@ def _stored(row: SqlRow) -> StoredCompletion:
 
 
 def _completion(row: SqlRow) -> Completion:
-    _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, *_ = row
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogatepass")
+    _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, *more = row
+    reasoning, tool_calls, reasoning_tokens, cached_tokens, *_ = more
     pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None
-    return Completion(text, finish, prompt_tokens, completion_tokens, seconds, pairs)
+    return Completion(
+        _text(text),
+        finish,
+        prompt_tokens,
+        completion_tokens,
+        seconds,
+        pairs,
+        reasoning=_text(reasoning),
+        tool_calls=tuple(ToolCall(**call) for call in json.loads(tool_calls or "[]")),
+        reasoning_tokens=reasoning_tokens,
+        cached_tokens=cached_tokens,
+    )
+
+
+def _text(stored: str | bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass") if isinstance(stored, bytes) else stored
 
 
 def _storable(text: str) -> str | bytes:

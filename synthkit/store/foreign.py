@@ -10,7 +10,14 @@ from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.store.database import SqlRow
-from synthkit.store.schema import COLUMNS, SCHEMA_VERSION, version_of
+from synthkit.store.schema import (
+    ADDED,
+    COLUMNS,
+    SCHEMA_VERSION,
+    answer_and_reasoning,
+    columns_of,
+    version_of,
+)
 
 MAX_TIME = 2**33
 """Seconds since 1970. A time after the year 2242 is not believed."""
@@ -27,6 +34,7 @@ class ForeignStore:
     """
 
     def __init__(self, path: Path) -> None:
+        self._older = False
         try:
             self._connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
             self._connection.execute("PRAGMA trusted_schema = OFF")
@@ -34,8 +42,17 @@ class ForeignStore:
             raise StoreError(f"the bundle's store cannot be read: {error}.") from None
 
     def rows(self, table: str) -> Iterator[SqlRow]:
-        """The rows of a table, in the order in which they were written."""
-        yield from self._connection.execute(f"SELECT * FROM main.{table} ORDER BY rowid")
+        """The rows of a table as this synthkit writes them, the oldest first."""
+        present = columns_of(self._connection, table)
+        if not present:
+            return
+        selected = ", ".join(
+            column if column in present else ADDED[table][column].partition(" DEFAULT ")[2]
+            for column in COLUMNS[table]
+        )
+        query = f"SELECT {selected} FROM main.{table} ORDER BY rowid"
+        for row in self._connection.execute(query):
+            yield _separated(row) if table == "completions" and self._older else row
 
     def check(self, checks: Mapping[str, RowCheck]) -> None:
         """Compare schema, types and rows with what this synthkit writes.
@@ -53,8 +70,7 @@ class ForeignStore:
             self._check_schema()
             for table, columns in COLUMNS.items():
                 check = checks.get(table)
-                query = f"SELECT {', '.join(columns)} FROM main.{table}"
-                for row in self._connection.execute(query):
+                for row in self.rows(table):
                     for value, (column, types) in zip(row, columns.items(), strict=True):
                         if not _fits(value, column, types):
                             raise StoreError(f"{table}.{column} holds {str(value)[:60]!r}.")
@@ -67,21 +83,32 @@ class ForeignStore:
 
     def _check_schema(self) -> None:
         db = self._connection
-        if (version := version_of(db)) != SCHEMA_VERSION:
-            raise StoreError(f"it has format {version}; expected {SCHEMA_VERSION}.")
+        version = version_of(db)
+        if not 1 <= version <= SCHEMA_VERSION:
+            raise StoreError(f"it has format {version}; expected at most {SCHEMA_VERSION}.")
+        self._older = version < SCHEMA_VERSION
         if db.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
             raise StoreError("its pages are not consistent.")
         for kind, name in db.execute("SELECT type, tbl_name FROM sqlite_master"):
             if kind not in ("table", "index") or name not in COLUMNS:
                 raise StoreError(f"it holds a {kind} of {name!r}.")
         for table, columns in COLUMNS.items():
-            present = [row[1] for row in db.execute(f"PRAGMA main.table_info({table})")]
-            if present != list(columns):
+            added = ADDED.get(table, {}) if self._older else {}
+            expected = [column for column in columns if column not in added]
+            present = columns_of(db, table)
+            if present != expected and (present or not self._older):
                 raise StoreError(f"its table {table} has other columns.")
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _separated(row: SqlRow) -> SqlRow:
+    """A completion of an older format, with its reasoning apart from its text."""
+    cells = dict(zip(COLUMNS["completions"], row, strict=True))
+    cells["text"], cells["reasoning"] = answer_and_reasoning(cells["request"], cells["text"])
+    return tuple(cells.values())
 
 
 def _fits(value: Any, column: str, types: tuple[type, ...]) -> bool:

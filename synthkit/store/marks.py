@@ -53,23 +53,23 @@ class MarkTable(TableGroup):
         """
         present = self._database.rows("SELECT * FROM marks ORDER BY seq")
         steps_of: defaultdict[SqlRow, list[int]] = defaultdict(list)
-        for _, *mark, step in reversed(present):
-            steps_of[tuple(mark)].append(step)
-        top = max((max(row[0], row[-1]) for row in present), default=0)
+        for _, *mark, step, session in reversed(present):
+            steps_of[(*mark, session)].append(step)
+        top = max((max(row[0], row[-2]) for row in present), default=0)
         new_steps: dict[int, int] = {}
         new: list[SqlRow] = []
-        for _, *mark, step in rows:
-            if same := steps_of[tuple(mark)]:
+        for _, *mark, step, session in rows:
+            if same := steps_of[(*mark, session)]:
                 new_steps[step] = same.pop()
                 continue
             new_steps.setdefault(step, top + len(new) + 1)
-            new.append((None, *mark, new_steps[step]))
+            new.append((None, *mark, new_steps[step], session))
         if new:
             merged = heapq.merge(present, new, key=lambda row: row[_AT])
             self._database.execute("DELETE FROM marks")
             start = top - len(present) + 1
             self._database.execute_many(
-                f"INSERT INTO marks VALUES ({','.join('?' * 12)})",
+                f"INSERT INTO marks VALUES ({','.join('?' * len(COLUMNS['marks']))})",
                 ((seq, *row[1:]) for seq, row in enumerate(merged, start)),
             )
         return len(new)

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
-SCHEMA_VERSION = 5
-"""Format that this synthkit writes. Formats 1 to 5 can be read."""
+from synthkit.core.answers import split_reasoning
+
+SCHEMA_VERSION = 6
+"""Format that this synthkit writes. Formats 1 to 6 can be read."""
+
+ADDED: Mapping[str, Mapping[str, str]] = {
+    "completions": {
+        "reasoning": "TEXT NOT NULL DEFAULT ''",
+        "tool_calls": "TEXT DEFAULT NULL",
+        "reasoning_tokens": "INTEGER NOT NULL DEFAULT 0",
+        "cached_tokens": "INTEGER NOT NULL DEFAULT 0",
+        "checksum": "TEXT NOT NULL DEFAULT ''",
+    },
+    "marks": {"session": "TEXT NOT NULL DEFAULT ''"},
+}
+"""Table -> the columns that format 6 added at its end, with their declarations."""
+
+_NEW = {
+    table: "".join(f", {column} {declared}" for column, declared in columns.items())
+    for table, columns in ADDED.items()
+}
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS models (
@@ -15,7 +36,8 @@ CREATE TABLE IF NOT EXISTS models (
 CREATE TABLE IF NOT EXISTS completions (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, ask TEXT NOT NULL,
     text TEXT NOT NULL, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, logprobs TEXT, at REAL NOT NULL);
+    completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, logprobs TEXT,
+    at REAL NOT NULL{_NEW["completions"]});
 CREATE INDEX IF NOT EXISTS completions_ask ON completions (ask);
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY, name TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT NOT NULL,
@@ -23,7 +45,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS marks (
     seq INTEGER PRIMARY KEY, task TEXT NOT NULL, round INTEGER NOT NULL, row TEXT NOT NULL,
     by TEXT NOT NULL, label TEXT NOT NULL, reason TEXT NOT NULL, flag INTEGER NOT NULL,
-    edit TEXT NOT NULL, at REAL NOT NULL, act TEXT NOT NULL, step INTEGER NOT NULL);
+    edit TEXT NOT NULL, at REAL NOT NULL, act TEXT NOT NULL, step INTEGER NOT NULL{_NEW["marks"]});
 CREATE INDEX IF NOT EXISTS marks_row ON marks (row);
 CREATE TABLE IF NOT EXISTS run_rows (
     run INTEGER PRIMARY KEY, line TEXT NOT NULL, made BLOB NOT NULL, rejected BLOB NOT NULL);
@@ -41,6 +63,8 @@ CREATE TABLE IF NOT EXISTS filters (
 CREATE TABLE IF NOT EXISTS evaluations (
     evaluation INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL,
     rows BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
@@ -56,7 +80,8 @@ def _columns() -> dict[str, dict[str, tuple[type, ...]]]:
         for table, column, kind, required in connection.execute(query):
             types = _TYPES[kind] if required else (*_TYPES[kind], type(None))
             columns.setdefault(table, {})[column] = types
-    columns["completions"]["text"] = (str, bytes)  # bytes if it has half of a surrogate pair
+    for column in ("text", "reasoning"):
+        columns["completions"][column] = (str, bytes)  # bytes if it has half of a surrogate pair
     return columns
 
 
@@ -69,9 +94,51 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The columns of a table of a file; none if it has no such table."""
+    return [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a new file, or one of an older format, to :data:`SCHEMA_VERSION`.
 
-    Each format so far only added tables, so the missing ones are created.
+    Formats 2 to 5 only added tables. Format 6 added columns, and separates the reasoning in the
+    texts of completions.
     """
-    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for table, columns in ADDED.items():
+            present = columns_of(connection, table)
+            for column, declared in columns.items():
+                if present and column not in present:
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            connection.execute(statement)
+        _separate_reasoning(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _separate_reasoning(connection: sqlite3.Connection) -> None:
+    """Move the reasoning in the texts of completions to its column."""
+    query = "SELECT key, request, text FROM completions WHERE instr(text, 'think') > 0"
+    for key, request, text in connection.execute(query).fetchall():
+        answer, reasoning = answer_and_reasoning(request, text)
+        if reasoning:
+            connection.execute(
+                "UPDATE completions SET text = ?, reasoning = ? WHERE key = ?",
+                (answer, reasoning, key),
+            )
+
+
+def answer_and_reasoning(request: str, text: Any) -> tuple[Any, str]:
+    """The text of a completion of format 5 or before, without and with its reasoning.
+
+    A text that was scored, and one that is stored as bytes, stays whole.
+    """
+    if isinstance(text, bytes) or json.loads(request).get("op") != "complete":
+        return text, ""
+    parts, answer = split_reasoning(text)
+    return answer, "\n\n".join(parts)

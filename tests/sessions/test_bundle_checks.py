@@ -156,6 +156,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a newer store inside": (in_store("PRAGMA user_version = 99"), "format 99"),
     "a forged answer": (in_store(FORGED), "belongs to another request"),
     "a request that is none": (in_store("UPDATE completions SET request = '[]'"), "damaged"),
+    "a tool call that is none": (
+        in_store("""UPDATE completions SET tool_calls = '[{"name": 7}]'"""),
+        "tool call cannot",
+    ),
     "text for a number": (in_store("UPDATE runs SET rows = 'many'"), "runs.rows holds 'many'"),
     "no time at all": (in_store("UPDATE marks SET at = 9e999"), "marks.at holds 'inf'"),
     "a ledger that is none": (in_store("UPDATE runs SET ledger = '[1]'"), "ledger of a run cannot"),

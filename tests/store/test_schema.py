@@ -18,6 +18,7 @@ ADDED_IN = {
     3: ("run_rows", "origins"),
     4: ("curations", "verdicts", "filters"),
     5: ("evaluations",),
+    6: ("leases", "meta"),
 }
 """Format -> the tables that it added to the one before."""
 
@@ -27,15 +28,21 @@ def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, ver
     path = tmp_path / "store.sqlite"
     key = REQUEST.key("m")
     with closing(Store(path)) as store:
-        store.completions.put(key, REQUEST.payload("m"), Completion("Hello."))
+        answer = "<think>Greet back.</think>\n\nHello."
+        store.completions.put(key, REQUEST.payload("m"), Completion(answer))
         store.runs.add("facts", "m", "Hi.", 1, Ledger(requests=1))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for added in range(version + 1, SCHEMA_VERSION + 1):
             for table in ADDED_IN[added]:
                 db.execute(f"DROP TABLE {table}")
+        for column in ("reasoning", "tool_calls", "reasoning_tokens", "cached_tokens", "checksum"):
+            db.execute(f"ALTER TABLE completions DROP COLUMN {column}")
+        if version > 1:
+            db.execute("ALTER TABLE marks DROP COLUMN session")
         db.execute(f"PRAGMA user_version = {version}")
     with closing(Store(path)) as store:
-        assert store.completions.get([key])[key].text == "Hello."
+        completion = store.completions.get([key])[key]
+        assert (completion.text, completion.reasoning) == ("Hello.", "Greet back.")
         assert [run["name"] for run in store.runs.all()] == ["facts"]
         assert store.runs.rows(1) is None
         assert store.runs.without_rows() == [1]

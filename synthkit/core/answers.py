@@ -1,0 +1,210 @@
+"""Answers apart from the reasoning and the tool calls that a model wrote into its text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from synthkit.core.types import Completion, Request, ToolCall
+
+Markers: TypeAlias = Sequence[tuple[str, str]]
+
+REASONING_MARKERS: Markers = (
+    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, GLM and most others
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("◁think▷", "◁/think▷"),  # Kimi
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+)
+"""(start, end) of the reasoning in a text, in any case of letters."""
+
+_ASKED_FOR = ("<thinking>", "<thought>", "<reasoning>")
+"""Markers that a prompt may ask for as a part of the answer: then they stay."""
+
+_BARE_HARMONY = re.compile(r"analysis(?=\S)(.*?)assistant(?:final|commentary\s*final)(.*)", re.S)
+"""The channels of gpt-oss, decoded without special tokens."""
+_CLOSING_WORDS = re.compile(
+    r"<\|(?:begin_of_solution|end_of_solution|return|end|start)\|>(?:assistant)?"
+)
+_QUOTES = "`'\"“‘«"
+_TOOL_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
+
+
+def separated(
+    completion: Completion, request: Request, markers: Markers = REASONING_MARKERS
+) -> Completion:
+    """A completion whose text is the answer alone.
+
+    Its reasoning moves to ``reasoning``, with the log-probabilities of the answer's tokens kept;
+    tool calls written as text move to ``tool_calls`` if the request declares tools.
+
+    Parameters
+    ----------
+    markers : pairs of texts, the start and the end of reasoning. ``<thinking>``, ``<thought>`` and
+        ``<reasoning>`` stay in the text if the request names them, since they were asked for.
+
+    Examples
+    --------
+    >>> done = separated(Completion("<think>Short or long?</think>\\n\\nShort."), Request(()))
+    >>> done.reasoning, done.text
+    ('Short or long?', 'Short.')
+    """
+    if request.answer is not None or completion.finish == "error":
+        return completion
+    text = completion.text
+    asked = [message.content for message in request.messages]
+    kept = {start for start in _ASKED_FOR if any(start in content for content in asked)}
+    parts, answer = split_reasoning(text, [pair for pair in markers if pair[0] not in kept])
+    if parts:
+        reasoning = "\n\n".join(filter(None, [completion.reasoning, *parts]))
+        logprobs = _last_tokens(completion.logprobs, answer)
+        completion = replace(completion, text=answer, reasoning=reasoning, logprobs=logprobs)
+    if request.tools and "<tool_call>" in answer:
+        completion = _with_calls(completion)
+    return completion
+
+
+def split_reasoning(text: str, markers: Markers = REASONING_MARKERS) -> tuple[list[str], str]:
+    """The parts of the reasoning at the start of a text, and the answer after it.
+
+    Reasoning may lack its start, which many chat templates write themselves, and its end, if it was
+    cut: then the answer is empty. A text without reasoning is returned as it is.
+
+    >>> split_reasoning("It is warm.\\n</think>\\nWarm.")
+    (['It is warm.'], 'Warm.')
+    >>> split_reasoning("Close it with `</think>`.")
+    ([], 'Close it with `</think>`.')
+    """
+    parts: list[str] = []
+    rest = text
+    while (found := _leading(rest, markers)) is not None:
+        parts.append(found[0].strip())
+        rest = found[1]
+    if not parts:
+        return [], text
+    return [part for part in parts if part] or [""], _CLOSING_WORDS.sub("", rest).strip()
+
+
+def _leading(text: str, markers: Markers) -> tuple[str, str] | None:
+    """The reasoning at the start of a text and what follows it; ``None`` if there is none."""
+    start = text.lstrip("\ufeff \t\r\n")
+    folded = start.casefold()
+    for opening, closing in markers:
+        opening, closing = opening.casefold(), closing.casefold()
+        if folded.startswith(opening):
+            end = _end(folded, opening, closing)
+            return start[len(opening) : end], start[end + len(closing) :]
+    if bare := _BARE_HARMONY.fullmatch(start):
+        return bare[1], bare[2]
+    for opening, closing in markers:
+        end = folded.find(closing.casefold())
+        if end < 0 or opening.casefold() in folded[:end] or opening in _ASKED_FOR:
+            continue
+        if not (end and folded[end - 1] in _QUOTES):
+            return start[:end], start[end + len(closing) :]
+    return None
+
+
+def _end(folded: str, opening: str, closing: str) -> int:
+    """Where the reasoning ends that a text starts with; the end of the text if it does not."""
+    depth, at = 0, 0
+    for match in re.finditer(f"({re.escape(opening)})|{re.escape(closing)}", folded):
+        depth += 1 if match[1] else -1
+        at = match.start()
+        if depth == 0:
+            return at
+    # the start was written more often than the end
+    return at if depth and at and folded.startswith(closing, at) else len(folded)
+
+
+def _last_tokens(
+    logprobs: tuple[tuple[str, float], ...] | None, answer: str
+) -> tuple[tuple[str, float], ...] | None:
+    """The log-probabilities of the tokens that an answer consists of, those of its end."""
+    if logprobs is None:
+        return None
+    kept: list[tuple[str, float]] = []
+    length = 0
+    for token, value in reversed(logprobs):
+        if length >= len(answer):
+            break
+        if kept or token.strip():
+            length += len(token)
+        kept.append((token, value))
+    return tuple(reversed(kept))
+
+
+def _with_calls(completion: Completion) -> Completion:
+    """A completion with the calls in its text as data; text that is no call stays."""
+    calls = []
+    for body in _TOOL_CALL.findall(completion.text):
+        try:
+            call = json.loads(body)
+            calls.append(ToolCall(str(call["name"]), call.get("arguments", {})))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return completion
+    text = _TOOL_CALL.sub("", completion.text).strip()
+    finish = "tool_calls" if completion.finish == "stop" else completion.finish
+    return replace(
+        completion, text=text, tool_calls=(*completion.tool_calls, *calls), finish=finish
+    )
+
+
+_FINISHES: Mapping[str, str] = {
+    "": "stop",
+    "null": "stop",
+    "none": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "endoftext": "stop",
+    "finish_reason_unspecified": "stop",
+    "function_call": "tool_calls",
+    "model_context_window_exceeded": "length",
+}
+_FINISH_WORDS: Sequence[tuple[str, Sequence[str]]] = (
+    ("error", ("error", "abort", "cancel", "timeout", "insufficient", "malformed", "failed")),
+    (
+        "content_filter",
+        ("filter", "safety", "block", "refus", "prohibit", "sensitive", "recitation", "spii",
+         "moderat", "guardrail", "policy"),
+    ),
+    ("tool_calls", ("tool", "function")),
+    ("stop", ("stop", "end", "eos", "complete", "done", "finish", "success")),
+    ("length", ("length", "max", "token", "limit", "trunc", "cut", "context", "exceed")),
+)  # fmt: skip
+
+
+def normalized_finish(word: Any) -> str:
+    """A server's word for why a completion ended, in the terms of :class:`Completion`.
+
+    Words that are not known stay as they are, in lower case.
+
+    >>> [normalized_finish(word) for word in ("MAX_TOKENS", "end_turn", "SAFETY", None)]
+    ['length', 'stop', 'content_filter', 'stop']
+
+    Raises
+    ------
+    TypeError
+        If it is neither a text nor ``None``.
+    """
+    if word is None:
+        return "stop"
+    if not isinstance(word, str):
+        raise TypeError(f"a finish reason is a text; got {word!r}")
+    folded = word.strip().casefold().replace(" ", "_").replace("-", "_")
+    if folded in _FINISHES:
+        return _FINISHES[folded]
+    if folded == "incomplete":
+        return "length"
+    for finish, words in _FINISH_WORDS:
+        if any(part in folded for part in words):
+            return finish
+    return folded
