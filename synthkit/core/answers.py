@@ -31,9 +31,9 @@ _ASKED_FOR = ("<thinking>", "<thought>", "<reasoning>")
 
 _BARE_HARMONY = re.compile(r"analysis(?=\S)(.*?)assistant(?:final|commentary\s*final)(.*)", re.S)
 """The channels of gpt-oss, decoded without special tokens."""
-_CLOSING_WORDS = re.compile(
-    r"<\|(?:begin_of_solution|end_of_solution|return|end|start)\|>(?:assistant)?"
-)
+_CHANNEL_TOKEN = r"<\|(?:(?:begin|end)_of_solution|return|end|start)\|>(?:assistant)?"
+_OUTER_TOKENS = re.compile(rf"^(?:\s*{_CHANNEL_TOKEN})+|(?:{_CHANNEL_TOKEN}\s*)+$")
+"""What the last two formats write around their parts."""
 _QUOTES = "`'\"“‘«"
 _TOOL_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
 
@@ -86,11 +86,13 @@ def split_reasoning(text: str, markers: Markers = REASONING_MARKERS) -> tuple[li
     parts: list[str] = []
     rest = text
     while (found := _leading(rest, markers)) is not None:
-        parts.append(found[0].strip())
+        parts.append(_bare(found[0]))
         rest = found[1]
-    if not parts:
-        return [], text
-    return [part for part in parts if part] or [""], _CLOSING_WORDS.sub("", rest).strip()
+    return (parts, _bare(rest)) if parts else ([], text)
+
+
+def _bare(part: str) -> str:
+    return _OUTER_TOKENS.sub("", part).strip()
 
 
 def _leading(text: str, markers: Markers) -> tuple[str, str] | None:

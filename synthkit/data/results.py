@@ -39,7 +39,8 @@ class Run:
     def __repr__(self) -> str:
         parts = [f"{len(self.table)} rows", f"{len(self.rejects)} rejects"]
         parts.append(f"{len(self.pending)} pending")
-        parts.append(f"{self.ledger.requests} requests, {self.ledger.hits} hits")
+        parts.append(f"{self.ledger.requests} requests, {self.ledger.hits} cached")
+        parts += [f"{self.ledger.truncated} cut at max_tokens"] if self.ledger.truncated else []
         return f"Run({'; '.join(parts)})"
 
     def _repr_html_(self) -> str:
@@ -143,6 +144,7 @@ def run_totals(ledger: Ledger, *, rows: int, rejects: int, pending: int, model: 
         counts.append(f"{thousands(ledger.hits)} cached")
         counts.append(f"{thousands(max(0, rows + rejects - ledger.hits))} generated")
     counts += [count(ledger.repairs, "repair")] if ledger.repairs else []
+    counts += [f"{thousands(ledger.truncated)} cut at max_tokens"] if ledger.truncated else []
     tokens = count(ledger.prompt_tokens + ledger.completion_tokens, "token")
     cost = "" if ledger.cost is None else money(ledger.cost)
     return [part for part in (", ".join(counts), model, tokens, cost) if part]

@@ -65,6 +65,8 @@ class Job:
     models : role -> model; the role ``""`` is the one that answers requests without a role.
     budget : the limits of this run; ``None`` for those of the model, if it has any.
     name : the name under which the session keeps the table; empty to keep none.
+    no_truncated : rows that rest on a completion that was cut become rejects.
+    added : further columns of the table: ``"reasoning"``, ``"truncated"``.
     line : the arguments of the ``%%synth`` cell that asked, if one did.
     """
 
@@ -73,6 +75,8 @@ class Job:
     session: Session
     budget: Budget | None
     name: str
+    no_truncated: bool = False
+    added: tuple[str, ...] = ()
     line: str = ""
 
     @property
@@ -161,7 +165,7 @@ class Job:
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
         reject_ids = [event.id for event in outcome.events if isinstance(event.outcome, Reject)]
         run = Run(
-            table=run_tables.rows(self.recipe, outcome.events),
+            table=run_tables.rows(self.recipe, outcome.events, self.added),
             rejects=run_tables.rejects(self.recipe, outcome.events),
             pending=run_tables.pending(
                 self.recipe, self._unfinished(outcome), outcome.ledger.stopped or "not asked"
@@ -201,6 +205,7 @@ class Job:
             cancel=cancel,
             listener=listener,
             requests_each=-(-most // size) if most and size else 1,
+            no_truncated=self.no_truncated,
         )
 
     def _unfinished(self, outcome: RunOutcome[None]) -> dict[int, str | None]:
@@ -225,6 +230,9 @@ class JobOptions(PromptOptions, total=False):
     max_requests: int | None
     max_tokens_total: int | None
     max_cost: float | None
+    no_truncated: bool
+    mark_truncated: bool
+    reasoning: bool
 
 
 @keywords.shows(JobOptions)
@@ -263,6 +271,8 @@ def plan(
         session=session,
         budget=_budget(options),
         name=name,
+        no_truncated=options.get("no_truncated", False),
+        added=_added(recipe, options),
     )
 
 
@@ -284,6 +294,10 @@ def generate(
     name : keeps the table in the session under this name.
     max_requests, max_tokens_total, max_cost : the run stops before more is spent (cost in US
         dollars), with the rows made so far; by default the model's own budget.
+    no_truncated : reject rows whose completion was cut at ``max_tokens``. They are always counted,
+        and always rejected where a schema, labels or a pattern were asked.
+    mark_truncated : add a column ``truncated``, whether the row's completion was cut.
+    reasoning : add a column ``reasoning``, what the model wrote before the row's last completion.
 
     rows : a table of any kind, with one request for each row; the results are of its kind. Its
         ``id`` column, if it has one, becomes ``parent``.
@@ -372,6 +386,29 @@ def _recipe(source: str | Recipe | Callable[..., Any], options: JobOptions) -> R
     for name in used:
         raise UsageError(f"{name}= is an option of prompts; a generator function takes rows=.")
     return from_function(source, rows, **({"sampling": sampled(taken)} if taken else {}))
+
+
+def _added(recipe: Recipe, options: JobOptions) -> tuple[str, ...]:
+    """The columns that options add to the table.
+
+    Raises
+    ------
+    UsageError
+        If the table has such a column already.
+    """
+    asked = {"reasoning": "reasoning", "truncated": "mark_truncated"}
+    added = tuple(column for column, option in asked.items() if options.get(option))
+    present = {
+        *recipe.columns,
+        *(tables.columns(recipe.source) if recipe.source is not None else ()),
+    }
+    for column in added:
+        if column in present:
+            raise UsageError(
+                f"{asked[column]}= adds a column {column!r}, and the table has one already; rename "
+                "it or leave the option out."
+            )
+    return added
 
 
 def _budget(options: JobOptions) -> Budget | None:

@@ -12,11 +12,14 @@ from synthkit.prompts.conditions import with_parent
 from synthkit.recipes._base import Recipe
 
 
-def rows(recipe: Recipe, events: Sequence[RowEvent]) -> Any:
-    """The rows: the fields of each one's branch, and its own cells."""
+def rows(recipe: Recipe, events: Sequence[RowEvent], added: Sequence[str] = ()) -> Any:
+    """The rows: the fields of each one's branch, its own cells, and ``added`` from its event."""
     completed = [event for event in events if isinstance(event.outcome, Row)]
-    cells = [event.outcome.cells for event in completed]
-    names = dict.fromkeys([*recipe.columns, *(name for row in cells for name in row)])
+    cells = [
+        {**event.outcome.cells, **{name: getattr(event, name) for name in added}}
+        for event in completed
+    ]
+    names = dict.fromkeys([*recipe.columns, *(name for row in cells for name in row), *added])
     return _table(recipe, completed, cells, names)
 
 

@@ -21,12 +21,14 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
+from synthkit.core.answers import REASONING_MARKERS, separated
 from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError, unknown
 from synthkit.core.hashing import digest
 from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.spending import Spending, limited
+from synthkit.prompts.parsing import TRUNCATED
 from synthkit.store.ids import ID_DIGITS
 from synthkit.store.store import Store
 
@@ -50,6 +52,8 @@ class RowEvent:
     requests : what it rests on, by their keys.
     tokens : completion tokens of those requests that no earlier row rests on.
     cached : whether the store had all of their completions.
+    truncated : whether one of their completions was cut at ``max_tokens``.
+    reasoning : what the model wrote before the last of them.
     """
 
     position: int
@@ -58,6 +62,8 @@ class RowEvent:
     requests: Mapping[str, Request]
     tokens: int
     cached: bool
+    truncated: bool
+    reasoning: str
 
 
 class RunListener(Protocol):
@@ -93,16 +99,30 @@ class RunOutcome(Generic[T]):
 
 
 class Rows:
-    """The rows and rejects of a run, with their ids and the tokens that each took."""
+    """The rows and rejects of a run, with their ids and the tokens that each took.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    no_truncated : a row that rests on a cut completion becomes a reject.
+    """
+
+    def __init__(self, *, no_truncated: bool = False) -> None:
         self.events: list[RowEvent] = []
+        self.no_truncated = no_truncated
+        self.truncated: dict[str, str] = {}
+        """Key -> text of the completions that were cut."""
+        self._reasoning: dict[str, str] = {}
         self._uncounted: dict[str, tuple[int, bool]] = {}  # key -> completion tokens, cached
         self._same: Counter[tuple[int, tuple[str, ...]]] = Counter()
 
     def count(self, answer: Answer) -> None:
         """Count the tokens of an answer with the first row that rests on it."""
-        self._uncounted[answer.key] = (answer.completion.completion_tokens, answer.cached)
+        key, completion = answer.key, answer.completion
+        self._uncounted[key] = (completion.completion_tokens, answer.cached)
+        if completion.truncated:
+            self.truncated[key] = completion.text
+        if completion.reasoning:
+            self._reasoning[key] = completion.reasoning
 
     def add(
         self, position: int, outcome: Row | Reject, requests: Mapping[str, Request]
@@ -117,7 +137,13 @@ class Rows:
         for key in requests:
             used, was_cached = self._uncounted.pop(key, (0, True))
             tokens, cached = tokens + used, cached and was_cached
-        event = RowEvent(position, row_id(keys, nth), outcome, requests, tokens, cached)
+        cut = [self.truncated[key] for key in requests if key in self.truncated]
+        if cut and self.no_truncated and isinstance(outcome, Row):
+            outcome = Reject(cut[0], TRUNCATED, outcome.cells, outcome.of, outcome.parent)
+        reasoning = self._reasoning.get(keys[-1], "")
+        event = RowEvent(
+            position, row_id(keys, nth), outcome, requests, tokens, cached, bool(cut), reasoning
+        )
         self.events.append(event)
         return event
 
@@ -133,10 +159,11 @@ class Runner(Generic[T]):
         spending: Spending,
         cancel: threading.Event | None,
         listener: RunListener | None,
+        no_truncated: bool,
     ) -> None:
         self.models, self.store, self.spending = models, store, spending
         self.cancel, self.listener = cancel, listener
-        self.branches, self.rows = Branches(self), Rows()
+        self.branches, self.rows = Branches(self), Rows(no_truncated=no_truncated)
         self.results: dict[int, T] = {}
         self.fingerprints = {role: model.fingerprint for role, model in models.items()}
         self.queue = RequestQueue()
@@ -225,7 +252,10 @@ class Runner(Generic[T]):
     def take(self, place: int, completion: Completion) -> None:
         """Commit one completion, then give it to the branches that wait for it."""
         key, request = self.queue.keys[place], self.queue.sent[place]
-        self.spending.charge(place, completion, self.models[request.to].price)
+        model = self.models[request.to]
+        self.spending.charge(place, completion, model.price)
+        markers = getattr(model, "reasoning_markers", REASONING_MARKERS)
+        completion = separated(completion, request, markers)
         if completion.finish != "error":
             payload = request.payload(self.fingerprints[request.to])
             completion = self.store.completions.put(key, payload, completion)
@@ -242,7 +272,13 @@ class Runner(Generic[T]):
     def ledger(self) -> Ledger:
         """The ledger as of now."""
         seconds = time.perf_counter() - self.started
-        return replace(self.spending.ledger, hits=self.hits, repairs=self.repairs, seconds=seconds)
+        return replace(
+            self.spending.ledger,
+            hits=self.hits,
+            repairs=self.repairs,
+            truncated=len(self.rows.truncated),
+            seconds=seconds,
+        )
 
 
 class RequestQueue:
@@ -282,6 +318,7 @@ def run_recipe(
     cancel: threading.Event | None = None,
     listener: RunListener | None = None,
     requests_each: int = 1,
+    no_truncated: bool = False,
 ) -> RunOutcome[T]:
     """What the branches of a recipe made, as far as the run went.
 
@@ -294,6 +331,7 @@ def run_recipe(
     models : role -> the model that answers the requests ``to`` it; ``""`` answers the others.
     requests_each : the most requests of one branch, as far as is known. A budget of requests starts
         no more branches side by side than it can finish.
+    no_truncated : rows that rest on a completion that was cut become rejects.
 
     Raises
     ------
@@ -309,6 +347,7 @@ def run_recipe(
         spending=Spending(limits, prices, requests_each),
         cancel=cancel,
         listener=listener,
+        no_truncated=no_truncated,
     )
     stopped = ""
     error: SynthkitError | None = None

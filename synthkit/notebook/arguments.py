@@ -80,6 +80,9 @@ ARGUMENTS = (
         metavar="LEARNED",
         help="keep only rows that this learned filter accepts: %%synth learn",
     ),
+    argument("--no-truncated", action="store_true", help="reject answers cut at --max-tokens"),
+    argument("--mark-truncated", action="store_true", help="add a column: whether it was cut"),
+    argument("--reasoning", action="store_true", help="add a column: reasoning before the answer"),
     argument("--background", "-b", action="store_true", help="return at once; Stop works"),
     argument(
         "--dry-run", action="store_true", help="show prompts and estimated cost, send nothing"

@@ -77,6 +77,9 @@ def _job(context: Context, options: Any, cell: str) -> Job:
         max_requests=options.max_requests,
         max_tokens_total=options.max_tokens_total,
         max_cost=options.max_cost,
+        no_truncated=options.no_truncated,
+        mark_truncated=options.mark_truncated,
+        reasoning=options.reasoning,
     )
 
 

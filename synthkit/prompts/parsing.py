@@ -6,7 +6,6 @@ A decoder never raises because of a model's text: it returns a
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -16,11 +15,13 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Reject
 
 Schema = Mapping[str, Any]
 Cells = dict[str, Any]
 
+TRUNCATED = "the answer was cut at max_tokens"
 _HALF = "holds half of a surrogate pair, which is no text"
 
 
@@ -33,11 +34,13 @@ class Decoder:
     columns : the names of the cells that it makes.
     read : text -> cells, or the reason why it cannot be parsed.
     schema : JSON Schema to constrain the model with, if there is one.
+    whole : whether an answer that was cut is rejected, even if its beginning can be parsed.
     """
 
     columns: tuple[str, ...]
     read: Callable[[str], Cells | str]
     schema: Schema | None = None
+    whole: bool = True
 
     def __call__(self, completion: Completion) -> Cells | Reject:
         """The cells of a completion, or a reject with the reason."""
@@ -47,14 +50,25 @@ class Decoder:
         if completion.finish == "content_filter":
             return Reject(_escaped(raw), "withheld by the model's content filter")
         if not raw.strip():
-            return Reject(raw, "empty answer")
+            return Reject(raw, _why_empty(completion))
         parsed: Cells | str = self.read(raw) if _is_valid(raw) else _HALF
         if "\\u" in raw and not _is_valid(parsed):
             parsed = _HALF
         if isinstance(parsed, str):
-            cut = "; the answer was cut at max_tokens" if completion.finish == "length" else ""
+            cut = f"; {TRUNCATED}" if completion.truncated else ""
             return Reject(_escaped(raw), _escaped(parsed + cut))
+        if completion.truncated and self.whole:
+            return Reject(raw, TRUNCATED)
         return parsed
+
+
+def _why_empty(completion: Completion) -> str:
+    if completion.tool_calls:
+        names = ", ".join(call.name for call in completion.tool_calls)
+        return f"empty answer: the model called {names}"
+    if completion.truncated and completion.reasoning:
+        return f"empty answer: {TRUNCATED}, in its reasoning"
+    return "empty answer"
 
 
 def text(column: str = "text") -> Decoder:
@@ -63,7 +77,7 @@ def text(column: str = "text") -> Decoder:
     >>> text()(Completion(" A warm loaf. "))
     {'text': 'A warm loaf.'}
     """
-    return Decoder((column,), lambda raw: {column: raw.strip()})
+    return Decoder((column,), lambda raw: {column: raw.strip()}, whole=False)
 
 
 def label(labels: Sequence[str], column: str = "label") -> Decoder:
@@ -151,13 +165,15 @@ def structured(schema: Any) -> Decoder:
 
     def read(raw: str) -> Cells | str:
         try:
-            value = find_json(raw)
+            checked = [validate(value) for value in json_objects(raw)]
         except ValueError as error:
             return f"is not JSON: {error}"
-        valid = validate(value)
-        if isinstance(valid, str):
-            return valid
-        return {name: valid.get(name) for name in properties}
+        valid = [value for value in checked if not isinstance(value, str)]
+        if not valid:
+            return str(checked[0])
+        if len({canonical(value) for value in valid}) > 1:
+            return "holds several different answers that follow the schema"
+        return {name: valid[0].get(name) for name in properties}
 
     return Decoder(properties, read, as_dict)
 
@@ -207,28 +223,31 @@ def follows(schema: Any) -> Callable[[Any], Any]:
     return _model_check(schema) if isinstance(schema, type) else _schema_check(as_dict)
 
 
-def find_json(raw: str) -> Any:
-    """The first JSON object in a text: bare, in a fence, or after some words.
+def json_objects(raw: str) -> list[Any]:
+    """The JSON objects in a text, up to 20: bare, in fences, or between words.
 
     Raises
     ------
     ValueError
-        If there is none; the message says where it breaks off.
+        If there is none; the message says where the first breaks off.
     """
     decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
-    problem: json.JSONDecodeError | None = None
-    broken = 0
-    for opening in itertools.islice(re.finditer(r"\{", raw), 20):
-        # an object inside one that breaks off is a part of the answer, not the answer
-        if opening.start() < broken:
-            continue
+    found: list[Any] = []
+    problems: list[ValueError] = []
+    at = 0
+    while (start := raw.find("{", at)) >= 0 and len(found) + len(problems) < 20:
         try:
-            return decoder.raw_decode(raw, opening.start())[0]
+            value, at = decoder.raw_decode(raw, start)
+            found.append(value)
         except json.JSONDecodeError as error:
-            problem, broken = problem or error, error.pos
+            problems.append(error)
+            # an object inside one that breaks off is a part of the answer, not the answer
+            at = max(error.pos, start + 1)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
-    raise problem or ValueError("it has no '{'")
+    if not found:
+        raise problems[0] if problems else ValueError("it has no '{'")
+    return found
 
 
 def _no_constant(name: str) -> Any:

@@ -110,7 +110,7 @@ def text_in_band(band: Band) -> parsing.Decoder:
             return f"has {n} words, and not {band}"
         return {"text": raw.strip(), "words": n}
 
-    return parsing.Decoder(("text", "words"), read)
+    return parsing.Decoder(("text", "words"), read, whole=False)
 
 
 def _banded(fields: Any, length: str | None) -> str | None:

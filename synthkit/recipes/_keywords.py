@@ -101,7 +101,7 @@ def text_with_words(words: Sequence[str], *, prefix: bool = False) -> parsing.De
         missing = [word for word, pattern in patterns.items() if not pattern.search(folded)]
         return f"lacks {', '.join(map(repr, missing))}" if missing else {"text": raw.strip()}
 
-    return parsing.Decoder(("text",), read)
+    return parsing.Decoder(("text",), read, whole=False)
 
 
 def _pool(words: Sequence[str], k: int) -> list[str]:

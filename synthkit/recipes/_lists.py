@@ -73,12 +73,12 @@ def parsed_entries(
         entries = parse(raw)
         return entries if isinstance(entries, str) else {"entries": entries}
 
-    parsed = parsing.Decoder(("entries",), read)(completion)
+    parsed = parsing.Decoder(("entries",), read, whole=False)(completion)
     if isinstance(parsed, Reject):
         return parsed
     entries: list[T | Reject] = parsed["entries"]
     if completion.finish == "length":
-        entries[-1] = Reject(as_text(parsed["entries"][-1]), "the answer was cut at max_tokens")
+        entries[-1] = Reject(as_text(parsed["entries"][-1]), parsing.TRUNCATED)
     return entries
 
 

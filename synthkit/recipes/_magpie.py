@@ -120,7 +120,7 @@ def _user_turn(raw: str) -> parsing.Cells | str:
     return {"text": text} if text else "the user's turn is empty"
 
 
-_USER_TURN = parsing.Decoder(("text",), _user_turn)
+_USER_TURN = parsing.Decoder(("text",), _user_turn, whole=False)
 """Keeps the first turn of what a model writes as its user."""
 
 

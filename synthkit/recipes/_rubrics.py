@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Request, Sampling, Steps
-from synthkit.prompts.parsing import Decoder, find_json
+from synthkit.prompts.parsing import Decoder, json_objects
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._ask import ask_samples
 from synthkit.recipes._base import ask_all
@@ -63,16 +63,21 @@ def answers(
 def read_reason(raw: str, name: str) -> tuple[str, Any]:
     """The reason in an answer, and the value beside it: from JSON, or both from the whole text.
 
+    If several JSON objects differ in the value, both are the whole text.
+
     >>> read_reason('{"reason": "It is clear.", "score": 4}', "score")
     ('It is clear.', 4)
     >>> read_reason("I rate it 4.", "score")
     ('I rate it 4.', 'I rate it 4.')
     """
     try:
-        value = find_json(raw)
+        objects = json_objects(raw)
     except ValueError:
         return raw.strip(), raw
-    return str(value.get("reason") or "").strip(), value.get(name)
+    having = [value for value in objects if name in value] or objects[:1]
+    if any(value.get(name) != having[0].get(name) for value in having):
+        return raw.strip(), raw
+    return str(having[0].get("reason") or "").strip(), having[0].get(name)
 
 
 def reason_schema(name: str, value: Mapping[str, Any]) -> dict[str, Any]:

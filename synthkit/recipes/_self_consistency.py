@@ -126,6 +126,8 @@ def _answer(sample: Completion, decoder: parsing.Decoder) -> Any | Reject:
     answers = ANSWER.findall(sample.text)
     if not answers:
         return Reject(sample.text, "does not say 'Answer: ...'")
+    if sample.truncated:
+        return Reject(sample.text, parsing.TRUNCATED)
     outcome = decoder(replace(sample, text=answers[-1].strip(" *_`")))
     return replace(outcome, raw=sample.text) if isinstance(outcome, Reject) else outcome["answer"]
 

@@ -35,8 +35,8 @@ def _completion(row: Mapping[str, Any]) -> None:
                 raise StoreError("a log-probability is not a number.")
     if row["tool_calls"] is not None:
         for call in json.loads(row["tool_calls"]):
-            kinds = {"name": str, "arguments": dict | str, "id": str}
-            if set(call) != set(kinds) or not all(isinstance(call[k], kinds[k]) for k in kinds):
+            named = isinstance(call["name"], str) and isinstance(call["id"], str)
+            if len(call) != 3 or not named or not isinstance(call["arguments"], dict | str):
                 raise StoreError("a tool call cannot be read.")
 
 

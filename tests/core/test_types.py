@@ -105,4 +105,4 @@ def test_a_run_shows_counts_and_no_addresses() -> None:
     from synthkit.core.types import Ledger
 
     run = Run([1, 2], [], [3], Ledger(requests=2, hits=1))
-    assert repr(run) == "Run(2 rows; 0 rejects; 1 pending; 2 requests, 1 hits)"
+    assert repr(run) == "Run(2 rows; 0 rejects; 1 pending; 2 requests, 1 cached)"

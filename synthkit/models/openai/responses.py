@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
-from synthkit.core.types import Completion
+from synthkit.core.answers import normalized_finish
+from synthkit.core.types import Completion, ToolCall
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What parsing raises for a body that is not of the protocol."""
@@ -20,38 +21,175 @@ def read(data: bytes, seconds: float, tries: int) -> Completion:
     Raises
     ------
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
-        If the body is not JSON, or not a chat or text completion.
+        If the body is not JSON, or not a chat or text completion, or if the server says that it
+        broke the answer off.
     """
     response = json.loads(data)
     if not response.get("choices") and response.get("error"):
         raise ValueError(error_message(data.decode("utf-8", "replace"))[0])
     choice = response["choices"][0]
     message = choice.get("message")
-    content = choice["text"] if message is None else message.get("content")
-    finish = choice.get("finish_reason") or "stop"
+    finish = normalized_finish(choice.get("finish_reason"))
     if finish == "error":
         raise ValueError(error_message(json.dumps(choice))[0])
-    if isinstance(content, list):
-        content = "".join(part.get("text", "") for part in content)
-    if content is None and message is not None and message.get("refusal"):
+    if message is None:
+        message = {"content": choice["text"]}
+    content, thoughts = _parts(message.get("content"))
+    if not content and message.get("refusal"):
         content, finish = message["refusal"], "content_filter"
-    if not isinstance(content, str | None) or not isinstance(finish, str):
-        raise TypeError("the content or the finish reason is not text")
-    usage = response.get("usage") or {}
+    calls = _tool_calls(message)
+    if not isinstance(content, str):
+        raise TypeError("the content is not text")
+    tokens = _usage(response.get("usage"))
     return Completion(
-        text=well_formed(content or ""),
-        finish=finish,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        text=well_formed(content),
+        finish="tool_calls" if calls and finish == "stop" else finish,
         seconds=seconds,
         logprobs=_logprobs(choice.get("logprobs")),
         tries=tries,
+        reasoning=well_formed(_reasoning(message) or thoughts),
+        tool_calls=calls,
+        prompt_tokens=tokens.get("prompt_tokens", 0),
+        completion_tokens=tokens.get("completion_tokens", 0),
+        reasoning_tokens=tokens.get("reasoning_tokens", 0),
+        cached_tokens=tokens.get("cached_tokens", 0),
     )
+
+
+def _parts(content: Any) -> tuple[Any, str]:
+    """The text of a message's content, and the reasoning among its parts."""
+    if not isinstance(content, list):
+        return content or "", ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        is_thought = part.get("thought") is True or str(part.get("type", "")) in _THOUGHT_TYPES
+        (thoughts if is_thought else texts).append(_part_text(part))
+    return "".join(texts), "".join(thoughts)
+
+
+_THOUGHT_TYPES = {"thinking", "reasoning", "reasoning_text", "reasoning_content", "thought"}
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    """The text of a part of a message; a part of reasoning may hold further parts."""
+    for name in ("text", "thinking", "reasoning", "content"):
+        value = part.get(name)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, list):
+            return "".join(each if isinstance(each, str) else _part_text(each) for each in value)
+    return ""
+
+
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """What servers give beside the content: vLLM and DeepSeek one name, OpenRouter another."""
+    for name in ("reasoning_content", "reasoning", "thinking", "thoughts"):
+        value = message.get(name)
+        if isinstance(value, Mapping):
+            value = [value]
+        if isinstance(value, list):
+            value = "".join(_part_text(part) for part in value if isinstance(part, Mapping))
+        if isinstance(value, str) and value:
+            return value
+    details = message.get("reasoning_details")
+    if isinstance(details, list):
+        return "".join(
+            str(part.get("text") or part.get("summary") or "")
+            for part in details
+            if isinstance(part, Mapping)
+        )
+    return ""
+
+
+def _tool_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    calls = list(message.get("tool_calls") or ())
+    if message.get("function_call"):  # the older protocol, with one call
+        calls.append({"function": message["function_call"]})
+    return tuple(
+        ToolCall(
+            str(call["function"]["name"]),
+            _arguments(call["function"].get("arguments")),
+            str(call.get("id") or ""),
+        )
+        for call in calls
+    )
+
+
+def _arguments(value: Any) -> Mapping[str, Any] | str:
+    """The arguments of a call as an object; the text that came if it is none."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    try:
+        parsed = json.loads(value or "{}")
+    except (ValueError, TypeError, RecursionError):
+        return well_formed(str(value))
+    return parsed if isinstance(parsed, dict) else str(value)
+
+
+_USAGE: Mapping[str, Sequence[Sequence[str]]] = {
+    "prompt_tokens": (["prompt_tokens"], ["input_tokens"], ["promptTokenCount"]),
+    "completion_tokens": (["completion_tokens"], ["output_tokens"], ["candidatesTokenCount"]),
+    "reasoning_tokens": (
+        ["completion_tokens_details", "reasoning_tokens"],
+        ["output_tokens_details", "reasoning_tokens"],
+        ["reasoning_tokens"],
+    ),
+    "cached_tokens": (
+        ["prompt_tokens_details", "cached_tokens"],
+        ["input_tokens_details", "cached_tokens"],
+        ["prompt_cache_hit_tokens"],
+        ["cached_tokens"],
+        ["cache_read_input_tokens"],
+    ),
+}
+"""Number of tokens -> where servers put it in their usage."""
+
+
+def _usage(usage: Any) -> dict[str, int]:
+    """Prompt, completion, reasoning and cached tokens, by their names in :class:`Completion`.
+
+    A number that is missing is 0. Some servers leave reasoning out of the completion tokens, or
+    cached tokens out of the prompt tokens, and have both in the total: then they are added.
+    """
+    if not isinstance(usage, Mapping):
+        return {}
+    tokens = {name: _first_count(usage, paths) for name, paths in _USAGE.items()}
+    total = _count(usage.get("total_tokens"))
+    prompt, completion = tokens["prompt_tokens"], tokens["completion_tokens"]
+    if completion == 0 and total > prompt:
+        tokens["completion_tokens"] = total - prompt
+    elif total and total == prompt + completion + tokens["reasoning_tokens"]:
+        tokens["completion_tokens"] += tokens["reasoning_tokens"]
+    tokens["reasoning_tokens"] = min(tokens["reasoning_tokens"], tokens["completion_tokens"])
+    if "cache_read_input_tokens" in usage and "prompt_tokens" not in usage:
+        tokens["prompt_tokens"] += tokens["cached_tokens"]  # Anthropic counts them apart
+    tokens["cached_tokens"] = min(tokens["cached_tokens"], tokens["prompt_tokens"])
+    return tokens
+
+
+def _first_count(usage: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> int:
+    for path in paths:
+        value: Any = usage
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if (number := _count(value)) > 0:
+            return number
+    return 0
 
 
 def _count(value: Any) -> int:
     """A number of tokens; 0 for a value that cannot be one."""
-    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return 0
+    try:
+        number = float(value)
+    except ValueError:
+        return 0
+    return int(number) if number.is_integer() and 0 <= number < 2**53 else 0
 
 
 def _logprobs(part: Any) -> tuple[tuple[str, float], ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ def _request(
         parts.append(ProvenancePart("text", "text", request["answer"]))
     elif completion is not None:
         parts.append(ProvenancePart("head", "Completion"))
-        parts.append(ProvenancePart("text", "raw output", completion.text))
+        parts += [ProvenancePart("text", name, text) for name, text in completion_texts(completion)]
     parts += [ProvenancePart("head", "Generation"), ProvenancePart("fact", "model", model)]
     sampling = {name: value for name, value in request["sampling"].items() if _is_set(value)}
     seed = sampling.pop("seed", None)
@@ -89,11 +89,39 @@ def _request(
     if completion is not None:
         parts += [
             ProvenancePart("fact", "time", f"{completion.seconds:.2f} s"),
-            ProvenancePart("fact", "tokens in", thousands(completion.prompt_tokens)),
-            ProvenancePart("fact", "tokens out", thousands(completion.completion_tokens)),
-            ProvenancePart("fact", "finish", completion.finish),
+            ProvenancePart("fact", "tokens in", tokens_in(completion)),
+            ProvenancePart("fact", "tokens out", tokens_out(completion)),
+            ProvenancePart("fact", "finish", finish(completion)),
         ]
     return parts
+
+
+def completion_texts(completion: Completion) -> Iterator[tuple[str, str]]:
+    """What a completion consists of: reasoning if there is any, the answer, and tool calls."""
+    if completion.reasoning:
+        yield "reasoning", completion.reasoning
+    yield "raw output", completion.text
+    for call in completion.tool_calls:
+        yield "tool call", f"{call.name}({cell(call.arguments)})"
+
+
+def tokens_in(completion: Completion) -> str:
+    """The tokens of the prompt, and how many of them the server had cached."""
+    return _of_which(completion.prompt_tokens, completion.cached_tokens, "cached")
+
+
+def tokens_out(completion: Completion) -> str:
+    """The tokens of the completion, and how many of them are reasoning."""
+    return _of_which(completion.completion_tokens, completion.reasoning_tokens, "reasoning")
+
+
+def _of_which(tokens: int, part: int, name: str) -> str:
+    return thousands(tokens) + (f", {thousands(part)} {name}" if part else "")
+
+
+def finish(completion: Completion) -> str:
+    """Why a completion ended."""
+    return f"{completion.finish} (cut)" if completion.truncated else completion.finish
 
 
 def _is_set(value: Any) -> bool:

@@ -14,6 +14,7 @@ from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import current_marks
 from synthkit.notebook.context import Context
+from synthkit.notebook.output.provenance import completion_texts, finish, tokens_in, tokens_out
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions import inventory, lineage, named_tables
 from synthkit.sessions.session import Session
@@ -113,13 +114,13 @@ def _parts(stored: StoredCompletion) -> list[dict[str, Any]]:
     request, completion = stored.request, stored.completion
     rows = [{"part": role, "value": content} for role, content in request["messages"]]
     rows += [
-        {"part": "raw output", "value": completion.text},
+        *({"part": name, "value": text} for name, text in completion_texts(completion)),
         {"part": "model", "value": request["model"]},
         {"part": "sampling", "value": request["sampling"]},
         {"part": "sample index", "value": request["index"]},
-        {"part": "finish", "value": completion.finish},
-        {"part": "tokens in", "value": completion.prompt_tokens},
-        {"part": "tokens out", "value": completion.completion_tokens},
+        {"part": "finish", "value": finish(completion)},
+        {"part": "tokens in", "value": tokens_in(completion)},
+        {"part": "tokens out", "value": tokens_out(completion)},
     ]
     if request["schema"]:
         rows.append({"part": "schema", "value": request["schema"]})

@@ -707,7 +707,7 @@ def test_what_the_server_repeats_of_the_key_is_not_in_the_rejects(
         (None, (0, 0)),
         ({"prompt_tokens": 3}, (3, 0)),
         ({"prompt_tokens": 10**30, "completion_tokens": -5}, (0, 0)),
-        ({"prompt_tokens": float("inf"), "completion_tokens": "7"}, (0, 0)),
+        ({"prompt_tokens": float("inf"), "completion_tokens": "7"}, (0, 7)),
     ],
 )
 def test_an_answer_with_strange_usage_is_kept(
