@@ -17,6 +17,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Reject
+from synthkit.prompts.label_search import LabelSearch
 
 Schema = Mapping[str, Any]
 Cells = dict[str, Any]
@@ -81,32 +82,31 @@ def text(column: str = "text") -> Decoder:
 
 
 def label(labels: Sequence[str], column: str = "label") -> Decoder:
-    """A decoder of the label that a completion names, as whole words in any case.
+    """A decoder of the one label that a completion names, in any case and script.
 
-    A completion that names no label, or several, is rejected.
+    :class:`~synthkit.prompts.label_search.LabelSearch` says what naming is. A completion that names
+    no label or several, or denies the one it names, is rejected.
 
     >>> decode = label(["positive", "negative"])
     >>> decode(Completion("**Positive.**"))
     {'label': 'positive'}
     >>> decode(Completion("positive or negative")).reason
     "names 2 labels: 'positive', 'negative'"
+    >>> decode(Completion("It is not positive.")).reason
+    "denies the label 'positive'"
     """
     names = list(labels)
-    folded = {str(name).casefold().strip(): name for name in names}
-    if len(folded) < max(len(names), 2) or "" in folded:
+    search = LabelSearch.of(names)
+    if search is None or len(names) < 2:
         raise UsageError(f"labels must be two or more distinct texts; got {names}.")
-    # the longest first: "very positive" does not also name "positive"
-    any_label = "|".join(re.escape(name) for name in sorted(folded, key=len, reverse=True))
-    words = re.compile(rf"(?<!\w)(?:{any_label})(?!\w)")
 
     def read(raw: str) -> Cells | str:
-        matches = set(words.findall(raw.casefold()))
-        named = [name for word, name in folded.items() if word in matches]
-        if len(named) == 1:
-            return {column: named[0]}
+        named, denied = search.named(raw)
         if not named:
             return f"names none of the labels {', '.join(map(repr, names))}"
-        return f"names {len(named)} labels: {', '.join(map(repr, named))}"
+        if len(named) > 1:
+            return f"names {len(named)} labels: {', '.join(map(repr, named))}"
+        return f"denies the label {named[0]!r}" if denied else {column: named[0]}
 
     return Decoder((column,), read, {"enum": names})
 

@@ -12,9 +12,11 @@ from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
+from synthkit.prompts.label_search import is_whole
 from synthkit.recipes._arguments import check_positive, checked_template, kept_columns
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
+from synthkit.stats.words import fold
 
 
 @recipe
@@ -93,12 +95,17 @@ def text_with_words(words: Sequence[str], *, prefix: bool = False) -> parsing.De
     >>> text_with_words(["moss", "run"], prefix=True).read("The MOSS, running wild.")
     {'text': 'The MOSS, running wild.'}
     """
-    end = "" if prefix else r"(?!\w)"
-    patterns = {word: re.compile(rf"(?<!\w){re.escape(word.casefold())}{end}") for word in words}
+    patterns = {word: re.compile(re.escape(fold(word))) for word in words}
 
     def read(raw: str) -> parsing.Cells | str:
-        folded = " ".join(raw.casefold().split())
-        missing = [word for word, pattern in patterns.items() if not pattern.search(folded)]
+        folded = " ".join(fold(raw).split())
+        missing = [
+            word
+            for word, pattern in patterns.items()
+            if not any(
+                is_whole(folded, *match.span(), prefix=prefix) for match in pattern.finditer(folded)
+            )
+        ]
         return f"lacks {', '.join(map(repr, missing))}" if missing else {"text": raw.strip()}
 
     return parsing.Decoder(("text",), read, whole=False)
@@ -111,7 +118,7 @@ def _pool(words: Sequence[str], k: int) -> list[str]:
     invalid = [word for word in pool if not isinstance(word, str) or not word or "," in word]
     if invalid:
         raise UsageError(f"words are texts without a comma; got {invalid[0]!r}.")
-    if len({word.casefold() for word in pool}) < len(pool):
+    if len(set(map(fold, pool))) < len(pool):
         raise UsageError("words must differ in more than case; one of them occurs twice.")
     if len(pool) < k:
         raise UsageError(f"each text needs {k} different words; got {len(pool)} in all.")

@@ -13,6 +13,7 @@ from synthkit.core.errors import PromptError, TableError, UsageError
 from synthkit.core.types import Request
 from synthkit.data import tables
 from synthkit.recipes import keywords
+from synthkit.recipes._keywords import text_with_words
 from tests.recipes.conftest import expects
 
 Make = Callable[..., sk.Run]
@@ -138,3 +139,19 @@ def test_smollm2_is_held_to_its_words(make: Make, smollm2: Any, session: Any) ->
     for row in tables.records(run.table):
         assert row["words"] in row["text"].lower()
         assert session.trace(row["id"])[-1].completion.text.strip() == row["text"]
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "used"),
+    [
+        ("दिन", "वह दिन अच्छा था।", True),
+        ("दिन", "दिनों की बात", False),
+        ("苔藓", "森林里有苔藓。", True),
+        ("รถ", "ฉันขับรถ", True),
+        ("이끼", "숲의 이끼가 자란다", True),
+        ("café", "Un CAFE\u0301 noir", True),
+        ("moss", "mossy", False),
+    ],
+)
+def test_words_of_any_script_are_found_whole(word: str, text: str, used: bool) -> None:
+    assert (text_with_words([word]).read(text) == {"text": text}) is used
