@@ -24,12 +24,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
 def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    for role, content in request["messages"]:
+    for role, content, *images in request["messages"]:
         counts[role] = counts.get(role, 0) + 1
-        fields[role if counts[role] == 1 else f"{role} {counts[role]}"] = content
+        turn = role if counts[role] == 1 else f"{role} {counts[role]}"
+        fields[turn] = content
+        if images:
+            fields[f"{turn} images"] = images[0]
     model = request["model"]
     parts = json.loads(model) if model.startswith("{") else {"model": model}
-    others = ("op", "answer", "schema", "index", "turn", "version")
+    others = ("op", "answer", "schema", "index", "turn", "version", "tools")
     rest = {name: request.get(name) for name in others}
     return fields | parts | dict(request["sampling"]) | rest
 

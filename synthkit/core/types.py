@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, ru
 from synthkit.core.errors import UsageError
 from synthkit.core.formatting import rounded
 from synthkit.core.hashing import canonical, digest
+from synthkit.core.images import Image
 from synthkit.core.static_output import static_table
 
 if TYPE_CHECKING:
@@ -23,10 +24,16 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation: a text, and images before it for models that take them."""
 
     role: Role
     content: str
+    images: tuple[Image, ...] = ()
+
+    def payload(self) -> list[Any]:
+        """The role, the text and, if there are any, what identifies the images."""
+        images = [[image.payload() for image in self.images]] if self.images else []
+        return [self.role, self.content, *images]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class Request:
             "op": "score" if scored else "complete",
             "version": KEY_VERSION,
             "model": fingerprint,
-            "messages": [[message.role, message.content] for message in self.messages],
+            "messages": [message.payload() for message in self.messages],
             # as text: a model writes properties in their order, which changes completions
             "schema": None if free else canonical(self.schema, sort=False).decode(),
             "sampling": {} if scored else self.sampling.payload(),
@@ -178,19 +185,21 @@ class Request:
         It depends only on the sampling seed, the messages and the sample index. So rows are drawn
         independently, and a row is drawn the same in any batch and at any temperature.
         """
-        parts: list[Any] = [
-            self.sampling.seed,
-            self.index,
-            [[message.role, message.content] for message in self.messages],
-        ]
-        if self.answer is not None:
-            parts.append(self.answer)
-        return int(digest(parts)[:8], 16) & 0x7FFFFFFF
+        messages = [message.payload() for message in self.messages]
+        return row_seed(self.sampling.seed, self.index, messages, self.answer)
 
     @property
     def most_written(self) -> int:
         """Most tokens that a model generates; 1024 if the request sets no limit."""
         return 0 if self.answer is not None else self.sampling.max_tokens or 1024
+
+
+def row_seed(
+    seed: int | None, index: int, messages: Sequence[Any], answer: str | None = None
+) -> int:
+    """:attr:`Request.row_seed` of a request, from the parts of its payload."""
+    parts: list[Any] = [seed, index, list(messages), *([] if answer is None else [answer])]
+    return int(digest(parts)[:8], 16) & 0x7FFFFFFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,10 @@ def generate(
         default.
     output : the column for a text or a label; by default ``text`` or ``label``, with a number where
         the rows have that column already.
+    image : the column with an image for each row (a URL, a path, bytes or a PIL image), which the
+        model sees with the prompt; for models that take images.
+    tools : tools that the model may call, as JSON declarations. They are not called: the column
+        ``tool_calls`` has each row's calls as ``{"name": ..., "arguments": {...}}``.
     repairs : how often a completion that cannot be parsed is asked for again, with the reason; by
         default once with a ``schema``, never without.
     temperature, top_p, max_tokens, seed, stop, logprobs, extra : how tokens are sampled, the same

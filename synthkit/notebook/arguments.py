@@ -56,6 +56,8 @@ ARGUMENTS = (
     argument("--labels", help="allowed answers: a,b,c or @variable"),
     argument("--regex", help="a pattern whose named groups become columns"),
     argument("--output", metavar="COLUMN", help="column for the text; default: text"),
+    argument("--image", metavar="COLUMN", help="column of images, for models that take them"),
+    argument("--tools", metavar="TOOLS", help="tools to declare: a variable or a .json file"),
     argument(
         "--repairs",
         type=int,

@@ -102,6 +102,8 @@ def _recipe(context: Context, options: Any, cell: str) -> Recipe:
         labels=names.values(options.labels) if options.labels else None,
         regex=options.regex,
         output=options.output,
+        image=options.image,
+        tools=names.json(options.tools, "--tools"),
         repairs=options.repairs,
         sampling=sampling(options, context.sampling),
     )

@@ -81,6 +81,10 @@ class Names:
 
     def schema(self, text: str | None) -> Any:
         """The schema in a variable or a .json file."""
+        return self.json(text, "--schema")
+
+    def json(self, text: str | None, option: str) -> Any:
+        """The value of an option that names a variable or a .json file."""
         if text is None:
             return None
         name = text.removeprefix("@")
@@ -90,7 +94,7 @@ class Names:
             return json.loads(Path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"--schema {text}: expected a variable or a .json file: {error}."
+                f"{option} {text}: expected a variable or a .json file: {error}."
             ) from None
 
     def vary(self, pairs: list[str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any, TypedDict, Unpack
 
 from synthkit.core import keywords
 from synthkit.core.errors import TableError, UsageError, check_known
-from synthkit.core.types import Request, Sampling, Steps
+from synthkit.core.images import image
+from synthkit.core.types import Message, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.expressions import rule
 from synthkit.prompts import parsing
@@ -35,6 +36,8 @@ class PromptOptions(TypedDict, total=False):
     labels: Sequence[str] | None
     regex: str | None
     output: str | None
+    image: str | None
+    tools: Sequence[Mapping[str, Any]] | None
     repairs: int | None
     sampling: Sampling
     temperature: float | None
@@ -87,19 +90,27 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
     }
     decoder = decoder_for(tables.columns(fields), **parsed)
     records = tables.records(fields)
-    requests = _requests(template, records, sampling, decoder, options.get("examples"))
+    tools = parsing.declared_tools(options["tools"]) if options.get("tools") else ()
+    if tools and (decoder.whole or "tool_calls" in tables.columns(fields)):
+        raise UsageError(
+            "tools= adds a column 'tool_calls' beside a text; leave out schema, labels and regex, "
+            "and rename such a column of the rows."
+        )
+    ask_with = Request((), sampling, decoder.schema, tools=tools)
+    requests = _requests(template, records, ask_with, decoder, options)
+    decode = parsing.tool_calls(decoder, tools) if tools else decoder
     source = with_parent(fields)
     parents = list(map(parent_id, records))
 
     def branch(request: Request, parent: str | None) -> Steps[None]:
-        outcome = yield from ask(request, decoder, repairs=repairs)
+        outcome = yield from ask(request, decode, repairs=repairs)
         yield [with_origin(outcome, (), {}, parent)]
 
     size = Bounds(len(requests), len(requests))
     return Recipe(
         name="prompt",
         branches=lambda: map(branch, requests, parents),
-        columns=decoder.columns,
+        columns=(*decoder.columns, *(["tool_calls"] if tools else [])),
         source=source,
         kind=tables.kind(source),
         requests=size,
@@ -178,12 +189,13 @@ def _fields(options: PromptOptions, n: int, seed: int) -> Any:
 def _requests(
     template: Prompt,
     rows: Sequence[Mapping[str, Any]],
-    sampling: Sampling,
+    asked: Request,
     decoder: parsing.Decoder,
-    examples: Any,
+    options: PromptOptions,
 ) -> list[Request]:
-    """One request for each row. Rows with the same messages get different sample indices."""
+    """``asked`` with the messages of each row. Rows with the same get different sample indices."""
     demonstrations: Sequence[Any] = [()] * len(rows)
+    examples, column = options.get("examples"), options.get("image")
     if examples is not None:
         shown = examples if isinstance(examples, Examples) else Examples(table=examples)
         demonstrations = demonstrate(template, rows, shown, _answer(decoder))
@@ -192,8 +204,20 @@ def _requests(
     for i, row in enumerate(rows):
         with located(f"row {i}", template, row):
             messages = template.render(row, demonstrations[i])
-        requests.append(sample(Request(messages, sampling, decoder.schema, attrs=row)))
+            if column is not None:
+                messages = _with_image(messages, row, column)
+        requests.append(sample(replace(asked, messages=messages, attrs=row)))
     return requests
+
+
+def _with_image(
+    messages: tuple[Message, ...], row: Mapping[str, Any], column: str
+) -> tuple[Message, ...]:
+    """Messages whose last turn shows the image in a row's column; unchanged if there is none."""
+    check_known("column", [column], row, place="image: ", error=TableError)
+    if row[column] is None:
+        return messages
+    return (*messages[:-1], replace(messages[-1], images=(image(row[column]),)))
 
 
 def _answer(decoder: parsing.Decoder) -> Callable[[Mapping[str, Any]], str]:

@@ -20,7 +20,7 @@ _LEDGER_FIELDS = {field.name for field in fields(Ledger)}
 
 def _completion(row: Mapping[str, Any]) -> None:
     key, request = row["key"], json.loads(row["request"])
-    turns = [isinstance(role, str) and isinstance(text, str) for role, text in request["messages"]]
+    turns = [_is_turn(*turn) for turn in request["messages"]]
     kinds = (("model", str), ("sampling", dict), ("index", int), ("schema", str | None))
     if not all(turns) or not all(isinstance(request[name], kind) for name, kind in kinds):
         raise StoreError(f"the request of {key[:16]!r} cannot be read.")
@@ -38,6 +38,11 @@ def _completion(row: Mapping[str, Any]) -> None:
             named = isinstance(call["name"], str) and isinstance(call["id"], str)
             if len(call) != 3 or not named or not isinstance(call["arguments"], dict | str):
                 raise StoreError("a tool call cannot be read.")
+
+
+def _is_turn(role: Any, text: Any, images: Any = ()) -> bool:
+    texts = [role, text, *(value for image in images for value in dict(image).values())]
+    return all(isinstance(value, str) for value in texts)
 
 
 def _run(row: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Budget, Completion, Request
 from synthkit.models.openai import responses
+from synthkit.models.openai.messages import wire
 from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect
 from synthkit.models.openai.strict_schema import strict
@@ -68,7 +69,8 @@ class Endpoint:
         Raises
         ------
         UsageError
-            If a request has a user's turn, a text to score or a ``token_bias``; nothing is sent.
+            If a request has a user's turn, a text to score or a ``token_bias``, or an image whose
+            file has changed; nothing is sent then.
         EndpointError
             On 401, 403, 404 and 422, on a used-up quota, and on a server that stops answering. It
             is also an instance of the ``openai`` error of the same status.
@@ -93,6 +95,11 @@ class Endpoint:
                 f"{self.name} is behind a server, which writes answers and cannot score given "
                 f"texts; to score (likelihood, ifd, perplexity, a weighted judge) {here}"
             )
+        if self.raw and (request.tools or any(message.images for message in request.messages)):
+            raise UsageError(
+                f"{self.name} was loaded with raw=True, which sends plain text; images and tools "
+                "need the chat protocol."
+            )
         if "token_bias" in request.sampling.extra:
             raise UsageError(
                 f"{self.name} is behind a server, which does not know tokens by their texts; "
@@ -106,9 +113,7 @@ class Endpoint:
         if self.raw:
             body["prompt"] = "\n\n".join(message.content for message in request.messages)
         else:
-            body["messages"] = [
-                {"role": message.role, "content": message.content} for message in request.messages
-            ]
+            body["messages"] = [wire(message) for message in request.messages]
         options = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -119,6 +124,8 @@ class Endpoint:
             "logprobs": (1 if self.raw else True) if sampling.logprobs else None,
         }
         body |= {name: value for name, value in options.items() if value is not None}
+        if request.tools:
+            body["tools"] = list(request.tools)
         if schema is not None and "enum" not in schema:
             shape = {"name": "row", "schema": strict(schema), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": shape}

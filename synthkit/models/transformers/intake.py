@@ -78,6 +78,8 @@ class Intake:
     def _row(self, request: Request, position: int) -> DecodingRow | Completion:
         """The row of a request, or a completion that says why it cannot run."""
         engine = self.engine
+        if request.tools or any(message.images for message in request.messages):
+            return _refused(0, f"{self.name} on this machine reads text, and no images or tools")
         try:
             prompt, ends = chat_template.prompt(
                 request, engine.tokenizer, engine.ends, raw=self.raw

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from synthkit.core.errors import TableError
 from synthkit.core.formatting import cell, thousands
-from synthkit.core.types import Completion, Mark, Message, Request, Sampling
+from synthkit.core.types import Completion, Mark, row_seed
 from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.generation.job import Job
 from synthkit.generation.runner import RowEvent
@@ -69,7 +69,7 @@ def _request(
     request: Mapping[str, Any], completion: Completion | None, model: str
 ) -> list[ProvenancePart]:
     parts = [ProvenancePart("head", "Prompt")]
-    parts += [ProvenancePart("text", role, content) for role, content in request["messages"]]
+    parts += [ProvenancePart("text", name, text) for name, text in message_texts(request)]
     if request["schema"]:
         parts.append(ProvenancePart("text", "schema", request["schema"]))
     if "answer" in request:
@@ -84,7 +84,8 @@ def _request(
     settings = ", ".join(f"{name} {cell(value)}" for name, value in sampling.items())
     parts.append(ProvenancePart("fact", "sampling", settings))
     if seed is not None:
-        parts.append(ProvenancePart("fact", "seed", f"{_row_seed(request)}, made from {seed}"))
+        drawn = row_seed(seed, request["index"], request["messages"])
+        parts.append(ProvenancePart("fact", "seed", f"{drawn}, made from {seed}"))
     parts.append(ProvenancePart("fact", "sample index", str(request["index"])))
     if completion is not None:
         parts += [
@@ -94,6 +95,16 @@ def _request(
             ProvenancePart("fact", "finish", finish(completion)),
         ]
     return parts
+
+
+def message_texts(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The turns of a request's payload, each with its images before it, and its tools."""
+    for role, content, *images in request["messages"]:
+        for image in images[0] if images else ():
+            yield "image", image.get("url") or f"{image['type']}, SHA-256 {image['sha256']}"
+        yield role, content
+    if request.get("tools"):
+        yield "tools", cell(request["tools"])
 
 
 def completion_texts(completion: Completion) -> Iterator[tuple[str, str]]:
@@ -126,12 +137,6 @@ def finish(completion: Completion) -> str:
 
 def _is_set(value: Any) -> bool:
     return not (value is None or value is False or value in ([], {}))
-
-
-def _row_seed(request: Mapping[str, Any]) -> int:
-    messages = tuple(Message(role, content) for role, content in request["messages"])
-    seed = Sampling(seed=request["sampling"]["seed"])
-    return Request(messages, seed, index=request["index"]).row_seed
 
 
 def _verdicts(session: Session, id: str) -> list[ProvenancePart]:

@@ -14,7 +14,13 @@ from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import current_marks
 from synthkit.notebook.context import Context
-from synthkit.notebook.output.provenance import completion_texts, finish, tokens_in, tokens_out
+from synthkit.notebook.output.provenance import (
+    completion_texts,
+    finish,
+    message_texts,
+    tokens_in,
+    tokens_out,
+)
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions import inventory, lineage, named_tables
 from synthkit.sessions.session import Session
@@ -112,7 +118,7 @@ def trace(context: Context, options: Any) -> StaticOutput:
 
 def _parts(stored: StoredCompletion) -> list[dict[str, Any]]:
     request, completion = stored.request, stored.completion
-    rows = [{"part": role, "value": content} for role, content in request["messages"]]
+    rows = [{"part": name, "value": text} for name, text in message_texts(request)]
     rows += [
         *({"part": name, "value": text} for name, text in completion_texts(completion)),
         {"part": "model", "value": request["model"]},
