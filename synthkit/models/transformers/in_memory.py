@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -12,6 +13,7 @@ from synthkit.core.errors import ChatTemplateMissing
 from synthkit.core.hashing import digest
 from synthkit.models.hub.fingerprint import INCIDENTAL, Identity
 from synthkit.models.hub.resolve import ModelSource
+from synthkit.models.transformers.chat_template import check_options
 from synthkit.models.transformers.loading import wrap
 from synthkit.models.transformers.model import Local
 from synthkit.models.transformers.settings import LocalSettings
@@ -23,6 +25,7 @@ def loaded(
     *,
     name: str = "loaded",
     raw: bool | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
     max_batch: int | None = None,
 ) -> Local:
     """A model of a transformers causal language model and its tokenizer, in their present state.
@@ -36,7 +39,8 @@ def loaded(
     net : on its device; also with PEFT adapters.
     name : for people; not part of the fingerprint.
     raw : continue texts without a chat template; by default if there is none.
-    max_batch : as in :func:`~synthkit.models.transformers.model.load_local`.
+    chat_template_kwargs, max_batch : as in
+        :func:`~synthkit.models.transformers.model.load_local`.
 
     Raises
     ------
@@ -52,6 +56,7 @@ def loaded(
         raise ChatTemplateMissing(
             f"{name} has no chat template, so it cannot read messages; use raw=True."
         )
+    check_options(chat_template_kwargs or {})
     device = str(net.device)
     identity = Identity(
         weights=_hash(net, tokenizer),
@@ -63,6 +68,7 @@ def loaded(
         quantize="none",
         adapter=None,
         raw=not template if raw is None else raw,
+        chat_template_kwargs=dict(chat_template_kwargs or {}),
         dtype=str(net.dtype).removeprefix("torch."),  # type: ignore[arg-type]
         device=device,
         max_batch=max_batch or (64 if device.startswith("cuda") else 32),

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
-from synthkit.models.transformers import chat_template, sampling
+from synthkit.models.transformers import sampling
 from synthkit.models.transformers.batching import DecodingRow
+from synthkit.models.transformers.chat_template import ChatTemplate
 from synthkit.models.transformers.scoring import ScoredText, prepare
 from synthkit.models.transformers.weights import Engine
 
@@ -23,7 +24,7 @@ class Intake:
     requests : may grow.
     check : raises for requests that cannot work; called before they are taken.
     name : the model's, for messages.
-    raw : whether prompts are continued without a chat template.
+    chat : renders prompts.
     rows : most rows that decode together.
 
     Attributes
@@ -39,11 +40,11 @@ class Intake:
         check: Callable[[], None],
         *,
         name: str,
-        raw: bool,
+        chat: ChatTemplate,
         rows: int,
     ) -> None:
         self.requests, self.engine, self.check = requests, engine, check
-        self.name, self.raw, self.rows = name, raw, rows
+        self.name, self.chat, self.rows = name, chat, rows
         self.waiting: list[DecodingRow] = []
         self.texts: list[ScoredText] = []
         self.taken = 0
@@ -65,7 +66,7 @@ class Intake:
                 if request.answer is None:
                     row = self._row(request, position)
                 else:
-                    row = prepare(request, position, self.engine, name=self.name, raw=self.raw)
+                    row = prepare(request, position, self.engine, name=self.name, chat=self.chat)
                 if isinstance(row, Completion):
                     yield position, row
                 elif isinstance(row, ScoredText):
@@ -81,9 +82,7 @@ class Intake:
         if request.tools or any(message.images for message in request.messages):
             return _refused(0, f"{self.name} on this machine reads text, and no images or tools")
         try:
-            prompt, ends = chat_template.prompt(
-                request, engine.tokenizer, engine.ends, raw=self.raw
-            )
+            prompt, ends = self.chat.prompt(request, engine.ends)
         except UsageError as error:
             return _refused(0, f"{self.name}: {error}")
         if not prompt:

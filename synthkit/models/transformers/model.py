@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -13,7 +13,8 @@ from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
-from synthkit.models.transformers import grammar, memory, sampling
+from synthkit.models.transformers import chat_template, grammar, memory, sampling
+from synthkit.models.transformers.chat_template import ChatTemplate, check_options
 from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize, choose
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def load_local(
     quantize: Quantize | Literal["auto"] = "auto",
     adapter: str | Path | None = None,
     raw: bool = False,
+    control_tokens: bool = False,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
     dtype: Dtype = "bfloat16",
     device: str | None = None,
     max_batch: int | None = None,
@@ -48,6 +51,10 @@ def load_local(
     adapter : folder of a PEFT adapter to apply.
     raw : give the model the messages' text without a chat template, joined by line breaks; for
         base models, which have none.
+    control_tokens : with ``raw``, whether the text may write the model's control tokens, as a
+        template written by hand does. Otherwise, as in chats, their text is read as text.
+    chat_template_kwargs : variables of the chat template, such as ``{"enable_thinking": False}``;
+        ``Sampling.extra`` has them for single requests, under the same name.
     dtype : of the computation, and of the weights that are not quantized.
     device : ``"cpu"``, ``"cuda"``; by default a GPU if the installed torch can use one.
     max_batch : most rows that decode together; 32 on a CPU and 64 on a GPU by default.
@@ -74,6 +81,13 @@ def load_local(
     check_known("dtype", str(dtype), get_args(Dtype))
     if max_batch is not None and max_batch < 1:
         raise UsageError(f"max_batch must be 1 or more; got {max_batch}.")
+    check_options(chat_template_kwargs or {})
+    if control_tokens and not raw:
+        raise UsageError(
+            "control_tokens=True needs raw=True: in a chat, the template writes the control tokens"
+        )
+    if chat_template_kwargs and raw:
+        raise UsageError("chat_template_kwargs need a chat template, which raw=True does not use")
     source = resolve.find(spec)
     if source.identity.template == "none" and not raw:
         raise ChatTemplateMissing(
@@ -87,6 +101,8 @@ def load_local(
             quantize=choose(source.identity.size, where) if quantize == "auto" else quantize,
             adapter=Path(adapter).expanduser() if adapter is not None else None,
             raw=raw,
+            control_tokens=control_tokens,
+            chat_template_kwargs=dict(chat_template_kwargs or {}),
             dtype=dtype,
             device=where,
             max_batch=max_batch or (64 if where.startswith("cuda") else 32),
@@ -111,15 +127,20 @@ class Local:
         precision = settings.quantize if settings.quantize != "none" else _SHORT[settings.dtype]
         self.name = f"{settings.source.name} {precision}"
         identity = settings.source.identity
-        parts = {
+        parts: dict[str, Any] = {
             "weights": identity.weights[:32],
             "template": "raw" if settings.raw else identity.template,
             "quantize": settings.quantize,
             "dtype": settings.dtype,
             "adapter": fingerprint.adapter_hash(settings.adapter) if settings.adapter else "none",
         }
+        if settings.control_tokens:
+            parts["control_tokens"] = True
+        if settings.chat_template_kwargs:
+            parts[chat_template.OPTIONS] = dict(settings.chat_template_kwargs)
         self.fingerprint = canonical(parts).decode()
         self._engine = engine
+        self._chat: ChatTemplate | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -181,7 +202,7 @@ class Local:
         UsageError
             If a request has an unknown ``extra``, or a schema that cannot be followed.
         """
-        check = _check(requests, self.load)
+        check = _check(requests, self.load, raw=self.settings.raw)
         check()
         if not requests:
             return
@@ -192,8 +213,8 @@ class Local:
 
         scorer = Scorer(engine)
         rows = self.settings.max_batch if engine.mergeable else 1
-        raw = self.settings.raw
-        intake = Intake(requests, engine, check, name=self.name, raw=raw, rows=rows)
+        chat = self._template(engine)
+        intake = Intake(requests, engine, check, name=self.name, chat=chat, rows=rows)
         batch = Batch(engine, rows=rows, cells=self._cells(engine))
         while True:
             yield from self._refilled(intake, scorer)
@@ -206,6 +227,17 @@ class Local:
                     row, why = event
                     yield row.position, completion(row, why, engine)
                 yield from self._refilled(intake, scorer)
+
+    def _template(self, engine: Engine) -> ChatTemplate:
+        """The chat template with this model's options."""
+        if self._chat is None:
+            self._chat = chat_template.ChatTemplate(
+                engine.tokenizer,
+                options=self.settings.chat_template_kwargs,
+                raw=self.settings.raw,
+                control=self.settings.control_tokens,
+            )
+        return self._chat
 
     def _refilled(self, intake: Intake, scorer: Scorer) -> Iterator[tuple[int, Completion] | None]:
         """Take new requests. Texts are scored at once, in passes of their own."""
@@ -255,7 +287,9 @@ class Local:
         return room // engine.row_bytes
 
 
-def _check(requests: Sequence[Request], load: Callable[[], Engine]) -> Callable[[], None]:
+def _check(
+    requests: Sequence[Request], load: Callable[[], Engine], *, raw: bool
+) -> Callable[[], None]:
     """A function that refuses new requests that cannot work, before anything is decoded."""
     checked = 0
     schemas: set[int] = set()
@@ -266,6 +300,10 @@ def _check(requests: Sequence[Request], load: Callable[[], Engine]) -> Callable[
             if request.answer is not None:
                 continue
             bias = sampling.knobs(request.sampling).token_bias
+            options = request.sampling.extra.get(chat_template.OPTIONS) or {}
+            check_options(options)
+            if options and raw:
+                raise UsageError(f"{chat_template.OPTIONS} need a chat template; got raw=True")
             if bias:
                 load().bias(bias, frozenset())
             if request.schema is not None and id(request.schema) not in schemas:

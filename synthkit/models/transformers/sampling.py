@@ -32,6 +32,7 @@ EXTRA: Mapping[str, tuple[type, ...]] = {
     "repetition_penalty": (float, int),
     "ignore_eos": (bool,),
     "token_bias": (dict,),
+    "chat_template_kwargs": (dict,),
 }
 """The keys of ``Sampling.extra`` for a local model; except ``token_bias``, named as in vLLM."""
 
@@ -87,7 +88,7 @@ def knobs(sampling: Sampling) -> Knobs:
     checked = Knobs(
         temperature=1.0 if sampling.temperature is None else sampling.temperature,
         top_p=1.0 if sampling.top_p is None else sampling.top_p,
-        **sampling.extra,
+        **{key: value for key, value in sampling.extra.items() if key != "chat_template_kwargs"},
     )
     if checked.top_k < 0:
         raise UsageError(f"top_k must be 0 (off) or more; got {checked.top_k}.")

@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
-from synthkit.models.transformers import chat_template
 from synthkit.models.transformers.batching import out_of_memory
+from synthkit.models.transformers.chat_template import ChatTemplate
 from synthkit.models.transformers.weights import Engine, cache_of
 
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 28}
@@ -81,15 +81,15 @@ def parts(text: ScoredText, context: int) -> list[TextPart]:
 
 
 def prepare(
-    request: Request, position: int, engine: Engine, *, name: str, raw: bool
+    request: Request, position: int, engine: Engine, *, name: str, chat: ChatTemplate
 ) -> ScoredText | Completion:
     """The text that a request asks to score, or a completion that says why it cannot be scored.
 
-    ``name`` is the model's, for messages; with ``raw`` no chat template is used.
+    ``name`` is the model's, for messages; ``chat`` renders prompts.
     """
     n, why = 0, ""
     try:
-        prompt, tokens = chat_template.scored(request, engine.tokenizer, raw=raw)
+        prompt, tokens = chat.scored(request)
         n = len(prompt) + len(tokens)
         if not tokens:
             why = "there is no text to score"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from synthkit.models.hub import resolve
 from synthkit.models.transformers import memory
@@ -21,6 +22,8 @@ class LocalSettings:
     quantize: Quantize
     adapter: Path | None
     raw: bool
+    control_tokens: bool = False
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     dtype: Dtype
     device: str
     max_batch: int

@@ -7,7 +7,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Message, Request
-from synthkit.models.transformers import chat_template
+from synthkit.models.transformers.chat_template import ChatTemplate
 
 END = 0  # <end>, of the tokenizer in conftest
 SMOLLM2 = (
@@ -30,7 +30,7 @@ def tokenizer(tiny: Path) -> Any:
 def prompt(tokenizer: Any, *messages: Message, raw: bool = False) -> tuple[str, set[str]]:
     """What a model is given to read for a user's turn, and what ends that."""
     request = Request(messages, turn="user")
-    ids, ends = chat_template.prompt(request, tokenizer, frozenset([END]), raw=raw)
+    ids, ends = ChatTemplate(tokenizer, raw=raw).prompt(request, frozenset([END]))
     return tokenizer.decode(ids), {tokenizer.decode([end]) for end in ends}
 
 
@@ -69,6 +69,7 @@ def test_a_users_turn_ends_with_the_token_that_the_template_ends_it_with(tokeniz
     assert prompt(tokenizer) == ("<|user|>", {"<end>", "<|system|>"})
 
 
+@pytest.mark.filterwarnings("ignore:the chat template of this model has no system role")
 @pytest.mark.parametrize(
     ("template", "says"),
     [
@@ -99,4 +100,4 @@ def test_raw_text_has_no_users_turn(tokenizer: Any) -> None:
 
 def test_an_answer_to_no_message_is_refused(tokenizer: Any) -> None:
     with pytest.raises(UsageError, match="the conversation is empty"):
-        chat_template.prompt(Request(()), tokenizer, frozenset([END]), raw=False)
+        ChatTemplate(tokenizer).prompt(Request(()), frozenset([END]))
