@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.lab.cells import LabColumn
 from synthkit.lab.config import LabConfig
@@ -34,7 +35,9 @@ def synth_cell(name: str, config: LabConfig, column: LabColumn, session: Session
     sampling = column.variant.sampling
     for option in ("temperature", "top_p", "max_tokens", "seed"):
         value = getattr(sampling, option)
-        words += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
+        if value is not None or getattr(Sampling(), option) is not None:
+            written = "none" if value is None else str(value)
+            words += [f"--{option.replace('_', '-')}", written]
     for text in sampling.stop:
         words += ["--stop", text]
     for key, value in sampling.extra.items():

@@ -18,6 +18,25 @@ def repeated(option: str, metavar: str, help: str, **keywords: Any) -> Any:
     return argument(option, **{"action": "append", "default": [], **shown, **keywords})
 
 
+UNSET = "none"
+"""The value of a sampling option that is not sent, so that the model or server decides."""
+
+
+def number_or_none(kind: type[int] | type[float]) -> Any:
+    """A reader of a number; ``none``, ``default`` and ``null`` give :data:`UNSET`."""
+
+    def read(text: str) -> float | str:
+        return UNSET if text.strip().lower() in (UNSET, "default", "null") else kind(text)
+
+    read.__name__ = "whole number" if kind is int else "number"  # in the message of argparse
+    return read
+
+
+def base_seed(options: Any) -> int:
+    """The seed of what is drawn here rather than by a model: ``--seed``, by default 0."""
+    return 0 if options.seed in (None, UNSET) else int(options.seed)
+
+
 ARGUMENTS = (
     argument("name", metavar="NAME", help="variable for the table; its run is NAME_run"),
     argument(
@@ -67,11 +86,26 @@ ARGUMENTS = (
     argument("--recipe", metavar="RECIPE", help="generation method; %%synth recipes lists them"),
     repeated("--with", "ROLE=MODEL", "further model of a recipe; default: --model", dest="others"),
     argument(
-        "--temperature", "-t", type=float, help="0 is greedy; default: SynthMagics.temperature"
+        "--temperature",
+        "-t",
+        type=number_or_none(float),
+        help="0 is greedy; none: not sent; default: SynthMagics.temperature",
     ),
-    argument("--top-p", type=float, help="nucleus mass; default: the model's"),
-    argument("--max-tokens", type=int, help="per answer; default: SynthMagics.max_tokens"),
-    argument("--seed", type=int, help="base of each row's own seed; default: SynthMagics.seed"),
+    argument(
+        "--top-p",
+        type=number_or_none(float),
+        help="nucleus mass; none: not sent; default: the model's",
+    ),
+    argument(
+        "--max-tokens",
+        type=number_or_none(int),
+        help="per answer; none: not sent; default: SynthMagics.max_tokens",
+    ),
+    argument(
+        "--seed",
+        type=number_or_none(int),
+        help="base of each row's own seed; none: not sent; default: SynthMagics.seed",
+    ),
     repeated("--stop", "TEXT", "ends an answer", default=None),
     repeated("--extra", "NAME=VALUE", "a parameter of the model, such as top_k=40"),
     argument("--max-requests", type=int, help="stop before more requests; default: no limit"),

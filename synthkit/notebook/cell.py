@@ -15,7 +15,7 @@ from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables
 from synthkit.data.results import Run, curation_summary, run_summary
 from synthkit.generation.job import Job, plan
-from synthkit.notebook.arguments import ARGUMENTS, option_value, parse, parser, split
+from synthkit.notebook.arguments import ARGUMENTS, base_seed, option_value, parse, parser, split
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import role, sampling
 from synthkit.notebook.recipe_arguments import find_recipe
@@ -117,7 +117,7 @@ def _examples(context: Context, options: Any) -> Examples | None:
         table=context.names.table(options.examples),
         k=3 if options.shots is None else options.shots,
         pick=options.pick or "fixed",
-        seed=options.seed or 0,
+        seed=base_seed(options),
         embed=context.embedder().embed if options.pick == "nearest" else None,
     )
 

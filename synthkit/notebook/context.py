@@ -28,15 +28,15 @@ class Settings(Protocol):
     ----------
     model : the spec of the default model.
     folder : the session's folder.
-    temperature, max_tokens, seed : the default sampling.
+    temperature, max_tokens, seed : the default sampling; with ``None`` the model decides.
     preview_rows : the rows of a table that a static output shows.
     """
 
     model: str
     folder: str
-    temperature: float
-    max_tokens: int
-    seed: int
+    temperature: float | None
+    max_tokens: int | None
+    seed: int | None
     preview_rows: int
 
 

@@ -21,9 +21,13 @@ class SynthMagics(Magics):
 
     model = Unicode("smollm2", help="the model of a cell without --model").tag(config=True)
     folder = Unicode(help="the session's folder").tag(config=True)
-    temperature = Float(0.7, help="0 is greedy").tag(config=True)
-    max_tokens = Int(256, help="maximum number of tokens in an answer").tag(config=True)
-    seed = Int(0, help="base of each row's own seed").tag(config=True)
+    temperature = Float(0.7, allow_none=True, help="0 is greedy; None: not sent").tag(config=True)
+    max_tokens = Int(
+        256, allow_none=True, help="maximum number of tokens in an answer; None: not sent"
+    ).tag(config=True)
+    seed = Int(0, allow_none=True, help="base of each row's own seed; None: not sent").tag(
+        config=True
+    )
     preview_rows = Int(8, help="rows in the static output below a cell").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.types import Sampling
 from synthkit.data import tables
+from synthkit.notebook.arguments import UNSET
 from synthkit.sessions.session import Session
 
 
@@ -140,7 +141,8 @@ def sampling(options: Any, defaults: Sampling) -> Sampling:
     names = ("temperature", "top_p", "max_tokens", "seed", "stop")
     chosen = {name: getattr(options, name) for name in names}
     chosen = {
-        name: getattr(defaults, name) if value is None else value for name, value in chosen.items()
+        name: getattr(defaults, name) if value is None else None if value == UNSET else value
+        for name, value in chosen.items()
     }
     return Sampling(**chosen, extra=dict(defaults.extra) | settings(options.extra))
 

@@ -14,7 +14,7 @@ from IPython.core.magic_arguments import argument
 from synthkit.core.errors import UsageError, unknown
 from synthkit.data import tables
 from synthkit.data.expressions import rule
-from synthkit.notebook.arguments import ARGUMENTS
+from synthkit.notebook.arguments import ARGUMENTS, UNSET, base_seed
 from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.names import Names, plain, sampling
 from synthkit.prompts.conditions import Sampler, conditions
@@ -137,6 +137,9 @@ class LineRecipe:
                 values[name] = sampling(options, context.sampling)
             elif name == "vary" and options.vary:
                 values[name] = names.vary(options.vary)
+            elif value == UNSET and name in _SAMPLING:
+                self._check_unset(name)
+                values[name] = None
             elif name not in ("prompt", "rows") and value is not None and value != []:
                 values[name] = self._value(name, value, context, fields)
         for name in self.parameters:
@@ -152,6 +155,11 @@ class LineRecipe:
                 raise UsageError(f"the recipe {self.name} needs {option}.")
         recipe: Recipe = self.function(**values)
         return recipe
+
+    def _check_unset(self, name: str) -> None:
+        """Raise ``UsageError`` for a parameter that needs a number."""
+        if self.parameters[name].default is not None:
+            raise UsageError(f"the recipe {self.name} needs a number for --{name}; got {UNSET}.")
 
     def _refuse(self, options: Any) -> None:
         """Refuse an option of every cell that this recipe does not take."""
@@ -174,7 +182,7 @@ class LineRecipe:
         n = None if "n" in self.parameters else options.n
         if not vary and n is None:
             return rows
-        seed = options.seed or 0
+        seed = base_seed(options)
         n = 1 if n is None else n
         like = names.table(options.like) if options.like else None
         where = rule(options.where, fields) if options.where else None

@@ -392,6 +392,12 @@ def test_the_synth_cell_of_a_variant_makes_no_request(
     assert session.load("lab_inputs")["topic"].tolist() == ["bread", "soup"]
 
 
+def test_the_synth_cell_of_a_variant_says_what_is_left_to_the_model(make: Make) -> None:
+    lab = make(limit=2, sampling=sk.Sampling(temperature=None, max_tokens=None, seed=None))
+    line = lab.source(lab.columns[1]).partition("\n")[0]
+    assert line.endswith("--temperature none --max-tokens none --seed none")
+
+
 def test_many_threads_may_use_one_lab(make: Make) -> None:
     lab = make(models=sk.Fake("Hi.", seconds=0.02, concurrency=1), vary={"n": list("abcdefgh")})
     runner = threading.Thread(target=lab.run)

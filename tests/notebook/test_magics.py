@@ -143,6 +143,41 @@ def test_a_model_that_dies_leaves_what_is_done_in_the_variable(shell: Shell) -> 
     assert len(shell["facts_run"].pending) == 6
 
 
+@pytest.mark.parametrize("word", ["none", "default", "None", "null"])
+def test_a_cell_leaves_sampling_options_to_the_model(shell: Shell, word: str) -> None:
+    shell.ip.user_ns["fake"] = fake = Fake()
+    options = f"--temperature {word} --top-p {word} --max-tokens {word} --seed {word}"
+    shell.run(
+        f"%%synth facts --model fake {options} --vary a=x,y --sampler independent\n{{{{ a }}}}"
+    )
+    sampling = fake.asked[0].sampling
+    assert (sampling.temperature, sampling.top_p, sampling.max_tokens) == (None, None, None)
+    assert sampling.seed is None
+
+
+def test_a_setting_leaves_sampling_options_to_the_model_and_a_line_overrides_it(
+    shell: Shell,
+) -> None:
+    shell.ip.user_ns["fake"] = fake = Fake()
+    for name in ("temperature", "max_tokens", "seed"):
+        shell.run(f"%config SynthMagics.{name} = None")
+    shell.run("%%synth facts --model fake\nTell.")
+    shell.run("%%synth facts --model fake --temperature 0 --seed 0 --max-tokens 9\nTell.")
+    first, second = (request.sampling for request in fake.asked)
+    assert (first.temperature, first.max_tokens, first.seed) == (None, None, None)
+    assert (second.temperature, second.max_tokens, second.seed) == (0, 9, 0)
+
+
+def test_examples_are_drawn_without_a_seed_for_the_model(shell: Shell) -> None:
+    shell.ip.user_ns["fake"] = fake = Fake()
+    shell.ip.user_ns["shown"] = pd.DataFrame({"text": ["a", "b", "c"]})
+    for seed in ("none", "0"):
+        line = f"%%synth facts --model fake --seed {seed} --examples shown --shots 2 --pick random"
+        shell.run(f"{line}\nTell.")
+    first, second = fake.asked
+    assert first.messages == second.messages
+
+
 @pytest.mark.parametrize(
     ("cell", "error", "words"),
     [
@@ -150,6 +185,12 @@ def test_a_model_that_dies_leaves_what_is_done_in_the_variable(shell: Shell) -> 
         ("%%synth 1x --model fake\nHi.", UsageError, "got '1x'"),
         ("%%synth a --model fake --temprature 1\nHi.", UsageError, "mean '--temperature'"),
         ("%%synth a --model fake --n few\nHi.", UsageError, "few"),
+        (
+            "%%synth a --model fake --temperature hot\nHi.",
+            UsageError,
+            "invalid number value: 'hot'",
+        ),
+        ("%%synth a --model fake --seed 1.5\nHi.", UsageError, "invalid whole number value: '1.5'"),
         ("%%synth a --model fake --n 0\nHi.", UsageError, "at least 1; got 0"),
         ("%%synth a --model fake --system 'open\nHi.", UsageError, "quotation"),
         ("%%synth a --model fake\n   \n", PromptError, "empty"),

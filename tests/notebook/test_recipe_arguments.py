@@ -39,10 +39,28 @@ def sums(
     yield [Row({**said, "text": answer.text})]
 
 
+def drawn(row: dict[str, Any], *, seed: int = 0, sampling: Any = None) -> Any:
+    """What was drawn with a seed of its own."""
+    (answer,) = yield [user(f"Draw {row['topic']} with {seed}.", sampling)]
+    return {"text": answer.text}
+
+
+def undrawn(row: dict[str, Any], *, seed: int | None = None, sampling: Any = None) -> Any:
+    """What was drawn, with or without a seed."""
+    (answer,) = yield [user(f"Draw {row['topic']} with {seed}.", sampling)]
+    return {"text": answer.text}
+
+
 @pytest.fixture
 def cook(shell: Shell) -> Shell:
     topics = pd.DataFrame({"id": ["a", "b"], "topic": ["rain", "bread"]})
-    shell.ip.user_ns |= {"haiku": haiku, "sums": sums, "topics": topics, "ws": ["x", "y"]}
+    shell.ip.user_ns |= {
+        "haiku": haiku,
+        "sums": sums,
+        "drawn": drawn,
+        "topics": topics,
+        "ws": ["x", "y"],
+    }
     return shell
 
 
@@ -60,6 +78,15 @@ def test_a_function_in_a_variable_is_a_recipe_with_options(cook: Shell) -> None:
     assert "8 completions cached, 0 generated" in cook.run(
         "%synth generate h --recipe haiku --from topics --model fake --lines 2 --plain -t 0.1 --n 2"
     )
+
+
+def test_a_recipe_leaves_its_sampling_to_the_model(cook: Shell) -> None:
+    cook.ip.user_ns |= {"fake": (fake := Fake("Drip.")), "undrawn": undrawn}
+    line = "--from topics --model fake --temperature none --seed none"
+    cook.run(f"%synth generate h --recipe haiku {line}")
+    assert {(r.sampling.temperature, r.sampling.seed) for r in fake.asked} == {(None, None)}
+    cook.run(f"%synth generate h --recipe undrawn {line}")
+    assert fake.asked[-1].messages[0].content.endswith("with None.")
 
 
 def test_what_is_on_by_itself_can_be_turned_off(cook: Shell) -> None:
@@ -91,6 +118,7 @@ def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
         ("--recipe haiku --labels a,b", "takes no --labels; %synth recipes haiku explains it"),
         ("--recipe sums --words a --temperature 1", "takes no --temperature"),
         ("--recipe sums --words a --shares a,b", "--shares a,b: expected numbers"),
+        ("--recipe drawn --seed none", "needs a number for --seed; got none"),
         ("--recipe haiku --with judge=fake", "role 'judge' not found; have none"),
         ("--recipe haiku --with judge", "expected ROLE=MODEL"),
     ],

@@ -41,7 +41,7 @@ def explore(context: Context, options: Any) -> None:
         embedder=context.embedder(options.embedder) if options.vectors is None else None,
         vectors=options.vectors,
         colour=options.colour,
-        seed=context.settings.seed if options.seed is None else options.seed,
+        seed=(context.settings.seed or 0) if options.seed is None else options.seed,
     )
     drawing = need("synthkit.notebook.output.map_image", extra="notebook", why="to draw a map")
     if not interactive():
