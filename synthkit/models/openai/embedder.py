@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,8 @@ from synthkit.core import keywords
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
+from synthkit.models.openai.dialect import Dialect, KnownServer
+from synthkit.models.openai.refusals import Refusal
 from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect
 
@@ -29,6 +31,7 @@ class EndpointEmbedder:
     server: Server
     dimensions: int | None
     batch_size: int
+    known: KnownServer = field(default_factory=KnownServer, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -93,19 +96,32 @@ class _Embeddings:
     def url(self) -> str:
         return f"{self.embedder.server.base_url}/embeddings"
 
+    @property
+    def known(self) -> KnownServer:
+        return self.embedder.known
+
+    @property
+    def member(self) -> str:
+        return '"data'
+
     def check(self, request: list[str]) -> None:
         pass
 
-    def body(self, request: list[str], form: str) -> bytes:
+    def body(self, request: list[str], dialect: Dialect) -> bytes:
         body: dict[str, Any] = {"model": self.embedder.name, "input": request}
         if self.embedder.dimensions is not None:
             body["dimensions"] = self.embedder.dimensions
-        return json.dumps(body | {"encoding_format": "float"}).encode()
+        if "encoding_format" not in dialect.left_out:
+            body["encoding_format"] = "float"
+        return json.dumps(body).encode()
 
-    def other_form(self, form: str, message: str) -> str:
-        return ""
+    def adapted(self, request: list[str], dialect: Dialect, refusal: Refusal) -> Dialect | None:
+        refused = refusal.unsupported({"encoding_format"} - dialect.left_out)
+        return dialect.without(*refused) if refused else None
 
-    def read(self, data: bytes, seconds: float, tries: int) -> Vectors | EndpointError:
+    def read(
+        self, request: list[str], dialect: Dialect, data: bytes, seconds: float, tries: int
+    ) -> Vectors | EndpointError:
         by_index = {int(part["index"]): part["embedding"] for part in json.loads(data)["data"]}
         vectors = np.array([by_index[at] for at in range(len(by_index))], np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from synthkit.models.openai.dialect import Dialect
+
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 PATIENCE_SECONDS = 300.0
 """How long to continue while the server answers nothing but 429."""
@@ -15,8 +17,18 @@ DUBIOUS_FAILURES = 3
 """If more requests than this fail while none succeeds, all sending pauses."""
 SAME_MESSAGE = 8
 """After this many refusals with one message, and no success, the run ends."""
+DENIED = 3
+"""So many requests are tried that a server denies (403, 404, 422) before it has answered any."""
+STRANGE = 3
+"""So many requests are tried that get a response of another protocol before one of this one."""
+REFUSED_IN_A_ROW = 8
+"""After this many refusals in a row, a request that was answered before is sent once more."""
+LOADING_SECONDS = 600.0
+"""How long to wait for a server that says that it is loading its model."""
 
 Input = TypeVar("Input")
+GivenUp = tuple["SentRequest[Input]", str, str]
+"""A request that is not sent again, the reason, and the server's text."""
 
 
 @dataclass(slots=True)
@@ -28,9 +40,70 @@ class SentRequest(Generic[Input]):
     tries: int = 0
     failures: int = 0
     throttled: int = 0
+    loading: int = 0
     unreadable: int = 0
     failing_since: float = 0.0
-    form: str = ""
+    throttled_since: float = 0.0
+    dialect: Dialect = field(default_factory=Dialect)
+    """How it was sent."""
+    trial: Dialect = field(default_factory=Dialect)
+    """What it is sent with besides, until the server has accepted that."""
+
+
+@dataclass(slots=True)
+class Doubts(Generic[Input]):
+    """Refusals that may be of some requests or of all, until an answer shows that it is of some."""
+
+    denied: list[GivenUp[Input]] = field(default_factory=list)
+    """Denied before any request was answered."""
+    strange: list[GivenUp[Input]] = field(default_factory=list)
+    """Answered in another protocol before any was answered in this one."""
+    wary: bool = False
+    """Whether a response of another protocol came, and no answer since."""
+    messages: Counter[str] = field(default_factory=Counter)
+    in_a_row: int = 0
+    """Refusals since the last answer."""
+    most_in_a_row: int = REFUSED_IN_A_ROW
+
+    def __bool__(self) -> bool:
+        """Whether it is open if the server can be used at all: requests go one at a time."""
+        return self.wary or bool(self.denied)
+
+    def __len__(self) -> int:
+        """How many requests wait for what becomes of others."""
+        return len(self.denied) + len(self.strange)
+
+    def deny(self, given_up: GivenUp[Input], left: int) -> bool:
+        """Note a denial; whether so many were denied, or none is ``left``, that all would be."""
+        self.denied.append(given_up)
+        return len(self.denied) >= DENIED or len(self) == left
+
+    def estrange(self, given_up: GivenUp[Input], left: int) -> bool:
+        """Note a response of another protocol; whether all others would be the same."""
+        self.strange.append(given_up)
+        return len(self.strange) >= STRANGE or len(self) == left
+
+    def answered(self) -> list[GivenUp[Input]]:
+        """Note an answer; the requests that are at fault themselves, as is now known."""
+        at_fault = [*self.denied, *self.strange]
+        self.denied.clear()
+        self.strange.clear()
+        self.wary, self.in_a_row = False, 0
+        return at_fault
+
+    def refuses_all(self, message: str) -> bool:
+        """Note a refusal; whether so many had this message that the others would have it too."""
+        self.messages[message] += 1
+        return self.messages[message] >= SAME_MESSAGE
+
+    def too_many_in_a_row(self, *, all_alike: bool) -> bool:
+        """Note a refusal; whether so many came in a row that no request may be accepted now."""
+        self.in_a_row += 1
+        if self.in_a_row < (2 if all_alike else self.most_in_a_row):
+            return False
+        self.in_a_row = 0
+        self.most_in_a_row *= 2
+        return True
 
 
 @dataclass(slots=True)
@@ -41,6 +114,7 @@ class Health(Generic[Input]):
     unresolved: int = 0
     """How many requests have no result yet."""
     last_answer: float = -math.inf
+    last_accepted: float = -math.inf
     throttled_since: float = math.inf
     """Since when it has answered nothing but 429."""
     paused_until: float = 0.0
@@ -50,15 +124,44 @@ class Health(Generic[Input]):
     """The latest failure."""
     failing: set[int] = field(default_factory=set)
     """Positions of the requests that failed since the last answer."""
-    parked: list[tuple[SentRequest[Input], str, str]] = field(default_factory=list)
+    doubts: Doubts[Input] = field(default_factory=Doubts)
+    parked: list[GivenUp[Input]] = field(default_factory=list)
     """Out of retries; whether the request or the server is at fault is not known yet."""
-    refusals: Counter[str] = field(default_factory=Counter)
+    loading_since: float = math.inf
+    """Since when the server has said that it is loading its model."""
 
     def answered(self) -> None:
         """Note any answer but a failure: the server is alive."""
         self.last_answer = time.monotonic()
         self.failing.clear()
         self.strikes = 0
+        self.loading_since = math.inf
+
+    @property
+    def dubious(self) -> bool:
+        """Whether requests fail, or may all be refused."""
+        return bool(self.failing or self.doubts)
+
+    def is_denied(self, given_up: GivenUp[Input]) -> bool:
+        """Note a denial; whether the others would be denied too."""
+        return self.doubts.deny(given_up, self.unresolved - len(self.parked))
+
+    def is_strange(self, given_up: GivenUp[Input]) -> bool:
+        """Note a response of another protocol; whether the others would be the same."""
+        return self.doubts.estrange(given_up, self.unresolved - len(self.parked))
+
+    def asks_to_wait(self) -> bool:
+        """Note that the server is loading; whether it is waited for."""
+        now = time.monotonic()
+        self.loading_since = min(self.loading_since, now)
+        return now - self.loading_since <= LOADING_SECONDS
+
+    def throttles_only(self, job: SentRequest[Input]) -> bool:
+        """Note a 429 of a request; whether it got nothing else for too long, unlike others."""
+        now = time.monotonic()
+        job.throttled_since = job.throttled_since or now
+        patient = now - job.throttled_since <= PATIENCE_SECONDS
+        return not patient and self.last_accepted > job.throttled_since
 
     def out_of_patience(self) -> bool:
         """Note a 429; whether there has been nothing else for too long."""
@@ -66,17 +169,13 @@ class Health(Generic[Input]):
         self.throttled_since = min(self.throttled_since, now)
         return now - self.throttled_since > PATIENCE_SECONDS
 
-    def refuses_all(self, message: str) -> bool:
-        """Note a refusal; whether so many had this message that the others would have it too."""
-        self.refusals[message] += 1
-        return self.refusals[message] >= SAME_MESSAGE
-
     def failed(self, job: SentRequest[Input], words: str) -> None:
         """Note a failure of the request or of the server."""
         job.failing_since = job.failing_since or time.monotonic()
         job.failures += 1
         self.failing.add(job.position)
-        self.trouble = f"{words}; tried {job.tries} times"
+        times = "once" if job.tries == 1 else f"{job.tries} times"
+        self.trouble = f"{words}; tried {times}"
 
     def at_fault(self, job: SentRequest[Input]) -> bool:
         """Whether a request out of retries is at fault: the server answered others meanwhile."""
@@ -89,7 +188,9 @@ class Health(Generic[Input]):
     @property
     def hopeless(self) -> bool:
         """Whether the server seems to be gone: all requests fail and no answer is expected."""
-        return self.strikes > self.max_retries or 0 < len(self.parked) == self.unresolved
+        return self.strikes > self.max_retries or (
+            bool(self.parked) and len(self.parked) + len(self.doubts) == self.unresolved
+        )
 
 
 def backoff(failures: int) -> float:

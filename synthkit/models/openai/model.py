@@ -6,24 +6,22 @@ Settings and errors are those of the ``openai`` SDK. Requests go over
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synthkit.core import keywords
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Budget, Completion, Request
+from synthkit.models.openai import requests as written
 from synthkit.models.openai import responses
-from synthkit.models.openai.messages import wire
+from synthkit.models.openai.dialect import Dialect, KnownServer
+from synthkit.models.openai.providers import provider_at
+from synthkit.models.openai.refusals import Refusal
 from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect
-from synthkit.models.openai.strict_schema import strict
 from synthkit.models.schemes import model_scheme
-
-NEWER_LIMIT = "max_completion_tokens"
-"""What some servers call ``max_tokens``: the other form of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +37,7 @@ class Endpoint:
     raw: bool
     price: tuple[float, float] | None
     budget: Budget
+    known: KnownServer = field(default_factory=KnownServer, compare=False, repr=False)
 
     @property
     def concurrency(self) -> int:
@@ -82,8 +81,16 @@ class Endpoint:
         """The address that requests are posted to."""
         return f"{self.server.base_url}/{'completions' if self.raw else 'chat/completions'}"
 
+    @property
+    def member(self) -> str:
+        """The beginning of the member that every answer has."""
+        return '"choices'
+
     def check(self, request: Request) -> None:
-        """Raise ``UsageError`` for what only a local model can do and a server might ignore."""
+        """Raise ``UsageError`` for what only a local model can do and a server might ignore.
+
+        What the server is known to refuse is said once.
+        """
         here = 'needs a model on this machine, such as "smollm2".'
         if request.turn == "user":
             raise UsageError(
@@ -105,39 +112,22 @@ class Endpoint:
                 f"{self.name} is behind a server, which does not know tokens by their texts; "
                 f"token_bias {here}"
             )
+        written.say_left_out(self, request, self.known.dialect)
 
-    def body(self, request: Request, form: str) -> bytes:
-        """The JSON to post; ``form`` is what the server calls ``max_tokens``, if something else."""
-        sampling, schema = request.sampling, request.schema
-        body: dict[str, Any] = {"model": self.name}
-        if self.raw:
-            body["prompt"] = "\n\n".join(message.content for message in request.messages)
-        else:
-            body["messages"] = [wire(message) for message in request.messages]
-        options = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            form or "max_tokens": sampling.max_tokens,
-            "seed": None if sampling.seed is None else request.row_seed,
-            "stop": list(sampling.stop) or None,
-            # in the text protocol, the number of alternatives to list for each token
-            "logprobs": (1 if self.raw else True) if sampling.logprobs else None,
-        }
-        body |= {name: value for name, value in options.items() if value is not None}
-        if request.tools:
-            body["tools"] = list(request.tools)
-        if schema is not None and "enum" not in schema:
-            shape = {"name": "row", "schema": strict(schema), "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": shape}
-        return json.dumps(body | dict(sampling.extra) | dict(self.extra_body)).encode()
+    def body(self, request: Request, dialect: Dialect) -> bytes:
+        """The JSON to post, as the dialect of the server has it."""
+        return written.body(self, request, dialect)
 
-    def other_form(self, form: str, message: str) -> str:
-        """``"max_completion_tokens"`` if the server asks for it and did not get it."""
-        return NEWER_LIMIT if NEWER_LIMIT in message and form != NEWER_LIMIT else ""
+    def adapted(self, request: Request, dialect: Dialect, refusal: Refusal) -> Dialect | None:
+        """The dialect without what the server refuses; ``None`` if it refuses something else."""
+        return written.adapted(self, request, dialect, refusal)
 
-    def read(self, data: bytes, seconds: float, tries: int) -> Completion:
+    def read(
+        self, request: Request, dialect: Dialect, data: bytes, seconds: float, tries: int
+    ) -> Completion:
         """The completion in a response body."""
-        return responses.read(data, seconds, tries)
+        completion = responses.read(data, seconds, tries)
+        return written.answer(self, request, dialect, completion)
 
     def failed(self, reason: str, raw: str, tries: int) -> Completion:
         """A completion with ``finish="error"``."""
@@ -178,13 +168,16 @@ def endpoint(
     """
     if not name:
         raise UsageError('expected a model name after "openai:", such as "openai:gpt-4.1-mini".')
+    connected = connect(**server)
+    provider = provider_at(connected.base_url)
     return Endpoint(
         name=name,
-        server=connect(**server),
+        server=connected,
         extra_body=dict(extra_body or {}),
         raw=raw,
         price=price,
         budget=Budget(
             max_requests=max_requests, max_tokens_total=max_tokens_total, max_cost=max_cost
         ),
+        known=KnownServer(provider.dialect if provider else Dialect()),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from synthkit.core.answers import normalized_finish
 from synthkit.core.types import Completion, ToolCall
+from synthkit.models.openai.refusals import error_message
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What parsing raises for a body that is not of the protocol."""
@@ -201,26 +202,33 @@ def _logprobs(part: Any) -> tuple[tuple[str, float], ...] | None:
     return tuple((token, float(value or 0.0)) for token, value in pairs)
 
 
+def embedded_error(data: bytes) -> int:
+    """The status in an error body that came with status 200, as gateways send it; 0 if none."""
+    try:
+        body = json.loads(data)
+        if isinstance(body, list):
+            body = body[0]
+        error = body.get("error") or body["choices"][0].get("error")
+        status = int(error["code"])
+    except UNREADABLE:
+        return 0
+    return status if 400 <= status < 600 else 0
+
+
+def is_page(text: str) -> bool:
+    """Whether a body is a web page."""
+    return (
+        text.lstrip("\ufeff \t\r\n")[:200]
+        .lower()
+        .startswith(("<!doctype", "<html", "<head", "<?xml"))
+    )
+
+
 def well_formed(text: str) -> str:
     """``text`` with lone surrogates replaced, since no file or table can store them."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def error_message(text: str) -> tuple[str, str]:
-    """The message and the code of an error body; the start of the body if it has none."""
-    try:
-        error = json.loads(text)
-    except (ValueError, RecursionError):
-        return " ".join(text[:4000].split())[:500] or "no message", ""
-    if isinstance(error, dict):
-        error = error.get("error") or error
-    if isinstance(error, dict):
-        message = error.get("message") or error.get("detail") or json.dumps(error)
-        code = error.get("code") or error.get("type")
-        return str(message)[:2000], str(code or "")
-    return str(error)[:2000], ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -12,25 +12,39 @@ import random
 import ssl
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from synthkit.core.errors import EndpointError
 from synthkit.models.openai.concurrency import Window
-from synthkit.models.openai.health import DUBIOUS_FAILURES, Health, SentRequest, backoff
+from synthkit.models.openai.health import (
+    DUBIOUS_FAILURES,
+    LOADING_SECONDS,
+    Health,
+    SentRequest,
+    backoff,
+)
 from synthkit.models.openai.operation import Operation
-from synthkit.models.openai.responses import UNREADABLE, error_message, retry_after
+from synthkit.models.openai.refusals import Refusal, refusal
+from synthkit.models.openai.responses import UNREADABLE, embedded_error, is_page, retry_after
 from synthkit.models.openai.server import Server
 from synthkit.models.openai.transport import BodyTooLong, Client, Response, StaleConnection
 
 MOVED = {301, 302, 303, 307, 308}
-FATAL = {401, 402, 403, 404, 405, 407, 422} | MOVED
+FATAL = {401, 402, 405, 407} | MOVED
+DENIALS = {403, 404, 422}
+"""Of one request once the server has answered others, of all of them before."""
 RETRIED = {408, 409, 425}
 PROBE_SECONDS = 0.25
 """How long the first request is in flight alone; a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
 TICK_SECONDS = 0.1
+PROBE = -1
+"""The position of a request that was answered before and is sent again, to tell a server that now
+refuses everything from rows that are at fault."""
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -72,6 +86,9 @@ def stream(
             except queue.Empty:
                 yield None
                 continue
+            if isinstance(item, Warning):
+                warnings.warn(item, stacklevel=2)
+                continue
             if isinstance(item, BaseException):
                 raise item
             answered += 1
@@ -91,7 +108,6 @@ class Scheduler(Generic[Input, Output]):
         self.sent = 0
         self.window = Window(server.concurrency)
         self.health: Health[Input] = Health(server.max_retries)
-        self.form = ""
         self.jobs: deque[SentRequest[Input]] = deque()
         self.in_flight: set[asyncio.Task[None]] = set()
         self.out: queue.SimpleQueue[tuple[int, Output] | BaseException] = queue.SimpleQueue()
@@ -145,7 +161,7 @@ class Scheduler(Generic[Input, Output]):
 
     def _open(self) -> None:
         """Stop waiting for the first answer, unless something has failed already."""
-        if self.in_flight and not (self.window.proven or self.window.era or self.health.failing):
+        if self.in_flight and not (self.window.proven or self.window.era or self.health.dubious):
             self.window.open()
             self.wake.set()
 
@@ -181,8 +197,8 @@ class Scheduler(Generic[Input, Output]):
     async def _send(self, client: Client, job: SentRequest[Input]) -> None:
         server, era = self.server, self.window.era
         began = time.monotonic()
-        job.form = self.form
-        body = self.operation.body(job.request, job.form)
+        job.dialect = self.operation.known.dialect | job.trial
+        body = self.operation.body(job.request, job.dialect)
         job.tries += 1
         try:
             try:
@@ -205,9 +221,10 @@ class Scheduler(Generic[Input, Output]):
             self._again(job, began, f"does not answer: {words}")
         else:
             if 200 <= response.status < 300:
-                self._answered(job, response.body, time.monotonic() - began, era)
+                self._answered(job, response, began, era)
             else:
                 self._refused(job, response, began, era)
+        self._say()
 
     def _alive(self) -> None:
         """Note that the server answers, so the parked requests are at fault themselves."""
@@ -219,51 +236,126 @@ class Scheduler(Generic[Input, Output]):
         """Note that the server accepted a request sent in ``era``."""
         self._alive()
         self.health.throttled_since = math.inf
+        self.health.last_accepted = time.monotonic()
         self.window.succeeded(era)
 
-    def _answered(self, job: SentRequest[Input], data: bytes, seconds: float, era: int) -> None:
+    def _answered(
+        self, job: SentRequest[Input], response: Response, began: float, era: int
+    ) -> None:
+        """Resolve a request by a response that is none of an error."""
+        known, seconds = self.operation.known, time.monotonic() - began
         try:
-            answer = self.operation.read(data, seconds, job.tries)
-        except UNREADABLE as error:
-            problem = (
-                str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+            answer = self.operation.read(
+                job.request, job.dialect, response.body, seconds, job.tries
             )
-            self._unreadable(job, f"the response cannot be read: {problem}", data, era)
+        except UNREADABLE as error:
+            if status := embedded_error(response.body):
+                self._refused(job, replace(response, status=status), began, era)
+                return
+            words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+            self._unreadable(job, f"the response cannot be read: {words}", response.body, era)
             return
         self._accepted(era)
+        known.adopt(job.dialect)
+        known.good = job.request
+        for at_fault in self.health.doubts.answered():
+            self._fail(*at_fault)
         self._resolve(job, answer)
 
     def _unreadable(self, job: SentRequest[Input], problem: str, data: bytes, era: int) -> None:
-        """Send a request once more after a response that cannot be read, then give it up."""
-        self._accepted(era)
+        """Send a request once more after a response that cannot be read, then give it up.
+
+        Raises
+        ------
+        EndpointError
+            If it seems that nothing at this address speaks the protocol.
+        """
+        text = data.decode("utf-8", "replace")
+        strange = self.operation.known.good is None and self.operation.member not in text
+        if strange and is_page(text):
+            raise self.server.misplaced(self.operation.url, text)
+        self.health.doubts.wary |= strange
+        if not strange:
+            self._accepted(era)
         job.unreadable += 1
         if job.unreadable <= min(1, self.server.max_retries):
-            self._later(job, backoff(job.unreadable))
-        else:
-            self._fail(job, problem, data.decode("utf-8", "replace"))
+            if strange:
+                self._pause(backoff(job.unreadable))
+                self._first(job)
+            else:
+                self._later(job, backoff(job.unreadable))
+        elif not strange:
+            self._fail(job, problem, text)
+        elif text.lstrip()[:1] == "{" or self.health.is_strange((job, problem, text)):
+            raise self.server.misplaced(self.operation.url, text)
 
     def _refused(self, job: SentRequest[Input], response: Response, began: float, era: int) -> None:
         status = response.status
         text = self.server.redact(response.body.decode("utf-8", "replace"))
-        message, code = error_message(text)
+        refused = refusal(status, text)
         wait = retry_after(response.headers)
         if status in MOVED and "location" in response.headers:
-            message = f"moved to {response.headers['location']}"
-        if status in FATAL or code == "insufficient_quota":
-            raise self.server.refusal(self.operation.url, status, message, text)
-        if status in RETRIED or status >= 500:
-            self._again(job, began, f"answered {status}: {message}", text, wait)
-            return
-        self._alive()
+            refused = replace(refused, message=f"moved to {response.headers['location']}")
+        if status in FATAL or refused.code == "insufficient_quota":
+            raise self.server.refusal(self.operation.url, status, refused.message, text)
         if status == 429:
-            self._throttled(job, message, text, wait, era)
-        elif form := self.operation.other_form(job.form, message):
-            self.form = form
+            self._alive()
+            self._throttled(job, refused.message, text, wait, era)
+        elif trial := self.operation.adapted(job.request, job.dialect, refused):
+            self._alive()
+            job.trial = trial
             self._first(job)
+        elif refused.of_loading and self.health.asks_to_wait():
+            self._wait_for_model(job, refused.message, wait)
+        elif status in RETRIED or status >= 500:
+            self._again(job, began, f"answered {status}: {refused.message}", text, wait)
         else:
-            if self.health.refuses_all(message) and not self.window.proven:
-                raise self.server.refusal(self.operation.url, status, message, text)
-            self._fail(job, f"the server refused it ({status}): {message}", text)
+            self._alive()
+            self._rejected(job, refused, text)
+
+    def _rejected(self, job: SentRequest[Input], refused: Refusal, text: str) -> None:
+        """Give up a refused request, unless the server refuses all of them.
+
+        Raises
+        ------
+        EndpointError
+            If it does.
+        """
+        health, status, message = self.health, refused.status, refused.message
+        reason = f"the server refused it ({status}): {message}"
+        error = self.server.refusal(self.operation.url, status, message, text)
+        if job.position == PROBE:
+            raise error
+        if refused.of_content:
+            self._fail(job, reason, text)
+        elif self.operation.known.good is not None:
+            self._fail(job, reason, text)
+            if health.doubts.too_many_in_a_row(all_alike=refused.of_access):
+                self._first(SentRequest(PROBE, self.operation.known.good))
+        elif status in DENIALS:
+            if refused.of_access or health.is_denied((job, reason, text)):
+                raise error
+        elif health.doubts.refuses_all(message):
+            raise error
+        else:
+            self._fail(job, reason, text)
+
+    def _wait_for_model(self, job: SentRequest[Input], message: str, wait: float | None) -> None:
+        """Send the request again when the server may have loaded its model."""
+        self.operation.known.say(
+            "loading",
+            f"{self.server.base_url} is loading its model ({message}); waiting for it, at most "
+            f"{LOADING_SECONDS:g} s.",
+        )
+        job.loading += 1
+        self._pause(wait or backoff(job.loading))
+        self._first(job)
+
+    def _say(self) -> None:
+        """Give the warnings of the operation in the caller's thread."""
+        notices = self.operation.known.notices
+        while notices:
+            self.out.put(RuntimeWarning(self.server.redact(notices.pop(0))))
 
     def _throttled(
         self, job: SentRequest[Input], message: str, text: str, wait: float | None, era: int
@@ -272,6 +364,10 @@ class Scheduler(Generic[Input, Output]):
         if self.health.out_of_patience() and len(self.in_flight) == 1:
             raise self.server.refusal(self.operation.url, 429, message, text)
         job.throttled += 1
+        if self.health.throttles_only(job):
+            times = f"tried {job.tries} times"
+            self._fail(job, f"answered 429 to this request alone: {message}; {times}", text)
+            return
         if self.window.throttled(era):
             self._pause(max(wait or 0.0, backoff(self.window.pauses)))
             self._first(job)
@@ -288,6 +384,8 @@ class Scheduler(Generic[Input, Output]):
     ) -> None:
         """Retry a failed request, or give it up, or count it against the server."""
         health = self.health
+        if job.position == PROBE:
+            return  # it says nothing then
         health.failed(job, words)
         if health.at_fault(job):
             self._fail(job, health.trouble, text)
@@ -323,5 +421,7 @@ class Scheduler(Generic[Input, Output]):
         self._resolve(job, self.operation.failed(reason, raw, job.tries))
 
     def _resolve(self, job: SentRequest[Input], answer: Output) -> None:
+        if job.position == PROBE:
+            return
         self.health.unresolved -= 1
         self.out.put((job.position, answer))

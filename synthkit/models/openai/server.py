@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from synthkit.core.errors import EndpointError, UsageError
+from synthkit.models.openai.providers import PROVIDERS
 from synthkit.models.openai.transport import merge_headers
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -75,6 +76,8 @@ class Server:
         }
         kind = kinds.get(status, openai.APIStatusError)
         hint = _HINTS.get(status, "")
+        if status in (404, 405) and (likely := likely_base_url(self.base_url)):
+            hint += f" Did you mean base_url={likely!r}?"
         message = f"{self.base_url} refused ({status}): {words}{hint}"
         # without an __init__ of its own, OSError would take the arguments
         members = {"__module__": __name__, "__init__": kind.__init__}
@@ -83,6 +86,41 @@ class Server:
         error: EndpointError = both(message, response=response, body=_detail(body))
         error.status = status
         return error
+
+    def misplaced(self, url: str, text: str) -> EndpointError:
+        """The error for a response that is none of the protocol."""
+        likely = likely_base_url(self.base_url)
+        hint = f" Did you mean base_url={likely!r}?" if likely else ""
+        words = " ".join(self.redact(text[:4000]).split())[:200] or "nothing"
+        error = EndpointError(
+            f"{url} does not speak the protocol of OpenAI; it answered: {words}. Check base_url, "
+            f"which usually ends in /v1.{hint}"
+        )
+        error.status = 200
+        return error
+
+
+def likely_base_url(address: str) -> str:
+    """The base URL that was probably meant; empty if this one looks right.
+
+    >>> likely_base_url("http://localhost:1234"), likely_base_url("http://h/v1/chat/completions")
+    ('http://localhost:1234/v1', 'http://h/v1')
+    >>> likely_base_url("https://openrouter.ai"), likely_base_url("http://localhost:11434/api")
+    ('https://openrouter.ai/api/v1', 'http://localhost:11434/v1')
+    """
+    parts = urlsplit(address)
+    for provider in PROVIDERS.values():
+        known = urlsplit(provider.base_url)
+        if parts.hostname == known.hostname and not provider.is_local:
+            return "" if address == provider.base_url else provider.base_url
+    path = parts.path.rstrip("/")
+    for ending in ("/chat/completions", "/completions", "/models", "/embeddings", "/responses"):
+        path = path.removesuffix(ending)
+    for ending in ("/api", "/api/chat", "/api/generate"):  # Ollama's own protocol
+        path = path.removesuffix(ending)
+    if not re.search(r"/v\d+\w*(/|$)", path):
+        path += "/v1"
+    return "" if path == parts.path else parts._replace(path=path).geturl()
 
 
 def _detail(body: str) -> Any:

@@ -76,7 +76,7 @@ def test_failures_are_retried_as_those_of_completions() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"no json", "cannot be read"),
+        (b"no json", "does not speak the protocol of OpenAI; it answered: no json"),
         ({"data": [{"index": 0}]}, "cannot be read: KeyError"),
         ({"data": [{"index": 1, "embedding": [1.0]}]}, "cannot be read: KeyError"),
         ({"data": [{"index": 0, "embedding": [float("nan")]}]}, "not lists of finite numbers"),

@@ -172,7 +172,7 @@ def test_extra_body_of_the_endpoint_wins_over_extra_of_the_sampling() -> None:
     assert (body["a"], body["b"], body["temperature"], body["max_tokens"]) == (1, 2, 1.0, 9)
 
 
-def test_a_schema_is_sent_strict_and_labels_are_not() -> None:
+def test_a_schema_is_sent_strict() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "default": "x"}}}
     body = sent({}, question("hi", schema=schema)).json
     assert body["response_format"] == {
@@ -188,7 +188,6 @@ def test_a_schema_is_sent_strict_and_labels_are_not() -> None:
             },
         },
     }
-    assert "response_format" not in sent({}, question("hi", schema={"enum": ["a", "b"]})).json
 
 
 def test_strict_tells_keywords_from_names_and_values() -> None:
@@ -475,8 +474,8 @@ def test_a_redirect_names_the_new_address(session: sk.Session) -> None:
 
 
 def test_one_wording_for_all_ends_the_run_after_a_few(session: sk.Session) -> None:
-    reply = Reply(400, error="temperature does not support 0.7")
-    with Server(reply) as server, pytest.raises(openai.BadRequestError, match="does not support"):
+    reply = Reply(400, error="temperature must be 1")
+    with Server(reply) as server, pytest.raises(openai.BadRequestError, match="must be 1"):
         ask(session, endpoint("m", base_url=server.base_url), 500)
     assert server.count == health.SAME_MESSAGE
 
@@ -660,7 +659,7 @@ def test_an_answer_broken_once_is_asked_again(name: str, session: sk.Session, qu
     assert (run.ledger.requests, server.count) == (11, 11)
 
 
-@pytest.mark.parametrize("raw", ["", "<html>Welcome!</html>", '{"choices": []}', '{"choices'])
+@pytest.mark.parametrize("raw", ['{"choices": []}', '{"choices'])
 def test_a_server_that_talks_nonsense_gives_rejects_with_the_raw_text(
     raw: str, session: sk.Session, quick: None
 ) -> None:
@@ -694,7 +693,10 @@ def test_a_first_row_that_kills_its_connection_does_not_hold_up_the_rest(
 def test_what_the_server_repeats_of_the_key_is_not_in_the_rejects(
     session: sk.Session, quick: None
 ) -> None:
-    with Server(lambda request: Reply(body=str(request.headers))) as server:
+    def script(request: Asked) -> Reply:
+        return Reply(body='{"choices": [], "headers": ' + json.dumps(request.headers) + "}")
+
+    with Server(script) as server:
         run = ask(session, endpoint("m", base_url=server.base_url, api_key=KEY), 3)
     assert run.rejects.raw.str.contains("Bearer [key]", regex=False).all()
     assert KEY not in run.rejects.to_csv()

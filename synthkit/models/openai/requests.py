@@ -1,0 +1,355 @@
+"""Chat requests: how one is written in a server's dialect, and how its answer is read back.
+
+The key of a request is that of what was asked, whatever the server takes of it. So everything here
+keeps the meaning: a parameter that the server refuses is left out with a warning, a stop text is
+applied to the answer instead, and a schema is asked for in the strictest way that the server knows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from synthkit.core.hashing import digest
+from synthkit.core.types import Completion, Request
+from synthkit.models.openai.dialect import LEVELS, Dialect, KnownServer, Structured
+from synthkit.models.openai.messages import wire
+from synthkit.models.openai.refusals import Refusal
+from synthkit.models.openai.server import Server
+from synthkit.models.openai.strict_schema import strict
+
+NEWER_LIMIT = "max_completion_tokens"
+"""What newer servers call ``max_tokens``."""
+TOOL = "row"
+"""The name of the tool, or of the schema, that a structured answer is given by."""
+LABEL = "label"
+"""The property of a structured answer that holds a label."""
+LABEL_TOKENS = 32
+"""Fewest tokens with which a label is asked for as JSON, which takes more than the bare label."""
+WITH_SCHEMA = (
+    "Answer with one JSON object that follows this JSON Schema, and with nothing else:\n{schema}"
+)
+SAME_TEXTS, SAME_SHORT_TEXTS = 3, 10
+"""After so many equal texts for different seeds of one prompt, the server may ignore the seed."""
+LONG_TEXT = 60
+"""Shortest text, in characters, that counts as long."""
+PROMPTS_SEEN = 1000
+"""How many prompts are watched for equal texts."""
+OPTION = {
+    "temperature": "temperature=None (in a cell: --temperature none)",
+    "top_p": "top_p=None",
+    "seed": "seed=None (in a cell: --seed none)",
+    "stop": "no stop texts",
+    "logprobs": "logprobs=False",
+    "max_tokens": "max_tokens=None (in a cell: --max-tokens none)",
+}
+"""Parameter -> what to set to not ask for it."""
+BESIDES = {
+    "stop": "answers are cut at the stop texts here instead",
+    "seed": "its answers cannot be repeated",
+    "logprobs": "completions have no log-probabilities",
+    "max_tokens": "answers may be longer",
+}
+
+
+class ChatModel(Protocol):
+    """What a request depends on besides itself: see :class:`~.model.Endpoint`."""
+
+    @property
+    def name(self) -> str:
+        """The model's name on the server."""
+
+    @property
+    def server(self) -> Server:
+        """The server that it is on."""
+
+    @property
+    def extra_body(self) -> Mapping[str, Any]:
+        """Parameters that are sent with every request."""
+
+    @property
+    def raw(self) -> bool:
+        """Whether the prompt is sent as plain text."""
+
+    @property
+    def known(self) -> KnownServer:
+        """What former responses have taught."""
+
+
+def options(endpoint: ChatModel, request: Request) -> dict[str, Any]:
+    """The sampling parameters that a request asks for, by their usual names."""
+    sampling = request.sampling
+    asked = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": None if sampling.seed is None else request.row_seed,
+        "stop": list(sampling.stop) or None,
+        # in the text protocol, the number of alternatives to list for each token
+        "logprobs": (1 if endpoint.raw else True) if sampling.logprobs else None,
+    }
+    extra = own(endpoint, request)
+    return {name: value for name, value in asked.items() if value is not None and name not in extra}
+
+
+def own(endpoint: ChatModel, request: Request) -> dict[str, Any]:
+    """The parameters that the user wrote for this server; ``None`` leaves one out."""
+    return {**request.sampling.extra, **endpoint.extra_body}
+
+
+def structured(endpoint: ChatModel, request: Request, dialect: Dialect) -> Structured | None:
+    """How a schema is asked for; ``None`` without a schema, or if the user asks in another way."""
+    schema = request.schema
+    if (
+        schema is None
+        or endpoint.raw
+        or {"response_format", "tools"} & own(endpoint, request).keys()
+    ):
+        return None
+    level = LEVELS[dialect.level(schema)]
+    if level == "tool" and request.tools:  # the model may call those
+        level = "json_object"
+    if is_labels(schema):
+        sampling = request.sampling
+        longest = max(len(str(label).encode()) for label in schema["enum"])
+        room = sampling.max_tokens is None or sampling.max_tokens >= LABEL_TOKENS + longest
+        # log-probabilities are those of the label, so it must be bare
+        constrained = level == "json_schema" and room and not sampling.logprobs
+        return level if constrained else None
+    return level
+
+
+def is_labels(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema asks for one of some labels as bare text."""
+    return "enum" in schema
+
+
+def shape(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of the object to ask for: a label becomes the property of one."""
+    if not is_labels(schema):
+        return dict(strict(schema))
+    labels = {"type": "string", "enum": [str(label) for label in schema["enum"]]}
+    return dict(strict({"type": "object", "properties": {LABEL: labels}}))
+
+
+def body(endpoint: ChatModel, request: Request, dialect: Dialect) -> bytes:
+    """The JSON to post."""
+    sent: dict[str, Any] = {"model": endpoint.name}
+    if endpoint.raw:
+        sent["prompt"] = "\n\n".join(message.content for message in request.messages)
+    else:
+        sent["messages"] = [wire(message) for message in request.messages]
+    if request.tools:
+        sent["tools"] = list(request.tools)
+    for name, value in options(endpoint, request).items():
+        if name not in dialect.left_out:
+            sent[dialect.name(name)] = value
+    way = structured(endpoint, request, dialect)
+    if way is not None and request.schema is not None:
+        sent |= _asking(way, shape(request.schema))
+        if way in ("json_object", "prompt"):
+            sent["messages"] = _with_schema(sent["messages"], request.schema)
+    sent |= own(endpoint, request)
+    return json.dumps({name: v for name, v in sent.items() if v is not None}).encode()
+
+
+def _asking(way: Structured, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that ask for a schema."""
+    if way == "json_schema":
+        named = {"name": TOOL, "schema": schema, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
+    if way == "tool":
+        function = {"name": TOOL, "description": "Give the answer.", "parameters": schema}
+        return {
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": {"type": "function", "function": {"name": TOOL}},
+        }
+    return {"response_format": {"type": "json_object"}} if way == "json_object" else {}
+
+
+def _with_schema(messages: list[dict[str, Any]], schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages with the schema at the end of the last user's turn."""
+    written = WITH_SCHEMA.format(schema=json.dumps(schema, ensure_ascii=False))
+    places = [at for at, message in enumerate(messages) if message["role"] == "user"]
+    if not places:
+        return [*messages, {"role": "user", "content": written}]
+    at = places[-1]
+    content = messages[at]["content"]
+    parts = isinstance(content, list)
+    longer = [*content, {"type": "text", "text": written}] if parts else f"{content}\n\n{written}"
+    turn = messages[at] | {"content": longer}
+    return [*messages[:at], turn, *messages[at + 1 :]]
+
+
+def adapted(
+    endpoint: ChatModel, request: Request, dialect: Dialect, refusal: Refusal
+) -> Dialect | None:
+    """The dialect without what the server refuses; ``None`` if it refuses something else."""
+    sent = {
+        dialect.name(name): name
+        for name in options(endpoint, request)
+        if name not in dialect.left_out
+    }
+    if "max_tokens" in sent and refusal.mentions(NEWER_LIMIT):
+        return dialect.renaming("max_tokens", NEWER_LIMIT)
+    refused = [sent[name] for name in refusal.unsupported(sent)]
+    if {"temperature", "top_p"} <= {*refused} and refusal.mentions("both"):
+        refused.remove("top_p")  # either may be set, and only the temperature has a default
+    if "max_tokens" in refused and dialect.name("max_tokens") == "max_tokens":
+        dialect = dialect.renaming("max_tokens", NEWER_LIMIT)
+        refused.remove("max_tokens")
+        if not refused:
+            return dialect
+    if refused:
+        return dialect.without(*refused)
+    way = structured(endpoint, request, dialect)
+    if request.schema is not None and way not in (None, "prompt") and refusal.of_structured:
+        return dialect.lower(request.schema, only=refusal.of_schema)
+    return None
+
+
+def say_left_out(endpoint: ChatModel, request: Request, dialect: Dialect) -> None:
+    """Warn, once, of each parameter of a request that is left out."""
+    if not dialect.left_out:
+        return
+    for name in options(endpoint, request).keys() & dialect.left_out:
+        besides = f"; {BESIDES[name]}" if name in BESIDES else ""
+        endpoint.known.say(
+            name,
+            f"{endpoint.name} at {endpoint.server.base_url} takes no {name}, so it is left out"
+            f"{besides}. To ask for none, set {OPTION[name]}.",
+        )
+
+
+def _say_way(endpoint: ChatModel, request: Request, dialect: Dialect) -> None:
+    """Warn, once for each way, that a schema is asked for in another way than the strictest."""
+    way = structured(endpoint, request, dialect)
+    if way in (None, "json_schema") or request.schema is None:
+        return
+    words = {
+        "tool": "by a forced tool call",
+        "json_object": "in JSON mode, with the schema in the prompt",
+        "prompt": "by the schema in the prompt alone",
+    }
+    endpoint.known.say(
+        str(way),
+        f"{endpoint.name} at {endpoint.server.base_url} takes no stricter way, so structured "
+        f"output is asked for {words[str(way)]}; rows that do not follow the schema are rejects.",
+    )
+
+
+def answer(
+    endpoint: ChatModel, request: Request, dialect: Dialect, completion: Completion
+) -> Completion:
+    """The completion as it was asked for, whatever way the server was asked in."""
+    say_left_out(endpoint, request, dialect)
+    _say_way(endpoint, request, dialect)
+    way = structured(endpoint, request, dialect)
+    if way == "tool":
+        completion = _of_tool(completion)
+    if way is not None and request.schema is not None and is_labels(request.schema):
+        completion = replace(completion, text=_label(completion.text))
+    elif way is not None:
+        _see_schema(endpoint, request, dialect, way, completion)
+    if "stop" in dialect.left_out:
+        completion = _cut(completion, request.sampling.stop)
+    if request.sampling.logprobs and "logprobs" not in dialect.left_out:
+        _see_logprobs(endpoint, completion)
+    _see_seeds(endpoint, request, completion)
+    return completion
+
+
+def _of_tool(completion: Completion) -> Completion:
+    """A completion whose text is the argument of the forced tool call, if it has one."""
+    arguments = next((call.arguments for call in completion.tool_calls if call.name == TOOL), None)
+    if arguments is None:
+        return completion
+    is_text = isinstance(arguments, str)
+    text = str(arguments) if is_text else json.dumps(arguments, ensure_ascii=False)
+    finish = "length" if completion.truncated else "stop"
+    return replace(completion, text=text, finish=finish, tool_calls=())
+
+
+_LABEL = re.compile(rf'(?:```(?:json)?\s*)?\{{\s*"{LABEL}"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}}[\s`]*$')
+
+
+def _label(text: str) -> str:
+    """The text with the label in place of the JSON object at its end, if there is one.
+
+    >>> _label('{"label": "good"}'), _label("good")
+    ('good', 'good')
+    """
+    found = _LABEL.search(text[-4000:])
+    if found is None:
+        return text
+    try:
+        label = json.loads(found[1])
+    except ValueError:
+        return text
+    return text[: len(text) - len(text[-4000:]) + found.start()] + str(label)
+
+
+def _cut(completion: Completion, stop: tuple[str, ...]) -> Completion:
+    """A completion that ends before the first of the stop texts."""
+    ends = [at for each in stop if (at := completion.text.find(each)) >= 0]
+    if not ends:
+        return completion
+    return replace(completion, text=completion.text[: min(ends)], finish="stop")
+
+
+def _see_schema(
+    endpoint: ChatModel, request: Request, dialect: Dialect, way: Structured, completion: Completion
+) -> None:
+    """If the answer is no JSON at all, ask for the schema in the next way from now on."""
+    text = completion.text.strip()
+    if completion.finish != "stop" or not text or "{" in text or "[" in text or way == "prompt":
+        return
+    endpoint.known.say(
+        f"ignored {way}",
+        f"{endpoint.name} at {endpoint.server.base_url} ignores the schema that is sent as {way}: "
+        f"it answered {text[:60]!r}. From now on it is asked in the next way; use a server that "
+        "follows response_format if many rows are rejected.",
+    )
+    endpoint.known.said.add(LEVELS[LEVELS.index(way) + 1])
+    if request.schema is not None:
+        endpoint.known.adopt(dialect.lower(request.schema, only=False))
+
+
+def _see_logprobs(endpoint: ChatModel, completion: Completion) -> None:
+    """Warn, once, of an answer without the log-probabilities that were asked for."""
+    if completion.logprobs is None and completion.text:
+        endpoint.known.say(
+            "no logprobs",
+            f"{endpoint.name} at {endpoint.server.base_url} ignores logprobs=True: its answers "
+            "have no log-probabilities. Use a server or a model that gives them, or set "
+            "logprobs=False.",
+        )
+
+
+def _see_seeds(endpoint: ChatModel, request: Request, completion: Completion) -> None:
+    """Warn, once, if several samples of one prompt are the same text."""
+    sampling = request.sampling
+    if request.index == 0 or sampling.temperature == 0 or "equal texts" in endpoint.known.said:
+        return
+    if request.schema is not None or completion.finish != "stop":
+        return
+    prompt = digest([message.payload() for message in request.messages])
+    samples = endpoint.known.samples
+    if prompt not in samples and len(samples) >= PROMPTS_SEEN:
+        return
+    texts = samples.setdefault(prompt, {})
+    seen = texts.setdefault(digest(completion.text), set())
+    seen.add(request.index)
+    if len(texts) > 1:  # the server draws its answers
+        endpoint.known.said.add("equal texts")
+        samples.clear()
+    elif len(seen) >= (SAME_TEXTS if len(completion.text) >= LONG_TEXT else SAME_SHORT_TEXTS):
+        endpoint.known.say(
+            "equal texts",
+            f"{endpoint.name} at {endpoint.server.base_url} gave {len(seen)} samples of one prompt "
+            "the same text: it may ignore temperature and seed, or cache its answers. Raise "
+            "temperature, turn off the server's cache, or ask for one sample of each prompt.",
+        )
