@@ -7,6 +7,7 @@
     ├── MissingExtra(ImportError)         a feature whose packages are not installed
     ├── RecipeError(RuntimeError)         a recipe whose own code failed
     ├── StoreError(OSError)               a session folder that cannot be read or written
+    │   └── StoreLocked                   another program keeps the store locked
     └── ModelError(RuntimeError)          a model that cannot answer
         ├── ModelNotFound(LookupError)    no model of that name here
         ├── ChatTemplateMissing           a base model that is asked to chat
@@ -14,7 +15,8 @@
         ├── ReplayMiss(LookupError)       a replayed session that lacks a completion
         └── EndpointError(ConnectionError)  a server that refused or did not answer
 
-Each message says what was expected, what was given, and what to do.
+Each message says what was expected, what was given, and what to do. Ctrl-C raises
+:class:`Interrupted`, which is a ``KeyboardInterrupt``.
 """
 
 from __future__ import annotations
@@ -60,6 +62,22 @@ class RecipeError(SynthkitError, RuntimeError):
 
 class StoreError(SynthkitError, OSError):
     """A session folder that cannot be read or written."""
+
+
+class StoreLocked(StoreError):
+    """Another program keeps the store locked; nothing was changed."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or the kernel's interrupt during a run, raised once what is done has been kept.
+
+    ``run`` is the :class:`~synthkit.data.results.Run` with the rows made so far.
+    """
+
+    run: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 class ModelError(SynthkitError, RuntimeError):

@@ -1,25 +1,94 @@
-"""Files that are written completely or not at all, and JSON files that may be missing."""
+"""Files that are written completely or not at all, and JSON files that may be missing.
+
+A process that is killed leaves its temporary files behind. Their names say whose they are, so that
+:func:`sweep` can remove them later.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from synthkit.core.processes import has_ended, process_tag
+
+PARTIAL, SCRATCH = ".partial", ".scratch"
+DAY_SECONDS = 86_400.0
+_OURS = re.compile(r"\..*\.([0-9a-f]+-\d+-\d+)\.[^.]*\.(?:partial|scratch)")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path``, which takes its place when the block ends without error."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    """A temporary file beside ``path``, which takes its place when the block ends without error.
+
+    The file and the new name are on disk when the block has ended, so that a power cut leaves the
+    old file or the new one.
+    """
+    partial = path.with_name(f".{path.name}.{process_tag()}.{threading.get_ident()}{PARTIAL}")
     try:
         yield partial
+        sync(partial)
         partial.replace(path)
+        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A temporary folder in ``parent``, removed when the block ends."""
+    prefix = f".work.{process_tag()}."
+    folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=SCRATCH, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what killed processes left in a folder, and return it.
+
+    That is what :func:`replacing` and :func:`scratch_folder` would have removed. What a process of
+    another machine left is removed once it is a day old.
+    """
+    removed = []
+    for path in folder.glob(".*"):
+        match = _OURS.fullmatch(path.name)
+        with suppress(OSError):
+            if match and (has_ended(match[1]) or path.stat().st_mtime < time.time() - DAY_SECONDS):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+                removed.append(path)
+    return removed
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on disk."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on disk, where the file system can tell."""
+    with suppress(OSError):  # Windows, and some network drives
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -1,0 +1,51 @@
+"""Which process left a file or holds a lease, and whether it still runs."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+
+@functools.cache
+def _machine() -> str:
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def process_tag() -> str:
+    """A name for this process, in letters, digits and ``-``: machine, process id, time of start."""
+    pid = os.getpid()
+    return f"{_machine()}-{pid}-{_started(pid)}"
+
+
+def has_ended(tag: str) -> bool:
+    """Whether the process of a tag is known to have ended.
+
+    ``False`` for a process of another machine, since nothing is known about it.
+
+    >>> has_ended(process_tag())
+    False
+    """
+    machine, _, rest = tag.partition("-")
+    number, _, started = rest.partition("-")
+    if machine != _machine() or not number.isdigit():
+        return False
+    pid = int(number)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it exists, but belongs to another user
+        pass
+    return _started(pid) != started
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since boot; ``0`` where that cannot be read."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return "0"
+    return stat.rpartition(")")[2].split()[19]
