@@ -2,23 +2,38 @@
 
 Several kernels can use one file at once, because SQLite keeps a write-ahead log beside it. The log
 is merged into the file after each run, so that the file alone can be copied. With
-``synchronous=NORMAL`` a power cut can lose the last commits but cannot damage the file.
+``synchronous=NORMAL`` a power cut can lose the last commits but cannot damage the file; a
+transaction that is ``durable`` is on disk when it has ended.
+
+Before each statement the file is looked up by its path, since SQLite would go on writing to a file
+that was deleted or replaced. A connection must not be carried across a fork, so all are closed
+before one, and opened again when they are next used.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from synthkit.core.errors import StoreError
-from synthkit.store import schema
+from synthkit.core.errors import StoreError, StoreLocked
+from synthkit.store.opening import (
+    OpenedFile,
+    advice,
+    identity,
+    is_locked,
+    open_file,
+    wait_for_lock,
+)
 
+T = TypeVar("T")
 SqlRow: TypeAlias = tuple[Any, ...]
 BUSY_SECONDS = 60.0
 """How long a statement waits while another process writes."""
@@ -47,52 +62,84 @@ class Database:
 
     def __init__(self, path: Path, *, log: bool = True) -> None:
         self.path = path
+        self._log = log
         self._lock = threading.RLock()
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._open(log)
-            except BaseException:
-                self._connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be opened as a synthkit store: {error}.") from None
+        self._closed = self._in_transaction = False
+        self._use(open_file(path, log=log))
+        _DATABASES.add(self)
 
-    def _open(self, log: bool) -> None:
-        # SQLite does not wait for other processes when it changes the journal mode.
-        for attempt in range(100):
-            try:
-                self._connection.execute(f"PRAGMA journal_mode = {'WAL' if log else 'DELETE'}")
-                break
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or attempt == 99:
-                    raise
-                time.sleep(0.05)
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        version = schema.version_of(self._connection)
-        if version > schema.SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} was written by a newer synthkit (format {version}; this one reads "
-                f"formats up to {schema.SCHEMA_VERSION}). Upgrade: pip install -U jupyter-synthkit"
-            )
-        if version < schema.SCHEMA_VERSION:
-            schema.migrate(self._connection)
+    def _use(self, opened: OpenedFile) -> None:
+        self._file = opened
+        self._connection: sqlite3.Connection | None = opened.connection
+        self.read_only = opened.read_only
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """The connection, locked for this thread; errors of SQLite become ``StoreError``."""
         with self._lock:
+            if self._closed:
+                raise StoreError(f"{self.path} is closed; open the session again.")
+            if not self._in_transaction:  # its beginning has checked
+                self.check_present()
+            if self._connection is None:  # after a fork
+                self._use(open_file(self.path, log=self._log))
+            assert self._connection is not None
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                raise StoreError(f"{self.path}: {error}.") from error
+                raise StoreError(f"{self.path}: {advice(error)}") from error
+
+    def is_present(self) -> bool:
+        """Whether the file that was opened is still at its path."""
+        known = self._file.identity
+        try:
+            return identity(self.path, content=len(known) > 2) == known
+        except OSError:
+            return False
+
+    def check_present(self) -> None:
+        """Raise ``StoreError`` if the file was deleted, moved or replaced since it was opened."""
+        if self.is_present():
+            return
+        raise StoreError(
+            f"{self.path} was deleted, moved or replaced since this session was opened, so that "
+            "what is written now would be lost. Nothing was asked or written. Open the session "
+            "again (restart the kernel, or Session(folder) in Python)."
+        )
+
+    def check_writable(self) -> None:
+        """Raise ``StoreError`` if the file may only be read."""
+        if self.read_only:
+            raise StoreError(
+                f"{self.path.parent} is read-only: what is in this session can be read and "
+                "replayed, but nothing can be added, changed or deleted. Copy the folder to a "
+                "place where you may write, and open the copy."
+            )
+
+    def _execute(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something once other programs let it; other threads can read while this one waits."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            with self.connection() as connection:
+                try:
+                    return action(connection)
+                except sqlite3.OperationalError as error:
+                    if not is_locked(error) or connection.in_transaction:
+                        raise
+            self._wait(until, BUSY_SECONDS)
+
+    def _wait(self, until: float, seconds: float) -> None:
+        """Sleep before another attempt, unless the time is up; Ctrl-C ends it."""
+        if time.monotonic() >= until:
+            raise StoreLocked(
+                f"{self.path.name} has been locked by another process for over {seconds:.0f} s; "
+                "nothing was changed. Try again when its run has ended."
+            )
+        time.sleep(0.01)
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[SqlRow]:
         """All rows of a query."""
-        with self.connection() as connection:
-            return connection.execute(query, parameters).fetchall()
+        return self._execute(lambda connection: connection.execute(query, parameters).fetchall())
 
     def value(self, query: str, parameters: Sequence[Any] = ()) -> Any:
         """The only value of a query that returns one row of one column."""
@@ -103,49 +150,73 @@ class Database:
 
         It is committed at once, unless a transaction is open.
         """
-        with self.connection() as connection:
-            return connection.execute(statement, parameters).rowcount
+        self.check_writable()
+        return self._execute(lambda connection: connection.execute(statement, parameters).rowcount)
 
     def insert(self, statement: str, parameters: Sequence[Any]) -> int:
         """Insert one row as :meth:`execute` does, and return its number."""
-        with self.connection() as connection:
-            return connection.execute(statement, parameters).lastrowid or 0
+        self.check_writable()
+        return self._execute(
+            lambda connection: connection.execute(statement, parameters).lastrowid or 0
+        )
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
         """Execute a statement for each row of parameters; returns the number of rows changed."""
-        with self.connection() as connection:
+        with self.transaction(), self.connection() as connection:
             return connection.executemany(statement, rows).rowcount
 
     @contextmanager
-    def transaction(self, *, write: bool = True, patience: float | None = None) -> Iterator[None]:
+    def transaction(
+        self, *, write: bool = True, patience: float | None = None, durable: bool = False
+    ) -> Iterator[None]:
         """Commit all writes of a block together, or none; reads see one state throughout.
+
+        A transaction within another is part of it.
+
+        Parameters
+        ----------
+        durable : the writes are on disk when the block has ended, also after a power cut.
 
         Raises
         ------
-        StoreError
+        StoreLocked
             If another process writes to the file for longer than ``patience`` seconds, or
             :data:`BUSY_SECONDS` if it is not given.
         """
-        patience = BUSY_SECONDS if patience is None else patience
-        with self.connection() as connection:
-            connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
-            try:
-                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error):
-                    raise
-                raise StoreError(
-                    f"{self.path.name} has been locked by another process for over "
-                    f"{patience:.0f} s; nothing was changed. Try again when its run has ended."
-                ) from None
-            finally:
-                connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-            try:
-                yield
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+        if write:
+            self.check_writable()
+        seconds = BUSY_SECONDS if patience is None else patience
+        until = time.monotonic() + seconds
+        while True:
+            with self._lock:
+                if self._in_transaction:
+                    yield
+                    return
+                with self.connection() as connection, self._synchronous(connection, durable):
+                    try:
+                        if _begin(connection, "BEGIN IMMEDIATE" if write else "BEGIN"):
+                            self._in_transaction = True
+                            yield
+                            wait_for_lock(lambda: connection.execute("COMMIT"), seconds)
+                            return
+                    finally:
+                        self._in_transaction = False
+                        # SQLite rolls back by itself after some errors, such as a full disk
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+            self._wait(until, seconds)
+
+    @contextmanager
+    def _synchronous(self, connection: sqlite3.Connection, durable: bool) -> Iterator[None]:
+        """Wait for the disk at the end of a transaction that is begun within the block."""
+        if not durable or not self._file.has_log:  # a rollback journal always waits
+            yield
+            return
+        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA synchronous = NORMAL")
 
     def merge_log(self) -> None:
         """Move the write-ahead log into the file, so that the file alone can be copied."""
@@ -162,15 +233,12 @@ class Database:
 
     def compact(self) -> bool:
         """Give free space back to the disk; ``False`` if another process is writing."""
-        with self._lock:
+        with self.connection() as connection:
             try:
-                self._connection.execute("PRAGMA busy_timeout = 2000")
-                self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                wait_for_lock(lambda: connection.execute("VACUUM"), 2.0)
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except sqlite3.OperationalError:  # busy, or too little space for the copy it makes
                 return False
-            finally:
-                self._connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
         return True
 
     def pages(self) -> tuple[int, int]:
@@ -183,7 +251,68 @@ class Database:
     def close(self) -> None:
         """Close the file; the log is merged into it. Closing twice does nothing."""
         with self._lock:
-            self._connection.close()
+            self._closed = True
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        if self._file.copy is not None:
+            self._file.copy.cleanup()
+
+    def _before_fork(self) -> None:
+        """Wait until no other thread uses the connection, and close it."""
+        self._lock.acquire()
+        if not self._in_transaction:
+            self._disconnect()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = threading.RLock()
+        if self._connection is not None:  # forked within a transaction, which is the parent's
+            _CARRIED.append(self._connection)
+            self._connection, self._in_transaction = None, False
+
+
+def _begin(connection: sqlite3.Connection, statement: str) -> bool:
+    """Begin a transaction; ``False`` if another process is writing."""
+    try:
+        connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if not is_locked(error):
+            raise
+        return False
+    return True
+
+
+_DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()
+_CARRIED: list[sqlite3.Connection] = []
+"""Connections of a parent process: they are neither used nor closed here."""
+_FORKING: list[Database] = []
+
+
+def _before_fork() -> None:
+    _FORKING[:] = sorted(_DATABASES, key=id)
+    for database in _FORKING:
+        database._before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    while _FORKING:
+        _FORKING.pop()._lock.release()
+
+
+def _after_fork_in_child() -> None:
+    while _FORKING:
+        _FORKING.pop()._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 class TableGroup:

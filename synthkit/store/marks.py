@@ -23,8 +23,11 @@ class MarkTable(TableGroup):
     """All marks that were ever written in a session, undone ones too, the oldest first."""
 
     def add(self, marks: Sequence[Mark]) -> list[Mark]:
-        """Append marks, and return them as stored: those without a step share a new one."""
-        with self._database.transaction():
+        """Append marks, and return them as stored: those without a step share a new one.
+
+        They are on disk when this returns, also after a power cut.
+        """
+        with self._database.transaction(durable=True):
             step = self._database.value("SELECT coalesce(max(seq), 0) + 1 FROM marks")
             stored = [mark if mark.step else replace(mark, step=step) for mark in marks]
             insert = f"INSERT INTO marks ({_COLUMNS}) VALUES ({','.join('?' * 11)})"
