@@ -290,7 +290,9 @@ class Model(Protocol):
     If the fingerprint is a JSON object, a replay that lacks a request names the parts that differ.
     A model may also have a ``budget`` (a :class:`Budget`), the default of its runs, and
     ``reasoning_markers``, where reasoning starts and ends in its texts (see
-    :func:`synthkit.core.answers.separated`).
+    :func:`synthkit.core.answers.separated`). One that sends requests elsewhere has a
+    ``concurrency``, the most that it has in flight; it is never handed more, and gives ``None`` as
+    soon as nothing more has arrived.
     """
 
     @property

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from synthkit.core import keywords
-from synthkit.core.errors import EndpointError, UsageError, check_known
+from synthkit.core.errors import (
+    EndpointError,
+    Interrupted,
+    StoreError,
+    SynthkitError,
+    UsageError,
+    check_known,
+)
+from synthkit.core.formatting import count
 from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
@@ -110,6 +119,8 @@ class Job:
     def dry_run(self) -> DryRun:
         """What would be asked, and what it would take; nothing is asked."""
         outcome = self._run(Budget(max_requests=0), None, None)
+        if isinstance(outcome.error, StoreError):
+            raise outcome.error
         hits, following = outcome.ledger.hits, outcome.unsent
         bounds = self.recipe.requests
         most = bounds.least if bounds.most is None else bounds.most
@@ -158,8 +169,11 @@ class Job:
         Raises
         ------
         SynthkitError
-            If a model refuses or the recipe fails; ``error.run`` has the rows made so far. A server
-            that does not answer is no error: its rows are in ``pending``.
+            If a model refuses, the recipe fails or the session cannot be written; ``error.run`` has
+            the rows made so far. A server that does not answer is no error: its rows are in
+            ``pending``.
+        Interrupted
+            On Ctrl-C and the kernel's interrupt; ``error.run`` has the rows made so far.
         """
         outcome = self._run(self.budget, cancel, listener)
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
@@ -172,6 +186,29 @@ class Job:
             ),
             ledger=replace(outcome.ledger, rejects=len(reject_ids)),
         )
+        error = outcome.error
+        try:
+            self._record(run, row_ids, reject_ids, outcome)
+        except SynthkitError as failure:
+            error = failure if error is None or _is_unreachable(error) else error
+        if error is None or _is_unreachable(error):
+            return run
+        if isinstance(error, KeyboardInterrupt | CancelledError):
+            done = count(len(row_ids) + len(reject_ids), "row")
+            error = Interrupted(f"interrupted: {done} of this run are kept; run it again to go on.")
+        vars(error)["run"] = run
+        raise error
+
+    def _record(
+        self,
+        run: Run,
+        row_ids: Sequence[str],
+        reject_ids: Sequence[str],
+        outcome: RunOutcome[None],
+    ) -> None:
+        """Keep a run and its table in the session; a session that is only read keeps neither."""
+        if self.session.read_only:
+            return
         self.session.store.runs.add(
             self.name,
             self.model.name,
@@ -185,12 +222,6 @@ class Job:
         )
         if self.name and row_ids:
             self.session.save(self.name, run.table)
-        error = outcome.error
-        unreachable = isinstance(error, EndpointError) and error.status is None
-        if error is not None and not unreachable:
-            error.run = run
-            raise error
-        return run
 
     def _run(
         self, budget: Budget | None, cancel: threading.Event | None, listener: RunListener | None
@@ -219,6 +250,11 @@ class Job:
             for position, request in enumerate(first)
             if position in unfinished
         }
+
+
+def _is_unreachable(error: BaseException | None) -> bool:
+    """Whether the server did not answer; the rows are pending then."""
+    return isinstance(error, EndpointError) and error.status is None
 
 
 class JobOptions(PromptOptions, total=False):
@@ -342,6 +378,10 @@ def generate(
     ModelError
         If the model refuses; ``error.run`` has the rows made so far. A server that does not answer
         gives a warning, and its rows are in ``pending``.
+    StoreError
+        If the session cannot be written; before anything is asked if that is known then.
+    Interrupted
+        On Ctrl-C, once the rows so far are kept; a ``KeyboardInterrupt`` with the ``run``.
 
     Examples
     --------

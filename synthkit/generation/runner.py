@@ -4,8 +4,9 @@ A recipe is a generator that yields requests and receives their completions. The
 branches side by side: the store answers what it holds, and the rest goes to the models in one
 growing list, so that no branch waits for another. Requests of branches that started first are sent
 first, so that rows of many steps are finished before new ones are started. Each completion is
-committed before its recipe sees it. There is no other code to resume a run: a run after a crash
-finds the completions in the store.
+committed before its recipe sees it, and before another request takes its place at the model, so
+that a killed process wastes no more than its model answers at once. There is no other code to
+resume a run: a run after a crash finds the completions in the store.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from synthkit.core.answers import REASONING_MARKERS, separated
-from synthkit.core.errors import ModelError, RecipeError, SynthkitError, UsageError, unknown
+from synthkit.core.errors import SynthkitError, UsageError, unknown
 from synthkit.core.hashing import digest
 from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
+from synthkit.generation.commits import Arrived, Commits
 from synthkit.generation.spending import Spending, limited
 from synthkit.prompts.parsing import TRUNCATED
 from synthkit.store.ids import ID_DIGITS
@@ -38,8 +40,11 @@ LOOK_UP = 900
 """How many requests are looked up in the store at once."""
 
 AHEAD = 128
-"""How many requests a model is handed before it has answered the first; twice its concurrency if
-that is more. The others wait, so that rows already started are finished before new ones start."""
+"""How many requests a model is handed before it has answered the first; its concurrency if it has
+one. The others wait, so that rows already started are finished before new ones start."""
+TICK_SECONDS = 0.05
+TOGETHER_SECONDS = 0.01
+"""How long the answers of a server are taken together, if they arrive without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,14 @@ class RunOutcome(Generic[T]):
     results : what each branch returned, by position, in the order in which they ended.
     events : the rows and rejects, in the order of the branches.
     unsent : the requests that were next when the run stopped.
-    error : what ended the run, if a model could not go on or the recipe failed.
+    error : what ended the run, if a model, the recipe or the store failed, or Ctrl-C did.
     """
 
     results: dict[int, T]
     events: list[RowEvent]
     ledger: Ledger
     unsent: list[Request]
-    error: SynthkitError | None = None
+    error: BaseException | None = None
 
 
 class Rows:
@@ -167,8 +172,13 @@ class Runner(Generic[T]):
         self.results: dict[int, T] = {}
         self.fingerprints = {role: model.fingerprint for role, model in models.items()}
         self.queue = RequestQueue()
-        concurrency = (getattr(model, "concurrency", 0) for model in models.values())
-        self.ahead = max(AHEAD, 2 * sum(concurrency))
+        distinct = {id(model): model for model in models.values()}.values()
+        self.ahead = sum(getattr(model, "concurrency", AHEAD) for model in distinct)
+        remote = [hasattr(model, "concurrency") for model in distinct]
+        self.is_remote = remote == [True]
+        together = TOGETHER_SECONDS if self.is_remote else 0.0 if any(remote) else None
+        self.commits = Commits(store, together=together)
+        self.committed: deque[Arrived] = deque()
         self.hits = self.repairs = 0
         self.started = time.perf_counter()
 
@@ -219,10 +229,15 @@ class Runner(Generic[T]):
             for completed in completions:
                 if completed is not None:
                     self.take(*completed)
-                if self.listener is not None:
-                    self.listener.tick(self.ledger())
-                if self.cancel is not None and self.cancel.is_set():
-                    raise KeyboardInterrupt
+                self.go_on(ticked=completed is None)
+                self.tick()
+
+    def tick(self) -> None:
+        """Tell the listener the time, and end the run if it was cancelled."""
+        if self.listener is not None:
+            self.listener.tick(self.ledger())
+        if self.cancel is not None and self.cancel.is_set():
+            raise KeyboardInterrupt
 
     def look_up(self) -> None:
         """Answer new requests from the store; queue the others for the models."""
@@ -238,31 +253,85 @@ class Runner(Generic[T]):
                     queue.wait(branch, key, request)
 
     def send(self) -> None:
-        """Hand queued requests to the models, as far as the budget allows."""
+        """Hand queued requests to the models, as far as the budget and uncommitted answers allow.
+
+        Raises
+        ------
+        StoreError
+            If their completions could not be stored; nothing is sent then.
+        """
         queue, spending = self.queue, self.spending
-        while queue.unsent and spending.in_flight < self.ahead:
+        while queue.unsent and self.in_flight + len(self.commits.waiting) < self.ahead:
             position, _, key, request = queue.unsent[0]
             if not spending.affords(request, position):
                 return
+            if not queue.sent:
+                self.store.check_writable()
             heapq.heappop(queue.unsent)
             spending.reserve(len(queue.sent), request, position)
             queue.sent.append(request)
             queue.keys.append(key)
 
     def take(self, place: int, completion: Completion) -> None:
-        """Commit one completion, then give it to the branches that wait for it."""
+        """Take a completion from a model, to be committed."""
         key, request = self.queue.keys[place], self.queue.sent[place]
         model = self.models[request.to]
         self.spending.charge(place, completion, model.price)
         markers = getattr(model, "reasoning_markers", REASONING_MARKERS)
         completion = separated(completion, request, markers)
-        if completion.finish != "error":
-            payload = request.payload(self.fingerprints[request.to])
-            completion = self.store.completions.put(key, payload, completion)
-        for branch in self.queue.waiting.pop(key):
-            self.deliver(branch, Answer(key, completion, False))
-        self.look_up()
-        self.send()
+        is_stored = completion.finish != "error"
+        payload = request.payload(self.fingerprints[request.to]) if is_stored else None
+        self.commits.add(Arrived(key, payload, completion))
+
+    def go_on(self, *, ticked: bool) -> None:
+        """Commit what has arrived, if it is time, and resume the branches that wait for it.
+
+        A server gets its next requests first, and the branches are resumed while it works on them.
+        """
+        sent = len(self.queue.sent)
+        if self.commits.waiting and (ticked or self.commits.is_due() or not self.in_flight):
+            self.commit()
+            if self.is_remote:
+                self.send()
+        if (ticked and len(self.queue.sent) == sent) or not (self.is_remote and self.in_flight):
+            self.deliver_committed()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests the models have, and have not answered."""
+        return self.spending.in_flight
+
+    def commit(self) -> None:
+        """Commit what has arrived, unless another program keeps the store locked.
+
+        The models are not asked for more while all that they were sent is uncommitted.
+        """
+        while (committed := self.commits.commit()) is None:
+            if self.in_flight:
+                return
+            self.tick()
+            time.sleep(TICK_SECONDS)
+        self.committed.extend(committed)
+
+    def deliver_committed(self) -> None:
+        """Give what is committed to the branches that wait for it, and send what they ask."""
+        while self.committed:
+            self.deliver_all(self.committed)
+            self.look_up()
+            self.send()
+
+    def settle(self) -> None:
+        """At the end of a run, keep what has arrived, and give it to the branches."""
+        self.committed.extend(self.commits.settle())
+        with suppress(SynthkitError):  # the error that ended the run is the one to be told
+            self.deliver_all(self.committed)
+
+    def deliver_all(self, arrived: deque[Arrived]) -> None:
+        """Give each completion to the branches that wait for it."""
+        while arrived:
+            key, _, completion = arrived.popleft()
+            for branch in self.queue.waiting.pop(key):
+                self.deliver(branch, Answer(key, completion, False))
 
     def deliver(self, branch: Branch, answer: Answer) -> None:
         """Give a branch an answer."""
@@ -323,8 +392,8 @@ def run_recipe(
     """What the branches of a recipe made, as far as the run went.
 
     An interrupt (Ctrl-C, the kernel's, or ``cancel`` set from another thread), a budget that is
-    used up and a model that fails all end the run early, with what was made; ``ledger.stopped``
-    says which it was.
+    used up, a model that fails and a store that cannot be written all end the run early, with what
+    was made; ``ledger.stopped`` says which it was.
 
     Parameters
     ----------
@@ -350,17 +419,24 @@ def run_recipe(
         no_truncated=no_truncated,
     )
     stopped = ""
-    error: SynthkitError | None = None
+    error: BaseException | None = None
     try:
+        if not store.read_only:
+            store.completions.absorb()
         for position, steps in enumerate(branches):
             run.branches.start(position, steps)
         run.run()
         if run.queue.unsent:
             stopped = f"the budget is used up ({run.spending})"
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         stopped = "interrupted"
-    except (ModelError, RecipeError, UsageError) as failure:
+        if cancel is None or not cancel.is_set():
+            error = interrupt
+    except SynthkitError as failure:
         stopped, error = str(failure), failure
+    except Exception as failure:  # of a model or listener that is not synthkit's
+        stopped, error = f"{type(failure).__name__}: {failure}", failure
+    run.settle()
     # in the order of the branches; the rows of one branch stay in the order it made them
     events = sorted(run.rows.events, key=lambda event: event.position)
     unsent = [request for *_, request in sorted(run.queue.unsent)]

@@ -88,6 +88,7 @@ class LabCompletions:
             stop.set()
             for thread in threads:
                 thread.join()
+            raise
 
     def add(self, key: str, completion: Completion) -> None:
         """Add a completion, or its error."""

@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.errors import Interrupted, SynthkitError, UsageError
 from synthkit.core.formatting import thousands
 from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables
@@ -19,7 +19,7 @@ from synthkit.notebook.arguments import ARGUMENTS, base_seed, option_value, pars
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import role, sampling
 from synthkit.notebook.recipe_arguments import find_recipe
-from synthkit.notebook.run_preview import Background, Feed, Interrupted, open_preview, run_job
+from synthkit.notebook.run_preview import Background, Feed, open_preview, run_job
 from synthkit.prompts.templates import Examples
 from synthkit.recipes._base import Recipe
 from synthkit.recipes._prompt import prompt
@@ -40,10 +40,11 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
     feed = _follow(context, job, None) if interactive() else None
     try:
         run = run_job(job, feed)
-    except SynthkitError as error:
-        if error.run is not None:
-            _bind(context, job, error.run)
-            display(_summary(context, job, error.run))
+    except Exception as error:  # of a user's function as well
+        made = getattr(error, "run", None)
+        if made is not None:
+            _bind(context, job, made)
+            display(_summary(context, job, made))
         raise
     _bind(context, job, run)
     display(_summary(context, job, run))

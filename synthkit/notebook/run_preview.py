@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from synthkit.core.errors import SynthkitError
+from synthkit.core.errors import Interrupted, SynthkitError
 from synthkit.core.extras import need
 from synthkit.core.types import Ledger, Reject
 from synthkit.data import tables
@@ -19,13 +19,6 @@ from synthkit.recipes._base import Bounds
 
 if TYPE_CHECKING:
     from synthkit.notebook.widgets.grid.preview import Preview
-
-
-class Interrupted(KeyboardInterrupt):
-    """The kernel's interrupt, raised after the rows so far were bound: waiting cells do not run."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 class Feed:
@@ -98,10 +91,10 @@ def run_job(job: Job, feed: Feed | None, stop: threading.Event | None = None) ->
         If the model refuses; ``error.run`` has the rows so far.
     """
     if feed is None:
-        return job.run(cancel=stop)
+        return _kept(job, stop, None)
     preview = feed.preview
     try:
-        run = job.run(cancel=stop, listener=feed)
+        run = _kept(job, stop, feed)
     except SynthkitError as error:
         preview.finish("failed", str(error), ledger=error.run.ledger if error.run else None)
         raise
@@ -114,6 +107,15 @@ def run_job(job: Job, feed: Feed | None, stop: threading.Event | None = None) ->
     else:
         preview.finish("stopped" if stopped else "done", stopped, ledger=run.ledger)
     return run
+
+
+def _kept(job: Job, stop: threading.Event | None, feed: Feed | None) -> Run:
+    """The run of a job, also of one that was interrupted."""
+    try:
+        return job.run(cancel=stop, listener=feed)
+    except Interrupted as interrupt:
+        run: Run = interrupt.run
+        return run
 
 
 class Background:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import atexit
 import re
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import StoreError, TableError
+from synthkit.core.files import sweep
 from synthkit.core.types import Mark, Model, Request
 from synthkit.curate.filters.base import Filter
 from synthkit.data.results import Curation
@@ -46,7 +48,7 @@ FOLDER = ".synthkit"
 class Session:
     """A folder of completions, runs, marks and named tables.
 
-    Several kernels can use one folder at once.
+    Several kernels can use one folder at once. One that may only be read can be read and replayed.
 
     Parameters
     ----------
@@ -68,12 +70,32 @@ class Session:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).expanduser().absolute()
-        self.table_folder = self.folder / "tables"
+        self._tables = self.folder / "tables"
+        path = self.folder / "store.sqlite"
         try:
-            self.table_folder.mkdir(parents=True, exist_ok=True)
+            self._tables.mkdir(parents=True, exist_ok=True)
+            if not path.exists() and any(self._tables.glob("*.parquet")):
+                warnings.warn(
+                    f"{self.folder} has tables but no store.sqlite, which was deleted or not "
+                    "copied. A new one is begun, without completions, runs and marks.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
         except OSError as error:
-            raise StoreError(f"the session folder {folder} cannot be created: {error}.") from None
-        self.store = Store(self.folder / "store.sqlite")
+            if not path.is_file():
+                what = f"the session folder {folder} cannot be created: {error}."
+                raise StoreError(what) from None
+        self.store = Store(path)
+        if self.store.read_only:
+            warnings.warn(
+                f"{self.folder} is read-only: the session can be read and replayed, but nothing "
+                "is added to it.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        else:
+            for place in (self.folder, self._tables):
+                sweep(place)
         self.closed = False
         _OPEN.append(self)
 
@@ -86,8 +108,26 @@ class Session:
     def __repr__(self) -> str:
         return f"Session({self.folder.name!r})"
 
+    @property
+    def table_folder(self) -> Path:
+        """The folder of the named tables.
+
+        Raises
+        ------
+        StoreError
+            If the session folder was deleted or replaced since it was opened.
+        """
+        self.store.check_present()
+        return self._tables
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the folder may only be read, so that nothing can be added to the session."""
+        return self.store.read_only
+
     def save(self, name: str, table: Any) -> None:
-        """Save a table of any kind; it replaces the table of that name."""
+        """Save a table of any kind; it replaces the table of that name, and is on disk then."""
+        self.store.check_writable()
         named_tables.save(self.table_folder, name, table)
 
     def load(self, name: str) -> Any:
@@ -366,7 +406,9 @@ def session(folder: Path | str | None = None) -> Session:
     """
     path = Path(FOLDER if folder is None else folder).expanduser().absolute()
     current = _CURRENT.get(path)
-    if current is None or current.closed or not current.store.path.exists():
+    if current is not None and not current.closed and not current.store.is_present():
+        current.close()  # the folder was deleted or replaced
+    if current is None or current.closed:
         _CURRENT[path] = current = Session(path)
     return current
 

@@ -14,6 +14,7 @@ from synthkit.core.types import Completion, ToolCall
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.origins import OriginTable
 from synthkit.store.schema import COLUMNS
+from synthkit.store.spill import StoredItem, left_behind, read
 
 _COLUMNS = (
     "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, reasoning, "
@@ -72,6 +73,29 @@ class CompletionTable:
         if self._database.execute(_INSERT, values):
             return completion
         return self.get([key])[key]
+
+    def put_many(
+        self, items: Iterable[StoredItem], *, patience: float | None = None
+    ) -> list[Completion]:
+        """Commit (key, request, completion) triples together, and return what is stored now.
+
+        Raises
+        ------
+        StoreLocked
+            If another process writes for longer than ``patience`` seconds (60 by default).
+        """
+        with self._database.transaction(patience=patience):
+            return [self.put(*item) for item in items]
+
+    def absorb(self) -> int:
+        """Store what waits in the files of earlier runs, and return how many were new."""
+        new = 0
+        for path in left_behind(self._database.path.parent):
+            items = {item[0]: item for item in read(path)}
+            new += len(items) - len(self.get(list(items)))
+            self.put_many(items.values())
+            path.unlink(missing_ok=True)
+        return new
 
     def for_row(self, id: str) -> list[StoredCompletion]:
         """The completions that a row is based on, in the order of its requests.

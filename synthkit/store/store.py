@@ -74,16 +74,38 @@ class Store:
         self.curations = CurationTable(database)
         self.filters = FilterTable(database)
         self.evaluations = EvaluationTable(database)
+        if not database.read_only:
+            self.completions.absorb()
 
     def transaction(self, *, write: bool = True) -> AbstractContextManager[None]:
         """Commit all writes of a ``with`` block together, or none; reads see one state.
+
+        The writes are on disk when the block has ended.
 
         Raises
         ------
         StoreError
             If another process writes to the file for longer than :data:`PATIENCE`.
         """
-        return self._database.transaction(write=write, patience=PATIENCE)
+        return self._database.transaction(write=write, patience=PATIENCE, durable=write)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file lies where it may only be read."""
+        return self._database.read_only
+
+    def is_present(self) -> bool:
+        """Whether the file that was opened is still at its path."""
+        return self._database.is_present()
+
+    def check_present(self) -> None:
+        """Raise ``StoreError`` if the file was deleted or replaced since it was opened."""
+        self._database.check_present()
+
+    def check_writable(self) -> None:
+        """Raise ``StoreError`` if the file may only be read, or is no longer there."""
+        self._database.check_present()
+        self._database.check_writable()
 
     def sizes(self) -> dict[str, int]:
         """Bytes of completions, marks, labs, runs, curations and evaluations, and of free space.

@@ -57,9 +57,11 @@ def stream(
     *,
     max_requests: int | None = None,
 ) -> Iterator[tuple[int, Output] | None]:
-    """(position, answer) pairs as they finish; ``None`` every 0.1 s of waiting.
+    """(position, answer) pairs as they finish; ``None`` when no more has arrived.
 
-    ``requests`` may grow while this runs. Closing the iterator cancels what is in flight.
+    That is given at once after an answer and after new requests were sent, so that the caller can
+    do its own work, then every 0.1 s of waiting. ``requests`` may grow while this runs. Closing the
+    iterator cancels what is in flight.
 
     Parameters
     ----------
@@ -74,6 +76,7 @@ def stream(
     """
     scheduler = Scheduler(server, operation, max_requests)
     submitted = answered = 0
+    waits = False
     try:
         while answered < len(requests):
             if submitted < len(requests):
@@ -81,11 +84,14 @@ def stream(
                     operation.check(request)
                 scheduler.submit(enumerate(requests[submitted:], submitted))
                 submitted = len(requests)
+                waits = False
             try:
-                item = scheduler.out.get(timeout=TICK_SECONDS)
+                item = scheduler.out.get(waits, TICK_SECONDS)
             except queue.Empty:
+                waits = True
                 yield None
                 continue
+            waits = False
             if isinstance(item, Warning):
                 warnings.warn(item, stacklevel=2)
                 continue

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
+from synthkit.core.errors import Interrupted
 from synthkit.core.extras import need
 from synthkit.notebook.context import Context
-from synthkit.notebook.run_preview import Interrupted
 from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
 
 if TYPE_CHECKING:

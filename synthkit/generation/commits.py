@@ -1,0 +1,147 @@
+"""Answers on their way to the disk: committed together, and kept while the store is locked."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from synthkit.core.errors import StoreError, StoreLocked
+from synthkit.core.types import Completion
+from synthkit.store.spill import Spill
+from synthkit.store.store import Store
+
+RETRY_SECONDS = 0.2
+SPILL_SECONDS = 2.0
+"""How long answers wait for a locked store in memory alone."""
+LOCKED_SECONDS = 1800.0
+"""How long a run waits for a locked store before it ends."""
+
+
+class Arrived(NamedTuple):
+    """A completion that arrived, with the key and payload of its request.
+
+    The payload is ``None`` for a completion that is not stored.
+    """
+
+    key: str
+    payload: Mapping[str, Any] | None
+    completion: Completion
+
+
+class Commits:
+    """Commits the answers that arrive.
+
+    Parameters
+    ----------
+    together : take together the answers that arrive within so many seconds, or within as long as
+        the last commit took, so that at most half of the time is spent on commits; if not given,
+        commit each as it arrives.
+    """
+
+    def __init__(self, store: Store, *, together: float | None) -> None:
+        self.store, self.together = store, together
+        self.waiting: list[Arrived] = []
+        self._next = 0.0
+        self._locked_since: float | None = None
+        self._spill = Spill(store.path.parent)
+        self._spilled = 0
+
+    def add(self, arrived: Arrived) -> None:
+        """Take an answer, to be committed."""
+        self.waiting.append(arrived)
+
+    def is_due(self) -> bool:
+        """Whether it is time for a commit."""
+        return bool(self.waiting) and time.perf_counter() >= self._next
+
+    def commit(self) -> list[Arrived] | None:
+        """Commit what is waiting; the completions that the store holds now.
+
+        ``None`` if another program keeps the store locked: all are waiting still.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written, or has been locked for :data:`LOCKED_SECONDS`; all are
+            waiting still.
+        """
+        began = time.perf_counter()
+        if self._locked_since is not None and began < self._next:
+            return None
+        try:
+            stored = self.store.completions.put_many(self._items(), patience=0.0)
+        except StoreLocked:
+            self._keep_through_lock(began)
+            return None
+        if self._spilled:
+            self._spill.remove()
+        self._spilled, self._locked_since = 0, None
+        ended = time.perf_counter()
+        if self.together is not None:
+            self._next = ended + max(self.together, ended - began)
+        return self._taken(stored)
+
+    def settle(self) -> list[Arrived]:
+        """End: commit what is waiting, or leave it in a file; the completions.
+
+        The next run finds those in the file.
+        """
+        if not self.waiting:
+            return []
+        stored = [completion for _, _, completion in self._items()]
+        try:
+            stored = self.store.completions.put_many(self._items(), patience=0.0)
+            self._spill.remove()
+        except StoreError:
+            with suppress(OSError):  # it is in the run, and nowhere else
+                self._spill_rest()
+            self._spill.leave()
+        return self._taken(stored)
+
+    def _items(self) -> list[tuple[str, Mapping[str, Any], Completion]]:
+        return [
+            (key, payload, completion)
+            for key, payload, completion in self.waiting
+            if payload is not None
+        ]
+
+    def _taken(self, stored: list[Completion]) -> list[Arrived]:
+        """All that was waiting, with the completions as they are stored."""
+        completions = iter(stored)
+        taken, self.waiting = self.waiting, []
+        return [
+            each if each.payload is None else each._replace(completion=next(completions))
+            for each in taken
+        ]
+
+    def _keep_through_lock(self, now: float) -> None:
+        """Write what is waiting to a file once the store has been locked for a while."""
+        self._next = now + RETRY_SECONDS
+        if self._locked_since is None:
+            self._locked_since = now
+        locked = now - self._locked_since
+        if locked >= LOCKED_SECONDS:
+            raise StoreLocked(
+                f"another program has kept {self.store.path} locked for {locked / 60:.0f} minutes. "
+                "Close it (a database browser, a backup), then run this again."
+            )
+        if locked >= SPILL_SECONDS:
+            if not self._spilled:
+                warnings.warn(
+                    f"another program keeps {self.store.path} locked, so the run waits. The "
+                    f"{len(self.waiting)} answers that arrived are kept in {self._spill.path.name}"
+                    ". Close the other program (a database browser, a backup), or interrupt.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            with suppress(OSError):  # they wait in memory
+                self._spill_rest()
+
+    def _spill_rest(self) -> None:
+        items = self._items()
+        if self._spilled < len(items):
+            self._spill.add(items[self._spilled :])
+            self._spilled = len(items)
