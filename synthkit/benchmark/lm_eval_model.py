@@ -145,7 +145,8 @@ class SynthkitLM(LM):  # type: ignore[misc] # lm-eval comes without types
         options = dict(normalize_gen_kwargs(gen_kwargs))
         until = [stop for stop in options.pop("until") if stop]
         samples = options.pop("do_sample")
-        temperature = options.pop("temperature", 1.0) if samples else 0.0
+        given = options.pop("temperature", 1.0)
+        temperature = given if samples else 0.0
         sampling = Sampling(
             temperature=temperature,
             top_p=options.pop("top_p", None),
