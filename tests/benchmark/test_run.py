@@ -646,6 +646,53 @@ def test_samples_of_one_document_are_drawn_apart(session: sk.Session, folder: Pa
     assert (sampling.temperature, sampling.seed, sampling.extra) == (0.9, 7, {"top_k": 5})
 
 
+@pytest.mark.parametrize(
+    ("options", "temperature"),
+    [
+        ("do_sample: false", 0.0),
+        ("do_sample: false, temperature: 0.0", 0.0),
+        ("temperature: 0.0", 0.0),
+        ("do_sample: false, temperature: 0.7", 0.0),
+        ("do_sample: true", 1.0),
+        ("do_sample: true, temperature: 0.7", 0.7),
+        ("temperature: 0.7, top_p: 0.9", 0.7),
+    ],
+)
+def test_a_local_model_writes_answers_at_every_temperature_of_a_task(
+    text: Local, session: sk.Session, folder: Path, options: str, temperature: float
+) -> None:
+    (folder / "own.yaml").write_text(
+        "include: _common.yaml\ntask: own\noutput_type: generate_until\ndoc_to_target: said\n"
+        f"generation_kwargs: {{until: ['a'], max_gen_toks: 3, {options}}}\n"
+        "metric_list:\n  - metric: exact_match\n"
+    )
+    model = sk.Fake()
+    benchmark(model, folder / "own.yaml", session=session, n=2)
+    assert {request.sampling.temperature for request in model.asked} == {temperature}
+    assert "temperature" not in model.asked[0].sampling.extra
+    assert benchmark(text, folder / "own.yaml", session=session, n=2)["own exact_match"].n == 2
+
+
+def test_candidate_answers_share_the_reading_of_their_question(
+    text: Local, session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synthkit.models.transformers.weights import Engine
+
+    assert text.load().shares_prompts
+    forward, read = Engine.forward, []
+
+    def counted(self: Engine, **inputs: Any) -> Any:
+        read.append(inputs["input_ids"].numel())
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(Engine, "forward", counted)
+    rows = [{"text": "w" * 60 + f"{at:02}", "label": "good"} for at in range(40)]
+    quiz = mood(rows, choices=["good", "bad", "fair", "poor"])
+    benchmark(text, quiz, session=session)
+    question = 60 + 2 + len(" It is")
+    assert sum(read) < 1.6 * 40 * question
+
+
 @pytest.mark.parametrize("options", [{"n": 0}, {"examples": -1}, {"level": 95}, {"name": "a/b"}])
 def test_options_that_make_no_sense_are_refused(session: sk.Session, options: Any) -> None:
     with pytest.raises(UsageError):

@@ -78,6 +78,8 @@ class ChatTemplate:
         self.raw, self.control = raw, control
         self._unread: dict[bytes, list[int]] = {}
         self._said: set[str] = set()
+        # the prompt of the latest text to score, since a question's answers come together
+        self._last: tuple[tuple[Message, ...], list[int]] | None = None
 
     @cached_property
     def source(self) -> str:
@@ -117,8 +119,10 @@ class ChatTemplate:
         text = self.tokens.encode(request.answer or "")
         if not request.messages:
             return self._begin, text
-        before, _ = self._prompt(request, frozenset(), self.options)
-        return before, text
+        if self._last is None or self._last[0] != request.messages:
+            before, _ = self._prompt(request, frozenset(), self.options)
+            self._last = request.messages, before
+        return self._last[1], text
 
     @property
     def _begin(self) -> list[int]:

@@ -63,7 +63,11 @@ class Intake:
             for position in window:
                 request = self.requests[position]
                 row: DecodingRow | ScoredText | Completion
-                if request.answer is None:
+                if request.tools or any(message.images for message in request.messages):
+                    row = _refused(
+                        0, f"{self.name} on this machine reads text, and no images or tools"
+                    )
+                elif request.answer is None:
                     row = self._row(request, position)
                 else:
                     row = prepare(request, position, self.engine, name=self.name, chat=self.chat)
@@ -79,8 +83,6 @@ class Intake:
     def _row(self, request: Request, position: int) -> DecodingRow | Completion:
         """The row of a request, or a completion that says why it cannot run."""
         engine = self.engine
-        if request.tools or any(message.images for message in request.messages):
-            return _refused(0, f"{self.name} on this machine reads text, and no images or tools")
         try:
             prompt, ends = self.chat.prompt(request, engine.ends)
         except UsageError as error:

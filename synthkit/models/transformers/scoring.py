@@ -1,13 +1,13 @@
 """Scoring: the log-probabilities of the tokens of given texts, without generation.
 
 A text is one row of a forward pass, padded on its right. Tokens see only what is to their left, so
-padding and other rows do not change the scores.
+padding and other rows do not change the scores. A prompt before several texts is read once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
+from synthkit.models.transformers import shared_prompts
 from synthkit.models.transformers.batching import out_of_memory
 from synthkit.models.transformers.chat_template import ChatTemplate
 from synthkit.models.transformers.weights import Engine, cache_of
@@ -126,8 +127,11 @@ class Scorer:
 
     def run(self, texts: Sequence[ScoredText]) -> Iterator[ScoredText | None]:
         """Each text as soon as it is scored; ``None`` after each pass."""
+        together = yield from self._shared(texts)
         waiting: list[TextPart] = []
         for text in texts:
+            if id(text) in together:
+                continue
             text_parts = parts(text, self.engine.context)
             text.left = len(text_parts)
             waiting += text_parts
@@ -162,6 +166,38 @@ class Scorer:
                 if not text.left:
                     yield text
             yield None
+
+    def _shared(self, texts: Sequence[ScoredText]) -> Generator[ScoredText | None, None, set[int]]:
+        """Score the texts that follow the same prompt as another; returns their ``id()``."""
+        fitting = [
+            text
+            for text in texts
+            if text.prompt and len(text.prompt) + len(text.tokens) <= self.engine.context
+        ]
+        groups = [group for group in shared_prompts.alike(fitting) if len(group) > 1]
+        if not groups or not self.engine.shares_prompts:
+            return set()
+        done: set[int] = set()
+        for part in shared_prompts.passes(groups, self.tokens, self.scored):
+            now = time.perf_counter()
+            several = [text for group in part for text in group]
+            try:
+                rows = shared_prompts.logits(self.engine, part)
+                values = [
+                    self._of(row[None], torch.tensor([text.tokens], device=row.device))[0]
+                    for row, text in zip(rows, several, strict=True)
+                ]
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                return done  # the others are read one by one, in smaller passes if needed
+            for text, scores in zip(several, values, strict=True):
+                text.began = now
+                text.logprobs = dict(enumerate(scores, len(text.prompt)))
+                done.add(id(text))
+                yield text
+            yield None
+        return done
 
     def _fitting(self, waiting: Sequence[TextPart]) -> list[TextPart]:
         """The next parts that fit into a pass; a long one may need several by itself."""

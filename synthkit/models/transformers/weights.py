@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from synthkit.core.errors import UsageError
 from synthkit.models.transformers.grammar import Grammars
@@ -49,6 +50,14 @@ class Engine:
     def grammars(self) -> Grammars:
         """The grammars of this tokenizer; created at the first schema."""
         return Grammars(self.tokenizer, self.width, sorted(self.ends))
+
+    @cached_property
+    def shares_prompts(self) -> bool:
+        """Whether texts can be read after one prompt: all layers keep all keys and values."""
+        if not self.mergeable:
+            return False
+        out = self.forward(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device))
+        return all(type(layer) is DynamicLayer for layer in cache_of(out).layers)
 
     @cached_property
     def _ids(self) -> dict[str, list[int]]:

@@ -190,3 +190,91 @@ def test_scores_are_kept_found_again_replayed_and_carried_by_a_bundle(
         other.import_bundle(tmp_path / "held.synthkit")
         there = sk.generate(scored, rows=rows, model=sk.Fake(), session=other)
         assert (there.ledger.requests, there.table.to_dict()) == (0, run.table.to_dict())
+
+
+def questions(answers: int) -> list[tuple[list[Message], str]]:
+    return [
+        pair(" ".join(WORDS[: 1 + asked % 9]) + f" {asked}?", " ".join(WORDS[at : at + 1 + at % 3]))
+        for asked in range(12)
+        for at in range(1 + (asked + answers) % 5)
+    ]
+
+
+def read_tokens(model: Local, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of tokens of each forward pass from now on."""
+    from synthkit.models.transformers.weights import Engine
+
+    forward, seen = Engine.forward, []
+
+    def counted(self: Engine, **inputs: Any) -> Any:
+        seen.append(inputs["input_ids"].numel())
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(Engine, "forward", counted)
+    return seen
+
+
+@pytest.mark.parametrize("passes", [(2048, 512), (64, 8)])
+def test_answers_after_one_prompt_have_the_scores_that_each_has_alone(
+    exact: Local, passes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synthkit.models.transformers import scoring
+
+    alone = [values(exact.score([asked])[0]) for asked in questions(3)]
+    monkeypatch.setitem(scoring.PASS_TOKENS, "cpu", passes[0])
+    monkeypatch.setattr(scoring, "LEAST_TOKENS", passes[1])
+    for asked, expected in zip(exact.score(questions(3)), alone, strict=True):
+        assert values(asked) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_prompt_is_read_once_for_all_its_answers(
+    exact: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact.score([pair("salt", "a"), pair("salt", "b")])
+    seen = read_tokens(exact, monkeypatch)
+    prompt = " ".join(WORDS)  # of 63 tokens with those of the template
+    exact.score([pair(prompt, word[:2]) for word in WORDS])
+    assert seen[0] == len(prompt) + 2
+    assert sum(seen) == len(prompt) + 2 + len(WORDS)
+
+
+def test_answers_are_scored_one_by_one_where_memory_is_short(
+    exact: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synthkit.models.transformers import shared_prompts
+
+    expected = exact.score(questions(1))
+
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(shared_prompts, "logits", full)
+    for found, before in zip(exact.score(questions(1)), expected, strict=True):
+        assert values(found) == pytest.approx(values(before), abs=1e-4)
+
+
+def test_architectures_share_a_prompt_only_if_their_cache_allows_it(tmp_path: Path) -> None:
+    import torch
+    import transformers
+    from transformers import AutoTokenizer
+
+    from synthkit.models.transformers.in_memory import loaded
+    from tests.models.conftest import save_tiny
+
+    tokenizer = AutoTokenizer.from_pretrained(save_tiny(tmp_path / "t"))
+    size = {"vocab_size": len(tokenizer), "num_hidden_layers": 2, "num_attention_heads": 2}
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_key_value_heads": 1}
+    configs = [
+        transformers.GPT2Config(**size, n_embd=16, n_positions=256),
+        transformers.MistralConfig(**size, **small, head_dim=8, sliding_window=8),
+        transformers.Gemma2Config(**size, **small, head_dim=8, sliding_window=8),
+        transformers.BloomConfig(**size, hidden_size=16),
+    ]
+    for config in configs:
+        torch.manual_seed(1)
+        net = transformers.AutoModelForCausalLM.from_config(config).float()
+        model = loaded(net, tokenizer)
+        together = model.score(questions(2))
+        for asked, found in zip(questions(2), together, strict=True):
+            alone = values(model.score([asked])[0])
+            assert values(found) == pytest.approx(alone, abs=2e-4), type(config).__name__
