@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from synthkit.core import patterns
 from synthkit.core.errors import UsageError, unknown
 from synthkit.prompts.parsing import follows, json_schema
 from synthkit.stats.words import words
@@ -24,7 +25,7 @@ JUDGE_END = "\n\nBegin your answer with the one word yes or no; then say why in 
 _LENGTH = re.compile(r"(?:(\d+)\s*-\s*(\d+)|(>=|<=)\s*(\d+))\s*(words?|chars?)")
 _VERDICT = re.compile(
     r"\W*(?:(?:final )?(?:answer|verdict)\W+)?(yes|no)\b"
-    r"(?!\W+(?:and|or)?\W*(?:yes|no)\b)[\W_]*(.*)",
+    r"(?!\W+(?:(?:and|or)\W+)?(?:yes|no)\b)[\W_]*(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -134,13 +135,13 @@ def regex(column: str, pattern: str) -> Check:
     >>> regex("text", "^[A-Z]")({"text": "cold"})
     Verdict(passed=False, reason="does not match '^[A-Z]'")
     """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"the pattern {pattern!r} is not a regular expression: {error}.") from None
+    compiled = patterns.pattern(pattern)
 
     def test(row: Fields) -> Any:
-        return bool(compiled.search(_text(row, column))) or f"does not match {pattern!r}"
+        try:
+            return bool(compiled.search(_text(row, column))) or f"does not match {pattern!r}"
+        except TimeoutError as error:
+            return str(error)
 
     line = f"regex {column} {pattern}"
     return Check(line, test, line)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synthkit.core import patterns
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
@@ -191,20 +191,20 @@ def regex(pattern: str) -> Decoder:
     UsageError
         If the pattern does not compile or has no named group.
     """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"the pattern {pattern!r} is not a regular expression: {error}.") from None
-    if not compiled.groupindex:
+    compiled = patterns.pattern(pattern)
+    if not compiled.groups:
         raise UsageError(
             f"the pattern {pattern!r} has no named group; write (?P<name>...) for each column."
         )
 
     def read(raw: str) -> Cells | str:
-        match = compiled.search(raw)
+        try:
+            match = compiled.search(raw)
+        except TimeoutError as error:
+            return str(error)
         return match.groupdict() if match else f"does not match {pattern!r}"
 
-    return Decoder(tuple(compiled.groupindex), read)
+    return Decoder(compiled.groups, read)
 
 
 def structured(schema: Any) -> Decoder:
@@ -353,6 +353,16 @@ def _refs(schema: Any) -> Iterator[str]:
             yield from _refs(part)
 
 
+def _patterns(schema: Any) -> Iterator[str]:
+    """The regular expressions of a schema."""
+    parts = schema.values() if isinstance(schema, Mapping) else schema
+    if isinstance(schema, Mapping) and isinstance(schema.get("pattern"), str):
+        yield schema["pattern"]
+    for part in parts:
+        if isinstance(part, Mapping | list):
+            yield from _patterns(part)
+
+
 def _target(schema: Schema, ref: str) -> Any:
     """The part of the schema that a ``$ref`` refers to."""
     part: Any = schema
@@ -371,7 +381,19 @@ def _target(schema: Schema, ref: str) -> Any:
 def _schema_check(schema: Schema) -> Callable[[Any], Any]:
     """:func:`follows` for a JSON Schema."""
     validators = need("jsonschema", extra="local", why="to check answers")
-    validator = validators.Draft202012Validator(schema)
+    compiled = {source: patterns.pattern(source) for source in _patterns(schema)}
+
+    def matches(_: Any, source: str, text: Any, __: Schema) -> Iterator[Any]:
+        try:
+            if not isinstance(text, str) or compiled[source].search(text):
+                return
+            reason = f"{text!r} does not match {source!r}"
+        except TimeoutError as error:
+            reason = str(error)
+        yield validators.ValidationError(reason)
+
+    timed = validators.validators.extend(validators.Draft202012Validator, {"pattern": matches})
+    validator = timed(schema)
 
     def check(value: Any) -> Any:
         try:

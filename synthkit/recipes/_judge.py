@@ -48,7 +48,8 @@ SCORE_ONLY = "\n\nAnswer with the score alone, a whole number from {low} (worst)
 LONGEST_SCALE = 20
 """Most values of a scale whose probabilities are computed."""
 
-_NUMBER = r"([-+]?\d+(?:\.\d+)?)"
+# a match begins where a number does and takes all of it, so that time grows with the length only
+_NUMBER = r"((?<!\d)(?<!\d\.)[-+]?\d++(?:\.\d++)?)"
 _OUT_OF = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*{_NUMBER}(?![\w/])", re.IGNORECASE)
 _SCORE = re.compile(
     rf"\b(?:score|rating|rate|rated|grade)\b[^\d\n+-]{{0,30}}?{_NUMBER}(?![\w%/])", re.IGNORECASE

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from synthkit.core import patterns
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.ranges import check_share, describe_range, parse_range
@@ -104,13 +105,13 @@ def regex(pattern: str, *, column: str = "text", keep: bool = True) -> Filter:
     >>> regex(r"\$\d+", keep=False).judge([{"text": "Soup for $5."}, {"text": "Soup."}])
     ["pattern found: '$5'", '']
     """
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, TypeError) as error:
-        raise UsageError(f"the pattern {pattern!r} is no regular expression: {error}.") from None
+    compiled = patterns.pattern(pattern)
 
     def test(text: str) -> str:
-        match = compiled.search(text)
+        try:
+            match = compiled.search(text)
+        except TimeoutError as error:
+            return str(error)
         if keep:
             return "" if match else "pattern not found"
         return f"pattern found: {match[0][:60]!r}" if match else ""
