@@ -273,6 +273,10 @@ class Row:
     parent: str | None = None
 
 
+Price: TypeAlias = tuple[float, float] | tuple[float, float, float]
+"""US dollars per million (prompt, completion) tokens, and per million cached prompt tokens where
+they cost something else."""
+
 T = TypeVar("T")
 Step: TypeAlias = "Sequence[Request] | Sequence[Row | Reject] | Sequence[Steps[Any]]"
 Steps: TypeAlias = Generator[Step, Any, T]
@@ -304,8 +308,8 @@ class Model(Protocol):
         """A text that is equal for two models only if their completions are the same."""
 
     @property
-    def price(self) -> tuple[float, float] | None:
-        """US dollars per million (prompt, completion) tokens."""
+    def price(self) -> Price | None:
+        """The price of its tokens; ``None`` if it is not known."""
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position in ``requests``, completion) pairs, each as soon as it is finished.
@@ -351,7 +355,8 @@ class Ledger:
 
     ``requests`` counts requests sent, including retries, and ``answers`` their completions;
     ``hits`` counts cached completions, and ``repairs`` repair requests. ``truncated`` counts the
-    completions, cached ones too, that were cut at ``max_tokens``. ``cost`` is in US dollars,
+    completions, cached ones too, that were cut at ``max_tokens``. ``estimated`` counts the answers
+    whose tokens are estimates, since the model reported none. ``cost`` is in US dollars,
     ``None`` if no price is known. ``stopped`` is the reason why a run ended early, otherwise empty.
     """
 
@@ -361,6 +366,7 @@ class Ledger:
     rejects: int = 0
     repairs: int = 0
     truncated: int = 0
+    estimated: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

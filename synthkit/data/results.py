@@ -116,6 +116,11 @@ def run_summary(run: Run, *, name: str = "", model: str = "", rows: int = 8) -> 
     )
     reasons = Counter(map(str, tables.column(run.rejects, "reason"))) if rejects else Counter()
     notes = [f"{thousands(times)} rejected: {reason}" for reason, times in _ranked(reasons)]
+    if run.ledger.estimated:
+        notes.append(
+            f"the model reported no tokens for {count(run.ledger.estimated, 'answer')}, so they "
+            "are estimated by length"
+        )
     if pending or run.ledger.stopped:
         notes.append(": ".join(filter(None, [f"{thousands(pending)} pending", run.ledger.stopped])))
     return static_table(
@@ -126,7 +131,8 @@ def run_summary(run: Run, *, name: str = "", model: str = "", rows: int = 8) -> 
 def run_totals(ledger: Ledger, *, rows: int, rejects: int, pending: int, model: str) -> list[str]:
     """The parts of a run's line of totals: rows, cached and generated, model, tokens and cost.
 
-    Tokens count the prompts and completions of this run, without cached completions.
+    Tokens count the prompts and completions of this run, without cached completions; ``about`` if
+    the model did not report them for all.
 
     Examples
     --------
@@ -145,8 +151,9 @@ def run_totals(ledger: Ledger, *, rows: int, rejects: int, pending: int, model: 
         counts.append(f"{thousands(max(0, rows + rejects - ledger.hits))} generated")
     counts += [count(ledger.repairs, "repair")] if ledger.repairs else []
     counts += [f"{thousands(ledger.truncated)} cut at max_tokens"] if ledger.truncated else []
-    tokens = count(ledger.prompt_tokens + ledger.completion_tokens, "token")
-    cost = "" if ledger.cost is None else money(ledger.cost)
+    about = "about " if ledger.estimated else ""
+    tokens = about + count(ledger.prompt_tokens + ledger.completion_tokens, "token")
+    cost = "" if ledger.cost is None else (about if ledger.cost else "") + money(ledger.cost)
     return [part for part in (", ".join(counts), model, tokens, cost) if part]
 
 

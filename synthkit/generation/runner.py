@@ -276,7 +276,7 @@ class Runner(Generic[T]):
         """Take a completion from a model, to be committed."""
         key, request = self.queue.keys[place], self.queue.sent[place]
         model = self.models[request.to]
-        self.spending.charge(place, completion, model.price)
+        self.spending.charge(place, request, completion, model.price)
         markers = getattr(model, "reasoning_markers", REASONING_MARKERS)
         completion = separated(completion, request, markers)
         is_stored = completion.finish != "error"

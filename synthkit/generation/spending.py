@@ -6,17 +6,65 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Budget, Budgeted, Completion, Ledger, Model, Request
+from synthkit.core.formatting import count
+from synthkit.core.types import Budget, Budgeted, Completion, Ledger, Model, Price, Request
 
-Price = tuple[float, float] | None
-"""US dollars per million (prompt, completion) tokens; ``None`` where unknown."""
+BYTES_PER_TOKEN = 3
+"""Of an estimate: English has about 4 bytes in a token, most other scripts 2 to 4."""
+IMAGE_TOKENS = 1600
+"""The most tokens that an image usually takes."""
 
 
-def dollars(price: Price, prompt_tokens: int, completion_tokens: int) -> float | None:
-    """The cost of some tokens in US dollars; ``None`` if the price is unknown."""
+def dollars(
+    price: Price | None, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+) -> float | None:
+    """The cost of some tokens in US dollars; ``None`` if the price is unknown.
+
+    Parameters
+    ----------
+    cached_tokens : those of the prompt tokens that the server had cached.
+
+    Examples
+    --------
+    >>> dollars((1.0, 4.0), 500_000, 250_000), dollars((1.0, 4.0, 0.1), 500_000, 0, 500_000)
+    (1.5, 0.05)
+    """
     if price is None:
         return None
-    return (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
+    cached_price = price[2] if len(price) == 3 else price[0]
+    prompt = (prompt_tokens - cached_tokens) * price[0] + cached_tokens * cached_price
+    return (prompt + completion_tokens * price[1]) / 1e6
+
+
+def with_estimates(request: Request, completion: Completion) -> Completion:
+    """A completion with estimates where its model reported no prompt or no completion tokens.
+
+    >>> from synthkit.core.types import Message
+    >>> request = Request((Message("user", "Hi."),))
+    >>> with_estimates(request, Completion("word " * 50)).completion_tokens
+    84
+    """
+    if completion.finish == "error":
+        return completion
+    prompt, completed = completion.prompt_tokens, completion.completion_tokens
+    if not prompt:
+        texts = [*(message.content for message in request.messages), request.answer or ""]
+        prompt = sum(_estimate(text) for text in texts) + 4 * len(request.messages)
+        prompt += IMAGE_TOKENS * _images(request)
+    if not completed and request.answer is None:
+        calls = "".join(f"{call.name} {call.arguments}" for call in completion.tool_calls)
+        completed = _estimate(completion.text + completion.reasoning + calls)
+    if (prompt, completed) == (completion.prompt_tokens, completion.completion_tokens):
+        return completion
+    return replace(completion, prompt_tokens=prompt, completion_tokens=completed)
+
+
+def _estimate(text: str) -> int:
+    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
+
+
+def _images(request: Request) -> int:
+    return sum(len(message.images) for message in request.messages)
 
 
 def limited(
@@ -35,11 +83,13 @@ def limited(
             role: model.with_budget(budget) if isinstance(model, Budgeted) else model
             for role, model in models.items()
         }
-    unpriced = [model.name for model in models.values() if model.price is None]
-    if limits.max_cost is not None and unpriced:
+    unpriced = limits.max_cost is not None and [
+        model.name for model in models.values() if model.price is None
+    ]
+    if unpriced:
         raise UsageError(
-            f"max_cost needs the price of {unpriced[0]}; give load_model(..., price=(prompt, "
-            "completion)) in US dollars per million tokens."
+            f"max_cost needs the price of {unpriced[0]}, which is not listed; give load_model(..., "
+            "price=(prompt, completion)) in US dollars per million tokens."
         )
     return models, limits
 
@@ -54,7 +104,7 @@ class Spending:
         requests starts no more branches side by side than it can finish.
     """
 
-    def __init__(self, budget: Budget, prices: Iterable[Price], requests_each: int) -> None:
+    def __init__(self, budget: Budget, prices: Iterable[Price | None], requests_each: int) -> None:
         price_list = list(prices)
         self.budget, self.requests_each = budget, requests_each
         self.highest_price = max((max(price) for price in price_list if price), default=0.0) / 1e6
@@ -98,15 +148,21 @@ class Spending:
         self._sent[branch] = sent + 1
         self._reserved[place] = most_tokens(request)
 
-    def charge(self, place: int, completion: Completion, price: Price) -> None:
-        """Replace the reservation of a request by what its completion used."""
+    def charge(
+        self, place: int, request: Request, completion: Completion, price: Price | None
+    ) -> None:
+        """Replace the reservation of a request by what its completion used, or by an estimate."""
         self._reserved.pop(place, None)
-        ledger = self.ledger
-        cost = dollars(price, completion.prompt_tokens, completion.completion_tokens)
+        ledger, reported = self.ledger, completion
+        completion = with_estimates(request, reported)
+        cost = dollars(
+            price, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens
+        )
         self.ledger = replace(
             ledger,
             requests=ledger.requests + completion.tries,
             answers=ledger.answers + 1,
+            estimated=ledger.estimated + (completion is not reported),
             prompt_tokens=ledger.prompt_tokens + completion.prompt_tokens,
             completion_tokens=ledger.completion_tokens + completion.completion_tokens,
             cost=None if ledger.cost is None or cost is None else ledger.cost + cost,
@@ -120,7 +176,11 @@ class Spending:
     def __str__(self) -> str:
         """The limits, as a run's ``stopped`` names them."""
         limits = asdict(self.budget).items()
-        return ", ".join(f"{name}={value}" for name, value in limits if value is not None)
+        reached = ", ".join(f"{name}={value}" for name, value in limits if value is not None)
+        estimated = self.ledger.estimated
+        if estimated and self.budget.max_requests is None:
+            reached += f"; the tokens of {count(estimated, 'answer')} are estimated"
+        return reached
 
 
 def most_tokens(request: Request) -> int:
@@ -131,4 +191,4 @@ def most_tokens(request: Request) -> int:
     """
     texts = [*(message.content for message in request.messages), request.answer or ""]
     prompt = sum(len(text.encode("utf-8", "surrogatepass")) + 8 for text in texts)
-    return 64 + prompt + request.most_written
+    return 64 + prompt + IMAGE_TOKENS * _images(request) + request.most_written

@@ -13,7 +13,7 @@ from synthkit.core.types import Completion, Reject, Request
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Verdict
 from synthkit.generation.job import CostEstimate, Job, plan
-from synthkit.generation.spending import dollars
+from synthkit.generation.spending import dollars, with_estimates
 from synthkit.lab.cells import LabCell, LabColumn, as_text
 from synthkit.lab.check_runner import CheckRunner
 from synthkit.lab.completions import LabCompletions, LabRequest
@@ -78,7 +78,10 @@ class Matrix:
             state, why = self.completions.state(key)
             return LabCell(id=key[:ID_DIGITS], state=state, why=why, mark=mark)
         price = requests.job.model.price
-        cost = dollars(price, completion.prompt_tokens, completion.completion_tokens)
+        spent = with_estimates(requests.requests[row], completion)
+        cost = dollars(
+            price, spent.prompt_tokens, spent.completion_tokens, completion.cached_tokens
+        )
         cell = LabCell(id=key[:ID_DIGITS], completion=completion, cost=cost, mark=mark)
         outcome = self._outcome(key, completion)
         if isinstance(outcome, Reject):

@@ -706,10 +706,10 @@ def test_what_the_server_repeats_of_the_key_is_not_in_the_rejects(
 @pytest.mark.parametrize(
     ("usage", "counted"),
     [
-        (None, (0, 0)),
-        ({"prompt_tokens": 3}, (3, 0)),
-        ({"prompt_tokens": 10**30, "completion_tokens": -5}, (0, 0)),
-        ({"prompt_tokens": float("inf"), "completion_tokens": "7"}, (0, 7)),
+        (None, (6, 2)),  # estimates
+        ({"prompt_tokens": 3}, (3, 2)),
+        ({"prompt_tokens": 10**30, "completion_tokens": -5}, (6, 2)),
+        ({"prompt_tokens": float("inf"), "completion_tokens": "7"}, (6, 7)),
     ],
 )
 def test_an_answer_with_strange_usage_is_kept(
