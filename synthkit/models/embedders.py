@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from synthkit.core.errors import ModelNotFound, UsageError, unknown
 from synthkit.core.registry import Registry
 from synthkit.models.hub.catalog_entries import CATALOG
-from synthkit.models.schemes import create
+from synthkit.models.schemes import create, of_provider
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,8 @@ def load_embedder(spec: str, **options: Any) -> Embedder:
     ----------
     spec : ``"wordllama"`` or ``"minilm"`` of the catalog; ``"hf:<repo id or folder>"`` for a
         sentence encoder that transformers loads; ``"openai:<name>"`` for a server's
-        ``/embeddings``; or a name that :func:`embedder` registered.
+        ``/embeddings``, or ``"ollama:<name>"`` for one of a provider; or a name that
+        :func:`embedder` registered.
     options : of the embedder: see :func:`synthkit.models.transformers.embedder.load_encoder` and
         :func:`synthkit.models.openai.embedder.endpoint_embedder`.
 
@@ -89,6 +90,7 @@ def load_embedder(spec: str, **options: Any) -> Embedder:
     if spec in CATALOG and spec not in EMBEDDERS:
         specs = ", ".join(embedder_specs())
         raise UsageError(f"{spec} is not an embedder; embedders are {specs}.")
+    scheme = of_provider(scheme, EMBEDDERS, options)
     if scheme not in EMBEDDERS:
         raise ModelNotFound(unknown("embedder", spec, embedder_specs()))
     return create(EMBEDDERS[scheme], name, options, f"an embedder {spec!r}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, TypeVar
 
 from synthkit.core.errors import ModelNotFound, UsageError, unknown
 from synthkit.core.registry import Registry
 from synthkit.core.types import Model
 from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.models.openai.providers import PROVIDERS
 from synthkit.store.store import Store
 
 MODEL_SCHEMES: Registry[Callable[..., Model]] = Registry(
@@ -48,7 +49,8 @@ def model_scheme(scheme: str) -> Callable[[Factory], Factory]:
 def model_specs() -> list[str]:
     """What ``load_model`` takes: catalog names, and schemes with a colon. Imports no model."""
     names = [entry.name for entry in CATALOG.values() if entry.kind == "instruct"]
-    return names + [f"{scheme}:" for scheme in MODEL_SCHEMES if scheme != "catalog"]
+    schemes = dict.fromkeys([*MODEL_SCHEMES, *PROVIDERS])
+    return names + [f"{scheme}:" for scheme in schemes if scheme != "catalog"]
 
 
 def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Model:
@@ -57,7 +59,8 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     Parameters
     ----------
     spec : ``"smollm2"`` or another name of the catalog; ``"hf:<repo id or folder>"`` for anything
-        transformers loads; ``"openai:<name>"`` for an endpoint; ``"fake"``; ``"replay"`` or
+        transformers loads; ``"openai:<name>"`` for an endpoint, or ``"groq:<name>"`` for one of a
+        :mod:`provider <synthkit.models.openai.providers>`; ``"fake"``; ``"replay"`` or
         ``"replay:<name>"`` for the completions in a session; or a scheme that :func:`model_scheme`
         registered.
     store : where a replay finds its completions.
@@ -80,6 +83,7 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     scheme, _, name = spec.partition(":")
     if spec in CATALOG:
         scheme, name = "catalog", spec
+    scheme = of_provider(scheme, MODEL_SCHEMES, options)
     if scheme not in MODEL_SCHEMES:
         raise ModelNotFound(
             unknown("model", spec, model_specs())
@@ -89,6 +93,14 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     if "store" in parameter_names(factory):
         options["store"] = store
     return create(factory, name, options, f"a model {spec!r}")
+
+
+def of_provider(scheme: str, schemes: Container[str], options: dict[str, Any]) -> str:
+    """The scheme of a spec; that of a provider is ``openai`` with an option for the provider."""
+    if scheme not in PROVIDERS or scheme in schemes:
+        return scheme
+    options["provider"] = scheme
+    return "openai"
 
 
 def parameter_names(factory: Callable[..., Any]) -> list[str]:

@@ -43,7 +43,8 @@ ARGUMENTS = (
         "--model",
         "-m",
         metavar="MODEL",
-        help="a variable, or a spec: smollm2, hf:..., openai:...; default: SynthMagics.model",
+        help="a variable, or a spec: smollm2, hf:..., openai:..., ollama:..., openrouter:... "
+        "(%%synth models); default: SynthMagics.model",
     ),
     argument("--n", type=int, help="number of rows; with --from, for each of its rows; default: 1"),
     repeated("--vary", "FIELD=VALUES", "values of a field: topic=bread,soup or topic=@variable"),

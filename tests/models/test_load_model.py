@@ -18,7 +18,7 @@ def test_fakes_are_named_by_their_spec() -> None:
     assert sk.load_model("fake:b", answer="x").fingerprint == sk.Fake("x", name="b").fingerprint
 
 
-@pytest.mark.parametrize("spec", ["smolm2", "gpt-4", "", "faek", "ollama:x"])
+@pytest.mark.parametrize("spec", ["smolm2", "gpt-4", "", "faek", "olama:x"])
 def test_an_unknown_model_lists_the_known_ones(spec: str) -> None:
     with pytest.raises(ModelNotFound, match=r"not found; have '.*smollm2.*'fake:'.*'openai:'"):
         sk.load_model(spec)

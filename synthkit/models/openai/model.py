@@ -13,10 +13,11 @@ from typing import Any
 from synthkit.core import keywords
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Budget, Completion, Request
+from synthkit.core.types import Budget, Completion, Price, Request
 from synthkit.models.openai import requests as written
 from synthkit.models.openai import responses
 from synthkit.models.openai.dialect import Dialect, KnownServer
+from synthkit.models.openai.prices import listed_price
 from synthkit.models.openai.providers import provider_at
 from synthkit.models.openai.refusals import Refusal
 from synthkit.models.openai.scheduler import stream
@@ -35,7 +36,7 @@ class Endpoint:
     server: Server
     extra_body: Mapping[str, Any]
     raw: bool
-    price: tuple[float, float] | None
+    given_price: Price | None
     budget: Budget
     known: KnownServer = field(default_factory=KnownServer, compare=False, repr=False)
 
@@ -43,6 +44,13 @@ class Endpoint:
     def concurrency(self) -> int:
         """Most requests in flight."""
         return self.server.concurrency
+
+    @property
+    def price(self) -> Price | None:
+        """The given price, or the one that ``genai-prices`` lists for a hosted model."""
+        if self.given_price is not None:
+            return self.given_price
+        return listed_price(self.server.base_url, self.name)
 
     @property
     def fingerprint(self) -> str:
@@ -141,7 +149,7 @@ def endpoint(
     *,
     extra_body: Mapping[str, Any] | None = None,
     raw: bool = False,
-    price: tuple[float, float] | None = None,
+    price: Price | None = None,
     max_requests: int | None = None,
     max_tokens_total: int | None = None,
     max_cost: float | None = None,
@@ -154,12 +162,14 @@ def endpoint(
     name : the model's name on the server.
     extra_body : parameters that are sent with every request; part of the fingerprint.
     raw : send the prompt as plain text to ``/completions``, for models without a chat template.
-    price : US dollars per million (prompt, completion) tokens, for the ledger and ``max_cost``.
+    price : US dollars per million (prompt, completion) tokens, or (prompt, completion, cached
+        prompt) tokens, for the ledger and ``max_cost``; by default that of ``genai-prices``.
     max_requests, max_tokens_total, max_cost : the budget of each run of this model.
-    server : options of :func:`synthkit.models.openai.server.connect`: ``base_url``, ``api_key``,
-        ``api_key_env``, ``ask_key``, ``organization``, ``project``, ``default_headers``,
-        ``default_query``, ``concurrency`` (64), ``timeout`` (600 s for one try), ``max_retries``
-        (3). Missing ones come from the variables that the ``openai`` SDK reads.
+    server : options of :func:`synthkit.models.openai.server.connect`: ``provider``, ``base_url``,
+        ``api_key``, ``api_key_env``, ``ask_key``, ``organization``, ``project``,
+        ``default_headers``, ``default_query``, ``concurrency`` (64), ``timeout`` (600 s for one
+        try), ``max_retries`` (3). Missing ones come from the variables that the ``openai`` SDK
+        reads.
 
     Raises
     ------
@@ -168,6 +178,11 @@ def endpoint(
     """
     if not name:
         raise UsageError('expected a model name after "openai:", such as "openai:gpt-4.1-mini".')
+    if price is not None and (len(price) not in (2, 3) or min(price) < 0):
+        raise UsageError(
+            "price must be (prompt, completion) or (prompt, completion, cached prompt), in US "
+            f"dollars per million tokens; got {price}."
+        )
     connected = connect(**server)
     provider = provider_at(connected.base_url)
     return Endpoint(
@@ -175,7 +190,7 @@ def endpoint(
         server=connected,
         extra_body=dict(extra_body or {}),
         raw=raw,
-        price=price,
+        given_price=price,
         budget=Budget(
             max_requests=max_requests, max_tokens_total=max_tokens_total, max_cost=max_cost
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from synthkit.models.openai.dialect import LEVELS, Dialect, Structured
 
@@ -112,9 +113,11 @@ PROVIDERS: Mapping[str, Provider] = {
 
 
 def provider_at(base_url: str) -> Provider | None:
-    """The provider of an address; ``None`` if it is in no table.
+    """The hosted provider of an address; ``None`` if it is not in the table.
 
-    >>> provider_at("https://api.x.ai/v1").title
+    >>> provider_at("https://api.x.ai").title
     'xAI'
     """
-    return next((each for each in PROVIDERS.values() if each.base_url == base_url), None)
+    origin = urlsplit(base_url)[:2]
+    hosted = (each for each in PROVIDERS.values() if not each.is_local)
+    return next((each for each in hosted if urlsplit(each.base_url)[:2] == origin), None)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from synthkit.core.errors import EndpointError, UsageError
-from synthkit.models.openai.providers import PROVIDERS
+from synthkit.core.errors import EndpointError, UsageError, check_known
+from synthkit.models.openai.providers import PROVIDERS, provider_at
 from synthkit.models.openai.transport import merge_headers
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -109,10 +109,8 @@ def likely_base_url(address: str) -> str:
     ('https://openrouter.ai/api/v1', 'http://localhost:11434/v1')
     """
     parts = urlsplit(address)
-    for provider in PROVIDERS.values():
-        known = urlsplit(provider.base_url)
-        if parts.hostname == known.hostname and not provider.is_local:
-            return "" if address == provider.base_url else provider.base_url
+    if provider := provider_at(address):
+        return "" if address == provider.base_url else provider.base_url
     path = parts.path.rstrip("/")
     for ending in ("/chat/completions", "/completions", "/models", "/embeddings", "/responses"):
         path = path.removesuffix(ending)
@@ -134,6 +132,7 @@ def _detail(body: str) -> Any:
 
 def connect(
     *,
+    provider: str | None = None,
     base_url: str | None = None,
     api_key: str | None = None,
     api_key_env: str | None = None,
@@ -154,6 +153,8 @@ def connect(
 
     Parameters
     ----------
+    provider : a name of :data:`~synthkit.models.openai.providers.PROVIDERS`, which gives the
+        address and the variable of the key.
     api_key_env : name of the environment variable that holds the key. Prefer it to ``api_key``,
         which stays in the notebook.
     ask_key : ask for the key with ``getpass``; it is kept in memory only.
@@ -171,8 +172,16 @@ def connect(
             "concurrency must be at least 1, max_retries at least 0 and timeout above 0; got "
             f"{concurrency}, {max_retries} and {timeout}."
         )
+    if provider is not None:
+        check_known("provider", provider, PROVIDERS)
+        base_url = base_url or PROVIDERS[provider].base_url
     address = _address(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
     key = _key(address, api_key, api_key_env, ask_key)
+    if provider is not None and not key and PROVIDERS[provider].key_env and not default_headers:
+        named = PROVIDERS[provider]
+        raise UsageError(
+            f"{named.title} needs a key: set {named.key_env}, or use api_key_env= or ask_key=True."
+        )
     account = {
         "Authorization": f"Bearer {key}" if key else None,
         "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
@@ -251,6 +260,9 @@ def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str |
             )
         return os.environ[env].strip()
     key = os.environ.get("OPENAI_API_KEY", "").strip()
+    known = provider_at(address)
+    if known is not None and known.key_env:
+        return os.environ.get(known.key_env, "").strip() or None
     if address != DEFAULT_BASE_URL:
         # that variable is meant for the SDK's server or for OPENAI_BASE_URL, not for any address
         return key if os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") == address else None

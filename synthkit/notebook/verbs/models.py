@@ -9,6 +9,7 @@ from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.models import load_model
 from synthkit.models.embedders import EMBEDDERS
 from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.models.openai.providers import PROVIDERS
 from synthkit.models.schemes import MODEL_SCHEMES
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import plain
@@ -53,5 +54,10 @@ def models(context: Context, options: Any) -> StaticOutput:
             for scheme, listed in registry.listed().items()
             if scheme not in CATALOG and scheme != "catalog"
         ]
+    rows += [
+        (f"{scheme}:NAME", "model", provider.summary)
+        for scheme, provider in PROVIDERS.items()
+        if scheme not in MODEL_SCHEMES
+    ]
     rows += [(name, "model", "in a variable") for name in context.names.models()]
     return static_table([{"spec": spec, "kind": kind, "use": use} for spec, kind, use in rows])
