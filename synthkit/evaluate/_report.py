@@ -9,6 +9,7 @@ from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError, unknown
 from synthkit.data import tables as tables
+from synthkit.data.labels import apart
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.inputs import Embed, EvalInputs
 from synthkit.evaluate.metrics.learners import Learner
@@ -100,6 +101,9 @@ def report(
     chosen, left_out = load(name for name in METRICS if name in names)
     measured: list[Measured] = []
     advice: dict[str, str] = {}
+    if label and against is not None:
+        reason = apart(inputs.rows.labels, inputs.real.labels)
+        advice |= {"labels": f"{reason}. Give both the same labels."} if reason else {}
     for at, metric in enumerate(chosen):
         if progress is not None:
             progress(at, len(chosen), metric.name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.data import tables as tables
+from synthkit.data.labels import in_one_form
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.metrics.learners import Learner, embedded_once, held_out, light
 from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
@@ -45,12 +46,12 @@ class EvalInputs:
     @cached_property
     def rows(self) -> TextTable:
         """The rows to evaluate."""
-        return TextTable(self, self.table)
+        return TextTable(self, self._in_one_form[0])
 
     @cached_property
     def real(self) -> TextTable:
         """The real rows."""
-        return TextTable(self, self.against)
+        return TextTable(self, self._in_one_form[1])
 
     @cached_property
     def halves(self) -> tuple[Any, Any]:
@@ -71,6 +72,15 @@ class EvalInputs:
     def marked_labels(self) -> dict[str, str]:
         """The marks that are labels, not verdicts: row id -> label."""
         return {id: label for id, label in self.marks.items() if label not in VERDICTS}
+
+    @cached_property
+    def _in_one_form(self) -> tuple[Any, Any]:
+        """The table and the real rows, with labels that meet those of the other and the marks."""
+        if not self.label:
+            return self.table, self.against
+        marked = {self.label: list(self.marked_labels.values())}
+        table, against, _ = in_one_form(self.label, self.table, self.against, marked)
+        return table, against
 
     @property
     def judged(self) -> bool:

@@ -105,10 +105,10 @@ class Metric:
         return measured, advice
 
     def _arguments(self, inputs: EvalInputs) -> list[Any]:
-        """The function's arguments: those of the real rows first, if it needs them."""
+        """The function's arguments: those of the real rows last, if it needs them."""
         if self.of == "inputs":
             return [inputs]
-        sides = [inputs.real, inputs.rows] if "against" in self.needs else [inputs.rows]
+        sides = [inputs.rows, inputs.real] if "against" in self.needs else [inputs.rows]
         return [getattr(side, self.of) for side in sides]
 
     def _keywords(self, inputs: EvalInputs) -> dict[str, Any]:

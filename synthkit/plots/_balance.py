@@ -7,6 +7,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.data.labels import meet
 from synthkit.plots import theme
 from synthkit.plots.captions import count, score_text, thousands, with_interval
 from synthkit.plots.points import finite, share_score
@@ -90,6 +91,12 @@ def _shares(
     counts: Mapping[Any, int], target: Mapping[Any, float] | None
 ) -> tuple[list[tuple[str, Score, float]], int]:
     """Label, share and target share, the most frequent label first; and the number of rows."""
+    if target is not None:
+        names_met = meet(counts, target)
+        counts, target = (
+            dict(zip(met, given.values(), strict=True))
+            for met, given in zip(names_met, (counts, target), strict=True)
+        )
     rows = {name: finite(n, f"the count of {name!r}") for name, n in counts.items()}
     names = list(dict.fromkeys([*rows, *(target or {})]))
     goals = {

@@ -272,11 +272,11 @@ def gamma(n: int) -> Callable[[Rng], Any]:
 
 
 def of_labels(at: int) -> Callable[[Any, float], Estimate]:
-    return two(lambda x, y, level: label_divergence(x, y, level=level, draws=200), at)
+    return two(lambda x, y, level: label_divergence(y, x, level=level, draws=200), at)
 
 
 def clustered(table: Any, level: float) -> Estimate:
-    return two(lambda x, y, level: mauve(x, y, level=level, draws=100, restarts=1))(table, level)
+    return two(lambda x, y, level: mauve(y, x, level=level, draws=100, restarts=1))(table, level)
 
 
 BT = 1000 + 400 * 0.5 / np.log(10)

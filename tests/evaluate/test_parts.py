@@ -49,8 +49,8 @@ JACKKNIFED: dict[str, Callable[[], Any]] = {
 }
 OTHERS: dict[str, Callable[[], Any]] = {
     **{f"Vendi {q}": partial(vendi, X, q=q) for q in (0.5, 1, 2, math.inf)},
-    **{f"PRDC {at}": lambda at=at: prdc(X, Y)[at] for at in range(4)},
-    "two-sample": lambda: two_sample(X, Y),
+    **{f"PRDC {at}": lambda at=at: prdc(Y, X)[at] for at in range(4)},
+    "two-sample": lambda: two_sample(Y, X),
     "pass rate": lambda: pass_rate(ROWS, length("text", 4, 6)).score,
     "of a check": lambda: next(iter(pass_rate(ROWS, length("text", 4, 6)).parts.values())),
     "label accuracy": lambda: label_accuracy(ROWS, "label", lambda row: row["text"][0]).score,

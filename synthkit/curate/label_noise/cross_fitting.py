@@ -12,6 +12,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
+from synthkit.data.labels import in_one_form
 from synthkit.stats import classifier
 from synthkit.stats.classifier import Embed, Floats, Positions
 
@@ -91,6 +92,7 @@ def labelled_with_real(
     table: Any, real: Any, label: str, *, column: str, embed: Embed | None
 ) -> tuple[LabelledRows, LabelledRows | None]:
     """The rows of a table, and those of a real table, whose labels are then the possible ones."""
+    table, real = in_one_form(label, table, real)
     trusted = None if real is None else labelled_rows(real, label, column=column, embed=embed)
     labels = None if trusted is None else trusted.labels
     return labelled_rows(table, label, column=column, embed=embed, labels=labels), trusted

@@ -12,6 +12,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import first_labels
 from synthkit.data import tables as tables
+from synthkit.data.labels import class_names, meet
 
 Judgement: TypeAlias = tuple[str, Hashable, Hashable]
 """Row, labeller, label."""
@@ -25,6 +26,8 @@ def judgements(table: Any, columns: Sequence[str] | None = None) -> list[Judgeme
     columns : the label columns, one for each labeller, of a table with a row for each labelled row.
         Without them, the table has a row for each judgement, with the columns ``row`` (an id),
         ``labeller`` and ``label``.
+
+        The labels of these columns are compared as by :func:`synthkit.data.labels.meet`.
 
     Raises
     ------
@@ -44,7 +47,9 @@ def judgements(table: Any, columns: Sequence[str] | None = None) -> list[Judgeme
     else:
         rows = tables.identified(table)
         ids = tables.column(rows, "id")
-        by_labeller = [(name, tables.column(rows, name)) for name in columns]
+        names = [class_names(table, name) for name in columns]
+        cells = meet(*(tables.column(rows, name) for name in columns), names=names)
+        by_labeller = list(zip(columns, cells, strict=True))
         triples = [
             (id, name, labels[at]) for at, id in enumerate(ids) for name, labels in by_labeller
         ]

@@ -16,6 +16,7 @@ from synthkit.curate.labels.dawid_skene import Consensus
 from synthkit.curate.labels.voting import current_labels, with_labels
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
+from synthkit.data.labels import meet
 from synthkit.stats.classifier import Floats
 
 Probabilities = Callable[[Sequence[str]], Any]
@@ -78,7 +79,7 @@ def relabel(
     rows = tables.identified(table)
     known, probabilities = _probabilities(rows, by, labels, text)
     place = {label: at for at, label in enumerate(known)}
-    new_labels = list(current_labels(rows, column))
+    known, new_labels = meet(known, current_labels(rows, column))
     confidences: list[float | None] = []
     for at, label in enumerate(new_labels):
         if label is not None and label not in place:

@@ -23,6 +23,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.voting import vote, with_labels
 from synthkit.curate.selection.sampling import numbers, uniform
 from synthkit.data import tables as tables
+from synthkit.data.labels import meet
 from synthkit.stats.classifier import Floats
 from synthkit.stats.intervals import wilson
 
@@ -278,4 +279,5 @@ def _gold(table: Any, column: str) -> list[Any]:
 
 def _correct(labels: Sequence[Any], truth: Sequence[Any]) -> Floats:
     """(n,) 1 for each correct label, else 0."""
-    return np.array([label == true for label, true in zip(labels, truth, strict=True)], np.float64)
+    pairs = zip(*meet(truth, labels), strict=True)
+    return np.array([label == true for true, label in pairs], np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.data.labels import meet
 from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import Difference, bootstrap, paired_bootstrap
 from synthkit.stats.intervals import wilson
@@ -43,6 +45,8 @@ class Predictions:
 def encoded(targets: Sequence[Hashable], *runs: Sequence[Sequence[Hashable]]) -> list[Predictions]:
     """Several sets of predictions for the same rows, with labels replaced by codes.
 
+    Labels are compared as by :func:`synthkit.data.labels.meet`.
+
     Parameters
     ----------
     targets : (n,) true labels.
@@ -61,15 +65,17 @@ def encoded(targets: Sequence[Hashable], *runs: Sequence[Sequence[Hashable]]) ->
     """
     if not targets:
         raise UsageError("expected one row or more to test on; got none.")
+    for labels in chain.from_iterable(runs):
+        if len(labels) != len(targets):
+            raise UsageError(f"expected {len(targets)} predicted labels; got {len(labels)}.")
     codes: dict[Hashable, int] = {}
-    target_codes = np.array([codes.setdefault(label, len(codes)) for label in targets])
-    predicted = []
-    for run in runs:
-        for labels in run:
-            if len(labels) != len(targets):
-                raise UsageError(f"expected {len(targets)} predicted labels; got {len(labels)}.")
-        predicted.append([[codes.setdefault(label, len(codes)) for label in row] for row in run])
-    return [Predictions(target_codes, np.array(labels), len(codes)) for labels in predicted]
+    target_codes, *coded = (
+        np.array([codes.setdefault(label, len(codes)) for label in labels], np.intp)
+        for labels in meet(targets, *chain.from_iterable(runs))
+    )
+    draws = iter(coded)
+    predicted = [np.array([next(draws) for _ in run], np.intp) for run in runs]
+    return [Predictions(target_codes, labels, len(codes)) for labels in predicted]
 
 
 def accuracy(

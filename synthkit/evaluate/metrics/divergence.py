@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.data.labels import apart, meet
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats
 from synthkit.stats.classifier import check_labels, check_texts
@@ -25,8 +26,8 @@ BinnedStatistic = Callable[[NDArray[Any], NDArray[Any]], Floats]
 
 @metric("label divergence", kind="distribution", of="labels", needs=("against",), order=1)
 def label_divergence(
-    real: Sequence[Any],
     synthetic: Sequence[Any],
+    real: Sequence[Any],
     *,
     draws: int = 1000,
     seed: int = 0,
@@ -34,13 +35,14 @@ def label_divergence(
 ) -> tuple[Score, Score]:
     """Jensen-Shannon divergence and total variation of the labels of two tables.
 
-    Both are 0..1, lower is better: 0 for equal shares, 1 if no label is in both tables. The first
+    Both are 0..1, lower is better: 0 for equal shares, 1 if no label is in both tables, which
+    ``how`` then says. Labels are compared as by :func:`synthkit.data.labels.meet`. The first
     is in bits, ``H((P + Q) / 2) - (H(P) + H(Q)) / 2``; the second, ``|P - Q|_1 / 2``, is the share
     of rows that would have to change their label.
 
     Parameters
     ----------
-    real, synthetic : labels, one or more each.
+    synthetic, real : labels, one or more each.
     draws : bootstrap samples of both tables for the interval; 0 leaves it out.
     seed : of the bootstrap.
     level : of the interval: the normal one with the standard deviation of the samples, cut to 0..1.
@@ -58,23 +60,25 @@ def label_divergence(
 
     Examples
     --------
-    >>> scores = label_divergence(["+", "-", "+", "-"], ["+", "+", "+", "+"])
+    >>> scores = label_divergence(["+", "+", "+", "+"], ["+", "-", "+", "-"])
     >>> [round(score.value, 3) for score in scores]
     [0.311, 0.5]
     """
     places: dict[Any, int] = {}
-    bins = []
-    for name, labels in (("real", real), ("synthetic", synthetic)):
-        check_labels(labels, f"{name} row")
-        bins.append([places.setdefault(label, len(places)) for label in labels])
-    how = f"{len(places)} labels"
+    check_labels(synthetic, "synthetic row")
+    check_labels(real, "real row")
+    synthetic, real = meet(synthetic, real)
+    bins = [
+        [places.setdefault(label, len(places)) for label in labels] for labels in (synthetic, real)
+    ]
+    how = "; ".join(filter(None, [f"{len(places)} labels", apart(synthetic, real)]))
     return _divergences("label", bins[0], bins[1], how, draws=draws, seed=seed, level=level)
 
 
 @metric("length divergence", kind="distribution", needs=("against",), order=1)
 def length_divergence(
-    real: Sequence[str],
     synthetic: Sequence[str],
+    real: Sequence[str],
     *,
     length: Callable[[str], float] = len,
     bins: int = 10,
@@ -89,7 +93,7 @@ def length_divergence(
 
     Parameters
     ----------
-    real, synthetic : texts, one or more each.
+    synthetic, real : texts, one or more each.
     length : of a text; the number of characters if not given, which works for every script.
     bins : ranges for each table, cut at its quantiles; the cuts of both tables are joined, so that
         there are up to twice as many ranges. With more ranges, chance separates two tables further.
@@ -102,14 +106,14 @@ def length_divergence(
 
     Examples
     --------
-    >>> scores = length_divergence(["a", "bb", "ccc", "dddd"], ["a", "bb", "cc", "d"])
+    >>> scores = length_divergence(["a", "bb", "cc", "d"], ["a", "bb", "ccc", "dddd"])
     >>> [round(score.value, 3) for score in scores]
     [0.311, 0.5]
     """
     if bins < 1:
         raise UsageError(f"bins must be 1 or more; got {bins}.")
     lengths = []
-    for name, texts in (("real", real), ("synthetic", synthetic)):
+    for name, texts in (("synthetic", synthetic), ("real", real)):
         check_texts(texts, f"{name} row")
         lengths.append(np.array([length(text) for text in texts], np.float64))
         if not np.isfinite(lengths[-1]).all():
@@ -174,7 +178,7 @@ def _divergences(
 ) -> tuple[Score, Score]:
     check_level(level)
     bins = [np.asarray(places, np.intp) for places in (first, second)]
-    for name, places in zip(("real", "synthetic"), bins, strict=True):
+    for name, places in zip(("synthetic", "real"), bins, strict=True):
         if not len(places):
             raise UsageError(f"{name}: expected one row or more; got none.")
     counts = bin_counts(bins[0], bins[1])
@@ -185,7 +189,7 @@ def _divergences(
 
         value = float(np.clip(of_counts(*counts), 0, 1))  # outside of 0..1 is rounding
         plain = Score(
-            name=f"{of} {name}", value=value, n=len(bins[1]), unit="0..1", better="lower",
+            name=f"{of} {name}", value=value, n=len(bins[0]), unit="0..1", better="lower",
             how=how, level=level,
         )  # fmt: skip
         return with_interval(plain, counts, of_counts, draws=draws, seed=seed)

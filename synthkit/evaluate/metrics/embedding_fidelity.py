@@ -28,8 +28,8 @@ ROUNDING = 1e-12
 
 @metric("PRDC", kind="distribution", of="vectors", needs=("against",))
 def prdc(
-    real: ArrayLike,
     synthetic: ArrayLike,
+    real: ArrayLike,
     *,
     k: int = 5,
     draws: int = 20,
@@ -46,7 +46,7 @@ def prdc(
 
     Parameters
     ----------
-    real, synthetic : (n, d) and (m, d) embeddings.
+    synthetic, real : (m, d) and (n, d) embeddings.
     k : neighbours, fewer than the rows of either table.
     draws : number of samples for the intervals, each of half of the rows of both tables, at most
         1,000; with fewer than 2 there are no intervals.
@@ -74,7 +74,7 @@ def prdc(
     Examples
     --------
     >>> real = [[0.0], [1.0], [2.0], [3.0]]
-    >>> for score in prdc(real, [[0.4], [0.6], [9.0]], k=1):
+    >>> for score in prdc([[0.4], [0.6], [9.0]], real, k=1):
     ...     print(score.name, round(score.value, 3))
     precision 0.667
     recall 0.75
@@ -82,7 +82,7 @@ def prdc(
     coverage 0.5
     """
     check_level(level)
-    x, y = checked_vectors(real, synthetic)
+    y, x = checked_vectors(synthetic, real)
     if not 1 <= k < min(len(x), len(y)):
         raise UsageError(
             f"k must be from 1 to one below the rows of each table; got k={k} for {len(x)} real "
@@ -146,7 +146,7 @@ def _sampled(
 
 
 @metric("Frechet distance", kind="distribution", of="vectors", needs=("against",))
-def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
+def frechet_distance(synthetic: ArrayLike, real: ArrayLike) -> Score:
     """The squared Fréchet distance of two normal distributions with the tables' moments.
 
     0 or more, lower is better, in squared units of the vectors; 0 if means and covariances are
@@ -155,7 +155,7 @@ def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
 
     Parameters
     ----------
-    real, synthetic : (n, d) and (m, d) embeddings, two rows or more each.
+    synthetic, real : (m, d) and (n, d) embeddings, two rows or more each.
 
     Raises
     ------
@@ -175,11 +175,11 @@ def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
 
     Examples
     --------
-    >>> found = frechet_distance([[-1.0], [1.0]], [[1.0], [5.0]])  # variances 2 and 8
+    >>> found = frechet_distance([[1.0], [5.0]], [[-1.0], [1.0]])  # variances 2 and 8
     >>> round(found.value, 9)
     11.0
     """
-    x, y = checked_vectors(real, synthetic, least=2)
+    y, x = checked_vectors(synthetic, real, least=2)
     distance = float(np.square(x.mean(axis=0) - y.mean(axis=0)).sum())
     x_root, y_root = (_triangular((z - z.mean(axis=0)) / math.sqrt(len(z) - 1)) for z in (x, y))
     spread = float(np.square(x_root).sum() + np.square(y_root).sum())
@@ -195,8 +195,8 @@ def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> Score:
 
 @metric("two-sample test", kind="distribution", of="vectors", needs=("against",))
 def two_sample(
-    real: ArrayLike,
     synthetic: ArrayLike,
+    real: ArrayLike,
     *,
     folds: int = 5,
     C: float = 1.0,
@@ -210,7 +210,7 @@ def two_sample(
 
     Parameters
     ----------
-    real, synthetic : (n, d) and (m, d) embeddings.
+    synthetic, real : (m, d) and (n, d) embeddings.
     folds : parts of the rows, each classified by a classifier that learned from the others.
     C : of the classifier, see :func:`synthkit.stats.classifier.fit`; dimensions are scaled to
         variance 1.
@@ -240,13 +240,13 @@ def two_sample(
     Examples
     --------
     >>> real = [[n / 10] for n in range(10)]
-    >>> found = two_sample(real, [[5 + n / 10] for n in range(10)])
+    >>> found = two_sample([[5 + n / 10] for n in range(10)], real)
     >>> found.value, found.how[-7:]
     (1.0, '9.5e-07')
     >>> two_sample(real, real).value
     0.5
     """
-    x, y = checked_vectors(real, synthetic)
+    y, x = checked_vectors(synthetic, real)
     if folds < 2:
         raise UsageError(f"folds must be 2 or more; got {folds}.")
     rng = np.random.default_rng(seed)
@@ -271,9 +271,9 @@ def two_sample(
 
 
 def checked_vectors(
-    real: ArrayLike, synthetic: ArrayLike, *, least: int = 1
+    synthetic: ArrayLike, real: ArrayLike, *, least: int = 1
 ) -> tuple[Floats, Floats]:
-    """Both tables as float64, (n, d) and (m, d).
+    """Both tables as float64, (m, d) and (n, d).
 
     Raises
     ------
@@ -281,7 +281,7 @@ def checked_vectors(
         If one has a number that is not finite, fewer rows than ``least``, or another width.
     """
     checked = []
-    for name, vectors in (("real", real), ("synthetic", synthetic)):
+    for name, vectors in (("synthetic", synthetic), ("real", real)):
         rows = matrix(vectors, least, f"{name}: ")
         with np.errstate(over="ignore"):
             bad = np.flatnonzero(~np.isfinite(np.square(rows).sum(axis=1)))
@@ -291,13 +291,13 @@ def checked_vectors(
                 "such rows out."
             )
         checked.append(rows)
-    x, y = checked
+    y, x = checked
     if x.shape[1] != y.shape[1]:
         raise UsageError(
             f"expected vectors of one length; got {x.shape[1]} numbers of real rows and "
             f"{y.shape[1]} of synthetic ones. Embed both with one embedder."
         )
-    return x, y
+    return y, x
 
 
 def _triangular(rows: Floats) -> Floats:

@@ -13,6 +13,7 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
+from synthkit.data.labels import apart, class_names, meet
 from synthkit.evaluate.checks import Check, Fields, Judge, Verdict
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics.accuracy import accuracy, encoded
@@ -105,7 +106,7 @@ def label_accuracy(
     Raises
     ------
     UsageError
-        If no row has both labels, or the two sides are of different types, as ``"1"`` and ``1``.
+        If no row has both labels, or the two sides have no label in common.
     TableError
         If there is no such column.
 
@@ -125,10 +126,13 @@ def label_accuracy(
         how = f"labels by {getattr(oracle, '__name__', type(oracle).__name__)}"
     else:
         raise UsageError(f"expected an oracle or labels by id; got {type(oracle).__name__}.")
-    pairs = list(zip(labels, right, strict=True))
-    _check_types([pair for pair in pairs if None not in pair])
     if odd := [value for value in labels if not isinstance(value, Hashable)]:
         raise UsageError(f"expected labels in column {label!r}; got {odd[0]!r}.")
+    labels, right = meet(labels, right, names=[class_names(table, label), None])
+    pairs = list(zip(labels, right, strict=True))
+    both = [pair for pair in pairs if None not in pair]
+    if reason := apart((own for own, _ in both), (other for _, other in both)):
+        raise UsageError(f"{reason}. Give both the same labels.")
     verdicts = [_label_verdict(*pair) for pair in pairs]
     parts = {}
     for value in dict.fromkeys(value for value in labels if value is not None):
@@ -235,20 +239,6 @@ def _label_verdict(label: Any, right: Any) -> Verdict:
     if label is None or right is None:
         return Verdict(None, "no label" if label is None else "no label to compare with")
     return Verdict(True) if label == right else Verdict(False, f"{label!r} should be {right!r}")
-
-
-def _check_types(pairs: Sequence[tuple[Any, Any]]) -> None:
-    """Raise an error if no two labels can be equal, because of their types."""
-    types = [(_type(label), _type(right)) for label, right in pairs]
-    if types and not {label for label, _ in types} & {right for _, right in types}:
-        raise UsageError(
-            f"the table's labels are of type {types[0][0]}, the others of {types[0][1]}: none can "
-            "be equal. Turn one of them into the other."
-        )
-
-
-def _type(label: Any) -> str:
-    return "number" if isinstance(label, int | float) else type(label).__name__
 
 
 @metric("pass rate", kind="faithfulness", of="inputs", needs=("checks",))

@@ -28,8 +28,8 @@ FEW = 500
 
 @metric("MAUVE", kind="distribution", of="vectors", needs=("against",), order=-1)
 def mauve(
-    real: ArrayLike,
     synthetic: ArrayLike,
+    real: ArrayLike,
     *,
     clusters: int | None = None,
     explained: float = 0.9,
@@ -50,7 +50,7 @@ def mauve(
 
     Parameters
     ----------
-    real, synthetic : (n, d) and (m, d) embeddings of texts.
+    synthetic, real : (m, d) and (n, d) embeddings of texts.
     clusters : k; a tenth of the rows of the smaller table, at least 2, if not given. There are
         never more clusters than distinct rows.
     explained : share of the variance that the principal components keep.
@@ -90,11 +90,11 @@ def mauve(
     >>> real = [[n % 7, n % 5, 1] for n in range(60)]
     >>> mauve(real, real).value
     1.0
-    >>> mauve(real, [[-a, -b, -1] for a, b, _ in real]).value < 0.005
+    >>> mauve([[-a, -b, -1] for a, b, _ in real], real).value < 0.005
     True
     """
     check_level(level)
-    x, y = checked_vectors(real, synthetic)
+    y, x = checked_vectors(synthetic, real)
     n = min(len(x), len(y))
     k = max(2, round(n / 10)) if clusters is None else clusters
     if k < 1 or not 0 < explained <= 1 or not scaling > 0 or not smoothing >= 0 or restarts < 1:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
+from synthkit.data.labels import in_one_form
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics import learners
 from synthkit.evaluate.metrics.accuracy import accuracy, difference, encoded, f1_on, macro_f1
@@ -145,7 +146,7 @@ def tstr(
     >>> print(found.synthetic, found.gap.value, found.majority, sep="; ")
     1 [0.839, 1]; 0.0; 0.5 [0.299, 0.701]
     """
-    test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
+    test_rows, real_rows, synthetic_rows = _tables(synthetic, real, test, label, column, weight)
     size = min(len(synthetic_rows), len(real_rows)) if n is None else n
     runs = [
         learners.predictions_by_draw(rows, test_rows.texts, learner, n=size, draws=draws, seed=seed)
@@ -197,7 +198,7 @@ def gain(
     >>> print(found.augmented.value, found.gain)
     1.0 +0.5 [+0.25, +0.75]
     """
-    test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
+    test_rows, real_rows, synthetic_rows = _tables(synthetic, real, test, label, column, weight)
     both = real_rows + synthetic_rows
     runs = [
         learners.predictions_by_draw(rows, test_rows.texts, learner, n=len(rows), draws=1, seed=0)
@@ -281,7 +282,7 @@ def learning_curve(
     if metric not in CURVE_METRICS:
         raise UsageError(unknown("metric", metric, CURVE_METRICS))
     score = accuracy if metric == "accuracy" else macro_f1
-    test_rows, real_rows, synthetic_rows = _tables(test, real, synthetic, label, column, weight)
+    test_rows, real_rows, synthetic_rows = _tables(synthetic, real, test, label, column, weight)
     points: list[dict[str, Any]] = []
     for source in sources:
         rows = synthetic_rows if source == "synthetic" else real_rows
@@ -335,9 +336,10 @@ def _difference(name: str, gap: Difference, beside: Score, better: Better) -> Sc
 
 
 def _tables(
-    test: Any, real: Any, synthetic: Any, label: str, column: str, weight: str | None
+    synthetic: Any, real: Any, test: Any, label: str, column: str, weight: str | None
 ) -> tuple[LabelledTexts, LabelledTexts, LabelledTexts]:
     """The rows of the three tables; both training tables have a label of the test."""
+    synthetic, real, test = in_one_form(label, synthetic, real, test)
     test_rows = learners.labelled_texts(test, label, column=column, name="test")
     real_rows = learners.labelled_texts(real, label, column=column, name="real")
     synthetic_rows = learners.labelled_texts(
@@ -347,7 +349,7 @@ def _tables(
         if not set(rows.labels) & set(test_rows.labels):
             raise UsageError(
                 f"no label of the {rows.name} table is one of the test's: {_some(rows.labels)}, "
-                f"and {_some(test_rows.labels)}. Give both the same labels, of one type."
+                f"and {_some(test_rows.labels)}. Give both the same labels."
             )
     return test_rows, real_rows, synthetic_rows
 

@@ -11,16 +11,24 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
+from synthkit.data.labels import meet
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, Positions, coefficient
 from synthkit.stats.classifier import check_labels, numbers_or_nan
+
+
+def met_pairs(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The pairs with labels that meet, as by :func:`synthkit.data.labels.meet`."""
+    rows = list(pairs)
+    return list(zip(*meet(*zip(*rows, strict=True)), strict=True)) if rows else []
 
 
 def confusion(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:
@@ -29,8 +37,8 @@ def confusion(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[in
     >>> confusion([("yes", "yes"), ("yes", "no"), ("no", "no")])
     (['no', 'yes'], [[1, 0], [1, 1]])
     """
-    counts = Counter(pairs)
-    labels = sorted({label for pair in counts for label in pair})
+    counts = Counter(met_pairs(pairs))
+    labels = sorted({label for pair in counts for label in pair}, key=str)
     return labels, [[counts[first, second] for second in labels] for first in labels]
 
 
@@ -94,7 +102,7 @@ def cohen(
     >>> print(cohen(judged))
     0.4 [0.153, 0.638]
     """
-    rows = list(pairs)
+    rows = met_pairs(pairs)
     labels = _labels(rows)
     places = {label: place for place, label in enumerate(labels)}
     cells = np.array([places[a] * len(labels) + places[b] for a, b in rows], np.int64)

@@ -14,7 +14,7 @@ from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs
-from synthkit.evaluate.raters.agreement import cohen, confusion
+from synthkit.evaluate.raters.agreement import cohen, confusion, met_pairs
 from synthkit.evaluate.raters.battles import OUTCOMES
 from synthkit.evaluate.raters.calibrated_judge import JudgeCalibration
 from synthkit.evaluate.raters.columns import OUTCOME, VERDICTS, judge_columns
@@ -156,6 +156,8 @@ def _calibrated(
     options: Mapping[str, Any],
 ) -> JudgeCalibration:
     """One judge, by the types of its answers and of the marks."""
+    if not all(isinstance(answer, int | float) for answer, _ in pairs):
+        pairs = met_pairs(pairs)
     answers, marks = (set(values) for values in zip(*pairs, strict=True))
     scored, counted = (all(not isinstance(v, str) for v in values) for values in (answers, marks))
     if scored and marks <= VERDICTS:

@@ -16,6 +16,7 @@ import numpy as np
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
+from synthkit.data.labels import meet
 from synthkit.evaluate.scores import Floats, Positions, coefficient
 
 Measure = Literal["nominal", "ordinal", "interval", "ratio"]
@@ -204,6 +205,8 @@ def _coded(
             raise UsageError(f"expected a list of ratings for each row; got {row!r}.")
         rows.append([rating for rating in row if rating is not None and rating == rating])
     rows = [row for row in rows if len(row) > 1]
+    if measure == "nominal":
+        rows = _met(rows)
     distinct = _distinct([rating for row in rows for rating in row], measure, order)
     places = {value: place for place, value in enumerate(distinct)}
     codes = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int64)
@@ -215,6 +218,23 @@ def _coded(
         values = np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))
     within = np.zeros(0) if measure == "ordinal" else _within(codes, values, measure)
     return _Ratings(codes, values, measure, within)
+
+
+def _met(rows: Sequence[list[Any]]) -> list[list[Any]]:
+    """The ratings, in which labels of different types meet (:func:`synthkit.data.labels.meet`)."""
+    by_type: dict[type, list[Any]] = {}
+    for rating in (rating for row in rows for rating in row):
+        by_type.setdefault(type(rating), []).append(rating)
+    form = (
+        {
+            (kind, rating): met
+            for (kind, ratings), mets in zip(by_type.items(), meet(*by_type.values()), strict=True)
+            for rating, met in zip(ratings, mets, strict=True)
+        }
+        if len(by_type) > 1
+        else {}
+    )
+    return [[form.get((type(rating), rating), rating) for rating in row] for row in rows]
 
 
 def _distinct(

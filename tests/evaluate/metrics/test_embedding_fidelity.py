@@ -47,14 +47,14 @@ def plain_frechet(real: Vectors, synthetic: Vectors) -> float:
 @pytest.mark.parametrize("shape", [(60, 50, 2, 0.5), (700, 530, 16, 1.0), (40, 90, 100, 0.0)])
 def test_prdc_is_the_plain_definition(shape: tuple[int, int, int, float], k: int) -> None:
     real, synthetic = apart(*shape)
-    found = [score.value for score in prdc(real, synthetic, k=k)]
+    found = [score.value for score in prdc(synthetic, real, k=k)]
     assert found == pytest.approx(plain_prdc(real, synthetic, k), abs=1e-12)
 
 
 def test_prdc_in_float32_far_from_the_origin_still_tells_rows_apart() -> None:
     real, synthetic = apart(100, 100, 4, 0.5)
-    near = [score.value for score in prdc(real, synthetic)]
-    assert [score.value for score in prdc(real + 1000, synthetic + 1000)] == near
+    near = [score.value for score in prdc(synthetic, real)]
+    assert [score.value for score in prdc(synthetic + 1000, real + 1000)] == near
 
 
 def test_prdc_of_equal_tables_is_one_even_where_all_rows_are_equal() -> None:
@@ -68,20 +68,20 @@ def test_prdc_of_equal_tables_is_one_even_where_all_rows_are_equal() -> None:
 
 def test_prdc_of_tables_far_apart_is_zero() -> None:
     real, synthetic = apart(50, 50, 3, 100)
-    found = prdc(real, synthetic)
+    found = prdc(synthetic, real)
     assert [score.value for score in found] == [0, 0, 0, 0]
     assert all(score.low == 0 and score.high is not None for score in found)
 
 
 def test_prdc_intervals_know_that_the_balls_move() -> None:
     real, synthetic = apart(60, 50, 2, 0.5)
-    for score in prdc(real, synthetic):
+    for score in prdc(synthetic, real):
         assert "20 draws of 0.5 of the rows, seed 0" in score.how
         assert score.low < score.value < score.high  # type: ignore[operator]
-    plain = prdc(real, synthetic, draws=0)
+    plain = prdc(synthetic, real, draws=0)
     assert [score.low for score in plain] == [None] * 4
-    assert [score.value for score in plain] == [score.value for score in prdc(real, synthetic)]
-    assert prdc(real[:6], synthetic)[0].low is None  # no part of six rows has five neighbours
+    assert [score.value for score in plain] == [score.value for score in prdc(synthetic, real)]
+    assert prdc(synthetic, real[:6])[0].low is None  # no part of six rows has five neighbours
     wide = prdc(*apart(1500, 2500, 2, 0.5), draws=3)
     assert "3 draws of 0.4 of the rows" in wide[0].how
 
@@ -103,7 +103,7 @@ def test_frechet_distance_is_the_formula_with_a_matrix_square_root(
         expected = (real.mean() - synthetic.mean()) ** 2 + (one - two) ** 2
     else:
         expected = plain_frechet(real, synthetic)
-    assert frechet_distance(real, synthetic).value == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(synthetic, real).value == pytest.approx(expected, rel=1e-9)
 
 
 def test_frechet_distance_is_exact_where_the_covariance_is_singular() -> None:
@@ -113,7 +113,7 @@ def test_frechet_distance_is_exact_where_the_covariance_is_singular() -> None:
     real = np.hstack([signs * scales, np.zeros((32, 60))])
     synthetic = np.hstack([signs * others, np.ones((32, 60))])
     expected = 60 + ((scales - others) ** 2).sum() * 32 / 31
-    found = frechet_distance(real, synthetic)
+    found = frechet_distance(synthetic, real)
     assert found.value == pytest.approx(expected, rel=1e-12)
     assert "too high: 32 rows cannot fill 65 dimensions" in found.how
 
@@ -126,7 +126,7 @@ def test_frechet_distance_of_equal_tables_is_zero() -> None:
 
 def test_two_sample_p_value_is_that_of_scipy() -> None:
     real, synthetic = apart(60, 90, 3, 0.6)
-    found = two_sample(real, synthetic)
+    found = two_sample(synthetic, real)
     right = round(found.value * 120)
     expected = binomtest(right, 120, 0.5, alternative="greater").pvalue
     assert found.n == 120
@@ -135,7 +135,7 @@ def test_two_sample_p_value_is_that_of_scipy() -> None:
 
 def test_two_sample_reaches_what_the_best_classifier_does() -> None:
     real, synthetic = apart(1000, 1000, 4, 2.0)
-    found = two_sample(real, synthetic)
+    found = two_sample(synthetic, real)
     assert found.value == pytest.approx(0.8413, abs=0.03)  # Phi(1)
     assert found.low < 0.8413 < found.high
 
@@ -155,7 +155,7 @@ def test_two_sample_of_a_table_and_its_copy_is_chance() -> None:
 def test_two_sample_refuses_fewer_distinct_rows_than_folds() -> None:
     real, _ = apart(50, 1, 2, 0)
     with pytest.raises(UsageError, match="got 50 real and 1 synthetic"):
-        two_sample(real, [[1.0, 2.0]] * 50)
+        two_sample([[1.0, 2.0]] * 50, real)
     with pytest.raises(UsageError, match="folds must be 2"):
         two_sample(real, real, folds=1)
 
@@ -202,8 +202,8 @@ def test_one_or_two_rows_give_a_number_or_a_clear_error() -> None:
 def test_no_score_is_nan_and_each_is_inside_its_interval() -> None:
     real, synthetic = apart(80, 70, 5, 0.5)
     labels = label_divergence(["a", "b"] * 20, ["a"] * 9)
-    scores: list[Score] = [mauve(real, synthetic), frechet_distance(real, synthetic), *labels]
-    scores += [*prdc(real, synthetic), two_sample(real, synthetic)]
+    scores: list[Score] = [mauve(synthetic, real), frechet_distance(synthetic, real), *labels]
+    scores += [*prdc(synthetic, real), two_sample(synthetic, real)]
     for score in scores:
         assert np.isfinite(score.value)
         if score.low is not None and score.high is not None:

@@ -82,7 +82,7 @@ def test_a_missing_label_has_no_verdict() -> None:
     ("oracle", "message"),
     [
         ({77: "even"}, "no row has a verdict"),
-        ({1: 0}, "of type str"),
+        ({1: 0}, "no label is in both tables"),
         ("odd", "expected an oracle"),
     ],
 )

@@ -42,12 +42,12 @@ def _divergence(of: str, at: int, theirs: Callable[..., float]) -> Callable[[Kin
     def pairs(kind: Kind) -> Pairs:
         for real, synthetic in inputs.labels(kind):
             if of == "label":
-                ours = divergence.label_divergence(real, synthetic, draws=0)[at]
+                ours = divergence.label_divergence(synthetic, real, draws=0)[at]
                 yield ours, theirs(*_shares(real, synthetic))
                 continue
             # lengths of 0 to hundreds of characters
             long = [[one * (3 + 7 * i % 91) for i, one in enumerate(x)] for x in (real, synthetic)]
-            ours = divergence.length_divergence(long[0], long[1], draws=0)[at]
+            ours = divergence.length_divergence(long[1], long[0], draws=0)[at]
             yield ours, theirs(*_ranges(long[0], long[1]))
 
     return pairs

@@ -138,7 +138,7 @@ def _(kind: Kind) -> Pairs:
         x, y = (rng.normal(at, 1, size=(300, 6)).astype(np.float32) for at in (0, shift))
         ours, theirs = [], []
         for seed in range(5):
-            ours.append(mauve(x, y, clusters=12, draws=0, seed=seed))
+            ours.append(mauve(y, x, clusters=12, draws=0, seed=seed))
             with contextlib.redirect_stdout(io.StringIO()):
                 found = compute_mauve(p_features=x, q_features=y, num_buckets=12, seed=seed)
             theirs.append(float(found.mauve))
@@ -161,7 +161,7 @@ def _prdc(at: int, name: str) -> Callable[[Kind], Pairs]:
             for k in (3, 5) if copied else (1, 3, 5):
                 with contextlib.redirect_stdout(io.StringIO()):
                     theirs = compute_prdc(real, synthetic, k)[name]
-                yield embedding_fidelity.prdc(real, synthetic, k=k)[at], float(theirs)
+                yield embedding_fidelity.prdc(synthetic, real, k=k)[at], float(theirs)
 
     return pairs
 
@@ -194,7 +194,7 @@ def _(kind: Kind) -> Pairs:
             moved = real.mean(axis=0) - synthetic.mean(axis=0)
             root = np.trace(sqrtm(one @ two).real)
             yield (
-                embedding_fidelity.frechet_distance(real, synthetic),
+                embedding_fidelity.frechet_distance(synthetic, real),
                 moved @ moved + np.trace(one) + np.trace(two) - 2 * root,
             )
 
@@ -215,4 +215,4 @@ def _(kind: Kind) -> Pairs:
         fitted = LogisticRegression(tol=1e-6, max_iter=10_000)
         said = cross_val_predict(fitted, scale(x), made, cv=PredefinedSplit(folds))
         # of equal size, since the larger table is drawn down by the same generator
-        yield embedding_fidelity.two_sample(real[:n], synthetic[:n]), accuracy_score(made, said)
+        yield embedding_fidelity.two_sample(synthetic[:n], real[:n]), accuracy_score(made, said)
