@@ -101,7 +101,8 @@ class Job:
         """The key under which the session keeps the completion of a request."""
         return request.key(self.model_of(request).fingerprint)
 
-    def first_requests(self) -> list[Request | None]:
+    @property
+    def requests(self) -> list[Request | None]:
         """The first request of each branch of the recipe; ``None`` for one that starts otherwise.
 
         A prompt asks nothing but these: one for each row.
@@ -244,7 +245,7 @@ class Job:
         source = self.recipe.source
         positions = [] if source is None else range(tables.size(source))
         unfinished = {position for position in positions if position not in outcome.results}
-        first = self.first_requests() if unfinished else []
+        first = self.requests if unfinished else []
         return {
             position: None if request is None else self.key(request)[:ID_DIGITS]
             for position, request in enumerate(first)

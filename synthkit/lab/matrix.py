@@ -155,5 +155,5 @@ class Matrix:
             )
         except UsageError as error:
             return error
-        requests = [request for request in job.first_requests() if request is not None]
+        requests = [request for request in job.requests if request is not None]
         return ColumnRequests(job, requests, [job.key(request) for request in requests])

@@ -40,7 +40,7 @@ def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
         api_key_env="MY_KEY",
         default_query={"api-version": "1", "api-key": "sk-very-secret"},
     )
-    request = sk.plan("Hi.", model=model, session=session).first_requests()[0]
+    request = sk.plan("Hi.", model=model, session=session).requests[0]
     payload = request.payload(model.fingerprint)
     session.store.completions.put(request.key(model.fingerprint), payload, Completion("Ho."))
     session.store.models.add(model.fingerprint, model.name)

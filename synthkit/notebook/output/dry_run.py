@@ -14,7 +14,7 @@ def outline(job: Job) -> StaticOutput:
     """The first prompts of a job, its cached and missing completions, and an estimate."""
     dry_run = job.dry_run()
     estimate = dry_run.estimate
-    first = [request for request in job.first_requests() if request is not None]
+    first = [request for request in job.requests if request is not None]
     # a branch that does not start with a request is shown by the request that follows
     rows = [
         {"prompt": i, "role": role, "text": text}

@@ -256,7 +256,7 @@ def test_a_row_of_a_run_has_its_provenance(tmp_path: Path) -> None:
             "stop",
         )
         assert parts["sampling"] == "temperature 0.0, max_tokens 256"
-        assert parts["seed"] == f"{planned.first_requests()[0].row_seed}, made from 3"
+        assert parts["seed"] == f"{planned.requests[0].row_seed}, made from 3"
         assert (parts["sample index"], parts["time"]) == ("0", "0.00 s")
         assert (parts["tokens in"], parts["tokens out"]) == ("4", "1")
         assert parts["accept"] == "warm, by ana, 1970-01-01 00:01 UTC"
