@@ -1,7 +1,8 @@
 """Tables of four kinds: pandas, Arrow, polars, Hugging Face. A result has the kind of its input.
 
 A kind is recognised by the module of the table's class, so none of these packages is imported
-before a table of its kind exists. A list of dicts, or a dict of lists, becomes a DataFrame.
+before a table of its kind exists. A list of dicts, or a dict of lists, becomes a DataFrame. Cells
+stay what they are: see :mod:`synthkit.data.typed_columns`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, check_known
-from synthkit.core.extras import need
+from synthkit.data.cells import canonical_row, is_missing, same
+from synthkit.data.typed_columns import (
+    arrow_column,
+    has_nanoseconds,
+    package,
+    pandas_cells,
+    pandas_columns,
+    polars_cells,
+    polars_columns,
+)
 
 Kind = Literal["pandas", "arrow", "polars", "datasets"]
 
@@ -52,12 +62,22 @@ def kind(table: Any) -> Kind:
 
 def native(table: Any) -> Any:
     """The table itself; a DataFrame of it if it is a list of dicts or a dict of lists."""
-    if kind(table) == "pandas" and isinstance(table, list | dict):
-        try:
-            return _package("pandas").DataFrame(table)
-        except ValueError as error:
-            raise TableError(f"the columns do not make a table: {error}.") from None
-    return table
+    if kind(table) != "pandas" or not isinstance(table, list | dict):
+        return table
+    if isinstance(table, list):
+        n = len(table)
+        names = dict.fromkeys(name for row in table for name in row)
+        cells = {name: [row.get(name) for row in table] for name in names}
+    else:
+        lengths = sorted(set(map(len, table.values())))
+        if len(lengths) > 1:
+            raise TableError(
+                f"the columns of a table must have the same length; got {lengths[0]} and "
+                f"{lengths[-1]} cells."
+            )
+        n, cells = sum(lengths), table
+    index = package("pandas").RangeIndex(n)
+    return package("pandas").DataFrame(pandas_columns(cells, index), index=index)
 
 
 def columns(table: Any) -> list[str]:
@@ -73,18 +93,21 @@ def columns(table: Any) -> list[str]:
     for name in names:
         if not isinstance(name, str):
             raise TableError(f"column names must be text; got {name!r}. Rename it first.")
-        if names.count(name) > 1:
-            raise TableError(f"two columns are named {name!r}. Rename one of them first.")
+    if len(set(names)) < len(names):
+        name = Counter(names).most_common(1)[0][0]
+        raise TableError(f"two columns are named {name!r}. Rename one of them first.")
     return names
 
 
 def check_columns(table: Any, names: Iterable[str]) -> None:
     """Raise a :class:`TableError` for the first of some names that is not a column."""
-    check_known("column", names, columns(table), error=TableError)
+    check_known("column", names, dict.fromkeys(columns(table)), error=TableError)
 
 
 def size(table: Any) -> int:
     """The number of rows."""
+    if isinstance(table, list):
+        return len(table)
     table = native(table)
     return int(table.num_rows) if kind(table) in {"arrow", "datasets"} else len(table)
 
@@ -94,12 +117,17 @@ def records(table: Any) -> list[dict[str, Any]]:
     table = native(table)
     if kind(table) == "pandas":
         names = columns(table)
-        cells = [_python_cells(table[name]) for name in names]
+        cells = [pandas_cells(table[name]) for name in names]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
         return rows if names else [{} for _ in range(len(table))]
     columns(table)  # fails for names that cannot be fields
-    rows = table.rows(named=True) if kind(table) == "polars" else to_arrow(table).to_pylist()
-    return [{name: _none_if_nan(cell) for name, cell in row.items()} for row in rows]
+    if kind(table) == "polars" and not any(map(has_nanoseconds, table.dtypes)):
+        rows = table.rows(named=True)
+    else:
+        rows = to_arrow(table).to_pylist()
+    return [
+        {name: None if is_missing(cell) else cell for name, cell in row.items()} for row in rows
+    ]
 
 
 def head(table: Any, n: int) -> list[dict[str, Any]]:
@@ -116,12 +144,33 @@ def column(table: Any, name: str) -> list[Any]:
         If the table has no such column.
     """
     table = native(table)
-    check_columns(table, [name])
-    if kind(table) == "pandas":
-        return _python_cells(table[name])
-    polars = kind(table) == "polars"
-    cells = table[name].to_list() if polars else to_arrow(table).column(name).to_pylist()
-    return [_none_if_nan(cell) for cell in cells] if float in set(map(type, cells)) else cells
+    if not _has_column(table, name):
+        check_columns(table, [name])
+    match kind(table):
+        case "pandas":
+            return pandas_cells(table[name])
+        case "polars":
+            cells = polars_cells(table.get_column(name))
+        case "arrow":
+            cells = table.column(name).to_pylist()
+        case _:
+            cells = table.with_format("arrow", columns=[name])[:].column(name).to_pylist()
+    if float not in set(map(type, cells)):
+        return cells
+    return [None if is_missing(cell) else cell for cell in cells]
+
+
+def _has_column(table: Any, name: str) -> bool:
+    """Whether a table has one column of that name; takes as long for many columns as for few."""
+    match kind(table):
+        case "pandas":
+            return name in table.columns and bool(table.columns.is_unique)
+        case "polars":
+            return bool(table.get_column(name, default=None) is not None)
+        case "arrow":
+            return bool(table.schema.get_field_index(name) >= 0)
+        case _:
+            return bool(name in table.features)
 
 
 def take(table: Any, positions: Sequence[int]) -> Any:
@@ -132,7 +181,7 @@ def take(table: Any, positions: Sequence[int]) -> Any:
         return table.iloc[chosen].reset_index(drop=True)
     if kind(table) == "polars":
         return table[chosen]
-    rows = to_arrow(table).take(_package("pyarrow").array(chosen, type="int64"))
+    rows = to_arrow(table).take(package("pyarrow").array(chosen, type="int64"))
     return rows if kind(table) == "arrow" else _dataset(rows, like=table)
 
 
@@ -144,14 +193,55 @@ def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[st
     table = native(table)
     names = list(dict.fromkeys([*first, *columns(table), *cells]))
     if kind(table) == "pandas":
-        frame = table.copy(deep=False)
-        for name, series in _pandas_columns(cells, table.index).items():
-            frame[name] = series
-        return frame[names]
+        pandas = package("pandas")
+        kept = table[[name for name in table.columns if name not in cells]]
+        added = pandas.DataFrame(pandas_columns(cells, table.index), index=table.index)
+        return pandas.concat([kept, added], axis=1)[names] if len(added.columns) else kept[names]
     if kind(table) == "polars":
-        return table.with_columns(_polars_columns(cells)).select(names)
-    arrow = _assign_arrow(to_arrow(table), cells).select(names)
+        return table.with_columns(polars_columns(cells)).select(names)
+    arrow = _arrow(cells, names, of=to_arrow(table))
     return arrow if kind(table) == "arrow" else _dataset(arrow, like=table)
+
+
+def attach(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[str] = ()) -> Any:
+    """:func:`assign`, but a column of the table that has one of these names is kept.
+
+    It gets a number: a column ``why`` of the table becomes ``why_2`` beside the new one.
+
+    >>> attach([{"why": "mine"}], {"why": ["too short"]}).to_dict("records")
+    [{'why_2': 'mine', 'why': 'too short'}]
+    """
+    table = rename(table, free_names(columns(table), cells))
+    return assign(table, cells, first=first)
+
+
+def free_names(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Name -> a free name with a number, for the names that are taken.
+
+    >>> free_names(["why", "why_2", "text"], ["why"])
+    {'why': 'why_3'}
+    """
+    used = {*names, *taken}
+    free: dict[str, str] = {}
+    for name in used.intersection(names).intersection(taken):
+        number = next(n for n in range(2, len(used) + 3) if f"{name}_{n}" not in used)
+        free[name] = f"{name}_{number}"
+        used.add(free[name])
+    return free
+
+
+def rename(table: Any, names: Mapping[str, str]) -> Any:
+    """The table with other names for some of its columns."""
+    table = native(table)
+    if not names:
+        return table
+    if kind(table) == "pandas":
+        return table.rename(columns=dict(names))
+    if kind(table) == "polars":
+        return table.rename(dict(names))
+    if kind(table) == "datasets":
+        return table.rename_columns(dict(names))
+    return table.rename_columns([names.get(name, name) for name in table.column_names])
 
 
 def build(
@@ -160,11 +250,11 @@ def build(
     """A table of kind ``like`` from columns of equal length; ``n`` rows if there are no columns."""
     if like == "pandas":
         length = n if n is not None else len(next(iter(cells.values()), ()))
-        index = _package("pandas").RangeIndex(length)
-        return _package("pandas").DataFrame(_pandas_columns(cells, index), index=index)
+        index = package("pandas").RangeIndex(length)
+        return package("pandas").DataFrame(pandas_columns(cells, index), index=index)
     if like == "polars":
-        return _package("polars").DataFrame(_polars_columns(cells))
-    arrow = _assign_arrow(_package("pyarrow").table({}), cells)
+        return package("polars").DataFrame(polars_columns(cells))
+    arrow = _arrow(cells, list(cells))
     return arrow if like == "arrow" else _dataset(arrow)
 
 
@@ -190,17 +280,39 @@ def text_column(table: Any, among: Sequence[str] | None = None) -> str:
 
 def concat(tables: Sequence[Any]) -> Any:
     """The rows of several tables of one kind, one after another; absent cells are missing."""
-    first = native(tables[0])
-    match kind(first):
+    parts = [native(table) for table in tables]
+    if kind(parts[0]) == "pandas":
+        parts = [part for part in parts if len(part)] or parts[:1]
+    match kind(parts[0]):
         case "pandas":
-            filled = [native(table) for table in tables if size(table)] or [first]
-            return _package("pandas").concat(filled, ignore_index=True)
+            whole = package("pandas").concat(parts, ignore_index=True)
         case "polars":
-            return _package("polars").concat(list(tables), how="diagonal_relaxed")
+            whole = package("polars").concat(parts, how="diagonal_relaxed")
         case "arrow":
-            return _package("pyarrow").concat_tables(list(tables), promote_options="permissive")
+            whole = package("pyarrow").concat_tables(parts, promote_options="permissive")
         case _:
-            return _package("datasets").concatenate_datasets(list(tables))
+            return package("datasets").concatenate_datasets(parts)
+    # a common type of two columns may change their cells
+    changed = {}
+    for name in _of_several_types(parts):
+        cells = [cell for part in parts for cell in _cells_or_missing(part, name)]
+        if not all(map(same, cells, column(whole, name))) or kind(whole) == "pandas":
+            changed[name] = cells
+    return assign(whole, changed) if changed else whole
+
+
+def _of_several_types(parts: Sequence[Any]) -> list[str]:
+    """The columns that do not have the same type in all tables."""
+    if kind(parts[0]) == "arrow":
+        types = [dict(zip(part.schema.names, part.schema.types, strict=True)) for part in parts]
+    else:
+        types = [dict(zip(columns(part), part.dtypes, strict=True)) for part in parts]
+    names = dict.fromkeys(name for part in types for name in part)
+    return [name for name in names if any(part.get(name) != types[0].get(name) for part in types)]
+
+
+def _cells_or_missing(table: Any, name: str) -> list[Any]:
+    return column(table, name) if name in columns(table) else [None] * size(table)
 
 
 def identified(table: Any) -> Any:
@@ -215,16 +327,17 @@ def identified(table: Any) -> Any:
     """
     table = native(table)
     if "id" in columns(table):
-        ids = column(table, "id")
-        if None in ids or len(set(ids)) < len(ids):
-            n, id = next((n, id) for n, id in enumerate(ids) if id is None or id in ids[:n])
-            problem = "is missing" if id is None else f"{id!r} occurs twice"
-            raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
+        seen: set[str] = set()
+        for n, id in enumerate(column(table, "id")):
+            if id is None or str(id) in seen:
+                problem = "is missing" if id is None else f"{id!r} occurs twice"
+                raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
+            seen.add(str(id))
         return table
     counts: Counter[str] = Counter()
     ids = []
     for row in records(table):
-        text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=str)
+        text = canonical_row(row)
         hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         counts[hashed] += 1
         ids.append(f"{hashed}-{counts[hashed]}" if counts[hashed] > 1 else hashed)
@@ -236,12 +349,14 @@ def to_arrow(table: Any) -> Any:
     table = native(table)
     match kind(table):
         case "pandas":
-            pyarrow = _package("pyarrow")
-            try:
-                return pyarrow.Table.from_pandas(table, preserve_index=False)
-            except (pyarrow.ArrowException, OverflowError, UnicodeError):
-                cells = {name: column(table, name) for name in columns(table)}
-                return _assign_arrow(pyarrow.table({}), cells)
+            frame = table.astype(
+                {name: object for name, dtype in table.dtypes.items() if _is_unknown(dtype)}
+            )
+            objects = [name for name, dtype in frame.dtypes.items() if str(dtype) == "object"]
+            rest = frame.drop(columns=objects)
+            arrow = package("pyarrow").Table.from_pandas(rest, preserve_index=False)
+            cells = {name: column(frame, name) for name in objects}
+            return _arrow(cells, columns(table), of=arrow) if objects else arrow
         case "polars":
             return table.to_arrow()
         case "arrow":
@@ -250,89 +365,36 @@ def to_arrow(table: Any) -> Any:
             return table.with_format("arrow")[:]
 
 
-def storable(table: Any) -> Any:
-    """The same rows as an Arrow table for Parquet, with objects without fields as text."""
-    arrow = to_arrow(table)
-    empty = [field.name for field in arrow.schema if "struct<>" in str(field.type)]
-    texts = {name: [_text(cell) for cell in column(arrow, name)] for name in empty}
-    return _assign_arrow(arrow, texts)
+def _is_unknown(dtype: Any) -> bool:
+    """Whether Arrow has no type for a dtype of pandas."""
+    return getattr(dtype, "kind", "") == "c" or type(dtype).__name__ == "SparseDtype"
 
 
-def _package(name: str) -> Any:
-    """One of the four packages, imported when it is first needed."""
-    return need(name, extra="data", why="for tables of this kind")
+def _arrow(cells: Mapping[str, Sequence[Any]], names: Sequence[str], *, of: Any = None) -> Any:
+    """An Arrow table of these columns, those in ``cells`` new, the others from the table ``of``."""
+    pyarrow = package("pyarrow")
+    arrays, fields = [], []
+    for name in names:
+        array = arrow_column(name, cells[name]) if name in cells else of.column(name)
+        arrays.append(array)
+        fields.append(pyarrow.field(name, array.type) if name in cells else of.schema.field(name))
+    schema = pyarrow.schema(fields, None if of is None else _described(of.schema, cells))
+    return pyarrow.table(arrays, schema=schema)
 
 
-def _python_cells(series: Any) -> list[Any]:
-    """The cells of a pandas column as Python values, with ``None`` for missing ones."""
-    cells = series.astype(object).tolist()
-    if series.dtype == object:  # it may contain NumPy numbers and arrays
-        cells = [cell.tolist() if hasattr(cell, "tolist") else cell for cell in cells]
-    missing = series.isna().tolist()
-    return [None if is_missing else cell for cell, is_missing in zip(cells, missing, strict=True)]
-
-
-def _none_if_nan(cell: Any) -> Any:
-    return None if isinstance(cell, float) and cell != cell else cell
-
-
-def _text(cell: Any) -> str | None:
-    """A cell as text, for columns whose cells have no common type."""
-    if isinstance(cell, dict | list):
-        cell = json.dumps(cell, ensure_ascii=False, default=str)
-    # half of a surrogate pair is not valid text and is written as an escape
-    return None if cell is None else str(cell).encode("utf-8", "backslashreplace").decode()
-
-
-def _pandas_columns(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:
-    """pandas columns; one without any value has dtype object instead of float."""
-    pandas = _package("pandas")
-    columns = {}
-    for name, values in cells.items():
-        dtype = object if all(value is None for value in values) else None
-        try:
-            columns[name] = pandas.Series(list(values), index=index, dtype=dtype)
-        except UnicodeError:
-            columns[name] = pandas.Series(list(values), index=index, dtype=object)
-    return columns
-
-
-def _polars_columns(cells: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """polars columns; cells without a common type become text."""
-    polars = _package("polars")
-    columns = []
-    for name, values in cells.items():
-        try:
-            series = polars.Series(name, list(values), strict=False)
-        except UnicodeError:
-            series = None
-        # Arrow has neither of these two types
-        if series is None or series.dtype in (polars.Object, polars.Int128):
-            series = polars.Series(name, [_text(value) for value in values], polars.String)
-        columns.append(series)
-    return columns
-
-
-def _assign_arrow(table: Any, cells: Mapping[str, Sequence[Any]]) -> Any:
-    """An Arrow table with columns set; cells without a common type become text."""
-    pyarrow = _package("pyarrow")
-    for name, values in cells.items():
-        try:
-            array = pyarrow.array(list(values))
-        except (pyarrow.ArrowException, OverflowError, UnicodeError):
-            array = pyarrow.array([_text(value) for value in values], pyarrow.string())
-        if name in table.column_names:
-            table = table.set_column(table.column_names.index(name), name, array)
-        elif table.num_columns:
-            table = table.append_column(name, array)
-        else:
-            table = pyarrow.table({name: array})
-    return table
+def _described(schema: Any, replaced: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """The metadata of an Arrow schema, without what pandas noted of columns that are replaced."""
+    metadata = dict(schema.metadata or {})
+    if b"pandas" in metadata:
+        noted = json.loads(metadata[b"pandas"])
+        noted["columns"] = [each for each in noted["columns"] if each["name"] not in replaced]
+        metadata[b"pandas"] = json.dumps(noted).encode()
+    return metadata
 
 
 def _dataset(arrow: Any, *, like: Any = None) -> Any:
     """A Hugging Face table; columns with the same type as in ``like`` keep their features."""
-    datasets = _package("datasets")
+    datasets = package("datasets")
     features = datasets.Features.from_arrow_schema(arrow.schema.remove_metadata())
     if like is not None:
         types = like.features.arrow_schema

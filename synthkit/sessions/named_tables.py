@@ -11,7 +11,7 @@ from typing import Any
 from synthkit.core.errors import StoreError, TableError, UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.files import replacing
-from synthkit.data import tables
+from synthkit.data.storage import column_cells, from_storable, storable
 from synthkit.store.store import Store
 
 
@@ -89,11 +89,11 @@ def save(folder: Path, name: str, table: Any) -> None:
     """Write a table of any kind; it replaces the table of that name, completely or not at all."""
     parquet = need("pyarrow.parquet", extra="data", why="to save a table")
     path = path_of(folder, name)
-    arrow = tables.storable(table)
+    arrow = storable(table)
     try:
         with replacing(path) as partial:
             parquet.write_table(arrow, partial)
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:
         raise StoreError(f"the table {name!r} cannot be saved: {error}.") from None
 
 
@@ -102,10 +102,11 @@ def load(folder: Path, name: str) -> Any:
     path = path_of(folder, name)
     if not path.exists():
         raise TableError(unknown("table", name, names(folder)))
-    pandas = need("pandas", extra="data", why="to read a table")
+    parquet = need("pyarrow.parquet", extra="data", why="to read a table")
     try:
-        return pandas.read_parquet(path)
-    except (OSError, ValueError) as error:  # the errors of pyarrow inherit from these
+        with parquet.ParquetFile(path) as file:  # read_table takes a folder "x=1" for a column
+            return from_storable(file.read())
+    except (OSError, ValueError, LookupError, TypeError) as error:  # pyarrow's inherit from these
         raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
 
 
@@ -148,10 +149,10 @@ def _content(path: Path) -> dict[str, Any]:
         return {"ids": [], "problem": str(error)}
     return {
         "columns": columns,
-        "ids": _texts(cells.column("id")) if "id" in columns else [None] * rows,
-        "parents": _texts(cells.column("parent")) if "parent" in columns else [],
+        "ids": _texts(column_cells(cells, "id")) if "id" in columns else [None] * rows,
+        "parents": _texts(column_cells(cells, "parent")) if "parent" in columns else [],
     }
 
 
-def _texts(cells: Any) -> list[str | None]:
-    return [None if cell is None else str(cell) for cell in cells.to_pylist()]
+def _texts(cells: Sequence[Any]) -> list[str | None]:
+    return [None if cell is None else str(cell) for cell in cells]

@@ -20,6 +20,7 @@ from synthkit.core.extras import need
 from synthkit.core.files import replacing
 from synthkit.data import tables
 from synthkit.data.expressions import as_text
+from synthkit.data.storage import storable
 
 FORMATS = ("tsv", "markdown", "jsonl", "csv")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -75,7 +76,7 @@ def save(table: Any, path: Path | str, *, overwrite: bool = False) -> Path:
         with replacing(path) as partial:
             if path.suffix == ".parquet":
                 parquet = need("pyarrow.parquet", extra="data", why="to write a Parquet file")
-                parquet.write_table(tables.storable(table), partial)
+                parquet.write_table(storable(table), partial)
             else:
                 text = to_text(tables.records(table), tables.columns(table), path.suffix[1:])
                 # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,18 @@ import pytest
 
 from synthkit.core.errors import TableError
 from synthkit.data import tables
+from synthkit.data.cells import same
 
 Make = Callable[[dict[str, list[Any]]], Any]
 CELLS: dict[str, list[Any]] = {"t": ["ä", "日本", None], "i": [1, 2, 3]}
+CET = dt.timezone(dt.timedelta(hours=1))
+LONG = 1234567890123456789
+
+
+def exactly(cells: list[Any], others: list[Any]) -> bool:
+    return len(cells) == len(others) and all(
+        same(cell, other, exact=True) for cell, other in zip(cells, others, strict=True)
+    )
 
 
 def test_the_kind_in_is_the_kind_out(make: Make, kind: str) -> None:
@@ -67,17 +77,32 @@ def test_assign_replaces_adds_and_moves_to_the_front(make: Make) -> None:
     assert tables.columns(made) == ["id", "t", "i"]
 
 
-@pytest.mark.parametrize(
-    "cells",
-    [[2**70, 1, 2], [{"a": 1}, [1], "x"], ["a", 1, None], ["\ud800", "a", "b"], [{}, {}, {}]],
-    ids=["huge", "nested", "mixed", "surrogate", "fieldless"],
-)
-def test_cells_of_no_one_type_are_kept_and_never_an_error(make: Make, cells: list[Any]) -> None:
-    made = tables.assign(make(CELLS), {"c": cells})
-    assert tables.size(made) == 3
-    arrow = tables.storable(made)
-    assert arrow.num_rows == 3
-    assert "struct<>" not in str(arrow.schema)
+NO_COMMON_TYPE = {
+    "huge": [2**70, 1, 2],
+    "nested": [{"a": 1}, [1], "x"],
+    "mixed": ["a", 1, None],
+    "text and number": ["1", 1, 1.5],
+    "truth and number": [True, 1, None],
+    "whole number that no float holds": [2**60 + 1, 0.5, None],
+    "date and moment": [dt.date(2024, 1, 1), dt.datetime(2024, 1, 1), None],
+    "zones": [dt.datetime(2024, 1, 1, tzinfo=zone) for zone in (dt.UTC, CET, None)],
+    "lists": [[1], ["a"], None],
+    "structs": [{"a": 1}, {"a": "1"}, None],
+}
+
+
+@pytest.mark.parametrize("cells", NO_COMMON_TYPE.values(), ids=NO_COMMON_TYPE)
+def test_cells_of_no_common_type_are_kept_by_pandas_and_texts_elsewhere_with_a_word(
+    make: Make, kind: str, cells: list[Any]
+) -> None:
+    if kind == "pandas":
+        assert exactly(tables.column(tables.assign(make(CELLS), {"c": cells}), "c"), cells)
+        return
+    with pytest.warns(RuntimeWarning, match="'c' .* no common type .* kept as text"):
+        made = tables.assign(make(CELLS), {"c": cells})
+    texts = tables.column(made, "c")
+    assert {type(text) for text in texts} <= {str, type(None)}
+    assert [text is None for text in texts] == [cell is None for cell in cells]
 
 
 def test_lists_and_dicts_give_pandas() -> None:
@@ -221,3 +246,142 @@ def test_rows_keep_their_own_ids(make: Make) -> None:
 def test_an_id_of_two_rows_or_none_is_refused(make: Make, ids: list[Any]) -> None:
     with pytest.raises(TableError, match="in row 1"):
         tables.identified(make({"id": ids, "t": ["a", "b"]}))
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype"),
+    [
+        ([LONG, None], "Int64"),
+        ([3, float("nan"), None], "Int64"),
+        ([np.int64(LONG), None], "Int64"),
+        ([2**63, None], "object"),
+        ([1, 2.5], "object"),
+        ([1, 2.5, None], "object"),
+        ([True, None], "object"),
+        ([1, 2], "int64"),
+        ([1.0, None], "float64"),
+        (["007", None], "str"),
+    ],
+)
+def test_whole_numbers_stay_whole_in_pandas(cells: list[Any], dtype: str) -> None:
+    for made in (
+        tables.native([{"x": cell} for cell in cells]),
+        tables.native({"x": cells}),
+        tables.build({"x": cells}),
+        tables.assign(pd.DataFrame({"y": [0] * len(cells)}), {"x": cells}),
+    ):
+        assert str(made["x"].dtype) == dtype
+        want = [None if cell is None or cell != cell else cell for cell in cells]
+        assert exactly(tables.column(made, "x"), [int(c) if c == LONG else c for c in want])
+        assert [row["x"] for row in tables.records(made)] == tables.column(made, "x")
+
+
+def test_a_key_that_some_dicts_lack_is_missing_there() -> None:
+    made = tables.native([{"x": 3}, {"z": LONG}, {}])
+    assert tables.records(made) == [
+        {"x": 3, "z": None},
+        {"x": None, "z": LONG},
+        {"x": None, "z": None},
+    ]
+
+
+@pytest.mark.parametrize("make_one", [pa.table, pl.DataFrame, datasets.Dataset.from_dict])
+def test_a_column_of_one_type_holds_mixed_numbers_only_without_loss(make_one: Any) -> None:
+    rows = make_one({"y": [0, 0]})
+    assert tables.column(tables.assign(rows, {"x": [1, 2.5]}), "x") == [1.0, 2.5]
+    with pytest.warns(RuntimeWarning, match="kept as text"):
+        made = tables.assign(rows, {"x": [2**60 + 1, 0.5]})
+    assert tables.column(made, "x") == [str(2**60 + 1), "0.5"]
+
+
+def test_nested_cells_are_python_values() -> None:
+    nested = [{"a": np.array([1, 2]), "b": [np.float64(0.5)]}, np.array([np.array([1]), "x"], "O")]
+    frame = pd.DataFrame({"o": pd.Series(nested, dtype=object)})
+    assert tables.column(frame, "o") == [{"a": [1, 2], "b": [0.5]}, [[1], "x"]]
+    arrow = pd.array([[LONG, None]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))
+    assert tables.column(pd.DataFrame({"o": arrow}), "o") == [[LONG, None]]
+
+
+def test_moments_of_numpy_are_moments_and_no_counts_of_nanoseconds() -> None:
+    stamps = [np.datetime64("2024-01-01T12:00:00.000000000"), np.datetime64("2024-01-01")]
+    frame = pd.DataFrame({"o": pd.Series(stamps, dtype=object)})
+    assert [str(cell) for cell in tables.column(frame, "o")] == [
+        "2024-01-01 12:00:00",
+        "2024-01-01",
+    ]
+    frame = pd.DataFrame({"o": pd.Series([np.array(["2024-01-01"], "M8[ns]")], dtype=object)})
+    assert str(tables.column(frame, "o")[0][0]) == "2024-01-01 00:00:00"
+
+
+def test_nanoseconds_of_polars_are_not_cut() -> None:
+    frame = pl.DataFrame({"t": pl.Series([1, None], dtype=pl.Datetime("ns")), "n": [1, 2]})
+    for cells in (tables.column(frame, "t"), [row["t"] for row in tables.records(frame)]):
+        assert str(cells[0]) == "1970-01-01 00:00:00.000000001"
+        assert cells[1] is None
+
+
+def test_joined_tables_keep_their_cells() -> None:
+    whole, mixed = pd.DataFrame({"x": [LONG]}), pd.DataFrame({"x": ["a"], "y": [1]})
+    joined = tables.concat([whole, mixed])
+    assert tables.records(joined) == [{"x": LONG, "y": None}, {"x": "a", "y": 1}]
+    floats = tables.concat([whole, pd.DataFrame({"x": [0.5]})])
+    assert exactly(tables.column(floats, "x"), [LONG, 0.5])
+    joined = tables.concat([pa.table({"x": [LONG]}), pa.table({"y": [1]})])
+    assert tables.records(joined) == [{"x": LONG, "y": None}, {"x": None, "y": 1}]
+    with pytest.warns(RuntimeWarning, match="kept as text"):
+        joined = tables.concat([pl.DataFrame({"x": [LONG]}), pl.DataFrame({"x": [0.5]})])
+    assert tables.column(joined, "x") == [str(LONG), "0.5"]
+
+
+def test_a_column_in_the_way_of_a_new_one_gets_a_number(make: Make) -> None:
+    made = make({"why": ["mine"], "why_2": ["mine too"], "text": ["a"]})
+    assert tables.records(tables.attach(made, {"why": ["short"], "n": [1]}, first=("n",))) == [
+        {"n": 1, "why_3": "mine", "why_2": "mine too", "text": "a", "why": "short"}
+    ]
+
+
+def test_ids_of_rows_do_not_depend_on_the_process_or_the_order_of_a_set() -> None:
+    class Thing:
+        pass
+
+    rows = [{"o": Thing(), "s": {"b", "a"}, "d": {1: 2, (1, 2): 3}}]
+    again = [{"o": Thing(), "s": {"a", "b"}, "d": {1: 2, (1, 2): 3}}]
+    ids = tables.column(tables.identified(rows), "id")
+    assert ids == tables.column(tables.identified(again), "id")
+
+
+def test_ids_stay_those_of_earlier_versions() -> None:
+    rows = [{"t": "a", "n": 1, "f": 0.5, "d": dt.date(2024, 1, 1), "l": [1, "x"], "m": None}]
+    assert tables.column(tables.identified(rows), "id") == ["9920716647acc2e3"]
+
+
+def test_ids_that_are_no_texts_name_one_row_each() -> None:
+    assert tables.column(tables.identified([{"id": LONG}, {"id": LONG + 1}]), "id") == [
+        LONG,
+        LONG + 1,
+    ]
+    with pytest.raises(TableError, match="in row 1 it '1' occurs twice"):
+        tables.identified([{"id": 1}, {"id": "1"}])
+
+
+class CountedName(str):
+    """A column name that counts how often it is compared."""
+
+    compared = 0
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_reading_all_columns_compares_each_name_a_few_times() -> None:
+    names = [CountedName(f"c{n}") for n in range(300)]
+    frame = pd.DataFrame([[0] * 300], columns=pd.Index(names, dtype=object))
+    CountedName.compared = 0
+    assert len(tables.columns(frame)) == 300
+    for name in names:
+        tables.column(frame, name)
+    tables.records(tables.assign(frame, {"x": [1]}))
+    assert CountedName.compared < 20 * 300

@@ -1,0 +1,136 @@
+"""Tables in Parquet files: every cell is read back as it was written.
+
+A column whose cells Arrow has no type for, or would change, is written as JSON; the field's
+metadata says so, and :func:`from_storable` reads it back.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from synthkit.data import tables
+from synthkit.data.cells import SIMPLE, as_text, decode, encode, is_missing, same
+from synthkit.data.typed_columns import arrow_array, package, pandas_column
+
+_JSON = {b"synthkit": b"json"}
+"""The metadata of a field whose cells are JSON."""
+
+
+def storable(table: Any) -> Any:
+    """The same rows as an Arrow table for Parquet, from which :func:`from_storable` reads them."""
+    table = tables.native(table)
+    names = tables.columns(table)
+    if tables.kind(table) == "pandas":
+        objects = [name for name in names if _is_object(table[name].dtype)]
+        arrow = tables.to_arrow(table.drop(columns=objects))
+    elif tables.kind(table) == "polars":
+        objects = [name for name in names if str(table.schema[name]) in ("Object", "Int128")]
+        arrow = tables.to_arrow(table.drop(objects))
+    else:
+        objects, arrow = [], tables.to_arrow(table)
+    # Parquet has no structs without fields
+    objects += [field.name for field in arrow.schema if "struct<>" in str(field.type)]
+    stored = {name: _stored(name, tables.column(table, name)) for name in objects}
+    if not stored:
+        return arrow
+    fields = [stored[name][0] if name in stored else arrow.schema.field(name) for name in names]
+    arrays = [stored[name][1] if name in stored else arrow.column(name) for name in names]
+    schema = package("pyarrow").schema(fields, arrow.schema.metadata)
+    return package("pyarrow").table(arrays, schema=schema)
+
+
+def from_storable(arrow: Any) -> Any:
+    """The DataFrame of an Arrow table that :func:`storable` made, or of any other."""
+    pandas = package("pandas")
+    own = [field.name for field in arrow.schema if _needs_care(field, arrow)]
+    index = pandas.RangeIndex(arrow.num_rows)
+    series = {name: pandas_column(column_cells(arrow, name), index) for name in own}
+    frame = pandas.DataFrame(series, index=index)
+    if len(own) < arrow.num_columns:
+        frame = pandas.concat([_to_pandas(arrow.drop_columns(own)), frame], axis=1)
+    return frame[arrow.schema.names]
+
+
+def column_cells(arrow: Any, name: str) -> list[Any]:
+    """The cells of one column of a stored table."""
+    cells: list[Any] = arrow.column(name).to_pylist()
+    is_json = (arrow.schema.field(name).metadata or {}).get(b"synthkit") == b"json"
+    return [decode(cell) for cell in cells] if is_json else cells
+
+
+def _to_pandas(arrow: Any) -> Any:
+    noted = _pandas_notes(arrow.schema) | {"index_columns": []}  # every column stays a column
+    metadata = {b"pandas": json.dumps(noted).encode()}
+    try:
+        return arrow.replace_schema_metadata(metadata).to_pandas()
+    except (TypeError, ValueError, NotImplementedError):  # pandas' notes do not fit the columns
+        return arrow.replace_schema_metadata().to_pandas()
+
+
+def _needs_care(field: Any, arrow: Any) -> bool:
+    """Whether ``to_pandas`` would change the cells of a column."""
+    types = package("pyarrow").types
+    if (field.metadata or {}).get(b"synthkit") == b"json" or types.is_nested(field.type):
+        return True
+    if types.is_integer(field.type) and arrow.column(field.name).null_count:
+        return not _has_dtype(arrow.schema, field.name)
+    return False
+
+
+def _has_dtype(schema: Any, name: str) -> bool:
+    """Whether pandas has noted a dtype of its own for a column, such as ``Int64``."""
+    dtypes = {each["name"]: each["numpy_type"] for each in _pandas_notes(schema)["columns"]}
+    dtype = str(dtypes.get(name, ""))
+    return dtype.startswith(("Int", "UInt")) or dtype.endswith("[pyarrow]")
+
+
+def _pandas_notes(schema: Any) -> dict[str, Any]:
+    """What pandas notes of the columns of an Arrow table made of a DataFrame."""
+    none = b'{"columns": [], "column_indexes": [], "index_columns": []}'
+    notes: dict[str, Any] = json.loads((schema.metadata or {}).get(b"pandas", none))
+    return notes
+
+
+def _is_object(dtype: Any) -> bool:
+    """Whether Arrow makes no column of one type of a pandas column."""
+    named = str(dtype).startswith(("object", "complex", "Sparse"))
+    return named or "struct<>" in str(getattr(dtype, "pyarrow_dtype", ""))
+
+
+def _stored(name: str, cells: Sequence[Any]) -> tuple[Any, Any]:
+    """The field and the array of cells that may have any types."""
+    pyarrow = package("pyarrow")
+    array = arrow_array(cells)
+    kinds = set(map(type, cells)) - {type(None)}
+    if array is not None and "struct<>" not in str(array.type):
+        if len(kinds) <= 1 and kinds <= SIMPLE:
+            return pyarrow.field(name, array.type), array
+        back = array.to_pylist()
+        if all(same(cell, other, exact=True) for cell, other in zip(cells, back, strict=True)):
+            return pyarrow.field(name, array.type), array
+    texts = _encoded(name, cells)
+    return pyarrow.field(name, pyarrow.string(), metadata=_JSON), pyarrow.array(
+        texts, pyarrow.string()
+    )
+
+
+def _encoded(name: str, cells: Sequence[Any]) -> list[str | None]:
+    texts: list[str | None] = []
+    types: set[str] = set()
+    for cell in cells:
+        try:
+            texts.append(None if is_missing(cell) else encode(cell))
+        except TypeError:
+            types.add(type(cell).__name__)
+            texts.append(encode(as_text(cell)))
+    if types:
+        warnings.warn(
+            f"the column {name!r} has cells of the type {', '.join(sorted(types))}, which are "
+            "saved as text.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return texts
