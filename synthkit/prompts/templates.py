@@ -1,7 +1,8 @@
 """Prompt templates: fields, turns and demonstrations become messages.
 
-A template is Jinja2 in its immutable sandbox. ``{{ field }}`` is a field of the row; single braces
-(JSON) have no meaning. A line ``--- system``, ``--- user`` or ``--- assistant`` starts a turn of
+A template is Jinja2 in its immutable sandbox. ``{{ field }}`` is a field of the row, and so is
+``{{ row["a field"] }}``, for names that are not a plain word; single braces (JSON) have no meaning.
+A line ``--- system``, ``--- user`` or ``--- assistant`` starts a turn of
 that role; text before the first such line belongs to the user.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import functools
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -23,7 +24,10 @@ from synthkit.core.errors import PromptError, TableError, UsageError, check_know
 from synthkit.core.hashing import digest
 from synthkit.core.types import Message, Role
 from synthkit.data import tables
+from synthkit.data.cells import has_address, stable_text
 
+ROW = "row"
+"""The name of all fields of a row in a template, unless it has a field of that name."""
 Turns = tuple[Message, ...]
 Demonstration = tuple[str, str]
 """A user's question and a good answer."""
@@ -31,10 +35,30 @@ Demonstration = tuple[str, str]
 _MARKER = re.compile(r"^---[ \t]*(system|user|assistant)[ \t\r]*$", re.MULTILINE)
 
 
+class _Cells(dict[str, Any]):
+    """The fields of a row by name, for ``row["a field"]`` in a template."""
+
+
 def _refuse_missing(value: Any) -> Any:
     if value is None:
         raise jinja2.UndefinedError("a field is missing (None or NaN)")
     return value
+
+
+def _shown(value: Any) -> Any:
+    """A value as a prompt shows it; one without a text of its own is refused.
+
+    The address of an object, or the order of a set, would change the request in every kernel.
+    """
+    if isinstance(value, str | int | float):
+        return value
+    _refuse_missing(value)
+    if isinstance(value, _Cells):
+        raise jinja2.TemplateError("'row' is all fields; write row['a field'] or row | tojson")
+    text = stable_text(value) if isinstance(value, set | frozenset) else str(value)
+    if callable(value) or type(value).__module__.startswith("jinja2") or has_address(text):
+        raise jinja2.TemplateError(f"a {type(value).__name__} has no text to show in a prompt")
+    return text
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +75,7 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _JINJA = jinja2.sandbox.ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined,
-    finalize=_refuse_missing,
+    finalize=_shown,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -65,10 +89,15 @@ _JINJA.filters |= {
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A parsed template, made by :func:`parse`. ``fields`` are the names that it uses."""
+    """A parsed template, made by :func:`parse`.
+
+    ``fields`` are the names that it uses. ``literals`` are the constants that it shows, such as
+    ``{{ none }}`` or ``{{ 2024 }}``: a field of that name has to be written ``row["none"]``.
+    """
 
     turns: tuple[tuple[Role, jinja2.Template], ...]
     fields: tuple[str, ...]
+    literals: frozenset[str] = frozenset()
 
     def render(self, values: Mapping[str, Any], demos: Sequence[Demonstration] = ()) -> Turns:
         """The messages for one row, with the demonstrations before the last turn.
@@ -93,14 +122,22 @@ class Prompt:
         return self._text(self.turns[-1][1], values)
 
     def _text(self, template: jinja2.Template, values: Mapping[str, Any]) -> str:
+        for name in self.literals.intersection(values):
+            raise PromptError(
+                f"{{{{ {name} }}}} is a constant of templates; write {_by_name(name)} for the "
+                "field of that name."
+            )
         try:
-            return template.render(values).strip()
+            return template.render({ROW: _Cells(values), **values}).strip()
         except jinja2.UndefinedError as error:
             for name in self.fields:
-                if name not in values and error.message == f"{name!r} is undefined":
-                    raise PromptError(unknown("field", name, values)) from None
-            missing = [name for name in self.fields if values.get(name, "") is None]
+                ends = (f"{name!r} is undefined", f"has no attribute {name!r}")
+                if name not in values and str(error.message).endswith(ends):
+                    raise PromptError(unknown_field(name, values)) from None
+            missing = [name for name in (*self.fields, ROW) if values.get(name, "") is None]
             detail = f" Field {missing[0]!r} has no value here." if missing else ""
+            if ROW in values and "has no attribute" in str(error.message):
+                detail = f" Here {ROW!r} is a field of that name; rename it to use row['a field']."
             raise PromptError(
                 f"{error.message}.{detail} Drop such rows, or write {{{{ field or '...' }}}}."
             ) from None
@@ -137,25 +174,87 @@ def parse(source: str, *, system: str | None = None) -> Prompt:
     if turns[-1][0] != "user":
         raise PromptError(f"the last turn must be the user's; got {turns[-1][0]!r}.")
     fields: dict[str, None] = {}
+    literals: set[str] = set()
     templates: list[tuple[Role, jinja2.Template]] = []
     for role, text in turns:
-        template, used = _compiled(text)
+        template, tree = _compiled(text)
         templates.append((cast("Role", role), template))
-        fields |= dict.fromkeys(sorted(used))
-    return Prompt(tuple(templates), tuple(fields))
+        fields |= dict.fromkeys(sorted(_fields(tree)))
+        literals |= _literals(tree)
+    return Prompt(tuple(templates), tuple(fields), frozenset(literals))
 
 
-def _compiled(text: str) -> tuple[jinja2.Template, set[str]]:
-    """A template and the names that it uses."""
+def _compiled(text: str) -> tuple[jinja2.Template, jinja2.nodes.Template]:
+    """A template and its syntax tree."""
     try:
-        used = jinja2.meta.find_undeclared_variables(_JINJA.parse(text))
-        return _JINJA.from_string(text), used - set(_JINJA.globals)
+        return _JINJA.from_string(text), _JINJA.parse(text)
     except jinja2.TemplateSyntaxError as error:
         line = (text.splitlines() or [""])[min(error.lineno, len(text.splitlines())) - 1]
         raise PromptError(
             f"the template cannot be parsed at line {error.lineno}: {error.message}; "
-            f"the line is {line.strip()[:120]!r}. Literal braces are written {{{{ '{{{{' }}}}."
+            f"the line is {line.strip()[:120]!r}. A field whose name is not a plain word, as with "
+            f"a space, is written {_by_name('a field')}. Literal braces are written "
+            "{{ '{{' }}."
         ) from None
+
+
+def _fields(tree: jinja2.nodes.Template) -> set[str]:
+    """The fields that a template uses, by their names or as ``row["a field"]``."""
+    used = jinja2.meta.find_undeclared_variables(tree)
+    if any(name.name == "self" for name in tree.find_all(jinja2.nodes.Name)):
+        raise PromptError(f"'self' is a word of templates; write {_by_name('self')} for the field.")
+    columns = _row_columns(tree) if ROW in used else set()
+    return used - set(_JINJA.globals) - {ROW} | columns
+
+
+def _row_columns(node: jinja2.nodes.Node) -> set[str]:
+    """The names ``x`` of ``row["x"]`` below a node, outside of loops over a variable ``row``."""
+    if isinstance(node, jinja2.nodes.For) and ROW in {
+        name.name
+        for name in [node.target, *node.target.find_all(jinja2.nodes.Name)]
+        if isinstance(name, jinja2.nodes.Name)
+    }:
+        return _row_columns(node.iter)
+    names: set[str] = set()
+    if isinstance(node, jinja2.nodes.Getitem):
+        of, key = node.node, node.arg
+        is_row = isinstance(of, jinja2.nodes.Name) and of.name == ROW
+        if is_row and isinstance(key, jinja2.nodes.Const) and isinstance(key.value, str):
+            names.add(key.value)
+    for child in node.iter_child_nodes():
+        names |= _row_columns(child)
+    return names
+
+
+def _literals(tree: jinja2.nodes.Template) -> set[str]:
+    """The constants that a template shows, other than texts in quotes, as they are written."""
+    literals: set[str] = set()
+    for output in tree.find_all(jinja2.nodes.Output):
+        for part in output.nodes:
+            while isinstance(part, jinja2.nodes.Filter) and part.node is not None:
+                part = part.node
+            if isinstance(part, jinja2.nodes.Const) and not isinstance(part.value, str):
+                literals |= {str(part.value), str(part.value).lower()}
+    return literals
+
+
+def unknown_field(name: str, known: Iterable[str]) -> str:
+    """The message for a field that a row lacks, and how fields with other names are written.
+
+    >>> unknown_field("Tweet", ["id", "Tweet text"])
+    "field 'Tweet' not found; have 'id', 'Tweet text'. Did you mean 'Tweet text'? Write it \
+{{ row['Tweet text'] }}."
+    """
+    names = list(known)
+    message = unknown("field", name, names)
+    odd = [each for each in names if not each.isidentifier()]
+    close = [each for each in odd if each.startswith(name) or message.endswith(f"{each!r}?")]
+    return f"{message} Write it {_by_name(close[0])}." if close else message
+
+
+def _by_name(field: str) -> str:
+    """How a template writes a field of any name."""
+    return f"{{{{ {ROW}[{field!r}] }}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +340,7 @@ def located(
         yield
     except PromptError as error:
         if prompt is not None and row is not None:
-            lacking = [unknown("field", name, row) for name in prompt.fields if name not in row]
+            lacking = [unknown_field(name, row) for name in prompt.fields if name not in row]
             if str(error) in lacking:
                 raise
         raise PromptError(f"{place}: {error}") from None

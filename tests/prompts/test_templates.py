@@ -231,3 +231,91 @@ def test_examples_that_cannot_work_are_refused(options: dict[str, Any], hint: st
 def test_a_table_of_examples_that_lacks_something_is_refused(table: Any, hint: str) -> None:
     with pytest.raises((TableError, PromptError), match=hint):
         demos(["new"], table=table)
+
+
+ODD_NAMES = [
+    "my col",
+    "a.b",
+    "a-b",
+    "",
+    "0",
+    "none",
+    "True",
+    "self",
+    "row",
+    "for",
+    "größe",
+    'a "b"',
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_row_reads_a_field_of_any_name(name: str) -> None:
+    template = parse(f"Say {{{{ row[{name!r}] }}}}.")
+    assert template.fields == (name,)
+    values = {name: "soup"} if name != "row" else {name: {"row": "soup"}}
+    assert template.render(values)[0].content == "Say soup."
+
+
+@pytest.mark.parametrize("name", ["range", "dict", "loop", "class", "lambda", "in", "row", "größe"])
+def test_a_field_may_have_the_name_of_a_function_or_word(name: str) -> None:
+    assert rendered(f"{{{{ {name} }}}}", **{name: "soup"}) == [("user", "soup")]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "hint"),
+    [
+        ("{{ Tweet text }}", "Tweet text", r"written \{\{ row\['a field'\] \}\}"),
+        ("{{ Tweet }}", "Tweet text", r"Write it \{\{ row\['Tweet text'\] \}\}"),
+        ("{{ a.b }}", "a.b", r"Write it \{\{ row\['a\.b'\] \}\}"),
+        ("{{ a-b }}", "a-b", r"Write it \{\{ row\['a-b'\] \}\}"),
+        ("{{ row['Tweet txt'] }}", "Tweet text", "Did you mean 'Tweet text'"),
+        ("{{ self }}", "self", r"write \{\{ row\['self'\] \}\}"),
+        ("{{ none }}", "none", r"write \{\{ row\['none'\] \}\}"),
+        ("{{ True }}", "True", r"write \{\{ row\['True'\] \}\}"),
+        ("{{ 2024 | string }}", "2024", r"write \{\{ row\['2024'\] \}\}"),
+    ],
+)
+def test_a_field_that_is_written_wrongly_says_how_to_write_it(
+    source: str, name: str, hint: str
+) -> None:
+    with pytest.raises(PromptError, match=hint):
+        rendered(source, **{name: "soup"})
+
+
+def test_a_field_named_row_hides_the_others_and_says_so() -> None:
+    with pytest.raises(PromptError, match="'row' is a field of that name; rename it"):
+        parse("{{ row['a b'] }}").render({"row": "soup", "a b": 1})
+
+
+def test_constants_are_shown_where_no_field_has_their_name() -> None:
+    assert rendered("{{ 2024 }} {{ true }} {{ 'x y' }}", x=1) == [("user", "2024 True x y")]
+
+
+def test_row_in_a_loop_is_the_loops_variable() -> None:
+    template = parse("{{ row['a b'] }}{% for row in rows %}{{ row['q'] }}{% endfor %}")
+    assert template.fields == ("a b", "rows")
+    assert template.render({"a b": 1, "rows": [{"q": 2}]})[0].content == "12"
+
+
+def test_row_shows_all_fields_as_json_and_no_repr() -> None:
+    assert rendered("{{ row | tojson }}", a=1) == [("user", '{"a": 1}')]
+    with pytest.raises(PromptError, match="'row' is all fields"):
+        rendered("{{ row }}", a=1)
+
+
+@pytest.mark.parametrize("value", [object(), len, [object()], {"a": object()}])
+def test_a_value_without_a_text_of_its_own_is_refused(value: Any) -> None:
+    with pytest.raises(PromptError, match="has no text to show"):
+        rendered("{{ x }}", x=value)
+
+
+@pytest.mark.parametrize("source", ["{{ range }}", "{{ x.upper }}", "{{ cycler }}"])
+def test_functions_are_not_shown(source: str) -> None:
+    with pytest.raises(PromptError, match="has no text to show"):
+        rendered(source, x="a")
+
+
+def test_a_set_is_shown_in_one_order() -> None:
+    words = {f"word {n}" for n in range(20)}
+    assert rendered("{{ x }}", x=words)[0][1] == f"{{{', '.join(sorted(map(repr, words)))}}}"
