@@ -13,8 +13,10 @@ from typing import Any, Literal
 from synthkit.core.errors import TableError, UsageError, check_known
 from synthkit.core.hashing import digest
 from synthkit.data import tables
+from synthkit.data.cells import plain
 
 Sampler = Literal["product", "independent", "joint"]
+_SCALARS = (bool, int, float, str)
 SAMPLERS = ("product", "independent", "joint")
 Combination = Mapping[str, Any]
 Where = Callable[[Combination], bool] | Combination | Sequence[Combination]
@@ -123,6 +125,24 @@ def conditions(
     >>> conditions(None, 3, {"tone": ["dry", "warm"], "topic": topics}).values.tolist()
     [['dry', 'tax'], ['warm', 'soup'], ['warm', 'bread']]
     """
+    return conditions_and_records(rows, n, vary, sampler, seed, like=like, where=where)[0]
+
+
+def conditions_and_records(
+    rows: Any,
+    n: int,
+    vary: Mapping[str, Any],
+    sampler: Sampler = "product",
+    seed: int = 0,
+    *,
+    like: Any = None,
+    where: Where | None = None,
+) -> tuple[Any, list[dict[str, Any]]]:
+    """The table of :func:`conditions`, and its rows as dicts for prompts.
+
+    A column of Arrow, polars or datasets has one type, which makes 1 beside 2.5 a float. The dicts
+    have the numbers and texts as they were given.
+    """
     check_known("sampler", sampler, SAMPLERS)
     real = _real_rows(like, sampler)
     columns = [] if rows is None else tables.columns(rows)
@@ -152,11 +172,24 @@ def conditions(
         by_row = [[product[i % len(product)] for i in range(max(n, len(product)))]]
     else:
         by_row = [[c for c in space.combinations(row) for _ in range(n)] for row in records]
-    cells = {name: [c[name] for combinations in by_row for c in combinations] for name in added}
+    drawn = [{n: plain(c[n]) for n in added} for combinations in by_row for c in combinations]
+    cells = {name: [combination[name] for combination in drawn] for name in added}
     if rows is None:
-        return tables.build(cells, n=len(by_row[0]))
+        fields = tables.build(cells, n=len(by_row[0]))
+        return fields, tables.records(fields)
+    if tables.kind(rows) != "pandas":  # the others have no type for bands
+        cells = {name: list(map(_band_text, values)) for name, values in cells.items()}
     positions = [i for i, combinations in enumerate(by_row) for _ in combinations]
-    return tables.assign(tables.take(rows, positions), cells)
+    fields = tables.assign(tables.take(rows, positions), cells)
+    fixed = [
+        {name: cell for name, cell in row.items() if type(cell) in _SCALARS and cell == cell}
+        for row in drawn
+    ]
+    return fields, [row | cells for row, cells in zip(tables.records(fields), fixed, strict=True)]
+
+
+def _band_text(value: Any) -> Any:
+    return str(value) if isinstance(value, Band) else value
 
 
 def with_parent(fields: Any) -> Any:

@@ -14,7 +14,13 @@ from synthkit.core.types import Message, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.expressions import rule
 from synthkit.prompts import parsing
-from synthkit.prompts.conditions import Sampler, Where, conditions, with_parent
+from synthkit.prompts.conditions import (
+    Band,
+    Sampler,
+    Where,
+    conditions_and_records,
+    with_parent,
+)
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes._arguments import check_positive, parent_id
 from synthkit.recipes._ask import ask, with_origin
@@ -84,12 +90,11 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
         raise UsageError(f"repairs must be 0 or more; got {repairs}.")
     sampling = sampled(options)
     template = parse(prompt, system=options.get("system"))
-    fields = _fields(options, n, sampling.seed or 0)
+    fields, records = _fields(options, n, sampling.seed or 0)
     parsed: dict[str, Any] = {
         name: options.get(name) for name in ("schema", "labels", "regex", "output")
     }
     decoder = decoder_for(tables.columns(fields), **parsed)
-    records = tables.records(fields)
     tools = parsing.declared_tools(options["tools"]) if options.get("tools") else ()
     if tools and (decoder.whole or "tool_calls" in tables.columns(fields)):
         raise UsageError(
@@ -175,15 +180,21 @@ def _free(name: str, taken: set[str]) -> str:
     return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
 
-def _fields(options: PromptOptions, n: int, seed: int) -> Any:
-    """The table with the fields of each request."""
+def _fields(options: PromptOptions, n: int, seed: int) -> tuple[Any, list[dict[str, Any]]]:
+    """The table with the fields of each request, and its rows as dicts."""
     rows, like, vary = options.get("rows"), options.get("like"), options.get("vary") or {}
     where = options.get("where")
     if isinstance(where, str):
         columns = [tables.columns(table) for table in (rows, like) if table is not None]
         where = rule(where, [*(name for names in columns for name in names), *vary])
     sampler = options.get("sampler", "product")
-    return conditions(rows, n, vary, sampler, seed, like=like, where=where)
+    fields, records = conditions_and_records(rows, n, vary, sampler, seed, like=like, where=where)
+    bands = {
+        name: [str(row[name]) for row in records]
+        for name in vary
+        if any(isinstance(row[name], Band) for row in records)
+    }
+    return tables.assign(fields, bands) if bands else fields, records
 
 
 def _requests(

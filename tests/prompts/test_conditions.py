@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from scipy.stats import chi2_contingency, chisquare
@@ -13,7 +14,7 @@ from scipy.stats import chi2_contingency, chisquare
 from synthkit.core.errors import TableError, UsageError
 from synthkit.data import expressions as expressions
 from synthkit.data import tables
-from synthkit.prompts.conditions import Band, bands, conditions
+from synthkit.prompts.conditions import Band, bands, conditions, conditions_and_records
 
 SUBTOPICS = {"sports": ["golf", "tennis", "chess"], "science": ["physics", "botany"]}
 BY_LABEL = {"label": ["sports", "science"], "subtopic": SUBTOPICS}
@@ -286,3 +287,13 @@ def test_a_band_is_told_in_a_prompt_and_read_back_from_any_table() -> None:
 def test_what_is_no_band_is_refused(cell: Any) -> None:
     with pytest.raises(UsageError, match="band"):
         Band.of(cell)
+
+
+@pytest.mark.parametrize("values", [[1, 2.5], [2**60 + 1, 0.5], ["007", 7], [True, 2]])
+@pytest.mark.parametrize("make_rows", [pa.table, pl.DataFrame, pd.DataFrame, None])
+@pytest.mark.filterwarnings("ignore:the cells of the column")
+def test_values_to_vary_are_asked_as_they_are_given(make_rows: Any, values: list[Any]) -> None:
+    rows = make_rows({"y": ["a"]}) if make_rows else None
+    _, records = conditions_and_records(rows, 1, {"x": values})
+    assert [row["x"] for row in records] == values
+    assert [type(row["x"]) for row in records] == [type(value) for value in values]
