@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.errors import Interrupted, SynthkitError, UsageError
+from synthkit.core.errors import Interrupted, SynthkitError
 from synthkit.core.formatting import thousands
 from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables
@@ -28,13 +28,14 @@ from synthkit.recipes._prompt import prompt
 def run_cell(context: Context, line: str, cell: str) -> Any:
     """Run a ``%%synth`` cell, or show what it would ask with ``--dry-run``."""
     options = cell_options(context, split(line))
-    if not options.name.isidentifier():
-        raise UsageError(f"expected a variable's name first; got {options.name!r}.")
+    owner = f"%%synth {options.name}"
+    context.check_variable(options.name, by=owner)
     job = replace(_job(context, options, cell), line=line)
     if options.dry_run:
         from synthkit.notebook.output.dry_run import outline
 
         return outline(job)
+    _say_name(context, options)
     if options.background and interactive():
         return _start(context, job, options.learned)
     feed = _follow(context, job, None) if interactive() else None
@@ -53,6 +54,13 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
     if run.ledger.stopped == "interrupted":
         raise Interrupted(f"Interrupted: {_progress(run, job.name)}; run the cell again to resume.")
     return None
+
+
+def _say_name(context: Context, options: Any) -> None:
+    """Print what a cell's variable held before, if the cell did not bind it."""
+    name, bindings = options.name, context.bindings
+    if name in context.variables and bindings.owner(name) != f"%%synth {name}":
+        print(f"{name} was {bindings.holder(name)}; this cell binds its table to it.")
 
 
 def cell_options(context: Context, words: list[str]) -> Any:
@@ -127,7 +135,8 @@ def _start(context: Context, job: Job, learned: str | None) -> None:
     """Run a job in the background; its output is updated when it has ended."""
     stop = threading.Event()
     feed = _follow(context, job, stop)
-    waiting = f"{job.name} is running; {job.name}_run.wait() returns its run."
+    run_name = context.bindings.free([f"{job.name}_run"], f"%%synth {job.name}")
+    waiting = f"{job.name} is running; {run_name[f'{job.name}_run']}.wait() returns its run."
     place = display(StaticOutput(waiting, waiting), display_id=True)
 
     def ended(run: Run | None, error: SynthkitError | None) -> None:
@@ -138,7 +147,7 @@ def _start(context: Context, job: Job, learned: str | None) -> None:
                 _filter(context, job, run, learned)
 
     background = Background(job, feed, stop, ended)
-    context.bind({f"{job.name}_run": background})
+    context.bind({f"{job.name}_run": background}, by=f"%%synth {job.name}")
     background.start()
 
 
@@ -149,7 +158,8 @@ def _follow(context: Context, job: Job, stop: threading.Event | None) -> Feed:
 
 
 def _bind(context: Context, job: Job, run: Run) -> None:
-    context.bind({job.name: run.table, f"{job.name}_run": run})
+    tables_by_name = {job.name: run.table, f"{job.name}_run": run}
+    context.bind(tables_by_name, by=f"%%synth {job.name}", chosen=[job.name])
 
 
 def _filter(context: Context, job: Job, run: Run, learned: str) -> StaticOutput:
@@ -158,7 +168,11 @@ def _filter(context: Context, job: Job, run: Run, learned: str) -> StaticOutput:
 
     curation = context.session.curate(run.table, learned_filter(context, learned), name=job.name)
     context.session.save(job.name, curation.kept)
-    bound = context.bind({job.name: curation.kept, f"{job.name}_dropped": curation.dropped})
+    bound = context.bind(
+        {job.name: curation.kept, f"{job.name}_dropped": curation.dropped},
+        by=f"%%synth {job.name}",
+        chosen=[job.name],
+    )
     return curation_summary(curation, name=job.name, bound=bound)
 
 

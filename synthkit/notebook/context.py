@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from IPython.display import display
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from synthkit.core.types import Model, Sampling
     from synthkit.models.embedders import Embedder
+    from synthkit.notebook.bindings import Bindings
     from synthkit.notebook.names import Names
     from synthkit.sessions.session import Session
 
@@ -53,6 +55,8 @@ class Context:
         self._shell = shell
         self._models: dict[str, Model] = {}
         self._embedders: dict[str, Embedder] = {}
+        self.verb = ""
+        """The verb that runs, such as ``%synth filter``."""
         self._shown: dict[str | None, tuple[str | None, list[Any]]] = {}
 
     @property
@@ -82,10 +86,44 @@ class Context:
         s = self.settings
         return Sampling(temperature=s.temperature, max_tokens=s.max_tokens, seed=s.seed)
 
-    def bind(self, variables: Mapping[str, Any]) -> str:
-        """Set variables of the notebook; returns ``"bound a, b"`` for a message."""
-        self.variables.update(variables)
-        return f"bound {', '.join(variables)}"
+    def bind(
+        self, variables: Mapping[str, Any], *, by: str = "", chosen: Collection[str] = ()
+    ) -> str:
+        """Set variables of the notebook; returns ``"bound a, b"`` for a message.
+
+        A variable that something else has bound is kept: the new one gets a number then.
+
+        Parameters
+        ----------
+        by : the cell or verb that binds them; by default the verb that runs.
+        chosen : names that the user wrote, which are bound in any case.
+        """
+        bound = self.bindings.bind(variables, by or self.verb, chosen)
+        for name, other in bound.items():
+            if name != other:
+                print(f"{name} is {self.bindings.holder(name)} and stays; {other} is bound here.")
+        return f"bound {', '.join(bound.values())}"
+
+    def check_variable(self, name: str, *, by: str = "") -> str:
+        """Return ``name`` if a variable of that name can be bound.
+
+        Raises
+        ------
+        UsageError
+            If it is a word of Python or IPython, or holds a model, a module or a function.
+        """
+        from synthkit.notebook.bindings import check_variable
+
+        check_variable(name, self._shell.user_ns_hidden)
+        self.bindings.check(name, by or self.verb)
+        return name
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """Which variables cells and verbs have bound."""
+        from synthkit.notebook.bindings import Bindings
+
+        return Bindings(self.variables)
 
     def model(self, spec: str | None = None) -> Model:
         """The model in a variable, or the one that a spec names, loaded once; else the default."""

@@ -92,7 +92,7 @@ class Names:
         if name.isidentifier():
             return self.value(name)
         try:
-            return json.loads(Path(name).read_text(encoding="utf-8"))
+            return json.loads(Path(name).read_bytes())  # UTF-8, -16 or -32, with a mark or not
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"{option} {text}: expected a variable or a .json file: {error}."
@@ -103,11 +103,12 @@ class Names:
         fields: dict[str, Any] = {}
         for pair in pairs:
             field, equals, values = pair.partition("=")
-            if not equals or not field.strip().isidentifier():
+            field = field.strip()
+            if not equals or not field:
                 raise UsageError(f"--vary {pair}: expected FIELD=a,b,c or FIELD=@variable.")
             if field in fields:
                 raise UsageError(f"--vary {field} is set twice; write its values in one.")
-            fields[field.strip()] = self.values(values.strip())
+            fields[field] = self.values(values.strip())
         return fields
 
 

@@ -53,6 +53,7 @@ class Verb:
         if {"-h", "--help"} & set(words):
             print(line.format_help())
             return None
+        context.verb = f"%synth {self.name}"
         if self.words:
             return self.run(context, words)
         help = f"%synth {self.name} --help explains them."

@@ -88,5 +88,5 @@ def _hand_over(context: Context, explorer: Explorer, verb: str) -> str:
             widget.narrow(explorer.selected_ids)
             return ""
     name = f"{explorer.name}_selected"
-    context.bind({name: explorer.selected})
-    return f"%synth {verb} {name}"
+    bound = context.bindings.bind({name: explorer.selected}, "%synth explore")
+    return f"%synth {verb} {bound[name]}"

@@ -62,17 +62,31 @@ def filter(context: Context, options: Any) -> Any:
             "%synth filter --help lists them."
         )
     column = options.column or tables.text_column(table)
+    if options.to:
+        context.check_variable(options.to)
     filters = [
         line_filter(context, option, text, column=column, embedder=options.embedder)
         for option, text in options.filters
     ]
     curation = context.session.curate(table, *filters, name=name)
-    to = options.to or f"{name}_kept"
+    to = options.to or _kept_name(context, name)
     context.session.save(to, curation.kept)
     bound = context.bind(
-        {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation}
+        {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation},
+        chosen=[to],
     )
     return curation_summary(curation, name=name, bound=bound)
+
+
+def _kept_name(context: Context, table: str) -> str:
+    """The variable and saved table for the rows kept, with a number where a cell has that name."""
+    wanted = f"{table}_kept"
+    cells = {run["name"] for run in context.session.store.runs.all()}
+    free = context.bindings.free([wanted], context.verb, cells)[wanted]
+    if free != wanted:
+        holder = "a table of a cell" if wanted in cells else context.bindings.holder(wanted)
+        print(f"{wanted} is {holder} and stays; {free} is bound here.")
+    return free
 
 
 def line_filter(

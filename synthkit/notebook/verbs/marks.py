@@ -101,12 +101,12 @@ def marks(context: Context, options: Any) -> StaticOutput:
     history = context.session.marks(task=options.task, rows=ids)
     current = current_marks(history).values()
     labelled = [mark for mark in current if mark.label]
-    context.bind({f"{name}_marks": marks_frame(current)})
+    bound = context.bind({f"{name}_marks": marks_frame(current)})
     labels = dict.fromkeys(mark.label for mark in labelled)
     if set(PAIR) <= set(tables.columns(table)) and set(PREFERENCES) & set(labels):
-        return _preferences(context, name, preferred(table, history), history)
+        return _preferences(context, name, preferred(table, history), history, bound)
     curation = split_by_marks(table, history)
-    context.bind({f"{name}_kept": curation.kept, f"{name}_dropped": curation.dropped})
+    split = context.bind({f"{name}_kept": curation.kept, f"{name}_dropped": curation.dropped})
     people = list(dict.fromkeys((mark.by, mark.round) for mark in labelled))
     rows = [
         {"by": by + (", second look" if round == 2 else "")}
@@ -119,20 +119,21 @@ def marks(context: Context, options: Any) -> StaticOutput:
     kept, dropped = tables.size(curation.kept), tables.size(curation.dropped)
     rest = len(ids) - kept - dropped
     counts = f"{count(len(ids), 'row')}: {kept} kept, {dropped} dropped, {rest} undecided"
-    return static_table(
-        rows, note=f"{name}: {counts}; bound {name}_marks, {name}_kept, {name}_dropped"
-    )
+    note = f"{name}: {counts}; {bound}, {split.removeprefix('bound ')}"
+    return static_table(rows, note=note)
 
 
-def _preferences(context: Context, name: str, judged: Any, history: Sequence[Mark]) -> StaticOutput:
+def _preferences(
+    context: Context, name: str, judged: Any, history: Sequence[Mark], bound: str
+) -> StaticOutput:
     """The systems of a table of pairs, the best first, and whether a side was preferred."""
     from synthkit.evaluate.raters.preferences import standings
     from synthkit.notebook.widgets.marker.pairs import side_notes, standing_rows
 
-    context.bind({f"{name}_judged": judged})
+    bound += ", " + context.bind({f"{name}_judged": judged}).removeprefix("bound ")
     outcomes = [outcome for outcome in tables.column(judged, "outcome") if outcome in PREFERENCES]
     counts = f"{len(outcomes)} of {count(tables.size(judged), 'pair')} judged"
-    note = f"{name}: {counts}; bound {name}_marks, {name}_judged"
+    note = f"{name}: {counts}; {bound}"
     return static_table(standing_rows(standings(judged)), note=note, notes=side_notes(history))
 
 

@@ -12,7 +12,7 @@ from synthkit.models.hub.catalog_entries import CATALOG
 from synthkit.models.openai.providers import PROVIDERS
 from synthkit.models.schemes import MODEL_SCHEMES
 from synthkit.notebook.context import Context
-from synthkit.notebook.names import plain
+from synthkit.notebook.names import is_model, plain
 from synthkit.notebook.verbs._base import argument, verb
 
 
@@ -38,8 +38,10 @@ def model(context: Context, words: list[str]) -> StaticOutput:
         if not equals and rest and not rest[0].startswith("--"):
             value = rest.pop(0)
         options[option[2:].replace("-", "_")] = plain(value) if isinstance(value, str) else value
+    if not is_model(context.variables.get(name)):
+        context.check_variable(name)
     loaded = load_model(spec, store=context.session.store, **options)
-    context.bind({name: loaded})
+    context.bind({name: loaded}, chosen=[name])
     return static_table([{"variable": name, "model": loaded.name}])
 
 
