@@ -18,6 +18,7 @@ from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Reject
 from synthkit.prompts.label_search import LabelSearch
+from synthkit.prompts.pydantic_models import read_values
 
 Schema = Mapping[str, Any]
 Cells = dict[str, Any]
@@ -407,10 +408,11 @@ def _schema_check(schema: Schema) -> Callable[[Any], Any]:
 
 def _model_check(model: Any) -> Callable[[Any], Any]:
     """:func:`follows` for a pydantic model, with its validators."""
+    read = read_values(model)
 
     def check(value: Any) -> Any:
         try:
-            return model.model_validate(value).model_dump(mode="json", by_alias=True)
+            return read(value)
         except Exception as error:  # validators are user code; one failure must not end the run
             if not hasattr(error, "errors"):
                 return f"does not follow the schema: {type(error).__name__}: {error}"
