@@ -150,6 +150,32 @@ def _text_keys(value: Any) -> Any:
     return [_text_keys(cell) for cell in value] if isinstance(value, list | tuple) else value
 
 
+def json_value(value: Any) -> Any:
+    """The JSON value of a date, a time, a decimal or an id, as ``default`` of ``json.dumps``.
+
+    >>> json.dumps([Decimal("1.5"), datetime.date(2024, 1, 1)], default=json_value)
+    '[1.5, "2024-01-01"]'
+
+    Raises
+    ------
+    TypeError
+        If a value of this type is not written in one way.
+    """
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, Decimal) and value.is_finite():
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
+
+
+def day(cell: Any) -> Any:
+    """The day of a moment at midnight, as tables write dates; any other cell is unchanged."""
+    moment = isinstance(cell, datetime.datetime)
+    return cell.date() if moment and cell.time() == datetime.time() else cell
+
+
 def encode(cell: Any) -> str:
     """A cell as JSON from which :func:`decode` makes an equal cell of the same type.
 

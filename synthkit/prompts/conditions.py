@@ -192,13 +192,6 @@ def _band_text(value: Any) -> Any:
     return str(value) if isinstance(value, Band) else value
 
 
-def with_parent(fields: Any) -> Any:
-    """The fields with the column ``parent``, the ``id`` of their rows, if they have one."""
-    if "id" not in tables.columns(fields):
-        return fields
-    return tables.assign(fields, {"parent": tables.column(fields, "id")})
-
-
 @dataclass(frozen=True, slots=True)
 class _VariedField:
     """A field with a list of values for each value of the field ``by``, or a single list."""

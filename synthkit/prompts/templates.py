@@ -298,13 +298,18 @@ def demonstrate(
     ------
     TableError
         If the examples lack a field of the template or a column of the answer.
+    PromptError
+        If an example has no question or answer.
     """
     records = tables.records(examples.table)
     if not records:
         raise TableError("the table of examples is empty; expected at least one row.")
     place = "in the examples, "
     check_known("column", prompt.fields, records[0], place=place, error=TableError)
-    answers = [answer(example) for example in records]
+    answers = []
+    for position, example in enumerate(records):
+        with located(f"example {position}"):
+            answers.append(answer(example))
     pool = list(zip(_questions(prompt, records, "example"), answers, strict=True))
     questions = _questions(prompt, rows, "row")
     if examples.pick == "fixed":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
@@ -19,12 +18,12 @@ from synthkit.prompts.conditions import (
     Sampler,
     Where,
     conditions_and_records,
-    with_parent,
 )
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
 from synthkit.recipes._arguments import check_positive, parent_id
 from synthkit.recipes._ask import ask, with_origin
 from synthkit.recipes._base import Bounds, Recipe, Samples, recipe
+from synthkit.recipes._example_answers import answer_writer
 
 
 class PromptOptions(TypedDict, total=False):
@@ -104,7 +103,6 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
     ask_with = Request((), sampling, decoder.schema, tools=tools)
     requests = _requests(template, records, ask_with, decoder, options)
     decode = parsing.tool_calls(decoder, tools) if tools else decoder
-    source = with_parent(fields)
     parents = list(map(parent_id, records))
 
     def branch(request: Request, parent: str | None) -> Steps[None]:
@@ -116,8 +114,8 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
         name="prompt",
         branches=lambda: map(branch, requests, parents),
         columns=(*decoder.columns, *(["tool_calls"] if tools else [])),
-        source=source,
-        kind=tables.kind(source),
+        source=fields,
+        kind=tables.kind(fields),
         requests=size,
         rows=size,
         prompt=prompt,
@@ -209,7 +207,7 @@ def _requests(
     examples, column = options.get("examples"), options.get("image")
     if examples is not None:
         shown = examples if isinstance(examples, Examples) else Examples(table=examples)
-        demonstrations = demonstrate(template, rows, shown, _answer(decoder))
+        demonstrations = demonstrate(template, rows, shown, answer_writer(decoder))
     sample = Samples()
     requests = []
     for i, row in enumerate(rows):
@@ -229,16 +227,3 @@ def _with_image(
     if row[column] is None:
         return messages
     return (*messages[:-1], replace(messages[-1], images=(image(row[column]),)))
-
-
-def _answer(decoder: parsing.Decoder) -> Callable[[Mapping[str, Any]], str]:
-    """A function that writes an example's columns as the answer a model should give."""
-    names = decoder.columns
-
-    def write(example: Mapping[str, Any]) -> str:
-        check_known("column", names, example, place="in the examples, ", error=TableError)
-        if len(names) == 1 and (decoder.schema is None or "enum" in decoder.schema):
-            return str(example[names[0]])
-        return json.dumps({name: example[name] for name in names}, ensure_ascii=False)
-
-    return write
