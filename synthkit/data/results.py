@@ -5,8 +5,9 @@ Each shows itself in a notebook as a static table.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,9 @@ class Run:
     """The result of a generation: three tables of one kind, and the ledger.
 
     ``table`` has ``id``, the template fields and the output columns; ``rejects`` has ``id``, the
-    fields, ``raw`` and ``reason``; ``pending`` has ``id``, the fields and ``reason``.
+    fields, ``raw`` and ``reason``; ``pending`` has ``id``, the fields and ``reason``. A column of
+    the rows with one of these names is kept under another: ``reason_2``. The ``id`` of a row, if it
+    has one, is the ``parent`` of the rows made from it.
     """
 
     table: Any
@@ -66,7 +69,8 @@ class Curation:
 
     ``kept`` has the columns of the table; ``dropped`` has those and ``why``, the reason in words,
     and, where filters decided, ``filter``, the name of the filter. ``funnel`` has a
-    :class:`Stage` for each filter, in the order in which they were applied.
+    :class:`Stage` for each filter, in the order in which they were applied. In ``dropped``, a
+    column ``why`` or ``filter`` of the table is kept as ``why_2`` or ``filter_2``.
     """
 
     kept: Any
@@ -123,9 +127,22 @@ def run_summary(run: Run, *, name: str = "", model: str = "", rows: int = 8) -> 
         )
     if pending or run.ledger.stopped:
         notes.append(": ".join(filter(None, [f"{thousands(pending)} pending", run.ledger.stopped])))
+    notes += _moved(run.table, ("id", "parent"))
+    notes += _moved(run.rejects, ("raw", "reason"), of="the rejects") if rejects else []
     return static_table(
         first, columns=names[:MAX_COLUMNS], more=more, name=name, note=totals, notes=notes
     )
+
+
+def _moved(table: Any, names: Sequence[str], of: str = "the table") -> list[str]:
+    """Notes on columns of the user that have a number, since ``names`` are taken in a table."""
+    columns = tables.columns(table)
+    return [
+        f"your column {name!r} is {other!r} in {of}"
+        for name in names
+        for other in columns
+        if name in columns and re.fullmatch(rf"{name}_\d+", other)
+    ]
 
 
 def run_totals(ledger: Ledger, *, rows: int, rejects: int, pending: int, model: str) -> list[str]:
@@ -180,7 +197,8 @@ def curation_summary(curation: Curation, *, name: str = "", bound: str = "") -> 
     kept, dropped = tables.size(curation.kept), tables.size(curation.dropped)
     counts = f"{count(kept + dropped, 'row')}: {thousands(kept)} kept, {thousands(dropped)} dropped"
     note = "; ".join(filter(None, [f"{name}: {counts}" if name else counts, bound]))
-    return static_table(rows, note=note)
+    notes = _moved(curation.dropped, ("filter", "why"), of="the dropped rows") if dropped else []
+    return static_table(rows, note=note, notes=notes)
 
 
 def _stage_reasons(reasons: Mapping[str, int]) -> str:

@@ -179,12 +179,12 @@ class Job:
         outcome = self._run(self.budget, cancel, listener)
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
         reject_ids = [event.id for event in outcome.events if isinstance(event.outcome, Reject)]
+        own = self._has_own_parents()
+        why = outcome.ledger.stopped or "not asked"
         run = Run(
-            table=run_tables.rows(self.recipe, outcome.events, self.added),
-            rejects=run_tables.rejects(self.recipe, outcome.events),
-            pending=run_tables.pending(
-                self.recipe, self._unfinished(outcome), outcome.ledger.stopped or "not asked"
-            ),
+            table=run_tables.rows(self.recipe, outcome.events, self.added, own_parent=own),
+            rejects=run_tables.rejects(self.recipe, outcome.events, own_parent=own),
+            pending=run_tables.pending(self.recipe, self._unfinished(outcome), why, own_parent=own),
             ledger=replace(outcome.ledger, rejects=len(reject_ids)),
         )
         error = outcome.error
@@ -239,6 +239,15 @@ class Job:
             requests_each=-(-most // size) if most and size else 1,
             no_truncated=self.no_truncated,
         )
+
+    def _has_own_parents(self) -> bool:
+        """Whether a column ``parent`` of the source is the user's, and not of generated rows."""
+        source = self.recipe.source
+        if source is None or not {"id", "parent"} <= set(tables.columns(source)):
+            return False
+        pairs = zip(tables.column(source, "id"), tables.column(source, "parent"), strict=True)
+        ids = {str(id) for id, parent in pairs if parent is not None}
+        return ids != self.session.store.completions.known_rows(ids)
 
     def _unfinished(self, outcome: RunOutcome[None]) -> dict[int, str | None]:
         """The positions of the branches that did not end, and the ids of their first requests."""

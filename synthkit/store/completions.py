@@ -12,6 +12,7 @@ from synthkit.core.hashing import canonical, digest
 from synthkit.core.request_diff import described, differences, distance
 from synthkit.core.types import Completion, ToolCall
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.ids import ID_DIGITS
 from synthkit.store.origins import OriginTable
 from synthkit.store.schema import COLUMNS
 from synthkit.store.spill import StoredItem, left_behind, read
@@ -106,6 +107,16 @@ class CompletionTable:
         keys = self._origins.keys_by_prefix(id)
         by_key = {row[0]: row for row in self._rows(_SELECT, keys)}
         return [_stored(row) for row in (*rows, *(by_key[key] for key in keys if key in by_key))]
+
+    def known_rows(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids that are rows generated in this session."""
+        query = (
+            "SELECT given.value FROM json_each(?) AS given WHERE length(given.value) >= ? AND ("
+            "EXISTS (SELECT 1 FROM completions "
+            "WHERE key >= given.value AND key < given.value || 'g') "
+            "OR EXISTS (SELECT 1 FROM origins WHERE row = given.value))"
+        )
+        return {id for (id,) in self._database.rows(query, (json_list(ids), ID_DIGITS))}
 
     def keys_for_rows(self, ids: Iterable[str]) -> set[str]:
         """The keys of the stored completions that some rows are based on."""

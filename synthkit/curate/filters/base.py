@@ -44,7 +44,8 @@ def apply_filters(table: Any | Curation, *filters: Filter) -> Curation:
     Parameters
     ----------
     table : of any kind. Without an ``id`` column, ids are made from the contents of the rows, as
-        :func:`synthkit.data.tables.identified` does.
+        :func:`synthkit.data.tables.identified` does. Its own columns ``filter`` and ``why``, if it
+        has them, are ``filter_2`` and ``why_2`` in the dropped rows.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def apply_filters(table: Any | Curation, *filters: Filter) -> Curation:
         counts = Counter(why.partition(":")[0] for why in reasons if why)
         n, left = len(left), [at for at, why in zip(left, reasons, strict=True) if not why]
         stages.append(Stage(filter.name, n, len(left), dict(counts.most_common())))
-    dropped = tables.assign(
+    dropped = tables.attach(
         tables.take(rows, [at for at, _, _ in drops]),
         {"filter": [name for _, name, _ in drops], "why": [why for _, _, why in drops]},
     )

@@ -56,7 +56,7 @@ def split_by_marks(table: Any, marks: Iterable[Mark]) -> Curation:
             dropped.append(at)
     return Curation(
         _edited(tables.take(rows, kept), edits),
-        tables.assign(tables.take(rows, dropped), {"why": reasons}),
+        tables.attach(tables.take(rows, dropped), {"why": reasons}),
     )
 
 
