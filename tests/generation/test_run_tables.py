@@ -75,17 +75,13 @@ def test_other_columns_keep_their_names_in_the_table(
     assert "answer" in [row.get(column) for column in ("text", "text_2", "text_3")]
 
 
-def test_an_id_that_a_function_returns_does_not_become_the_rows_id(
-    generate: Generate, session: sk.Session
-) -> None:
+def test_an_id_that_a_function_returns_is_refused(session: sk.Session) -> None:
     def shout(row: dict[str, Any]) -> Any:
         (answer,) = yield [sk.recipes.user(f"Say {row['x']}.")]
-        return dict(zip(["id", "parent", "out"], ["mine", "also mine", answer.text], strict=True))
+        return {"id": "mine", "out": answer.text}
 
-    run = sk.generate(shout, rows=[{"x": 1}], session=session, model=sk.Fake())
-    (row,) = tables.records(run.table)
-    assert (row["id_2"], row["parent"]) == ("mine", "also mine")
-    assert session.trace(row["id"])
+    with pytest.raises(UsageError, match="cannot be 'id' or 'parent'"):
+        sk.generate(shout, rows=[{"x": 1}], session=session, model=sk.Fake())
 
 
 @pytest.mark.parametrize("name", ["id", "parent"])
