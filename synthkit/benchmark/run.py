@@ -14,16 +14,16 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.types import Ledger, Model
 from synthkit.evaluate._compare import compare as compare_scores
-from synthkit.evaluate._compare import match
 from synthkit.evaluate._report import Progress
 from synthkit.evaluate.results import Report
+from synthkit.evaluate.shared_rows import match
 from synthkit.models import load_model
 from synthkit.models.openai.model import Endpoint
 from synthkit.sessions import evaluations
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
-from synthkit.stats.bootstrap import Difference
+from synthkit.stats.bootstrap import Difference, corrected
 from synthkit.stats.intervals import check_level
 
 
@@ -149,9 +149,9 @@ def compare(
 ) -> dict[str, Difference]:
     """The differences of the scores of two benchmarks, on the documents that both have.
 
-    Both answered the same documents, which are resampled together (a paired bootstrap), so that
-    documents that are hard for both do not widen the interval. ``str`` of a difference says if it
-    is not significant.
+    Both answered the same documents, so that documents that are hard for both do not widen the
+    interval. ``str`` of a difference says if it is not significant; p-values are corrected by Holm
+    for all scores together.
 
     Parameters
     ----------
@@ -166,9 +166,9 @@ def compare(
     UsageError
         If they share no score, or fewer than two documents.
 
-    References
-    ----------
-    P. Koehn (2004), Statistical significance tests for machine translation evaluation, EMNLP.
+    Notes
+    -----
+    See :func:`~synthkit.stats.permutation.row_difference`.
     """
     others = {measured.score.name: measured for measured in before.measured}
     differences = {}
@@ -184,7 +184,7 @@ def compare(
             f"the two share no score: one has {', '.join(after.scores) or 'none'}, the other "
             f"{', '.join(others) or 'none'}."
         )
-    return differences
+    return dict(zip(differences, corrected(list(differences.values())), strict=True))
 
 
 def _sampled(size: int, n: int | None, seed: int) -> Sequence[int]:

@@ -391,6 +391,9 @@ class Score:
     parts : (n,) contribution of each row, if known: 0 or 1 for a share, the values of a mean, the
         jackknife's pseudo-values otherwise. Their mean is the value; with them two scores are
         compared row by row.
+    at_n : the number of rows that the value itself depends on, as a vocabulary grows with it;
+        ``None`` if more rows only narrow the interval, as of a mean. Scores of one metric are
+        compared only at the same.
     """
 
     name: str
@@ -405,6 +408,7 @@ class Score:
     parts: Sequence[float] | NDArray[np.float64] | None = field(
         default=None, repr=False, compare=False
     )
+    at_n: int | None = None
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:

@@ -1,9 +1,9 @@
-"""The difference of two scores of one metric, with an interval."""
+"""The difference of two scores of one metric, with an interval and a test."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.evaluate.scores import Floats
-from synthkit.stats.bootstrap import Difference, mean_interval, score_difference, unpaired_bootstrap
+from synthkit.stats.bootstrap import Difference, score_difference
+from synthkit.stats.permutation import ROUNDING, row_difference
 
 
 def compare(
@@ -19,86 +20,108 @@ def compare(
     second: Score,
     pairs: Sequence[tuple[int, int]] | None = None,
     *,
-    resamples: int = 2000,
+    resamples: int = 4999,
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """The first score minus the second, with a bootstrap interval over their rows.
+    """The first score minus the second, with an interval and a p-value.
 
     Parameters
     ----------
     first, second : of one metric. If one has no ``parts``, the interval comes from both intervals,
         by :func:`~synthkit.stats.bootstrap.score_difference`.
-    pairs : positions of corresponding rows in the parts of both, such as :func:`match` returns:
-        rows of one prompt, or the same test rows. Rows that are hard for both then do not widen the
-        interval. Without pairs the rows of each are resampled on their own.
-    level : of the interval.
+    pairs : positions of the same row in the parts of both, such as
+        :func:`~synthkit.evaluate.shared_rows.match` returns: rows that both tables have, rows of
+        one prompt, or the same test rows. Without pairs the two tables have no row in common.
+    resamples, level, seed : of the test and the interval, see
+        :func:`~synthkit.stats.permutation.row_difference`.
 
     Raises
     ------
     UsageError
-        If the metrics or units differ, a score has neither parts nor an interval, or there are
-        fewer than two rows.
+        If the metrics or units differ, a score has neither parts nor an interval, there are fewer
+        than two rows, all rows have one value, or the metric depends on the number of rows and the
+        two have different numbers of them.
 
     Notes
     -----
-    The difference is that of the values; the parts determine its interval. If some rows have no
-    partner, those that have one represent all. Compare metrics that grow with the number of rows,
-    such as a vocabulary, at equal n.
+    The difference is that of the values. A table and a part of it, two systems on the same rows and
+    two separate tables are all compared by a permutation test: chance decides which rows are in
+    which table, and which of two values of one row is whose. Correct several differences together
+    by :func:`~synthkit.stats.bootstrap.corrected`.
 
     References
     ----------
-    P. Koehn (2004), EMNLP, section 5 (paired bootstrap); B. Efron and C. Stein (1981), Annals of
-    Statistics 9 (pseudo-values).
+    E. J. G. Pitman (1937), Significance tests which may be applied to samples from any populations;
+    B. Efron and C. Stein (1981), Annals of Statistics 9 (pseudo-values).
 
     Examples
     --------
     >>> old = Score(name="accuracy", value=0.4, n=5, parts=[0, 1, 0, 1, 0])
     >>> new = Score(name="accuracy", value=0.8, n=5, parts=[1, 1, 0, 1, 1])
-    >>> gap = compare(new, old, [(n, n) for n in range(5)])
-    >>> round(gap.value, 9), gap.low, round(gap.high, 9)
-    (0.4, 0.0, 0.8)
+    >>> print(compare(new, old, [(n, n) for n in range(5)]))
+    +0.4 [-0.28, +1.08], no significant difference on 5 rows
     """
+    sizes = first.n, second.n
+    if first.parts is not None and second.parts is not None:
+        sizes = len(first.parts), len(second.parts)
+    if pairs is not None and len(pairs) < 2:
+        raise UsageError(f"expected two pairs of rows or more; got {len(pairs)}.")
+    units = list(range(sizes[0])), [sizes[0] + at for at in range(sizes[1])]
+    for at, other in pairs or () if first.parts is not None and second.parts is not None else ():
+        if not (0 <= at < sizes[0] and 0 <= other < sizes[1]):
+            raise UsageError(
+                f"expected pairs of positions below {sizes[0]} and {sizes[1]}; got {(at, other)}."
+            )
+        units[1][other] = at
+    return compare_rows(first, second, units, resamples=resamples, level=level, seed=seed)
+
+
+def compare_rows(
+    first: Score,
+    second: Score,
+    units: tuple[Sequence[int], Sequence[int]],
+    *,
+    resamples: int = 4999,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Difference:
+    """As :func:`compare`, for parts of which ``units`` says which are of the same row."""
     for what, a, b in (("metric", first.name, second.name), ("unit", first.unit, second.unit)):
         if a != b:
             raise UsageError(f"expected two scores of one {what}; got {a!r} and {b!r}.")
+    if first.at_n != second.at_n:
+        raise UsageError(
+            f"{first.name} depends on the number of rows, and one is of {first.at_n}, the other of "
+            f"{second.at_n}. Compute both on equally many rows."
+        )
     if first.parts is None or second.parts is None:
         gap = score_difference(first, second)
         if gap is None or first.level != second.level:
             raise UsageError(
                 f"{first.name} cannot be compared: both scores need parts, or intervals of one "
-                "level."
+                "level and some width."
             )
         return gap
-    parts, other_parts = _parts(first, first.parts), _parts(second, second.parts)
-    if pairs is None:
-        return unpaired_bootstrap(parts, other_parts, resamples=resamples, level=level, seed=seed)
-    if len(pairs) < 2:
-        raise UsageError(f"expected two pairs of rows or more; got {len(pairs)}.")
-    places = np.asarray(pairs, np.intp)
-    gaps = parts[places[:, 0]] - other_parts[places[:, 1]]
-    low, high = mean_interval(gaps, resamples=resamples, level=level, seed=seed)
-    value = first.value - second.value
-    shift = value - float(gaps.mean())  # of rows without a partner
-    return Difference(value=value, low=low + shift, high=high + shift, n=len(gaps), level=level)
+    return row_difference(
+        _parts(first, first.parts), _parts(second, second.parts), *units,
+        resamples=resamples, level=level, seed=seed,
+    )  # fmt: skip
 
 
-def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """Positions of equal keys, the k-th occurrence in one with the k-th in the other.
+def same_parts(first: Score, second: Score, units: tuple[Sequence[int], Sequence[int]]) -> bool:
+    """Whether rows that both have contribute the same, as to a mean; true without parts.
 
-    >>> match(["a", "b", "a"], ["a", "a", "a", "c"])
-    [(0, 0), (2, 1)]
+    They contribute differently to a statistic of all rows, such as a mean over pairs.
     """
-    places: dict[Hashable, list[int]] = defaultdict(list)
-    for at, key in enumerate(second):
-        places[key].append(at)
-    used: dict[Hashable, int] = defaultdict(int)
-    pairs = []
-    for at, key in enumerate(first):
-        if used[key] < len(places.get(key, ())):
-            pairs.append((at, places[key][used[key]]))
-            used[key] += 1
-    return pairs
+    if first.parts is None or second.parts is None:
+        return True
+    known = {unit: float(part) for unit, part in zip(units[0], first.parts, strict=True)}
+    return all(
+        math.isclose(known[unit], float(part), rel_tol=ROUNDING, abs_tol=ROUNDING)
+        for unit, part in zip(units[1], second.parts, strict=True)
+        if unit in known
+    )
 
 
 def _parts(score: Score, values: ArrayLike) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +116,7 @@ def report(
     if progress is not None:
         progress(len(chosen), len(chosen), "")
     keys = pairing(inputs.rows.table, inputs.column, pair_on)
-    return Report(tuple(measured), left_out, advice, keys)
+    return Report(tuple(measured), left_out, advice, keys, _contents(inputs))
 
 
 def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[str, str]:
@@ -136,6 +137,17 @@ def pairing(table: Any, column: str, on: Sequence[str] | None = None) -> dict[st
     ids = [str(id) for id in tables.column(table, "id")]
     keys = zip(*cells, strict=True)
     return {id: json.dumps(key, ensure_ascii=False) for id, key in zip(ids, keys, strict=True)}
+
+
+def _contents(inputs: EvalInputs) -> dict[str, str]:
+    """Row id -> a hash of its text and, if there are labels, its label."""
+    rows = inputs.rows
+    labels = rows.labels if inputs.label else [None] * len(rows.ids)
+    return {
+        id: hashlib.blake2b(f"{text}\0{label!r}".encode(errors="surrogatepass"), digest_size=8)
+        .hexdigest()
+        for id, text, label in zip(rows.ids, rows.texts, labels, strict=True)
+    }  # fmt: skip
 
 
 def _plain(table: Any, name: str) -> bool:

@@ -100,9 +100,17 @@ class Metric:
                 )
             if self.of == "vectors":
                 score = _embedded(score, inputs)
+            if not self._is_own and score.parts is None and score.at_n is None:
+                # whether it depends on the number of rows is not known
+                score = replace(score, at_n=len(inputs.rows.texts))
             aligned = score.parts is not None and len(score.parts) == len(ids)
             measured.append(Measured(self.kind, score, ids if aligned else None))
         return measured, advice
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether it is a metric of synthkit itself."""
+        return str(getattr(self.function, "__module__", "")).startswith("synthkit.")
 
     def _arguments(self, inputs: EvalInputs) -> list[Any]:
         """The function's arguments: those of the real rows last, if it needs them."""

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Score
+from synthkit.evaluate.shared_rows import SharedRows
+
+if TYPE_CHECKING:
+    from synthkit.stats.bootstrap import Difference
 
 COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how")
+NO_DIFFERENCE = "no significant difference"
+NO_INTERVAL = "no interval"
+OTHER_SIZE = "not compared: depends on the number of rows"
+REPEATED = "not compared: one table repeats rows of the other"
 _ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
@@ -48,12 +56,14 @@ class Report:
     left_out : metric -> the reason why it is missing.
     advice : topic -> advice.
     keys : row id -> the conditions of the row, by which rows of two tables are paired.
+    contents : row id -> a hash of its text and label, by which a row is found in another table.
     """
 
     measured: tuple[Measured, ...]
     left_out: Mapping[str, str]
     advice: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    contents: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -80,8 +90,55 @@ class Report:
         ]
         return pandas.DataFrame(rows, columns=COLUMNS)
 
+    def differences(
+        self, other: Report, *, correct: bool = True, seed: int = 0
+    ) -> dict[str, Difference | str]:
+        """This report's scores minus those of another, for each metric that both have.
+
+        Rows that both tables have are found by :class:`~synthkit.evaluate.shared_rows.SharedRows`
+        and compared as the same (:func:`~synthkit.stats.permutation.row_difference`). A metric that
+        depends on the number of rows is not compared if the tables have different numbers of rows,
+        or if one has rows of the other in other numbers: then the reason is in place of a
+        difference.
+
+        Parameters
+        ----------
+        correct : whether p-values are corrected by Holm for all metrics that are tested.
+        seed : of the permutations.
+        """
+        rows = SharedRows((self.contents, other.contents), (self.keys, other.keys))
+        others = {measured.score.name: measured for measured in other.measured}
+        found = {
+            measured.score.name: _difference(measured, others[measured.score.name], rows, seed)
+            for measured in self.measured
+            if measured.score.name in others
+        }
+        if correct:
+            from synthkit.stats.bootstrap import corrected  # imports NumPy
+
+            tested = {name: gap for name, gap in found.items() if not isinstance(gap, str)}
+            found |= dict(zip(tested, corrected(list(tested.values())), strict=True))
+        return found
+
     def _repr_html_(self) -> str:
         return report_summary(self).html
+
+
+def _difference(a: Measured, b: Measured, rows: SharedRows, seed: int) -> Difference | str:
+    """The difference of two scores of one metric, or the reason why they are not compared."""
+    from synthkit.evaluate._compare import compare_rows, same_parts  # imports NumPy
+
+    # parts without ids are not those of rows
+    first, second = (m.score if m.ids else replace(m.score, parts=None) for m in (a, b))
+    if first.at_n != second.at_n:
+        return OTHER_SIZE
+    units = rows.units(a.ids or (), b.ids or ())
+    if rows.repeated and (first.at_n is not None or not same_parts(first, second, units)):
+        return REPEATED
+    try:
+        return compare_rows(first, second, units, seed=seed)
+    except UsageError:
+        return NO_DIFFERENCE if first.value == second.value else NO_INTERVAL
 
 
 def report_summary(report: Report, *, name: str = "", notes: Sequence[str] = ()) -> StaticOutput:

@@ -95,6 +95,7 @@ def jackknifed(
     least: float = 0.0,
     most: float = math.inf,
     level: float = 0.95,
+    at_n: int | None = None,
 ) -> Score:
     """A statistic of n rows with the jackknife's interval, cut to ``least`` and ``most``.
 
@@ -109,7 +110,7 @@ def jackknifed(
     return Score(
         name=name, value=value, low=low, high=high, n=n, unit=unit, better=better,
         how=f"{how}; interval: jackknife", level=level,
-        parts=pseudo_values(value, without) if len(without) == n else None,
+        parts=pseudo_values(value, without) if len(without) == n else None, at_n=at_n,
     )  # fmt: skip
 
 

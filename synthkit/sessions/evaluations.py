@@ -77,6 +77,7 @@ def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
         "of": list_of,
         "parts": [_rounded_parts(measured) for measured in report.measured],
         "keys": dict(report.keys),
+        "contents": dict(report.contents),
     }
     text = canonical(body).decode("utf-8", "replace")
     return store.evaluations.add(name, text, zlib.compress(canonical(rows), 6))
@@ -111,9 +112,12 @@ def decode(body: str, rows: bytes) -> tuple[dict[str, Any], Report]:
                 content["scores"], values["of"], values["parts"], strict=True
             )
         ]
-        keys = {str(id): str(key) for id, key in values["keys"].items()}
+        keys, contents = (
+            {str(id): str(key) for id, key in values.get(name, {}).items()}
+            for name in ("keys", "contents")
+        )
         left_out, advice = dict(content["left_out"]), dict(content["advice"])
-        return dict(content["settings"]), Report(tuple(measured), left_out, advice, keys)
+        return dict(content["settings"]), Report(tuple(measured), left_out, advice, keys, contents)
     except _DECODE_ERRORS as error:
         raise StoreError(f"an evaluation cannot be read: {error}.") from None
 
@@ -170,6 +174,9 @@ def _rounded_parts(measured: Measured) -> list[float] | None:
 
 def _measured(values: dict[str, Any], list_index: Any, parts: Any, id_lists: Any) -> Measured:
     kind = str(values.pop("kind"))
+    if "at_n" not in values:  # of an earlier version, which did not say what depends on n
+        by_row = parts is not None and "jackknife" not in values["how"]
+        values["at_n"] = None if by_row else values["n"]
     score = Score(**values, parts=parts)
     texts = (score.name, score.unit, score.better, score.how)
     numbers = (score.value, score.n, score.low or 0, score.high or 0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.stats.intervals import check_level
+from synthkit.stats.multiple import holm
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -22,6 +23,8 @@ Statistic = Callable[[Positions], Any]
 
 BLOCK = 1_000_000
 """Most positions that are drawn at once."""
+ROUNDING = 1e-9
+"""The part of an interval's ends within which one is 0: sums of floats do not end at 0 exactly."""
 
 
 def bootstrap(
@@ -103,8 +106,9 @@ def mean_interval(
 class Difference:
     """The difference of two statistics, with its interval.
 
-    ``n`` is the number of rows, or, if ``paired`` is false, of the smaller table. ``str`` adds "no
-    significant difference" if the interval contains 0.
+    ``n`` is the number of rows, or, if ``paired`` is false, of the smaller table. ``p`` is the
+    p-value, if there is a test, corrected for ``family`` comparisons (by Holm, see
+    :func:`corrected`). ``str`` adds "no significant difference" if there is none.
     """
 
     value: float
@@ -113,19 +117,46 @@ class Difference:
     n: int
     level: float = 0.95
     paired: bool = True
+    p: float | None = None
+    family: int = 1
 
     @property
     def significant(self) -> bool:
-        """Whether the interval excludes 0."""
-        return not self.low <= 0 <= self.high
+        """Whether the interval excludes 0, beyond rounding, and ``p`` is at most 1 - level."""
+        rounding = ROUNDING * max(abs(self.low), abs(self.high))
+        excludes = self.low > rounding or self.high < -rounding
+        return excludes and (self.p is None or self.p <= 1 - self.level + ROUNDING)
 
     def __str__(self) -> str:
         text = f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
-        return text if self.significant else f"{text}, no significant difference on {self.n} rows"
+        if self.significant:
+            return text
+        among = f", corrected for {self.family} comparisons" if self.family > 1 else ""
+        return f"{text}, no significant difference on {self.n} rows{among}"
+
+
+def corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """Differences that are tested together: their p-values are corrected by Holm.
+
+    >>> gaps = [Difference(value=1, low=0.1, high=2, n=9, p=p) for p in (0.03, 0.02)]
+    >>> [(gap.p, gap.family, gap.significant) for gap in corrected(gaps)]
+    [(0.04, 2, True), (0.04, 2, True)]
+    """
+    tested = [at for at, gap in enumerate(differences) if gap.p is not None]
+    adjusted = dict(
+        zip(tested, holm([gap.p for gap in differences if gap.p is not None]), strict=True)
+    )
+    return [
+        replace(gap, p=adjusted[at], family=len(tested)) if at in adjusted else gap
+        for at, gap in enumerate(differences)
+    ]
 
 
 def score_difference(a: Score, b: Score) -> Difference | None:
-    """The difference of two independent scores, from their intervals; ``None`` if one has none.
+    """The difference of two independent scores, from their intervals.
+
+    ``None`` if one has none, or if the interval would have no width towards 0. ``p`` is 1 minus the
+    level at which the interval would end at 0, for normal ends.
 
     The lower end is d - sqrt((a - a_low)^2 + (b_high - b)^2), the upper end
     d + sqrt((a_high - a)^2 + (b - b_low)^2). With two Wilson intervals it is Newcombe's interval of
@@ -149,14 +180,17 @@ def score_difference(a: Score, b: Score) -> Difference | None:
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return None
     value = a.value - b.value
+    below = math.hypot(a.value - a.low, b.high - b.value)
+    above = math.hypot(a.high - a.value, b.value - b.low)
+    towards_0 = below if value > 0 else above if value < 0 else max(below, above)
+    if not towards_0:
+        return None
+    normal = NormalDist()
+    deviates = abs(value) / towards_0 * normal.inv_cdf((1 + a.level) / 2)
     return Difference(
-        value=value,
-        low=value - math.hypot(a.value - a.low, b.high - b.value),
-        high=value + math.hypot(a.high - a.value, b.value - b.low),
-        n=min(a.n, b.n),
-        level=a.level,
-        paired=False,
-    )
+        value=value, low=value - below, high=value + above, n=min(a.n, b.n), level=a.level,
+        paired=False, p=2 * normal.cdf(-deviates),
+    )  # fmt: skip
 
 
 def paired_bootstrap(
@@ -198,72 +232,11 @@ def paired_bootstrap(
     return Difference(value=float(value), low=low, high=high, n=n, level=level)
 
 
-def unpaired_bootstrap(
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Difference:
-    """The difference of the means of ``first`` and ``second``, each resampled by itself.
-
-    Parameters
-    ----------
-    first, second : (n,) and (m,) finite numbers, one or more each.
-    resamples, level, seed : as in :func:`bootstrap`; the interval is the percentile interval.
-
-    Raises
-    ------
-    UsageError
-        If one is empty or not finite, or an option is out of range.
-
-    References
-    ----------
-    B. Efron and R. Tibshirani (1993), An introduction to the bootstrap, section 8.3.
-
-    Examples
-    --------
-    >>> print(unpaired_bootstrap([1, 1, 0, 1, 1, 1], [0, 0, 0, 1, 0, 0]))
-    +0.667 [+0.167, +1]
-    """
-    check_level(level)
-    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if x.ndim != 1 or y.ndim != 1 or not len(x) or not len(y) or resamples < 2:
-        raise UsageError(
-            "expected two lists of numbers, one or more each, and resamples of 2 or more; got "
-            f"shapes {x.shape} and {y.shape}, {resamples}."
-        )
-    if not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise UsageError("expected finite numbers; one is NaN or infinite.")
-    rng = np.random.default_rng(seed)
-    drawn = _in_blocks(
-        lambda times: _means(x, rng, len(times)) - _means(y, rng, len(times)),
-        resamples,
-        max(len(x), len(y)),
-    )
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Difference(
-        value=float(x.mean() - y.mean()),
-        low=float(low),
-        high=float(high),
-        n=min(len(x), len(y)),
-        level=level,
-        paired=False,
-    )
-
-
 def _in_blocks(values: Callable[[Positions], Floats], total: int, size: int) -> Floats:
     """(total,) values from positions 0 to total - 1, each of which needs ``size`` cells."""
     step = max(1, BLOCK // size)
     blocks = (np.arange(at, min(at + step, total)) for at in range(0, total, step))
     return np.concatenate([values(block) for block in blocks])
-
-
-def _means(values: Floats, rng: np.random.Generator, times: int) -> Floats:
-    """(times,) means of resamples drawn with replacement."""
-    drawn = values[rng.integers(len(values), size=(times, len(values)))]
-    return np.asarray(drawn.mean(axis=1))
 
 
 def _values(statistic: Statistic, rows: Positions, vectorised: bool) -> Floats:

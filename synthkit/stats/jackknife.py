@@ -52,7 +52,7 @@ def jackknife(
     if g < 2 or not np.isfinite(values).all():
         return None, None
     error = math.sqrt((g - 1) * float(values.var()))
-    margin = _t_quantile(level, g - 1) * error
+    margin = t_quantile(level, g - 1) * error
     return value - margin, value + margin
 
 
@@ -95,7 +95,7 @@ def subsampled(
     if len(values) < 2:
         return None, None
     error = math.sqrt(share / (1 - share) * float(values.var(ddof=1)))
-    margin = _t_quantile(level, len(values) - 1) * error
+    margin = t_quantile(level, len(values) - 1) * error
     return value - margin, value + margin
 
 
@@ -132,7 +132,7 @@ def pseudo_values(value: float, left_out: ArrayLike) -> NDArray[np.float64] | No
     return np.asarray(value + (len(values) - 1) * (values.mean() - values))
 
 
-def _t_quantile(level: float, freedom: int) -> float:
+def t_quantile(level: float, freedom: int) -> float:
     """The value that Student's t stays within, on both sides of 0, with probability ``level``."""
     if freedom == 1:
         return math.tan(math.pi * level / 2)

@@ -160,7 +160,9 @@ def test_a_difference_is_paired_by_document(session: sk.Session) -> None:
     assert gap.significant
     assert gap.paired
     alike = compare(benchmark(sk.Fake(score=oracle(8), name="x"), mood(), session=session), before)
-    assert str(alike["mood acc"]).endswith("no significant difference on 12 rows")
+    assert str(alike["mood acc"]).endswith(
+        "no significant difference on 12 rows, corrected for 2 comparisons"
+    )
     part = benchmark(sk.Fake(score=oracle(2), name="after"), mood(ROWS[6:]), session=session)
     assert compare(part, before)["mood acc"].n == 6
 

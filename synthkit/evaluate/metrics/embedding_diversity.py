@@ -142,7 +142,7 @@ def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
         without = np.zeros(0)  # a single row has no nearest neighbour
     return jackknifed(
         "Chamfer", float(distance.mean()), without, n, unit="0..2", how="cosine distance",
-        most=2.0, level=level,
+        most=2.0, level=level, at_n=n,
     )  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def vendi(
         log = _renyi_entropy(eigenvalues[_positive(eigenvalues, max(n, d))], q)
     return Score(
         name="Vendi", value=math.exp(log), low=low, high=high, n=n, unit="1..n", better="higher",
-        how=f"cosine, q = {q:g}", level=level, parts=parts,
+        how=f"cosine, q = {q:g}", level=level, parts=parts, at_n=n,
     )  # fmt: skip
 
 

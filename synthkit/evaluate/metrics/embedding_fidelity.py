@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ def prdc(
         return Score(
             name=name, value=value, low=low, high=high, n=n, better="higher", how=how, level=level,
             unit="1 is as dense as real" if is_density else "0..1", parts=parts,
+            at_n=len(y),
         )  # fmt: skip
 
     precision, recall, density, coverage = map(score, range(4), PRDC, _prdc(x, y, k))
@@ -189,7 +191,7 @@ def frechet_distance(synthetic: ArrayLike, real: ArrayLike) -> Score:
     return Score(
         name="Fréchet distance", value=max(0.0, distance + spread - 2 * shared), n=len(y),
         unit="squared units of the vectors", better="lower",
-        how=f"normal distributions of {d} dimensions{remark}",
+        how=f"normal distributions of {d} dimensions{remark}", at_n=len(y),
     )  # fmt: skip
 
 
@@ -263,11 +265,12 @@ def two_sample(
         classifier = fitted(rows[~test], is_synthetic[~test], (0, 1), C=C)
         right[test] = classifier.of_vectors(rows[test]).argmax(axis=1) == is_synthetic[test]
     p_value = _binomial_tail(int(right.sum()), 2 * n)
-    return proportion(
+    score = proportion(
         "two-sample accuracy", right.astype(np.float64),
         how=f"logistic regression, {folds} folds, seed {seed}; p = {p_value:.2g}",
         better="lower", level=level,
     )  # fmt: skip
+    return replace(score, at_n=n)
 
 
 def checked_vectors(

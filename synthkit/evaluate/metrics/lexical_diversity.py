@@ -84,6 +84,7 @@ def vocabulary(
         rows,
         unit=unit,
         level=level,
+        at_n=size,
         how=f"{described(listed, unit)} of {size} texts",
     )
 
@@ -131,7 +132,7 @@ def distinct_n(
     without = _ratio(distinct - unique, total - counts.sum_by_text(counts.count, rows))
     return jackknifed(
         f"distinct-{n}", distinct / total, without, rows, unit="0..1",
-        how=described(listed, unit), most=1.0, level=level,
+        how=described(listed, unit), most=1.0, level=level, at_n=rows,
     )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ def ngram_entropy(
     value = max(0.0, math.log(total) - float(logs.sum()) / total)
     return jackknifed(
         f"{n}-gram entropy", value, without, rows, unit="nats", how=described(listed, unit),
-        level=level,
+        level=level, at_n=rows,
     )  # fmt: skip
 
 
@@ -217,7 +218,7 @@ def compression_ratio(texts: Iterable[str], *, level: float = 0.95) -> Score:
     without = np.array([ratio(rest) for rest in _without_parts(listed)])
     return jackknifed(
         "compression ratio", ratio(listed), without, len(listed), unit="bytes per byte",
-        how="gzip 9, line ends between", better="lower", level=level,
+        how="gzip 9, line ends between", better="lower", level=level, at_n=len(listed),
     )  # fmt: skip
 
 

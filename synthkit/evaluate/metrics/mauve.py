@@ -114,7 +114,7 @@ def mauve(
         name="MAUVE", value=float(area(*counts)), n=len(y), unit="0..1", better="higher",
         how=f"{bins.max() + 1} clusters, {explained:g} of the variance, c = {scaling:g}, "
         f"smoothing {smoothing:g}, seed {seed}{few}",
-        level=level,
+        level=level, at_n=len(y),
     )  # fmt: skip
     return with_interval(score, counts, area, draws=draws, seed=seed)
 

@@ -81,7 +81,8 @@ def self_bleu(
         without = _without_each(scores, matches, lengths, closest, pairs, losses)
     return jackknifed(
         f"self-BLEU-{n}", float(scores.mean()), without, rows, unit="0..1",
-        how=f"{described(listed, unit)}, smoothing method 1", better="lower", most=1.0, level=level,
+        how=f"{described(listed, unit)}, smoothing method 1", better="lower", most=1.0,
+        level=level, at_n=rows,
     )  # fmt: skip
 
 

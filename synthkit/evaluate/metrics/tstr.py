@@ -318,13 +318,20 @@ def _utility(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
     cells = zip(*(tables.column(test, name) for name in ("id", inputs.column, inputs.label)),
                 strict=True)  # fmt: skip
     ids = [id for id, text, label in cells if text is not None and label is not None]
-    for score in (
-        *(utility.synthetic, utility.synthetic_f1, utility.real, utility.majority),
-        _difference("TSTR gap", utility.gap, utility.synthetic, "lower"),
-        more.augmented,
-        _difference("augmentation gain", more.gain, more.augmented, "higher"),
+    trained = (utility.synthetic, utility.synthetic_f1, utility.real)
+    gap = _difference("TSTR gap", utility.gap, utility.synthetic, "lower")
+    more_gap = _difference("augmentation gain", more.gain, more.augmented, "higher")
+    for score, at_n in (
+        *((score, utility.n) for score in trained),
+        (utility.majority, None),
+        (gap, utility.n),
+        (more.augmented, more.n_synthetic),
+        (more_gap, more.n_synthetic),
     ):
-        yield replace(score, how=f"{score.how}; {inputs.classifier_name}"), ids
+        how = f"{score.how}; {inputs.classifier_name}"
+        # a score of a trained classifier has no ids: compared row by row, two tables of one source
+        # would differ too often, as their classifiers do
+        yield replace(score, how=how, at_n=at_n), () if at_n else ids
 
 
 def _difference(name: str, gap: Difference, beside: Score, better: Better) -> Score:

@@ -13,12 +13,12 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
-from synthkit.evaluate._compare import match
 from synthkit.evaluate.raters.battles import SWAPPED, Battle, Ties, order_consistency, win_rate
 from synthkit.evaluate.raters.bradley_terry import ratings
 from synthkit.evaluate.raters.columns import OUTCOME
 from synthkit.evaluate.raters.length_control import length_controlled
 from synthkit.evaluate.raters.preferences import battles
+from synthkit.evaluate.shared_rows import match
 
 OWN_COLUMNS = ("id", "first", "second", "first_system", "second_system", "first_id", "second_id")
 """Columns of a table of pairs besides the input that both systems answer."""

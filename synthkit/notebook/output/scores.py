@@ -11,6 +11,8 @@ from IPython.display import display
 from synthkit.core.environment import interactive
 from synthkit.core.formatting import count, rounded
 from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.sessions.score_comparison import tested
+from synthkit.stats.multiple import CORRECTION
 
 LATEST = 5
 """Evaluations that are shown side by side."""
@@ -54,11 +56,15 @@ def differences(table: Any, *, a: str, b: str) -> StaticOutput:
         }
         for row in table.to_dict("records")
     ]
-    tested = table[table["rows"].notna()]
-    paired = int(tested["paired"].astype(bool).sum())
+    known = table[table["rows"].notna()]
+    paired = int(known["paired"].astype(bool).sum())
     note = f"{a} against {b}: {count(len(rows), 'metric')} in both"
-    how = f"95 % intervals: {paired} paired by row, {len(tested) - paired} of independent scores"
-    return static_table(rows, note=note, notes=[how] if rows else [])
+    comparisons = count(tested(table.to_dict("records")), "comparison")
+    how = [
+        f"95 % intervals: {paired} with shared rows, {len(known) - paired} of independent scores",
+        f"verdicts hold for {comparisons} together ({CORRECTION})",
+    ]
+    return static_table(rows, note=note, notes=how if rows else [])
 
 
 class ProgressBar:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthkit.core.formatting import count, money, rounded, thousands
+from synthkit.evaluate.results import NO_DIFFERENCE
 from synthkit.notebook.widgets.base import clipped
 from synthkit.notebook.widgets.sessions.lists import short
 from synthkit.sessions.run_comparison import Comparison, ComparisonSide
-from synthkit.sessions.score_comparison import COLUMNS
+from synthkit.sessions.score_comparison import COLUMNS, tested
+from synthkit.stats.multiple import CORRECTION
 
 TEXT_LENGTH = 2_000
 PROMPT_BYTES = 200_000
@@ -66,14 +68,17 @@ def _scores(both: Comparison) -> list[str]:
         return []
     rows = [dict(zip(COLUMNS, score, strict=True)) for score in both.scores]
     significant = [row for row in rows if not row["verdict"].startswith(("not", "no "))]
+    same = sum(row["verdict"].startswith(NO_DIFFERENCE) for row in rows)
+    rest = len(rows) - len(significant) - same
     lines = [
         f"{row['metric']}: {rounded(row['a'])} against {rounded(row['b'])}, {row['verdict']}."
         for row in significant[:MOST_SCORES]
     ]
     more = len(significant) - len(lines)
     lines += [f"{count(more, 'further metric')} with a difference."] if more > 0 else []
-    same = len(rows) - len(significant)
-    return [*lines, f"No significant difference in {same} of {count(len(rows), 'metric')}."]
+    among = f"{count(tested(rows), 'comparison')} together, {CORRECTION}"
+    lines.append(f"No significant difference in {same} of {count(len(rows), 'metric')} ({among}).")
+    return [*lines, f"{rest} not compared."] if rest else lines
 
 
 def _accepted(side: ComparisonSide) -> str:

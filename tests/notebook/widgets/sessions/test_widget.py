@@ -222,17 +222,15 @@ def test_two_runs_are_compared(full: sk.Session) -> None:
 
 
 def test_a_comparison_lists_significant_differences_of_scores(full: sk.Session) -> None:
-    for name, text in (("said", "warm bread {}"), ("replies", "cold soup")):
-        rows = full.load(name)
-        rows["text"] = [text.format(n) for n in range(len(rows))]
+    for name, text in (("warm", "warm bread {} {}"), ("cold", "cold soup {} again again")):
+        fake = sk.Fake(lambda r, text=text: text.format(r.row_seed, r.row_seed % 7), name="fake")
+        rows = sk.generate(f"Say {name}.", n=12, model=fake, session=full, name=name).table
         full.evaluate(rows, name=name, column="text", metrics=["distinct-1", "MTLD"])
-    lines = ask(SessionBrowser(full), type="compare", a=1, b="replies")["lines"]
-    assert lines[1:3] == [
-        "distinct-1: 0.556 against 0.333, better.",
-        "No significant difference in 1 of 2 metrics.",
-    ]
-    same = ask(SessionBrowser(full), type="compare", a=1, b=1)["lines"]
-    assert same[1] == "No significant difference in 2 of 2 metrics."
+    lines = ask(SessionBrowser(full), type="compare", a=3, b="cold")["lines"]
+    assert lines[1] == "distinct-1: 0.417 against 0.25, better."
+    assert lines[3] == "No significant difference in 0 of 2 metrics (2 comparisons together, Holm)."
+    same = ask(SessionBrowser(full), type="compare", a=3, b=3)["lines"]
+    assert same[1].startswith("No significant difference in 2 of 2 metrics (")
 
 
 def test_the_cell_of_a_run_is_returned_unchanged(shell: Shell) -> None:
