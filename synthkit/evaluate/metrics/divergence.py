@@ -190,7 +190,7 @@ def _divergences(
         value = float(np.clip(of_counts(*counts), 0, 1))  # outside of 0..1 is rounding
         plain = Score(
             name=f"{of} {name}", value=value, n=len(bins[0]), unit="0..1", better="lower",
-            how=how, level=level, at_n=len(bins[1]),
+            how=how, level=level, at_n=len(bins[0]),
         )  # fmt: skip
         return with_interval(plain, counts, of_counts, draws=draws, seed=seed)
 
