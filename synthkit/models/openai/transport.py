@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
@@ -25,6 +25,8 @@ from synthkit.core.errors import UsageError
 
 MAX_BYTES = 32 * 2**20
 """Longest response body that is read."""
+MAX_OTHER_BYTES = 2**20
+"""Most bytes of a response besides its body: interim responses, headers and trailers."""
 CONNECT_SECONDS = 15.0
 """Longest wait for a connection, TLS included; a response may take far longer."""
 
@@ -34,7 +36,7 @@ class StaleConnection(ConnectionResetError):
 
 
 class BodyTooLong(ConnectionError):
-    """A response body is longer than :data:`MAX_BYTES`."""
+    """A response is longer than :data:`MAX_BYTES`, or too long besides its body."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class Connection(asyncio.Protocol):
         self.response = Response()
         self.parts: list[bytes] = []
         self.length = 0
+        self.received = 0
         self.begun = False
         self.in_body = False
         self.tunnel = tunnel
@@ -90,10 +93,17 @@ class Connection(asyncio.Protocol):
             self.close()  # unrequested data must not become the next response
             return
         self.begun = True
+        self.received += len(data)
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(ConnectionError(f"the response is not HTTP: {error}"))
+            return
+        # small chunks take a few times as many bytes as the part of the body in them
+        if self.received > MAX_OTHER_BYTES + 8 * self.length:
+            self._fail(
+                BodyTooLong(f"the response has more than {MAX_OTHER_BYTES} bytes of headers")
+            )
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called by asyncio."""
@@ -111,6 +121,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
+        if self.in_body:
+            return  # a trailer, of which nobody asks
         self.response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -134,6 +146,7 @@ class Connection(asyncio.Protocol):
         """Called by the parser."""
         if self.response.status < 200:
             self.response = Response()  # an interim response; the final one follows
+            self.in_body = False
             return
         self.alive = self.alive and self.parser.should_keep_alive()
         self._done()
@@ -179,8 +192,19 @@ class Client:
         lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         self.head = "\r\n".join(lines).encode("latin-1") + b"\r\nContent-Length: "
 
-    async def post(self, body: bytes, timeout: float, *, fresh: bool = False) -> Response:
+    async def post(
+        self,
+        body: bytes,
+        timeout: float,
+        *,
+        fresh: bool = False,
+        sending: Callable[[], None] = lambda: None,
+    ) -> Response:
         """The response to a body, over a kept connection, or over a ``fresh`` one.
+
+        Parameters
+        ----------
+        sending : is called whenever the request is sent, once there is a connection.
 
         Raises
         ------
@@ -196,19 +220,22 @@ class Client:
                 if not connection.alive:
                     continue
                 try:
-                    return await self._send(connection, request)
+                    return await self._send(connection, request, sending)
                 except ConnectionResetError as error:
                     if connection.begun:
                         raise
                     raise StaleConnection(str(error)) from None
-            return await self._send(await self._connect(), request)
+            return await self._send(await self._connect(), request, sending)
 
     def close(self) -> None:
         """Close the idle connections."""
         while self.idle:
             self.idle.pop().close()
 
-    async def _send(self, connection: Connection, request: bytes) -> Response:
+    async def _send(
+        self, connection: Connection, request: bytes, sending: Callable[[], None]
+    ) -> Response:
+        sending()
         try:
             response = await connection.send(request)
         except BaseException:

@@ -79,6 +79,34 @@ def test_a_broken_answer_is_an_oserror_that_says_how(reply: Reply, words: str) -
         ask(server)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LINES = b"".join(b"X-%d: %s\r\n" % (n, b"y" * 5000) for n in range(600))
+FLOODS = {
+    "headers": b"HTTP/1.1 200 OK\r\n" + LINES,
+    "one header": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 3_000_000,
+    "interim responses": b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000,
+    "a chunk's extension": CHUNKED + b"1;" + b"a" * 3_000_000,
+    "trailers": CHUNKED + b"2\r\n{}\r\n0\r\n" + LINES,
+    "no status line": b"y" * 3_000_000,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_besides_the_body_is_cut_off(name: str) -> None:
+    with (
+        Server(Reply(how="raw", body=FLOODS[name] * 10)) as server,
+        pytest.raises(ConnectionError, match=r"bytes of headers|not HTTP"),
+    ):
+        ask(server)
+
+
+def test_a_body_in_chunks_of_one_byte_is_no_flood() -> None:
+    body = json.dumps(completion("x" * 300_000)).encode()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    with Server(Reply(how="raw", body=CHUNKED + chunks)) as server:
+        assert text(ask(server)) == "x" * 300_000
+
+
 def test_interim_answers_are_passed_over() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nX-Interim: yes\r\n\r\n"
     proper = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
