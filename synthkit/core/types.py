@@ -345,8 +345,12 @@ class Budgeted(Protocol):
     def budget(self) -> Budget:
         """The budget of each of its runs."""
 
+    @property
+    def sent(self) -> int:
+        """How many requests it has sent since ``with_budget``, with every further try."""
+
     def with_budget(self, budget: Budget) -> Model:
-        """The same model with another budget."""
+        """The same model for one run with this budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

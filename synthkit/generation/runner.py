@@ -25,7 +25,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from synthkit.core.answers import REASONING_MARKERS, separated
 from synthkit.core.errors import SynthkitError, UsageError, unknown
 from synthkit.core.hashing import digest
-from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
+from synthkit.core.types import (
+    Budget,
+    Completion,
+    Ledger,
+    Model,
+    Reject,
+    Request,
+    Row,
+    Steps,
+)
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.commits import Arrived, Commits
@@ -276,7 +285,7 @@ class Runner(Generic[T]):
         """Take a completion from a model, to be committed."""
         key, request = self.queue.keys[place], self.queue.sent[place]
         model = self.models[request.to]
-        self.spending.charge(place, request, completion, model.price)
+        self.spending.charge(place, request, completion, model)
         markers = getattr(model, "reasoning_markers", REASONING_MARKERS)
         completion = separated(completion, request, markers)
         is_stored = completion.finish != "error"
@@ -339,10 +348,12 @@ class Runner(Generic[T]):
         self.branches.deliver(branch, answer)
 
     def ledger(self) -> Ledger:
-        """The ledger as of now."""
+        """The ledger as of now. Requests that got no answer were sent as well."""
         seconds = time.perf_counter() - self.started
+        unanswered = self.spending.unanswered(self.models.values())
         return replace(
             self.spending.ledger,
+            requests=self.spending.ledger.requests + unanswered,
             hits=self.hits,
             repairs=self.repairs,
             truncated=len(self.rows.truncated),

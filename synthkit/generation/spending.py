@@ -78,11 +78,10 @@ def limited(
         If it limits the cost of a model whose price is unknown.
     """
     limits = budget or getattr(models[""], "budget", None) or Budget()
-    if budget is not None:
-        models = {
-            role: model.with_budget(budget) if isinstance(model, Budgeted) else model
-            for role, model in models.items()
-        }
+    models = {
+        role: model.with_budget(budget or model.budget) if isinstance(model, Budgeted) else model
+        for role, model in models.items()
+    }
     unpriced = limits.max_cost is not None and [
         model.name for model in models.values() if model.price is None
     ]
@@ -111,6 +110,7 @@ class Spending:
         self.ledger = Ledger(cost=None if None in price_list else 0.0)
         self._reserved: dict[int, int] = {}  # place of a request in flight -> its most tokens
         self._sent: dict[int, int] = {}  # unfinished branch -> the requests it has sent
+        self._metered = 0  # requests of models that count what they send themselves
         self._expected = 0  # the requests that unfinished branches may still need
 
     @property
@@ -148,15 +148,18 @@ class Spending:
         self._sent[branch] = sent + 1
         self._reserved[place] = most_tokens(request)
 
-    def charge(
-        self, place: int, request: Request, completion: Completion, price: Price | None
-    ) -> None:
+    def charge(self, place: int, request: Request, completion: Completion, model: Model) -> None:
         """Replace the reservation of a request by what its completion used, or by an estimate."""
         self._reserved.pop(place, None)
         ledger, reported = self.ledger, completion
         completion = with_estimates(request, reported)
+        if isinstance(model, Budgeted):
+            self._metered += completion.tries
         cost = dollars(
-            price, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens
+            model.price,
+            completion.prompt_tokens,
+            completion.completion_tokens,
+            completion.cached_tokens,
         )
         self.ledger = replace(
             ledger,
@@ -167,6 +170,11 @@ class Spending:
             completion_tokens=ledger.completion_tokens + completion.completion_tokens,
             cost=None if ledger.cost is None or cost is None else ledger.cost + cost,
         )
+
+    def unanswered(self, models: Iterable[Model]) -> int:
+        """How many requests these models have sent that were never charged."""
+        sent = sum(model.sent for model in models if isinstance(model, Budgeted))
+        return max(0, sent - self._metered)
 
     def branch_ended(self, branch: int) -> None:
         """Release the requests that a branch did not need."""

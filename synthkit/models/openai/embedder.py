@@ -17,8 +17,8 @@ from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
 from synthkit.models.openai.dialect import Dialect, KnownServer
 from synthkit.models.openai.refusals import Refusal
-from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect
+from synthkit.models.openai.stream import stream
 
 Vectors = NDArray[np.float32]
 

@@ -32,12 +32,21 @@ GivenUp = tuple["SentRequest[Input]", str, str]
 
 
 @dataclass(slots=True)
+class Meter:
+    """How many requests were sent in a run, with every further try."""
+
+    sent: int = 0
+
+
+@dataclass(slots=True)
 class SentRequest(Generic[Input]):
     """A request to the server, with its tries and failures."""
 
     position: int
     request: Input
     tries: int = 0
+    sent: int = 0
+    """How many of the tries had a connection, so that the server may have got the request."""
     failures: int = 0
     throttled: int = 0
     loading: int = 0
@@ -122,6 +131,8 @@ class Health(Generic[Input]):
     """How many pauses in a row ended with another failure."""
     trouble: str = ""
     """The latest failure."""
+    failures: int = 0
+    """How many tries have failed since the last answer."""
     failing: set[int] = field(default_factory=set)
     """Positions of the requests that failed since the last answer."""
     doubts: Doubts[Input] = field(default_factory=Doubts)
@@ -134,7 +145,7 @@ class Health(Generic[Input]):
         """Note any answer but a failure: the server is alive."""
         self.last_answer = time.monotonic()
         self.failing.clear()
-        self.strikes = 0
+        self.failures = self.strikes = 0
         self.loading_since = math.inf
 
     @property
@@ -169,13 +180,14 @@ class Health(Generic[Input]):
         self.throttled_since = min(self.throttled_since, now)
         return now - self.throttled_since > PATIENCE_SECONDS
 
-    def failed(self, job: SentRequest[Input], words: str) -> None:
-        """Note a failure of the request or of the server."""
+    def failed(self, job: SentRequest[Input], words: str) -> str:
+        """Note a failure of the request or of the server; the reason to give it up."""
         job.failing_since = job.failing_since or time.monotonic()
         job.failures += 1
         self.failing.add(job.position)
-        times = "once" if job.tries == 1 else f"{job.tries} times"
-        self.trouble = f"{words}; tried {times}"
+        self.failures += 1
+        self.trouble = words
+        return f"{words}; tried {times(job.tries)}"
 
     def at_fault(self, job: SentRequest[Input]) -> bool:
         """Whether a request out of retries is at fault: the server answered others meanwhile."""
@@ -191,6 +203,15 @@ class Health(Generic[Input]):
         return self.strikes > self.max_retries or (
             bool(self.parked) and len(self.parked) + len(self.doubts) == self.unresolved
         )
+
+
+def times(n: int) -> str:
+    """A number of tries in words.
+
+    >>> times(1), times(4)
+    ('once', '4 times')
+    """
+    return "once" if n == 1 else f"{n} times"
 
 
 def backoff(failures: int) -> float:

@@ -17,11 +17,12 @@ from synthkit.core.types import Budget, Completion, Price, Request
 from synthkit.models.openai import requests as written
 from synthkit.models.openai import responses
 from synthkit.models.openai.dialect import Dialect, KnownServer
+from synthkit.models.openai.health import Meter
 from synthkit.models.openai.prices import listed_price
 from synthkit.models.openai.providers import provider_at
 from synthkit.models.openai.refusals import Refusal
-from synthkit.models.openai.scheduler import stream
 from synthkit.models.openai.server import Server, connect
+from synthkit.models.openai.stream import stream
 from synthkit.models.schemes import model_scheme
 
 
@@ -39,6 +40,7 @@ class Endpoint:
     given_price: Price | None
     budget: Budget
     known: KnownServer = field(default_factory=KnownServer, compare=False, repr=False)
+    meter: Meter = field(default_factory=Meter, compare=False, repr=False)
 
     @property
     def concurrency(self) -> int:
@@ -63,8 +65,13 @@ class Endpoint:
         return canonical(parts).decode()
 
     def with_budget(self, budget: Budget) -> Endpoint:
-        """The same endpoint with another budget, which counts retries as well."""
-        return replace(self, budget=budget)
+        """The same endpoint for a run with this budget, which counts retries as well."""
+        return replace(self, budget=budget, meter=Meter())
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent since :meth:`with_budget`, with every further try."""
+        return self.meter.sent
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs as they finish, at most ``concurrency`` in flight.
@@ -82,7 +89,8 @@ class Endpoint:
             On 401, 403, 404 and 422, on a used-up quota, and on a server that stops answering. It
             is also an instance of the ``openai`` error of the same status.
         """
-        return stream(self.server, self, requests, max_requests=self.budget.max_requests)
+        most = self.budget.max_requests
+        return stream(self.server, self, requests, max_requests=most, meter=self.meter)
 
     @property
     def url(self) -> str:

@@ -12,9 +12,8 @@ import random
 import ssl
 import threading
 import time
-import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -24,8 +23,10 @@ from synthkit.models.openai.health import (
     DUBIOUS_FAILURES,
     LOADING_SECONDS,
     Health,
+    Meter,
     SentRequest,
     backoff,
+    times,
 )
 from synthkit.models.openai.operation import Operation
 from synthkit.models.openai.refusals import Refusal, refusal
@@ -41,7 +42,6 @@ RETRIED = {408, 409, 425}
 PROBE_SECONDS = 0.25
 """How long the first request is in flight alone; a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
-TICK_SECONDS = 0.1
 PROBE = -1
 """The position of a request that was answered before and is sent again, to tell a server that now
 refuses everything from rows that are at fault."""
@@ -50,66 +50,18 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 
-def stream(
-    server: Server,
-    operation: Operation[Input, Output],
-    requests: Sequence[Input],
-    *,
-    max_requests: int | None = None,
-) -> Iterator[tuple[int, Output] | None]:
-    """(position, answer) pairs as they finish; ``None`` when no more has arrived.
-
-    That is given at once after an answer and after new requests were sent, so that the caller can
-    do its own work, then every 0.1 s of waiting. ``requests`` may grow while this runs. Closing the
-    iterator cancels what is in flight.
-
-    Parameters
-    ----------
-    max_requests : most requests to send, retries included.
-
-    Raises
-    ------
-    UsageError
-        If the operation refuses a request; before it is sent.
-    EndpointError
-        If no request can succeed, or ``max_requests`` are used up.
-    """
-    scheduler = Scheduler(server, operation, max_requests)
-    submitted = answered = 0
-    waits = False
-    try:
-        while answered < len(requests):
-            if submitted < len(requests):
-                for request in requests[submitted:]:
-                    operation.check(request)
-                scheduler.submit(enumerate(requests[submitted:], submitted))
-                submitted = len(requests)
-                waits = False
-            try:
-                item = scheduler.out.get(waits, TICK_SECONDS)
-            except queue.Empty:
-                waits = True
-                yield None
-                continue
-            waits = False
-            if isinstance(item, Warning):
-                warnings.warn(item, stacklevel=2)
-                continue
-            if isinstance(item, BaseException):
-                raise item
-            answered += 1
-            yield item
-    finally:
-        scheduler.close()
-
-
 class Scheduler(Generic[Input, Output]):
     """One stream of requests to a server. ``out`` receives answers as they finish."""
 
     def __init__(
-        self, server: Server, operation: Operation[Input, Output], max_requests: int | None
+        self,
+        server: Server,
+        operation: Operation[Input, Output],
+        max_requests: int | None,
+        meter: Meter,
     ) -> None:
         self.server, self.operation = server, operation
+        self.meter = meter
         self.most = math.inf if max_requests is None else max_requests
         self.sent = 0
         self.window = Window(server.concurrency)
@@ -176,10 +128,11 @@ class Scheduler(Generic[Input, Output]):
         if self.health.hopeless:
             if self.in_flight:
                 return  # these may still be answered
+            trouble = self.server.redact(self.health.trouble)
             raise EndpointError(
-                f"{self.server.base_url} {self.server.redact(self.health.trouble)} with no answer "
-                "to any request in between. Finished rows are kept; run it again when the server "
-                "is back."
+                f"{self.server.base_url} {trouble}; tried {times(self.health.failures)} with no "
+                "answer to any request in between. Finished rows are kept; run it again when the "
+                "server is back."
             )
         if time.monotonic() < self.health.paused_until:
             return
@@ -206,15 +159,20 @@ class Scheduler(Generic[Input, Output]):
         job.dialect = self.operation.known.dialect | job.trial
         body = self.operation.body(job.request, job.dialect)
         job.tries += 1
+
+        def sending() -> None:
+            job.sent += 1
+            self.meter.sent += 1
+
         try:
             try:
-                response = await client.post(body, server.timeout)
+                response = await client.post(body, server.timeout, sending=sending)
             except StaleConnection:
                 if self.sent >= self.most:
                     raise
                 self.sent += 1
                 job.tries += 1
-                response = await client.post(body, server.timeout, fresh=True)
+                response = await client.post(body, server.timeout, fresh=True, sending=sending)
         except BodyTooLong as error:
             self._unreadable(job, str(error), b"", era)
         except ssl.SSLCertVerificationError as error:
@@ -251,9 +209,7 @@ class Scheduler(Generic[Input, Output]):
         """Resolve a request by a response that is none of an error."""
         known, seconds = self.operation.known, time.monotonic() - began
         try:
-            answer = self.operation.read(
-                job.request, job.dialect, response.body, seconds, job.tries
-            )
+            answer = self.operation.read(job.request, job.dialect, response.body, seconds, job.sent)
         except UNREADABLE as error:
             if status := embedded_error(response.body):
                 self._refused(job, replace(response, status=status), began, era)
@@ -293,7 +249,7 @@ class Scheduler(Generic[Input, Output]):
         elif not strange:
             self._fail(job, problem, text)
         elif text.lstrip()[:1] == "{" or self.health.is_strange((job, problem, text)):
-            raise self.server.misplaced(self.operation.url, text)
+            raise self.server.misplaced(self.operation.url, text or problem)
 
     def _refused(self, job: SentRequest[Input], response: Response, began: float, era: int) -> None:
         status = response.status
@@ -371,8 +327,8 @@ class Scheduler(Generic[Input, Output]):
             raise self.server.refusal(self.operation.url, 429, message, text)
         job.throttled += 1
         if self.health.throttles_only(job):
-            times = f"tried {job.tries} times"
-            self._fail(job, f"answered 429 to this request alone: {message}; {times}", text)
+            tried = f"tried {times(job.tries)}"
+            self._fail(job, f"answered 429 to this request alone: {message}; {tried}", text)
             return
         if self.window.throttled(era):
             self._pause(max(wait or 0.0, backoff(self.window.pauses)))
@@ -392,16 +348,16 @@ class Scheduler(Generic[Input, Output]):
         health = self.health
         if job.position == PROBE:
             return  # it says nothing then
-        health.failed(job, words)
+        reason = health.failed(job, words)
         if health.at_fault(job):
-            self._fail(job, health.trouble, text)
+            self._fail(job, reason, text)
             return
         dubious = not self.window.proven or len(health.failing) > DUBIOUS_FAILURES
         if dubious and began >= health.paused_until:
             health.strikes += 1
             self._pause(wait or backoff(health.strikes))
         if health.out_of_retries(job):
-            health.parked.append((job, health.trouble, text))
+            health.parked.append((job, reason, text))
         elif dubious:
             self.jobs.append(job)  # at the end, in case this request is the only one that fails
         else:
@@ -424,7 +380,7 @@ class Scheduler(Generic[Input, Output]):
 
     def _fail(self, job: SentRequest[Input], reason: str, raw: str) -> None:
         raw, reason = self.server.redact(raw[:MAX_RAW]), self.server.redact(reason)
-        self._resolve(job, self.operation.failed(reason, raw, job.tries))
+        self._resolve(job, self.operation.failed(reason, raw, job.sent))
 
     def _resolve(self, job: SentRequest[Input], answer: Output) -> None:
         if job.position == PROBE:
