@@ -15,7 +15,8 @@ from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.types import Completion, Ledger, Message, Model, Reject, Request, Sampling, Steps
 from synthkit.evaluate._report import Progress
 from synthkit.generation.branches import Answer
-from synthkit.generation.runner import RowEvent, run_recipe
+from synthkit.generation.rows import RowEvent
+from synthkit.generation.runner import run_recipe
 from synthkit.models.openai.model import Endpoint
 from synthkit.models.transformers.model import Local
 from synthkit.prompts.templates import Turns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -32,7 +33,7 @@ class Arrived(NamedTuple):
 
 
 class Commits:
-    """Commits the answers that arrive.
+    """Commits the answers that arrive: ``waiting`` ones become ``committed`` ones.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ class Commits:
     def __init__(self, store: Store, *, together: float | None) -> None:
         self.store, self.together = store, together
         self.waiting: list[Arrived] = []
+        self.committed: deque[Arrived] = deque()
         self._next = 0.0
         self._locked_since: float | None = None
         self._spill = Spill(store.path.parent)
@@ -57,10 +59,10 @@ class Commits:
         """Whether it is time for a commit."""
         return bool(self.waiting) and time.perf_counter() >= self._next
 
-    def commit(self) -> list[Arrived] | None:
-        """Commit what is waiting; the completions that the store holds now.
+    def commit(self) -> bool:
+        """Move what is waiting to what is committed, with the completions as they are stored.
 
-        ``None`` if another program keeps the store locked: all are waiting still.
+        ``False`` if another program keeps the store locked: all are waiting still.
 
         Raises
         ------
@@ -70,27 +72,25 @@ class Commits:
         """
         began = time.perf_counter()
         if self._locked_since is not None and began < self._next:
-            return None
+            return False
         try:
             stored = self.store.completions.put_many(self._items(), patience=0.0)
         except StoreLocked:
             self._keep_through_lock(began)
-            return None
+            return False
         if self._spilled:
             self._spill.remove()
         self._spilled, self._locked_since = 0, None
         ended = time.perf_counter()
         if self.together is not None:
             self._next = ended + max(self.together, ended - began)
-        return self._taken(stored)
+        self._move(stored)
+        return True
 
-    def settle(self) -> list[Arrived]:
-        """End: commit what is waiting, or leave it in a file; the completions.
-
-        The next run finds those in the file.
-        """
+    def settle(self) -> None:
+        """End: commit what is waiting, or leave it in a file, where the next run finds it."""
         if not self.waiting:
-            return []
+            return
         stored = [completion for _, _, completion in self._items()]
         try:
             stored = self.store.completions.put_many(self._items(), patience=0.0)
@@ -99,7 +99,7 @@ class Commits:
             with suppress(OSError):  # it is in the run, and nowhere else
                 self._spill_rest()
             self._spill.leave()
-        return self._taken(stored)
+        self._move(stored)
 
     def _items(self) -> list[tuple[str, Mapping[str, Any], Completion]]:
         return [
@@ -108,14 +108,13 @@ class Commits:
             if payload is not None
         ]
 
-    def _taken(self, stored: list[Completion]) -> list[Arrived]:
-        """All that was waiting, with the completions as they are stored."""
+    def _move(self, stored: list[Completion]) -> None:
         completions = iter(stored)
-        taken, self.waiting = self.waiting, []
-        return [
-            each if each.payload is None else each._replace(completion=next(completions))
-            for each in taken
-        ]
+        for each in self.waiting:
+            if each.payload is not None:
+                each = each._replace(completion=next(completions))
+            self.committed.append(each)
+        self.waiting = []
 
     def _keep_through_lock(self, now: float) -> None:
         """Write what is waiting to a file once the store has been locked for a while."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from synthkit.core.types import Reject, Row
 from synthkit.data import tables
-from synthkit.generation.runner import RowEvent
+from synthkit.generation.rows import RowEvent
 from synthkit.recipes._base import Recipe
 
 

@@ -12,11 +12,8 @@ resume a run: a run after a crash finds the completions in the store.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -24,23 +21,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from synthkit.core.answers import REASONING_MARKERS, separated
 from synthkit.core.errors import SynthkitError, UsageError, unknown
-from synthkit.core.hashing import digest
-from synthkit.core.types import (
-    Budget,
-    Completion,
-    Ledger,
-    Model,
-    Reject,
-    Request,
-    Row,
-    Steps,
-)
+from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.commits import Arrived, Commits
+from synthkit.generation.request_queue import RequestQueue
+from synthkit.generation.rows import RowEvent, Rows
 from synthkit.generation.spending import Spending, limited
-from synthkit.prompts.parsing import TRUNCATED
-from synthkit.store.ids import ID_DIGITS
 from synthkit.store.store import Store
 
 T = TypeVar("T")
@@ -54,30 +41,6 @@ one. The others wait, so that rows already started are finished before new ones 
 TICK_SECONDS = 0.05
 TOGETHER_SECONDS = 0.01
 """How long the answers of a server are taken together, if they arrive without a pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowEvent:
-    """A row or a reject, as a recipe made it.
-
-    Parameters
-    ----------
-    position : of the branch that made it.
-    requests : what it rests on, by their keys.
-    tokens : completion tokens of those requests that no earlier row rests on.
-    cached : whether the store had all of their completions.
-    truncated : whether one of their completions was cut at ``max_tokens``.
-    reasoning : what the model wrote before the last of them.
-    """
-
-    position: int
-    id: str
-    outcome: Row | Reject
-    requests: Mapping[str, Request]
-    tokens: int
-    cached: bool
-    truncated: bool
-    reasoning: str
 
 
 class RunListener(Protocol):
@@ -112,54 +75,33 @@ class RunOutcome(Generic[T]):
     error: BaseException | None = None
 
 
-class Rows:
-    """The rows and rejects of a run, with their ids and the tokens that each took.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many requests are handed to the models, and how their answers are committed.
 
     Parameters
     ----------
-    no_truncated : a row that rests on a cut completion becomes a reject.
+    ahead : most requests that they are handed and whose answers are not on disk.
+    is_remote : the only model is behind a server. Its answers come in bursts, and its slots are
+        filled before anything else is done.
+    together : see :class:`~synthkit.generation.commits.Commits`.
     """
 
-    def __init__(self, *, no_truncated: bool = False) -> None:
-        self.events: list[RowEvent] = []
-        self.no_truncated = no_truncated
-        self.truncated: dict[str, str] = {}
-        """Key -> text of the completions that were cut."""
-        self._reasoning: dict[str, str] = {}
-        self._uncounted: dict[str, tuple[int, bool]] = {}  # key -> completion tokens, cached
-        self._same: Counter[tuple[int, tuple[str, ...]]] = Counter()
+    ahead: int
+    is_remote: bool
+    together: float | None
 
-    def count(self, answer: Answer) -> None:
-        """Count the tokens of an answer with the first row that rests on it."""
-        key, completion = answer.key, answer.completion
-        self._uncounted[key] = (completion.completion_tokens, answer.cached)
-        if completion.truncated:
-            self.truncated[key] = completion.text
-        if completion.reasoning:
-            self._reasoning[key] = completion.reasoning
-
-    def add(
-        self, position: int, outcome: Row | Reject, requests: Mapping[str, Request]
-    ) -> RowEvent:
-        """Add what the branch at ``position`` made from these requests, given by their keys."""
-        keys = tuple(requests) or (digest(repr(outcome)),)
-        # several branches may make the same row from no request
-        same = (position if requests else -1, keys)
-        nth = self._same[same]
-        self._same[same] += 1
-        tokens, cached = 0, True
-        for key in requests:
-            used, was_cached = self._uncounted.pop(key, (0, True))
-            tokens, cached = tokens + used, cached and was_cached
-        cut = [self.truncated[key] for key in requests if key in self.truncated]
-        if cut and self.no_truncated and isinstance(outcome, Row):
-            outcome = Reject(cut[0], TRUNCATED, outcome.cells, outcome.of, outcome.parent)
-        reasoning = self._reasoning.get(keys[-1], "")
-        event = RowEvent(
-            position, row_id(keys, nth), outcome, requests, tokens, cached, bool(cut), reasoning
+    @staticmethod
+    def of(models: Iterable[Model]) -> Pace:
+        """The pace of some models, which may be the same one several times."""
+        distinct = {id(model): model for model in models}.values()
+        remote = [hasattr(model, "concurrency") for model in distinct]
+        is_remote = remote == [True]
+        return Pace(
+            ahead=sum(getattr(model, "concurrency", AHEAD) for model in distinct),
+            is_remote=is_remote,
+            together=TOGETHER_SECONDS if is_remote else 0.0 if any(remote) else None,
         )
-        self.events.append(event)
-        return event
 
 
 class Runner(Generic[T]):
@@ -175,21 +117,21 @@ class Runner(Generic[T]):
         listener: RunListener | None,
         no_truncated: bool,
     ) -> None:
-        self.models, self.store, self.spending = models, store, spending
+        self.models, self.spending = models, spending
         self.cancel, self.listener = cancel, listener
         self.branches, self.rows = Branches(self), Rows(no_truncated=no_truncated)
         self.results: dict[int, T] = {}
         self.fingerprints = {role: model.fingerprint for role, model in models.items()}
-        self.queue = RequestQueue()
-        distinct = {id(model): model for model in models.values()}.values()
-        self.ahead = sum(getattr(model, "concurrency", AHEAD) for model in distinct)
-        remote = [hasattr(model, "concurrency") for model in distinct]
-        self.is_remote = remote == [True]
-        together = TOGETHER_SECONDS if self.is_remote else 0.0 if any(remote) else None
-        self.commits = Commits(store, together=together)
-        self.committed: deque[Arrived] = deque()
+        self.queue = RequestQueue(store)
+        self.pace = Pace.of(models.values())
+        self.commits = Commits(store, together=self.pace.together)
         self.hits = self.repairs = 0
         self.started = time.perf_counter()
+
+    @property
+    def store(self) -> Store:
+        """Where completions are kept."""
+        return self.commits.store
 
     def key(self, request: Request) -> str:
         """The key of a request to the model that will answer it."""
@@ -229,9 +171,17 @@ class Runner(Generic[T]):
         self.look_up()
         if self.queue.unsent and self.cancel is not None and self.cancel.is_set():
             raise KeyboardInterrupt
-        self.send()
-        if not self.queue.sent:
-            return
+        while (waits := self.send()) or self.in_flight:
+            if self.in_flight:
+                self.stream()
+            elif waits:
+                self.queue.leases.release()  # so that no two runs wait for each other
+                self.tick()
+                time.sleep(TICK_SECONDS)
+                self.queue.try_again()
+
+    def stream(self) -> None:
+        """Take completions from the models until they have answered all that they were sent."""
         for role, model in self.models.items():
             self.store.models.add(self.fingerprints[role], model.name)
         with closing(role_models.complete(self.models, self.queue.sent)) as completions:
@@ -240,9 +190,13 @@ class Runner(Generic[T]):
                     self.take(*completed)
                 self.go_on(ticked=completed is None)
                 self.tick()
+                if self.queue.try_again():
+                    self.send()
+        self.queue.restart()
 
     def tick(self) -> None:
         """Tell the listener the time, and end the run if it was cancelled."""
+        self.queue.leases.renew()
         if self.listener is not None:
             self.listener.tick(self.ledger())
         if self.cancel is not None and self.cancel.is_set():
@@ -261,8 +215,11 @@ class Runner(Generic[T]):
                 else:
                     queue.wait(branch, key, request)
 
-    def send(self) -> None:
+    def send(self) -> bool:
         """Hand queued requests to the models, as far as the budget and uncommitted answers allow.
+
+        A request is looked up again as it is leased, since another kernel may have its completion
+        by now. Returns whether some requests wait for another program.
 
         Raises
         ------
@@ -270,16 +227,27 @@ class Runner(Generic[T]):
             If their completions could not be stored; nothing is sent then.
         """
         queue, spending = self.queue, self.spending
-        while queue.unsent and self.in_flight + len(self.commits.waiting) < self.ahead:
+        while queue.unsent and self.in_flight + len(self.commits.waiting) < self.pace.ahead:
             position, _, key, request = queue.unsent[0]
             if not spending.affords(request, position):
-                return
-            if not queue.sent:
-                self.store.check_writable()
-            heapq.heappop(queue.unsent)
-            spending.reserve(len(queue.sent), request, position)
-            queue.sent.append(request)
-            queue.keys.append(key)
+                break
+            if key in queue.leases.keys:
+                spending.reserve(len(queue.sent), request, position)
+                queue.push_next()
+            elif (stored := queue.claim()) is None:
+                return True
+            else:
+                self.deliver_cached(stored)
+        return bool(queue.elsewhere)
+
+    def deliver_cached(self, stored: Mapping[str, Completion]) -> None:
+        """Give completions that another kernel has stored to the branches that wait for them."""
+        for key, completion in stored.items():
+            branches = self.queue.waiting.pop(key)
+            self.hits += len(branches)
+            for branch in branches:
+                self.deliver(branch, Answer(key, completion, True))
+        self.look_up()
 
     def take(self, place: int, completion: Completion) -> None:
         """Take a completion from a model, to be committed."""
@@ -300,9 +268,11 @@ class Runner(Generic[T]):
         sent = len(self.queue.sent)
         if self.commits.waiting and (ticked or self.commits.is_due() or not self.in_flight):
             self.commit()
-            if self.is_remote:
+            if self.pace.is_remote:
                 self.send()
-        if (ticked and len(self.queue.sent) == sent) or not (self.is_remote and self.in_flight):
+        if (ticked and len(self.queue.sent) == sent) or not (
+            self.pace.is_remote and self.in_flight
+        ):
             self.deliver_committed()
 
     @property
@@ -315,30 +285,32 @@ class Runner(Generic[T]):
 
         The models are not asked for more while all that they were sent is uncommitted.
         """
-        while (committed := self.commits.commit()) is None:
+        while not self.commits.commit():
             if self.in_flight:
                 return
             self.tick()
             time.sleep(TICK_SECONDS)
-        self.committed.extend(committed)
 
     def deliver_committed(self) -> None:
         """Give what is committed to the branches that wait for it, and send what they ask."""
-        while self.committed:
-            self.deliver_all(self.committed)
+        while self.commits.committed:
+            self.deliver_all()
             self.look_up()
             self.send()
 
     def settle(self) -> None:
         """At the end of a run, keep what has arrived, and give it to the branches."""
-        self.committed.extend(self.commits.settle())
+        self.commits.settle()
         with suppress(SynthkitError):  # the error that ended the run is the one to be told
-            self.deliver_all(self.committed)
+            self.deliver_all()
+        self.queue.leases.release()
 
-    def deliver_all(self, arrived: deque[Arrived]) -> None:
-        """Give each completion to the branches that wait for it."""
-        while arrived:
-            key, _, completion = arrived.popleft()
+    def deliver_all(self) -> None:
+        """Give each committed completion to the branches that wait for it."""
+        while self.commits.committed:
+            key, payload, completion = self.commits.committed.popleft()
+            if payload is None:
+                self.queue.leases.release([key])  # so that other runs can try it
             for branch in self.queue.waiting.pop(key):
                 self.deliver(branch, Answer(key, completion, False))
 
@@ -359,34 +331,6 @@ class Runner(Generic[T]):
             truncated=len(self.rows.truncated),
             seconds=seconds,
         )
-
-
-class RequestQueue:
-    """Requests on their way: new, waiting to be sent, and sent.
-
-    Attributes
-    ----------
-    new : (branch, key, request) triples that were not looked up in the store yet.
-    waiting : key -> the branches that wait for its completion.
-    unsent : a heap of (position of the branch, turn, key, request): the earliest branch first.
-    sent, keys : the growing list that the models answer, and the keys of its requests.
-    """
-
-    def __init__(self) -> None:
-        self.new: deque[tuple[Branch, str, Request]] = deque()
-        self.waiting: dict[str, list[Branch]] = {}
-        self.unsent: list[tuple[int, int, str, Request]] = []
-        self.sent: list[Request] = []
-        self.keys: list[str] = []
-        self._turn = itertools.count()
-
-    def wait(self, branch: Branch, key: str, request: Request) -> None:
-        """Let a branch wait for a completion; the request is queued once, whoever else waits."""
-        if key in self.waiting:
-            self.waiting[key].append(branch)
-        else:
-            self.waiting[key] = [branch]
-            heapq.heappush(self.unsent, (branch.position, next(self._turn), key, request))
 
 
 def run_recipe(
@@ -450,18 +394,5 @@ def run_recipe(
     run.settle()
     # in the order of the branches; the rows of one branch stay in the order it made them
     events = sorted(run.rows.events, key=lambda event: event.position)
-    unsent = [request for *_, request in sorted(run.queue.unsent)]
-    return RunOutcome(run.results, events, replace(run.ledger(), stopped=stopped), unsent, error)
-
-
-def row_id(keys: Sequence[str], nth: int = 0) -> str:
-    """The id of the ``nth`` row that rests on the requests of these keys.
-
-    The id of a row that rests on one request alone is the beginning of its key.
-
-    >>> row_id(["c7a1" * 8])
-    'c7a1c7a1c7a1c7a1'
-    """
-    if len(keys) == 1 and nth == 0:
-        return keys[0][:ID_DIGITS]
-    return digest([*keys, nth])[:ID_DIGITS]
+    ledger = replace(run.ledger(), stopped=stopped)
+    return RunOutcome(run.results, events, ledger, run.queue.remaining(), error)

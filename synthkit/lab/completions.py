@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from synthkit.core.types import Completion, Ledger, Model, Request
 from synthkit.generation.branches import Answer
-from synthkit.generation.runner import RowEvent, run_recipe
+from synthkit.generation.rows import RowEvent
+from synthkit.generation.runner import run_recipe
 from synthkit.recipes._ask import ask
 from synthkit.store.ids import ID_DIGITS
 from synthkit.store.store import Store

@@ -13,7 +13,7 @@ from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation.branches import Answer
 from synthkit.generation.job import Job
-from synthkit.generation.runner import RowEvent
+from synthkit.generation.rows import RowEvent
 from synthkit.notebook.output.provenance import ProvenancePart, of_event
 from synthkit.recipes._base import Bounds
 

@@ -97,6 +97,7 @@ def _reduce(path: Path, tables: Sequence[NamedTable] | None) -> dict[str, int]:
         if tables is not None:
             ids = {id for table in tables for id in table.row_ids | table.parent_ids}
             copy.keep([table.name for table in tables], ids)
+        copy.leases.clear()
         copy.runs.edit_lines(lambda line: _FOLDERS.sub("", line))
         if not copy.compact():  # deleted records would stay readable in its free pages
             raise StoreError("the copy of the store cannot be compacted; is the disk full?")

@@ -13,6 +13,7 @@ from synthkit.store.database import Database
 from synthkit.store.evaluations import EvaluationTable
 from synthkit.store.foreign import ForeignStore
 from synthkit.store.labs import LabTable
+from synthkit.store.leases import LeaseTable
 from synthkit.store.marks import MarkTable
 from synthkit.store.origins import OriginTable
 from synthkit.store.runs import ModelTable, RunTable
@@ -74,20 +75,27 @@ class Store:
         self.curations = CurationTable(database)
         self.filters = FilterTable(database)
         self.evaluations = EvaluationTable(database)
+        self.leases = LeaseTable(database)
         if not database.read_only:
             self.completions.absorb()
 
-    def transaction(self, *, write: bool = True) -> AbstractContextManager[None]:
+    def transaction(
+        self, *, write: bool = True, patience: float | None = None, durable: bool = True
+    ) -> AbstractContextManager[None]:
         """Commit all writes of a ``with`` block together, or none; reads see one state.
 
-        The writes are on disk when the block has ended.
+        Parameters
+        ----------
+        durable : the writes are on disk when the block has ended, also after a power cut.
 
         Raises
         ------
-        StoreError
-            If another process writes to the file for longer than :data:`PATIENCE`.
+        StoreLocked
+            If another process writes to the file for longer than ``patience`` seconds, or
+            :data:`PATIENCE` if it is not given.
         """
-        return self._database.transaction(write=write, patience=PATIENCE, durable=write)
+        seconds = PATIENCE if patience is None else patience
+        return self._database.transaction(write=write, patience=seconds, durable=durable and write)
 
     @property
     def read_only(self) -> bool:

@@ -12,7 +12,7 @@ from synthkit.core.formatting import cell, thousands
 from synthkit.core.types import Completion, Mark, row_seed
 from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.generation.job import Job
-from synthkit.generation.runner import RowEvent
+from synthkit.generation.rows import RowEvent
 from synthkit.sessions.session import Session
 from synthkit.store.completions import StoredCompletion
 from synthkit.store.ids import ID_DIGITS

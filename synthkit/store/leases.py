@@ -1,0 +1,52 @@
+"""Leases: which run is sending which request, so that no two kernels send the same one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from synthkit.core.processes import has_ended
+from synthkit.store.database import AMONG, TableGroup, json_list
+
+LEASE_SECONDS = 120.0
+"""How long a lease lasts if it is not renewed. Those of a killed process on this machine end."""
+
+
+class LeaseTable(TableGroup):
+    """Request key -> the run that sends it, and until when.
+
+    An owner is the tag of a process (:func:`~synthkit.core.processes.process_tag`), ``/``, and the
+    name of a run in it.
+    """
+
+    def claim(self, keys: Sequence[str], owner: str) -> set[str]:
+        """Lease requests for a run, and return those that other runs have leased."""
+        now = time.time()
+        query = f"SELECT key, owner FROM leases WHERE until > ? AND owner != ? AND key {AMONG}"
+        with self._database.transaction():
+            leased = self._database.rows(query, (now, owner, json_list(keys)))
+            ended = {other: has_ended(other.partition("/")[0]) for _, other in leased}
+            taken = {key for key, other in leased if not ended[other]}
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?)",
+                [(key, owner, now + LEASE_SECONDS) for key in keys if key not in taken],
+            )
+        return taken
+
+    def renew(self, owner: str) -> None:
+        """Extend the leases of a run."""
+        until = time.time() + LEASE_SECONDS
+        self._database.execute("UPDATE leases SET until = ? WHERE owner = ?", (until, owner))
+
+    def release(self, owner: str, keys: Iterable[str] | None = None) -> None:
+        """End the leases of a run, or some of them, and forget those that are over."""
+        if keys is None:
+            statement = "DELETE FROM leases WHERE owner = ? OR until < ?"
+            self._database.execute(statement, (owner, time.time()))
+        else:
+            statement = f"DELETE FROM leases WHERE owner = ? AND key {AMONG}"
+            self._database.execute(statement, (owner, json_list(keys)))
+
+    def clear(self) -> None:
+        """End all leases."""
+        self._database.execute("DELETE FROM leases")
