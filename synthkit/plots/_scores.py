@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.plots import theme
-from synthkit.plots.captions import comparison, joined, label, percent, score_text, sentence
+from synthkit.plots.captions import (
+    comparison,
+    count,
+    joined,
+    label,
+    percent,
+    score_text,
+    sentence,
+)
 from synthkit.plots.points import finite, finite_score
 from synthkit.plots.registry import plot
-from synthkit.stats.bootstrap import score_difference
+from synthkit.stats.bootstrap import Difference, corrected, score_difference
+from synthkit.stats.multiple import CORRECTION
 
 ScoresByRun: TypeAlias = dict[str, dict[str, Score]]
 """Run -> metric -> score."""
 
+NO_DIFFERENCE = "no significant difference"
 MOST_PANELS = 12
 MOST_RUNS = 6
 NAME_LENGTH = 22
@@ -58,9 +68,11 @@ def scores(
 
     Notes
     -----
-    The summary compares two runs as if they were measured on different rows
-    (:func:`~synthkit.stats.bootstrap.score_difference`). ``session.compare_scores`` pairs rows, and
-    so finds smaller differences significant.
+    The summary compares the two best runs in each metric, corrected by Holm for every two runs in
+    all metrics. Of reports it knows the rows, as ``session.compare_scores`` does
+    (``Report.differences``); other scores are compared as if they were measured on different rows
+    (:func:`~synthkit.stats.bootstrap.score_difference`), and not at all if the metric depends on
+    the number of rows and that differs.
 
     Examples
     --------
@@ -74,6 +86,7 @@ def scores(
     """
     by_run = _by_run(groups)
     metrics = list(dict.fromkeys(metric for run in by_run.values() for metric in run))
+    compared = _compared(groups, by_run, metrics)
     drawn, runs = metrics[:MOST_PANELS], list(by_run)[-MOST_RUNS:]
     figure = theme.new_figure()
     columns = next(n for n in (1, 2, 2, 3) if n * n >= len(drawn) or n == 3)
@@ -87,8 +100,8 @@ def scores(
     figure = theme.finish(
         figure,
         ("", ""),
-        [*_caption(by_run), caption, *_left_out(len(metrics), len(by_run))],
-        _summary(by_run, metrics),
+        [*_caption(by_run), _family(compared), caption, *_left_out(len(metrics), len(by_run))],
+        _summary(by_run, compared),
         _rows(by_run),
         height=max(theme.HEIGHT, EDGE + lines * (height + HEAD + FOOT)),
         showlegend=False,
@@ -204,10 +217,16 @@ def _from_table(table: Any) -> dict[str, list[Score]]:
             Score(
                 name=str(row["metric"]), value=value, low=row["low"], high=row["high"],
                 n=int(row["n"]), unit=row.get("unit") or "", better=row.get("better") or "",
-                how=row.get("how") or "",
+                how=row.get("how") or "", at_n=_at_n(row),
             )
         )  # fmt: skip
     return by_run
+
+
+def _at_n(row: Mapping[str, Any]) -> int | None:
+    """The number of rows that a score depends on; that of its rows in a table that does not say."""
+    at_n = row.get("at_n", row["n"])
+    return None if at_n is None or at_n != at_n else int(at_n)
 
 
 def _caption(by_run: ScoresByRun) -> list[str]:
@@ -233,33 +252,90 @@ def _left_out(metrics: int, runs: int) -> list[str]:
     ]
 
 
-def _summary(by_run: ScoresByRun, metrics: Sequence[str]) -> str:
-    """For each metric of several runs, whether the best differs significantly from the next."""
-    if not metrics:
-        return "No scores yet."
-    significant, others, comparisons = [], [], []
+class _Comparison(NamedTuple):
+    """The two best runs in a metric, and their difference; a text if they are not compared."""
+
+    metric: str
+    best: str
+    next: str
+    gap: Difference | str
+
+
+def _compared(groups: Any, by_run: ScoresByRun, metrics: Sequence[str]) -> list[_Comparison]:
+    """The best two runs in each metric, corrected by Holm for every two runs in all metrics."""
+    known: dict[tuple[str, str], Mapping[str, Difference | str]] = {}
+    found = []
     for metric in metrics:
         ranked = [(run, scores[metric]) for run, scores in by_run.items() if metric in scores]
         if len(ranked) < 2:
             continue
         ranked.sort(key=lambda pair: pair[1].value, reverse=ranked[0][1].better != "lower")
-        (best_run, best), (next_run, second) = ranked[:2]
-        gap = score_difference(best, second)
-        comparisons.append(f"{comparison(best_run, best, next_run, second)} in {metric}")
-        if gap is not None and gap.significant:
-            significant.append(comparisons[-1])
+        (best, score), (second, other) = ranked[:2]
+        gap = _by_rows(groups, (best, second), known).get(metric) or _by_intervals(score, other)
+        found.append(_Comparison(metric, best, second, gap))
+    tested = [one.gap for one in found if not isinstance(one.gap, str)]
+    pairs = math.comb(len(by_run), 2)
+    gaps = iter(corrected(tested, sum(gap.p is not None for gap in tested) * pairs))
+    return [one if isinstance(one.gap, str) else one._replace(gap=next(gaps)) for one in found]
+
+
+def _by_rows(
+    groups: Any, runs: tuple[str, str], known: dict[Any, Mapping[str, Difference | str]]
+) -> Mapping[str, Difference | str]:
+    """The differences of two reports, which know their rows; empty for other scores."""
+    sides: list[Any] = [groups.get(run) if isinstance(groups, Mapping) else None for run in runs]
+    if not all(hasattr(side, "differences") for side in sides):
+        return {}
+    if runs not in known:
+        known[runs] = sides[0].differences(sides[1], correct=False)
+    return known[runs]
+
+
+def _by_intervals(first: Score, second: Score) -> Difference | str:
+    """The difference of two scores of which only the intervals are known."""
+    if first.at_n != second.at_n:
+        return "not compared: depends on the number of rows"
+    return score_difference(first, second) or "no interval"
+
+
+def _summary(by_run: ScoresByRun, compared: Sequence[_Comparison]) -> str:
+    """For each metric of several runs, whether the best differs significantly from the next."""
+    if not any(by_run.values()):
+        return "No scores yet."
+    significant: list[str] = []
+    equal: list[str] = []
+    skipped: list[str] = []
+    texts: list[str] = []
+    for metric, best, second, gap in compared:
+        scores = by_run[best][metric], by_run[second][metric]
+        if isinstance(gap, str):
+            (equal if gap == NO_DIFFERENCE else skipped).append(metric)
+            texts.append(f"{best} and {second} {score_text(scores[0])} and {score_text(scores[1])}"
+                         f" in {metric}, {gap}")  # fmt: skip
+            continue
+        texts.append(f"{comparison(best, scores[0], second, scores[1], gap)} in {metric}")
+        if gap.significant:
+            significant.append(texts[-1])
         else:
-            others.append(metric)
-    if not comparisons:
-        texts = [f"{s.name} {score_text(s)}" for run in by_run.values() for s in run.values()]
-        return sentence(joined(texts))
-    if not others:
-        return sentence(joined(significant))
-    if len(metrics) == 1:
-        return sentence(comparisons[0])
+            equal.append(metric)
+    if not compared:
+        alone = [f"{s.name} {score_text(s)}" for run in by_run.values() for s in run.values()]
+        return sentence(joined(alone))
+    if len(compared) == 1:
+        return sentence(texts[0])
     between = "" if len(by_run) == 2 else " between the best two"
-    rest = f"no significant difference{between} in {joined(others)}"
-    return sentence(f"{joined(significant)}; {rest}" if significant else rest)
+    parts = [joined(significant)] if significant else []
+    parts += [f"{NO_DIFFERENCE}{between} in {joined(equal)}"] if equal else []
+    parts += [f"not compared: {joined(skipped)}"] if skipped else []
+    return sentence("; ".join(parts))
+
+
+def _family(compared: Sequence[_Comparison]) -> str:
+    """How many comparisons the verdicts are corrected for."""
+    family = max((one.gap.family for one in compared if not isinstance(one.gap, str)), default=0)
+    return (
+        f"verdicts hold for {count(family, 'comparison')} together ({CORRECTION})" if family else ""
+    )
 
 
 def _rows(by_run: ScoresByRun) -> list[dict[str, Any]]:

@@ -127,6 +127,16 @@ class Difference:
         excludes = self.low > rounding or self.high < -rounding
         return excludes and (self.p is None or self.p <= 1 - self.level + ROUNDING)
 
+    def widened(self, factor: float) -> Difference:
+        """With an error that is ``factor`` times as large: a wider interval and a larger p."""
+        normal = NormalDist()
+        p = self.p
+        if p is not None and 0 < p < 1:
+            p = 2 * normal.cdf(normal.inv_cdf(p / 2) / factor)
+        low = self.value - factor * (self.value - self.low)
+        high = self.value + factor * (self.high - self.value)
+        return replace(self, low=low, high=high, p=p)
+
     def __str__(self) -> str:
         text = f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
         if self.significant:
@@ -135,19 +145,23 @@ class Difference:
         return f"{text}, no significant difference on {self.n} rows{among}"
 
 
-def corrected(differences: Sequence[Difference]) -> list[Difference]:
+def corrected(differences: Sequence[Difference], among: int = 0) -> list[Difference]:
     """Differences that are tested together: their p-values are corrected by Holm.
+
+    Parameters
+    ----------
+    among : the number of all comparisons, if these are the most different ones of more.
 
     >>> gaps = [Difference(value=1, low=0.1, high=2, n=9, p=p) for p in (0.03, 0.02)]
     >>> [(gap.p, gap.family, gap.significant) for gap in corrected(gaps)]
     [(0.04, 2, True), (0.04, 2, True)]
     """
     tested = [at for at, gap in enumerate(differences) if gap.p is not None]
-    adjusted = dict(
-        zip(tested, holm([gap.p for gap in differences if gap.p is not None]), strict=True)
-    )
+    p = [gap.p for gap in differences if gap.p is not None]
+    p += [1.0] * (among - len(p))
+    adjusted = dict(zip(tested, holm(p), strict=False))
     return [
-        replace(gap, p=adjusted[at], family=len(tested)) if at in adjusted else gap
+        replace(gap, p=adjusted[at], family=len(p)) if at in adjusted else gap
         for at, gap in enumerate(differences)
     ]
 

@@ -8,6 +8,8 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Score
+from synthkit.evaluate import report
+from synthkit.evaluate.checks import length
 from synthkit.evaluate.results import Measured, Report
 from synthkit.plots import HUES, SYMBOLS, caption, rows, scores, size, summary, theme
 
@@ -37,7 +39,10 @@ def test_each_metric_has_a_panel_with_its_unit_and_each_run_its_colour_in_all() 
     assert figure.data[3].error_x.arrayminus == pytest.approx((2.0,))
     titles = [note.text for note in figure.layout.annotations]
     assert titles == ["<b>distinct-2 ↑</b><br>0..1", "<b>Vendi ↑</b><br>rows"]
-    assert caption(figure) == "n = 40; 95 % intervals; ↑ higher is better, ↓ lower"
+    assert caption(figure) == (
+        "n = 40; 95 % intervals; ↑ higher is better, ↓ lower; verdicts hold for "
+        "2 comparisons together (Holm)"
+    )
     assert summary(figure) == (
         "varied beats plain by 0.30 [0.23, 0.37] in distinct-2; no significant difference in Vendi."
     )
@@ -45,6 +50,41 @@ def test_each_metric_has_a_panel_with_its_unit_and_each_run_its_colour_in_all() 
         "run": "plain", "metric": "Vendi", "score": "12.0 [10.0, 14.0]", "n": 40, "unit": "rows",
         "better": "higher",
     }  # fmt: skip
+
+
+def texts(n: int) -> list[dict[str, str]]:
+    words = "salt river lamp quiet orchard paper window winter".split()
+    return [
+        {"id": f"r{at}", "text": " ".join(words[(at * k) % 8] for k in range(1, 4 + at % 9))}
+        for at in range(n)
+    ]
+
+
+def test_a_table_does_not_beat_a_part_of_itself() -> None:
+    options: dict[str, Any] = {"column": "text", "checks": [length("text", 3, 10)]}
+    full, part = (report(texts(60)[:n], **options) for n in (60, 57))
+    figure = scores({"full": full, "part": part})
+    assert "beats" not in summary(figure)
+    assert "o significant difference in MTLD and pass rate; not compared: " in summary(figure)
+    tested = [gap for gap in full.differences(part).values() if not isinstance(gap, str)]
+    assert f"hold for {tested[0].family} comparisons together (Holm)" in caption(figure)
+
+
+def test_several_runs_are_corrected_for_every_two_of_them() -> None:
+    runs = {f"run {at}": [score("rate", value)] for at, value in enumerate((0.3, 0.42, 0.5))}
+    two = summary(scores({name: runs[name] for name in ("run 1", "run 2")}))
+    assert two.startswith("run 2 beats run 1")
+    figure = scores(runs | {"run 3": [score("rate", 0.31)]})
+    assert "verdicts hold for 6 comparisons together (Holm)" in caption(figure)
+    assert summary(figure).startswith("No significant difference between run 2 and run 1")
+
+
+def test_a_metric_that_depends_on_the_number_of_rows_is_compared_at_one() -> None:
+    full, part = (score("vocabulary", v, n=n, at_n=n) for v, n in ((90.0, 60), (40.0, 20)))
+    assert "not compared" in summary(scores({"full": [full], "part": [part]}))
+    table = pd.DataFrame({"name": ["a", "b"], "metric": "vocabulary", "value": [90.0, 40.0],
+                          "low": [89.0, 39.0], "high": [91.0, 41.0], "n": [60, 20]})  # fmt: skip
+    assert "not compared" in summary(scores(table))
 
 
 def test_panels_do_not_overlap_however_many_there_are() -> None:

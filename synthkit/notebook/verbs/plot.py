@@ -112,7 +112,7 @@ def _of_table(context: Context, options: Any) -> Any:
 
 def _scores(context: Context, options: Any) -> Any:
     """Scores in variables, or those stored in the session."""
-    from synthkit.sessions.evaluations import find
+    from synthkit.sessions.evaluations import find, load_all
 
     variables, session = context.variables, context.session
     names = [name.removeprefix("@") for name in options.data]
@@ -127,11 +127,14 @@ def _scores(context: Context, options: Any) -> Any:
         )
     if names and _is_scored(variables.get(names[0])):
         return plots.scores(variables[names[0]])
-    stored = session.scores(names[0] if names else None)
-    if not len(stored):
+    stored = load_all(session.store, names[0] if names else None)
+    if not stored:
         of = f" of {names[0]!r}" if names else ""
         raise UsageError(f"no scores{of} are stored; %synth eval TABLE computes them.")
-    return plots.scores(stored)
+    times = Counter(evaluation.name for evaluation in stored)
+    repeated = max(times.values()) > 1
+    runs = {f"{e.name} {e.number}" if repeated else e.name: e.report for e in stored}
+    return plots.scores(runs)
 
 
 def _has_scores(value: Any) -> bool:
