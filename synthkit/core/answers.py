@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request, ToolCall
 
 Markers: TypeAlias = Sequence[tuple[str, str]]
@@ -25,6 +26,39 @@ REASONING_MARKERS: Markers = (
     ("<reasoning>", "</reasoning>"),
 )
 """(start, end) of the reasoning in a text, in any case of letters."""
+
+
+def checked_markers(markers: Any) -> Markers:
+    """Markers that a user sets; :data:`REASONING_MARKERS` for ``None``.
+
+    Raises
+    ------
+    UsageError
+        If they are not pairs of texts.
+    """
+    if markers is None:
+        return REASONING_MARKERS
+    pairs = [tuple(pair) for pair in markers if isinstance(pair, Sequence)]
+    texts = all(len(pair) == 2 and all(isinstance(t, str) and t for t in pair) for pair in pairs)
+    if isinstance(markers, str) or not texts or len(pairs) < len(list(markers)):
+        raise UsageError(
+            "reasoning_markers must be pairs of texts, such as [('<think>', '</think>')]; got "
+            f"{str(markers)[:80]}."
+        )
+    return tuple((start, end) for start, end in pairs)
+
+
+def marker_identity(markers: Markers) -> dict[str, Any]:
+    """The part of a fingerprint that other markers than the usual ones add."""
+    changed = markers is not REASONING_MARKERS and tuple(markers) != tuple(REASONING_MARKERS)
+    return {"reasoning_markers": [list(pair) for pair in markers]} if changed else {}
+
+
+MARKER_TOKENS = {
+    "<think>", "</think>", "[THINK]", "[/THINK]", "<seed:think>", "</seed:think>", "◁think▷",
+    "◁/think▷", "<|begin_of_thought|>", "<|end_of_thought|>", "<|channel>", "<channel|>",
+}  # fmt: skip
+"""Markers that are control tokens of some models: a decoded text must keep them."""
 
 _ASKED_FOR = ("<thinking>", "<thought>", "<reasoning>")
 """Markers that a prompt may ask for as a part of the answer: then they stay."""
@@ -70,6 +104,17 @@ def separated(
     if request.tools and "<tool_call>" in answer:
         completion = _with_calls(completion)
     return completion
+
+
+def opened(prompt: str) -> str:
+    """The start of reasoning that a prompt ends with, since its template writes it; or ``""``.
+
+    >>> opened("<|assistant|><think>\\n")
+    '<think>'
+    """
+    end = prompt.rstrip().casefold()
+    starts = (start for start, _ in REASONING_MARKERS if start not in _ASKED_FOR)
+    return next((start for start in starts if end.endswith(start.casefold())), "")
 
 
 def split_reasoning(text: str, markers: Markers = REASONING_MARKERS) -> tuple[list[str], str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from synthkit.core.answers import Markers, checked_markers, marker_identity
 from synthkit.core.errors import ModelError
 from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Request
@@ -37,6 +38,7 @@ class Fake:
     stall : share of requests that take twenty times as long.
     die_after : raise ``ModelError`` after this many completions.
     name : part of the fingerprint, so that two fakes can differ.
+    reasoning_markers : (start, end) pairs of texts around the reasoning in an answer.
 
     Attributes
     ----------
@@ -63,8 +65,10 @@ class Fake:
         die_after: int | None = None,
         name: str = "fake",
         price: tuple[float, float] | None = (0.0, 0.0),
+        reasoning_markers: Markers | None = None,
     ) -> None:
         self.name, self.price = name, price
+        self.reasoning_markers = checked_markers(reasoning_markers)
         self.asked: list[Request] = []
         self._answer, self._seconds, self._concurrency = answer, seconds, concurrency
         self._fail, self._babble, self._stall = fail, babble, stall
@@ -75,7 +79,8 @@ class Fake:
         """The name, the fixed text if there is one, and the share of babble, as JSON."""
         fixed = {"says": self._answer} if isinstance(self._answer, str) else {}
         babble = {"babble": self._babble} if self._babble else {}
-        return json.dumps({"model": f"fake:{self.name}"} | fixed | babble)
+        markers = marker_identity(self.reasoning_markers)
+        return json.dumps({"model": f"fake:{self.name}"} | fixed | babble | markers)
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs, ``concurrency`` of them at a time."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synthkit.core import keywords
+from synthkit.core.answers import REASONING_MARKERS, Markers, checked_markers, marker_identity
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Budget, Completion, Price, Request
@@ -39,6 +40,7 @@ class Endpoint:
     raw: bool
     given_price: Price | None
     budget: Budget
+    reasoning_markers: Markers = REASONING_MARKERS
     known: KnownServer = field(default_factory=KnownServer, compare=False, repr=False)
     meter: Meter = field(default_factory=Meter, compare=False, repr=False)
 
@@ -62,6 +64,7 @@ class Endpoint:
             parts["extra_body"] = dict(self.extra_body)
         if self.raw:
             parts["raw"] = True
+        parts |= marker_identity(self.reasoning_markers)
         return canonical(parts).decode()
 
     def with_budget(self, budget: Budget) -> Endpoint:
@@ -161,6 +164,7 @@ def endpoint(
     max_requests: int | None = None,
     max_tokens_total: int | None = None,
     max_cost: float | None = None,
+    reasoning_markers: Markers | None = None,
     **server: Any,
 ) -> Endpoint:
     """A model of any server with the OpenAI chat-completions protocol.
@@ -173,6 +177,8 @@ def endpoint(
     price : US dollars per million (prompt, completion) tokens, or (prompt, completion, cached
         prompt) tokens, for the ledger and ``max_cost``; by default that of ``genai-prices``.
     max_requests, max_tokens_total, max_cost : the budget of each run of this model.
+    reasoning_markers : (start, end) pairs of texts around the reasoning in an answer; by default
+        :data:`~synthkit.core.answers.REASONING_MARKERS`, none with ``()``.
     server : options of :func:`synthkit.models.openai.server.connect`: ``provider``, ``base_url``,
         ``api_key``, ``api_key_env``, ``ask_key``, ``organization``, ``project``,
         ``default_headers``, ``default_query``, ``concurrency`` (64), ``timeout`` (600 s for one
@@ -202,5 +208,6 @@ def endpoint(
         budget=Budget(
             max_requests=max_requests, max_tokens_total=max_tokens_total, max_cost=max_cost
         ),
+        reasoning_markers=checked_markers(reasoning_markers),
         known=KnownServer(provider.dialect if provider else Dialect()),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from synthkit.core.answers import opened
 from synthkit.core.types import Completion, Request
 from synthkit.models.transformers import sampling
 from synthkit.models.transformers.kv_cache import KeyValues
@@ -258,9 +259,7 @@ class Batch:
 def completion(row: DecodingRow, why: str, engine: Engine) -> Completion:
     """The completion of a row that has ended."""
     written = row.tokens[:-1] if row.tokens and row.tokens[-1] in row.ends else row.tokens
-    text = engine.tokenizer.decode(
-        written, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+    text = engine.decode(written)
     cut = min((at for at in map(text.find, row.request.sampling.stop) if at >= 0), default=None)
     pairs = None
     if row.request.sampling.logprobs:
@@ -272,7 +271,7 @@ def completion(row: DecodingRow, why: str, engine: Engine) -> Completion:
             'model with quantize="nf4"'
         )
     return Completion(
-        text=text if cut is None else text[:cut],
+        text=opened(engine.decode(row.prompt[-8:])) + (text if cut is None else text[:cut]),
         finish="error" if error else why,
         prompt_tokens=len(row.prompt),
         completion_tokens=len(row.tokens),

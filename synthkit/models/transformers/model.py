@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from synthkit.core.answers import Markers, checked_markers, marker_identity
 from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
@@ -36,6 +37,7 @@ def load_local(
     raw: bool = False,
     control_tokens: bool = False,
     chat_template_kwargs: Mapping[str, Any] | None = None,
+    reasoning_markers: Markers | None = None,
     dtype: Dtype = "bfloat16",
     device: str | None = None,
     max_batch: int | None = None,
@@ -55,6 +57,8 @@ def load_local(
         template written by hand does. Otherwise, as in chats, their text is read as text.
     chat_template_kwargs : variables of the chat template, such as ``{"enable_thinking": False}``;
         ``Sampling.extra`` has them for single requests, under the same name.
+    reasoning_markers : (start, end) pairs of texts around the reasoning in an answer; by default
+        :data:`~synthkit.core.answers.REASONING_MARKERS`, none with ``()``.
     dtype : of the computation, and of the weights that are not quantized.
     device : ``"cpu"``, ``"cuda"``; by default a GPU if the installed torch can use one.
     max_batch : most rows that decode together; 32 on a CPU and 64 on a GPU by default.
@@ -103,6 +107,7 @@ def load_local(
             raw=raw,
             control_tokens=control_tokens,
             chat_template_kwargs=dict(chat_template_kwargs or {}),
+            reasoning_markers=checked_markers(reasoning_markers),
             dtype=dtype,
             device=where,
             max_batch=max_batch or (64 if where.startswith("cuda") else 32),
@@ -138,6 +143,8 @@ class Local:
             parts["control_tokens"] = True
         if settings.chat_template_kwargs:
             parts[chat_template.OPTIONS] = dict(settings.chat_template_kwargs)
+        self.reasoning_markers = settings.reasoning_markers
+        parts |= marker_identity(self.reasoning_markers)
         self.fingerprint = canonical(parts).decode()
         self._engine = engine
         self._chat: ChatTemplate | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from synthkit.core.answers import REASONING_MARKERS, Markers
 from synthkit.models.hub import resolve
 from synthkit.models.transformers import memory
 
@@ -24,6 +25,7 @@ class LocalSettings:
     raw: bool
     control_tokens: bool = False
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    reasoning_markers: Markers = REASONING_MARKERS
     dtype: Dtype
     device: str
     max_batch: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from transformers.cache_utils import DynamicLayer
 
+from synthkit.core.answers import MARKER_TOKENS
 from synthkit.core.errors import UsageError
 from synthkit.models.transformers.grammar import Grammars
 
@@ -66,6 +67,22 @@ class Engine:
         for token in range(self.width):
             ids.setdefault(self.text(token), []).append(token)
         return ids
+
+    @cached_property
+    def _hidden(self) -> frozenset[int]:
+        """Control tokens that a text does not show: all but those around reasoning."""
+        added = self.tokenizer.added_tokens_decoder.items()
+        special = {*self.tokenizer.all_special_ids, *(id for id, token in added if token.special)}
+        return frozenset(token for token in special if self.text(token) not in MARKER_TOKENS)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of some tokens, without control tokens other than those around reasoning."""
+        shown = [token for token in tokens if token not in self._hidden]
+        return str(
+            self.tokenizer.decode(
+                shown, skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+        )
 
     def text(self, token: int) -> str:
         """A token's text, as in log-probabilities; parts of a character have the same text."""
