@@ -18,6 +18,12 @@ _UNSEEN = re.compile(
     "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
 
+_ANSI = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and cursor
+    "|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c|$)"  # titles, links
+    "|\x1b[ -/]*[0-~]"
+)
+
 
 def thousands(number: int) -> str:
     """A whole number with narrow no-break spaces between its thousands.
@@ -94,6 +100,15 @@ def reveal(text: str, mark: str = "<{}>") -> str:
     'zero<U+200B>width'
     """
     return _UNSEEN.sub(lambda match: mark.format(f"U+{ord(match[0]):04X}"), text)
+
+
+def printable(text: str) -> str:
+    """``text`` without ANSI sequences and invisible characters; line breaks and tabs stay.
+
+    >>> printable(chr(27) + "[31mred" + chr(27) + "[0m" + chr(0x202E) + " soup")
+    'red soup'
+    """
+    return _UNSEEN.sub("", _ANSI.sub("", text))
 
 
 def is_number(value: Any) -> bool:

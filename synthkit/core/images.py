@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import UsageError
+from synthkit.core.secrets import hidden_url
 
 _TYPES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -43,7 +44,9 @@ class Image:
 
     def payload(self) -> dict[str, str]:
         """What identifies it, as JSON values."""
-        return {"url": self.url} if self.url else {"type": self.media_type, "sha256": self.sha256}
+        if self.url:
+            return {"url": hidden_url(self.url)}  # a signed address has a secret
+        return {"type": self.media_type, "sha256": self.sha256}
 
     def address(self) -> str:
         """Its URL; a ``data:`` URL with the bytes if it has no other.

@@ -80,6 +80,11 @@ class Sampling:
     def __post_init__(self) -> None:
         stop: Any = self.stop
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
+        if not isinstance(self.extra, Mapping):
+            raise UsageError(
+                f'extra must be a mapping, such as {{"top_k": 40}}; got {type(self.extra).__name__}.'
+            )
+        object.__setattr__(self, "extra", Options(self.extra))
         for name in ("temperature", "top_p"):
             self._as_number(name, float)  # 1 and 1.0 are the same request, so they have one key
         for name in ("max_tokens", "seed"):
@@ -105,7 +110,7 @@ class Sampling:
         object.__setattr__(self, name, number)
 
     def payload(self) -> dict[str, Any]:
-        """The parameters by name, as JSON values."""
+        """The parameters by name, as JSON values; a secret in ``extra`` as a placeholder."""
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -113,7 +118,7 @@ class Sampling:
             "seed": self.seed,
             "stop": list(self.stop),
             "logprobs": self.logprobs,
-            "extra": dict(self.extra),
+            "extra": hidden(dict(self.extra)),
         }
 
 

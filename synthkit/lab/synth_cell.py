@@ -6,6 +6,7 @@ import json
 import shlex
 
 from synthkit.core.types import Sampling
+from synthkit.core.secrets import hidden
 from synthkit.data import tables
 from synthkit.lab.cells import LabColumn
 from synthkit.lab.config import LabConfig
@@ -40,7 +41,7 @@ def synth_cell(name: str, config: LabConfig, column: LabColumn, session: Session
             words += [f"--{option.replace('_', '-')}", written]
     for text in sampling.stop:
         words += ["--stop", text]
-    for key, value in sampling.extra.items():
+    for key, value in hidden(dict(sampling.extra)).items():
         words += ["--extra", f"{key}={json.dumps(value)}"]
     line = shlex.join(["%%synth", name, "--model", column.model, *words])
     return f"{line}\n{column.variant.prompt}"
