@@ -43,9 +43,16 @@ class Redactor:
         pattern = "".join(c if c.isascii() and c.isalnum() else _written(c) for c in secret)
         if len(secret) < 8:
             pattern = rf"(?<!\w){pattern}(?!\w)"
-        certain = certain and len(secret) >= 8 and (is_opaque(secret, 8) or len(secret) >= 20)
+        marked = is_opaque(secret, 8) or len(secret) >= 20 or secret.startswith("Bearer ")
+        certain = certain and len(secret) >= 8 and marked
         # a new dict, since another thread may be reading
         self._patterns = {**self._patterns, secret: (probe, re.compile(pattern), certain)}
+
+    def add_key(self, key: str) -> None:
+        """Replace the key of a server; a short one in a model's text only after ``Bearer``."""
+        self.add(key, certain=True)
+        if len(key) >= 4 and key.lower() not in _NO_SECRETS:
+            self.add(f"Bearer {key}", certain=True)
 
     def add_header(self, name: str, value: str) -> None:
         """Replace the credentials of a header, or a value that may be some."""

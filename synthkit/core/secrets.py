@@ -177,7 +177,7 @@ def is_opaque(text: str, least: int = 16) -> bool:
     """
     return any(
         len(run) >= least and re.search("[A-Za-z]", run) and len(re.findall(r"\d", run)) >= 3
-        for run in re.findall("[A-Za-z0-9]+", text)
+        for run in re.findall("[A-Za-z0-9+/=]+", text)
     ) and not re.search(r"\s", text)
 
 
@@ -193,7 +193,8 @@ def _replaced(value: Any, name: str, inside: bool, found: list[str] | None = Non
             for key, part in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_replaced(part, name, inside, found) for part in value]
+        parts = [_replaced(part, name, inside, found) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
     if not _is_secret(words, value, inside):
         return value
     if found is not None:

@@ -10,6 +10,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.formatting import rounded
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.images import Image
+from synthkit.core.secrets import Options, hidden
 from synthkit.core.static_output import static_table
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ class Sampling:
     def __post_init__(self) -> None:
         stop: Any = self.stop
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
-        if not isinstance(self.extra, Mapping):
-            raise UsageError(
-                f'extra must be a mapping, such as {{"top_k": 40}}; got {type(self.extra).__name__}.'
-            )
-        object.__setattr__(self, "extra", Options(self.extra))
+        extra: Any = self.extra
+        if not isinstance(extra, Mapping):
+            got = type(extra).__name__
+            raise UsageError(f'extra must be a mapping, such as {{"top_k": 40}}; got {got}.')
+        object.__setattr__(self, "extra", Options(extra))
         for name in ("temperature", "top_p"):
             self._as_number(name, float)  # 1 and 1.0 are the same request, so they have one key
         for name in ("max_tokens", "seed"):

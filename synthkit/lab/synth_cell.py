@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from synthkit.core.types import Sampling
 from synthkit.core.secrets import hidden
+from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.lab.cells import LabColumn
 from synthkit.lab.config import LabConfig

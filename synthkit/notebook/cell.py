@@ -17,7 +17,7 @@ from synthkit.data.results import Run, curation_summary, run_summary
 from synthkit.generation.job import Job, plan
 from synthkit.notebook.arguments import ARGUMENTS, base_seed, option_value, parse, parser, split
 from synthkit.notebook.context import Context
-from synthkit.notebook.names import role, sampling
+from synthkit.notebook.names import role, sampling, without_secrets
 from synthkit.notebook.recipe_arguments import find_recipe
 from synthkit.notebook.run_preview import Background, Feed, open_preview, run_job
 from synthkit.prompts.templates import Examples
@@ -30,7 +30,7 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
     options = cell_options(context, split(line))
     owner = f"%%synth {options.name}"
     context.check_variable(options.name, by=owner)
-    job = replace(_job(context, options, cell), line=line)
+    job = replace(_job(context, options, cell), line=without_secrets(line))
     if options.dry_run:
         from synthkit.notebook.output.dry_run import outline
 

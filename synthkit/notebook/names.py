@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.secrets import hidden, looks_secret, placeholder
 from synthkit.core.types import Sampling
 from synthkit.data import tables
-from synthkit.notebook.arguments import UNSET
+from synthkit.notebook.arguments import UNSET, join, split
 from synthkit.sessions.session import Session
 
 
@@ -157,6 +158,29 @@ def settings(pairs: list[str]) -> dict[str, Any]:
             raise UsageError(f"expected NAME=VALUE; got {pair!r}.")
         values[name.strip()] = plain(value)
     return values
+
+
+def without_secrets(line: str) -> str:
+    """A line as it is stored: with placeholders for secrets in ``--extra`` and other words.
+
+    >>> without_secrets("reviews --n 12 --extra top_k=5")
+    'reviews --n 12 --extra top_k=5'
+    """
+    words = split(line)
+    shown = [_without_secrets(word) for word in words]
+    return line if shown == words else join(shown)
+
+
+def _without_secrets(word: str) -> str:
+    start = "--extra=" if word.startswith("--extra=") else ""
+    name, equals, value = word.removeprefix(start).partition("=")
+    if equals and not name.startswith("-"):
+        (read,) = settings([f"{name}={value}"]).items()
+        shown = hidden(dict([read]))
+        if shown != dict([read]):
+            ((name, value),) = shown.items()
+            return f"{start}{name}={value if isinstance(value, str) else json.dumps(value)}"
+    return placeholder(word) if looks_secret(word) else word
 
 
 def plain(value: str) -> Any:

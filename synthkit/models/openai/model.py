@@ -14,6 +14,7 @@ from synthkit.core import keywords
 from synthkit.core.answers import REASONING_MARKERS, Markers, checked_markers, marker_identity
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
+from synthkit.core.secrets import Options, hidden, placeholders_in, secrets_in
 from synthkit.core.types import Budget, Completion, Price, Request
 from synthkit.models.openai import requests as written
 from synthkit.models.openai import responses
@@ -58,10 +59,10 @@ class Endpoint:
 
     @property
     def fingerprint(self) -> str:
-        """Base URL, model name and extra parameters as JSON; never the key."""
+        """Base URL, model name and extra parameters as JSON; secrets in them as placeholders."""
         parts = self.server.identity() | {"model": self.name}
         if self.extra_body:
-            parts["extra_body"] = dict(self.extra_body)
+            parts["extra_body"] = hidden(dict(self.extra_body))
         if self.raw:
             parts["raw"] = True
         parts |= marker_identity(self.reasoning_markers)
@@ -131,7 +132,19 @@ class Endpoint:
                 f"{self.name} is behind a server, which does not know tokens by their texts; "
                 f"token_bias {here}"
             )
+        self._check_secrets(request)
         written.say_left_out(self, request, self.known.dialect)
+
+    def _check_secrets(self, request: Request) -> None:
+        """Refuse a placeholder in the place of a secret, and note the secrets that are sent."""
+        extra = request.sampling.extra
+        if placeholders_in(extra):
+            raise UsageError(
+                f"a secret in Sampling.extra is not stored, so it is not known here: {extra!r}. "
+                "Give it again."
+            )
+        for secret in secrets_in(extra):
+            self.server.redactor.add(secret, certain=True)
 
     def body(self, request: Request, dialect: Dialect) -> bytes:
         """The JSON to post, as the dialect of the server has it."""
@@ -198,11 +211,13 @@ def endpoint(
             f"dollars per million tokens; got {price}."
         )
     connected = connect(**server)
+    for secret in secrets_in(extra_body or {}):
+        connected.redactor.add(secret, certain=True)
     provider = provider_at(connected.base_url)
     return Endpoint(
         name=name,
         server=connected,
-        extra_body=dict(extra_body or {}),
+        extra_body=Options(extra_body or {}),
         raw=raw,
         given_price=price,
         budget=Budget(

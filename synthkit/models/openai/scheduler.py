@@ -102,7 +102,8 @@ class Scheduler(Generic[Input, Output]):
             self.out.put(error)
 
     async def _serve(self) -> None:
-        client = Client(self.operation.url, self.server.headers, self.server.query)
+        url = self.server.target(self.operation.url)
+        client = Client(url, self.server.headers, self.server.query)
         self.loop.call_later(PROBE_SECONDS, self._open)
         try:
             while not self.closing:
@@ -208,14 +209,15 @@ class Scheduler(Generic[Input, Output]):
     ) -> None:
         """Resolve a request by a response that is none of an error."""
         known, seconds = self.operation.known, time.monotonic() - began
+        body = self.server.redactor.redact_body(response.body)
         try:
-            answer = self.operation.read(job.request, job.dialect, response.body, seconds, job.sent)
+            answer = self.operation.read(job.request, job.dialect, body, seconds, job.sent)
         except UNREADABLE as error:
-            if status := embedded_error(response.body):
+            if status := embedded_error(body):
                 self._refused(job, replace(response, status=status), began, era)
                 return
             words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-            self._unreadable(job, f"the response cannot be read: {words}", response.body, era)
+            self._unreadable(job, f"the response cannot be read: {words}", body, era)
             return
         self._accepted(era)
         known.adopt(job.dialect)
@@ -379,7 +381,7 @@ class Scheduler(Generic[Input, Output]):
         self.loop.call_later(delay, self.wake.set)
 
     def _fail(self, job: SentRequest[Input], reason: str, raw: str) -> None:
-        raw, reason = self.server.redact(raw[:MAX_RAW]), self.server.redact(reason)
+        raw, reason = self.server.redact(raw)[:MAX_RAW], self.server.redact(reason)
         self._resolve(job, self.operation.failed(reason, raw, job.sent))
 
     def _resolve(self, job: SentRequest[Input], answer: Output) -> None:

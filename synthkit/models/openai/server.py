@@ -12,12 +12,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from synthkit.core.errors import EndpointError, UsageError, check_known
+from synthkit.core.formatting import printable
+from synthkit.core.redaction import Redactor, passwords_of_proxies
+from synthkit.core.secrets import (
+    hidden_query,
+    hidden_url,
+    is_opaque,
+    looks_secret,
+    placeholder,
+    secrets_in,
+)
 from synthkit.models.openai.providers import PROVIDERS, provider_at
 from synthkit.models.openai.transport import merge_headers
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _PRINTABLE = "([!-~\xa1-\xff]([ -~\xa0-\xff]*[!-~\xa1-\xff])?)?"
 _SECRET = re.compile("auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+"""In the name of a parameter of the URL that is no part of the fingerprint."""
 _HINTS = {
     401: " Check the key: api_key_env names the environment variable that holds it.",
     403: " The key may not use this model or address.",
@@ -32,33 +43,36 @@ class Server:
 
     Parameters
     ----------
+    base_url : as it may be shown and stored: a secret in its path is a placeholder.
+    address : the base URL itself.
     concurrency : most requests in flight.
     timeout : seconds for one try.
     max_retries : further tries after the first.
+    redactor : replaces the secrets that were sent, in case the server repeats them.
     """
 
     base_url: str
+    address: str = field(repr=False)
     api_key: str | None = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
     concurrency: int
     timeout: float
     max_retries: int
+    redactor: Redactor = field(repr=False, compare=False)
 
     def identity(self) -> dict[str, Any]:
         """The parts of a fingerprint that name this server: base URL and public query."""
         query = {name: value for name, value in self.query.items() if not _SECRET.search(name)}
-        return {"base_url": self.base_url} | ({"query": query} if query else {})
+        return {"base_url": self.base_url} | ({"query": hidden_query(query)} if query else {})
+
+    def target(self, url: str) -> str:
+        """The address to post to, of a URL that may be shown."""
+        return self.address + url.removeprefix(self.base_url)
 
     def redact(self, text: str) -> str:
-        """``text`` with the key and other secrets replaced, in case the server repeats them."""
-        values = [("key", self.api_key or ""), *self.headers.items(), *self.query.items()]
-        for name, value in values:
-            secret = value.rpartition(" ")[2]
-            # a short one is a placeholder, such as "EMPTY"
-            if _SECRET.search(name) and len(secret) >= 8:
-                text = text.replace(secret, "[key]")
-        return text
+        """Words of the server as they may be shown: without secrets and control codes."""
+        return printable(self.redactor.redact(text))
 
     def refusal(self, url: str, status: int, words: str, body: str) -> EndpointError:
         """The error for a response that ends a run, also an ``openai`` error of the same status."""
@@ -91,7 +105,7 @@ class Server:
         """The error for a response that is none of the protocol."""
         likely = likely_base_url(self.base_url)
         hint = f" Did you mean base_url={likely!r}?" if likely else ""
-        words = " ".join(self.redact(text[:4000]).split())[:200] or "nothing"
+        words = " ".join(self.redact(text)[:4000].split())[:200] or "nothing"
         error = EndpointError(
             f"{url} does not speak the protocol of OpenAI; it answered: {words}. Check base_url, "
             f"which usually ends in /v1.{hint}"
@@ -198,15 +212,45 @@ def connect(
     )
     for header, value in headers.items():
         _check_header(header, value)
+    query = dict(default_query or {})
+    shown = hidden_url(address, path=True)
     return Server(
-        base_url=address,
+        base_url=shown,
+        address=address,
         api_key=key,
         headers=headers,
-        query=dict(default_query or {}),
+        query=query,
         concurrency=concurrency,
         timeout=timeout,
         max_retries=max_retries,
+        redactor=_redactor(key, headers, query, address, shown),
     )
+
+
+def _redactor(
+    key: str | None,
+    headers: Mapping[str, str],
+    query: Mapping[str, Any],
+    address: str,
+    shown: str,
+) -> Redactor:
+    """A redactor of everything secret that is sent to a server."""
+    redactor = Redactor()
+    redactor.add_key(key or "")
+    for name, value in headers.items():
+        redactor.add_header(name, value)
+    for name, value in query.items():
+        if _SECRET.search(name) or {name: value} != hidden_query({name: value}):
+            redactor.add(str(value), certain=True)
+        for secret in secrets_in(value, name):
+            redactor.add(secret, certain=True)
+    segments = zip(address.split("/"), shown.split("/"), strict=True)
+    for secret, segment in segments:
+        if secret != segment:
+            redactor.add(secret, certain=True)
+    for password in passwords_of_proxies(os.environ):
+        redactor.add(password, certain=True)
+    return redactor
 
 
 def _check_header(header: str, value: str) -> None:
@@ -235,7 +279,7 @@ def _address(address: str) -> str:
     if not valid or not re.fullmatch("[!-~]+", plain):
         raise UsageError(
             "base_url must be an address such as http://127.0.0.1:8000/v1, in plain ASCII; "
-            f"got {address!r}."
+            f"got {hidden_url(address, path=True)!r}."
         )
     if "@" in parts.netloc:
         raise UsageError(
@@ -243,20 +287,23 @@ def _address(address: str) -> str:
             "api_key_env or default_headers instead."
         )
     if parts.query or parts.fragment:
-        raise UsageError(f"base_url must end with its path; use default_query; got {address!r}.")
+        shown = hidden_url(address, path=True)
+        raise UsageError(f"base_url must end with its path; use default_query; got {shown!r}.")
     return plain
 
 
 def _key(address: str, api_key: str | None, env: str | None, ask: bool) -> str | None:
     if ask:
-        return getpass.getpass(f"Key for {address}: ").strip() or None
+        return getpass.getpass(f"Key for {hidden_url(address, path=True)}: ").strip() or None
     if api_key is not None:
         return api_key.strip() or None
     if env is not None:
         if not os.environ.get(env):
+            is_key = looks_secret(env) or is_opaque(env)
             raise UsageError(
-                f"the environment variable {env!r} is not set. Set it before the kernel starts, "
-                "or use ask_key=True."
+                f"the environment variable {(placeholder(env) if is_key else env)!r} is not set"
+                + (" (a key was given in place of its name). " if is_key else ". ")
+                + "Set it before the kernel starts, or use ask_key=True."
             )
         return os.environ[env].strip()
     key = os.environ.get("OPENAI_API_KEY", "").strip()
