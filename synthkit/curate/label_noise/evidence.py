@@ -90,11 +90,12 @@ def _dynamics(rows: LabelledRows, folds: int, seed: int, real: LabelledRows | No
     dynamics = training_dynamics.train(rows, seed=seed, real=real)
     names = ("confidence", "aleatoric", "variability", "correctness")
     return Evidence(
-        1 - dynamics.confidence,
+        1 - dynamics.duel.mean(axis=0),
         dynamics.mean,
-        training_dynamics.hard(dynamics.confidence, dynamics.aleatoric),
+        dynamics.hard,
         {name: getattr(dynamics, name) for name in names},
-        ambiguous=dynamics.aleatoric > training_dynamics.MOST_ALEATORIC,
+        ambiguous=(dynamics.duel * (1 - dynamics.duel)).mean(axis=0)
+        > training_dynamics.MOST_ALEATORIC,
     )
 
 

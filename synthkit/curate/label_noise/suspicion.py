@@ -31,10 +31,11 @@ def suspicion(
     - ``"confident"``, confident learning: (1 + max_other p - p_label) / 2, above 1/2 if another
       label is likelier. Its own rule is :func:`~synthkit.curate.label_issues`: prune by noise rate.
     - ``"dynamics"``, of Data-IQ and cartography: 1 - confidence, the mean probability of the label
-      over the epochs. Its own rule, of CLLM: confidence and aleatoric uncertainty are both at most
-      0.2. Rows with a higher aleatoric uncertainty, the ambiguous ones, are never noisy. A linear
-      classifier is rarely that sure about the rows it is fitted on, so without ``real`` rows the
-      rule finds little.
+      over the epochs; with more than two labels, of the label and the likeliest other one, so that
+      it means the same for any number of labels. Its own rule, of CLLM: that confidence and its
+      aleatoric uncertainty are both at most 0.2. Rows with a higher aleatoric uncertainty, the
+      ambiguous ones, are never noisy. A linear classifier is rarely that sure about the rows it is
+      fitted on, so without ``real`` rows the rule finds little.
     - ``"forgetting"``: (times forgotten + 1 - confidence) / (epochs / 2 + 1), where a label that
       was never learned counts as forgotten epochs / 2 times. The confidence is our addition: it
       orders rows that were forgotten equally often. Its own rule: never learned.

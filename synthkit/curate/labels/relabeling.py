@@ -34,9 +34,10 @@ def relabel(
 ) -> Any:
     """The table with another label for rows whose label is wrong with a high probability.
 
-    The new label is the likeliest one, if P(y' != y) = 1 - P(y) is above the threshold; all other
-    rows keep their label. A row without a label gets the likeliest. A row without probabilities,
-    because it has no text or no judgement, is not changed.
+    The new label is the likeliest one, if its probability is above the threshold; all other rows
+    keep their label. With two labels that is P(y' != y) = 1 - P(y); with more, a row is not changed
+    because the model finds no label likely. A row without a label gets the likeliest. A row without
+    probabilities, because it has no text or no judgement, is not changed.
 
     Parameters
     ----------
@@ -88,10 +89,10 @@ def relabel(
         if np.isnan(p).any():
             confidences.append(None)
             continue
-        if label is None or 1 - p[place[label]] > threshold:
-            likeliest = int(p.argmax())
-            if label is None or p[likeliest] > p[place[label]]:
-                new_labels[at] = known[likeliest]
+        likeliest = int(p.argmax())
+        sure = p[likeliest] > threshold
+        if label is None or (sure and p[likeliest] > p[place[label]]):
+            new_labels[at] = known[likeliest]
         confidences.append(float(p[place[new_labels[at]]]))
     return with_labels(rows, column, new_labels, {f"{column}_confidence": confidences})
 

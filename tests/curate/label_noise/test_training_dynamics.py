@@ -7,6 +7,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.label_noise.cross_fitting import LabelledRows
+from synthkit.curate.label_noise.evidence import evidence
 from synthkit.curate.label_noise.training_dynamics import Dynamics, hard, train
 from synthkit.stats.classifier import fitted
 
@@ -103,3 +104,28 @@ def test_bad_input_is_refused() -> None:
     for own in ([0.5, 0.5], [[1.5]], [[float("nan")]], np.empty((0, 3))):
         with pytest.raises(UsageError, match=r"expected \(epochs, n\) probabilities"):
             Dynamics.of(own)
+
+
+@pytest.mark.parametrize("k", [2, 5, 20, 60])
+def test_right_rows_are_not_noisy_for_any_number_of_labels(k: int) -> None:
+    rng = np.random.default_rng(k)
+    centres = rng.normal(size=(k, 40))
+    real, targets = np.arange(20 * k) % k, np.arange(10 * k) % k
+    labels = tuple(range(k))
+    trusted = LabelledRows(labels, real, _near(centres, real, rng), np.arange(len(real)))
+    vectors = _near(centres, targets, rng)
+    flipped = rng.random(len(targets)) < 0.2
+    given = np.where(flipped, (targets + rng.integers(1, k, len(targets))) % k, targets)
+    rows = LabelledRows(labels, given, vectors, np.arange(len(given)))
+    helped = train(rows, real=trusted)
+    assert helped.hard[~flipped].mean() < 0.05
+    assert helped.hard[flipped].mean() > 0.5
+    if k == 2:
+        assert helped.hard.tolist() == hard(helped.confidence, helped.aleatoric).tolist()
+    noise = evidence(rows, "dynamics", real=trusted)
+    assert noise.noisy.tolist() == helped.hard.tolist()
+    assert np.median(noise.suspicion[~flipped]) < 0.5 < np.median(noise.suspicion[flipped])
+
+
+def _near(centres: Any, targets: Any, rng: np.random.Generator) -> Any:
+    return centres[targets] + rng.normal(size=(len(targets), centres.shape[1])) * 1.2

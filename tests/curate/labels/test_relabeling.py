@@ -54,6 +54,17 @@ def test_the_likeliest_of_three_labels_is_kept_even_if_doubtful() -> None:
     assert cells(table, "label", "label_confidence") == [("x", 0.4), ("z", 0.6)]
 
 
+def test_rows_of_which_the_model_is_unsure_keep_their_label() -> None:
+    twenty = [str(n) for n in range(20)]
+    unsure, sure = [0.01] + [0.12] + [0.87 / 18] * 18, [0.01] + [0.95] + [0.04 / 18] * 18
+    rows = [{"label": "0"}, {"label": "0"}, {"label": None}]
+    table = relabel(rows, [unsure, sure, unsure], labels=twenty)
+    assert cells(table, "label", "label_confidence") == [("0", 0.01), ("1", 0.95), ("1", 0.12)]
+    assert tables.column(relabel(rows, [unsure] * 3, labels=twenty, threshold=0), "label") == (
+        ["1"] * 3
+    )
+
+
 @pytest.mark.parametrize("like", ["pandas", "arrow", "polars", "datasets"])
 def test_the_first_label_is_never_lost(like: tables.Kind) -> None:
     names = {name: [row[name] for row in ROWS] for name in ROWS[0]}

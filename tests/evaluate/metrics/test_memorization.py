@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -120,3 +121,16 @@ def test_a_long_text_is_found_whole() -> None:
 def test_tables_without_texts_are_refused(table: Any, train: Any, n: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         memorised(table, train, n=n)
+
+
+def test_memory_is_a_few_times_the_tokens_of_both_tables() -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(f"w{n}" for n in rng.zipf(1.3, 400) % 5000) for _ in range(400)]
+    memorised({"text": texts[:9]}, {"text": texts[:9]}, resamples=10)
+    tracemalloc.start()
+    found = memorised({"text": texts[:200]}, {"text": texts[100:]}, resamples=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.scores["copies"].value == 0.5
+    assert found.scores["longest run"].value > 200
+    assert peak < 90 * 500 * 400  # bytes, for 200,000 tokens; lists of words and ranks took 300
