@@ -20,19 +20,38 @@ STRAIGHT_QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', 
 """Replaces typographic quotation marks, for :meth:`str.translate`."""
 
 _NOT = (
-    r"(?:can ?not|can't|could not|couldn't|won't|will not|(?:am|'m) (?:not able|unable) to"
+    r"(?:can ?not|can't|could not|couldn't|won't|will not"
+    r"|(?:am|'m) (?:(?:currently|unfortunately|also|therefore|still|simply) )?"
+    r"(?:not able|unable) to"
     r"|am not programmed to|(?:am|'m) not going to|(?:do not|don't) feel comfortable)"
 )
 _SO = (
     r"(?: (?:(?:and|or) (?:will not|won't)|in good conscience|ethically|just|simply|to"
     r"|be able to)){0,2}"
 )
+_FILE = (
+    r"(?:file|attachment|document|image|picture|photo|screenshot|link|url|pdf|spreadsheet|audio"
+    r"|video|recording|data ?set)s?\b(?! (?:menu|cabinet|folder|server|system|manager|card|frame))"
+)
+_SENT = (
+    rf"{_FILE}(?:[^.!?]{{0,20}}\b(?:you (?:mention|refer|describ|attach|upload)|attached|uploaded"
+    r"|provided|included|mentioned|shared|in your (?:message|request|prompt|question))"
+    r"|[^.!?]{0,30}[.,!;] (?:please|could you|can you|would you|if you))"
+)
+_WRITING = (
+    r"(?:content|response|answer|text|output|review|story|essay|sentence|example|poem|article|image"
+    r"|picture|code|summary|list|translation|question|request|message|email|dialogue|paragraph)s?\b"
+)
 REFUSALS: tuple[tuple[str, str], ...] = (
     (
         "speaks as an AI",
-        r"\bas an? (?:(?:responsible|ethical|helpful|advanced|text-based|artificial)[ ,]+){0,2}"
-        r"(?:ai(?=[,.]| i\b| developed| trained| created)|(?:ai |large )?language model\b"
-        r"|(?:ai|intelligence) (?:model|assistant|system|chatbot)\b)",
+        r"\b(?:as|being) an? (?:(?:responsible|ethical|helpful|advanced|text-based|artificial"
+        r"|conversational|generative|virtual|multimodal)[ ,]+){0,2}"
+        r"(?:ai(?=[,.]| i\b| developed| trained| created)"
+        r"|(?:(?:ai|artificial[- ]intelligence|intelligence|large|machine[- ]learning)[ -])*"
+        r"language model\b|(?:machine[- ]learning model|assistant)"
+        r"(?=,? i (?:can|do|am|have no|lack|will|won't|must))"
+        r"|(?:ai|(?:artificial[- ])?intelligence) (?:model|assistant|system|chatbot)\b)",
     ),
     (
         "speaks as an AI",
@@ -50,6 +69,36 @@ REFUSALS: tuple[tuple[str, str], ...] = (
         r"(?:you )?(?:a |an |any |the |such |you )?(?:\w+ ){0,2}"
         r"(?:content|response|instruction|guidance|information|advice|material|request|topic"
         r"|story|essay|text|code|sentence|review)s?\b)",
+    ),
+    (
+        "cannot generate",
+        rf"(?:^|[.!?,] |\bbut |\bsorry,? |\bi (?:was|am|have been) (?:\w+ly )?)unable to"
+        rf" (?:generate|produce|create|write|provide) (?:\w+ ){{0,4}}{_WRITING}",
+    ),
+    (
+        "has no file",
+        rf"\bi(?:'m| am) (?:\w+ly )?(?:not able|unable) to (?:directly )?(?:see|view)"
+        rf" (?:the|any|your|that|this) (?:\w+ ){{0,2}}{_FILE}"
+        rf"|\bi ?{_NOT} (?:directly )?(?:see|view|access|open|read|find|process|analy[sz]e)"
+        rf" (?:(?:the|any|your|that|this|an?) )?(?:\w+ ){{0,2}}{_SENT}"
+        rf"|\bi (?:do not|don't|can't|cannot) (?:currently |actually )?(?:have|see)(?: access to)?"
+        rf" (?:an?|any|the|your) (?:\w+ ){{0,2}}(?:{_SENT}|{_FILE} to (?:analy[sz]e|review|read"
+        r"|summari[sz]e|work|look|refer|process|translate|edit|describe|reference))"
+        r"|\bi (?:do not|don't) have (?:a|any|the) files?\b(?! \w)"
+        rf"|\bthere(?:'s| is| are| was) no (?:\w+ )?{_FILE} (?:attached|provided|included|uploaded)"
+        r"(?! to the)"
+        r"|\byou (?:haven't|have not|didn't|did not) (?:actually |yet )?(?:provided?|attach(?:ed)?"
+        rf"|upload(?:ed)?|shared?|included?) (?:an?|any|the) (?:\w+ )?{_FILE}",
+    ),
+    (
+        "lacks an ability",
+        r"\bi (?:do not|don't|lack) (?:(?:currently )?have )?(?:the )?(?:ability|capability)"
+        r" to (?:directly )?(?:see|view|access|open|browse|read|process|analy[sz]e|display|watch"
+        rf"|listen to|generate|create) (?:\w+ ){{0,2}}(?:{_FILE}|internet|web|websites?)"
+        r"|\bi (?:cannot|can not|am not able to|am unable to|'m not able to|'m unable to)"
+        r" (?:directly )?browse the (?:internet|web)\b"
+        rf"|\bnot possible for me to (?:see|view|access|open|generate|create|provide|write)"
+        rf" (?:\w+ ){{0,4}}(?:{_FILE}|{_WRITING})",
     ),
     (
         "apologises and cannot",
@@ -107,7 +156,7 @@ def no_refusals(*, column: str = "text") -> Filter:
     Mistral with a guarding prompt and 22% without, because these reproach or redirect in no fixed
     phrase. (The answers of GPT-4, of Mistral with the prompt and of an older Llama were read to
     write the list.) It drops 3.9% of the answers that comply, most of which begin with "As an AI";
-    none of 1,001 Yelp sentences and two of 4,837 SMS.
+    and 2 of the 29,197 texts of people of :func:`~synthkit.load_sample`, both in 4,837 SMS.
 
     Examples
     --------

@@ -280,4 +280,4 @@ def _gold(table: Any, column: str) -> list[Any]:
 def _correct(labels: Sequence[Any], truth: Sequence[Any]) -> Floats:
     """(n,) 1 for each correct label, else 0."""
     pairs = zip(*meet(truth, labels), strict=True)
-    return np.array([label == true for true, label in pairs], np.float64)
+    return np.array([label == gold for gold, label in pairs], np.float64)

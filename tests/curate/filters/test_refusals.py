@@ -23,7 +23,24 @@ I don't have access to real-time data, and cannot answer that.
 I do not have personal opinions or feelings.
 That goes against my programming.
 This request violates OpenAI's content policy.
-I'm unable to comply with your request.""".split("\n")
+I'm unable to comply with your request.
+I'm not able to see the file you're referring to.
+I am unfortunately not able to view your image.
+I don't have a file to analyze. Could you please share it?
+I don't have a file. Please upload one.
+I do not see any document in your message.
+It seems that you haven't provided a file.
+There is no file attached to your message.
+As an artificial intelligence language model, I do not possess emotions.
+As an artificial-intelligence language model, I don't eat.
+Being an AI language model, I cannot taste food.
+I am unable to generate images.
+I'm currently unable to generate the text you asked for.
+Sorry, unable to generate a suitable example.
+I was unable to generate a suitable sentence.
+I don't have the ability to see images.
+I am not able to browse the internet.
+It is not possible for me to see the file.""".split("\n")
 RESEMBLE_REFUSALS = """I'm sorry the soup was cold.
 I'm sorry, but I can't recommend this place.
 I can't help but love the bread.
@@ -43,7 +60,19 @@ I refuse to pay for water.
 I don't have personal experience with the brunch.
 She said she'd help you with your question, and did.
 My wife's guidelines: no onions.
-The menu is an ai-generated mess.""".split("\n")
+The menu is an ai-generated mess.
+I wasn't able to see the file menu because the screen is dark.
+I'm not able to see the stage from these seats.
+I don't have a file cabinet.
+There is no file attached to the case, and the zipper broke.
+You didn't include the charger.
+I cannot open the file on my Mac, waste of money.
+I can't see the picture well on this TV.
+I don't have any pictures to share but it is lovely.
+The machine is unable to generate enough suction.
+I was unable to create an account.
+As an assistant I use it daily at work.
+Can't access the internet with this router.""".split("\n")
 
 
 @pytest.mark.parametrize("text", REFUSALS)
