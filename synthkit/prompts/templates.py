@@ -18,13 +18,13 @@ from typing import Any, Literal, cast
 
 import jinja2
 import jinja2.meta
-import jinja2.sandbox
 
 from synthkit.core.errors import PromptError, TableError, UsageError, check_known, unknown
 from synthkit.core.hashing import digest
 from synthkit.core.types import Message, Role
 from synthkit.data import tables
 from synthkit.data.cells import has_address, stable_text
+from synthkit.prompts.sandbox import Sandbox, refuse_large, rendered
 
 ROW = "row"
 """The name of all fields of a row in a template, unless it has a field of that name."""
@@ -68,12 +68,13 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*arguments: Any, **options: Any) -> Any:
         _refuse_missing(arguments[position])
+        refuse_large([*arguments[position + 1 :], *options.values()])
         return function(*arguments, **options)
 
     return guarded
 
 
-_JINJA = jinja2.sandbox.ImmutableSandboxedEnvironment(
+_JINJA = Sandbox(
     undefined=jinja2.StrictUndefined,
     finalize=_shown,
     trim_blocks=True,
@@ -128,7 +129,7 @@ class Prompt:
                 "field of that name."
             )
         try:
-            return template.render({ROW: _Cells(values), **values}).strip()
+            return rendered(template, {ROW: _Cells(values), **values}).strip()
         except jinja2.UndefinedError as error:
             for name in self.fields:
                 ends = (f"{name!r} is undefined", f"has no attribute {name!r}")
@@ -188,6 +189,8 @@ def _compiled(text: str) -> tuple[jinja2.Template, jinja2.nodes.Template]:
     """A template and its syntax tree."""
     try:
         return _JINJA.from_string(text), _JINJA.parse(text)
+    except RecursionError:
+        raise PromptError("the template is nested too deeply.") from None
     except jinja2.TemplateSyntaxError as error:
         line = (text.splitlines() or [""])[min(error.lineno, len(text.splitlines())) - 1]
         raise PromptError(
