@@ -434,6 +434,8 @@ class Score:
 class Mark:
     """One annotator's mark of one row; it replaces the annotator's earlier mark of the row.
 
+    An annotator is a name in a session: marks that are imported replace none that are here.
+
     Parameters
     ----------
     id : the id of the row.
@@ -448,6 +450,7 @@ class Mark:
     round : 1, or 2 for a blind second annotation.
     act : the action that wrote it: ``"mark"``, ``"undo"`` or ``"redo"``. Records are never changed.
     step : marks that were written together, and are undone together, share a step.
+    session : the session that it was imported from; empty for a mark of this one.
     """
 
     id: str
@@ -461,3 +464,13 @@ class Mark:
     round: int = 1
     act: Literal["mark", "undo", "redo"] = "mark"
     step: int = 0
+    session: str = ""
+
+    @property
+    def person(self) -> str:
+        """Who wrote it and, for a mark of another session, where: two may have the same name.
+
+        >>> Mark(id="a", by="ann").person, Mark(id="a", by="ann", session="3f2a91ab").person
+        ('ann', 'ann (session 3f2a91ab)')
+        """
+        return f"{self.by} (session {self.session})" if self.session else self.by

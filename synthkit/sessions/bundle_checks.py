@@ -64,8 +64,15 @@ def _mark(row: Mapping[str, Any]) -> None:
     edit = json.loads(row["edit"])
     if not isinstance(edit, dict) or not all(isinstance(text, str) for text in edit.values()):
         raise StoreError("the edit of a mark cannot be read.")
+    if not re.fullmatch("([0-9a-f]{8})?", row["session"]):
+        raise StoreError(f"the session of a mark is {row['session'][:16]!r}.")
     if row["act"] not in ("mark", "undo", "redo"):
         raise StoreError(f"the act of a mark is {row['act']!r}.")
+
+
+def _meta(row: Mapping[str, Any]) -> None:
+    if row["key"] == "session" and not re.fullmatch("[0-9a-f]{8}", row["value"]):
+        raise StoreError(f"the id of the session is {row['value'][:16]!r}.")
 
 
 def _origin(row: Mapping[str, Any]) -> None:
@@ -99,6 +106,7 @@ CHECKS: Mapping[str, RowCheck] = {
     "runs": _run,
     "run_rows": _run_rows,
     "marks": _mark,
+    "meta": _meta,
     "origins": _origin,
     "labs": _lab,
     "curations": _curation,

@@ -59,6 +59,7 @@ def export(
     try:
         with tempfile.TemporaryDirectory(prefix="synthkit-") as scratch, replacing(path) as partial:
             copy = Path(scratch) / STORE
+            store.marks.identify()
             store.backup(copy)
             counts = _reduce(copy, None if names is None else chosen) | {"tables": len(chosen)}
             files = {

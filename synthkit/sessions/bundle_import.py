@@ -22,17 +22,23 @@ from synthkit.sessions.bundle_checks import CHECKS
 from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE, file_hash
 from synthkit.sessions.named_tables import path_of
 from synthkit.store.foreign import MAX_TIME, ForeignStore
+from synthkit.store.mark_merge import MarkConflict
 from synthkit.store.schema import SCHEMA_VERSION
 from synthkit.store.store import Store
 
 MAX_RATIO = 250
 """Most bytes of a member per compressed byte. Text seldom has more than 20."""
+MAX_CONFLICTS = 5
+"""Most rows with conflicting marks that a message lists."""
 _TABLE = re.compile(r"tables/(\w[\w.-]{,99})\.parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What a bundle added: numbers of records; for tables and labs, name there -> name here."""
+    """What a bundle added: numbers of records; for tables and labs, name there -> name here.
+
+    ``conflicts`` are the rows that people of one name have marked differently, here and there.
+    """
 
     completions: int
     runs: int
@@ -42,6 +48,7 @@ class Imported:
     curations: int
     filters: int
     evaluations: int
+    conflicts: tuple[MarkConflict, ...] = ()
 
     def __str__(self) -> str:
         counts = [("completion", self.completions), ("run", self.runs), ("mark", self.marks)]
@@ -55,14 +62,25 @@ class Imported:
             for name, here in names.items()
             if name != here
         ]
-        return "; ".join([", ".join(added) or "nothing new", *renamed])
+        return "; ".join([", ".join(added) or "nothing new", *renamed, *self._differences()])
+
+    def _differences(self) -> list[str]:
+        """A sentence on the conflicts, if there are any."""
+        if not self.conflicts:
+            return []
+        shown = [str(conflict) for conflict in self.conflicts[:MAX_CONFLICTS]]
+        rest = len(self.conflicts) - len(shown)
+        shown += [f"{rest} more"] if rest else []
+        rows = count(len(self.conflicts), "row")
+        return [f"both marks stay where one name marked {rows} differently: {'; '.join(shown)}"]
 
 
 def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     """Add what a bundle holds and the session does not; a second import adds nothing.
 
     Completions and models that are here stay. Marks are inserted by their time among those that are
-    here. A table or lab whose name has other content here gets another name.
+    here; a name in another session is another person, so no mark replaces one that is here. A
+    table or lab whose name has other content here gets another name.
 
     Raises
     ------

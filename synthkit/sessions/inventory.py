@@ -107,7 +107,7 @@ def label_counts(store: Store, tables: Iterable[NamedTable]) -> dict[str, dict[s
 def mark_counts(store: Store) -> list[dict[str, Any]]:
     """How many current marks there are, for each task, annotator, round and label."""
     counts = Counter(
-        (mark.task, mark.by, mark.round, mark.label)
+        (mark.task, mark.person, mark.round, mark.label)
         for mark in current_marks(store.marks.all()).values()
         if mark.label
     )

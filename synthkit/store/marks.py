@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections import defaultdict
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark
 from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.mark_merge import MarkConflict, conflicts, new_marks
 from synthkit.store.schema import COLUMNS
 
-_FIELDS = ("id", "label", "reason", "by", "at", "flag", "edit", "task", "round", "act", "step")
-_COLUMNS = "row, label, reason, by, at, flag, edit, task, round, act, step"
+_FIELDS = ("id", "label", "reason", "by", "at", "flag", "edit", "task", "round", "act", "step",
+           "session")  # fmt: skip
+_COLUMNS = "row, label, reason, by, at, flag, edit, task, round, act, step, session"
 _AT = list(COLUMNS["marks"]).index("at")
 
 
@@ -28,9 +30,10 @@ class MarkTable(TableGroup):
         They are on disk when this returns, also after a power cut.
         """
         with self._database.transaction(durable=True):
+            self.identify()
             step = self._database.value("SELECT coalesce(max(seq), 0) + 1 FROM marks")
             stored = [mark if mark.step else replace(mark, step=step) for mark in marks]
-            insert = f"INSERT INTO marks ({_COLUMNS}) VALUES ({','.join('?' * 11)})"
+            insert = f"INSERT INTO marks ({_COLUMNS}) VALUES ({','.join('?' * len(_FIELDS))})"
             self._database.execute_many(insert, map(_values, stored))
         return stored
 
@@ -48,41 +51,53 @@ class MarkTable(TableGroup):
         """Delete all marks but those of these rows."""
         self._database.execute(f"DELETE FROM marks WHERE row NOT {AMONG}", (json_list(ids),))
 
-    def merge(self, rows: Iterable[SqlRow]) -> int:
-        """Add the marks of another store that are not here, and return how many they are.
+    def identify(self) -> str:
+        """The id of this session, 8 hex digits, made at first need; empty if it cannot be stored.
 
-        They are inserted by time, so that the last mark of a row counts. Their steps get new
-        numbers, so that no step has marks of both stores by accident.
+        The marks of this session have no id in the table: where they are exported to, they get it.
+        """
+        query = "SELECT value FROM meta WHERE key = 'session'"
+        if not self._database.read_only and not self._database.rows(query):
+            values = ("session", secrets.token_hex(4))
+            self._database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", values)
+        return next((str(value) for (value,) in self._database.rows(query)), "")
+
+    def merge(
+        self, rows: Iterable[SqlRow], session_id: str = ""
+    ) -> tuple[int, tuple[MarkConflict, ...]]:
+        """Add the marks of another store that are not here.
+
+        They are inserted by time. Their steps get new numbers, so that no step has marks of both
+        stores by accident. No mark replaces one of another person, who is a name in a session.
+
+        Parameters
+        ----------
+        session_id : the id of the other store's session; empty if it has none.
+
+        Returns
+        -------
+        The number of new marks, and the rows that people of one name have marked differently.
         """
         present = self._database.rows("SELECT * FROM marks ORDER BY seq")
-        steps_of: defaultdict[SqlRow, list[int]] = defaultdict(list)
-        for _, *mark, step, session in reversed(present):
-            steps_of[(*mark, session)].append(step)
+        new = new_marks(present, list(rows), own=self.identify(), other=session_id)
+        if not new:
+            return 0, ()
         top = max((max(row[0], row[-2]) for row in present), default=0)
-        new_steps: dict[int, int] = {}
-        new: list[SqlRow] = []
-        for _, *mark, step, session in rows:
-            if same := steps_of[(*mark, session)]:
-                new_steps[step] = same.pop()
-                continue
-            new_steps.setdefault(step, top + len(new) + 1)
-            new.append((None, *mark, new_steps[step], session))
-        if new:
-            merged = heapq.merge(present, new, key=lambda row: row[_AT])
-            self._database.execute("DELETE FROM marks")
-            start = top - len(present) + 1
-            self._database.execute_many(
-                f"INSERT INTO marks VALUES ({','.join('?' * len(COLUMNS['marks']))})",
-                ((seq, *row[1:]) for seq, row in enumerate(merged, start)),
-            )
-        return len(new)
+        merged = list(heapq.merge(present, new, key=lambda row: row[_AT]))
+        self._database.execute("DELETE FROM marks")
+        start = top - len(present) + 1
+        self._database.execute_many(
+            f"INSERT INTO marks VALUES ({','.join('?' * len(COLUMNS['marks']))})",
+            ((seq, *row[1:]) for seq, row in enumerate(merged, start)),
+        )
+        return len(new), conflicts(merged, new)
 
 
 def _values(mark: Mark) -> tuple[Any, ...]:
     edit = canonical(dict(mark.edit)).decode("utf-8", "replace")
     reason = mark.reason.encode("utf-8", "replace").decode()
     return (mark.id, mark.label, reason, mark.by, mark.at, mark.flag, edit,
-            mark.task, mark.round, mark.act, mark.step)  # fmt: skip
+            mark.task, mark.round, mark.act, mark.step, mark.session)  # fmt: skip
 
 
 def _mark(row: SqlRow) -> Mark:

@@ -160,14 +160,18 @@ class Store:
     def merge(self, other: ForeignStore) -> dict[str, Any]:
         """Add what another store holds and this one does not; returns what was added.
 
-        That is the number of records of each kind, and of ``labs`` their name there -> name here.
+        That is the number of records of each kind, of ``labs`` their name there -> name here, and
+        the ``conflicts`` of marks.
         """
+        other_id = next((value for key, value in other.rows("meta") if key == "session"), "")
+        marks, conflicts = self.marks.merge(other.rows("marks"), other_id)
         self.models.merge(other.rows("models"))
         self.origins.merge(other.rows("origins"))
         return {
             "completions": self.completions.merge(other.rows("completions")),
             "runs": self.runs.merge(other.rows("runs"), other.rows("run_rows")),
-            "marks": self.marks.merge(other.rows("marks")),
+            "marks": marks,
+            "conflicts": conflicts,
             "labs": self.labs.merge(other.rows("labs")),
             "curations": self.curations.merge(other.rows("curations"), other.rows("verdicts")),
             "filters": self.filters.merge(other.rows("filters")),

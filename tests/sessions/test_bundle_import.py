@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ def test_a_whole_session_is_imported_and_a_second_import_adds_nothing(
         "1 evaluation"
     )
     assert other.names() == session.names() == ["good", "replies", "said"]
-    assert other.store.marks.all() == session.store.marks.all()
+    assert [replace(mark, session="") for mark in other.marks()] == session.marks()
+    assert {mark.session for mark in other.marks()} == {session.store.marks.identify()}
     assert other.lineage().equals(session.lineage())
     once = contents(other)
     assert str(other.import_bundle(bundle)) == "nothing new"
@@ -50,7 +52,7 @@ def test_what_is_here_stays_and_the_other_is_renamed(
     assert str(other.import_bundle(bundle)) == "nothing new"
 
 
-def test_marks_are_inserted_by_time_so_that_the_last_one_counts(
+def test_marks_are_inserted_by_time_and_replace_none_that_is_here(
     session: sk.Session, other: sk.Session, tmp_path: Path
 ) -> None:
     session.store.marks.add([Mark(id="a", label="accept", by="ana", at=10.0)])
@@ -64,7 +66,10 @@ def test_marks_are_inserted_by_time_so_that_the_last_one_counts(
         ("a", "accept"),
         ("a", "reject"),
     ]
-    assert current_marks(marks)["", 1, "ana", "a"] == newer
+    current = current_marks(marks)
+    assert current["", 1, "ana", "a"] == newer
+    there = f"ana (session {session.store.marks.identify()})"
+    assert current["", 1, there, "a"].label == "accept"
     assert len({mark.step for mark in marks}) == 3
     (next_,) = other.store.marks.add([Mark(id="c", label="accept", by="ana", at=30.0)])
     assert next_.step > max(mark.step for mark in marks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,5 +132,5 @@ def test_an_old_session_is_exported_and_imported_whole(old: sk.Session, tmp_path
     with sk.Session(tmp_path / "copy") as copy:
         copy.import_bundle(bundle)
         check(copy)
-        assert copy.marks() == old.marks()
+        assert [replace(mark, session="") for mark in copy.marks()] == old.marks()
         assert str(copy.import_bundle(DATA / "bundle.zip")) == "nothing new"

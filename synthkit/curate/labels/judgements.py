@@ -67,7 +67,7 @@ def from_marks(marks: Iterable[Mark]) -> list[Judgement]:
     >>> from_marks([Mark(id="a", label="good", by="ann"), Mark(id="a", label="skip", by="bob")])
     [('a', 'ann', 'good')]
     """
-    return [(mark.id, mark.by, mark.label) for mark in first_labels(marks)]
+    return [(mark.id, mark.person, mark.label) for mark in first_labels(marks)]
 
 
 def checked_judgements(judgements: Iterable[Any]) -> list[Judgement]:

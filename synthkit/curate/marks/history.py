@@ -15,7 +15,7 @@ from typing import Any
 from synthkit.core.types import Mark
 
 Key = tuple[str, int, str, str]
-"""Task, round, annotator and row: each has at most one current mark."""
+"""Task, round, person (as :attr:`.Mark.person` names them) and row: each has one current mark."""
 
 PAUSE = 120.0
 """If two labels are more seconds apart, the annotator was not at work."""
@@ -24,7 +24,7 @@ SHOWN_LEFT = "shown_left"
 
 
 def current_marks(marks: Iterable[Mark]) -> dict[Key, Mark]:
-    """The current mark of each (task, round, by, id): the last one written.
+    """The current mark of each (task, round, person, id): the last one written.
 
     Rows whose last mark is empty, because it was undone, are left out.
 
@@ -36,7 +36,7 @@ def current_marks(marks: Iterable[Mark]) -> dict[Key, Mark]:
     """
     last: dict[Key, Mark] = {}
     for mark in marks:
-        last[mark.task, mark.round, mark.by, mark.id] = mark
+        last[mark.task, mark.round, mark.person, mark.id] = mark
     return {key: mark for key, mark in last.items() if has_content(mark)}
 
 
@@ -81,6 +81,8 @@ class _Step:
 class History:
     """One annotator's marks of one task and round: the current marks, and the undo stack.
 
+    Marks of another session are another person's, also if the name is the same.
+
     It reads marks in the order in which they were written. ``undo()`` and ``redo()`` change nothing
     here: they return the marks to write, and written marks are passed to ``add``. So both stacks
     are stored in the log, without a limit and across restarts.
@@ -106,7 +108,7 @@ class History:
     def add(self, marks: Iterable[Mark]) -> None:
         """Add marks that were written; those of other annotators, tasks and rounds are ignored."""
         for mark in marks:
-            if (mark.by, mark.task, mark.round) != (self.by, self.task, self.round):
+            if (mark.person, mark.task, mark.round) != (self.by, self.task, self.round):
                 continue
             match mark.act:
                 case "mark":

@@ -72,6 +72,8 @@ def _edited(table: Any, edits: Mapping[str, Mapping[int, str]]) -> Any:
 def marks_frame(marks: Iterable[Mark]) -> Any:
     """A DataFrame of marks: id, label, reason, flag, by, at (UTC), task, round, edited columns.
 
+    Marks that were imported from another session have its id in ``session``.
+
     >>> frame = marks_frame([Mark(id="a", label="accept", edit={"text": "Fine."})])
     >>> frame["at"][0].isoformat(), frame["edited_text"].tolist()
     ('1970-01-01T00:00:00+00:00', ['Fine.'])
@@ -82,6 +84,8 @@ def marks_frame(marks: Iterable[Mark]) -> Any:
     frame = pandas.DataFrame(
         [[getattr(mark, name) for name in fields] for mark in marks], columns=fields
     )
+    if any(mark.session for mark in marks):
+        frame["session"] = [mark.session for mark in marks]
     frame["at"] = pandas.to_datetime(frame["at"].astype(float), unit="s", utc=True)
     for name in dict.fromkeys(name for mark in marks for name in mark.edit):
         column = name if name == SHOWN_LEFT else f"edited_{name}"

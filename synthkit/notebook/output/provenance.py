@@ -171,5 +171,5 @@ def _mark_label(mark: Mark) -> str:
 
 
 def _mark_details(mark: Mark) -> str:
-    by = f"by {mark.by}" if mark.by else ""
+    by = f"by {mark.person}" if mark.by else ""
     return ", ".join(filter(None, [mark.reason, by, _time(mark.at)]))

@@ -107,11 +107,11 @@ def marks(context: Context, options: Any) -> StaticOutput:
         return _preferences(context, name, preferred(table, history), history, bound)
     curation = split_by_marks(table, history)
     split = context.bind({f"{name}_kept": curation.kept, f"{name}_dropped": curation.dropped})
-    people = list(dict.fromkeys((mark.by, mark.round) for mark in labelled))
+    people = list(dict.fromkeys((mark.person, mark.round) for mark in labelled))
     rows = [
         {"by": by + (", second look" if round == 2 else "")}
         | {
-            label: sum((m.by, m.round, m.label) == (by, round, label) for m in labelled)
+            label: sum((m.person, m.round, m.label) == (by, round, label) for m in labelled)
             for label in labels
         }
         for by, round in people

@@ -147,7 +147,7 @@ def _decisions(session: Session, id: str) -> list[dict[str, Any]]:
         for verdict in session.store.curations.verdicts([id])
     ]
     decided += [
-        ("mark", [mark.label, mark.reason, mark.by and f"by {mark.by}", mark.task])
+        ("mark", [mark.label, mark.reason, mark.by and f"by {mark.person}", mark.task])
         for mark in current_marks(session.store.marks.for_rows([id])).values()
     ]
     return [{"part": part, "value": ", ".join(filter(None, words))} for part, words in decided]

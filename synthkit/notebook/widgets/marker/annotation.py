@@ -68,7 +68,7 @@ class Annotation:
         self.counts = Counter(
             name for id in self.scope for name in _counted(self.history.current.get(id))
         )
-        self.others = Counter(mark.by for mark in self._labels_of_others(log))
+        self.others = Counter(mark.person for mark in self._labels_of_others(log))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {self.marked}/{len(self.scope)} marked)"
@@ -174,7 +174,7 @@ class Annotation:
         """
         looks: dict[tuple[str, int], dict[str, Mark]] = {}
         for mark in current_marks(self._log()).values():
-            looks.setdefault((mark.by, mark.round), {})[mark.id] = mark
+            looks.setdefault((mark.person, mark.round), {})[mark.id] = mark
         people = sorted(by for by, round in looks if round == 1)
         pairs = [((by, 1), (by, 2)) for by in people if (by, 2) in looks]
         pairs += [((a, 1), (b, 1)) for a, b in combinations(people, 2)]
@@ -223,7 +223,7 @@ class Annotation:
         return [
             mark
             for mark in current_marks(log).values()
-            if mark.label and mark.by != self.history.by and (mark.task, mark.round) == here
+            if mark.label and mark.person != self.history.by and (mark.task, mark.round) == here
         ]
 
     def _sample(self, n: int, seed: int) -> list[str]:
