@@ -50,9 +50,10 @@ LONGEST_SCALE = 20
 
 # a match begins where a number does and takes all of it, so that time grows with the length only
 _NUMBER = r"((?<!\d)(?<!\d\.)[-+]?\d++(?:\.\d++)?)"
-_OUT_OF = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*{_NUMBER}(?![\w/])", re.IGNORECASE)
+_OUT_OF = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*{_NUMBER}(?![A-Za-z_\d/])", re.IGNORECASE)
 _SCORE = re.compile(
-    rf"\b(?:score|rating|rate|rated|grade)\b[^\d\n+-]{{0,30}}?{_NUMBER}(?![\w%/])", re.IGNORECASE
+    rf"\b(?:score|rating|rate|rated|grade)\b[^\d\n+-]{{0,30}}?{_NUMBER}(?![A-Za-z_\d%/])",
+    re.IGNORECASE,
 )
 _ALONE = re.compile(rf"\W*?{_NUMBER}\W*")
 

@@ -16,6 +16,7 @@ from synthkit.recipes._arguments import check_positive, kept_columns, parent_id
 from synthkit.recipes._ask import ask, traced, with_origin
 from synthkit.recipes._base import Bounds, Recipe, Samples, Table, gather, per_table, recipe
 from synthkit.recipes._conversations import alternating, conversation_cells, single_turn
+from synthkit.stats.words import fold
 
 CHUNK = 64
 """Rows that are generated together: finished chunks are kept if a run is stopped."""
@@ -77,7 +78,7 @@ def magpie(
             outcomes = []
             for row, (of, (texts, reject)) in zip(records[chunk], talks, strict=True):
                 if texts:
-                    folded = " ".join(texts[0].casefold().split())
+                    folded = " ".join(fold(texts[0]).split())
                     if folded in seen:
                         reject = Reject(texts[0], "an earlier row has the same instruction")
                     seen.add(folded)

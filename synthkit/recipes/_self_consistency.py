@@ -13,13 +13,16 @@ from synthkit.core.types import Completion, Message, Reject, Request, Sampling, 
 from synthkit.prompts import parsing
 from synthkit.recipes._arguments import check_samples, checked_template
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
+from synthkit.stats.words import fold
 
 THINK = "\n\nThink step by step. Then write the last line in this form:\nAnswer: {form}"
 ANSWER = re.compile(r"\banswer\b[\s*_]*(?::|is\b:?)[\s*_]*(.*)", re.IGNORECASE)
 """The text after ``Answer:`` or ``the answer is``, on the same line or the next, in any case and
 with any emphasis."""
 
-_NUMBER = re.compile(r"(?<![\w./])[-+]?(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.\d+)?(?![\w/])")
+_NUMBER = re.compile(
+    r"(?<![A-Za-z_\d./])[-+]?(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.\d+)?(?![A-Za-z_\d/])"
+)
 """At most 15 digits before the point, which a float represents exactly."""
 
 
@@ -167,4 +170,4 @@ def _elected(
 
 def _folded(answer: Any) -> Any:
     """An answer in the form in which equal answers are compared."""
-    return " ".join(answer.casefold().split()).rstrip(".") if isinstance(answer, str) else answer
+    return " ".join(fold(answer).split()).rstrip(".。") if isinstance(answer, str) else answer

@@ -109,6 +109,8 @@ def test_a_text_is_held_against_its_source(make: Make) -> None:
         ("Score: **4.5**/5", 4.5),
         ("It has 12 words. My rating is 2.", 2),
         ("3", 3),
+        ("Score: 4分", 4),
+        ("我给 4/5分", 4),
         ("**3**.", 3),
         ("I rate it 8 out of 10.", "rates 8 out of 10, where 1 to 5 was asked for"),
         ("9/10", "rates 9 out of 10, where 1 to 5 was asked for"),

@@ -42,6 +42,9 @@ def test_the_answer_of_most_samples_wins(make: Make) -> None:
         ({"numeric": True}, "Answer: x = -1,234.50 m", -1234.5),
         ({"numeric": True}, "Answer: 7 and so 7", 7),
         ({"numeric": True}, "Answer: as follows.\nSo the answer is\n**12** eggs.", 12),
+        ({"numeric": True}, "Answer: 一共42元", 42),
+        ({"numeric": True}, "Answer: ４２", 42),
+        ({"numeric": True}, "Answer: เหลือ12ใบ", 12),
         ({}, "**Answer:** Café Zürich.", "Café Zürich."),
     ],
 )
@@ -58,6 +61,12 @@ def test_texts_are_one_answer_that_differ_in_case_space_and_stop_alone(make: Mak
         samples("Answer: New  York.", "Answer: new york", "Answer: Bern"),
     )
     assert json.loads(run.table.votes[0]) == {"New  York.": 2, "Bern": 1}
+
+
+def test_forms_of_the_same_letters_are_one_answer(make: Make) -> None:
+    said = samples("Answer: café", "Answer: cafe\u0301", "Answer: ＣＡＦÉ", "Answer: thé")
+    run = make(self_consistency("?", k=4), said)
+    assert json.loads(run.table.votes[0]) == {"café": 3, "thé": 1}
 
 
 @pytest.mark.parametrize(

@@ -27,31 +27,40 @@ from synthkit.curate.filters.secrets import find_secrets
 from synthkit.curate.filters.spans import Span, reason, without_overlaps
 from synthkit.data import tables as tables
 from synthkit.data.expressions import as_text
+from synthkit.stats.words import UNSPACED
 
 KINDS = ("email", "phone", "card", "iban", "ip", "ssn")
 """Kinds of personal data: e-mail, telephone, payment card, bank account, IP address, US social
 security number."""
 
+# letters of a script without spaces may stand beside data, and are no part of it
+_LETTER = rf"[^\W{UNSPACED}]"
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w+%-][\w.+%-]{0,63}(?:@|\s?[\[(]at[\])]\s?)"
-    r"(?:[\w-]{1,63}(?:\.|\s?[\[(]dot[\])]\s?))+[^\W\d_]{2,24}(?!\w)",
+    rf"(?<!{_LETTER})(?<![.+%-])(?:{_LETTER}|[+%-])(?:{_LETTER}|[.+%-]){{0,63}}"
+    rf"(?:@|\s?[\[(]at[\])]\s?)(?:(?:{_LETTER}|-){{1,63}}(?:\.|\s?[\[(]dot[\])]\s?))+"
+    rf"[^\W\d_{UNSPACED}]{{2,24}}(?!{_LETTER})",
     re.IGNORECASE,
 )
-_CARD = re.compile(r"(?<![\w.])\d(?:[ -]?\d){11,18}(?![\w]|\.\d)")
+_CARD = re.compile(rf"(?<!{_LETTER})(?<!\.)\d(?:[ -]?\d){{11,18}}(?!{_LETTER}|\.\d)")
 _ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[0689]|35|6011|64[4-9]|65|62|50|5[6-8]|6[37]")
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)", re.IGNORECASE)
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IBAN = re.compile(
+    rf"(?<!{_LETTER})[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]){{11,30}}(?!{_LETTER})", re.IGNORECASE
+)
+_IPV4 = re.compile(rf"(?<!{_LETTER})(?<!\.)(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?!{_LETTER}|\.\d)")
 _IPV6 = re.compile(
-    r"(?<![\w:.])(?=[0-9a-f:]*\d)[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.I
+    rf"(?<!{_LETTER})(?<![:.])(?=[0-9a-f:]*\d)[0-9a-f]{{0,4}}(?::[0-9a-f]{{0,4}}){{2,7}}(?!{_LETTER}|:)",
+    re.IGNORECASE,
 )
 _VERSION = re.compile(r"\b(?:v|ver\.?|version|release)\s*$", re.IGNORECASE)
 _SSN = re.compile(
-    r"(?<![\w-])(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])"
-    r"|(?:\bssn|social security)[^\d\n]{0,24}(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4}(?!\w)",
+    rf"(?<!{_LETTER})(?<!-)(?!000|666|9)\d{{3}}([- ])(?!00)\d\d\1(?!0000)\d{{4}}(?!{_LETTER}|-)"
+    r"|(?:\bssn|social security)[^\d\n]{0,24}(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4}"
+    rf"(?!{_LETTER})",
     re.IGNORECASE,
 )
 _NANP = re.compile(
-    r"(?<![\w$.-])(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])\d{3}[-. ]\d{4}(?!\w)"
+    rf"(?<!{_LETTER})(?<![$.-])(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])\d{{3}}[-. ]\d{{4}}"
+    rf"(?!{_LETTER})"
 )
 _PHONE_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")
 

@@ -29,17 +29,20 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"(?:[\s\S]*?-----END [A-Z0-9 ]{1,40}-----|[\s\S]*)",
     ),
     ("basic auth", r"(?<=://)[^\s:/@]{1,64}:[^\s:/@]{1,128}(?=@)"),
-    ("api key", r"(?<![\w-])sk-(?:proj-|svcacct-|ant-|or-)?[\w-]{32,}"),
-    ("json web token", r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),
-    ("github token", r"(?<!\w)github_pat_\w{22,}"),
-    ("hugging face token", r"(?<!\w)hf_[A-Za-z0-9]{30,}"),
-    ("npm token", r"(?<!\w)npm_[A-Za-z0-9]{36}"),
-    ("google api key", r"(?<![\w-])AIza[\w-]{35}"),
-    ("stripe key", r"(?<!\w)[rs]k_(?:live|test)_[0-9a-zA-Z]{16,}"),
+    ("api key", r"(?<![A-Za-z0-9_-])sk-(?:proj-|svcacct-|ant-|or-)?[A-Za-z0-9_-]{32,}"),
+    (
+        "json web token",
+        r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
+    ),
+    ("github token", r"(?<![A-Za-z0-9_])github_pat_[A-Za-z0-9_]{22,}"),
+    ("hugging face token", r"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{30,}"),
+    ("npm token", r"(?<![A-Za-z0-9_])npm_[A-Za-z0-9]{36}"),
+    ("google api key", r"(?<![A-Za-z0-9_-])AIza[A-Za-z0-9_-]{35}"),
+    ("stripe key", r"(?<![A-Za-z0-9_])[rs]k_(?:live|test)_[0-9a-zA-Z]{16,}"),
     ("bearer token", r"(?<=\bBearer )[\w.~+/-]{20,}=*"),
     (
         "assigned secret",
-        r"(?i)(?<!\w)(?:api[_ -]?key|(?:access|auth)[_ -]?token|token|client[_ -]?secret"
+        r"(?i)(?<![A-Za-z0-9_])(?:api[_ -]?key|(?:access|auth)[_ -]?token|token|client[_ -]?secret"
         r"|secret(?:[_ -]?key)?|password|passwd|pwd)[\"']?\s?(?:=>|:=|=|:)\s?[\"']?"
         r"(?=[^\s\"']{0,99}\d)(?=[^\s\"']{0,99}[a-z])[^\s\"',;]{8,200}",
     ),

@@ -137,3 +137,20 @@ def test_cells_that_are_not_texts_are_searched() -> None:
         "personal data: email",
     ]
     assert len(apply_filters({"id": [], "text": []}, no_pii()).kept) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("请联系foo@example.com谢谢", "foo@example.com"),
+        ("卡号4111111111111111。", "4111111111111111"),
+        ("地址是192.168.10.24的", "192.168.10.24"),
+        ("บัตร4111111111111111ครับ", "4111111111111111"),
+        ("口座はGB82 WEST 1234 5698 7654 32です", "GB82 WEST 1234 5698 7654 32"),
+        ("社保078-05-1120号", "078-05-1120"),
+        ("почта: имя@example.com.", "имя@example.com"),
+    ],
+)
+def test_data_beside_a_script_without_spaces_is_found_alone(text: str, data: str) -> None:
+    kinds = ("email", "card", "iban", "ip", "ssn")
+    assert [text[span.start : span.end] for span in find_pii(text, kinds=kinds)] == [data]

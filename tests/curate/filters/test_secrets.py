@@ -42,3 +42,9 @@ def test_a_long_text_is_searched_in_linear_time(piece: str) -> None:
 
 def test_a_table_without_rows_stays_empty() -> None:
     assert len(apply_filters({"id": [], "text": []}, no_secrets()).kept) == 0
+
+
+def test_a_key_beside_a_script_without_spaces_is_found_alone() -> None:
+    key = "hf_" + "aB3" * 12
+    text = f"密钥{key}请保密"
+    assert [text[span.start : span.end] for span in find_secrets(text)] == [key]
