@@ -29,10 +29,10 @@ class Window:
     calm: bool = False
     """Whether the server accepted a request in this era: then a 429 means too many at once."""
 
-    def open(self) -> None:
-        """Start the first wave: a request was answered, or waits too long for a refusal."""
+    def open(self, most: float = math.inf) -> None:
+        """Start the first wave, of ``most`` requests: one was answered, or waits for long."""
         self.calm = True
-        self.limit = max(self.limit, float(min(self.ceiling, self.opening)))
+        self.limit = max(self.limit, min(self.ceiling, self.opening, most))
 
     def succeeded(self, era: int) -> None:
         """Note the success of a request that was sent in ``era``."""

@@ -84,6 +84,13 @@ _ACCESS = re.compile(
     r"|no such model|unknown model|invalid model|region|country|territory",
     re.IGNORECASE,
 )
+_SYSTEM = re.compile(
+    r"(system|developer)[ _-]?(role|message|prompt|instruction|turn)s?\b.{0,60}"
+    r"(not (supported|allowed|enabled|available)|unsupported)"
+    r"|not support.{0,20}(system|developer)|roles must alternate"
+    r"|only.{0,20}user.{0,12}assistant.{0,20}role",
+    re.IGNORECASE,
+)
 _LOADING = re.compile(
     r"load(ing|ed)|warm(ing|up)|start(ing|up)|initiali[sz]|not (yet )?ready|cold|scaling|booting"
     r"|being (deployed|provisioned|started)|estimated_time",
@@ -134,6 +141,11 @@ class Refusal:
     def of_schema(self) -> bool:
         """Whether it refuses this one schema."""
         return any(_SCHEMA.search(sentence) for sentence in self.sentences)
+
+    @property
+    def of_system(self) -> bool:
+        """Whether it refuses a system turn."""
+        return any(map(_SYSTEM.search, self.sentences))
 
     @property
     def of_content(self) -> bool:

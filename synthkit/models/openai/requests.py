@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from synthkit.core.hashing import digest
-from synthkit.core.types import Completion, Request
+from synthkit.core.types import Completion, Message, Request
 from synthkit.models.openai.dialect import LEVELS, Dialect, KnownServer, Structured
 from synthkit.models.openai.messages import wire
 from synthkit.models.openai.refusals import Refusal
@@ -25,6 +25,8 @@ NEWER_LIMIT = "max_completion_tokens"
 """What newer servers call ``max_tokens``."""
 TOOL = "row"
 """The name of the tool, or of the schema, that a structured answer is given by."""
+SYSTEM = "system turn"
+"""What of a request is left out of :class:`Dialect` by this name."""
 LABEL = "label"
 """The property of a structured answer that holds a label."""
 LABEL_TOKENS = 32
@@ -141,7 +143,10 @@ def body(endpoint: ChatModel, request: Request, dialect: Dialect) -> bytes:
     if endpoint.raw:
         sent["prompt"] = "\n\n".join(message.content for message in request.messages)
     else:
-        sent["messages"] = [wire(message) for message in request.messages]
+        messages = request.messages
+        if SYSTEM in dialect.left_out:
+            messages = without_system(messages)
+        sent["messages"] = [wire(message) for message in messages]
     if request.tools:
         sent["tools"] = list(request.tools)
     for name, value in options(endpoint, request).items():
@@ -154,6 +159,22 @@ def body(endpoint: ChatModel, request: Request, dialect: Dialect) -> bytes:
             sent["messages"] = _with_schema(sent["messages"], request.schema)
     sent |= own(endpoint, request)
     return json.dumps({name: v for name, v in sent.items() if v is not None}).encode()
+
+
+def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages with the system turns at the beginning of the first user's turn.
+
+    >>> without_system([Message("system", "Be brief."), Message("user", "Hi.")])
+    (Message(role='user', content='Be brief.\\n\\nHi.', images=()),)
+    """
+    system = "\n\n".join(m.content for m in messages if m.role == "system")
+    others = [message for message in messages if message.role != "system"]
+    if not system:
+        return tuple(others)
+    if not others or others[0].role != "user":
+        return (Message("user", system), *others)
+    first = replace(others[0], content=f"{system}\n\n{others[0].content}")
+    return (first, *others[1:])
 
 
 def _asking(way: Structured, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,6 +226,9 @@ def adapted(
             return dialect
     if refused:
         return dialect.without(*refused)
+    has_system = any(message.role == "system" for message in request.messages)
+    if has_system and SYSTEM not in dialect.left_out and not endpoint.raw and refusal.of_system:
+        return dialect.without(SYSTEM)
     way = structured(endpoint, request, dialect)
     if request.schema is not None and way not in (None, "prompt") and refusal.of_structured:
         return dialect.lower(request.schema, only=refusal.of_schema)
@@ -215,6 +239,12 @@ def say_left_out(endpoint: ChatModel, request: Request, dialect: Dialect) -> Non
     """Warn, once, of each parameter of a request that is left out."""
     if not dialect.left_out:
         return
+    if SYSTEM in dialect.left_out and any(m.role == "system" for m in request.messages):
+        endpoint.known.say(
+            SYSTEM,
+            f"{endpoint.name} at {endpoint.server.base_url} takes no system turn, so its text is "
+            "at the beginning of the user's turn.",
+        )
     for name in options(endpoint, request).keys() & dialect.left_out:
         besides = f"; {BESIDES[name]}" if name in BESIDES else ""
         endpoint.known.say(
@@ -224,10 +254,9 @@ def say_left_out(endpoint: ChatModel, request: Request, dialect: Dialect) -> Non
         )
 
 
-def _say_way(endpoint: ChatModel, request: Request, dialect: Dialect) -> None:
+def _say_way(endpoint: ChatModel, way: Structured | None) -> None:
     """Warn, once for each way, that a schema is asked for in another way than the strictest."""
-    way = structured(endpoint, request, dialect)
-    if way in (None, "json_schema") or request.schema is None:
+    if way in (None, "json_schema"):
         return
     words = {
         "tool": "by a forced tool call",
@@ -246,8 +275,8 @@ def answer(
 ) -> Completion:
     """The completion as it was asked for, whatever way the server was asked in."""
     say_left_out(endpoint, request, dialect)
-    _say_way(endpoint, request, dialect)
     way = structured(endpoint, request, dialect)
+    _say_way(endpoint, way)
     if way == "tool":
         completion = _of_tool(completion)
     if way is not None and request.schema is not None and is_labels(request.schema):

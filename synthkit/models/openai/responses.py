@@ -231,8 +231,8 @@ def well_formed(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, by the headers, at most a minute; ``None`` without such a header."""
+def retry_after(headers: Mapping[str, str], *, most: float = 60.0) -> float | None:
+    """Seconds to wait, by the headers, but not more than ``most``; ``None`` without a header."""
     for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(header, "")
         date = parsedate_tz(text)
@@ -241,5 +241,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except (ValueError, OverflowError):
             continue
         if date or seconds >= 0:
-            return min(max(seconds, 0.0), 60.0)
+            return min(max(seconds, 0.0), most)
     return None

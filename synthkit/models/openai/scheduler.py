@@ -22,6 +22,7 @@ from synthkit.models.openai.concurrency import Window
 from synthkit.models.openai.health import (
     DUBIOUS_FAILURES,
     LOADING_SECONDS,
+    PATIENCE_SECONDS,
     Health,
     Meter,
     SentRequest,
@@ -39,8 +40,8 @@ FATAL = {401, 402, 405, 407} | MOVED
 DENIALS = {403, 404, 422}
 """Of one request once the server has answered others, of all of them before."""
 RETRIED = {408, 409, 425}
-PROBE_SECONDS = 0.25
-"""How long the first request is in flight alone; a refusal rarely takes longer."""
+PROBES = ((0.25, 4.0), (1.0, math.inf))
+"""(seconds, requests in flight) while there is no answer yet: a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
 PROBE = -1
 """The position of a request that was answered before and is sent again, to tell a server that now
@@ -104,7 +105,8 @@ class Scheduler(Generic[Input, Output]):
     async def _serve(self) -> None:
         url = self.server.target(self.operation.url)
         client = Client(url, self.server.headers, self.server.query)
-        self.loop.call_later(PROBE_SECONDS, self._open)
+        for seconds, most in PROBES:
+            self.loop.call_later(seconds, self._open, most)
         try:
             while not self.closing:
                 self._fill(client)
@@ -118,10 +120,10 @@ class Scheduler(Generic[Input, Output]):
             await asyncio.gather(*tasks, return_exceptions=True)
             client.close()
 
-    def _open(self) -> None:
+    def _open(self, most: float) -> None:
         """Stop waiting for the first answer, unless something has failed already."""
         if self.in_flight and not (self.window.proven or self.window.era or self.health.dubious):
-            self.window.open()
+            self.window.open(most)
             self.wake.set()
 
     def _fill(self, client: Client) -> None:
@@ -263,6 +265,9 @@ class Scheduler(Generic[Input, Output]):
         if status in FATAL or refused.code == "insufficient_quota":
             raise self.server.refusal(self.operation.url, status, refused.message, text)
         if status == 429:
+            if (long := retry_after(response.headers, most=math.inf) or 0.0) > PATIENCE_SECONDS:
+                message = f"{refused.message} (it asks to wait {long:.0f} s)"
+                raise self.server.refusal(self.operation.url, status, message, text)
             self._alive()
             self._throttled(job, refused.message, text, wait, era)
         elif trial := self.operation.adapted(job.request, job.dialect, refused):

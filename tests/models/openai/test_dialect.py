@@ -304,6 +304,34 @@ def test_null_in_extra_leaves_a_parameter_out(session: sk.Session) -> None:
     assert server.asked[0].json.keys() == {"model", "messages", "max_tokens"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "System role not supported",
+        "Developer instruction is not enabled for models/gemma-3-27b-it",
+        "This model does not support system messages.",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "Only user and assistant roles are supported!",
+    ],
+)
+def test_a_refused_system_turn_goes_into_the_users(words: str, session: sk.Session) -> None:
+    def script(request: Asked) -> Reply | None:
+        return Reply(400, error=words) if request.json["messages"][0]["role"] == "system" else None
+
+    with Server(script) as server:
+        model = endpoint("m", base_url=server.base_url)
+        with pytest.warns(RuntimeWarning, match="takes no system turn"):
+            run = ask(session, model, 10, system="Be brief.")
+    assert (len(run.table), server.count) == (10, 11)
+    assert server.asked[-1].json["messages"] == [
+        {
+            "role": "user",
+            "content": f"Be brief.\n\n{server.asked[-1].prompt.split()[-2]} "
+            f"{server.asked[-1].prompt.split()[-1]}",
+        }
+    ]
+
+
 # Structured output
 
 
@@ -511,15 +539,16 @@ def test_a_server_that_denies_everything_half_way_ends_the_run(session: sk.Sessi
         [],
     ],
 )
+@pytest.mark.parametrize("seconds", [0.01, 0.4])
 def test_an_address_that_does_not_speak_the_protocol_ends_the_run(
-    body: Any, session: sk.Session
+    body: Any, seconds: float, session: sk.Session
 ) -> None:
-    with Server(Reply(body=body, seconds=0.01)) as server:
+    with Server(Reply(body=body, seconds=seconds)) as server:
         address = server.base_url.removesuffix("/v1")
         with pytest.raises(EndpointError, match="Check base_url") as caught:
             ask(session, endpoint("m", base_url=address), 60)
     assert f"Did you mean base_url='{address}/v1'?" in str(caught.value)
-    assert server.count <= 6
+    assert server.count <= (6 if seconds < 0.25 else 12)
     assert len(caught.value.run.pending) == 60
 
 
@@ -643,6 +672,16 @@ def test_a_server_that_loads_for_ever_leaves_rows_pending(
             run = ask(session, model, 20)
     assert len(run.pending) == 20
     assert ["loading" in str(caught[0].message), "pending" in str(caught[1].message)] == [True] * 2
+
+
+def test_a_wait_that_is_too_long_ends_the_run_at_once(session: sk.Session) -> None:
+    reply = Reply(429, error="daily limit", headers={"Retry-After": "43200"})
+    with (
+        Server(lambda request: reply if row(request) == 5 else None) as server,
+        pytest.raises(EndpointError, match=r"daily limit \(it asks to wait 43200 s\)") as caught,
+    ):
+        ask(session, endpoint("m", base_url=server.base_url, concurrency=1), 20)
+    assert len(caught.value.run.table) == 5
 
 
 def test_a_row_that_is_throttled_for_ever_is_a_reject(

@@ -270,7 +270,8 @@ def test_all_of_a_slow_first_wave_may_learn_of_max_completion_tokens(session: sk
 
     with Server(script) as server:
         run = ask(session, endpoint("m", base_url=server.base_url), 50)
-    assert (len(run.table), len(run.rejects), server.count) == (50, 0, 100)
+    assert (len(run.table), len(run.rejects)) == (50, 0)
+    assert server.count <= 60
 
 
 # Configuration, beside the SDK's
