@@ -19,7 +19,7 @@ from synthkit.lab.check_runner import CheckRunner
 from synthkit.lab.completions import LabCompletions, LabRequest
 from synthkit.lab.config import LabConfig
 from synthkit.lab.variants import Version
-from synthkit.prompts.parsing import Decoder
+from synthkit.prompts.parsing import TRUNCATED, Decoder
 from synthkit.recipes._prompt import decoder_for
 from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.session import Session
@@ -90,7 +90,8 @@ class Matrix:
             return replace(cell, state="reject", text=outcome.raw, why=why, verdicts=failed)
         text = as_text(outcome)
         verdicts = self.checks.verdicts(key, {**self.rows[row], **outcome}, text)
-        return replace(cell, state="done", output=outcome, text=text, verdicts=verdicts)
+        why = TRUNCATED if completion.truncated else ""
+        return replace(cell, state="done", output=outcome, text=text, why=why, verdicts=verdicts)
 
     def request(self, row: int, column: LabColumn) -> LabRequest:
         """The request of a cell.

@@ -10,6 +10,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
+from synthkit.lab.lab import PromptLab
 
 ROWS = [{"i": 0}, {"i": 1}]
 
@@ -85,3 +86,12 @@ def test_a_column_that_is_there_already_is_refused(session: sk.Session) -> None:
     rows = [{"i": 0, "truncated": True}]
     with pytest.raises(UsageError, match="adds a column 'truncated'"):
         sk.generate("{{ i }}", rows=rows, model=sk.Fake(), session=session, mark_truncated=True)
+
+
+def test_a_lab_says_which_answers_were_cut(session: sk.Session) -> None:
+    lab = PromptLab(["{{ i }}"], session=session, inputs=ROWS, models=Cut("Soup."), by="me")
+    lab.run()
+    (column,) = lab.columns
+    whole, cut = lab.cell(0, column), lab.cell(1, column)
+    assert (whole.text, whole.why, cut.text) == ("Soup.", "", "Soup.")
+    assert cut.why == "the answer was cut at max_tokens"

@@ -77,6 +77,7 @@ def _number(value: float | None, digits: int) -> str:
 
 def _cell_text(cell: LabCell) -> str:
     if cell.state in ("done", "reject"):
-        why = f"not parsed: {cell.why}: " if cell.state == "reject" else ""
+        why = "not parsed: " if cell.state == "reject" else ""
+        why += f"{cell.why}: " if cell.why else ""
         return SIGNS.get(cell.label, "") + why + cell.text
     return cell.why or "not run"

@@ -129,6 +129,8 @@ def whole_cell(lab: PromptLab, row: int, column: LabColumn, blind: bool) -> dict
         cost = "–" if cell.cost is None else money(cell.cost)
         finish = f"finish: {completion.finish}"
         wire["took"] = [column.model, tokens, f"{completion.seconds:.2f} s", cost, finish]
+        if completion.reasoning:
+            wire["reasoning"] = clipped(completion.reasoning, FULL_LENGTH)
         if completion.text != cell.text:
             wire["raw"] = clipped(completion.text, FULL_LENGTH)
     return wire

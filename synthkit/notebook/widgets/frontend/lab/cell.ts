@@ -23,6 +23,7 @@ export function cellParts(cell: LabCell): Child[] {
   if (cell.state === "asking") parts.push(make("div", "sk-lab-asking", "… running"));
   if (cell.state === "error") parts.push(failed("✗ ", " Run tries again."));
   if (cell.state === "reject") parts.push(failed("✗ not parsed: "));
+  if (cell.state === "done" && why) parts.push(failed("✂ "));
   if (cell.state === "done" || cell.state === "reject") {
     parts.push(make("div", "sk-lab-clamp", textOf(cell.text, cell.diff)), meta(cell));
   }

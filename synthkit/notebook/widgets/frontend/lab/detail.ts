@@ -64,6 +64,7 @@ export class Detail {
     }
     if (plain(cell.comment)) parts.push(["comment", content(cell.comment, true)]);
     for (const [role, text] of cell.prompt ?? []) parts.push([role, content(text, true), "sk-mono"]);
+    if (cell.reasoning !== undefined) parts.push(["reasoning", content(cell.reasoning, true), "sk-mono"]);
     if (cell.raw !== undefined) parts.push(["raw output", content(cell.raw, true), "sk-mono"]);
     if (cell.took) parts.push(["model", cell.took.join("\u2003")]);
     for (const [name, value] of cell.fields) parts.push([name, content(value, true)]);

@@ -18,7 +18,7 @@ export interface LabCell {
 
 export interface WholeCell extends LabCell {
   verdicts: [check: string, passed: boolean | null, reason: Cell][]; fields: [string, Cell][]; id?: string;
-  name?: string; prompt?: [role: string, text: Cell][]; raw?: Cell;
+  name?: string; prompt?: [role: string, text: Cell][]; raw?: Cell; reasoning?: Cell;
 }
 
 export interface LabRow { at: number; fields: [string, Cell][]; cells: LabCell[] }
