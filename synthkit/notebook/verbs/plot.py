@@ -16,6 +16,7 @@ from synthkit.core.extras import need
 from synthkit.core.formatting import cell
 from synthkit.core.types import Score
 from synthkit.data import tables
+from synthkit.data.labels import class_names, in_one_form, meet
 from synthkit.data.results import Curation
 from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.names import plain
@@ -198,18 +199,21 @@ def _reliability(context: Context, options: Any) -> Any:
 
 def _balance(context: Context, options: Any) -> Any:
     column = _required(options, "label")
-    counts, missing = _counts(context.names.table(_name(options)), column)
-    target = _target(context, options.target, column)
+    table, text = context.names.table(_name(options)), options.target
+    if text is None or text == "uniform" or "=" in text:
+        target = _target(text)
+    else:
+        table, real = in_one_form(column, table, context.names.table(text))
+        target = dict(_counts(real, column)[0])
+    counts, missing = _counts(table, column)
     note = f"{missing} without {column} left out" if missing else ""
     return plots.balance(counts, target, what=column, caption=note)
 
 
-def _target(context: Context, text: str | None, column: str) -> dict[str, float] | None:
-    """The shares in ``a=0.5,b=0.5``, or those of a table; ``None`` for equal shares."""
+def _target(text: str | None) -> dict[str, float] | None:
+    """The shares in ``a=0.5,b=0.5``; ``None`` for equal shares."""
     if text is None or text == "uniform":
         return None
-    if "=" not in text:
-        return dict(_counts(context.names.table(text), column)[0])
     target = {}
     for pair in text.split(","):
         name, _, share = pair.rpartition("=")
@@ -291,7 +295,11 @@ def _confusion(context: Context, options: Any) -> Any:
     from synthkit.evaluate.raters.agreement import confusion
 
     table = context.names.table(_name(options))
-    labels, others = (tables.column(table, _required(options, name)) for name in ("label", "by"))
+    columns = [_required(options, name) for name in ("label", "by")]
+    labels, others = meet(
+        *(tables.column(table, name) for name in columns),
+        names=[class_names(table, name) for name in columns],
+    )
     pairs = [(cell(a), cell(b)) for a, b in zip(labels, others, strict=True) if None not in (a, b)]
     names, joint = confusion(pairs)
     return plots.confusion(joint, names)

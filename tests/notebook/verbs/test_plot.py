@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,6 +81,18 @@ def test_balance_is_against_given_shares_or_another_table(table: Shell) -> None:
     table.run("%synth plot balance @reviews --label mood --target @real")
     assert drawn(table)["data"][1]["x"] == [0.5, 0.0, 0.5]
     assert drawn(table)["data"][1]["y"] == ["good", "bad", "odd"]
+
+
+def test_labels_of_two_tables_or_columns_meet(table: Shell) -> None:
+    numbers = datasets.Dataset.from_dict({"mood": [0, 1]})
+    names = datasets.ClassLabel(names=["Bad", "Good"])
+    table.ip.user_ns["real"] = numbers.cast_column("mood", names)
+    table.run("%synth plot balance @reviews --label mood --target @real")
+    assert drawn(table)["data"][1]["x"] == [0.5, 0.5]
+    rows = table.ip.user_ns["reviews"]
+    table.ip.user_ns["marked"] = rows.assign(mood=range(40), other=[str(n) for n in range(40)])
+    table.run("%synth plot confusion marked --label mood --by other")
+    assert len(drawn(table)["data"][0]["z"]) == 40
 
 
 def test_a_funnel_is_of_a_curation_or_of_the_table_it_was_made_of(table: Shell) -> None:
