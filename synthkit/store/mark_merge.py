@@ -2,7 +2,7 @@
 
 A person is a name in a session. Two stores can hold marks of the same session and name: one is a
 later state of the other, or both are copies that went on apart. Copies that marked the same rows
-are told apart, so that no mark of one replaces a mark of the other.
+are different persons, so that no mark of one replaces a mark of the other.
 """
 
 from __future__ import annotations
