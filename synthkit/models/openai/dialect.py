@@ -71,6 +71,7 @@ class KnownServer:
     dialect : what it takes.
     good : a request that it has answered, if any.
     said : the kinds of warnings that were given.
+    followed : ways to ask for a schema that an answer has followed.
     notices : warnings that the scheduler gives next.
     samples : prompt -> text -> the indices of its samples with that text, all as digests.
     """
@@ -78,6 +79,7 @@ class KnownServer:
     dialect: Dialect = field(default_factory=Dialect)
     good: Any = None
     said: set[str] = field(default_factory=set)
+    followed: set[Structured] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
     samples: dict[str, dict[str, set[int]]] = field(default_factory=dict)
 

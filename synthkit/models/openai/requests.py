@@ -334,7 +334,11 @@ def _see_schema(
 ) -> None:
     """If the answer is no JSON at all, ask for the schema in the next way from now on."""
     text = completion.text.strip()
-    if completion.finish != "stop" or not text or "{" in text or "[" in text or way == "prompt":
+    if "{" in text:
+        endpoint.known.followed.add(way)
+    if completion.finish != "stop" or not text or "{" in text or way == "prompt":
+        return
+    if way in endpoint.known.followed:  # this answer is an exception
         return
     endpoint.known.say(
         f"ignored {way}",

@@ -215,6 +215,15 @@ def embedded_error(data: bytes) -> int:
     return status if 400 <= status < 600 else 0
 
 
+def is_error(data: bytes) -> bool:
+    """Whether a body that came with status 200 has an error and no answer."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(body, dict) and bool(body.get("error")) and not body.get("choices")
+
+
 def is_page(text: str) -> bool:
     """Whether a body is a web page."""
     return (

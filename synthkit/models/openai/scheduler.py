@@ -31,7 +31,13 @@ from synthkit.models.openai.health import (
 )
 from synthkit.models.openai.operation import Operation
 from synthkit.models.openai.refusals import Refusal, refusal
-from synthkit.models.openai.responses import UNREADABLE, embedded_error, is_page, retry_after
+from synthkit.models.openai.responses import (
+    UNREADABLE,
+    embedded_error,
+    is_error,
+    is_page,
+    retry_after,
+)
 from synthkit.models.openai.server import Server
 from synthkit.models.openai.transport import BodyTooLong, Client, Response, StaleConnection
 
@@ -237,7 +243,8 @@ class Scheduler(Generic[Input, Output]):
             If it seems that nothing at this address speaks the protocol.
         """
         text = data.decode("utf-8", "replace")
-        strange = self.operation.known.good is None and self.operation.member not in text
+        foreign = self.operation.member not in text or is_error(data)
+        strange = self.operation.known.good is None and foreign
         if strange and is_page(text):
             raise self.server.misplaced(self.operation.url, text)
         self.health.doubts.wary |= strange

@@ -412,6 +412,18 @@ def test_a_server_that_ignores_the_schema_is_asked_in_another_way(session: sk.Se
     assert len(run.table) >= 18
 
 
+def test_one_answer_without_json_does_not_lower_the_way_for_others(session: sk.Session) -> None:
+    def script(request: Asked) -> Reply | None:
+        asked = request.json["messages"][0]["content"]
+        return Reply(body=completion("I cannot say." if asked == "Say 7." else ANA))
+
+    with Server(script) as server:
+        model = endpoint("m", base_url=server.base_url, concurrency=1)
+        run = ask(session, model, 20, schema=PERSON)
+    assert (len(run.table), run.rejects.x.tolist()) == (19, [7])
+    assert {asked.json["response_format"]["type"] for asked in server.asked} == {"json_schema"}
+
+
 def test_a_schema_of_the_users_own_wins(session: sk.Session) -> None:
     with Server(Reply(body=completion(ANA))) as server:
         shape = {"response_format": {"type": "json_object"}}
@@ -526,6 +538,7 @@ def test_a_server_that_denies_everything_half_way_ends_the_run(session: sk.Sessi
     [
         {"error": "Unexpected endpoint or method. (POST /chat/completions)"},
         {"error": {"message": "Not Found"}},
+        {"error": {"message": "no such path"}, "choices": None},
         {"detail": "Not Found"},
         {"message": "no Route matched with those values"},
         {"model": "m", "message": {"role": "assistant", "content": "Hi."}, "done": True},
