@@ -146,6 +146,8 @@ class Request:
         bare text without messages. Only models on this machine can do that.
     tools : tools that the model may call, as declared to an OpenAI-compatible server:
         ``{"type": "function", "function": {"name": ..., "parameters": JSON Schema}}``.
+    pattern : a regular expression that the completion will be searched for; a server that can
+        follows it. Not part of the key.
     """
 
     messages: tuple[Message, ...]
@@ -158,6 +160,7 @@ class Request:
     purpose: Literal["", "repair"] = ""
     answer: str | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
+    pattern: str = ""
 
     def payload(self, fingerprint: str) -> dict[str, Any]:
         """Everything that the completion depends on, as JSON values: :meth:`key` hashes it."""

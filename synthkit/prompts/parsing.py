@@ -38,12 +38,14 @@ class Decoder:
     read : text -> cells, or the reason why it cannot be parsed.
     schema : JSON Schema to constrain the model with, if there is one.
     whole : whether an answer that was cut is rejected, even if its beginning can be parsed.
+    pattern : the regular expression that it searches for, if there is one.
     """
 
     columns: tuple[str, ...]
     read: Callable[[str], Cells | str]
     schema: Schema | None = None
     whole: bool = True
+    pattern: str = ""
 
     def __call__(self, completion: Completion) -> Cells | Reject:
         """The cells of a completion, or a reject with the reason."""
@@ -205,7 +207,7 @@ def regex(pattern: str) -> Decoder:
             return str(error)
         return match.groupdict() if match else f"does not match {pattern!r}"
 
-    return Decoder(compiled.groups, read)
+    return Decoder(compiled.groups, read, pattern=pattern)
 
 
 def structured(schema: Any) -> Decoder:

@@ -100,7 +100,7 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
             "tools= adds a column 'tool_calls' beside a text; leave out schema, labels and regex, "
             "and rename such a column of the rows."
         )
-    ask_with = Request((), sampling, decoder.schema, tools=tools)
+    ask_with = Request((), sampling, decoder.schema, tools=tools, pattern=decoder.pattern)
     requests = _requests(template, records, ask_with, decoder, options)
     decode = parsing.tool_calls(decoder, tools) if tools else decoder
     parents = list(map(parent_id, records))

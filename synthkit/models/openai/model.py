@@ -18,10 +18,11 @@ from synthkit.core.secrets import Options, hidden, placeholders_in, secrets_in
 from synthkit.core.types import Budget, Completion, Price, Request
 from synthkit.models.openai import requests as written
 from synthkit.models.openai import responses
+from synthkit.models.openai.constraints import PatternOption
 from synthkit.models.openai.dialect import Dialect, KnownServer
 from synthkit.models.openai.health import Meter
 from synthkit.models.openai.prices import listed_price
-from synthkit.models.openai.providers import provider_at
+from synthkit.models.openai.providers import PROVIDERS, provider_at
 from synthkit.models.openai.refusals import Refusal
 from synthkit.models.openai.server import Server, connect
 from synthkit.models.openai.stream import stream
@@ -42,6 +43,7 @@ class Endpoint:
     given_price: Price | None
     budget: Budget
     reasoning_markers: Markers = REASONING_MARKERS
+    pattern_option: PatternOption = ""
     known: KnownServer = field(default_factory=KnownServer, compare=False, repr=False)
     meter: Meter = field(default_factory=Meter, compare=False, repr=False)
 
@@ -214,6 +216,7 @@ def endpoint(
     for secret in secrets_in(extra_body or {}):
         connected.redactor.add(secret, certain=True)
     provider = provider_at(connected.base_url)
+    named = PROVIDERS.get(str(server.get("provider")), provider)
     return Endpoint(
         name=name,
         server=connected,
@@ -224,5 +227,6 @@ def endpoint(
             max_requests=max_requests, max_tokens_total=max_tokens_total, max_cost=max_cost
         ),
         reasoning_markers=checked_markers(reasoning_markers),
+        pattern_option=named.pattern if named else "",
         known=KnownServer(provider.dialect if provider else Dialect()),
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from synthkit.models.openai.constraints import PatternOption
 from synthkit.models.openai.dialect import LEVELS, Dialect, Structured
 
 
@@ -25,6 +26,7 @@ class Provider:
     left_out : parameters that it refuses or ignores.
     renamed : parameter -> its name there.
     structured : the strictest way to ask for a schema that it follows.
+    pattern : the parameter that takes a regular expression to follow, if it has one.
     """
 
     title: str
@@ -33,6 +35,7 @@ class Provider:
     left_out: tuple[str, ...] = ()
     renamed: Mapping[str, str] | None = None
     structured: Structured = "json_schema"
+    pattern: PatternOption = ""
 
     @property
     def is_local(self) -> bool:
@@ -106,8 +109,8 @@ PROVIDERS: Mapping[str, Provider] = {
     "llamacpp": Provider("llama.cpp's llama-server", "http://localhost:8080/v1"),
     "lmstudio": Provider("LM Studio", "http://localhost:1234/v1"),
     "ollama": Provider("Ollama", "http://localhost:11434/v1"),
-    "sglang": Provider("SGLang", "http://localhost:30000/v1"),
-    "vllm": Provider("vLLM", "http://localhost:8000/v1"),
+    "sglang": Provider("SGLang", "http://localhost:30000/v1", pattern="regex"),
+    "vllm": Provider("vLLM", "http://localhost:8000/v1", pattern="structured_outputs"),
 }
 """Scheme -> provider. ``openai`` is a scheme of its own, for any address."""
 

@@ -91,6 +91,7 @@ _SYSTEM = re.compile(
     r"|only.{0,20}user.{0,12}assistant.{0,20}role",
     re.IGNORECASE,
 )
+_PATTERN = re.compile(r"regex|regular expression|structured_outputs|grammar|guided", re.IGNORECASE)
 _LOADING = re.compile(
     r"load(ing|ed)|warm(ing|up)|start(ing|up)|initiali[sz]|not (yet )?ready|cold|scaling|booting"
     r"|being (deployed|provisioned|started)|estimated_time",
@@ -141,6 +142,11 @@ class Refusal:
     def of_schema(self) -> bool:
         """Whether it refuses this one schema."""
         return any(_SCHEMA.search(sentence) for sentence in self.sentences)
+
+    @property
+    def of_pattern(self) -> bool:
+        """Whether it refuses a regular expression to follow."""
+        return any(map(_PATTERN.search, (self.param, *self.sentences)))
 
     @property
     def of_system(self) -> bool:

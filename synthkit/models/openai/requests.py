@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Message, Request
+from synthkit.models.openai.constraints import PatternOption, constraint
 from synthkit.models.openai.dialect import LEVELS, Dialect, KnownServer, Structured
 from synthkit.models.openai.messages import wire
 from synthkit.models.openai.refusals import Refusal
@@ -27,6 +28,8 @@ TOOL = "row"
 """The name of the tool, or of the schema, that a structured answer is given by."""
 SYSTEM = "system turn"
 """What of a request is left out of :class:`Dialect` by this name."""
+PATTERN = "pattern"
+"""The regular expression of a request, by the same name."""
 LABEL = "label"
 """The property of a structured answer that holds a label."""
 LABEL_TOKENS = 32
@@ -75,6 +78,10 @@ class ChatModel(Protocol):
     @property
     def raw(self) -> bool:
         """Whether the prompt is sent as plain text."""
+
+    @property
+    def pattern_option(self) -> PatternOption:
+        """The parameter that takes a regular expression, if the server has one."""
 
     @property
     def known(self) -> KnownServer:
@@ -157,6 +164,8 @@ def body(endpoint: ChatModel, request: Request, dialect: Dialect) -> bytes:
         sent |= _asking(way, shape(request.schema))
         if way in ("json_object", "prompt"):
             sent["messages"] = _with_schema(sent["messages"], request.schema)
+    if PATTERN not in dialect.left_out:
+        sent |= constraint(request.pattern, endpoint.pattern_option)
     sent |= own(endpoint, request)
     return json.dumps({name: v for name, v in sent.items() if v is not None}).encode()
 
@@ -229,6 +238,9 @@ def adapted(
     has_system = any(message.role == "system" for message in request.messages)
     if has_system and SYSTEM not in dialect.left_out and not endpoint.raw and refusal.of_system:
         return dialect.without(SYSTEM)
+    has_pattern = constraint(request.pattern, endpoint.pattern_option)
+    if has_pattern and PATTERN not in dialect.left_out and refusal.of_pattern:
+        return dialect.without(PATTERN)
     way = structured(endpoint, request, dialect)
     if request.schema is not None and way not in (None, "prompt") and refusal.of_structured:
         return dialect.lower(request.schema, only=refusal.of_schema)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from synthkit.core.images import Image
 from synthkit.core.types import Completion, Message, Request
 from synthkit.generation.spending import most_tokens, with_estimates
 from synthkit.models.embedders import load_embedder
+from synthkit.models.openai.constraints import constraint
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.models.openai.prices import listed_price
 from synthkit.models.openai.providers import PROVIDERS
-from tests.server import Reply, Server, completion
+from tests.server import Asked, Reply, Server, completion
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -232,3 +234,54 @@ def test_a_failed_request_is_estimated_to_cost_nothing(session: sk.Session) -> N
     with Server(Reply(401, error="no")) as server, pytest.raises(EndpointError) as caught:
         sk.generate("Hi.", model=endpoint("m", base_url=server.base_url), session=session)
     assert caught.value.run.ledger.estimated == 0
+
+
+# Patterns
+
+REGEX = r"Q: (?P<question>.+)\nA: (?P<answer>\d+)"
+PLAIN = r"Q: (.+)\nA: (\d+)"
+
+
+@pytest.mark.parametrize(
+    ("provider", "sent"),
+    [
+        ("vllm", {"structured_outputs": {"regex": PLAIN}}),
+        ("sglang", {"regex": PLAIN}),
+        ("ollama", {}),
+        (None, {}),
+    ],
+)
+def test_a_pattern_is_followed_where_the_server_can(
+    provider: str | None, sent: dict[str, Any], session: sk.Session
+) -> None:
+    with Server(Reply(body=completion("Q: Who?\nA: 7"))) as server:
+        model = endpoint("m", provider=provider, base_url=server.base_url)
+        run = sk.generate("Ask.", model=model, session=session, regex=REGEX)
+    assert run.table[["question", "answer"]].values.tolist() == [["Who?", "7"]]
+    usual = {"model", "messages", "temperature", "max_tokens", "seed"}
+    assert {k: v for k, v in server.asked[0].json.items() if k not in usual} == sent
+
+
+def test_a_refused_pattern_is_left_out(session: sk.Session) -> None:
+    def script(request: Asked) -> Reply | None:
+        if "structured_outputs" in request.json:
+            return Reply(400, error="Failed to compile the regex for structured_outputs")
+        return Reply(body=completion("Q: Who?\nA: 7"))
+
+    with Server(script) as server:
+        model = endpoint("m", provider="vllm", base_url=server.base_url)
+        run = sk.generate("Ask.", n=5, model=model, session=session, regex=REGEX)
+    assert (len(run.table), server.count) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"(?i)(?P<a>yes)", r"(?P<a>\w+) (?P=a)", r"(?=x)(?P<a>x)", r"\b(?P<a>x)", r"(?P<a>x)$|^y"],
+)
+def test_a_pattern_that_only_python_knows_is_not_sent(pattern: str) -> None:
+    assert constraint(pattern, "regex") == {}
+
+
+def test_a_pattern_is_no_part_of_the_key() -> None:
+    request = Request((Message("user", "Hi."),))
+    assert replace(request, pattern="x").key("m") == request.key("m")
