@@ -12,7 +12,7 @@ from synthkit.core.errors import StoreError
 from synthkit.core.hashing import digest
 from synthkit.core.types import Ledger
 from synthkit.sessions import evaluations
-from synthkit.store.completions import messages_hash
+from synthkit.store.completions import has_valid_checksum, messages_hash
 from synthkit.store.foreign import RowCheck
 
 _LEDGER_FIELDS = {field.name for field in fields(Ledger)}
@@ -38,6 +38,8 @@ def _completion(row: Mapping[str, Any]) -> None:
             named = isinstance(call["name"], str) and isinstance(call["id"], str)
             if len(call) != 3 or not named or not isinstance(call["arguments"], dict | str):
                 raise StoreError("a tool call cannot be read.")
+    if not has_valid_checksum(row):
+        raise StoreError(f"the completion {key[:16]!r} differs from its checksum.")
 
 
 def _is_turn(role: Any, text: Any, images: Any = ()) -> bool:

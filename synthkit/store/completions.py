@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from synthkit.core.errors import StoreError
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.request_diff import described, differences, distance
 from synthkit.core.types import Completion, ToolCall
@@ -19,8 +22,10 @@ from synthkit.store.spill import StoredItem, left_behind, read
 
 _COLUMNS = (
     "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, reasoning, "
-    "tool_calls, reasoning_tokens, cached_tokens"
+    "tool_calls, reasoning_tokens, cached_tokens, checksum"
 )
+_CHECKED = [list(COLUMNS["completions"]).index(name) for name in _COLUMNS.split(", ")[:-1]]
+"""The places in a row of the table of the columns that the checksum covers."""
 _SELECT = f"SELECT {_COLUMNS}, request FROM completions"
 _INSERT = (
     f"INSERT INTO completions VALUES ({', '.join('?' * len(COLUMNS['completions']))}) "
@@ -44,9 +49,21 @@ class CompletionTable:
         self._database, self._origins = database, origins
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
-        """Key -> completion, for those of the keys that are stored."""
+        """Key -> completion, for those of the keys that are stored.
+
+        Damaged ones are left out with a warning, so that they are asked for again.
+        """
         rows = self._rows(f"SELECT {_COLUMNS} FROM completions", keys)
-        return {row[0]: _completion(row) for row in rows}
+        intact = {row[0]: _completion(row) for row in rows if _is_intact(row)}
+        if len(intact) < len(rows):
+            warnings.warn(
+                f"{len(rows) - len(intact)} of {len(rows)} completions in {self._database.path} "
+                "are damaged (their checksums differ) and are not used. The disk may be failing: "
+                "copy the session folder to another one.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return intact
 
     def put(self, key: str, request: Mapping[str, Any], completion: Completion) -> Completion:
         """Commit a completion to disk, and return the one that is stored now.
@@ -54,7 +71,7 @@ class CompletionTable:
         If another kernel was first, that is its completion, so that all kernels show the same rows.
         """
         logprobs, calls = completion.logprobs, completion.tool_calls
-        values = (
+        values: tuple[Any, ...] = (
             key,
             canonical(request).decode("utf-8", "replace"),
             messages_hash(request),
@@ -62,18 +79,22 @@ class CompletionTable:
             completion.finish,
             completion.prompt_tokens,
             completion.completion_tokens,
-            completion.seconds,
+            float(completion.seconds),
             json.dumps(logprobs) if logprobs is not None else None,
             time.time(),
             _storable(completion.reasoning),
             json.dumps([asdict(call) for call in calls]) if calls else None,
             completion.reasoning_tokens,
             completion.cached_tokens,
-            "",
         )
+        values = (*values, _checksum([values[at] for at in _CHECKED]))
         if self._database.execute(_INSERT, values):
             return completion
-        return self.get([key])[key]
+        stored = self.get([key])
+        if key not in stored:  # what is there is damaged
+            self.delete([key])
+            self._database.execute(_INSERT, values)
+        return stored.get(key, completion)
 
     def put_many(
         self, items: Iterable[StoredItem], *, patience: float | None = None
@@ -184,7 +205,29 @@ def messages_hash(request: Mapping[str, Any]) -> str:
     return digest(request["messages"])[:16]
 
 
+def has_valid_checksum(row: Mapping[str, Any]) -> bool:
+    """Whether a row, column -> value, is as it was written; also if it has no checksum."""
+    return _is_intact([row[name] for name in _COLUMNS.split(", ")])
+
+
+def _checksum(values: Sequence[Any]) -> str:
+    """16 hex digits (BLAKE2b, 64 bits) of the columns before ``checksum`` in ``_COLUMNS``."""
+    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
+    return hashlib.blake2b(json.dumps(plain).encode(), digest_size=8).hexdigest()
+
+
+def _is_intact(row: Sequence[Any]) -> bool:
+    """Whether a row of ``_COLUMNS`` is as it was written; those of older formats are believed."""
+    checksum = row[len(_CHECKED)]
+    return checksum in ("", _checksum(row[: len(_CHECKED)]))
+
+
 def _stored(row: SqlRow) -> StoredCompletion:
+    if not _is_intact(row):
+        raise StoreError(
+            f"the completion {row[0][:16]!r} is damaged: its checksum differs. Run its cell again, "
+            "which asks for it again, or restore the session from a copy or a bundle."
+        )
     return StoredCompletion(row[0], json.loads(row[-1]), _completion(row))
 
 
