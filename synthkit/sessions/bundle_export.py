@@ -6,20 +6,21 @@ same content gives the same bytes. :mod:`synthkit.sessions.bundle_import` reads 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
 import re
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, check_known
-from synthkit.core.files import replacing
+from synthkit.core.files import replacing, scratch_folder, sweep, sync, sync_folder
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.schema import SCHEMA_VERSION
 from synthkit.store.store import Store
@@ -57,20 +58,46 @@ def export(
     check_known("table", names or (), tables, error=TableError)
     chosen = [table for name, table in sorted(tables.items()) if names is None or name in names]
     try:
-        with tempfile.TemporaryDirectory(prefix="synthkit-") as scratch, replacing(path) as partial:
-            copy = Path(scratch) / STORE
+        with _scratch(store, folder.parent) as scratch:
+            copy, bundle = scratch / STORE, scratch / "bundle.zip"
             store.marks.identify()
             store.backup(copy)
             counts = _reduce(copy, None if names is None else chosen) | {"tables": len(chosen)}
             files = {
                 f"tables/{table.name}.parquet": path_of(folder, table.name) for table in chosen
             }
-            _write(partial, {STORE: copy, **files}, counts)
+            _write(bundle, {STORE: copy, **files}, counts)
+            _move(bundle, path)
     except StoreError:
         raise
     except OSError as error:
         raise StoreError(f"the bundle {path} cannot be written: {error}.") from None
     return path
+
+
+@contextmanager
+def _scratch(store: Store, folder: Path) -> Iterator[Path]:
+    """A temporary folder in the session's, where a killed process's is swept, if that may be."""
+    if not store.read_only:
+        with scratch_folder(folder) as scratch:
+            yield scratch
+    else:
+        with tempfile.TemporaryDirectory(prefix="synthkit-") as name:
+            yield Path(name)
+
+
+def _move(source: Path, path: Path) -> None:
+    """Give a file its name, completely or not at all, also on another disk."""
+    try:
+        sync(source)
+        source.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        sweep(path.parent)
+        with replacing(path) as partial:
+            shutil.copyfile(source, partial)
 
 
 def file_hash(path: Path) -> str:
@@ -99,6 +126,7 @@ def _reduce(path: Path, tables: Sequence[NamedTable] | None) -> dict[str, int]:
             ids = {id for table in tables for id in table.row_ids | table.parent_ids}
             copy.keep([table.name for table in tables], ids)
         copy.leases.clear()
+        copy.meta.keep(["session"])
         copy.runs.edit_lines(lambda line: _FOLDERS.sub("", line))
         if not copy.compact():  # deleted records would stay readable in its free pages
             raise StoreError("the copy of the store cannot be compacted; is the disk full?")
@@ -126,8 +154,6 @@ def _write(path: Path, members: dict[str, Path], counts: dict[str, int]) -> None
             manifest["members"][name] = member if name == STORE else member | {"when": when}
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
         bundle.writestr(_entry(MANIFEST), text)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -7,19 +7,20 @@ import math
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.core.extras import need
+from synthkit.core.files import scratch_folder
 from synthkit.core.formatting import count
 from synthkit.sessions.bundle_checks import CHECKS
 from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE, file_hash
+from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import path_of
 from synthkit.store.foreign import MAX_TIME, ForeignStore
 from synthkit.store.mark_merge import MarkConflict
@@ -89,6 +90,7 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
         nothing is changed then.
     """
     path = Path(path).expanduser()
+    store.check_writable()
     with _unpacked(path, folder.parent) as scratch:
         tables = sorted((scratch / "tables").glob("*.parquet"))
         for table in tables:
@@ -96,32 +98,27 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
         with closing(ForeignStore(scratch / STORE)) as other:
             other.check(CHECKS)
             names = {table: _free_name(table, folder) for table in tables}
-            moved: list[Path] = []
             try:
-                with store.transaction():
+                with file_changes(store) as changes:
                     added = store.merge(other)
                     for table, name in names.items():
                         if name:
-                            moved.append(path_of(folder, name))
-                            os.replace(table, moved[-1])
-            except BaseException as error:
-                for table in moved:
-                    table.unlink(missing_ok=True)
-                if isinstance(error, OSError) and not isinstance(error, StoreError):
-                    raise StoreError(f"nothing was imported: {error}.") from None
+                            changes.add(table, path_of(folder, name))
+            except StoreError:
                 raise
+            except OSError as error:
+                raise StoreError(f"nothing was imported: {error}.") from None
     return Imported(**added, tables={table.stem: name for table, name in names.items() if name})
 
 
 @contextmanager
 def _unpacked(path: Path, folder: Path) -> Iterator[Path]:
     """A temporary folder with the members of a bundle, each checked against the manifest."""
-    try:
-        holder = tempfile.TemporaryDirectory(prefix=".import-", dir=folder)
-    except OSError as error:
-        raise StoreError(f"the session cannot be written: {error}.") from None
-    with holder:
-        scratch = Path(holder.name)
+    with ExitStack() as held:
+        try:
+            scratch = held.enter_context(scratch_folder(folder))
+        except OSError as error:
+            raise StoreError(f"the session cannot be written: {error}.") from None
         try:
             with zipfile.ZipFile(path) as bundle:
                 members = _members(bundle, path.stat().st_size)

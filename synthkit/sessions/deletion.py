@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synthkit.core.errors import StoreError, TableError, UsageError, check_known
 from synthkit.core.formatting import count
+from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.store import Store
 
@@ -59,15 +58,23 @@ def delete(
 ) -> Deletion:
     """Delete runs and tables, completely or not at all, and give their space back to the disk.
 
-    The files are renamed first, and get their names back if the store cannot be written.
+    A process that is killed leaves nothing half deleted: see :mod:`.file_changes`.
     """
+    store.check_writable()
     plan = _plan(store, folder, runs, tables)
-    with _renamed([path_of(folder, table.name) for table in plan.tables]), store.transaction():
-        # computed inside the transaction, so that no other kernel adds a run that needs them
-        keys, reason = _unneeded(store, plan, completions)
-        done = _deletion(store, plan, keys, reason)
-        store.runs.delete(plan.runs)
-        store.completions.delete(keys)
+    try:
+        with file_changes(store) as changes:
+            # computed inside the transaction, so that no other kernel adds a run that needs them
+            keys, reason = _unneeded(store, plan, completions)
+            done = _deletion(store, plan, keys, reason)
+            for table in plan.tables:
+                changes.delete(path_of(folder, table.name))
+            store.runs.delete(plan.runs)
+            store.completions.delete(keys)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"nothing was deleted: {error}.") from None
     if keys:
         store.compact()
     return done
@@ -137,26 +144,6 @@ def _deletion(store: Store, plan: _Plan, keys: Sequence[str], reason: str) -> De
         bytes=sum(table.bytes for table in plan.tables) + store.completions.bytes_of(keys),
         stays=tuple(stays),
     )
-
-
-@contextlib.contextmanager
-def _renamed(paths: Sequence[Path]) -> Iterator[None]:
-    """Rename files, then delete them; if the block fails, give them their names back."""
-    renamed: list[tuple[Path, Path]] = []
-    try:
-        for path in paths:
-            aside = path.with_suffix(f".{uuid.uuid4().hex}.deleted")
-            path.replace(aside)
-            renamed.append((path, aside))
-        yield
-    except BaseException as error:
-        for path, aside in renamed:
-            aside.replace(path)
-        if isinstance(error, OSError) and not isinstance(error, StoreError):
-            raise StoreError(f"nothing was deleted: {error}.") from None
-        raise
-    for _, aside in renamed:
-        aside.unlink(missing_ok=True)
 
 
 def _names(noun: str, names: Sequence[object]) -> str:

@@ -33,6 +33,7 @@ from synthkit.sessions import (
 )
 from synthkit.sessions.bundle_import import Imported
 from synthkit.sessions.deletion import Deletion
+from synthkit.sessions.file_changes import recover
 from synthkit.sessions.run_comparison import Comparison
 from synthkit.store.completions import StoredCompletion
 from synthkit.store.store import Store
@@ -96,6 +97,7 @@ class Session:
         else:
             for place in (self.folder, self._tables):
                 sweep(place)
+            recover(self.store, self._tables)
         self.closed = False
         _OPEN.append(self)
 

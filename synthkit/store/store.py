@@ -15,6 +15,7 @@ from synthkit.store.foreign import ForeignStore
 from synthkit.store.labs import LabTable
 from synthkit.store.leases import LeaseTable
 from synthkit.store.marks import MarkTable
+from synthkit.store.meta import MetaTable
 from synthkit.store.origins import OriginTable
 from synthkit.store.runs import ModelTable, RunTable
 
@@ -76,6 +77,7 @@ class Store:
         self.filters = FilterTable(database)
         self.evaluations = EvaluationTable(database)
         self.leases = LeaseTable(database)
+        self.meta = MetaTable(database)
         if not database.read_only:
             self.completions.absorb()
 

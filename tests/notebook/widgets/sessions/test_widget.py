@@ -308,7 +308,7 @@ def test_a_read_only_folder_shows_an_error(
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(bundle_import.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(bundle_import, "scratch_folder", refuse)
     browser = SessionBrowser(full)
     ask(browser, type="import", path=str(path))
     assert "the session cannot be written" in browser.error
