@@ -303,7 +303,9 @@ def json_objects(raw: str) -> list[Any]:
     ValueError
         If there is none; the message says where the first breaks off.
     """
-    decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+    decoder = json.JSONDecoder(
+        parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique
+    )
     found: list[Any] = []
     problems: list[ValueError] = []
     at = 0
@@ -324,6 +326,15 @@ def json_objects(raw: str) -> list[Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for name, part in pairs:
+            if part != value[name]:
+                raise ValueError(f"it gives {name!r} twice, with different values")
+    return value
 
 
 def _finite(digits: str) -> float:

@@ -238,3 +238,19 @@ def test_pydantic_models_may_have_aliases_and_refer_to_themselves() -> None:
 def test_absent_optional_properties_are_none() -> None:
     decoder = parsing.structured({"properties": {"a": {}, "b": {}}, "required": ["a"]})
     assert decoder(Completion('{"a": 1}')) == {"a": 1, "b": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ('A draft: {"n": 1}. Final: {"n": 2}', "holds several different answers"),
+        ('```json\n{"n": 1}\n```\nAgain:\n```json\n{"n": 1}\n```', {"n": 1}),
+        ('{"type": "object"}\n{"n": 1}', {"n": 1}),
+        ('{"n": 1, "n": 2}', "it gives 'n' twice, with different values"),
+        ('{"n": 1, "n": 1}', {"n": 1}),
+    ],
+)
+def test_an_answer_that_says_two_things_is_rejected(text: str, outcome: Any) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    result = parsing.structured(schema)(Completion(text))
+    assert outcome in result.reason if isinstance(result, Reject) else result == outcome
