@@ -43,9 +43,13 @@ def has_ended(tag: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; ``0`` where that cannot be read."""
+    """When a process started, in clock ticks since boot; ``0`` where that cannot be read.
+
+    ``ended`` for one that has ended, and whose parent does not know yet.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return "0"
-    return stat.rpartition(")")[2].split()[19]
+    state, *fields = stat.rpartition(")")[2].split()
+    return "ended" if state in "ZX" else fields[18]
