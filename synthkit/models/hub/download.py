@@ -93,23 +93,26 @@ def _bytes(folder: Path) -> int:
     return total
 
 
-def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> None:
-    """Fill the folder from a Hub repository, after pip failed.
+def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> str:
+    """Fill the folder from a Hub repository, after pip failed; returns the commit of its files.
 
     Raises
     ------
     ModelNotFound
         If the Hub fails too; the message has both errors.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     patterns = ["config.json", "generation_config.json", "model.safetensors", "tokenizer*.json"]
     patterns += ["special_tokens_map.json", "vocab.*", "merges.txt", "*.jinja"]
     try:
-        snapshot_download(repo, local_dir=folder, allow_patterns=patterns)
+        # all files of one commit, also if the repository changes meanwhile
+        commit = str(HfApi().model_info(repo).sha)
+        snapshot_download(repo, revision=commit, local_dir=folder, allow_patterns=patterns)
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelNotFound(f"{refused}\nThe Hub did not provide {repo} either: {error}") from error
+    return commit
 
 
 def convert(gguf: Path, folder: Path) -> None:

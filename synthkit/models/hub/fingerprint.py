@@ -69,21 +69,37 @@ _TOKENIZER = (
 ).split()
 
 
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+
+
 def weight_files(folder: Path) -> list[Path]:
-    """The weight files of a folder, safetensors before others.
+    """The safetensors files of a folder.
 
     Raises
     ------
+    UsageError
+        If the weights are pickled: they can run code when they are loaded.
     ModelNotFound
         If there are none.
     """
-    for pattern in ("model*.safetensors", "*.safetensors", "pytorch_model*.bin"):
+    index = folder / "model.safetensors.index.json"
+    shards = (read_json(index) or {}).get("weight_map", {}).values() if index.is_file() else ()
+    pickled = sorted({str(name) for name in shards if not str(name).endswith(".safetensors")})
+    for pattern in ("model*.safetensors", "*.safetensors"):
         files = sorted(folder.glob(pattern))
-        if files:
+        if files and not pickled:
             return files
+    pickled += sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
+    if pickled:
+        raise UsageError(
+            f"{folder} was expected to contain weights as *.safetensors, but has {pickled[0]}, "
+            "which is pickled and can run code when it is loaded. If you trust where it is from, "
+            "convert it once, in a process of its own: transformers.AutoModelForCausalLM"
+            ".from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), and the same with "
+            "AutoTokenizer; then load NEW_FOLDER."
+        )
     raise ModelNotFound(
-        f"{folder} was expected to contain *.safetensors or pytorch_model*.bin, but has "
-        f"{_listing(folder)}."
+        f"{folder} was expected to contain *.safetensors, but has {_listing(folder)}."
     )
 
 
@@ -102,9 +118,16 @@ def adapter_hash(folder: Path) -> str:
     Raises
     ------
     UsageError
-        If the folder has no adapter.
+        If the folder has no adapter, or a pickled one.
     """
     files = sorted(folder.glob("adapter_model.*"))
+    if files and not (folder / "adapter_model.safetensors").is_file():
+        raise UsageError(
+            f"adapter={str(folder)!r} was expected to have adapter_model.safetensors, but has "
+            f"{files[0].name}, which is pickled and can run code when it is loaded. If you trust "
+            "where it is from, convert it once, in a process of its own: peft.PeftModel"
+            ".from_pretrained(MODEL, FOLDER).save_pretrained(NEW_FOLDER)."
+        )
     if not files or not (folder / "adapter_config.json").is_file():
         raise UsageError(
             f"adapter={str(folder)!r} was expected to be a folder with adapter_config.json and "

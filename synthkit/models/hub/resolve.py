@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.extras import need
 from synthkit.models.hub import catalog, fingerprint
 
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+|[\w-]+")
+REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+|[\w-]+)(@[\w./-]+)?")
 TEXT_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
 
 
@@ -39,7 +40,7 @@ def find(spec: str) -> ModelSource:
     ModelNotFound
         If there is no such model; the message lists the local ones.
     UsageError
-        If the model is an embedder.
+        If the model is an embedder, or its weights are pickled.
     """
     if not spec.startswith("hf:"):
         entry = catalog.entry(spec)
@@ -71,26 +72,58 @@ def display_name(name: str) -> str:
 
 
 def _snapshot(repository: str) -> Path:
-    """The local copy of a Hub repository; downloaded if it is not here."""
+    """The local copy of a Hub repository, or of its commit ``name@commit``.
+
+    It is downloaded if it is not here. No code of a repository is downloaded or run.
+    """
+    name, _, revision = repository.partition("@")
     if not REPOSITORY.fullmatch(repository):
         raise ModelNotFound(
             f"'hf:{repository}' was expected to name an existing folder or a repository such as "
             f"'hf:owner/name'; there is no such folder. {_here()}"
         )
     need("huggingface_hub", extra="local", why="to find a model of the Hub")
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=[*TEXT_FILES, "*.safetensors"]))
+        folder = Path(
+            snapshot_download(
+                name,
+                revision=revision or None,
+                allow_patterns=[*TEXT_FILES, "*.safetensors"],
+            )
+        )
         if not list(folder.rglob("*.safetensors")):
-            snapshot_download(repository, allow_patterns=[*TEXT_FILES, "*pytorch_model*.bin"])
+            files = HfApi().list_repo_files(name, revision=revision or None)
+            raise UsageError(_without_safetensors(repository, files))
+    except UsageError:
+        raise
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelNotFound(
             f"'hf:{repository}' is not on this machine, and the Hub did not provide it: "
             f"{str(error).strip().splitlines()[0]} {_here()}"
         ) from error
     return folder
+
+
+def _without_safetensors(repository: str, files: list[str]) -> str:
+    """Why a repository without safetensors cannot be used."""
+    pickled = [file for file in files if any(fnmatch(file, p) for p in fingerprint.PICKLED)]
+    gguf = [file for file in files if file.endswith(".gguf")]
+    if gguf:
+        return (
+            f"hf:{repository} has its weights as GGUF: download one of {', '.join(gguf[:4])} and "
+            "load it with 'gguf:FILE'."
+        )
+    if pickled:
+        return (
+            f"hf:{repository} has no *.safetensors but {pickled[0]}, which is pickled and can run "
+            "code when it is loaded, so it is not downloaded. Use a repository with safetensors "
+            "(https://huggingface.co/spaces/safetensors/convert makes one), or convert a copy that "
+            "you trust with transformers, and load that folder."
+        )
+    return f"hf:{repository} has no weights as *.safetensors; it has {', '.join(files[:8])}."
 
 
 def _here() -> str:

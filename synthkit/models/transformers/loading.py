@@ -36,6 +36,9 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
     if device.startswith("cuda") and not torch.cuda.is_available():
         device = "cpu"
     name = settings.source.name
+    if settings.quantize == "int8":
+        # it says at each of thousands of products that its input is cast to float16
+        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_no_cast)
     with quiet():
         tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings, device))
         if settings.adapter is not None:
@@ -46,6 +49,8 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
 def pretrained(head: str, folder: Path, name: str, **options: Any) -> tuple[Any, Any]:
     """The tokenizer and the network in a folder; a ``head`` such as ``"CausalLM"``, or none.
 
+    Code in the folder is never run, and pickled weights are never read.
+
     Raises
     ------
     ModelError
@@ -53,9 +58,17 @@ def pretrained(head: str, folder: Path, name: str, **options: Any) -> tuple[Any,
     """
     kind = getattr(transformers, f"AutoModelFor{head}" if head else "AutoModel")
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        return tokenizer, kind.from_pretrained(folder, **options)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return tokenizer, kind.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, **options
+        )
     except (OSError, ValueError, KeyError) as error:
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{name} needs Python code of its own ({folder} names it in auto_map), which is "
+                "never run. Use a model that transformers knows itself, or run this one behind a "
+                "server and load it with 'openai:NAME'."
+            ) from error
         raise ModelError(
             f"{name} was found in {folder}, but transformers could not load it as "
             f"{kind.__name__}: {error}"
@@ -153,3 +166,8 @@ def quiet() -> Iterator[None]:
 def _matters(record: logging.LogRecord) -> bool:
     """False for bitsandbytes' message that it found no faster kernels on the Hub."""
     return "kernels-community" not in record.getMessage()
+
+
+def _no_cast(record: logging.LogRecord) -> bool:
+    """False for bitsandbytes' message that it casts the input of a product."""
+    return "inputs will be cast" not in str(record.msg)

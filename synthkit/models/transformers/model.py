@@ -178,6 +178,13 @@ class Local:
     def _folder(self) -> Path:
         source = self.settings.source
         if source.folder is not None:
+            now = fingerprint.of_folder(source.folder)
+            if (now.weights, now.template) != (source.identity.weights, source.identity.template):
+                raise ModelError(
+                    f"the files of {source.name} in {source.folder} have changed since this model "
+                    "was made, so its completions would be kept under the name of other weights. "
+                    "Load the model again."
+                )
             return source.folder
         folder = catalog.fetch(source.name)
         if catalog.weights(source.name) != source.identity.weights:

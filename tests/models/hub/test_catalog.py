@@ -246,7 +246,10 @@ def test_the_hub_answers_where_the_registry_does_not_and_is_verified(
     )
     if content == CONTENT:
         assert done.returncode == 0, done.stderr
-        assert Path(done.stdout.strip(), "model.safetensors").read_bytes() == CONTENT
+        folder = Path(done.stdout.strip())
+        assert (folder / "model.safetensors").read_bytes() == CONTENT
+        manifest = json.loads((folder / catalog.MANIFEST).read_text())
+        assert manifest["source"] == f"a/b@{'0' * 40}"
     else:
         assert "expected to have sha256" in done.stderr
         assert left(place) == []
