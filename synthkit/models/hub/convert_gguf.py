@@ -9,6 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
+"""Pre-tokenizers that llama.cpp runs as GPT-2's after a split of numbers into digits."""
+
 
 def main(gguf: Path, folder: Path) -> None:
     """Write the weights, config and tokenizer of a GGUF file into a folder."""
@@ -27,8 +30,8 @@ def main(gguf: Path, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
-    if field is not None and field.contents() == "smollm":
-        # transformers' converter forgets that this tokenizer splits numbers into digits
+    if field is not None and field.contents() in DIGITS:
+        # transformers' converter forgets that these tokenizers split numbers into digits
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Digits(individual_digits=True),

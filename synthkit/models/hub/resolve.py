@@ -9,7 +9,7 @@ from pathlib import Path
 
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.extras import need
-from synthkit.models.hub import catalog, fingerprint
+from synthkit.models.hub import catalog, fingerprint, gguf
 
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+|[\w-]+)(@[\w./-]+)?")
 TEXT_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
@@ -30,7 +30,10 @@ class ModelSource:
 
 
 def find(spec: str) -> ModelSource:
-    """The model that a spec names: a catalog name, or ``"hf:<repository or folder>"``.
+    """The model that a spec names.
+
+    It is a catalog name, ``"hf:<repository or folder>"``, or ``"gguf:<file or folder>"``. A GGUF
+    file, also that of a folder without safetensors, is converted now if it has not been before.
 
     A catalog model is not fetched yet. Its identity is known beforehand, so a session that has all
     completions is replayed without weights.
@@ -42,16 +45,26 @@ def find(spec: str) -> ModelSource:
     UsageError
         If the model is an embedder, or its weights are pickled.
     """
-    if not spec.startswith("hf:"):
+    scheme, _, name = spec.partition(":")
+    if scheme == "gguf":
+        return _of_gguf(Path(name).expanduser())
+    if scheme != "hf":
         entry = catalog.entry(spec)
         if entry.kind != "instruct":
             raise UsageError(f"{spec} is an {entry.kind}, which answers no prompts. {_here()}")
         return ModelSource(name=spec, folder=None, identity=fingerprint.of_catalog(spec))
-    name = spec.removeprefix("hf:")
     folder = folder_of(name)
+    if list(folder.glob("*.gguf")) and not list(folder.glob("*.safetensors")):
+        return _of_gguf(folder)
     return ModelSource(
         name=display_name(name), folder=folder, identity=fingerprint.of_folder(folder)
     )
+
+
+def _of_gguf(path: Path) -> ModelSource:
+    file = gguf.find(path)
+    folder = gguf.converted(file)
+    return ModelSource(name=file.stem, folder=folder, identity=fingerprint.of_folder(folder))
 
 
 def folder_of(name: str) -> Path:
@@ -110,11 +123,11 @@ def _snapshot(repository: str) -> Path:
 def _without_safetensors(repository: str, files: list[str]) -> str:
     """Why a repository without safetensors cannot be used."""
     pickled = [file for file in files if any(fnmatch(file, p) for p in fingerprint.PICKLED)]
-    gguf = [file for file in files if file.endswith(".gguf")]
-    if gguf:
+    quantized = [file for file in files if file.endswith(".gguf")]
+    if quantized:
         return (
-            f"hf:{repository} has its weights as GGUF: download one of {', '.join(gguf[:4])} and "
-            "load it with 'gguf:FILE'."
+            f"hf:{repository} has its weights as GGUF: download one of "
+            f"{', '.join(quantized[:4])} and load it with 'gguf:FILE'."
         )
     if pickled:
         return (

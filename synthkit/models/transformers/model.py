@@ -47,7 +47,8 @@ def load_local(
 
     Parameters
     ----------
-    spec : a name of the catalog, or ``"hf:<repository or folder>"`` for what transformers loads.
+    spec : a name of the catalog, ``"hf:<repository or folder>"`` for what transformers loads, or
+        ``"gguf:<file or folder>"`` for a GGUF file, which is converted once.
     quantize : ``"nf4"`` (4 bits, bitsandbytes), ``"int8"``, ``"none"``; ``"auto"`` is ``"none"``
         if the bfloat16 weights take at most half of the device's memory, else ``"nf4"``.
     adapter : folder of a PEFT adapter to apply.
@@ -338,3 +339,9 @@ def _from_catalog(name: str, **options: Any) -> Local:
 def _from_hub(name: str, **options: Any) -> Local:
     """Anything that transformers loads, from a folder or a Hub repository."""
     return load_local(f"hf:{name}", **options)
+
+
+@model_scheme("gguf")
+def _from_gguf(name: str, **options: Any) -> Local:
+    """A GGUF file, converted once to bfloat16."""
+    return load_local(f"gguf:{name}", **options)

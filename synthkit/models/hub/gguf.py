@@ -1,0 +1,86 @@
+"""GGUF files: converted once to safetensors, which are kept in the cache folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.models.hub import catalog, download, fingerprint
+
+REVISION = 1
+"""Increased with a change of the conversion that changes completions."""
+PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
+
+
+def find(path: Path) -> Path:
+    """The GGUF file that a path names: itself, or the only one in a folder.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is none.
+    UsageError
+        If there are several, or the file is no GGUF or a part of one.
+    """
+    files = [path] if path.is_file() else sorted(path.glob("*.gguf"))
+    files = [file for file in files if path.is_file() or not file.name.startswith("mmproj")]
+    if not files:
+        raise ModelNotFound(
+            f"'{path}' was expected to be a GGUF file or a folder with one. Download it first; "
+            "a repository of the Hub with safetensors is loaded with 'hf:owner/name'."
+        )
+    if part := PART.search(files[0].name):
+        raise UsageError(
+            f"{files[0].name} is a part of {int(part[1])}; join them with llama.cpp: "
+            f"llama-gguf-split --merge {files[0].name} {PART.sub('.gguf', files[0].name)}"
+        )
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files[:8])
+        raise UsageError(f"{path} has several GGUF files: {names}. Name one: 'gguf:{files[0]}'.")
+    with files[0].open("rb") as file:
+        magic = file.read(4)
+    if magic != b"GGUF":
+        raise UsageError(
+            f"{files[0]} was expected to be a GGUF file, which begins with the bytes GGUF; got "
+            f"{magic!r}. The download may be cut, or a pointer of Git LFS."
+        )
+    return files[0]
+
+
+def converted(file: Path) -> Path:
+    """The folder with a GGUF file's weights as bfloat16 safetensors; made at the first use.
+
+    Raises
+    ------
+    ModelError
+        If transformers cannot convert it, or the disk is too small.
+    """
+    from filelock import FileLock
+
+    hashed = fingerprint.file_hash(file)
+    folder = catalog.cache() / f"gguf-{file.stem}-{hashed[:16]}.{REVISION}"
+    with catalog.disk_errors(file.name, folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if (folder / catalog.MANIFEST).is_file() and catalog.intact(folder):
+                return folder
+            print(
+                f"Converting {file.name} ({file.stat().st_size / 1e6:.0f} MB) to bfloat16 "
+                f"safetensors, once; they are kept in {folder}.",
+                file=sys.stderr,
+            )
+            part = folder.parent / f".{folder.name}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            try:
+                download.convert(file.resolve(), part)
+                catalog.seal(part, {"name": file.stem, "source": file.name, "gguf": hashed})
+                shutil.rmtree(folder, ignore_errors=True)
+                os.replace(part, folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    return folder

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synthkit.core.errors import ModelError, ModelNotFound, UsageError
+from synthkit.core.types import Message, Request, Sampling
+from synthkit.models import load_model
+from synthkit.models.hub import gguf
+
+TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}<|im_start|>"
+
+
+def save_gguf(path: Path) -> np.ndarray[Any, Any]:
+    """Save a tiny Llama of random weights as GGUF; returns its (tokens, width) embeddings."""
+    from gguf import GGUFWriter, TokenType
+    from tokenizers import pre_tokenizers
+
+    tokens = ["<|im_end|>", "<|im_start|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "ab"]
+    kinds = [TokenType.CONTROL] * 2 + [TokenType.NORMAL] * (len(tokens) - 2)
+    width, rng = 32, np.random.default_rng(0)
+    writer = GGUFWriter(path, "llama")
+    writer.add_context_length(128)
+    writer.add_embedding_length(width)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(2)
+    writer.add_rope_dimension_count(16)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_chat_template(TEMPLATE)
+    shapes = {"attn_q": (32, 32), "attn_k": (32, 32), "attn_v": (32, 32), "attn_output": (32, 32),
+              "ffn_gate": (64, 32), "ffn_up": (64, 32), "ffn_down": (32, 64)}  # fmt: skip
+    embeddings = rng.normal(size=(len(tokens), width)).astype(np.float32)
+    writer.add_tensor("token_embd.weight", embeddings)
+    writer.add_tensor("output.weight", embeddings[::-1].copy())
+    writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
+    for name in ("attn_norm", "ffn_norm"):
+        writer.add_tensor(f"blk.0.{name}.weight", np.ones(width, np.float32))
+    for name, shape in shapes.items():
+        writer.add_tensor(f"blk.0.{name}.weight", rng.normal(size=shape).astype(np.float32) / 8)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return embeddings
+
+
+def test_a_gguf_file_is_converted_once_and_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYNTHKIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "one").mkdir()
+    file = tmp_path / "one" / "tiny-F32.gguf"
+    embeddings = save_gguf(file)
+    model: Any = load_model(f"gguf:{file}", dtype="float32", quantize="none")
+    shown = capsys.readouterr().err
+    assert shown.startswith("Converting tiny-F32.gguf (0 MB) to bfloat16 safetensors, once; ")
+    assert model.name == "tiny-F32 fp32"
+    asked = Request((Message("user", "ab 12"),), Sampling(temperature=0, max_tokens=3))
+    [(_, done)] = [event for event in model.complete([asked]) if event]
+    assert done.prompt_tokens == len(["<|im_start|>", "ab", " ", "1", "2", "<|im_end|>", "<|im_st"])
+    engine = model.load()
+    assert engine.tokenizer.chat_template == TEMPLATE
+    found = engine.net.get_input_embeddings().weight.detach().numpy()
+    assert found[: len(embeddings)] == pytest.approx(embeddings, rel=1e-2, abs=1e-3)
+    capsys.readouterr()
+    for spec in (f"gguf:{file.parent}", f"hf:{file.parent}"):
+        again: Any = load_model(spec, dtype="float32", quantize="none")
+        assert again.fingerprint == model.fingerprint
+    assert capsys.readouterr().err == ""
+    (file.parent / "other.gguf").write_bytes(b"GGUF")
+    with pytest.raises(UsageError, match=r"several GGUF files: other\.gguf, tiny-F32\.gguf"):
+        load_model(f"gguf:{file.parent}")
+    with pytest.raises(ModelError, match=r"other\.gguf could not be converted.*Nothing was kept"):
+        load_model(f"gguf:{file.parent / 'other.gguf'}")
+    left = [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    assert left == [gguf.converted(file).name]
+
+
+def test_what_is_no_gguf_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match="expected to be a GGUF file or a folder with one"):
+        load_model(f"gguf:{tmp_path / 'gone.gguf'}")
+    (tmp_path / "pointer.gguf").write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(UsageError, match=r"got b'vers'.*pointer of Git LFS"):
+        load_model(f"gguf:{tmp_path / 'pointer.gguf'}")
+    (tmp_path / "big-00001-of-00002.gguf").write_bytes(b"GGUF")
+    with pytest.raises(UsageError, match=r"part of 2.*gguf-split --merge .* big\.gguf"):
+        load_model(f"gguf:{tmp_path / 'big-00001-of-00002.gguf'}")
