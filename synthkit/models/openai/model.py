@@ -129,6 +129,11 @@ class Endpoint:
                 f"{self.name} was loaded with raw=True, which sends plain text; images and tools "
                 "need the chat protocol."
             )
+        if self.raw and request.sampling.extra.get(written.TEMPLATE):
+            raise UsageError(
+                f"{self.name} was loaded with raw=True, which sends plain text; "
+                f"{written.TEMPLATE} need the chat protocol."
+            )
         if "token_bias" in request.sampling.extra:
             raise UsageError(
                 f"{self.name} is behind a server, which does not know tokens by their texts; "
@@ -174,6 +179,7 @@ def endpoint(
     name: str,
     *,
     extra_body: Mapping[str, Any] | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
     raw: bool = False,
     price: Price | None = None,
     max_requests: int | None = None,
@@ -188,6 +194,8 @@ def endpoint(
     ----------
     name : the model's name on the server.
     extra_body : parameters that are sent with every request; part of the fingerprint.
+    chat_template_kwargs : variables of the chat template, such as ``{"enable_thinking": False}``,
+        which vLLM, SGLang and llama.cpp read from ``extra_body``; those of a request go before.
     raw : send the prompt as plain text to ``/completions``, for models without a chat template.
     price : US dollars per million (prompt, completion) tokens, or (prompt, completion, cached
         prompt) tokens, for the ledger and ``max_cost``; by default that of ``genai-prices``.
@@ -212,15 +220,22 @@ def endpoint(
             "price must be (prompt, completion) or (prompt, completion, cached prompt), in US "
             f"dollars per million tokens; got {price}."
         )
+    fixed = dict(extra_body or {})
+    if chat_template_kwargs:
+        if raw:
+            raise UsageError(
+                "chat_template_kwargs need a chat template, which raw=True does not use."
+            )
+        fixed[written.TEMPLATE] = {**fixed.get(written.TEMPLATE, {}), **chat_template_kwargs}
     connected = connect(**server)
-    for secret in secrets_in(extra_body or {}):
+    for secret in secrets_in(fixed):
         connected.redactor.add(secret, certain=True)
     provider = provider_at(connected.base_url)
     named = PROVIDERS.get(str(server.get("provider")), provider)
     return Endpoint(
         name=name,
         server=connected,
-        extra_body=Options(extra_body or {}),
+        extra_body=Options(fixed),
         raw=raw,
         given_price=price,
         budget=Budget(

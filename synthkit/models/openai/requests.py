@@ -26,6 +26,8 @@ NEWER_LIMIT = "max_completion_tokens"
 """What newer servers call ``max_tokens``."""
 TOOL = "row"
 """The name of the tool, or of the schema, that a structured answer is given by."""
+TEMPLATE = "chat_template_kwargs"
+"""The parameter of vLLM and llama.cpp with variables of the chat template, of a request or all."""
 SYSTEM = "system turn"
 """What of a request is left out of :class:`Dialect` by this name."""
 PATTERN = "pattern"
@@ -106,7 +108,11 @@ def options(endpoint: ChatModel, request: Request) -> dict[str, Any]:
 
 def own(endpoint: ChatModel, request: Request) -> dict[str, Any]:
     """The parameters that the user wrote for this server; ``None`` leaves one out."""
-    return {**request.sampling.extra, **endpoint.extra_body}
+    extra, body = request.sampling.extra, endpoint.extra_body
+    several = [each.get(TEMPLATE) for each in (body, extra)]
+    variables = [each for each in several if isinstance(each, Mapping)]
+    merged = {TEMPLATE: {name: each[name] for each in variables for name in each}}
+    return {**extra, **body, **(merged if len(variables) == 2 else {})}
 
 
 def structured(endpoint: ChatModel, request: Request, dialect: Dialect) -> Structured | None:

@@ -83,7 +83,7 @@ def test_a_gguf_file_is_converted_once_and_answers(
     (file.parent / "other.gguf").write_bytes(b"GGUF")
     with pytest.raises(UsageError, match=r"several GGUF files: other\.gguf, tiny-F32\.gguf"):
         load_model(f"gguf:{file.parent}")
-    with pytest.raises(ModelError, match=r"(?s)other\.gguf could not be converted.*Nothing was kept"):
+    with pytest.raises(ModelError, match=r"(?s)other\.gguf could not be conv.*Nothing was kept"):
         load_model(f"gguf:{file.parent / 'other.gguf'}")
     left = [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()]
     assert left == [gguf.converted(file).name]

@@ -1035,3 +1035,35 @@ def test_max_tokens_total_and_max_cost_stop_before_more_is_spent(session: sk.Ses
 def test_max_cost_without_a_price_is_named(session: sk.Session) -> None:
     with pytest.raises(UsageError, match="max_cost needs the price"):
         ask(session, endpoint("m", base_url="http://127.0.0.1:9", max_cost=1.0))
+
+
+def test_variables_of_the_chat_template_are_sent_as_vllm_reads_them() -> None:
+    off, on = {"enable_thinking": False}, {"enable_thinking": True}
+    single = question("Hi.", sampling=sk.Sampling(extra={"chat_template_kwargs": on}))
+
+    def variables(request: Request = question("Hi."), **options: Any) -> Any:  # noqa: B008
+        return sent(options, request).json.get("chat_template_kwargs")
+
+    assert variables() is None
+    assert variables(single) == on
+    assert variables(chat_template_kwargs=off) == off
+    assert variables(single, chat_template_kwargs={**off, "a": 1}) == {**on, "a": 1}
+    other = {"chat_template_kwargs": {"b": 2}}
+    assert variables(extra_body=other, chat_template_kwargs=off) == {**off, "b": 2}
+
+
+def test_variables_of_the_chat_template_are_part_of_the_fingerprint_and_need_one() -> None:
+    off = {"enable_thinking": False}
+    address = "http://127.0.0.1:9/v1"
+    plain = endpoint("m", base_url=address)
+    assert endpoint("m", base_url=address, chat_template_kwargs={}).fingerprint == plain.fingerprint
+    fixed = endpoint("m", base_url=address, chat_template_kwargs=off)
+    assert fixed.fingerprint != plain.fingerprint
+    with pytest.raises(UsageError, match="raw=True does not use"):
+        endpoint("m", base_url=address, raw=True, chat_template_kwargs=off)
+    raw = endpoint("m", base_url=address, raw=True)
+    with pytest.raises(UsageError, match="need the chat protocol"):
+        answered(
+            raw,
+            [question("Hi.", sampling=sk.Sampling(extra={"chat_template_kwargs": off}))],
+        )
