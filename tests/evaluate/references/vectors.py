@@ -125,7 +125,7 @@ def _(kind: Kind) -> Pairs:
                 compute_area_under_curve(*curve[np.argsort(curve[:, at])].T[[at, 1 - at]])
                 for at in (0, 1)
             ]
-            ours = mauve(_counted(p), _counted(q), clusters=len(p), scaling=scaling, draws=0)
+            ours = mauve(_counted(q), _counted(p), clusters=len(p), scaling=scaling, draws=0)
             # of equal shares its sort of ties makes less than 1
             yield ours, 1.0 if np.array_equal(*shares) else float(np.mean(areas))
 
@@ -146,7 +146,7 @@ def _(kind: Kind) -> Pairs:
         yield _as(ours[0], mean), float(np.mean(theirs))
     if kind == "degenerate":
         x = rng.normal(size=(100, 3)).astype(np.float32)
-        yield mauve(x, x[::-1], draws=0), 1.0
+        yield mauve(x[::-1], x, draws=0), 1.0
 
 
 def _as(score: Score, value: float) -> Score:
@@ -183,10 +183,10 @@ for _at, (_name, _what) in enumerate(
 def _(kind: Kind) -> Pairs:
     if kind == "degenerate":
         x = np.random.default_rng(0).normal(size=(9, 20))
-        yield embedding_fidelity.frechet_distance(x, x[::-1]), 0.0
-        yield embedding_fidelity.frechet_distance(x, x + 2), 80.0
-        yield embedding_fidelity.frechet_distance([[-1.0], [1.0]], [[1.0], [5.0]]), 11.0
-        yield embedding_fidelity.frechet_distance([[2.0, 2.0]] * 3, [[2.0, 2.0]] * 2), 0.0
+        yield embedding_fidelity.frechet_distance(x[::-1], x), 0.0
+        yield embedding_fidelity.frechet_distance(x + 2, x), 80.0
+        yield embedding_fidelity.frechet_distance([[1.0], [5.0]], [[-1.0], [1.0]]), 11.0
+        yield embedding_fidelity.frechet_distance([[2.0, 2.0]] * 2, [[2.0, 2.0]] * 3), 0.0
         return
     for real, synthetic in inputs.tables(kind):
         if min(len(real), len(synthetic)) > real.shape[1]:
@@ -205,7 +205,7 @@ def _(kind: Kind) -> Pairs:
     line = np.arange(10.0)[:, None]
     if kind == "degenerate":
         yield embedding_fidelity.two_sample(line, line), 0.5
-        yield embedding_fidelity.two_sample(line, line + 100), 1.0
+        yield embedding_fidelity.two_sample(line + 100, line), 1.0
         return
     for real, synthetic in inputs.tables(kind):
         n = min(len(real), len(synthetic))
