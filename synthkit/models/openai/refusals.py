@@ -73,7 +73,8 @@ _SCHEMA = re.compile(
 )
 _CONTENT = re.compile(
     r"content[ _]?(filter|policy|management|safety|moderation)|moderat|flagged|safety|harmful"
-    r"|inappropriate|sensitive|responsible ?ai|policy violation|usage policy|prohibited",
+    r"|inappropriate|(content|prompt|input)( \w+){0,2} blocked|sensitive"
+    r"|responsible ?ai|policy violation|usage policy|prohibited",
     re.IGNORECASE,
 )
 _ACCESS = re.compile(
@@ -93,7 +94,8 @@ _SYSTEM = re.compile(
 )
 _PATTERN = re.compile(r"regex|regular expression|structured_outputs|grammar|guided", re.IGNORECASE)
 _LOADING = re.compile(
-    r"load(ing|ed)|warm(ing|up)|start(ing|up)|initiali[sz]|not (yet )?ready|cold|scaling|booting"
+    r"\b(load(ing|ed)|warm(ing|up)|start(ing|up)|initiali[sz]\w*|scaling|booting)\b"
+    r"|not (yet )?ready|cold start"
     r"|being (deployed|provisioned|started)|estimated_time",
     re.IGNORECASE,
 )

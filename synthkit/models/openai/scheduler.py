@@ -145,7 +145,8 @@ class Scheduler(Generic[Input, Output]):
             )
         if time.monotonic() < self.health.paused_until:
             return
-        while self.jobs and len(self.in_flight) < int(self.window.limit):
+        room = 1 if self.health.doubts else int(self.window.limit)
+        while self.jobs and len(self.in_flight) < room:
             if self.sent >= self.most:
                 if self.in_flight:
                     return

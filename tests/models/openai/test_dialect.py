@@ -170,6 +170,8 @@ def test_a_refused_way_to_ask_for_a_schema_is_recognised(message: str) -> None:
         ("The response was filtered due to Azure's content management policy.", True, False),
         ("The model `x` does not exist or you do not have access to it.", False, True),
         ("Your API key is not allowed to use this model", False, True),
+        ("the content was blocked", True, False),
+        ("your address is blocked", False, False),
         ("bad row", False, False),
     ],
 )
@@ -489,14 +491,17 @@ def test_a_denied_row_is_a_reject_and_all_others_are_rows(
     assert f"({status}): {words}" in run.rejects.reason[0]
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(0.05, 3), (0.5, 4)])
 @pytest.mark.parametrize("status", [403, 404, 422])
-def test_a_server_that_denies_every_request_costs_three(status: int, session: sk.Session) -> None:
+def test_a_server_that_denies_every_request_costs_few(
+    status: int, seconds: float, most: int, session: sk.Session
+) -> None:
     with (
-        Server(Reply(status, error="no", seconds=0.05)) as server,
+        Server(Reply(status, error="no", seconds=seconds)) as server,
         pytest.raises(EndpointError, match=rf"refused \({status}\): no") as caught,
     ):
         ask(session, endpoint("m", base_url=server.base_url), 40)
-    assert server.count <= 3
+    assert server.count <= most
     assert len(caught.value.run.pending) == 40
 
 
@@ -673,6 +678,13 @@ def test_a_server_that_loads_its_model_is_waited_for(
             run = ask(session, model, 20)
     assert (len(run.table), len(run.rejects), len(run.pending)) == (20, 0, 0)
     assert run.ledger.requests == server.count == 28
+
+
+def test_an_overloaded_server_is_not_taken_for_a_loading_one(
+    session: sk.Session, loading: Any
+) -> None:
+    with Server(loading(2, {"error": {"message": "The server is overloaded"}})) as server:
+        assert len(ask(session, endpoint("m", base_url=server.base_url), 5).table) == 5
 
 
 def test_a_server_that_loads_for_ever_leaves_rows_pending(
