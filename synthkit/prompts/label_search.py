@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,14 +54,18 @@ class LabelSearch:
     labels: tuple[Any, ...]
     forms: tuple[str, ...]
     patterns: tuple[re.Pattern[str], ...]
+    folding: Callable[[str], str]
     dotless: bool
     pointed: bool
 
     @classmethod
     def of(cls, labels: Sequence[Any]) -> LabelSearch | None:
-        """A search for these labels; ``None`` if one is empty or two are equal once folded."""
-        plain = [_folded(str(label)) for label in labels]
-        if "" in plain or len(set(plain)) < len(plain):
+        """A search for these labels; ``None`` if one is empty or two differ in case alone."""
+        for folding in (_folded, _casefolded):
+            plain = [folding(str(label)) for label in labels]
+            if _distinct(plain):
+                break
+        else:
             return None
         # each further step of folding is taken if the labels stay distinct
         dotless = _distinct([form.replace("ı", "i") for form in plain])
@@ -78,11 +82,11 @@ class LabelSearch:
             )
             for form in forms
         )
-        return cls(tuple(labels), tuple(forms), tuple(patterns), dotless, pointed)
+        return cls(tuple(labels), tuple(forms), tuple(patterns), folding, dotless, pointed)
 
     def named(self, raw: str) -> tuple[list[Any], list[Any]]:
         """The labels that a text names, and those of them that it denies ("not positive")."""
-        text = _optional(_folded(raw), self.dotless, self.pointed)
+        text = _optional(self.folding(raw), self.dotless, self.pointed)
         for candidate in (text, text.strip(_AROUND)):
             if candidate in self.forms:
                 return [self.labels[self.forms.index(candidate)]], []
@@ -114,13 +118,19 @@ class LabelSearch:
                 continue
             if single and not _stands_alone(text, start, end):
                 continue
-            yield Occurrence(
-                start, end, is_denied(text[max(0, start - 80) : start], text[end : end + 40])
-            )
+            before = text[max(0, start - 80) : start]
+            if text[start].isdigit():  # "no 2" is a number
+                before = re.sub(r"\bno\s+$", "", before)
+            yield Occurrence(start, end, is_denied(before, text[end : end + 40]))
 
 
 def _folded(text: str) -> str:
     return " ".join(_EMOJI_FORMS.sub("", fold(text)).split())
+
+
+def _casefolded(text: str) -> str:
+    """The form of labels that :func:`_folded` would make one, such as m² and m2."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _optional(text: str, dotless: bool, pointed: bool) -> str:
