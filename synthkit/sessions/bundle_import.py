@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError
-from synthkit.core.extras import need
 from synthkit.core.files import scratch_folder
 from synthkit.core.formatting import count
 from synthkit.sessions.bundle_checks import CHECKS
 from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE, file_hash
+from synthkit.sessions.bundle_tables import check_table
 from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import path_of
 from synthkit.store.foreign import MAX_TIME, ForeignStore
@@ -94,7 +94,7 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     with _unpacked(path, folder.parent) as scratch:
         tables = sorted((scratch / "tables").glob("*.parquet"))
         for table in tables:
-            _check_table(table)
+            check_table(table)
         with closing(ForeignStore(scratch / STORE)) as other:
             other.check(CHECKS)
             names = {table: _free_name(table, folder) for table in tables}
@@ -200,14 +200,6 @@ def _extract(bundle: zipfile.ZipFile, name: str, member: Mapping[str, Any], targ
     when = member.get("when")
     if isinstance(when, int | float) and math.isfinite(when) and 0 <= when < MAX_TIME:
         os.utime(target, (when, when))
-
-
-def _check_table(path: Path) -> None:
-    parquet = need("pyarrow.parquet", extra="data", why="to read a table")
-    try:
-        parquet.read_schema(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"the bundle's table {path.stem!r} cannot be read: {error}.") from None
 
 
 def _free_name(path: Path, folder: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from synthkit.store.schema import (
 
 MAX_TIME = 2**33
 """Seconds since 1970. A time after the year 2242 is not believed."""
+_DECLARED = {
+    *"CREATE TABLE INDEX ON TEXT INTEGER REAL BLOB NOT NULL PRIMARY KEY DEFAULT 0 '' ( ) ,".split()
+}
+"""What declarations of tables and indexes consist of, beside names."""
 RowCheck = Callable[[Mapping[str, Any]], None]
 
 
@@ -87,21 +92,39 @@ class ForeignStore:
         if not 1 <= version <= SCHEMA_VERSION:
             raise StoreError(f"it has format {version}; expected at most {SCHEMA_VERSION}.")
         self._older = version < SCHEMA_VERSION
-        if db.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
-            raise StoreError("its pages are not consistent.")
-        for kind, name in db.execute("SELECT type, tbl_name FROM sqlite_master"):
-            if kind not in ("table", "index") or name not in COLUMNS:
-                raise StoreError(f"it holds a {kind} of {name!r}.")
+        schema = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        for kind, _, table, _ in schema:
+            if kind not in ("table", "index") or table not in COLUMNS:
+                raise StoreError(f"it holds a {kind} of {table!r}.")
         for table, columns in COLUMNS.items():
             added = ADDED.get(table, {}) if self._older else {}
             expected = [column for column in columns if column not in added]
             present = columns_of(db, table)
             if present != expected and (present or not self._older):
                 raise StoreError(f"its table {table} has other columns.")
+        for kind, name, table, sql in schema:
+            if sql is not None and (word := _foreign_word(sql, {name, table, *COLUMNS[table]})):
+                raise StoreError(f"its {kind} {name[:100]!r} is declared with {word[:60]!r}.")
+        # only now, since this evaluates constraints and generated columns
+        if db.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+            raise StoreError("its pages are not consistent.")
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _foreign_word(sql: str, names: Collection[str]) -> str:
+    """The first word of a declaration that synthkit does not write; empty if there is none.
+
+    So there are no constraints, generated columns, expressions, collations or partial indexes.
+
+    >>> _foreign_word("CREATE TABLE t (a TEXT, b AS (hex(zeroblob(9))))", {"t", "a", "b"})
+    'AS'
+    """
+    words = re.findall(r"\w+|'[^']*'|\"[^\"]*\"|\S", sql)
+    known = (word for word in words if word.upper() not in _DECLARED)
+    return next((word for word in known if word.strip('"') not in names), "")
 
 
 def _separated(row: SqlRow) -> SqlRow:

@@ -14,6 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import synthkit as sk
@@ -113,6 +116,57 @@ def no_manifest(path: Path) -> None:
     rewrite(path, lambda members: members.pop("manifest.json"))
 
 
+def parquet(write: Callable[[Path], None]) -> Change:
+    """A bundle with a table more."""
+
+    def change(path: Path) -> None:
+        file = path.with_suffix(".parquet")
+        write(file)
+        rewrite(path, lambda members: members.update({"tables/big.parquet": file.read_bytes()}))
+        file.unlink()
+
+    return change
+
+
+def many_rows(path: Path) -> None:
+    n = 10_000_000
+    once = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array(["a" * 16]))
+    with pq.ParquetWriter(path, pa.schema([("id", once.type)]), compression="zstd") as writer:
+        for _ in range(6):
+            writer.write_table(pa.table({"id": once}), row_group_size=n)
+
+
+LONG = "x" * 200_000
+
+
+def long_cells(path: Path) -> None:
+    pq.write_table(pa.table({"id": ["a"] * 2000, "text": [LONG] * 2000}), path, compression="zstd")
+
+
+def long_lists(path: Path) -> None:
+    pq.write_table(pa.table({"texts": [[LONG] * 20] * 100}), path, compression="zstd")
+
+
+def long_structs(path: Path) -> None:
+    pq.write_table(pa.table({"texts": [{"a": {"b": LONG}}] * 2000}), path, compression="zstd")
+
+
+def long_categories(path: Path) -> None:
+    cells = pa.array([LONG] * 2000).dictionary_encode()
+    pq.write_table(pa.table({"text": cells}), path, compression="zstd")
+
+
+def zeros(path: Path) -> None:
+    cells = pa.array(np.zeros(9_500_000, np.int64))
+    pq.write_table(pa.table({"n": cells}), path, compression="zstd", use_dictionary=False)
+
+
+def long_list(path: Path) -> None:
+    cells = pa.ListArray.from_arrays([0, 101_000_000], pa.array(np.zeros(101_000_000, np.int8)))
+    pq.write_table(pa.table({"n": cells}), path, compression="zstd", use_dictionary=False)
+
+
+LIKE = "'%a%a%a%a%a%a%a%a%a%a%a%ab'"
 BOMB = bytes(50_000_000)
 FORGED = "UPDATE completions SET request = replace(request, 'Say 1', 'Say 9')"
 WRONG: dict[str, tuple[Change, str]] = {
@@ -153,6 +207,52 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "a table more": (in_store("CREATE TABLE x (y)"), "holds a table of 'x'"),
     "a column more": (in_store("ALTER TABLE runs ADD COLUMN x"), "other columns"),
+    "a generated column": (
+        in_store("ALTER TABLE models ADD COLUMN g AS (hex(zeroblob(400000000)))"),
+        "table 'models' is declared with 'g'",
+    ),
+    "a generated column in place of one": (
+        in_store("DROP TABLE models", "CREATE TABLE models (fingerprint TEXT, name AS ('x'))"),
+        "table models has other columns",
+    ),
+    "a constraint that never ends": (
+        in_store(
+            "PRAGMA ignore_check_constraints = 1",
+            "DROP TABLE models",
+            f"CREATE TABLE models (fingerprint TEXT, name TEXT CHECK (name NOT LIKE {LIKE}))",
+            f"INSERT INTO models VALUES ('x', '{'a' * 3000}')",
+        ),
+        "declared with 'CHECK'",
+    ),
+    "an index on an expression": (
+        in_store("CREATE INDEX x ON models (length(hex(zeroblob(1000))))"),
+        "index 'x' is declared with 'length'",
+    ),
+    "a partial index": (
+        in_store("CREATE INDEX x ON models (name) WHERE name > 'a'"),
+        "declared with 'WHERE'",
+    ),
+    "a table without row numbers": (
+        in_store(
+            "DROP TABLE models",
+            "CREATE TABLE models (fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
+        ),
+        "declared with 'WITHOUT'",
+    ),
+    "a default that is computed": (
+        in_store(
+            "DROP TABLE models",
+            "CREATE TABLE models (fingerprint TEXT, name TEXT DEFAULT (hex(zeroblob(9))))",
+        ),
+        "declared with 'hex'",
+    ),
+    "sixty million rows": (parquet(many_rows), "60000000 rows; expected at most"),
+    "two thousand long cells": (parquet(long_cells), "bytes in memory"),
+    "long cells in lists": (parquet(long_lists), "bytes in memory"),
+    "long cells in a struct": (parquet(long_structs), "bytes in memory"),
+    "long cells as categories": (parquet(long_categories), "bytes in memory"),
+    "long cells in zeros": (parquet(zeros), "bytes in a column"),
+    "a long list": (parquet(long_list), "values in a column"),
     "a newer store inside": (in_store("PRAGMA user_version = 99"), "format 99"),
     "a forged answer": (in_store(FORGED), "belongs to another request"),
     "a request that is none": (in_store("UPDATE completions SET request = '[]'"), "damaged"),
