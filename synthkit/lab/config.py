@@ -6,7 +6,7 @@ What is not given is taken from the saved lab.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Model
 from synthkit.data import tables as tables
 from synthkit.evaluate.checks import Check, Judge, parse
+from synthkit.lab.recorded import HOW, RecordedModel
 from synthkit.models import load_model
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.parsing import json_schema
@@ -31,7 +32,7 @@ class LabConfig:
 
     ``parsing`` has the options ``schema``, ``labels``, ``regex`` and ``output`` that are set.
     ``line_options`` give the same inputs and schema on a ``%%synth`` line. ``notes`` say what a lab
-    that was opened again lacks.
+    that was opened again lacks; ``withheld`` has its checks that are saved but do not run.
     """
 
     models: Mapping[str, Model]
@@ -42,6 +43,7 @@ class LabConfig:
     parsing: Mapping[str, Any]
     line_options: Sequence[LineOption]
     notes: Sequence[str]
+    withheld: Sequence[str] = ()
 
     def body(self) -> dict[str, Any]:
         """What can be saved of it, as plain JSON."""
@@ -51,7 +53,7 @@ class LabConfig:
         return {
             "models": list(self.models),
             "judge": self.judge_name,
-            "checks": [check.line for check in self.checks if check.line],
+            "checks": [*(check.line for check in self.checks if check.line), *self.withheld],
             "rows": rows,
             "reading": parsing,
             "words": [list(option) for option in self.line_options],
@@ -72,8 +74,14 @@ def configure(
     line_options: Sequence[LineOption],
     find: Callable[[str], Model] | None,
     named: Callable[[str], Any] | None,
+    trusted: bool,
 ) -> LabConfig:
     """The given configuration, completed from the saved one.
+
+    Parameters
+    ----------
+    trusted : whether the saved models may be loaded, and the saved checks may call functions of
+        the notebook; models and checks that are given always may.
 
     Raises
     ------
@@ -81,9 +89,20 @@ def configure(
         If there is no model, or an input or a check is invalid.
     """
     load = find or (lambda spec: load_model(spec, store=session.store))
-    loaded = _models(models or saved.get("models") or (), load)
+    recall = load if trusted else (lambda spec: RecordedModel(spec, session.store))
+    loaded = _models(models, load) if models else _models(saved.get("models") or (), recall)
+    load_judge = load if judge else recall
     judge = judge or saved.get("judge") or next(iter(loaded.values()))
     notes: list[str] = []
+    withheld: list[str] = []
+    if checks is None:
+        checks = saved.get("checks", ())
+        named = named if trusted else None
+        withheld = [line for line in saved.get("checks", ()) if named is None and _calls(line)]
+    waiting = [model.name for model in loaded.values() if isinstance(model, RecordedModel)]
+    waiting += [judge] if isinstance(judge, str) and load_judge is not load else []
+    if not trusted and (waiting or withheld):
+        notes += _questions(dict.fromkeys(waiting), withheld)
     stale = {"--schema"} if parsing else set()
     if inputs is not None or vary or not saved:
         stale |= {"--from", "--vary"}
@@ -95,14 +114,27 @@ def configure(
     former = [option for option in map(tuple, saved.get("words", ())) if option[0] not in stale]
     return LabConfig(
         models=loaded,
-        judge=load(judge) if isinstance(judge, str) else judge,
+        judge=load_judge(judge) if isinstance(judge, str) else judge,
         judge_name=judge if isinstance(judge, str) else "",
-        checks=_checks(saved.get("checks", ()) if checks is None else checks, named, notes),
+        checks=_checks(checks, named, notes if trusted else []),
         inputs=inputs,
         parsing=dict(parsing) or saved.get("reading", {}),
         line_options=[*former, *line_options],
         notes=notes,
+        withheld=withheld,
     )
+
+
+def _calls(line: str) -> bool:
+    """Whether a check's line refers to a variable of the notebook."""
+    return line.lstrip().startswith(("@", "schema "))
+
+
+def _questions(models: Iterable[str], checks: Sequence[str]) -> list[str]:
+    """What an imported lab would do if it were trusted, in lines that a table shows whole."""
+    would = [f"It would load {spec}." for spec in models]
+    would += [f"It would call a function of this notebook: {line}" for line in checks]
+    return [f"This lab came with a bundle and shows what is recorded. To run it, {HOW}.", *would]
 
 
 def _limited(inputs: Any, limit: int) -> Any:
@@ -143,7 +175,7 @@ def _checks(
     for check in checks:
         if not isinstance(check, str):
             parsed.append(check)
-        elif named is None and check.startswith(("@", "schema ")):
+        elif named is None and _calls(check):
             notes.append(f"the check {check!r} refers to a variable: give it again.")
         else:
             parsed.append(parse(check, named or str))

@@ -23,9 +23,11 @@ from synthkit.lab.results import Ranking, ranking, ranking_table, results_table,
 from synthkit.lab.synth_cell import synth_cell
 from synthkit.lab.variants import Variant, Version, from_body, next_key
 from synthkit.sessions.annotator import Annotator
+from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
+from synthkit.store.labs import IMPORTED
 
 Show = Literal["all", "different", "failing", "unmarked"]
 SHOWS: tuple[Show, ...] = get_args(Show)
@@ -54,6 +56,8 @@ class PromptLab:
     line_options : options of a ``%%synth`` line that give the same inputs and schema, with values.
     find : returns the model of a spec; ``load_model`` if not given.
     named : returns the value of ``@name`` in a check's line.
+    trust : load the models of an imported lab, and let its checks call functions of the notebook;
+        otherwise ``config.notes`` say what it would do, and it shows what is recorded.
 
     Examples
     --------
@@ -87,6 +91,7 @@ class PromptLab:
         line_options: Sequence[LineOption] = (),
         find: Callable[[str], Model] | None = None,
         named: Callable[[str], Any] | None = None,
+        trust: bool = False,
     ) -> None:
         self.name = check_name(name)
         self.session = session or current_session()
@@ -94,6 +99,9 @@ class PromptLab:
         self._lock = threading.RLock()
         self._running = threading.Lock()
         saved = self.session.store.labs.get(name) or {}
+        if saved:
+            check_lab_body(name, saved)
+        self._trusted = trust or not saved.get(IMPORTED)
         parsing = {"schema": schema, "labels": labels, "regex": regex, "output": output}
         self.config = configure(
             saved,
@@ -108,6 +116,7 @@ class PromptLab:
             line_options=line_options,
             find=find,
             named=named,
+            trusted=self._trusted,
         )
         self.annotator = Annotator(self.session.store, by=by)
         self.matrix = Matrix(self.config, self.session, self.annotator)
@@ -122,7 +131,9 @@ class PromptLab:
     def save(self) -> None:
         """Save the lab in its session: variants, their versions, and the configuration."""
         variants = [variant.body() for variant in self.variants]
-        body = {"variants": variants, "baseline": self.baseline}
+        body: dict[str, Any] = {"variants": variants, "baseline": self.baseline}
+        if not self._trusted:
+            body[IMPORTED] = True
         with self._lock:
             self.session.store.labs.put(self.name, body | self.config.body())
 

@@ -12,6 +12,7 @@ from synthkit.core.errors import StoreError
 from synthkit.core.hashing import digest
 from synthkit.core.types import Ledger
 from synthkit.sessions import evaluations
+from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import has_valid_checksum, messages_hash
 from synthkit.store.foreign import RowCheck
 
@@ -83,8 +84,7 @@ def _origin(row: Mapping[str, Any]) -> None:
 
 
 def _lab(row: Mapping[str, Any]) -> None:
-    if not isinstance(json.loads(row["body"]), dict):
-        raise StoreError("a lab cannot be read.")
+    check_lab_body(row["name"], json.loads(row["body"]))
 
 
 def _filter(row: Mapping[str, Any]) -> None:

@@ -55,12 +55,14 @@ def _check_numbers(name: str, file: Any, most: int) -> list[str]:
     if metadata.num_rows > MAX_ROWS:
         raise _too_large(name, f"{metadata.num_rows} rows; expected at most {MAX_ROWS}")
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    size = 0
     for at in range(metadata.num_columns):
         chunks = [group.column(at) for group in groups]
         if sum(chunk.num_values for chunk in chunks) > MAX_NESTED:
             raise _too_large(name, f"over {MAX_NESTED} values in a column")
-        if sum(chunk.total_uncompressed_size for chunk in chunks) > most:
-            raise _too_large(name, f"over {most} bytes in a column")
+        size += sum(chunk.total_uncompressed_size for chunk in chunks)
+        if size > most:
+            raise _too_large(name, f"over {most} bytes in its pages")
     columns = [schema.column(at) for at in range(len(schema))]
     return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 

@@ -12,6 +12,9 @@ from synthkit.store.database import SqlRow, TableGroup
 
 _INSERT = "INSERT OR REPLACE INTO labs VALUES (?,?,?)"
 
+IMPORTED = "imported"
+"""The part of a body that says that the lab came with a bundle and was not trusted yet."""
+
 
 class LabTable(TableGroup):
     """The prompt labs of a session."""
@@ -37,16 +40,26 @@ class LabTable(TableGroup):
     def merge(self, rows: Iterable[SqlRow]) -> dict[str, str]:
         """Add the labs of another store that are not here; returns name there -> name here.
 
-        A lab whose name has another body here gets a number: ``tone-2``.
+        A lab whose name has another body here gets a number: ``tone-2``. A lab that was added is
+        noted to be imported in its body.
         """
-        bodies: dict[str, str] = dict(self._database.rows("SELECT name, body FROM labs"))
+        stored = self._database.rows("SELECT name, body FROM labs")
+        bodies = {name: _own(body) for name, body in stored}
         added: dict[str, str] = {}
         for name, body, at in rows:
+            own = _own(body)
             names = (name, *(f"{name}-{n}" for n in range(2, 1000)))
-            free = next((each for each in names if bodies.get(each) in (None, body)), None)
+            free = next((each for each in names if bodies.get(each) in (None, own)), None)
             if free is None or free in bodies:
                 continue
-            self._database.execute(_INSERT, (free, body, at))
-            bodies[free] = body
+            text = canonical(own | {IMPORTED: True}).decode("utf-8", "replace")
+            self._database.execute(_INSERT, (free, text, at))
+            bodies[free] = own
             added[name] = free
         return added
+
+
+def _own(body: str) -> dict[str, Any]:
+    """A body without the note of its import."""
+    parts: dict[str, Any] = json.loads(body)
+    return {part: value for part, value in parts.items() if part != IMPORTED}

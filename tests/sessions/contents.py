@@ -23,7 +23,7 @@ def fill(session: sk.Session, model: Any = None) -> None:
     session.save("good", said.iloc[:2])
     marks = [Mark(id=id, label="accept", by="ana", at=10.0 + n) for n, id in enumerate(said["id"])]
     session.store.marks.add(marks)
-    session.store.labs.put("tone", {"variants": ["a"]})
+    session.store.labs.put("tone", {"variants": [], "rows": []})
     session.curate(said, by_column("i", most=2), name="said")
     save_body(session.store, "polite", {"threshold": 0.5})
     session.evaluate(said, name="said", column="text", metrics=["distinct-2", "accept rate"])

@@ -158,7 +158,8 @@ def long_categories(path: Path) -> None:
 
 def zeros(path: Path) -> None:
     cells = pa.array(np.zeros(9_500_000, np.int64))
-    pq.write_table(pa.table({"n": cells}), path, compression="zstd", use_dictionary=False)
+    table = pa.table({"m": cells, "n": cells})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False)
 
 
 def long_list(path: Path) -> None:
@@ -251,7 +252,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "long cells in lists": (parquet(long_lists), "bytes in memory"),
     "long cells in a struct": (parquet(long_structs), "bytes in memory"),
     "long cells as categories": (parquet(long_categories), "bytes in memory"),
-    "long cells in zeros": (parquet(zeros), "bytes in a column"),
+    "long cells in zeros": (parquet(zeros), "bytes in its pages"),
     "a long list": (parquet(long_list), "values in a column"),
     "a newer store inside": (in_store("PRAGMA user_version = 99"), "format 99"),
     "a forged answer": (in_store(FORGED), "belongs to another request"),
@@ -269,7 +270,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "a strange act": (in_store("UPDATE marks SET act = 'eat'"), "act of a mark is 'eat'"),
     "half a row id": (in_store("UPDATE run_rows SET made = x'00'"), "rows of a run cannot"),
-    "a lab that is none": (in_store("UPDATE labs SET body = '7'"), "a lab cannot"),
+    "a lab that is none": (
+        in_store("UPDATE labs SET body = '7'"),
+        "the lab 'tone' cannot be read: it is not an object",
+    ),
     "scores that are none": (in_store("UPDATE evaluations SET body = '[]'"), "an evaluation"),
     "rows that are none": (in_store("UPDATE evaluations SET rows = x'00'"), "an evaluation"),
     "a filter that is none": (in_store("UPDATE filters SET body = '[]'"), "a learned filter"),

@@ -48,7 +48,8 @@ def static(lab: PromptLab) -> StaticOutput:
     parts = [more + count(len(lab.rows), "row"), count(len(columns), "column")]
     missing = len(lab.missing())
     parts += [f"{count(missing, 'cell')} not run yet"] if missing else []
-    matrix = static_table(rows, note=f"{lab.name}: {', '.join(parts)}")
+    note = f"{lab.name}: {', '.join(parts)}"
+    matrix = static_table(rows, note=note, notes=lab.config.notes)
     return StaticOutput(f"{ranking.plain}\n{matrix.plain}", f"{ranking.html}\n{matrix.html}")
 
 

@@ -43,6 +43,11 @@ SHARED = {
         "--judge-model", metavar="MODEL", help="model that answers the judges; default: the first"
     ),
     argument("--by", metavar="NAME", help="annotator; default: your user name"),
+    argument(
+        "--trust",
+        action="store_true",
+        help="load the models of an imported lab, and let its checks call your functions",
+    ),
     argument("--run", action="store_true", help="run the cells that are not cached at once"),
     *(a for a in ARGUMENTS if a.args[0] in SHARED),
 )
@@ -100,6 +105,7 @@ def _prompt_lab(context: Context, options: Any) -> PromptLab:
         line_options=line_options,
         find=context.model,
         named=names.value,
+        trust=options.trust,
     )
 
 
