@@ -145,13 +145,13 @@ def _content(path: Path) -> dict[str, Any]:
             columns = tuple(file.schema_arrow.names)
             cells = file.read(columns=[name for name in ("id", "parent") if name in columns])
             rows = int(file.metadata.num_rows)
+        return {
+            "columns": columns,
+            "ids": _texts(column_cells(cells, "id")) if "id" in columns else [None] * rows,
+            "parents": _texts(column_cells(cells, "parent")) if "parent" in columns else [],
+        }
     except (OSError, ValueError) as error:  # the errors of pyarrow inherit from these
         return {"ids": [], "problem": str(error)}
-    return {
-        "columns": columns,
-        "ids": _texts(column_cells(cells, "id")) if "id" in columns else [None] * rows,
-        "parents": _texts(column_cells(cells, "parent")) if "parent" in columns else [],
-    }
 
 
 def _texts(cells: Sequence[Any]) -> list[str | None]:

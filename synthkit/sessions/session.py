@@ -7,6 +7,7 @@ Parquet. The folder can be copied, zipped or moved.
 from __future__ import annotations
 
 import atexit
+import os
 import re
 import time
 import warnings
@@ -83,8 +84,8 @@ class Session:
                     stacklevel=2,
                 )
         except OSError as error:
-            if not path.is_file():
-                what = f"the session folder {folder} cannot be created: {error}."
+            if not os.access(path, os.R_OK):
+                what = f"the session folder {folder} cannot be created or read: {error}."
                 raise StoreError(what) from None
         self.store = Store(path)
         if self.store.read_only:

@@ -160,7 +160,7 @@ class CompletionTable:
         rows = rows or self._database.rows(f"{_SELECT} ORDER BY rowid DESC LIMIT ?", (among,))
         if not rows:
             return None
-        return _stored(min(rows, key=lambda row: distance(request, json.loads(row[-1]))))
+        return _stored(min(rows, key=lambda row: distance(request, _request(row))))
 
     def explain(self, request: Mapping[str, Any]) -> str:
         """Why a request is not stored: the fields in which it differs from the nearest stored one.
@@ -228,7 +228,17 @@ def _stored(row: SqlRow) -> StoredCompletion:
             f"the completion {row[0][:16]!r} is damaged: its checksum differs. Run its cell again, "
             "which asks for it again, or restore the session from a copy or a bundle."
         )
-    return StoredCompletion(row[0], json.loads(row[-1]), _completion(row))
+    return StoredCompletion(row[0], _request(row), _completion(row))
+
+
+def _request(row: SqlRow) -> Any:
+    try:
+        return json.loads(row[-1])
+    except ValueError as error:
+        raise StoreError(
+            f"the request of the completion {row[0][:16]!r} is damaged: {error}. Restore the "
+            "session from a copy or a bundle."
+        ) from None
 
 
 def _completion(row: SqlRow) -> Completion:

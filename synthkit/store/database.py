@@ -88,6 +88,8 @@ class Database:
                 yield self._connection
             except sqlite3.Error as error:
                 raise StoreError(f"{self.path}: {advice(error)}") from error
+            except UnicodeDecodeError as error:
+                raise StoreError(f"{self.path} is damaged: {error}.") from error
 
     def is_present(self) -> bool:
         """Whether the file that was opened is still at its path."""

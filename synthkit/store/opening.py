@@ -73,7 +73,7 @@ def open_file(path: Path, *, log: bool) -> OpenedFile:
         if is_locked(error):
             raise StoreLocked(_locked(path)) from None
         raise StoreError(f"{path} cannot be opened as a synthkit store: {advice(error)}") from None
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{path} cannot be opened as a synthkit store: {error}.") from None

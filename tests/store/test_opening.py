@@ -204,6 +204,26 @@ def test_a_damaged_completion_is_never_used(session: sk.Session, change: tuple[s
     assert session.trace(key[:16])[0].completion.text == "ok"
 
 
+def test_a_damaged_request_is_a_store_error(session: sk.Session) -> None:
+    sk.generate(model=sk.Fake("ok"), session=session, **ASK)
+    with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
+        other.execute("UPDATE completions SET request = replace(request, ':', ';')")
+        (key,) = other.execute("SELECT key FROM completions WHERE rowid = 1").fetchone()
+    with pytest.raises(StoreError, match=r"the request of the completion .* is damaged"):
+        session.trace(key[:16])
+
+
+@pytest.mark.usefixtures("reachable")
+def test_a_folder_that_may_not_be_read_is_a_store_error(frozen: Path) -> None:
+    frozen.chmod(0)
+
+    def read() -> None:
+        with pytest.raises(StoreError, match="cannot be created or read"):
+            sk.Session(frozen)
+
+    as_nobody(read)
+
+
 def test_completions_of_older_formats_have_no_checksum_and_are_used(session: sk.Session) -> None:
     sk.generate(model=sk.Fake("ok"), session=session, **ASK)
     with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
