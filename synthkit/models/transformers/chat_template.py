@@ -133,8 +133,6 @@ class ChatTemplate:
     def _prompt(
         self, request: Request, ends: frozenset[int], options: Mapping[str, Any]
     ) -> tuple[list[int], frozenset[int]]:
-        from jinja2 import TemplateError
-
         if self.raw:
             return self._raw(request), ends
         try:
@@ -143,7 +141,9 @@ class ChatTemplate:
             if not request.messages:
                 raise UsageError("the conversation is empty; give the model at least one message")
             rendered = self._render(request.messages, options)
-        except TemplateError as error:
+        except UsageError:
+            raise
+        except _faults() as error:
             raise UsageError(f"the chat template refuses: {error}") from None
         return self.tokens.encode(rendered.text, rendered.genuine), ends
 
@@ -280,8 +280,6 @@ class ChatTemplate:
 
     def _unread_system(self, messages: Sequence[Message], options: Mapping[str, Any]) -> list[int]:
         """Positions of the system messages that the template refuses or leaves out."""
-        from jinja2 import TemplateError
-
         probes = [
             replace(message, content=digest([at, message.content]))
             for at, message in enumerate(messages)
@@ -290,13 +288,13 @@ class ChatTemplate:
         try:
             text = self._text(probes, options)
             unread = [at for at in system if probes[at].content not in text]
-        except TemplateError:
+        except _faults():
             unread = system
         if not unread:
             return []
         try:
             text = self._text(folded(probes, unread), options)
-        except TemplateError:
+        except _faults():
             return []  # refused for another reason, which the request itself will tell
         return unread if all(probes[at].content in text for at in unread) else []
 
@@ -332,6 +330,13 @@ def folded(messages: Sequence[Message], unread: Sequence[int]) -> Sequence[Messa
         texts = [last.content, *waiting] if last.content else waiting
         turns.append(replace(last, content="\n\n".join(texts)))
     return turns
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What a template raises on purpose, and what it raises where it is wrong."""
+    from jinja2 import TemplateError
+
+    return (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
 def _turn(message: Message) -> dict[str, Any]:

@@ -335,6 +335,19 @@ def test_a_template_that_refuses_for_another_reason_says_it(tokenizer: Any) -> N
         ids(ChatTemplate(tokenizer), (Message("system", "a"), Message("user", "b")))
 
 
+@pytest.mark.parametrize(
+    "fault", ["{{ 1 + messages[0].content }}", "{{ messages[0].x.y }}", "{{ 1 // 0 }}"]
+)
+def test_a_template_that_fails_rejects_the_row_alone(tiny: Path, fault: str) -> None:
+    model = load_local(f"hf:{tiny}", quantize="none")
+    template = "{% if 'bad' in messages[0].content %}" + fault + "{% endif %}<|user|>x<|assistant|>"
+    model.load().tokenizer.chat_template = template
+    asked = [Request((Message("user", t),), Sampling(max_tokens=1)) for t in ("bad", "good")]
+    done = dict(event for event in model.complete(asked) if event)
+    assert "the chat template refuses" in done[0].error
+    assert done[1].error == ""
+
+
 def test_a_system_message_after_the_user_s_words_follows_them() -> None:
     turns = (Message("user", "a"), Message("system", "b"), Message("system", "c"))
     assert folded(turns, [1, 2]) == [Message("user", "a\n\nb\n\nc")]
