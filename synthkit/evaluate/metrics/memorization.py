@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from synthkit.data import tables as tables
 from synthkit.evaluate.inputs import EvalInputs, text_cells
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import mean, proportion
-from synthkit.stats.words import tokens
+from synthkit.stats.words import described, tokens
 
 Codes: TypeAlias = NDArray[np.int32]
 BLOCK = 1024
@@ -133,15 +134,16 @@ def memorised(
         "better": "lower", "resamples": resamples, "level": level, "seed": seed
     }  # fmt: skip
     copied, longest = columns["copied"], columns["longest_run"]
-    longest_how = f"mean; the longest is {max(longest)}"
+    split = "".join(described(chain(texts, train_texts)).partition("; ")[1:])
+    copied_how = f"equal tokens; Wilson{split}"
+    longest_how = f"mean; the longest is {max(longest)}{split}"
     scores = [
-        proportion("copies", copied, how="equal tokens; Wilson", better="lower", level=level),
+        proportion("copies", copied, how=copied_how, better="lower", level=level),
         mean("longest run", longest, unit="tokens", how=longest_how, **options),
     ]
     if overlaps := [overlap for overlap in columns["overlap"] if overlap is not None]:
-        scores.append(
-            mean("n-gram overlap", overlaps, unit="0..1", how=f"n = {n} tokens", **options)
-        )
+        how = f"n = {n} tokens{split}"
+        scores.append(mean("n-gram overlap", overlaps, unit="0..1", how=how, **options))
     if embed is not None:
         cosines = columns["nearest_cosine"] = _nearest_cosines(embed(texts), embed(train_texts))
         how = "the given embedder"

@@ -134,3 +134,11 @@ def test_memory_is_a_few_times_the_tokens_of_both_tables() -> None:
     assert found.scores["copies"].value == 0.5
     assert found.scores["longest run"].value > 200
     assert peak < 90 * 500 * 400  # bytes, for 200,000 tokens; lists of words and ranks took 300
+
+
+def test_how_says_that_characters_are_tokens_in_scripts_without_spaces() -> None:
+    found = memorised({"text": ["汤很好喝", "soup"]}, {"text": ["汤很好吃"]}, n=2, resamples=10)
+    assert found.table["longest_run"].tolist() == [3, 0]
+    assert all("single characters in scripts" in score.how for score in found.scores.values())
+    plain = memorised({"text": ["soup"]}, {"text": ["soup"]}, n=1, resamples=10)
+    assert not any("single characters" in score.how for score in plain.scores.values())
