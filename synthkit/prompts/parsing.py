@@ -22,7 +22,6 @@ from synthkit.prompts.pydantic_models import read_values
 
 Schema = Mapping[str, Any]
 Cells = dict[str, Any]
-Decode = Callable[[Completion], "Cells | Reject"]
 
 TRUNCATED = "the answer was cut at max_tokens"
 _HALF = "holds half of a surrogate pair, which is no text"
@@ -51,9 +50,9 @@ class Decoder:
         """The cells of a completion, or a reject with the reason."""
         raw = completion.text
         if completion.finish == "error":
-            return Reject(_escaped(raw), _escaped(completion.error))
+            return Reject(escaped(raw), escaped(completion.error))
         if completion.finish == "content_filter":
-            return Reject(_escaped(raw), "withheld by the model's content filter")
+            return Reject(escaped(raw), "withheld by the model's content filter")
         if not raw.strip():
             return Reject(raw, _why_empty(completion))
         parsed: Cells | str = self.read(raw) if _is_valid(raw) else _HALF
@@ -61,78 +60,10 @@ class Decoder:
             parsed = _HALF
         if isinstance(parsed, str):
             cut = f"; {TRUNCATED}" if completion.truncated else ""
-            return Reject(_escaped(raw), _escaped(parsed + cut))
+            return Reject(escaped(raw), escaped(parsed + cut))
         if completion.truncated and self.whole:
             return Reject(raw, TRUNCATED)
         return parsed
-
-
-def tool_calls(decoder: Decoder, tools: Sequence[Mapping[str, Any]]) -> Decode:
-    """A decoder that adds the column ``tool_calls`` to those of another.
-
-    It holds a list of ``{"name": ..., "arguments": {...}}``, empty if the model called no tool. A
-    completion that calls a tool may have no text. A call of a tool that is not declared, or with
-    arguments that do not follow their declaration, is rejected.
-    """
-    declared = {tool["function"]["name"]: tool["function"] for tool in tools}
-    checks = {
-        name: follows(function["parameters"])
-        for name, function in declared.items()
-        if function.get("parameters")
-    }
-
-    def decode(completion: Completion) -> Cells | Reject:
-        calls = completion.tool_calls
-        if not calls or completion.finish in ("error", "content_filter"):
-            outcome = decoder(completion)
-            return outcome if isinstance(outcome, Reject) else outcome | {"tool_calls": []}
-        for call in calls:
-            wrong = None
-            if call.name not in declared:
-                wrong = f"calls {call.name!r}, which is none of the tools {', '.join(declared)}"
-            elif isinstance(call.arguments, str):
-                wrong = f"calls {call.name} with arguments that are no JSON object"
-            elif call.name in checks and isinstance(checks[call.name](call.arguments), str):
-                wrong = f"calls {call.name}, whose call {checks[call.name](call.arguments)}"
-            if wrong:
-                return Reject(_escaped(f"{call.name}({call.arguments})"), _escaped(wrong))
-        if completion.truncated:
-            return Reject(_escaped(str(calls)), TRUNCATED)
-        cells = dict.fromkeys(decoder.columns) | {decoder.columns[0]: completion.text.strip()}
-        listed = [{"name": call.name, "arguments": call.arguments} for call in calls]
-        return cells | {"tool_calls": listed}
-
-    return decode
-
-
-def declared_tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
-    """Declarations of tools in the form that servers take.
-
-    Each is ``{"type": "function", "function": {"name": ..., "parameters": JSON Schema}}``, or the
-    inner part alone.
-
-    Raises
-    ------
-    UsageError
-        If one has no name, two have the same, or the parameters are no valid JSON Schema.
-    """
-    if isinstance(tools, Mapping) or not isinstance(tools, Sequence):
-        raise UsageError(f"tools must be a list of declarations; got {str(tools)[:80]!r}.")
-    declared: list[dict[str, Any]] = []
-    for tool in tools:
-        function = tool.get("function", tool) if isinstance(tool, Mapping) else None
-        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-            raise UsageError(
-                'a tool is declared as {"name": ..., "description": ..., "parameters": JSON '
-                f"Schema}}; got {str(tool)[:80]!r}."
-            )
-        if function.get("parameters"):
-            json_schema(function["parameters"])
-        declared.append({"type": "function", "function": dict(function)})
-    names = [tool["function"]["name"] for tool in declared]
-    if len(set(names)) < len(names):
-        raise UsageError(f"two tools have the same name; got {', '.join(names)}.")
-    return tuple(declared)
 
 
 def _why_empty(completion: Completion) -> str:
@@ -354,7 +285,8 @@ def _is_valid(value: Any) -> bool:
     return True
 
 
-def _escaped(value: str) -> str:
+def escaped(value: str) -> str:
+    """A text with its halves of surrogate pairs as escapes, so that it can be stored."""
     return value.encode("utf-8", "backslashreplace").decode()
 
 

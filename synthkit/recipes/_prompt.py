@@ -20,6 +20,7 @@ from synthkit.prompts.conditions import (
     conditions_and_records,
 )
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
+from synthkit.prompts.tools import declared_tools, tool_calls
 from synthkit.recipes._arguments import check_positive, parent_id
 from synthkit.recipes._ask import ask, with_origin
 from synthkit.recipes._base import Bounds, Recipe, Samples, recipe
@@ -94,7 +95,7 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
         name: options.get(name) for name in ("schema", "labels", "regex", "output")
     }
     decoder = decoder_for(tables.columns(fields), **parsed)
-    tools = parsing.declared_tools(options["tools"]) if options.get("tools") else ()
+    tools = declared_tools(options["tools"]) if options.get("tools") else ()
     if tools and (decoder.whole or "tool_calls" in tables.columns(fields)):
         raise UsageError(
             "tools= adds a column 'tool_calls' beside a text; leave out schema, labels and regex, "
@@ -102,7 +103,7 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
         )
     ask_with = Request((), sampling, decoder.schema, tools=tools, pattern=decoder.pattern)
     requests = _requests(template, records, ask_with, decoder, options)
-    decode = parsing.tool_calls(decoder, tools) if tools else decoder
+    decode = tool_calls(decoder, tools) if tools else decoder
     parents = list(map(parent_id, records))
 
     def branch(request: Request, parent: str | None) -> Steps[None]:
