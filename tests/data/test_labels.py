@@ -20,6 +20,7 @@ from synthkit.evaluate.metrics.divergence import label_divergence
 from synthkit.evaluate.metrics.faithfulness import label_accuracy
 from synthkit.evaluate.metrics.tstr import tstr
 from synthkit.evaluate.raters.agreement import cohen, confusion
+from synthkit.evaluate.raters.judge_calibration import calibrate
 from synthkit.evaluate.raters.krippendorff import krippendorff_alpha
 
 NAMES = ["neg", "pos"]
@@ -104,6 +105,15 @@ def test_every_comparison_of_labels_lets_them_meet() -> None:
     right = dict(zip(tables.column(tables.identified(table), "id"), names, strict=True))
     assert label_accuracy(table, "label", right).score.value == 1
     assert {label for *_, label in judgements(rows, ["label", "other"])} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("answers", "marks"), [([1, 2, 3, 1], "1231"), (["Yes", "No", "Yes", "No"], ["yes", "no"] * 2)]
+)
+def test_a_judge_and_people_have_the_same_labels(answers: Any, marks: Any) -> None:
+    rows = {"id": list("abcd"), "text": TEXTS[:4], "tone": answers, "tone_reason": list("....")}
+    found = calibrate(rows, dict(zip("abcd", marks, strict=True)))
+    assert next(iter(found.scores.values())).value == 1
 
 
 def test_classifiers_of_two_tables_have_the_same_labels() -> None:

@@ -156,8 +156,7 @@ def _calibrated(
     options: Mapping[str, Any],
 ) -> JudgeCalibration:
     """One judge, by the types of its answers and of the marks."""
-    if not all(isinstance(answer, int | float) for answer, _ in pairs):
-        pairs = met_pairs(pairs)
+    pairs = met_pairs(pairs)
     answers, marks = (set(values) for values in zip(*pairs, strict=True))
     scored, counted = (all(not isinstance(v, str) for v in values) for values in (answers, marks))
     if scored and marks <= VERDICTS:
