@@ -85,7 +85,7 @@ class KnownServer:
 
     def adopt(self, dialect: Dialect) -> None:
         """Take over a dialect that the server has accepted."""
-        if dialect != self.dialect:
+        if dialect is not self.dialect and dialect != self.dialect:
             self.dialect = self.dialect | dialect
 
     def say(self, kind: str, text: str) -> None:

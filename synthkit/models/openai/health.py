@@ -55,7 +55,7 @@ class SentRequest(Generic[Input]):
     throttled_since: float = 0.0
     dialect: Dialect = field(default_factory=Dialect)
     """How it was sent."""
-    trial: Dialect = field(default_factory=Dialect)
+    trial: Dialect | None = None
     """What it is sent with besides, until the server has accepted that."""
 
 

@@ -109,6 +109,8 @@ def options(endpoint: ChatModel, request: Request) -> dict[str, Any]:
 def own(endpoint: ChatModel, request: Request) -> dict[str, Any]:
     """The parameters that the user wrote for this server; ``None`` leaves one out."""
     extra, body = request.sampling.extra, endpoint.extra_body
+    if not (extra or body):
+        return {}
     several = [each.get(TEMPLATE) for each in (body, extra)]
     variables = [each for each in several if isinstance(each, Mapping)]
     merged = {TEMPLATE: {name: each[name] for each in variables for name in each}}

@@ -184,6 +184,10 @@ def _first_count(usage: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> in
 
 def _count(value: Any) -> int:
     """A number of tokens; 0 for a value that cannot be one."""
+    if value is None:
+        return 0
+    if type(value) is int:
+        return value if 0 <= value < 2**53 else 0
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return 0
     try:

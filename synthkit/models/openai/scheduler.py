@@ -46,7 +46,7 @@ FATAL = {401, 402, 405, 407} | MOVED
 DENIALS = {403, 404, 422}
 """Of one request once the server has answered others, of all of them before."""
 RETRIED = {408, 409, 425}
-PROBES = ((0.25, 4.0), (1.0, math.inf))
+PROBES = ((0.2, 4.0), (1.0, math.inf))
 """(seconds, requests in flight) while there is no answer yet: a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
 PROBE = -1
@@ -166,7 +166,8 @@ class Scheduler(Generic[Input, Output]):
     async def _send(self, client: Client, job: SentRequest[Input]) -> None:
         server, era = self.server, self.window.era
         began = time.monotonic()
-        job.dialect = self.operation.known.dialect | job.trial
+        known = self.operation.known.dialect
+        job.dialect = known if job.trial is None else known | job.trial
         body = self.operation.body(job.request, job.dialect)
         job.tries += 1
 
