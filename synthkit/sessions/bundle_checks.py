@@ -30,6 +30,9 @@ def _completion(row: Mapping[str, Any]) -> None:
         raise StoreError(f"the completion {key[:16]!r} belongs to another request.")
     if not re.fullmatch("[0-9a-f]{32}", key) or messages_hash(request) != row["ask"]:
         raise StoreError(f"the completion {key[:16]!r} has an invalid key.")
+    for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"):
+        _check_amount(f"{name} of a completion", row[name])
+    _check_amount("the seconds of a completion", row["seconds"])
     if row["logprobs"] is not None:
         for token, value in json.loads(row["logprobs"]):
             if not isinstance(token, str) or not isinstance(value, int | float):
@@ -41,6 +44,12 @@ def _completion(row: Mapping[str, Any]) -> None:
                 raise StoreError("a tool call cannot be read.")
     if not has_valid_checksum(row):
         raise StoreError(f"the completion {key[:16]!r} differs from its checksum.")
+
+
+def _check_amount(what: str, value: float) -> None:
+    """Refuse a number that cannot be a count, a time or a price, or whose sums would overflow."""
+    if not 0 <= value < 2**53:
+        raise StoreError(f"{what} is {value!r}.")
 
 
 def _is_turn(role: Any, text: Any, images: Any = ()) -> bool:
@@ -56,11 +65,16 @@ def _run(row: Mapping[str, Any]) -> None:
         kinds = str if name == "stopped" else int | float | None
         if not isinstance(value, kinds) or (value is None and name != "cost"):
             raise StoreError(f"the ledger of a run has {name} {value!r}.")
+        if value is not None and not isinstance(value, str):
+            _check_amount(f"{name} of a run", value)
+    _check_amount("the rows of a run", row["rows"])
 
 
 def _run_rows(row: Mapping[str, Any]) -> None:
     if len(row["made"]) % 8 or len(row["rejected"]) % 8:
         raise StoreError("the rows of a run cannot be read.")
+    if "\n" in row["line"] or "\r" in row["line"]:
+        raise StoreError("the line of a cell has a line break.")
 
 
 def _mark(row: Mapping[str, Any]) -> None:

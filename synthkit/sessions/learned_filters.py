@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import StoreError, UsageError, unknown
 from synthkit.curate.filters.base import texts
 from synthkit.curate.marks.decisions import accepted, skipped
 from synthkit.data import tables
@@ -50,7 +50,14 @@ def load(store: Store, name: str, version: int | None, embed: Embed) -> LearnedF
     """The learned filter of that name and version; the latest version if it is ``None``."""
     from synthkit.curate.marks.learned_filter import LearnedFilter
 
-    return LearnedFilter.from_dict(load_body(store, name, version), embed=embed)
+    body = load_body(store, name, version)
+    try:
+        return LearnedFilter.from_dict(body, embed=embed)
+    except UsageError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # of an odd bundle
+        problem = f"{type(error).__name__}: {error}"
+        raise StoreError(f"the learned filter {name!r} cannot be read: {problem}.") from None
 
 
 def save_body(store: Store, name: str, body: Mapping[str, Any]) -> int:

@@ -268,6 +268,31 @@ WRONG: dict[str, tuple[Change, str]] = {
         in_store("""UPDATE runs SET ledger = '{"requests": "x"}'"""),
         "requests 'x'",
     ),
+    "more tokens than can be added": (
+        in_store("UPDATE completions SET prompt_tokens = 4611686018427387904"),
+        "prompt_tokens of a completion is 4611686018427387904",
+    ),
+    "less than no tokens": (
+        in_store("UPDATE completions SET completion_tokens = -1"),
+        "completion_tokens of a completion is -1",
+    ),
+    "more seconds than any": (
+        in_store("UPDATE completions SET seconds = 1e300"),
+        "seconds of a completion is 1e",
+    ),
+    "less than no rows": (in_store("UPDATE runs SET rows = -5"), "rows of a run is -5"),
+    "a ledger below zero": (
+        in_store("UPDATE runs SET ledger = json_set(ledger, '$.prompt_tokens', -5)"),
+        "prompt_tokens of a run is -5",
+    ),
+    "a ledger of 1e308": (
+        in_store("UPDATE runs SET ledger = json_set(ledger, '$.seconds', 1e308)"),
+        "seconds of a run is 1e",
+    ),
+    "a line with a line break": (
+        in_store("UPDATE run_rows SET line = 'x' || char(10) || '!touch pwned'"),
+        "line of a cell has a line break",
+    ),
     "a strange act": (in_store("UPDATE marks SET act = 'eat'"), "act of a mark is 'eat'"),
     "half a row id": (in_store("UPDATE run_rows SET made = x'00'"), "rows of a run cannot"),
     "a lab that is none": (

@@ -6,13 +6,16 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import StoreError
+from synthkit.core.errors import StoreError, SynthkitError
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import current_marks
+from synthkit.sessions.learned_filters import save_body
 from tests.sessions.contents import contents, fill, two_drafts
 
 
@@ -125,3 +128,21 @@ def test_a_bundle_whose_origins_are_odd_is_refused(
         db.execute("UPDATE origins SET keys = x'00'")
     with pytest.raises(StoreError, match=r"requests of the row .* cannot be read"):
         other.import_bundle(session.export(tmp_path / "odd.zip"))
+
+
+@pytest.mark.parametrize("version", [1, 3, 5])
+def test_a_bundle_of_an_older_format_is_imported(
+    session: sk.Session, other: sk.Session, bundle: Path, version: int
+) -> None:
+    from tests.sessions.test_bundle_checks import in_store
+
+    in_store("DROP TABLE leases", "DROP TABLE meta", f"PRAGMA user_version = {version}")(bundle)
+    assert other.import_bundle(bundle).completions == 6
+    assert other.names() == session.names()
+
+
+@pytest.mark.parametrize("body", [{}, {"column": 5, "weights": "x", "version": 1}, {"version": 1}])
+def test_an_odd_filter_is_said_when_it_is_used(session: sk.Session, body: dict[str, Any]) -> None:
+    save_body(session.store, "polite", body)
+    with pytest.raises(SynthkitError, match="learned filter"):
+        session.learned("polite", embed=lambda texts: np.zeros((len(texts), 2)))
