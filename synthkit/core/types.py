@@ -29,7 +29,7 @@ class Message:
 
     role: Role
     content: str
-    images: tuple[Image, ...] = ()
+    images: tuple[Image, ...] = field(default=(), repr=False)
 
     def payload(self) -> list[Any]:
         """The role, the text and, if there are any, what identifies the images."""

@@ -55,7 +55,7 @@ def test_length_is_counted_in_the_given_unit() -> None:
         (lambda: length(least=5, most=2), "expected least <= most.*got 5 and 2"),
         (lambda: length(least="5"), "must be a number; got '5'"),  # type: ignore[arg-type]
         (lambda: length(least=1, unit="word"), "unit 'word' not found.*Did you mean 'words'"),
-        (lambda: regex("("), "no regular expression"),
+        (lambda: regex("("), "not a regular expression"),
         (lambda: symbols(most=2), "most must be from 0 to 1; got 2"),
         (lambda: stopwords(least=9), "up to their number"),
         (lambda: stopwords(words="the"), "expected a list of words"),
