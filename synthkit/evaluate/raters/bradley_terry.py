@@ -30,7 +30,9 @@ def ratings(
     with mean theta 0; R = 1000 + 400 theta / ln 10, so that 400 more is 10 to 1. The maximum exists
     only if every system is connected to every other by wins (Ford 1957). Otherwise 0.01 / 2 sum
     theta^2 is subtracted from the likelihood, and ``how`` says so: such ratings say who is ahead,
-    not how far. The bootstrap samples battles; a sample that is not connected has the ridge too.
+    not how far. The bootstrap samples battles; a sample that is not connected has the ridge too. If
+    all battles of two systems had one outcome, such as a tie, half a win of each is among those
+    sampled: an outcome that was not seen is not impossible.
 
     Parameters
     ----------
@@ -62,10 +64,11 @@ def ratings(
     names = sorted({name for battle in counting for name in (battle.first, battle.second)})
     wins, counts = _win_matrices(counting, names)
     values, ridged = _elo(np.tensordot(counts, wins, 1))
+    possible, weights = _with_unseen(wins, counts)
     samples = np.random.default_rng(seed).multinomial(
-        len(counting), counts / counts.sum(), resamples
+        len(counting), weights / weights.sum(), resamples
     )
-    fits = [_elo(np.tensordot(sample, wins, 1)) for sample in samples]
+    fits = [_elo(np.tensordot(sample, possible, 1)) for sample in samples]
     low, high = np.quantile([fit for fit, _ in fits], [(1 - level) / 2, (1 + level) / 2], axis=0)
     how = f"ties {'count half' if ties == 'half' else 'left out'}; mean 1000"
     if ridged:
@@ -130,6 +133,24 @@ def _win_matrices(battles: Sequence[Battle], names: Sequence[str]) -> tuple[Floa
         matrix[places[first], places[second]] += WINS[outcome]
         matrix[places[second], places[first]] += 1 - WINS[outcome]
     return wins, np.array(list(counts.values()), np.float64)
+
+
+def _with_unseen(wins: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """The distinct battles and their counts, with those that were not seen but may be drawn.
+
+    Without them, as with ties alone, all samples would be equal, and a rating would look certain.
+    """
+    kinds, weights = [*wins], [*counts]
+    total = np.tensordot(counts, wins, 1)
+    for i, j in zip(*np.nonzero(np.triu(total + total.T, 1)), strict=True):
+        between = wins[(wins[:, i, j] + wins[:, j, i]) > 0]
+        if np.ptp(between[:, i, j]) == 0:
+            for a, b in ((i, j), (j, i)):
+                unseen = np.zeros_like(total)
+                unseen[a, b] = 1
+                kinds.append(unseen)
+                weights.append(0.5)
+    return np.array(kinds), np.array(weights)
 
 
 def _elo(wins: Floats) -> tuple[Floats, bool]:

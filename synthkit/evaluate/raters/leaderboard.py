@@ -11,6 +11,8 @@ import numpy as np
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Score
 from synthkit.data import tables as tables
 from synthkit.evaluate.raters.battles import SWAPPED, Battle, Ties, order_consistency, win_rate
@@ -22,6 +24,8 @@ from synthkit.evaluate.shared_rows import match
 
 OWN_COLUMNS = ("id", "first", "second", "first_system", "second_system", "first_id", "second_id")
 """Columns of a table of pairs besides the input that both systems answer."""
+CHANCE = 0.5
+"""Order consistency of a judge that chooses at random, and never a tie."""
 CONTROLLED = "length-controlled win rate"
 
 
@@ -114,9 +118,9 @@ def _pair_rows(
     return rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Leaderboard:
-    """The scores of the systems in a judged table of pairs.
+    """The scores of the systems in a judged table of pairs. It prints as a table.
 
     Parameters
     ----------
@@ -145,6 +149,41 @@ class Leaderboard:
             named += [(score, f"of {a} against {b}") for (a, b), score in by_pair.items()]
         every = [replace(score, name=f"{score.name} {of}") for score, of in named]
         return {score.name: score for score in (*every, *(self.order or ()))}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the ratings may say nothing about the systems."""
+        found = []
+        if self.order is not None and (self.order[0].low or 0) <= CHANCE:
+            consistency = self.order[0]
+            found.append(
+                f"order consistency {consistency} on {count(consistency.n, 'pair')} is not above "
+                f"{CHANCE}, that of a judge that chooses at random: the ratings may say nothing "
+                "about the systems. Take another judge, or ask people."
+            )
+        if all(rate.value == 0.5 and _is_constant(rate) for rate in self.win_rates.values()):
+            found.append("all battles are ties: the ratings do not order the systems.")
+        return tuple(found)
+
+    def __str__(self) -> str:
+        return self._shown().plain
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self._shown().html
+
+    def _shown(self) -> StaticOutput:
+        rows = [
+            {"system": name, "rating": str(rating), "win rate": str(rate), "pairs": rate.n}
+            for name, rating in self.ratings.items()
+            for rate in [self.win_rates[name]]
+        ]
+        order = [f"{score.name}: {score}" for score in self.order or ()]
+        missing = [f"left out: {name} ({reason})" for name, reason in self.left_out.items()]
+        warnings = [f"Warning: {text}" for text in self.warnings]
+        note = f"{count(len(rows), 'system')}, 95 % intervals"
+        return static_table(rows, note=note, notes=[*warnings, *order, *missing])
 
     def frame(self) -> Any:
         """A DataFrame with a row for each system, the best first: rating and win rate."""
@@ -218,6 +257,10 @@ def leaderboard(
         order=order,
         left_out=left_out,
     )
+
+
+def _is_constant(rate: Score) -> bool:
+    return rate.parts is not None and float(np.ptp(np.asarray(rate.parts))) == 0
 
 
 def _is_between(battle: Battle, pair: tuple[str, str], ties: Ties) -> bool:

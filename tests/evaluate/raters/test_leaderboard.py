@@ -237,3 +237,42 @@ def test_few_verdicts_have_a_value_or_an_error(table: Any, match: str | None) ->
             leaderboard(table)
     with pytest.raises(UsageError, match="none that counts"):
         leaderboard([verdict("a", "b", "tie")], ties="drop")
+
+
+def judged(outcomes: list[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [
+        {"first_system": "a", "second_system": "b", "outcome": outcome, "forward": forward,
+         "backward": backward}
+        for outcome, forward, backward in outcomes
+    ]  # fmt: skip
+
+
+def test_ties_alone_give_no_certain_rating() -> None:
+    board = leaderboard(judged([("tie", "first", "second")] * 16))
+    for rating in board.ratings.values():
+        assert rating.low is not None
+        assert rating.high is not None
+        assert rating.value == pytest.approx(1000)
+        assert rating.low < 980
+        assert rating.high > 1020
+    assert board.warnings[-1] == "all battles are ties: the ratings do not order the systems."
+
+
+@pytest.mark.parametrize("outcome", ["first", "second"])
+def test_wins_of_one_system_alone_give_no_certain_rating(outcome: str) -> None:
+    board = leaderboard([{"first_system": "a", "second_system": "b", "outcome": outcome}] * 8)
+    best = next(iter(board.ratings.values()))
+    assert best.high is not None
+    assert best.low is not None
+    assert best.high - best.low > 50
+
+
+def test_a_judge_that_follows_the_order_is_warned_of_in_the_printed_table() -> None:
+    board = leaderboard(judged([("tie", "first", "second")] * 9 + [("first", "first", "second")]))
+    assert "Warning: order consistency 0 [0, 0.278] on 10 pairs is not above 0.5" in str(board)
+    lines = repr(board).splitlines()
+    assert lines[0].split() == ["system", "rating", "win", "rate", "pairs"]
+    assert lines[1].split()[0] == "a"
+    assert "Warning" in board._repr_html_()
+    good = leaderboard(judged([("first", "first", "first")] * 10))
+    assert good.warnings == ()
