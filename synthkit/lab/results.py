@@ -94,7 +94,11 @@ def _entry(name: str, cells: list[LabCell]) -> VariantResult:
     completions = [cell.completion for cell in done if cell.completion is not None]
     texts = [cell.text for cell in cells if cell.state == "done"]
     labels = [cell.label for cell in done if cell.label]
-    passed = [v.passed for cell in done for v in cell.verdicts.values() if v.passed is not None]
+    passed = [
+        fmean(verdicts)
+        for cell in done
+        if (verdicts := [v.passed for v in cell.verdicts.values() if v.passed is not None])
+    ]
     return VariantResult(
         name=name,
         cells=len(done),

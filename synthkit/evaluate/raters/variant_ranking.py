@@ -12,9 +12,13 @@ MOST_MARKS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """Successes among n, with a Wilson interval at 95 %."""
+    """Successes among n, with a Wilson interval at 95 %.
 
-    successes: int
+    Successes may be fractions, such as the share of a row's checks that passed: rows are the units
+    that vary independently, so that several checks of a row do not narrow the interval.
+    """
+
+    successes: float
     n: int
 
     @property
@@ -42,7 +46,7 @@ class VariantResult:
     ----------
     cells : number of its cells.
     accept : accepted among the marked cells.
-    checks : passed among the verdicts of checks.
+    checks : the share of checks passed, of each cell with verdicts.
     words : mean length.
     distinct : distinct-2 of its texts.
     seconds, tokens, cost : means per cell: time, prompt and completion tokens, US dollars; ``None``
