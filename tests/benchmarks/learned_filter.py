@@ -107,6 +107,42 @@ def quality(filter, truth):
     return descending[:cut].mean(), both / max(kept.sum(), 1), both / max(true.sum(), 1)
 
 
+def early(runs, marks, accepted, proposed):
+    """Coverage and bias of precision and recall with few marks, on the unmarked rows.
+
+    As :func:`coverage`, with ``marks`` marks at a threshold of 0.5; ``accepted`` is 0.5 or 0.15.
+    Tables on which nothing was learned or kept are left out.
+    """
+    inside, errors = [], []
+    for seed in range(runs):
+        random = np.random.default_rng(seed)
+        rows = random.normal(size=(1000, 16))
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        odds = 9 * rows[:, 0] + 5 * rows[:, 1] - (0 if accepted == 0.5 else 4)
+        truth = random.random(1000) < 1 / (1 + np.exp(-odds))
+        texts = [""] * 1000
+        vectors = represent(texts, embed=lambda texts, rows=rows: rows)
+        verdicts = {}
+        for n in (20, *[10] * ((marks - 20) // 10)):
+            filter = learn(texts, verdicts, embed=None, vectors=vectors, seed=seed)
+            free = [at for at in filter.table.order if at not in verdicts]
+            asked = filter.propose(n) if proposed else free[:n]
+            verdicts |= {at: bool(truth[at]) for at in asked}
+        filter = learn(texts, verdicts, embed=None, vectors=vectors, seed=seed)
+        rest = np.array([at not in verdicts for at in range(1000)])
+        kept = (filter.scores >= 0.5) & rest
+        if filter.classifier is None or not kept.any():
+            continue
+        both = (kept & truth).sum()
+        report = filter.report
+        for one, true in ((report.precision, both / kept.sum()),
+                          (report.recall, both / (truth & rest).sum())):  # fmt: skip
+            inside.append(one.low <= true <= one.high)
+            errors.append(np.nan if one.value is None else one.value - true)
+    of = (np.reshape(values, (-1, 2)) for values in (inside, errors))
+    return [np.nanmean(values, axis=0) for values in of]
+
+
 def covers(filter, truth):
     """Whether the intervals of precision and recall contain the true values of the table."""
     kept = filter.scores >= filter.threshold
@@ -179,6 +215,15 @@ def main() -> None:
     )
     options = parser.parse_args()
     if options.coverage:
+        for accepted, proposed in ((0.5, False), (0.5, True), (0.15, False), (0.15, True)):
+            for marks in (20, 30, 40, 60):
+                inside, errors = early(options.coverage, marks, accepted, proposed)
+                print(
+                    f"{accepted:.0%} accepted, {'proposed' if proposed else 'random'}, {marks} "
+                    f"marks: covered {inside[0]:.3f} / {inside[1]:.3f}, bias {errors[0]:+.3f} / "
+                    f"{errors[1]:+.3f}",
+                    flush=True,
+                )
         for target in (None, 0.8, 0.9):
             inside = coverage(options.coverage, target)
             print(f"threshold for precision {target}: covered {inside[0]:.3f} / {inside[1]:.3f}")

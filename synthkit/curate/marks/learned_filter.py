@@ -170,7 +170,8 @@ class LearnedFilter:
                 f"the filter was learned with the embedder {body['embedder']!r}; got {name!r}."
             )
         report = body["report"]
-        estimates = {of: ShareEstimate(**report[of]) for of in ("precision", "recall")}
+        known = [of for of in ("precision", "recall", "base") if report.get(of)]  # base is newer
+        estimates = {of: ShareEstimate(**report[of]) for of in known}
         more = {float(width): int(n) for width, n in report["more"]}
         regression, scale = body["classifier"], body["scale"]
         return cls(
@@ -246,7 +247,7 @@ def learned(
     >>> filter = learn(texts, {at: at % 2 == 0 for at in range(20)}, embed=embed)
     >>> rows = {"text": ["good tea", "bad tea"]}
     >>> apply_filters(rows, learned(filter, embed=embed)).dropped["why"].tolist()
-    ['learned: P(accept) 0.07']
+    ['learned: P(accept) 0.08']
     """
     if filter.report.needs:
         raise UsageError(f"the learned filter cannot be used yet. {filter.report.needs}")

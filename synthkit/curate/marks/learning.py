@@ -11,7 +11,7 @@ from synthkit.curate.marks import active_learning, learned_filter
 from synthkit.curate.marks.calibrated_regression import calibrated
 from synthkit.curate.marks.features import Scale, checked_features, represent
 from synthkit.curate.marks.orders import shuffled
-from synthkit.curate.marks.precision_recall import LearningReport, further, measured
+from synthkit.curate.marks.precision_recall import LearningReport, base_rate, further, measured
 from synthkit.stats.classifier import Embed, Floats
 
 LEAST = 20
@@ -39,7 +39,8 @@ def learn(
     rows, ``report.needs`` says which marks are missing; that is not an error.
 
     Precision and recall are estimates for the whole table. They use the marked rows that were drawn
-    at random, each with its leave-one-out score (see :mod:`synthkit.curate.marks.active_learning`).
+    at random, each with its leave-one-out score (see :mod:`synthkit.curate.marks.active_learning`),
+    for which the other rows of its class are weighted up.
     Rows that were marked in another order than proposed are learned from as well, but they count
     for the estimates only when all random rows before them are marked.
 
@@ -141,8 +142,9 @@ def _report(
     scores: Floats, verdicts: Mapping[int, bool], order: Sequence[int], cut: float
 ) -> LearningReport:
     sample = active_learning.sample(order, verdicts)
-    estimates = measured((scores[sample] >= cut).tolist(), [verdicts[at] for at in sample])
     marks, accepted = len(verdicts), sum(verdicts.values())
+    of_sample = [verdicts[at] for at in sample]
+    estimates = measured((scores[sample] >= cut).tolist(), of_sample, marks)
     left = len(order) - marks
     return LearningReport(
         rows=len(scores),
@@ -155,6 +157,7 @@ def _report(
         recall=estimates[1],
         more=further(estimates, sample=len(sample), marks=marks, left=left),
         needs=_needs(marks, accepted),
+        base=base_rate(of_sample),
     )
 
 

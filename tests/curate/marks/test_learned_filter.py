@@ -16,6 +16,7 @@ from synthkit.curate.marks.explanation import (
 )
 from synthkit.data import tables as tables
 from synthkit.models.embedders import load_embedder
+from tests.benchmarks.learned_filter import early
 
 WORDS = "soup tea rice fish cake bread salad juice coffee pasta".split()
 GOOD, BAD = ["lovely", "fresh", "superb"], ["stale", "awful", "cold"]
@@ -99,6 +100,34 @@ def test_a_marked_row_has_its_leave_one_out_score() -> None:
     verdicts = {at: TRUTH[at] for at in range(60)}
     wrong = learn(TEXTS, verdicts | {7: not TRUTH[7]}, embed=embed)
     assert (wrong.scores[7] > 0.5) == TRUTH[7]
+
+
+@pytest.mark.parametrize("marks", [20, 40])
+def test_few_marks_measure_without_bias_and_with_honest_intervals(marks: int) -> None:
+    inside, bias = early(60, marks, accepted=0.5, proposed=False)
+    assert abs(bias).max() < 0.035  # leave-one-out without weights: -0.06 and -0.04
+    assert inside.min() >= 0.88
+
+
+def test_a_filter_that_is_not_better_than_none_says_so() -> None:
+    random = np.random.default_rng(11)
+    verdicts = {at: bool(random.random() < 0.5) for at in range(60)}  # marks without a reason
+    report = learn(TEXTS, verdicts, embed=embed, order=range(300)).report
+    assert report.base is not None
+    assert report.base.value == sum(verdicts.values()) / 60
+    assert report.precision.low <= report.base.value
+    says = f"not significantly above the base rate: without a filter, {report.base.value:.2f}"
+    assert says in report.warning
+    assert report.warning in str(report)
+    assert FILTER.report.warning == ""
+
+
+def test_all_accepted_marks_but_two_do_not_make_a_filter_look_good() -> None:
+    verdicts = {at: at not in (3, 4) for at in range(40)}
+    report = learn(TEXTS, verdicts, embed=embed, order=range(300)).report
+    assert report.precision.value is not None
+    assert report.precision.value > 0.9
+    assert report.warning
 
 
 def test_the_order_of_marks_does_not_matter() -> None:

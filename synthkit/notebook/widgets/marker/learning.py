@@ -114,6 +114,7 @@ def report_line(report: LearningReport, separator: str = "   ") -> str:
         f"keeps {report.kept:.0%} of {thousands(report.rows)} rows",
         f"precision {_interval(report.precision)}",
         f"recall {_interval(report.recall)}",
+        "precision not above the base rate" if report.warning else "",
         f"more marks: {further}" if further else "",
     ]
     return separator.join(filter(None, parts))
@@ -135,6 +136,8 @@ def report_rows(report: LearningReport) -> list[dict[str, Any]]:
             "precision": _interval(report.precision),
             "recall": _interval(report.recall),
         }
+        if report.warning:
+            values["warning"] = report.warning
         more = {width: n for width, n in report.more.items() if n}
         values |= {f"for ±{width}": f"about {thousands(n)} more marks" for width, n in more.items()}
     return [{"what": name, "value": value} for name, value in values.items()]
