@@ -17,7 +17,7 @@ from synthkit.evaluate.shared_rows import SharedRows
 if TYPE_CHECKING:
     from synthkit.stats.bootstrap import Difference
 
-COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how", "at_n")
+COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how")
 WIDER_WITHOUT_ROWS = 1.4
 """The error of a difference of scores without values of rows, over that from their intervals.
 
@@ -93,7 +93,7 @@ class Report:
         """A DataFrame with a row for each score: the columns of :data:`COLUMNS`."""
         pandas = need("pandas", extra="data", why="to show scores")
         rows = [
-            (m.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how, s.at_n)
+            (m.kind, s.name, s.value, s.low, s.high, s.n, s.unit, s.better, s.how)
             for m in self.measured
             for s in [m.score]
         ]

@@ -18,9 +18,7 @@ from synthkit.sessions._frames import frame
 from synthkit.sessions.mark_statistics import majority_labels, rater_pairs
 from synthkit.store.store import Store
 
-SCORE_COLUMNS = tuple(
-    "evaluation name at kind metric value low high n unit better how at_n".split()
-)
+SCORE_COLUMNS = tuple("evaluation name at kind metric value low high n unit better how".split())
 ROW_KINDS = ("diversity", "faithfulness", "people")
 """Kinds of scores whose parts belong to the rows of the table itself."""
 MAX_BYTES = 1 << 28
@@ -160,7 +158,7 @@ def score_frame(store: Store, name: str | None) -> Any:
     """A DataFrame with one row per score of each evaluation of a table, or of all tables."""
     rows = [
         (e.number, e.name, e.at, measured.kind, s.name, s.value, s.low, s.high, s.n, s.unit,
-         s.better, s.how, s.at_n)
+         s.better, s.how)
         for e in load_all(store, name)
         for measured in e.report.measured
         for s in [measured.score]

@@ -98,13 +98,14 @@ class LearningReport:
 
 
 def measured(
-    kept: Sequence[bool], accepted: Sequence[bool], marks: int
+    kept: Sequence[bool], accepted: Sequence[bool], marks: int | None = None
 ) -> tuple[ShareEstimate, ShareEstimate]:
     """Precision and recall, from which of the random rows are kept and which are accepted.
 
     Parameters
     ----------
-    marks : the number of rows that the filter was learned from, these among them.
+    marks : the number of rows that the filter was learned from, these among them; if not given,
+        the filter was not learned from any of them, and the intervals are Wilson's of all rows.
 
     Examples
     --------
@@ -124,8 +125,8 @@ def base_rate(accepted: Sequence[bool]) -> ShareEstimate:
     return ShareEstimate(share, low, high, len(accepted))
 
 
-def _estimate(successes: int, n: int, marks: int) -> ShareEstimate:
-    part = _effective(marks)
+def _estimate(successes: int, n: int, marks: int | None) -> ShareEstimate:
+    part = 1.0 if marks is None else _effective(marks)
     low, high = wilson(successes * part, n * part, LEVEL)
     return ShareEstimate(successes / n if n else None, low, high, n)
 
