@@ -133,12 +133,13 @@ class Local:
         precision = settings.quantize if settings.quantize != "none" else _SHORT[settings.dtype]
         self.name = f"{settings.source.name} {precision}"
         identity = settings.source.identity
+        self._adapter = fingerprint.adapter_hash(settings.adapter) if settings.adapter else "none"
         parts: dict[str, Any] = {
             "weights": identity.weights[:32],
             "template": "raw" if settings.raw else identity.template,
             "quantize": settings.quantize,
             "dtype": settings.dtype,
-            "adapter": fingerprint.adapter_hash(settings.adapter) if settings.adapter else "none",
+            "adapter": self._adapter,
         }
         if settings.control_tokens:
             parts["control_tokens"] = True
@@ -172,6 +173,9 @@ class Local:
                 from synthkit.models.transformers import loading
 
                 folder = self._folder()
+                adapter = self.settings.adapter
+                if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:
+                    raise _changed(f"the files of the adapter in {adapter}")
                 self._preflight()
                 self._engine = loading.engine(folder, self.settings)
             return self._engine
@@ -181,11 +185,7 @@ class Local:
         if source.folder is not None:
             now = fingerprint.of_folder(source.folder)
             if (now.weights, now.template) != (source.identity.weights, source.identity.template):
-                raise ModelError(
-                    f"the files of {source.name} in {source.folder} have changed since this model "
-                    "was made, so its completions would be kept under the name of other weights. "
-                    "Load the model again."
-                )
+                raise _changed(f"the files of {source.name} in {source.folder}")
             return source.folder
         folder = catalog.fetch(source.name)
         if catalog.weights(source.name) != source.identity.weights:
@@ -300,6 +300,13 @@ class Local:
         on_gpu = self.settings.device.startswith("cuda")
         room = total // 4 if on_gpu else min(total // 8 or 1 << 29, 1 << 29)
         return room // engine.row_bytes
+
+
+def _changed(what: str) -> ModelError:
+    return ModelError(
+        f"{what} have changed since this model was made, so its completions would be kept under "
+        "the name of other weights. Load the model again."
+    )
 
 
 def _check(

@@ -120,6 +120,23 @@ def test_a_template_that_changes_before_the_weights_are_loaded_is_refused(copy: 
         answer(model)
 
 
+def test_an_adapter_that_changes_before_it_is_loaded_is_refused(tiny: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from synthkit.models.transformers.loading import quiet
+
+    net = AutoModelForCausalLM.from_pretrained(tiny, dtype="float32")
+    config = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    with quiet():
+        get_peft_model(net, config).save_pretrained(tmp_path)
+    model = load_local(f"hf:{tiny}", quantize="none", adapter=tmp_path)
+    settings = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings | {"lora_alpha": 99}))
+    with pytest.raises(ModelError, match=r"files of the adapter in .* have changed"):
+        answer(model)
+
+
 def snapshot(cache: Path, commit: str, files: dict[str, bytes]) -> None:
     """A repository ``a/b`` of the Hub in its cache."""
     folder = cache / "models--a--b"
