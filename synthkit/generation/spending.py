@@ -153,7 +153,7 @@ class Spending:
         self._reserved.pop(place, None)
         ledger, reported = self.ledger, completion
         completion = with_estimates(request, reported)
-        if isinstance(model, Budgeted):
+        if hasattr(model, "sent"):  # an isinstance with a protocol takes 40 us
             self._metered += completion.tries
         cost = dollars(
             model.price,
@@ -173,7 +173,7 @@ class Spending:
 
     def unanswered(self, models: Iterable[Model]) -> int:
         """How many requests these models have sent that were never charged."""
-        sent = sum(model.sent for model in models if isinstance(model, Budgeted))
+        sent = sum(getattr(model, "sent", 0) for model in models)
         return max(0, sent - self._metered)
 
     def branch_ended(self, branch: int) -> None:
