@@ -13,7 +13,7 @@ from typing import Any
 
 from synthkit.data import tables
 from synthkit.data.cells import SIMPLE, as_text, decode, encode, is_missing, same
-from synthkit.data.typed_columns import arrow_array, package, pandas_column
+from synthkit.data.typed_columns import arrow_array, package, pandas_column, read_back
 
 _JSON = {b"synthkit": b"json"}
 """The metadata of a field whose cells are JSON."""
@@ -24,10 +24,12 @@ def storable(table: Any) -> Any:
     table = tables.native(table)
     names = tables.columns(table)
     if tables.kind(table) == "pandas":
-        objects = [name for name in names if _is_object(table[name].dtype)]
+        types = zip(names, table.dtypes, strict=True)
+        objects = [name for name, dtype in types if _is_object(dtype)]
         arrow = tables.to_arrow(table.drop(columns=objects))
     elif tables.kind(table) == "polars":
-        objects = [name for name in names if str(table.schema[name]) in ("Object", "Int128")]
+        types = zip(names, table.dtypes, strict=True)
+        objects = [name for name, dtype in types if str(dtype) in ("Object", "Int128")]
         arrow = tables.to_arrow(table.drop(objects))
     else:
         objects, arrow = [], tables.to_arrow(table)
@@ -108,8 +110,9 @@ def _stored(name: str, cells: Sequence[Any]) -> tuple[Any, Any]:
     if array is not None and "struct<>" not in str(array.type):
         if len(kinds) <= 1 and kinds <= SIMPLE:
             return pyarrow.field(name, array.type), array
-        back = array.to_pylist()
-        if all(same(cell, other, exact=True) for cell, other in zip(cells, back, strict=True)):
+        back = read_back(array)
+        pairs = zip(cells, back, strict=False)
+        if len(back) == len(cells) and all(same(a, b, exact=True) for a, b in pairs):
             return pyarrow.field(name, array.type), array
     texts = _encoded(name, cells)
     return pyarrow.field(name, pyarrow.string(), metadata=_JSON), pyarrow.array(

@@ -154,7 +154,7 @@ def column(table: Any, name: str) -> list[Any]:
         case "arrow":
             cells = table.column(name).to_pylist()
         case _:
-            cells = table.with_format("arrow", columns=[name])[:].column(name).to_pylist()
+            cells = to_arrow(table).column(name).to_pylist()
     if float not in set(map(type, cells)):
         return cells
     return [None if is_missing(cell) else cell for cell in cells]
@@ -170,7 +170,7 @@ def _has_column(table: Any, name: str) -> bool:
         case "arrow":
             return bool(table.schema.get_field_index(name) >= 0)
         case _:
-            return bool(name in table.features)
+            return bool(table.data.schema.get_field_index(name) >= 0)
 
 
 def take(table: Any, positions: Sequence[int]) -> Any:
@@ -213,6 +213,15 @@ def attach(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[st
     """
     table = rename(table, free_names(columns(table), cells))
     return assign(table, cells, first=first)
+
+
+def annotate(table: Any, cells: Mapping[str, Sequence[Any]]) -> Any:
+    """:func:`assign` of the columns of one function, which replace those of an earlier call of it.
+
+    If the table has only some of these columns, they are the user's, and kept as by :func:`attach`.
+    """
+    all_there = set(cells) <= set(columns(table))
+    return assign(table, cells) if all_there else attach(table, cells)
 
 
 def free_names(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
@@ -361,6 +370,8 @@ def to_arrow(table: Any) -> Any:
             return table.to_arrow()
         case "arrow":
             return table
+        case _ if getattr(table, "_indices", None) is None:
+            return table.data.table
         case _:
             return table.with_format("arrow")[:]
 
@@ -397,8 +408,9 @@ def _dataset(arrow: Any, *, like: Any = None) -> Any:
     datasets = package("datasets")
     features = datasets.Features.from_arrow_schema(arrow.schema.remove_metadata())
     if like is not None:
-        types = like.features.arrow_schema
-        for name in set(features) & set(like.features):
+        kept = like.features  # a copy at each access, which takes as long as there are columns
+        types = kept.arrow_schema
+        for name in set(features) & set(kept):
             if types.field(name).type == arrow.schema.field(name).type:
-                features[name] = like.features[name]
+                features[name] = kept[name]
     return datasets.Dataset(arrow.replace_schema_metadata(features.arrow_schema.metadata))

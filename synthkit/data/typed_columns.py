@@ -108,7 +108,7 @@ def arrow_column(name: str, values: Sequence[Any]) -> Any:
     array = arrow_array(cells)
     if isinstance(getattr(array, "type", None), pyarrow.BaseExtensionType):
         array = None  # datasets has no such types
-    if array is not None and (not _mixed(cells) or _all_same(cells, array.to_pylist())):
+    if array is not None and (not _mixed(cells) or _all_same(cells, read_back(array))):
         return array
     return pyarrow.array(_as_texts(name, cells, "Arrow"), pyarrow.string())
 
@@ -126,6 +126,15 @@ def arrow_array(cells: Sequence[Any]) -> Any:
         return None
 
 
+def read_back(array: Any) -> list[Any]:
+    """The cells of an Arrow array; none if they cannot be read, such as a date before year 1."""
+    try:
+        cells: list[Any] = array.to_pylist()
+    except (OverflowError, ValueError):
+        return []
+    return cells
+
+
 def _without_na(values: Sequence[Any]) -> list[Any]:
     """Plain cells with ``None`` for NaT, and for NaN beside cells that are not floats."""
     cells = plain_column(values)
@@ -141,7 +150,7 @@ def _mixed(cells: Sequence[Any]) -> bool:
 
 
 def _all_same(cells: Sequence[Any], others: Sequence[Any]) -> bool:
-    return all(same(cell, other) for cell, other in zip(cells, others, strict=True))
+    return len(cells) == len(others) and all(map(same, cells, others))
 
 
 def _as_texts(name: str, cells: Sequence[Any], kind: str) -> list[str | None]:

@@ -38,6 +38,7 @@ OBJECTS: dict[str, list[Any]] = {
     "date and moment": [dt.date(2024, 1, 1), NOON],
     "zones": [NOON.replace(tzinfo=dt.UTC), NOON.replace(tzinfo=CET), NOON],
     "named zone": [NOON.replace(tzinfo=ZoneInfo("Europe/Berlin")), 1],
+    "date and number": [dt.date(2000, 1, 1), -719163, 5],
     "long duration": [dt.timedelta(days=999999999, microseconds=1), None],
     "nanoseconds": [pd.Timestamp("2024-01-01 00:00:00.000000001"), pd.Timedelta(1, "ns"), 3],
     "tuple and list": [(1, 2), [1], set(), {3}],
@@ -187,12 +188,13 @@ cells = st.recursive(
 )
 
 
+@settings(derandomize=True, database=None, deadline=None)
 @given(cells)
 def test_any_cell_is_decoded_as_it_was_encoded(cell: Any) -> None:
     assert same(decode(encode(cell)), cell, exact=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
 @given(st.lists(st.one_of(scalars, cells), max_size=4))
 def test_any_column_is_the_same_in_a_frame_and_in_a_file(column: list[Any]) -> None:
     frame = tables.native([{"x": cell} for cell in column])

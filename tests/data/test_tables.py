@@ -86,6 +86,7 @@ NO_COMMON_TYPE = {
     "whole number that no float holds": [2**60 + 1, 0.5, None],
     "date and moment": [dt.date(2024, 1, 1), dt.datetime(2024, 1, 1), None],
     "zones": [dt.datetime(2024, 1, 1, tzinfo=zone) for zone in (dt.UTC, CET, None)],
+    "date and number": [dt.date(2000, 1, 1), -719163, None],
     "lists": [[1], ["a"], None],
     "structs": [{"a": 1}, {"a": "1"}, None],
 }
@@ -385,3 +386,14 @@ def test_reading_all_columns_compares_each_name_a_few_times() -> None:
         tables.column(frame, name)
     tables.records(tables.assign(frame, {"x": [1]}))
     assert CountedName.compared < 20 * 300
+
+
+def test_columns_of_a_function_replace_its_own_and_no_others(make: Make) -> None:
+    own = make({"weight": [5.0], "x": [1]})
+    scored = tables.annotate(own, {"weight": [0.5], "weight_by": ["a"]})
+    assert tables.records(scored) == [
+        {"weight_2": 5.0, "x": 1, "weight": 0.5, "weight_by": "a"},
+    ]
+    again = tables.annotate(scored, {"weight": [0.7], "weight_by": ["b"]})
+    assert tables.column(again, "weight") == [0.7]
+    assert tables.column(again, "weight_2") == [5.0]

@@ -117,7 +117,7 @@ def identify_languages(table: Any, *, column: str = "text") -> Any:
         "language": [code for code, _ in best],
         "language_probability": [value for _, value in best],
     }
-    return tables.assign(table, cells)
+    return tables.annotate(table, cells)
 
 
 def _probabilities(text: str) -> dict[str, float]:

@@ -74,7 +74,7 @@ def pvi(
     bits, _ = pvi_of_rows(rows, folds=folds, seed=seed)
     cells = rows.spread(bits.tolist(), source)
     by = f"folds={folds}, seed={seed}"
-    return tables.assign(source, {"pvi": cells, "pvi_by": [by] * len(cells)})
+    return tables.annotate(source, {"pvi": cells, "pvi_by": [by] * len(cells)})
 
 
 def by_pvi(

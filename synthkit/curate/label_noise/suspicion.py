@@ -106,7 +106,7 @@ def suspicion(
     }
     cells = {name: rows.spread(of_rows, source) for name, of_rows in values.items()}
     by = _settings(method, embed, column, threshold, folds, seed, real)
-    return tables.assign(source, cells | {"suspicion_by": [by] * tables.size(source)})
+    return tables.annotate(source, cells | {"suspicion_by": [by] * tables.size(source)})
 
 
 def suspects(judged: Any, *, n: int | None = None) -> Any:

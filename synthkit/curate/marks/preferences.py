@@ -30,6 +30,8 @@ def preferred(table: Any, marks: Iterable[Mark]) -> Any:
     table : of pairs, of any kind; ids as in :func:`synthkit.data.tables.identified`.
     marks : the log of one task.
 
+    Its own column ``outcome``, such as a judge's, is kept as ``outcome_2``.
+
     Examples
     --------
     >>> pairs = [{"id": "a", "first": "Cold.", "second": "Warm."}]
@@ -43,7 +45,7 @@ def preferred(table: Any, marks: Iterable[Mark]) -> Any:
         if mark.label in _VOTE:
             votes[mark.id] = votes.get(mark.id, 0) + _VOTE[mark.label]
     ids = [str(id) for id in tables.column(table, "id")]
-    return tables.assign(table, {"outcome": [_outcome(votes.get(id)) for id in ids]})
+    return tables.attach(table, {"outcome": [_outcome(votes.get(id)) for id in ids]})
 
 
 def sides(marks: Iterable[Mark]) -> tuple[list[Any], list[str]]:

@@ -90,7 +90,7 @@ def weights(
     among = "real rows" if real is not None else f"folds={folds}"
     vectors = embedder_name(embed) if embed else "vectors"
     by = f"{method} by {column} ({vectors}), {among}, seed={seed}"
-    return tables.assign(source, {"weight": cells, "weight_by": [by] * len(cells)})
+    return tables.annotate(source, {"weight": cells, "weight_by": [by] * len(cells)})
 
 
 def _weights(
