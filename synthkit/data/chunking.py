@@ -73,7 +73,8 @@ def chunks(table: Any, *, words: int = 200, overlap: int = 40, column: str = "te
     # the texts are removed first, because each would be copied for every one of its chunks
     without_texts = tables.assign(source, {column: [""] * len(parents)})
     rows = tables.take(without_texts, [row for row, _, _, _ in pieces])
-    return tables.assign(rows, cells, first=("id", "parent"))
+    taken = tables.free_names(tables.columns(rows), {"parent", "start", "end"} - {column})
+    return tables.assign(tables.rename(rows, taken), cells, first=("id", "parent"))
 
 
 def spans(text: str, words: int, overlap: int) -> Iterator[tuple[int, int]]:

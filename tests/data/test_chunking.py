@@ -124,3 +124,14 @@ def test_a_column_that_is_not_there_or_holds_no_text_is_refused() -> None:
         chunks([{"body": "one"}])
     with pytest.raises(TableError, match="column 'text' must hold text; in row 1 it is 3"):
         chunks([{"text": "one"}, {"text": 3}])
+
+
+def test_own_columns_of_the_rows_are_kept() -> None:
+    rows = [{"id": "d", "parent": "mine", "start": 7, "text": "One. Two."}]
+    (piece,) = tables.records(chunks(rows))
+    assert (piece["parent"], piece["parent_2"], piece["start"], piece["start_2"]) == (
+        "d",
+        "mine",
+        0,
+        7,
+    )

@@ -82,8 +82,12 @@ class RowLog:
         """A DataFrame; if there are rejects, with their columns ``raw`` and ``reason``."""
         rows = self.rows(places)
         cells: dict[str, list[Any]] = {"id": [self._id_of(row.position) for row in rows]}
+        taken = ("id", "raw", "reason") if any(row.reject for row in rows) else ("id",)
+        free = tables.free_names(self.columns, taken)
         for name in self.columns:
-            cells[name] = [row.cells.get(name) if row.cells else None for row in rows]
+            cells[free.get(name, name)] = [
+                row.cells.get(name) if row.cells else None for row in rows
+            ]
         if any(row.reject for row in rows):
             cells["raw"] = [row.reject[0] if row.reject else None for row in rows]
             cells["reason"] = [row.reject[1] if row.reject else None for row in rows]
