@@ -68,14 +68,20 @@ _IDENTIFIED = set(
 
 
 class Options(dict[str, Any]):
-    """Options that are sent; their ``repr`` has no secret.
+    """Options that are sent, and do not change; their ``repr`` has no secret.
 
     >>> Options({"top_k": 5})
     {'top_k': 5}
     """
 
     def __repr__(self) -> str:
-        return repr(hidden(dict(self)))
+        return repr(self.shown)
+
+    @functools.cached_property
+    def shown(self) -> dict[str, Any]:
+        """The options with a placeholder for each secret."""
+        options: dict[str, Any] = hidden(dict(self))
+        return options
 
 
 @functools.lru_cache(maxsize=1024)
@@ -151,6 +157,7 @@ def hidden_url(url: str, *, path: bool = False) -> str:
     return f"{scheme}{host}{segments}{query}"
 
 
+@functools.lru_cache(maxsize=1024)  # options are the same for each request
 def looks_secret(value: str) -> bool:
     """Whether a text has the form of a key, token, private key or address with a password.
 

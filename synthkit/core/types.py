@@ -10,7 +10,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.formatting import rounded
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.images import Image
-from synthkit.core.secrets import Options, hidden
+from synthkit.core.secrets import Options
 from synthkit.core.static_output import static_table
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Sampling:
 
     def payload(self) -> dict[str, Any]:
         """The parameters by name, as JSON values; a secret in ``extra`` as a placeholder."""
+        extra: Any = self.extra
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -119,7 +120,7 @@ class Sampling:
             "seed": self.seed,
             "stop": list(self.stop),
             "logprobs": self.logprobs,
-            "extra": hidden(dict(self.extra)),
+            "extra": dict(extra.shown),
         }
 
 
