@@ -150,7 +150,7 @@ def redact(
         spans = without_overlaps([*personal, *(find_secrets(text) if secrets else [])])
         cells.append(_redacted(text, spans) if spans else cell)
         counts.append(len(spans))
-    return tables.assign(table, {column: cells, "redacted": counts})
+    return tables.attach(tables.assign(table, {column: cells}), {"redacted": counts})
 
 
 def _redacted(text: str, spans: Sequence[Span]) -> str:

@@ -149,7 +149,7 @@ def memorised(
         how = "the given embedder"
         scores.append(mean("nearest cosine", cosines, unit="-1..1", how=how, **options))
     added = {name: _spread(values, with_text, len(cells)) for name, values in columns.items()}
-    return Memorised({score.name: score for score in scores}, tables.assign(table, added))
+    return Memorised({score.name: score for score in scores}, tables.annotate(table, added))
 
 
 def _read(texts: Iterable[str], digests: list[bytes]) -> Iterator[list[str]]:

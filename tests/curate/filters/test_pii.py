@@ -154,3 +154,10 @@ def test_cells_that_are_not_texts_are_searched() -> None:
 def test_data_beside_a_script_without_spaces_is_found_alone(text: str, data: str) -> None:
     kinds = ("email", "card", "iban", "ip", "ssn")
     assert [text[span.start : span.end] for span in find_pii(text, kinds=kinds)] == [data]
+
+
+def test_an_own_column_redacted_is_kept() -> None:
+    rows = [{"text": "I am a@b.org.", "redacted": "mine"}]
+    assert redact(rows).to_dict("records") == [
+        {"text": "I am [EMAIL].", "redacted_2": "mine", "redacted": 1}
+    ]
