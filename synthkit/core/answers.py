@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 from synthkit.core.errors import UsageError
@@ -91,9 +92,11 @@ def separated(
     >>> done.reasoning, done.text
     ('Short or long?', 'Short.')
     """
+    text = completion.text
     if request.answer is not None or completion.finish == "error":
         return completion
-    text = completion.text
+    if not request.tools and not _may_start(text, markers):
+        return completion
     asked = [message.content for message in request.messages]
     kept = {start for start in _ASKED_FOR if any(start in content for content in asked)}
     parts, answer = split_reasoning(text, [pair for pair in markers if pair[0] not in kept])
@@ -104,6 +107,18 @@ def separated(
     if request.tools and "<tool_call>" in answer:
         completion = _with_calls(completion)
     return completion
+
+
+def _may_start(text: str, markers: Markers) -> bool:
+    """Whether a text has the first letter of a marker: most have none, and are done with."""
+    letters = _first_letters(tuple(markers))
+    return any(letter in text for letter in letters) or text.lstrip().startswith("analysis")
+
+
+@cache
+def _first_letters(markers: Markers) -> frozenset[str]:
+    letters = {text[0] for pair in markers for text in pair}
+    return frozenset(letter for text in letters for letter in (text, text.lower(), text.upper()))
 
 
 def opened(prompt: str) -> str:
@@ -229,6 +244,7 @@ _FINISH_WORDS: Sequence[tuple[str, Sequence[str]]] = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def normalized_finish(word: Any) -> str:
     """A server's word for why a completion ended, in the terms of :class:`Completion`.
 
