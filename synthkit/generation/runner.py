@@ -39,7 +39,7 @@ AHEAD = 128
 """How many requests a model is handed before it has answered the first; its concurrency if it has
 one. The others wait, so that rows already started are finished before new ones start."""
 TICK_SECONDS = 0.05
-TOGETHER_SECONDS = 0.01
+TOGETHER_SECONDS = 0.03
 """How long the answers of a server are taken together, if they arrive without a pause."""
 
 
