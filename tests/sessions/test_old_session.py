@@ -51,7 +51,7 @@ def check(session: sk.Session) -> None:
         assert records(session.load(name)) == VALUES["tables"][name]
     assert session.names() == list(VALUES["tables"])
     assert session.cell(1) == VALUES["cell"]
-    assert records(session.scores().drop(columns=["at", "how", "at_n"])) == VALUES["scores"]
+    assert records(session.scores().drop(columns=["at", "how"])) == VALUES["scores"]
     assert records(session.verdicts().drop(columns="at")) == VALUES["verdicts"]
     trace = session.trace(VALUES["tables"]["drafts"][0]["id"])
     assert [one.completion.text for one in trace] == VALUES["trace"]
