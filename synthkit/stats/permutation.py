@@ -242,7 +242,11 @@ def _tails(null: Floats | tuple[float, float], value: float, rounding: float) ->
         return 2 * NormalDist().cdf(-abs(value) / deviation)
     above = int((null >= value - rounding).sum()) + 1
     below = int((null <= value + rounding).sum()) + 1
-    return min(1.0, 2 * min(above, below) / (len(null) + 1))
+    p = min(1.0, 2 * min(above, below) / (len(null) + 1))
+    if min(above, below) > 1 or not null.std():
+        return p
+    # none is so extreme: of many comparisons, p must not end at the number of draws
+    return min(p, 2 * NormalDist().cdf(-abs(value) / float(null.std())))
 
 
 def _quantiles(null: Floats | tuple[float, float], level: float) -> tuple[float, float]:

@@ -31,3 +31,5 @@ def test_a_planted_difference_is_found() -> None:
     assert min(alone, reported) >= 0.6
     alone, reported = power("half of the words", 8, metrics=METRICS)
     assert min(alone, reported) >= 0.9
+    alone, reported = power("half of the words", 3)  # with all metrics in the report
+    assert min(alone, reported) == 1
