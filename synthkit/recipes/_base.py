@@ -257,8 +257,9 @@ class Samples:
     def __call__(self, request: Request) -> Request:
         """The request with the next unused sample index."""
         question = (request.messages, request.turn, request.to, request.answer)
+        index = self._counts[question]
         self._counts[question] += 1
-        return replace(request, index=self._counts[question] - 1)
+        return request if request.index == index else replace(request, index=index)
 
 
 def resample_equal(branches: Iterable[Steps[None]]) -> Iterator[Steps[None]]:

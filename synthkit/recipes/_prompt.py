@@ -101,8 +101,8 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
             "tools= adds a column 'tool_calls' beside a text; leave out schema, labels and regex, "
             "and rename such a column of the rows."
         )
-    ask_with = Request((), sampling, decoder.schema, tools=tools, pattern=decoder.pattern)
-    requests = _requests(template, records, ask_with, decoder, options)
+    asked: dict[str, Any] = {"sampling": sampling, "tools": tools, "pattern": decoder.pattern}
+    requests = _requests(template, records, decoder, options, asked)
     decode = tool_calls(decoder, tools) if tools else decoder
     parents = list(map(parent_id, records))
 
@@ -199,11 +199,14 @@ def _fields(options: PromptOptions, n: int, seed: int) -> tuple[Any, list[dict[s
 def _requests(
     template: Prompt,
     rows: Sequence[Mapping[str, Any]],
-    asked: Request,
     decoder: parsing.Decoder,
     options: PromptOptions,
+    asked: Mapping[str, Any],
 ) -> list[Request]:
-    """``asked`` with the messages of each row. Rows with the same get different sample indices."""
+    """One request for each row, with what is ``asked`` of all.
+
+    Rows with the same messages get different sample indices.
+    """
     demonstrations: Sequence[Any] = [()] * len(rows)
     examples, column = options.get("examples"), options.get("image")
     if examples is not None:
@@ -216,7 +219,8 @@ def _requests(
             messages = template.render(row, demonstrations[i])
             if column is not None:
                 messages = _with_image(messages, row, column)
-        requests.append(sample(replace(asked, messages=messages, attrs=row)))
+        request = Request(messages, schema=decoder.schema, attrs=row, **asked)
+        requests.append(sample(request))
     return requests
 
 

@@ -212,8 +212,11 @@ def has_valid_checksum(row: Mapping[str, Any]) -> bool:
 
 def _checksum(values: Sequence[Any]) -> str:
     """16 hex digits (BLAKE2b, 64 bits) of the columns before ``checksum`` in ``_COLUMNS``."""
-    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
-    return hashlib.blake2b(json.dumps(plain).encode(), digest_size=8).hexdigest()
+    texts = [
+        value if type(value) is str else value.hex() if type(value) is bytes else str(value)
+        for value in values
+    ]
+    return hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).hexdigest()
 
 
 def _is_intact(row: Sequence[Any]) -> bool:
@@ -253,7 +256,7 @@ def _completion(row: SqlRow) -> Completion:
         seconds,
         pairs,
         reasoning=_text(reasoning),
-        tool_calls=tuple(ToolCall(**call) for call in json.loads(tool_calls or "[]")),
+        tool_calls=tuple(ToolCall(**call) for call in json.loads(tool_calls)) if tool_calls else (),
         reasoning_tokens=reasoning_tokens,
         cached_tokens=cached_tokens,
     )
