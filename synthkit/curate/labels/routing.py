@@ -96,7 +96,7 @@ def route(
     labels = [None if at in to_people else label for at, label in enumerate(by_model)]
     top = (1.0 if by == "confidence" else math.log(len(answers))) or 1.0
     u = [None if np.isnan(value) else float(value) for value in uncertainty]
-    return tables.assign(
+    return tables.annotate(
         with_labels(voted, column, labels, {}),
         {
             "uncertainty": u,

@@ -96,8 +96,15 @@ def current_labels(table: Any, column: str) -> Sequence[Any]:
 def with_labels(
     table: Any, column: str, labels: Sequence[Any], more: Mapping[str, Sequence[Any]]
 ) -> Any:
-    """The table with new labels, the first labels in ``COLUMN_old``, ``relabelled``, and more."""
+    """The table with new labels, the first labels in ``COLUMN_old``, ``relabelled``, and more.
+
+    The user's own columns of these names are kept, with a number.
+    """
     old = f"{column}_old"
-    first = current_labels(table, old if old in tables.columns(table) else column)
+    again = old in tables.columns(table)
+    first = current_labels(table, old if again else column)
     changed = [was is not None and now != was for was, now in zip(first, labels, strict=True)]
-    return tables.assign(table, {column: labels, old: first, "relabelled": changed, **more})
+    labelled = tables.assign(table, {column: labels})
+    before = {old: first, "relabelled": changed}
+    labelled = tables.assign(labelled, before) if again else tables.attach(labelled, before)
+    return tables.annotate(labelled, more) if more else labelled

@@ -7,7 +7,7 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
-from synthkit.curate import from_marks, vote
+from synthkit.curate import from_marks, route, vote
 from synthkit.data import tables as tables
 
 ROWS = [
@@ -68,3 +68,15 @@ def test_bad_rows_are_refused() -> None:
         vote([{"id": "a", "x": 1}, {"id": "a", "x": 2}], ["x"])
     with pytest.raises(UsageError, match="judgement 0: expected"):
         vote(ROWS, [("a", "x")])
+
+
+def test_own_columns_are_kept_beside_those_of_a_vote_and_a_route() -> None:
+    own = {"relabelled": "MINE-1", "label_share": "MINE-2", "route": "MINE-3"}
+    row = {"v1": "+", "v2": "+", "v3": "-", **own}
+    (voted,) = vote([row], ["v1", "v2", "v3"]).to_dict("records")
+    (routed,) = route([row], ["v1", "v2", "v3"], budget=0).to_dict("records")
+    assert (voted["relabelled_2"], voted["label_share_2"]) == ("MINE-1", "MINE-2")
+    assert (routed["relabelled_2"], routed["route_2"]) == ("MINE-1", "MINE-3")
+    assert (voted["relabelled"], routed["route"]) == (False, "model")
+    (again,) = vote([voted], ["v1", "v2", "v3"]).to_dict("records")
+    assert again == voted
