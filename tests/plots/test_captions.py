@@ -27,7 +27,7 @@ def test_lower_can_be_better_and_no_way_better() -> None:
         for v in (0.1, 0.9)
     )
     assert comparison("A", low, "B", high).startswith("A beats B by 0.80")
-    flat = [Score(name="m", value=v, low=v, high=v, n=9) for v in (0.1, 0.9)]
+    flat = [Score(name="m", value=v, low=v - 0.01, high=v + 0.01, n=9) for v in (0.1, 0.9)]
     assert comparison("A", flat[0], "B", flat[1]).startswith("B is above A by 0.80")
 
 

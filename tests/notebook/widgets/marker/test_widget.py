@@ -247,7 +247,7 @@ def test_a_failed_write_shows_an_error_and_the_row_stays(
     shown = browser.label("accept")
     assert (shown["row"]["id"], shown["marked"], shown["undo"]) == ("r0", 0, 0)
     assert shown["answered"] == ["page", 1, False]
-    assert "no such table: marks" in browser.marker.error
+    assert "no such table" in browser.marker.error
     monkeypatch.undo()
     assert browser.label("accept")["row"]["id"] == "r1"
     assert browser.marker.error == ""
