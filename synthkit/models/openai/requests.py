@@ -182,7 +182,7 @@ def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The messages with the system turns at the beginning of the first user's turn.
 
     >>> without_system([Message("system", "Be brief."), Message("user", "Hi.")])
-    (Message(role='user', content='Be brief.\\n\\nHi.', images=()),)
+    (Message(role='user', content='Be brief.\\n\\nHi.'),)
     """
     system = "\n\n".join(m.content for m in messages if m.role == "system")
     others = [message for message in messages if message.role != "system"]
