@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from synthkit.core import patterns
@@ -299,16 +300,6 @@ def _refs(schema: Any) -> Iterator[str]:
             yield from _refs(part)
 
 
-def _patterns(schema: Any) -> Iterator[str]:
-    """The regular expressions of a schema."""
-    parts = schema.values() if isinstance(schema, Mapping) else schema
-    if isinstance(schema, Mapping) and isinstance(schema.get("pattern"), str):
-        yield schema["pattern"]
-    for part in parts:
-        if isinstance(part, Mapping | list):
-            yield from _patterns(part)
-
-
 def _target(schema: Schema, ref: str) -> Any:
     """The part of the schema that a ``$ref`` refers to."""
     part: Any = schema
@@ -327,11 +318,11 @@ def _target(schema: Schema, ref: str) -> Any:
 def _schema_check(schema: Schema) -> Callable[[Any], Any]:
     """:func:`follows` for a JSON Schema."""
     validators = need("jsonschema", extra="local", why="to check answers")
-    compiled = {source: patterns.pattern(source) for source in _patterns(schema)}
+    compiled = cache(patterns.pattern)
 
     def matches(_: Any, source: str, text: Any, __: Schema) -> Iterator[Any]:
         try:
-            if not isinstance(text, str) or compiled[source].search(text):
+            if not isinstance(text, str) or compiled(source).search(text):
                 return
             reason = f"{text!r} does not match {source!r}"
         except TimeoutError as error:

@@ -58,6 +58,14 @@ def test_a_slow_check_fails_and_says_so() -> None:
     assert "was not done with this text" in verdict.reason
 
 
+def test_the_word_pattern_in_a_value_of_a_schema_is_no_pattern(session: sk.Session) -> None:
+    sign = {"type": "object", "default": {"pattern": "("}}
+    schema = {"type": "object", "properties": {"pattern": {"type": "string"}, "sign": sign}}
+    fake = sk.Fake('{"pattern": "(", "sign": {}}')
+    run = sk.generate("Say.", schema=schema, model=fake, session=session)
+    assert run.table["pattern"].tolist() == ["("]
+
+
 def test_a_bad_pattern_in_a_schema_is_refused_before_anything_is_asked(
     session: sk.Session,
 ) -> None:
