@@ -300,4 +300,5 @@ def test_a_stop_from_another_thread_returns_the_rows_so_far(session: sk.Session)
 def test_warnings_are_not_given_while_the_store_answers(session: sk.Session) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sk.generate("{{ i }}", rows=ROWS, model=Remote(), session=session)
+        run = sk.generate("{{ i }}", rows=ROWS, model=Remote(), session=session)
+    assert len(run.table) == len(ROWS)
