@@ -102,18 +102,50 @@ def same(cell: Any, other: Any, *, exact: bool = False) -> bool:
     return bool(cell == other)
 
 
-def as_text(cell: Any) -> str | None:
-    """A cell as text, for columns whose cells have no common type; ``None`` for a missing one.
+def as_text(cell: Any) -> str:
+    """The text of a cell: lists and dicts as JSON, and a missing one as ``""``.
 
-    >>> as_text({"a": 1}), as_text(1.5), as_text("a")
-    ('{"a": 1}', '1.5', 'a')
+    >>> as_text("soup"), as_text({"a": 1}), as_text(Decimal("1.50")), as_text(True), as_text(None)
+    ('soup', '{"a": 1}', '1.50', 'true', '')
     """
-    if is_missing(cell):
+    value = _jsonable(cell)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def json_text(value: Any) -> str:
+    """A value as strict JSON.
+
+    What JSON lacks is written as its text, a missing value as ``null``, and a dict whose keys would
+    become one as a list of pairs.
+
+    >>> json_text([Decimal("1.50"), float("inf"), float("nan"), {(1, 2): b"x"}, {1: 0, "1": 5}])
+    '["1.50", "inf", null, {"[1, 2]": "b\'x\'"}, [[1, 0], ["1", 5]]]'
+    """
+    return json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, str | bool | int):
+        return value
+    if is_missing(value):
         return None
-    if isinstance(cell, dict | list):
-        cell = json.dumps(_text_keys(cell), ensure_ascii=False, default=stable_text)
-    # half of a surrogate pair is not valid text and is written as an escape
-    return stable_text(cell).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    if isinstance(value, Mapping):
+        cells = {
+            "null" if is_missing(name) else as_text(name): _jsonable(cell)
+            for name, cell in value.items()
+        }
+        if len(cells) == len(value):
+            return cells
+        return [[_jsonable(name), _jsonable(cell)] for name, cell in value.items()]
+    if isinstance(value, list | tuple):
+        return [_jsonable(cell) for cell in value]
+    without_numpy = plain(value)
+    same_type = type(without_numpy) is type(value)
+    return stable_text(value) if same_type else _jsonable(without_numpy)
 
 
 def stable_text(value: Any) -> str:
@@ -137,17 +169,7 @@ def canonical_row(row: Mapping[str, Any]) -> str:
     try:
         return json.dumps(row, sort_keys=True, ensure_ascii=False, default=stable_text)
     except TypeError:  # keys that are not text
-        return json.dumps(_text_keys(row), sort_keys=True, ensure_ascii=False, default=stable_text)
-
-
-def _text_keys(value: Any) -> Any:
-    """A value whose dicts have texts as keys at any depth."""
-    if isinstance(value, Mapping):
-        return {
-            name if isinstance(name, str) else repr(name): _text_keys(cell)
-            for name, cell in value.items()
-        }
-    return [_text_keys(cell) for cell in value] if isinstance(value, list | tuple) else value
+        return json.dumps(_jsonable(row), sort_keys=True, ensure_ascii=False)
 
 
 def json_value(value: Any) -> Any:

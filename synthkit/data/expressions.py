@@ -20,7 +20,6 @@ from any source are safe. rule-engine 5.1 has no bare words as values, no ``=``,
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from typing import Any, NoReturn
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.data import tables
+from synthkit.data.cells import as_text
 from synthkit.stats.words import words
 
 Cells = Callable[[str], Sequence[Any]]
@@ -122,17 +122,6 @@ def rule(expression: str, columns: Sequence[str]) -> Callable[[Mapping[str, Any]
     """
     condition = parse(expression, columns)
     return lambda row: condition.mask(lambda name: [row[name]])[0]
-
-
-def as_text(cell: Any) -> str:
-    """The text of a cell for search and comparison: other values as JSON, a missing one as ``""``.
-
-    >>> as_text("soup"), as_text([1, 2]), as_text(None)
-    ('soup', '[1, 2]', '')
-    """
-    if isinstance(cell, str):
-        return cell
-    return "" if cell is None else json.dumps(cell, ensure_ascii=False, default=str)
 
 
 def empty(cell: Any) -> bool:

@@ -162,4 +162,6 @@ def _as_texts(name: str, cells: Sequence[Any], kind: str) -> list[str | None]:
             RuntimeWarning,
             stacklevel=2,
         )
-    return [as_text(cell) for cell in cells]
+    # half of a surrogate pair is not valid text and is written as an escape
+    texts = (as_text(cell).encode("utf-8", "backslashreplace").decode() for cell in cells)
+    return [None if is_missing(cell) else text for cell, text in zip(cells, texts, strict=True)]

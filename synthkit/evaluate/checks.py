@@ -14,6 +14,7 @@ from typing import Any
 
 from synthkit.core import patterns
 from synthkit.core.errors import UsageError, unknown
+from synthkit.data.cells import as_text
 from synthkit.prompts.parsing import follows, json_schema
 from synthkit.stats.words import words
 
@@ -239,5 +240,4 @@ def _cell(row: Fields, column: str) -> Any:
 
 
 def _text(row: Fields, column: str) -> str:
-    value = _cell(row, column)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return as_text(_cell(row, column))

@@ -1,6 +1,8 @@
 """Export of tables: as text for the clipboard, and to files.
 
-Cells are written unchanged, so that a file reads back as the same table. A spreadsheet may take a
+Cells are written unchanged, so that a file reads back as the same table; a value for which CSV or
+JSON has no form, such as a date, is written as its text (:func:`synthkit.data.cells.json_text`). A
+Parquet file keeps such values, in columns that synthkit reads back. A spreadsheet may take a
 cell that starts with ``=``, ``+``, ``-`` or ``@`` for a formula: :func:`count_formulas` counts such
 cells, so that the user can be warned.
 """
@@ -9,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.files import replacing
 from synthkit.data import tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text, json_text
 from synthkit.data.storage import storable
 
 FORMATS = ("tsv", "markdown", "jsonl", "csv")
@@ -43,8 +44,7 @@ def to_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: s
         raise UsageError(f"expected one of {', '.join(FORMATS)}; got {format!r}.")
     if format == "jsonl":
         records = ({name: row.get(name) for name in columns} for row in rows)
-        lines = (json.dumps(record, ensure_ascii=False, default=str) for record in records)
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{json_text(record)}\n" for record in records)
     grid = [list(columns), *([as_text(row.get(name)) for name in columns] for row in rows)]
     if format == "markdown":
         grid = [[_markdown(cell) for cell in line] for line in grid]
@@ -52,7 +52,7 @@ def to_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: s
         return "".join(f"| {' | '.join(line)} |\n" for line in grid)
     text = io.StringIO()
     dialect = csv.excel_tab if format == "tsv" else csv.excel
-    csv.writer(text, dialect, lineterminator="\n").writerows(grid)
+    csv.writer(text, dialect).writerows(grid)  # its line ends have it quote "\r" and "\n" in cells
     return text.getvalue()
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
+from collections import OrderedDict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from synthkit.core.errors import UsageError
+from synthkit.data import tables
 from synthkit.share.export import count_formulas, save, to_text
 
 ROWS: list[dict[str, Any]] = [
@@ -34,6 +39,51 @@ def test_separated_values_are_read_back(format: str, delimiter: str) -> None:
 def test_json_lines_are_read_back() -> None:
     lines = to_text(ROWS, ["id", "n", "text"], "jsonl").splitlines()
     assert [json.loads(line) for line in lines] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ({(1, "a"): 0, None: 1, True: 2, 3: 4}, {'[1, "a"]': 0, "null": 1, "true": 2, "3": 4}),
+        ({"": 1, None: 2}, {"": 1, "null": 2}),
+        ({1: "a", "1": "b"}, [[1, "a"], ["1", "b"]]),
+        ({datetime.date(2024, 1, 2): 1}, {"2024-01-02": 1}),
+        ([float("nan"), None, pd.NaT, {"a": pd.NA}], [None, None, None, {"a": None}]),
+        (float("inf"), "inf"),
+        ([[-float("inf")], np.array([[1.5, np.nan]])], [["-inf"], [[1.5, None]]]),
+        ({"at": [datetime.datetime(2024, 1, 2, 3)]}, {"at": ["2024-01-02 03:00:00"]}),
+        ([b"\x00a", Decimal("0.10")], ["b'\\x00a'", "0.10"]),
+        (
+            OrderedDict(n=np.int64(3), x=np.float32(0.5), b=np.bool_(True)),
+            {"n": 3, "x": 0.5, "b": True},
+        ),
+        (2**70, 2**70),
+    ],
+)
+def test_json_lines_hold_equal_values_or_their_text(cell: Any, value: Any) -> None:
+    table = pd.DataFrame({"c": pd.Series([cell], dtype=object)})
+    line = to_text(tables.records(table), ["c"], "jsonl")
+    assert json.loads(line, parse_constant=pytest.fail) == {"c": value}
+    assert type(json.loads(line)["c"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (datetime.date(2024, 1, 2), "2024-01-02"),
+        (pd.Timestamp("2024-01-02 03:04", tz="UTC"), "2024-01-02 03:04:00+00:00"),
+        (Decimal("1.10"), "1.10"),
+        (b"a", "b'a'"),
+        (pd.Period("2024-01"), "2024-01"),
+        ({(1, 2): [None]}, '{"[1, 2]": [null]}'),
+        (True, "true"),
+        ("a\rb", "a\rb"),
+    ],
+)
+def test_cells_of_any_type_are_plain_text_in_csv(cell: Any, text: str) -> None:
+    table = pd.DataFrame({"c": pd.Series([cell], dtype=object), "d": ["x"]})
+    made = to_text(tables.records(table), ["c", "d"], "csv")
+    assert list(csv.reader(io.StringIO(made, newline=""))) == [["c", "d"], [text, "x"]]
 
 
 def test_markdown_shows_cells_as_they_are() -> None:

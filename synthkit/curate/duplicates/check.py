@@ -11,7 +11,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.curate.duplicates.base import Duplicates
 from synthkit.data import tables as tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 from synthkit.data.results import Curation
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.data import tables as tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 from synthkit.data.results import Curation, Stage
 
 MISSING = "missing"

@@ -12,7 +12,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.curate.filters.ranges import check_share, describe_range
 from synthkit.data import tables as tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 
 Score = Callable[[Sequence[str]], ArrayLike]
 """n texts -> (n,) numbers."""

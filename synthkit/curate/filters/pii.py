@@ -26,7 +26,7 @@ from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.curate.filters.secrets import find_secrets
 from synthkit.curate.filters.spans import Span, reason, without_overlaps
 from synthkit.data import tables as tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 from synthkit.stats.words import UNSPACED
 
 KINDS = ("email", "phone", "card", "iban", "ip", "ssn")

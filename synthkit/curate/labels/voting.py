@@ -12,7 +12,7 @@ from typing import Any
 
 from synthkit.curate.labels.judgements import Judgement, checked_judgements, judgements
 from synthkit.data import tables as tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 
 
 def vote(table: Any, votes: Sequence[str] | Iterable[Judgement], *, column: str = "label") -> Any:

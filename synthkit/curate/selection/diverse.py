@@ -16,7 +16,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.sampling import checked_n, numbers, uniform
 from synthkit.data import tables as tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 from synthkit.stats.classifier import Embed, Positions, embedded, unit
 
 BLOCK = 512

@@ -17,6 +17,7 @@ from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.formatting import cell, count
 from synthkit.data import expressions
 from synthkit.data import tables as tables
+from synthkit.data.cells import as_text
 from synthkit.evaluate.views import projection
 from synthkit.evaluate.views.group_contrast import Grouping, binned, grouped, numeric
 from synthkit.notebook.widgets.explorer.vectors import Embeds, TextVectors
@@ -249,7 +250,7 @@ class TextMap:
         matches = {n for n, whole in enumerate(self.texts) if text in whole.lower()}
         for name in self.colours:
             if name != self.column:
-                cells = map(expressions.as_text, self._cells(name))
+                cells = map(as_text, self._cells(name))
                 matches.update(n for n, cell in enumerate(cells) if text in cell.lower())
         return sorted(matches)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from synthkit.core.errors import UsageError
 from synthkit.core.formatting import is_number
 from synthkit.data import expressions, tables
+from synthkit.data.cells import as_text
 
 Which = Literal["all", "rows", "rejects"]
 WHICH: tuple[Which, ...] = ("all", "rows", "rejects")
@@ -240,7 +241,7 @@ def ordered(source: RowSource, query: Query, places: Sequence[int]) -> Sequence[
         else:
             texts.append(place)
     numbers.sort(key=cells.__getitem__, reverse=query.down)
-    words = {place: expressions.as_text(cells[place]).lower() for place in texts}
+    words = {place: as_text(cells[place]).lower() for place in texts}
     texts.sort(key=words.__getitem__, reverse=query.down)
     return [*texts, *numbers, *missing] if query.down else [*numbers, *texts, *missing]
 
@@ -269,7 +270,7 @@ def _kind(cells: Sequence[Any], rejects: Sequence[Any]) -> dict[str, Any]:
         return about | {"kind": "list"}
     values: set[str] = set()
     for cell in filled:
-        values.add(expressions.as_text(cell))
+        values.add(as_text(cell))
         if len(values) > min(MOST_LABELS, len(filled) // 2):
             return about | {"kind": "text"}
     return about | {"kind": "label", "values": len(values)}
@@ -290,6 +291,6 @@ def _containing(
         matches.update(
             place
             for place in places
-            if place not in matches and text in expressions.as_text(cells[place - start]).lower()
+            if place not in matches and text in as_text(cells[place - start]).lower()
         )
     return [place for place in places if place in matches]

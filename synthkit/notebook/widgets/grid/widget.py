@@ -16,7 +16,7 @@ import traitlets
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.formatting import count, thousands
 from synthkit.data import tables
-from synthkit.data.expressions import as_text
+from synthkit.data.cells import as_text
 from synthkit.notebook.output.provenance import ProvenancePart, of_id
 from synthkit.notebook.widgets.base import Widget, clipped, fitting, sendable
 from synthkit.notebook.widgets.grid.rows import (
