@@ -5,6 +5,11 @@ export class Heights {
   /** How much taller than a closed row each open row is. */
   readonly open = new Map<number, number>();
 
+  /** The height of a row. */
+  of(index: number): number {
+    return this.row + (this.open.get(index) ?? 0);
+  }
+
   /** The distance from the top of the first row to the top of another. */
   top(index: number): number {
     let top = index * this.row;

@@ -75,13 +75,21 @@ export abstract class WindowTable<R> {
     const { heights, node } = this;
     const height = node.clientHeight || 12 * heights.row;
     const y = this.follow && growing ? Math.max(0, heights.top(count) - height) : node.scrollTop;
-    const first = Math.max(0, heights.at(y, count) - OVERSCAN);
+    const top = heights.at(y, count);
+    const within = y - heights.top(top);
+    const rowHeight = heights.row;
+    const first = Math.max(0, top - OVERSCAN);
     const last = Math.min(count, heights.at(y + height, count) + 1 + OVERSCAN);
     const missing = this.sync(first, last);
     this.measure();
     this.stretch(this.above, heights.top(first));
     this.stretch(this.below, heights.top(count) - heights.top(last));
     if (this.follow && growing) node.scrollTop = node.scrollHeight;
+    else if (heights.row !== rowHeight) {
+      // the row at the top stays there, and more or fewer rows fit below it
+      node.scrollTop = heights.top(top) + within;
+      this.schedule();
+    }
     if (answers && missing >= 0) this.pages.want(missing);
     else if (answers && !growing) this.pages.prefetch(first, last, count);
     this.first = Math.min(count, heights.at(y, count) + 1);
@@ -106,6 +114,8 @@ export abstract class WindowTable<R> {
     this.draw(this.count, true);
     // not `current`: the row that has the focus may have been drawn again, and taken it back
     this.focus(index);
+    // the page may have to scroll as well
+    this.drawn.get(index)?.node.scrollIntoView({ block: "nearest" });
   }
 
   /** Let the head of a column sort by it. */
@@ -200,6 +210,7 @@ export abstract class WindowTable<R> {
       this.fill(node, index, row);
       if (held) this.focus(index);
     }
+    node.style.height = row ? "" : `${this.heights.of(index)}px`;
     this.rove(index, node);
     return node;
   }
@@ -210,11 +221,12 @@ export abstract class WindowTable<R> {
     for (const [n, button] of buttons.entries()) button.tabIndex = n === tabbed ? 0 : -1;
   }
 
+  /** Take the heights of the rows that have come: the others were given theirs. */
   private measure(): void {
-    for (const [index, { node }] of this.drawn) {
+    for (const [index, { node, row }] of this.drawn) {
       const { height } = node.getBoundingClientRect();
       if (!height) return;
-      this.heights.measure(index, height);
+      if (row) this.heights.measure(index, height);
     }
   }
 

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { columnWidths } from "../grid/columns";
 import { make } from "../shared/dom";
 import { Heights } from "../shared/heights";
@@ -68,6 +68,10 @@ beforeEach(() => {
   vi.spyOn(table.node, "clientHeight", "get").mockReturnValue(260);
 });
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 test("only the rows in sight are drawn, of a table of any size", () => {
   table.draw(100_000, true);
   expect(table.rowsDrawn()).toEqual([...Array(17).keys()]);
@@ -123,6 +127,51 @@ test("a row that leaves the window gives the focus to the table", () => {
   table.node.scrollTop = 10_000;
   table.draw(100_000, true);
   expect(document.activeElement).toBe(table.node);
+});
+
+/** Lay the table out as a browser does: rows have a height, and it scrolls as far as they reach. */
+function layOut(lines: { came: number; missing: number }): void {
+  const height = (row: HTMLTableRowElement) => {
+    if (row.className === "sk-spacer") return row.hidden ? 0 : parseFloat(row.querySelector("td")!.style.height) || 0;
+    return Math.max(row.cells.length > 1 ? lines.came : lines.missing, parseFloat(row.style.height) || 0);
+  };
+  const rows = () => [...table.node.querySelectorAll<HTMLTableRowElement>("tr")];
+  vi.spyOn(HTMLTableRowElement.prototype, "getBoundingClientRect").mockImplementation(function (this: HTMLTableRowElement) {
+    return { height: height(this) } as DOMRect;
+  });
+  let at = 0;
+  const reach = () => rows().reduce((sum, row) => sum + height(row), 0) - table.node.clientHeight;
+  Object.defineProperty(table.node, "scrollTop", {
+    get: () => Math.max(0, (at = Math.min(at, reach()))),
+    set: (top: number) => (at = top),
+  });
+}
+
+test("the focus stays on the last row while it comes from the kernel and grows", () => {
+  layOut({ came: 60, missing: 34 });
+  table.draw(10_000, true);
+  table.draw(10_000, true);
+  table.focus();
+  press("End");
+  expect(focusedRow()).toBe("9999");
+  table.draw(10_000, true);
+  pages.take(9900, Array.from({ length: 100 }, (_, n) => ({ n: 9900 + n })));
+  for (let frame = 0; frame < 3; frame++) table.draw(10_000, true);
+  expect([focusedRow(), document.activeElement?.textContent]).toEqual(["9999", "9999"]);
+  expect([table.first, table.last]).toEqual([9997, 10_000]);
+});
+
+test("rows that change their height stay where the reader is", () => {
+  const lines = { came: 30, missing: 30 };
+  layOut(lines);
+  table.draw(10_000, true);
+  table.draw(10_000, true);
+  table.node.scrollTop = 50 * 30;
+  table.draw(10_000, true);
+  table.focus(52);
+  lines.came = 60;
+  for (let frame = 0; frame < 3; frame++) table.draw(10_000, true);
+  expect([focusedRow(), table.first, table.node.scrollTop]).toEqual(["52", 51, 50 * 60]);
 });
 
 test("columns of short texts have the width of their texts, and a long one takes the rest", () => {
