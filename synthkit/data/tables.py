@@ -65,19 +65,15 @@ def native(table: Any) -> Any:
     if kind(table) != "pandas" or not isinstance(table, list | dict):
         return table
     if isinstance(table, list):
-        n = len(table)
         names = dict.fromkeys(name for row in table for name in row)
-        cells = {name: [row.get(name) for row in table] for name in names}
-    else:
-        lengths = sorted(set(map(len, table.values())))
-        if len(lengths) > 1:
-            raise TableError(
-                f"the columns of a table must have the same length; got {lengths[0]} and "
-                f"{lengths[-1]} cells."
-            )
-        n, cells = sum(lengths), table
-    index = package("pandas").RangeIndex(n)
-    return package("pandas").DataFrame(pandas_columns(cells, index), index=index)
+        return build({name: [row.get(name) for row in table] for name in names}, n=len(table))
+    lengths = sorted(set(map(len, table.values())))
+    if len(lengths) > 1:
+        raise TableError(
+            f"the columns of a table must have the same length; got {lengths[0]} and "
+            f"{lengths[-1]} cells."
+        )
+    return build(table)
 
 
 def columns(table: Any) -> list[str]:
@@ -106,10 +102,7 @@ def check_columns(table: Any, names: Iterable[str]) -> None:
 
 def size(table: Any) -> int:
     """The number of rows."""
-    if isinstance(table, list):
-        return len(table)
-    table = native(table)
-    return int(table.num_rows) if kind(table) in {"arrow", "datasets"} else len(table)
+    return len(table if isinstance(table, list) else native(table))
 
 
 def records(table: Any) -> list[dict[str, Any]]:
@@ -121,10 +114,8 @@ def records(table: Any) -> list[dict[str, Any]]:
         rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
         return rows if names else [{} for _ in range(len(table))]
     columns(table)  # fails for names that cannot be fields
-    if kind(table) == "polars" and not any(map(has_nanoseconds, table.dtypes)):
-        rows = table.rows(named=True)
-    else:
-        rows = to_arrow(table).to_pylist()
+    exact = kind(table) == "polars" and not any(map(has_nanoseconds, table.dtypes))
+    rows = table.rows(named=True) if exact else to_arrow(table).to_pylist()
     return [
         {name: None if is_missing(cell) else cell for name, cell in row.items()} for row in rows
     ]
@@ -151,8 +142,6 @@ def column(table: Any, name: str) -> list[Any]:
             return pandas_cells(table[name])
         case "polars":
             cells = polars_cells(table.get_column(name))
-        case "arrow":
-            cells = table.column(name).to_pylist()
         case _:
             cells = to_arrow(table).column(name).to_pylist()
     if float not in set(map(type, cells)):
@@ -167,16 +156,14 @@ def _has_column(table: Any, name: str) -> bool:
             return name in table.columns and bool(table.columns.is_unique)
         case "polars":
             return bool(table.get_column(name, default=None) is not None)
-        case "arrow":
-            return bool(table.schema.get_field_index(name) >= 0)
-        case _:
-            return bool(table.data.schema.get_field_index(name) >= 0)
+        case other:
+            schema = table.schema if other == "arrow" else table.data.schema
+            return bool(schema.get_field_index(name) >= 0)
 
 
 def take(table: Any, positions: Sequence[int]) -> Any:
     """A new table of the same kind with the rows at ``positions``, in that order."""
-    table = native(table)
-    chosen = list(positions)
+    table, chosen = native(table), list(positions)
     if kind(table) == "pandas":
         return table.iloc[chosen].reset_index(drop=True)
     if kind(table) == "polars":
@@ -244,13 +231,13 @@ def rename(table: Any, names: Mapping[str, str]) -> Any:
     table = native(table)
     if not names:
         return table
-    if kind(table) == "pandas":
-        return table.rename(columns=dict(names))
-    if kind(table) == "polars":
-        return table.rename(dict(names))
-    if kind(table) == "datasets":
-        return table.rename_columns(dict(names))
-    return table.rename_columns([names.get(name, name) for name in table.column_names])
+    match kind(table):
+        case "pandas":
+            return table.rename(columns=dict(names))
+        case "polars":
+            return table.rename(dict(names))
+        case _:
+            return table.rename_columns(dict(names))
 
 
 def build(
@@ -290,10 +277,9 @@ def text_column(table: Any, among: Sequence[str] | None = None) -> str:
 def concat(tables: Sequence[Any]) -> Any:
     """The rows of several tables of one kind, one after another; absent cells are missing."""
     parts = [native(table) for table in tables]
-    if kind(parts[0]) == "pandas":
-        parts = [part for part in parts if len(part)] or parts[:1]
     match kind(parts[0]):
         case "pandas":
+            parts = [part for part in parts if len(part)] or parts[:1]
             whole = package("pandas").concat(parts, ignore_index=True)
         case "polars":
             whole = package("polars").concat(parts, how="diagonal_relaxed")
@@ -304,7 +290,9 @@ def concat(tables: Sequence[Any]) -> Any:
     # a common type of two columns may change their cells
     changed = {}
     for name in _of_several_types(parts):
-        cells = [cell for part in parts for cell in _cells_or_missing(part, name)]
+        cells: list[Any] = []
+        for part in parts:
+            cells += column(part, name) if name in columns(part) else [None] * size(part)
         if not all(map(same, cells, column(whole, name))) or kind(whole) == "pandas":
             changed[name] = cells
     return assign(whole, changed) if changed else whole
@@ -318,10 +306,6 @@ def _of_several_types(parts: Sequence[Any]) -> list[str]:
         types = [dict(zip(columns(part), part.dtypes, strict=True)) for part in parts]
     names = dict.fromkeys(name for part in types for name in part)
     return [name for name in names if any(part.get(name) != types[0].get(name) for part in types)]
-
-
-def _cells_or_missing(table: Any, name: str) -> list[Any]:
-    return column(table, name) if name in columns(table) else [None] * size(table)
 
 
 def identified(table: Any) -> Any:
@@ -358,9 +342,12 @@ def to_arrow(table: Any) -> Any:
     table = native(table)
     match kind(table):
         case "pandas":
-            frame = table.astype(
-                {name: object for name, dtype in table.dtypes.items() if _is_unknown(dtype)}
-            )
+            unknown = [
+                name
+                for name, dtype in table.dtypes.items()
+                if getattr(dtype, "kind", "") == "c" or type(dtype).__name__ == "SparseDtype"
+            ]  # Arrow has no type for these
+            frame = table.astype(dict.fromkeys(unknown, object))
             objects = [name for name, dtype in frame.dtypes.items() if str(dtype) == "object"]
             rest = frame.drop(columns=objects)
             arrow = package("pyarrow").Table.from_pandas(rest, preserve_index=False)
@@ -374,11 +361,6 @@ def to_arrow(table: Any) -> Any:
             return table.data.table
         case _:
             return table.with_format("arrow")[:]
-
-
-def _is_unknown(dtype: Any) -> bool:
-    """Whether Arrow has no type for a dtype of pandas."""
-    return getattr(dtype, "kind", "") == "c" or type(dtype).__name__ == "SparseDtype"
 
 
 def _arrow(cells: Mapping[str, Sequence[Any]], names: Sequence[str], *, of: Any = None) -> Any:
