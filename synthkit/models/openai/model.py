@@ -16,8 +16,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.core.secrets import Options, hidden, placeholders_in, secrets_in
 from synthkit.core.types import Budget, Completion, Price, Request
+from synthkit.models.openai import answers, responses
 from synthkit.models.openai import requests as written
-from synthkit.models.openai import responses
 from synthkit.models.openai.constraints import PatternOption
 from synthkit.models.openai.dialect import Dialect, KnownServer
 from synthkit.models.openai.health import Meter
@@ -140,7 +140,7 @@ class Endpoint:
                 f"token_bias {here}"
             )
         self._check_secrets(request)
-        written.say_left_out(self, request, self.known.dialect)
+        answers.say_left_out(self, request, self.known.dialect)
 
     def _check_secrets(self, request: Request) -> None:
         """Refuse a placeholder in the place of a secret, and note the secrets that are sent."""
@@ -166,7 +166,7 @@ class Endpoint:
     ) -> Completion:
         """The completion in a response body."""
         completion = responses.read(data, seconds, tries)
-        return written.answer(self, request, dialect, completion)
+        return answers.answer(self, request, dialect, completion)
 
     def failed(self, reason: str, raw: str, tries: int) -> Completion:
         """A completion with ``finish="error"``."""

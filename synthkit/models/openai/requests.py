@@ -1,20 +1,18 @@
-"""Chat requests: how one is written in a server's dialect, and how its answer is read back.
+"""Chat requests: how one is written in a server's dialect.
 
-The key of a request is that of what was asked, whatever the server takes of it. So everything here
-keeps the meaning: a parameter that the server refuses is left out with a warning, a stop text is
-applied to the answer instead, and a schema is asked for in the strictest way that the server knows.
+The key of a request is that of what was asked, whatever the server takes of it. So its meaning is
+kept: a parameter that the server refuses is left out with a warning, a stop text is applied to the
+answer instead, and a schema is asked for in the strictest way that the server knows.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from synthkit.core.hashing import digest
-from synthkit.core.types import Completion, Message, Request
+from synthkit.core.types import Message, Request
 from synthkit.models.openai.constraints import PatternOption, constraint
 from synthkit.models.openai.dialect import LEVELS, Dialect, KnownServer, Structured
 from synthkit.models.openai.messages import wire
@@ -39,27 +37,6 @@ LABEL_TOKENS = 32
 WITH_SCHEMA = (
     "Answer with one JSON object that follows this JSON Schema, and with nothing else:\n{schema}"
 )
-SAME_TEXTS, SAME_SHORT_TEXTS = 3, 10
-"""After so many equal texts for different seeds of one prompt, the server may ignore the seed."""
-LONG_TEXT = 60
-"""Shortest text, in characters, that counts as long."""
-PROMPTS_SEEN = 1000
-"""How many prompts are watched for equal texts."""
-OPTION = {
-    "temperature": "temperature=None (in a cell: --temperature none)",
-    "top_p": "top_p=None",
-    "seed": "seed=None (in a cell: --seed none)",
-    "stop": "no stop texts",
-    "logprobs": "logprobs=False",
-    "max_tokens": "max_tokens=None (in a cell: --max-tokens none)",
-}
-"""Parameter -> what to set to not ask for it."""
-BESIDES = {
-    "stop": "answers are cut at the stop texts here instead",
-    "seed": "its answers cannot be repeated",
-    "logprobs": "completions have no log-probabilities",
-    "max_tokens": "answers may be longer",
-}
 
 
 class ChatModel(Protocol):
@@ -253,156 +230,3 @@ def adapted(
     if request.schema is not None and way not in (None, "prompt") and refusal.of_structured:
         return dialect.lower(request.schema, only=refusal.of_schema)
     return None
-
-
-def say_left_out(endpoint: ChatModel, request: Request, dialect: Dialect) -> None:
-    """Warn, once, of each parameter of a request that is left out."""
-    if not dialect.left_out:
-        return
-    if SYSTEM in dialect.left_out and any(m.role == "system" for m in request.messages):
-        endpoint.known.say(
-            SYSTEM,
-            f"{endpoint.name} at {endpoint.server.base_url} takes no system turn, so its text is "
-            "at the beginning of the user's turn.",
-        )
-    for name in options(endpoint, request).keys() & dialect.left_out:
-        besides = f"; {BESIDES[name]}" if name in BESIDES else ""
-        endpoint.known.say(
-            name,
-            f"{endpoint.name} at {endpoint.server.base_url} takes no {name}, so it is left out"
-            f"{besides}. To ask for none, set {OPTION[name]}.",
-        )
-
-
-def _say_way(endpoint: ChatModel, way: Structured | None) -> None:
-    """Warn, once for each way, that a schema is asked for in another way than the strictest."""
-    if way in (None, "json_schema"):
-        return
-    words = {
-        "tool": "by a forced tool call",
-        "json_object": "in JSON mode, with the schema in the prompt",
-        "prompt": "by the schema in the prompt alone",
-    }
-    endpoint.known.say(
-        str(way),
-        f"{endpoint.name} at {endpoint.server.base_url} takes no stricter way, so structured "
-        f"output is asked for {words[str(way)]}; rows that do not follow the schema are rejects.",
-    )
-
-
-def answer(
-    endpoint: ChatModel, request: Request, dialect: Dialect, completion: Completion
-) -> Completion:
-    """The completion as it was asked for, whatever way the server was asked in."""
-    say_left_out(endpoint, request, dialect)
-    way = structured(endpoint, request, dialect)
-    _say_way(endpoint, way)
-    if way == "tool":
-        completion = _of_tool(completion)
-    if way is not None and request.schema is not None and is_labels(request.schema):
-        completion = replace(completion, text=_label(completion.text))
-    elif way is not None:
-        _see_schema(endpoint, request, dialect, way, completion)
-    if "stop" in dialect.left_out:
-        completion = _cut(completion, request.sampling.stop)
-    if request.sampling.logprobs and "logprobs" not in dialect.left_out:
-        _see_logprobs(endpoint, completion)
-    _see_seeds(endpoint, request, completion)
-    return completion
-
-
-def _of_tool(completion: Completion) -> Completion:
-    """A completion whose text is the argument of the forced tool call, if it has one."""
-    arguments = next((call.arguments for call in completion.tool_calls if call.name == TOOL), None)
-    if arguments is None:
-        return completion
-    is_text = isinstance(arguments, str)
-    text = str(arguments) if is_text else json.dumps(arguments, ensure_ascii=False)
-    finish = "length" if completion.truncated else "stop"
-    return replace(completion, text=text, finish=finish, tool_calls=())
-
-
-_LABEL = re.compile(rf'(?:```(?:json)?\s*)?\{{\s*"{LABEL}"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}}[\s`]*$')
-
-
-def _label(text: str) -> str:
-    """The text with the label in place of the JSON object at its end, if there is one.
-
-    >>> _label('{"label": "good"}'), _label("good")
-    ('good', 'good')
-    """
-    found = _LABEL.search(text[-4000:])
-    if found is None:
-        return text
-    try:
-        label = json.loads(found[1])
-    except ValueError:
-        return text
-    return text[: len(text) - len(text[-4000:]) + found.start()] + str(label)
-
-
-def _cut(completion: Completion, stop: tuple[str, ...]) -> Completion:
-    """A completion that ends before the first of the stop texts."""
-    ends = [at for each in stop if (at := completion.text.find(each)) >= 0]
-    if not ends:
-        return completion
-    return replace(completion, text=completion.text[: min(ends)], finish="stop")
-
-
-def _see_schema(
-    endpoint: ChatModel, request: Request, dialect: Dialect, way: Structured, completion: Completion
-) -> None:
-    """If the answer is no JSON at all, ask for the schema in the next way from now on."""
-    text = completion.text.strip()
-    if "{" in text:
-        endpoint.known.followed.add(way)
-    if completion.finish != "stop" or not text or "{" in text or way == "prompt":
-        return
-    if way in endpoint.known.followed:  # this answer is an exception
-        return
-    endpoint.known.say(
-        f"ignored {way}",
-        f"{endpoint.name} at {endpoint.server.base_url} ignores the schema that is sent as {way}: "
-        f"it answered {text[:60]!r}. From now on it is asked in the next way; use a server that "
-        "follows response_format if many rows are rejected.",
-    )
-    endpoint.known.said.add(LEVELS[LEVELS.index(way) + 1])
-    if request.schema is not None:
-        endpoint.known.adopt(dialect.lower(request.schema, only=False))
-
-
-def _see_logprobs(endpoint: ChatModel, completion: Completion) -> None:
-    """Warn, once, of an answer without the log-probabilities that were asked for."""
-    if completion.logprobs is None and completion.text:
-        endpoint.known.say(
-            "no logprobs",
-            f"{endpoint.name} at {endpoint.server.base_url} ignores logprobs=True: its answers "
-            "have no log-probabilities. Use a server or a model that gives them, or set "
-            "logprobs=False.",
-        )
-
-
-def _see_seeds(endpoint: ChatModel, request: Request, completion: Completion) -> None:
-    """Warn, once, if several samples of one prompt are the same text."""
-    sampling = request.sampling
-    if request.index == 0 or sampling.temperature == 0 or "equal texts" in endpoint.known.said:
-        return
-    if request.schema is not None or completion.finish != "stop":
-        return
-    prompt = digest([message.payload() for message in request.messages])
-    samples = endpoint.known.samples
-    if prompt not in samples and len(samples) >= PROMPTS_SEEN:
-        return
-    texts = samples.setdefault(prompt, {})
-    seen = texts.setdefault(digest(completion.text), set())
-    seen.add(request.index)
-    if len(texts) > 1:  # the server draws its answers
-        endpoint.known.said.add("equal texts")
-        samples.clear()
-    elif len(seen) >= (SAME_TEXTS if len(completion.text) >= LONG_TEXT else SAME_SHORT_TEXTS):
-        endpoint.known.say(
-            "equal texts",
-            f"{endpoint.name} at {endpoint.server.base_url} gave {len(seen)} samples of one prompt "
-            "the same text: it may ignore temperature and seed, or cache its answers. Raise "
-            "temperature, turn off the server's cache, or ask for one sample of each prompt.",
-        )
