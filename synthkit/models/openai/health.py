@@ -53,8 +53,12 @@ class SentRequest(Generic[Input]):
     unreadable: int = 0
     failing_since: float = 0.0
     throttled_since: float = 0.0
+    began: float = 0.0
+    """When it was sent last."""
+    era: int = 0
+    """Of the concurrency window when it was sent last."""
     dialect: Dialect = field(default_factory=Dialect)
-    """How it was sent."""
+    """How it was sent last."""
     trial: Dialect | None = None
     """What it is sent with besides, until the server has accepted that."""
 

@@ -164,8 +164,8 @@ class Scheduler(Generic[Input, Output]):
             self._end()
 
     async def _send(self, client: Client, job: SentRequest[Input]) -> None:
-        server, era = self.server, self.window.era
-        began = time.monotonic()
+        server = self.server
+        job.began, job.era = time.monotonic(), self.window.era
         known = self.operation.known.dialect
         job.dialect = known if job.trial is None else known | job.trial
         body = self.operation.body(job.request, job.dialect)
@@ -185,7 +185,7 @@ class Scheduler(Generic[Input, Output]):
                 job.tries += 1
                 response = await client.post(body, server.timeout, fresh=True, sending=sending)
         except BodyTooLong as error:
-            self._unreadable(job, str(error), b"", era)
+            self._unreadable(job, str(error), b"")
         except ssl.SSLCertVerificationError as error:
             raise EndpointError(
                 f"{server.base_url} has a certificate that is not trusted: {error}. For a "
@@ -193,12 +193,12 @@ class Scheduler(Generic[Input, Output]):
             ) from None
         except OSError as error:
             words = str(error) or f"no answer in {server.timeout:g} s"
-            self._again(job, began, f"does not answer: {words}")
+            self._again(job, f"does not answer: {words}")
         else:
             if 200 <= response.status < 300:
-                self._answered(job, response, began, era)
+                self._answered(job, response)
             else:
-                self._refused(job, response, began, era)
+                self._refused(job, response)
         self._say()
 
     def _alive(self) -> None:
@@ -207,36 +207,34 @@ class Scheduler(Generic[Input, Output]):
         while self.health.parked:
             self._fail(*self.health.parked.pop())
 
-    def _accepted(self, era: int) -> None:
-        """Note that the server accepted a request sent in ``era``."""
+    def _accepted(self, job: SentRequest[Input]) -> None:
+        """Note that the server accepted a request."""
         self._alive()
         self.health.throttled_since = math.inf
         self.health.last_accepted = time.monotonic()
-        self.window.succeeded(era)
+        self.window.succeeded(job.era)
 
-    def _answered(
-        self, job: SentRequest[Input], response: Response, began: float, era: int
-    ) -> None:
+    def _answered(self, job: SentRequest[Input], response: Response) -> None:
         """Resolve a request by a response that is none of an error."""
-        known, seconds = self.operation.known, time.monotonic() - began
+        known, seconds = self.operation.known, time.monotonic() - job.began
         body = self.server.redactor.redact_body(response.body)
         try:
             answer = self.operation.read(job.request, job.dialect, body, seconds, job.sent)
         except UNREADABLE as error:
             if status := embedded_error(body):
-                self._refused(job, replace(response, status=status), began, era)
+                self._refused(job, replace(response, status=status))
                 return
             words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-            self._unreadable(job, f"the response cannot be read: {words}", body, era)
+            self._unreadable(job, f"the response cannot be read: {words}", body)
             return
-        self._accepted(era)
+        self._accepted(job)
         known.adopt(job.dialect)
         known.good = job.request
         for at_fault in self.health.doubts.answered():
             self._fail(*at_fault)
         self._resolve(job, answer)
 
-    def _unreadable(self, job: SentRequest[Input], problem: str, data: bytes, era: int) -> None:
+    def _unreadable(self, job: SentRequest[Input], problem: str, data: bytes) -> None:
         """Send a request once more after a response that cannot be read, then give it up.
 
         Raises
@@ -251,7 +249,7 @@ class Scheduler(Generic[Input, Output]):
             raise self.server.misplaced(self.operation.url, text)
         self.health.doubts.wary |= strange
         if not strange:
-            self._accepted(era)
+            self._accepted(job)
         job.unreadable += 1
         if job.unreadable <= min(1, self.server.max_retries):
             if strange:
@@ -264,7 +262,7 @@ class Scheduler(Generic[Input, Output]):
         elif text.lstrip()[:1] == "{" or self.health.is_strange((job, problem, text)):
             raise self.server.misplaced(self.operation.url, text or problem)
 
-    def _refused(self, job: SentRequest[Input], response: Response, began: float, era: int) -> None:
+    def _refused(self, job: SentRequest[Input], response: Response) -> None:
         status = response.status
         text = self.server.redact(response.body.decode("utf-8", "replace"))
         refused = refusal(status, text)
@@ -278,7 +276,7 @@ class Scheduler(Generic[Input, Output]):
                 message = f"{refused.message} (it asks to wait {long:.0f} s)"
                 raise self.server.refusal(self.operation.url, status, message, text)
             self._alive()
-            self._throttled(job, refused.message, text, wait, era)
+            self._throttled(job, refused.message, text, wait)
         elif trial := self.operation.adapted(job.request, job.dialect, refused):
             self._alive()
             job.trial = trial
@@ -286,7 +284,7 @@ class Scheduler(Generic[Input, Output]):
         elif refused.of_loading and self.health.asks_to_wait():
             self._wait_for_model(job, refused.message, wait)
         elif status in RETRIED or status >= 500:
-            self._again(job, began, f"answered {status}: {refused.message}", text, wait)
+            self._again(job, f"answered {status}: {refused.message}", text, wait)
         else:
             self._alive()
             self._rejected(job, refused, text)
@@ -336,7 +334,7 @@ class Scheduler(Generic[Input, Output]):
             self.out.put(RuntimeWarning(self.server.redact(notices.pop(0))))
 
     def _throttled(
-        self, job: SentRequest[Input], message: str, text: str, wait: float | None, era: int
+        self, job: SentRequest[Input], message: str, text: str, wait: float | None
     ) -> None:
         # with other requests in flight, a slow answer may still arrive
         if self.health.out_of_patience() and len(self.in_flight) == 1:
@@ -346,19 +344,14 @@ class Scheduler(Generic[Input, Output]):
             tried = f"tried {times(job.tries)}"
             self._fail(job, f"answered 429 to this request alone: {message}; {tried}", text)
             return
-        if self.window.throttled(era):
+        if self.window.throttled(job.era):
             self._pause(max(wait or 0.0, backoff(self.window.pauses)))
             self._first(job)
         else:
             self._later(job, wait or backoff(job.throttled))
 
     def _again(
-        self,
-        job: SentRequest[Input],
-        began: float,
-        words: str,
-        text: str = "",
-        wait: float | None = None,
+        self, job: SentRequest[Input], words: str, text: str = "", wait: float | None = None
     ) -> None:
         """Retry a failed request, or give it up, or count it against the server."""
         health = self.health
@@ -369,7 +362,7 @@ class Scheduler(Generic[Input, Output]):
             self._fail(job, reason, text)
             return
         dubious = not self.window.proven or len(health.failing) > DUBIOUS_FAILURES
-        if dubious and began >= health.paused_until:
+        if dubious and job.began >= health.paused_until:
             health.strikes += 1
             self._pause(wait or backoff(health.strikes))
         if health.out_of_retries(job):
