@@ -7,16 +7,14 @@ Parquet. The folder can be copied, zipped or moved.
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import time
-import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthkit.core.errors import StoreError, TableError
-from synthkit.core.files import sweep
+from synthkit.core.errors import TableError
 from synthkit.core.types import Mark, Model, Request
 from synthkit.curate.filters.base import Filter
 from synthkit.data.results import Curation
@@ -34,10 +32,9 @@ from synthkit.sessions import (
 )
 from synthkit.sessions.bundle_import import Imported
 from synthkit.sessions.deletion import Deletion
-from synthkit.sessions.file_changes import recover
+from synthkit.sessions.opening import TABLES, open_store
 from synthkit.sessions.run_comparison import Comparison
 from synthkit.store.completions import StoredCompletion
-from synthkit.store.store import Store
 
 if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
@@ -72,33 +69,8 @@ class Session:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).expanduser().absolute()
-        self._tables = self.folder / "tables"
-        path = self.folder / "store.sqlite"
-        try:
-            self._tables.mkdir(parents=True, exist_ok=True)
-            if not path.exists() and any(self._tables.glob("*.parquet")):
-                warnings.warn(
-                    f"{self.folder} has tables but no store.sqlite, which was deleted or not "
-                    "copied. A new one is begun, without completions, runs and marks.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-        except OSError as error:
-            if not os.access(path, os.R_OK):
-                what = f"the session folder {folder} cannot be created or read: {error}."
-                raise StoreError(what) from None
-        self.store = Store(path)
-        if self.store.read_only:
-            warnings.warn(
-                f"{self.folder} is read-only: the session can be read and replayed, but nothing "
-                "is added to it.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        else:
-            for place in (self.folder, self._tables):
-                sweep(place)
-            recover(self.store, self._tables)
+        self._tables = self.folder / TABLES
+        self.store = open_store(self.folder)
         self.closed = False
         _OPEN.append(self)
 
@@ -266,13 +238,9 @@ class Session:
         self, ids: str | Iterable[str], label: str, *, by: str, reason: str = "", task: str = ""
     ) -> list[Mark]:
         """Mark rows by their ids, in one step of one annotator; returns the stored marks."""
-        row_ids, now = [ids] if isinstance(ids, str) else ids, time.time()
-        return self.store.marks.add(
-            [
-                Mark(id=str(id), label=label, reason=reason, by=by, task=task, at=now)
-                for id in row_ids
-            ]
-        )
+        mark = Mark(id="", label=label, reason=reason, by=by, task=task, at=time.time())
+        row_ids = [ids] if isinstance(ids, str) else ids
+        return self.store.marks.add([replace(mark, id=str(id)) for id in row_ids])
 
     def marks(self, *, task: str | None = None, rows: Sequence[str] | None = None) -> list[Mark]:
         """All marks ever written, the oldest first; or those of one task or of some rows.
