@@ -108,9 +108,7 @@ def configure(
         stale |= {"--from", "--vary"}
         inputs = conditions(_limited(inputs, limit), 1, vary or {})
     else:
-        rows = saved["rows"]
-        names = rows[0] if rows else {}
-        inputs = tables.build({name: [row[name] for row in rows] for name in names}, n=len(rows))
+        inputs = tables.native(saved["rows"])
     former = [option for option in map(tuple, saved.get("words", ())) if option[0] not in stale]
     return LabConfig(
         models=loaded,

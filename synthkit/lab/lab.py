@@ -131,11 +131,10 @@ class PromptLab:
     def save(self) -> None:
         """Save the lab in its session: variants, their versions, and the configuration."""
         variants = [variant.body() for variant in self.variants]
-        body: dict[str, Any] = {"variants": variants, "baseline": self.baseline}
-        if not self._trusted:
-            body[IMPORTED] = True
+        imported = {} if self._trusted else {IMPORTED: True}
+        body = {"variants": variants, "baseline": self.baseline, **imported, **self.config.body()}
         with self._lock:
-            self.session.store.labs.put(self.name, body | self.config.body())
+            self.session.store.labs.put(self.name, body)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -176,8 +175,7 @@ class PromptLab:
             "failing": lambda row, column: self.cell(row, column).failing,
             "unmarked": lambda row, column: self.cell(row, column).unmarked,
         }
-        test, columns = tests[show], self.columns
-        rows = range(len(self.rows))
+        rows, columns, test = range(len(self.rows)), self.columns, tests[show]
         return [row for row in rows if show == "all" or any(test(row, c) for c in columns)]
 
     @property
@@ -233,8 +231,7 @@ class PromptLab:
             groups = [(models[label], list(by_key.values())) for label, by_key in requests.items()]
             completions.run(groups, stop=stop, changed=changed)
             if not stop.is_set():
-                judged = [(self.config.judge, self.unjudged())]
-                completions.run(judged, stop=stop, changed=changed)
+                completions.run([(self.config.judge, self.unjudged())], stop=stop, changed=changed)
         finally:
             self._running.release()
 
@@ -300,13 +297,10 @@ class PromptLab:
         UsageError
             If the prompt cannot be rendered for every row; nothing is changed then.
         """
-        version = self._version(self.variant(key), prompt, sampling)
-
-        def change(variant: Variant) -> Variant:
-            edited = variant.edited(version)
-            return edited if name is None else replace(edited, name=" ".join(name.split()))
-
-        return self._put(key, change)
+        old = self.variant(key)
+        version = self._version(old, prompt, sampling)
+        title = old.name if name is None else " ".join(name.split())
+        return self._put(key, lambda variant: replace(variant.edited(version), name=title))
 
     def back(self, key: str, at: int) -> Variant:
         """Make version number ``at`` of a variant, from 0, the current one."""
@@ -315,8 +309,7 @@ class PromptLab:
     def delete(self, key: str) -> Variant:
         """Hide a variant; :meth:`restore` brings it back."""
         with self._lock:
-            shown = [variant.key for variant in self.variants if not variant.deleted]
-            others = [other for other in shown if other != key]
+            others = [v.key for v in self.variants if not v.deleted and v.key != key]
             if not others:
                 raise UsageError("a lab needs a variant; add another before you delete this one.")
             if self.baseline == key:
@@ -341,8 +334,7 @@ class PromptLab:
 
     def comment(self, row: int, column: LabColumn, text: str) -> None:
         """Comment on a cell; its label stays."""
-        id = self._completed(row, column)
-        self.annotator.change(id, lambda mark: replace(mark, reason=text))
+        self.annotator.change(self._completed(row, column), lambda mark: replace(mark, reason=text))
 
     def undo(self) -> str:
         """Take the last mark or comment back, also after a restart; returns the cell's id.
@@ -384,7 +376,7 @@ class PromptLab:
         """Add the prompts that no version has; an empty lab gets an empty variant."""
         if isinstance(prompts, str):
             prompts = [prompts]
-        named = prompts.items() if isinstance(prompts, Mapping) else (("", p) for p in prompts)
+        named = prompts.items() if isinstance(prompts, Mapping) else [("", p) for p in prompts]
         present = {version.prompt for variant in self.variants for version in variant.versions}
         for name, prompt in named:
             if prompt not in present:
@@ -402,7 +394,6 @@ class PromptLab:
     def _put(self, key: str, change: Callable[[Variant], Variant]) -> Variant:
         with self._lock:
             changed = change(self.variant(key))
-            by_key = {variant.key: variant for variant in self.variants} | {key: changed}
-            self.variants = list(by_key.values())
+            self.variants = [changed if old.key == key else old for old in self.variants]
             self.save()
         return changed

@@ -80,7 +80,7 @@ def ranking_table(ranked: Ranking) -> Any:
                 "cost": entry.cost,
             }
         )
-    return tables.build({name: [record[name] for record in records] for name in records[0]})
+    return tables.native(records)
 
 
 def winner(ranked: Ranking) -> LabColumn | None:
