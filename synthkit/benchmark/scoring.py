@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.results import Measured
 from synthkit.stats.intervals import wilson
 from synthkit.stats.jackknife import jackknife, pseudo_values

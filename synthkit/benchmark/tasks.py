@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from synthkit.core.errors import PromptError, TableError, UsageError, check_known
 from synthkit.core.extras import need
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.recipes._arguments import distinct_names
 from synthkit.recipes._row_prompts import column_template
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError, unknown
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.labels import apart
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.inputs import Embed, EvalInputs

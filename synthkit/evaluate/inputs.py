@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.labels import in_one_form
 from synthkit.evaluate.checks import Check
 from synthkit.evaluate.metrics.learners import Learner, embedded_once, held_out, light

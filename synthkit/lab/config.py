@@ -12,7 +12,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Model
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.checks import Check, Judge, parse
 from synthkit.lab.recorded import HOW, RecordedModel
 from synthkit.models import load_model

@@ -10,7 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Request
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.checks import Verdict
 from synthkit.generation.job import CostEstimate, Job, plan
 from synthkit.generation.spending import dollars, with_estimates

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.metrics.lexical_diversity import distinct_n
 from synthkit.evaluate.raters.variant_ranking import Proportion, VariantResult, rank
 from synthkit.lab.cells import LabCell, LabColumn

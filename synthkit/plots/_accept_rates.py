@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.plots import theme
 from synthkit.plots.captions import comparison, label, score_text, sentence, thousands
 from synthkit.plots.points import finite, share_score

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.plots import theme
 from synthkit.plots.captions import comparison, label, score_text, thousands
 from synthkit.plots.points import finite, finite_score, sample_note, sampled

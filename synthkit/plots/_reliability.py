@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.plots import theme
 from synthkit.plots.captions import count, formatted, score_text, thousands
 from synthkit.plots.points import finite, finite_score

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.plots import theme
 from synthkit.plots.captions import (
     comparison,

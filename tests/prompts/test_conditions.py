@@ -12,8 +12,7 @@ import pytest
 from scipy.stats import chi2_contingency, chisquare
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.data import expressions as expressions
-from synthkit.data import tables
+from synthkit.data import expressions, tables
 from synthkit.prompts.conditions import Band, bands, conditions, conditions_and_records
 
 SUBTOPICS = {"sports": ["golf", "tennis", "chess"], "science": ["physics", "botany"]}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from synthkit.curate.duplicates.base import Duplicates, find_representatives
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 
 def clusters(table: Any, filter: Duplicates) -> Any:

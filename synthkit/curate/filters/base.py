@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 from synthkit.data.results import Curation, Stage
 

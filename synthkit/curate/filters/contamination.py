@@ -20,7 +20,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, texts
 from synthkit.curate.filters.ranges import check_share
 from synthkit.curate.filters.registry import filter_option
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.words import tokens
 
 DEFAULT_N = (8, 13)

@@ -22,7 +22,7 @@ from synthkit.core.extras import need
 from synthkit.curate.filters.base import Filter, text_filter, texts
 from synthkit.curate.filters.ranges import check_share
 from synthkit.curate.filters.registry import filter_option, listed
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 MAX_CHARS = 2_000
 """Characters of a text that are read; more do not change the result."""

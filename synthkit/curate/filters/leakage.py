@@ -11,7 +11,7 @@ from synthkit.curate.filters.base import MISSING, Filter, texts
 from synthkit.curate.filters.refusals import STRAIGHT_QUOTES
 from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.curate.filters.spans import first_match
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.words import tokens
 
 Gram = tuple[str, ...]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.curate.filters.ranges import check_share, describe_range
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 
 Score = Callable[[Sequence[str]], ArrayLike]

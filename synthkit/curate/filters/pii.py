@@ -25,7 +25,7 @@ from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.registry import filter_option, listed
 from synthkit.curate.filters.secrets import find_secrets
 from synthkit.curate.filters.spans import Span, reason, without_overlaps
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 from synthkit.stats.words import UNSPACED
 

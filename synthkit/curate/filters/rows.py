@@ -10,8 +10,7 @@ from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import Filter, cell_filter, checked
 from synthkit.curate.filters.ranges import describe_range
 from synthkit.curate.filters.registry import filter_option
-from synthkit.data import expressions as expressions
-from synthkit.data import tables as tables
+from synthkit.data import expressions, tables
 from synthkit.prompts.parsing import follows, json_schema
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 from synthkit.data.labels import in_one_form
 from synthkit.stats import classifier

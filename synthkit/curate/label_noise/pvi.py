@@ -13,7 +13,7 @@ from synthkit.curate.label_noise.cross_fitting import (
     labelled_rows,
     stratified_folds,
 )
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import Embed, Floats
 
 LEAST = float(np.finfo(np.float64).tiny)

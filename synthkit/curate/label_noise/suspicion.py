@@ -8,7 +8,7 @@ from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.filters.registry import filter_option
 from synthkit.curate.label_noise.cross_fitting import LabelledRows, labelled_with_real
 from synthkit.curate.label_noise.evidence import Evidence, Method, check_method, evidence
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import Embed
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import first_labels
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.labels import class_names, meet
 
 Judgement: TypeAlias = tuple[str, Hashable, Hashable]

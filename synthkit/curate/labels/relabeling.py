@@ -14,7 +14,7 @@ import numpy as np
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.dawid_skene import Consensus
 from synthkit.curate.labels.voting import current_labels, with_labels
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 from synthkit.data.labels import meet
 from synthkit.stats.classifier import Floats

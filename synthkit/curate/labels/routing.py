@@ -22,7 +22,7 @@ import numpy as np
 from synthkit.core.errors import UsageError, unknown
 from synthkit.curate.labels.voting import vote, with_labels
 from synthkit.curate.selection.sampling import numbers, uniform
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.labels import meet
 from synthkit.stats.classifier import Floats
 from synthkit.stats.intervals import wilson

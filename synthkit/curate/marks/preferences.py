@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import SHOWN_LEFT, current_marks, first_labels
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 Side: TypeAlias = Literal["first", "second"]
 PAIR: tuple[Side, Side] = ("first", "second")

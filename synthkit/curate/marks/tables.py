@@ -9,7 +9,7 @@ from synthkit.core.extras import need
 from synthkit.core.types import Mark
 from synthkit.curate.marks.decisions import votes
 from synthkit.curate.marks.history import SHOWN_LEFT
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.results import Curation
 
 REJECTED = "rejected"

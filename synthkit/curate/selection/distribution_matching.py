@@ -20,7 +20,7 @@ from synthkit.core.extras import need
 from synthkit.core.hashing import digest
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.sampling import checked_n, gumbel, rank_reasons
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 from synthkit.stats.classifier import Embed, Floats, embedded, unit
 from synthkit.stats.words import tokens

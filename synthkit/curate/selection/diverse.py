@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter, embedder_name
 from synthkit.curate.selection.sampling import checked_n, numbers, uniform
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.cells import as_text
 from synthkit.stats.classifier import Embed, Positions, embedded, unit
 

@@ -16,7 +16,7 @@ import numpy as np
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.curate.filters.base import Filter
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.prompts.quotas import quotas, shares
 from synthkit.stats.classifier import Floats
 

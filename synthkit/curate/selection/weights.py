@@ -16,7 +16,7 @@ from synthkit.curate.label_noise.cross_fitting import (
 )
 from synthkit.curate.label_noise.evidence import evidence
 from synthkit.curate.selection.sungen import sungen
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import Embed, Floats
 
 Method = Literal["confidence", "small_loss", "influence", "sungen", "random"]

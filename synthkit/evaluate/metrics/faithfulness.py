@@ -12,7 +12,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.labels import apart, class_names, meet
 from synthkit.evaluate.checks import Check, Fields, Judge, Verdict
 from synthkit.evaluate.inputs import EvalInputs

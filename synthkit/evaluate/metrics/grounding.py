@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.checks import Verdict
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics.faithfulness import Faithfulness, verdict_share

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats import classifier
 
 Predict: TypeAlias = Callable[[Sequence[str]], Sequence[Any]]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.inputs import EvalInputs, text_cells
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import mean, proportion

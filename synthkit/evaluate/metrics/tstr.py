@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.labels import in_one_form
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.metrics import learners

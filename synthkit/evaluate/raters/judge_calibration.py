@@ -12,7 +12,7 @@ import numpy as np
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.extras import need
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.inputs import EvalInputs
 from synthkit.evaluate.raters.agreement import cohen, confusion, met_pairs
 from synthkit.evaluate.raters.battles import OUTCOMES

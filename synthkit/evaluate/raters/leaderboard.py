@@ -14,7 +14,7 @@ from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.raters.battles import SWAPPED, Battle, Ties, order_consistency, win_rate
 from synthkit.evaluate.raters.bradley_terry import ratings
 from synthkit.evaluate.raters.columns import OUTCOME

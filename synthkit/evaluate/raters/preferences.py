@@ -13,7 +13,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.raters.battles import Battle, Outcome, win_rate
 from synthkit.evaluate.raters.bradley_terry import ratings
 from synthkit.evaluate.raters.columns import OUTCOME

@@ -21,7 +21,7 @@ from synthkit.curate import (
 from synthkit.curate.duplicates.base import Duplicates
 from synthkit.curate.duplicates.minhash import MAX_HASHES, bands, jaccard, signatures
 from synthkit.curate.duplicates.shingles import Shingling, folded
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.words import tokens
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "rt", "sh", "")]

@@ -7,7 +7,7 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import Filter, apply_filters, cell_filter, text_filter
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.data.results import Stage
 
 ROWS = [

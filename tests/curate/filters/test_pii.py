@@ -7,7 +7,7 @@ import pytest
 from synthkit.core.errors import UsageError
 from synthkit.curate import apply_filters, find_pii, find_secrets, no_pii, redact
 from synthkit.curate.filters.pii import KINDS
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.intervals import wilson
 
 PLANTED = {

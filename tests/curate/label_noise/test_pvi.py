@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import apply_filters, by_pvi, pvi
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(80, 3))

@@ -20,7 +20,7 @@ from synthkit.curate.label_noise.cross_fitting import LabelledRows, labelled_row
 from synthkit.curate.label_noise.evidence import Method
 from synthkit.curate.label_noise.influence import influence, influence_on_vectors
 from synthkit.curate.label_noise.training_dynamics import train
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import fit, fitted
 
 METHODS = get_args(Method)

@@ -8,7 +8,7 @@ import pytest
 
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import dawid_skene, relabel, vote
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import fit
 
 ROWS = [

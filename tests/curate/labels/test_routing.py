@@ -11,7 +11,7 @@ import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import cost_quality, from_marks, route, vote
 from synthkit.curate.labels.routing import entropy, pareto
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 from synthkit.stats.intervals import wilson
 

@@ -8,7 +8,7 @@ import pytest
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.curate import from_marks, route, vote
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 ROWS = [
     {"id": "a", "text": "good soup", "label": "+"},

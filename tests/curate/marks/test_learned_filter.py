@@ -14,7 +14,7 @@ from synthkit.curate.marks.explanation import (
     WordEffect,
     word_effects,
 )
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.models.embedders import load_embedder
 from tests.benchmarks.learned_filter import early
 

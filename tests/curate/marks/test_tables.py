@@ -8,7 +8,7 @@ import pytest
 from synthkit.core.errors import TableError
 from synthkit.core.types import Mark
 from synthkit.curate import split_by_marks
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 IDS = ["a", "b", "c", "d"]
 

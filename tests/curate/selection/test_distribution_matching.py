@@ -14,7 +14,7 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import apply_filters, density_match, dsir
 from synthkit.curate.selection.distribution_matching import log_density_ratio, log_importance
 from synthkit.curate.selection.sampling import gumbel
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 SOUP = ["hot soup", "cold soup and warm bread", "the soup was cold"]
 STOCKS = ["stocks fell", "bond yields rose again", "stocks and bonds fell"]

@@ -11,7 +11,7 @@ import pytest
 from synthkit.core.errors import UsageError
 from synthkit.curate import apply_filters, balanced, deita, facility_location, k_center
 from synthkit.curate.selection.diverse import farthest_first, most_covering
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import unit
 
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import pytest
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import apply_filters, balanced, sample_by_score
 from synthkit.curate.selection.sampling import gumbel, uniform
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 ROWS = [{"id": str(i), "score": score} for i, score in enumerate([3, 1, 4, 1, 5, 9, 2, 6])]
 LABELS = ["a"] * 10 + ["b"] * 20 + ["c"] * 33

@@ -8,7 +8,7 @@ import pytest
 from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import suspicion, weights
 from synthkit.curate.selection.weights import METHODS
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.stats.classifier import fit
 
 RNG = np.random.default_rng(5)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.metrics.learners import (
     LabelledTexts,
     held_out,

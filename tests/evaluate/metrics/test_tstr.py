@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.metrics.learners import light
 from synthkit.evaluate.metrics.tstr import gain, learning_curve, tstr
 from synthkit.stats.intervals import wilson

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.formatting import cell, count
-from synthkit.data import expressions
-from synthkit.data import tables as tables
+from synthkit.data import expressions, tables
 from synthkit.data.cells import as_text
 from synthkit.evaluate.views import projection
 from synthkit.evaluate.views.group_contrast import Grouping, binned, grouped, numeric

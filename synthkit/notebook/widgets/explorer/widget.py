@@ -20,7 +20,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.formatting import cell, count
 from synthkit.core.static_output import StaticOutput
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.views.group_contrast import Grouping
 from synthkit.notebook.output import map_image
 from synthkit.notebook.widgets.base import Widget, clipped

@@ -18,7 +18,7 @@ from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import SHOWN_LEFT
 from synthkit.curate.marks.preferences import PAIR, PREFERENCES, drawn_left, other, preferred, sides
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.raters.battles import Battle
 from synthkit.evaluate.raters.preferences import Standing, battles, left_wins, standings
 from synthkit.evaluate.views.word_diff import changes

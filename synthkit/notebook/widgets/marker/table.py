@@ -7,7 +7,7 @@ from typing import Any
 
 from synthkit.core.errors import TableError
 from synthkit.core.formatting import cell
-from synthkit.data import tables as tables
+from synthkit.data import tables
 
 
 class AnnotatedTable:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.notebook.output.map_image import caption, static
 from synthkit.notebook.widgets.explorer.map import POINTS, TextMap
 from synthkit.notebook.widgets.explorer.vectors import BATCH

@@ -14,7 +14,7 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import current_marks, is_edited
 from synthkit.curate.marks.preferences import drawn_left, other, preferred, sides
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.evaluate.raters.battles import Battle
 from synthkit.evaluate.raters.preferences import battles, left_wins, standings, systems
 from synthkit.notebook import Marker

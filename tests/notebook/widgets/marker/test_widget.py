@@ -16,7 +16,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.curate.marks.orders import shuffled
-from synthkit.data import tables as tables
+from synthkit.data import tables
 from synthkit.notebook import Marker
 from synthkit.notebook.widgets.marker.keys import bindings
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
