@@ -139,10 +139,22 @@ def _mergeable(net: Any, config: Any) -> bool:
 
 
 def _row_bytes(config: Any, dtype: Any) -> int:
-    """Most bytes of keys and values for one token."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * width * dtype.itemsize)
+    """Most bytes of keys and values for one token.
+
+    Layers without attention heads, as in Mamba, keep a state of one size for all tokens; they are
+    counted as if they kept two hidden states of each token.
+    """
+    heads = _largest(config, "num_attention_heads") or 1
+    width = _largest(config, "head_dim", "qk_head_dim", "v_head_dim") or config.hidden_size // heads
+    kept = _largest(config, "num_key_value_heads") or heads
+    return int(2 * config.num_hidden_layers * kept * width * dtype.itemsize)
+
+
+def _largest(config: Any, *names: str) -> int:
+    """The largest of some settings, one of which may be a list with a value for each layer."""
+    settings = [getattr(config, name, None) or 0 for name in names]
+    values = [value for each in settings for value in (each if isinstance(each, list) else [each])]
+    return max(int(value or 0) for value in values)
 
 
 @contextmanager

@@ -12,13 +12,13 @@ import torch
 from transformers.cache_utils import DynamicLayer
 
 from synthkit.core.answers import MARKER_TOKENS
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import ModelError, UsageError
 from synthkit.models.transformers.grammar import Grammars
 
 Bias: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """(k,) token ids, and (k,) numbers to add to their logits."""
 
-CACHE_NAMES = ("cache", "past_key_values", "cache_params")
+CACHE_NAMES = ("cache", "past_key_values", "cache_params", "state")
 """Names of the keys and values in arguments and outputs. transformers 5.24 introduced the first;
 it still accepts the others, with a warning."""
 
@@ -129,8 +129,20 @@ class Engine:
 
 
 def cache_of(out: Any) -> Any:
-    """The keys and values in the output of a forward pass."""
-    return out[next(name for name in CACHE_NAMES if name in out)]
+    """The keys and values, or the state, in the output of a forward pass.
+
+    Raises
+    ------
+    ModelError
+        If the architecture returns none, as RecurrentGemma.
+    """
+    for name in CACHE_NAMES:
+        if name in out:
+            return out[name]
+    raise ModelError(
+        f"{type(out).__name__}: this architecture does not return what it keeps of a text, so it "
+        "cannot go on from there. Use another model, or run it behind a server ('openai:NAME')."
+    )
 
 
 def accepted(net: Any) -> frozenset[str]:
