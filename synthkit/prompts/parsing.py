@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from synthkit.core import patterns
@@ -25,7 +29,7 @@ Schema = Mapping[str, Any]
 Cells = dict[str, Any]
 
 TRUNCATED = "the answer was cut at max_tokens"
-_HALF = "holds half of a surrogate pair, which is no text"
+HALF = "holds half of a surrogate pair, which is no text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ class Decoder:
             return Reject(escaped(raw), "withheld by the model's content filter")
         if not raw.strip():
             return Reject(raw, _why_empty(completion))
-        parsed: Cells | str = self.read(raw) if _is_valid(raw) else _HALF
-        if "\\u" in raw and not _is_valid(parsed):
-            parsed = _HALF
+        parsed: Cells | str = self.read(raw) if is_encodable(raw) else HALF
+        if "\\u" in raw and not is_encodable(parsed):
+            parsed = HALF
         if isinstance(parsed, str):
             cut = f"; {TRUNCATED}" if completion.truncated else ""
             return Reject(escaped(raw), escaped(parsed + cut))
@@ -73,7 +77,7 @@ def _why_empty(completion: Completion) -> str:
         return f"empty answer: the model called {names}"
     if completion.truncated and completion.reasoning:
         return f"empty answer: {TRUNCATED}, in its reasoning"
-    return "empty answer"
+    return "empty answer: all of it is reasoning" if completion.reasoning else "empty answer"
 
 
 def text(column: str = "text") -> Decoder:
@@ -199,7 +203,7 @@ def json_schema(schema: Any) -> dict[str, Any]:
         raise UsageError(
             f"a schema is a JSON Schema (a dict) or a pydantic model class; got {schema!r}."
         )
-    validators = need("jsonschema", extra="local", why="to check a schema")
+    validators = _jsonschema()
     try:
         validators.Draft202012Validator.check_schema(schema)
     except validators.SchemaError as error:
@@ -276,7 +280,7 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _is_valid(value: Any) -> bool:
+def is_encodable(value: Any) -> bool:
     """Whether a text, or each text in a JSON value, can be encoded as UTF-8."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     try:
@@ -289,6 +293,22 @@ def _is_valid(value: Any) -> bool:
 def escaped(value: str) -> str:
     """A text with its halves of surrogate pairs as escapes, so that it can be stored."""
     return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _jsonschema() -> Any:
+    """The module; it imports a grammar of IRIs, which takes a second, only to check the first."""
+    grammar = "rfc3987_syntax"  # a part of JupyterLab, so that most users have it
+    wait = not {"jsonschema", grammar} & sys.modules.keys() and find_spec(grammar) is not None
+    if wait:
+        stand_in = sys.modules[grammar] = ModuleType(grammar)
+        stand_in.__dict__["is_valid_syntax"] = lambda *rule_and_text: import_module(
+            grammar
+        ).is_valid_syntax(*rule_and_text)
+    try:
+        return need("jsonschema", extra="local", why="to check a schema")
+    finally:
+        if wait:
+            del sys.modules[grammar]
 
 
 def _refs(schema: Any) -> Iterator[str]:
@@ -317,7 +337,7 @@ def _target(schema: Schema, ref: str) -> Any:
 
 def _schema_check(schema: Schema) -> Callable[[Any], Any]:
     """:func:`follows` for a JSON Schema."""
-    validators = need("jsonschema", extra="local", why="to check answers")
+    validators = _jsonschema()
     compiled = cache(patterns.pattern)
 
     def matches(_: Any, source: str, text: Any, __: Schema) -> Iterator[Any]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pydantic
@@ -254,3 +256,17 @@ def test_an_answer_that_says_two_things_is_rejected(text: str, outcome: Any) -> 
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     result = parsing.structured(schema)(Completion(text))
     assert outcome in result.reason if isinstance(result, Reject) else result == outcome
+
+
+def test_the_slow_grammar_of_iris_is_imported_for_the_first_iri_alone() -> None:
+    # in a process of its own (a second), since jsonschema is imported in this one
+    code = (
+        "import sys; from synthkit.prompts.parsing import follows; "
+        "check = follows({'type': 'object', 'required': ['a']}); "
+        "assert isinstance(check({}), str) and 'rfc3987_syntax' not in sys.modules; "
+        "from jsonschema import Draft202012Validator as V; "
+        "iri = V({'format': 'iri'}, format_checker=V.FORMAT_CHECKER); "
+        "print(iri.is_valid('http://h/é'), iri.is_valid('http://['))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True False\n", "")
