@@ -66,7 +66,7 @@ _ASKED_FOR = ("<thinking>", "<thought>", "<reasoning>")
 
 _BARE_HARMONY = re.compile(r"analysis(?=\S)(.*?)assistant(?:final|commentary\s*final)(.*)", re.S)
 """The channels of gpt-oss, decoded without special tokens."""
-_CHANNEL_TOKEN = r"<\|(?:(?:begin|end)_of_solution|return|end|start)\|>(?:assistant)?"
+_CHANNEL_TOKEN = r"<\|(?:(?:begin|end)_of_(?:solution|box)|return|end|start)\|>(?:assistant)?"
 _OUTER_TOKENS = re.compile(rf"^(?:\s*{_CHANNEL_TOKEN})+|(?:{_CHANNEL_TOKEN}\s*)+$")
 """What the last two formats write around their parts."""
 _QUOTES = "`'\"“‘«"
@@ -133,13 +133,16 @@ def opened(prompt: str) -> str:
 
 
 def split_reasoning(text: str, markers: Markers = REASONING_MARKERS) -> tuple[list[str], str]:
-    """The parts of the reasoning at the start of a text, and the answer after it.
+    """The parts of the reasoning in a text, and the answer without them.
 
-    Reasoning may lack its start, which many chat templates write themselves, and its end, if it was
-    cut: then the answer is empty. A text without reasoning is returned as it is.
+    A text has reasoning if it starts with some. That may lack its start, which many chat templates
+    write themselves, and its end, if it was cut: then the answer is empty. Further reasoning begins
+    with a line of the answer. A text without reasoning is returned as it is.
 
     >>> split_reasoning("It is warm.\\n</think>\\nWarm.")
     (['It is warm.'], 'Warm.')
+    >>> split_reasoning("<think>a</think>It is\\n<think>b</think>warm.")
+    (['a', 'b'], 'It is\\nwarm.')
     >>> split_reasoning("Close it with `</think>`.")
     ([], 'Close it with `</think>`.')
     """
@@ -148,7 +151,12 @@ def split_reasoning(text: str, markers: Markers = REASONING_MARKERS) -> tuple[li
     while (found := _leading(rest, markers)) is not None:
         parts.append(_bare(found[0]))
         rest = found[1]
-    return (parts, _bare(rest)) if parts else ([], text)
+    if not parts:
+        return [], text
+    for opening, closing in markers:
+        later, rest = _later(rest, opening, closing)
+        parts += map(_bare, later)
+    return parts, _bare(rest)
 
 
 def _bare(part: str) -> str:
@@ -157,7 +165,7 @@ def _bare(part: str) -> str:
 
 def _leading(text: str, markers: Markers) -> tuple[str, str] | None:
     """The reasoning at the start of a text and what follows it; ``None`` if there is none."""
-    start = text.lstrip("\ufeff \t\r\n")
+    start = text.lstrip("\ufeff\u200b \t\r\n")
     folded = start.casefold()
     for opening, closing in markers:
         opening, closing = opening.casefold(), closing.casefold()
@@ -173,6 +181,19 @@ def _leading(text: str, markers: Markers) -> tuple[str, str] | None:
         if not (end and folded[end - 1] in _QUOTES):
             return start[:end], start[end + len(closing) :]
     return None
+
+
+def _later(text: str, opening: str, closing: str) -> tuple[list[str], str]:
+    """Further reasoning between the parts of an answer, and the answer without it."""
+    begins = re.compile(f"^{re.escape(opening)}", re.IGNORECASE | re.MULTILINE)
+    ends = re.compile(re.escape(closing), re.IGNORECASE)
+    parts, kept, at = [], [], 0
+    while begin := begins.search(text, at):
+        end = ends.search(text, begin.end())
+        kept.append(text[at : begin.start()])
+        parts.append(text[begin.end() : end.start() if end else len(text)])
+        at = end.end() if end else len(text)
+    return parts, "".join([*kept, text[at:]])
 
 
 def _end(folded: str, opening: str, closing: str) -> int:
@@ -227,20 +248,22 @@ _FINISHES: Mapping[str, str] = {
     "eos": "stop",
     "eos_token": "stop",
     "endoftext": "stop",
-    "finish_reason_unspecified": "stop",
+    "unspecified": "stop",
     "function_call": "tool_calls",
     "model_context_window_exceeded": "length",
 }
 _FINISH_WORDS: Sequence[tuple[str, Sequence[str]]] = (
-    ("error", ("error", "abort", "cancel", "timeout", "insufficient", "malformed", "failed")),
+    ("error", ("error", "abort", "cancel", "timeout", "insufficient", "malformed", "failed",
+               "interrupt")),
     (
         "content_filter",
         ("filter", "safety", "block", "refus", "prohibit", "sensitive", "recitation", "spii",
          "moderat", "guardrail", "policy"),
     ),
     ("tool_calls", ("tool", "function")),
+    ("length", ("length", "max", "limit", "trunc", "exceed")),
     ("stop", ("stop", "end", "eos", "complete", "done", "finish", "success")),
-    ("length", ("length", "max", "token", "limit", "trunc", "cut", "context", "exceed")),
+    ("length", ("token", "cut", "context")),
 )  # fmt: skip
 
 
@@ -263,6 +286,7 @@ def normalized_finish(word: Any) -> str:
     if not isinstance(word, str):
         raise TypeError(f"a finish reason is a text; got {word!r}")
     folded = word.strip().casefold().replace(" ", "_").replace("-", "_")
+    folded = folded.removeprefix("finish_reason_")
     if folded in _FINISHES:
         return _FINISHES[folded]
     if folded == "incomplete":

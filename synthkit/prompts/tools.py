@@ -7,7 +7,16 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject
-from synthkit.prompts.parsing import TRUNCATED, Cells, Decoder, escaped, follows, json_schema
+from synthkit.prompts.parsing import (
+    HALF,
+    TRUNCATED,
+    Cells,
+    Decoder,
+    escaped,
+    follows,
+    is_encodable,
+    json_schema,
+)
 
 
 def tool_calls(
@@ -37,12 +46,16 @@ def tool_calls(
                 wrong = f"calls {call.name!r}, which is none of the tools {', '.join(declared)}"
             elif isinstance(call.arguments, str):
                 wrong = f"calls {call.name} with arguments that are no JSON object"
+            elif not is_encodable(call.arguments):
+                wrong = f"calls {call.name} with an argument that {HALF}"
             elif call.name in checks and isinstance(checks[call.name](call.arguments), str):
                 wrong = f"calls {call.name}, whose call {checks[call.name](call.arguments)}"
             if wrong:
                 return Reject(escaped(f"{call.name}({call.arguments})"), escaped(wrong))
         if completion.truncated:
             return Reject(escaped(str(calls)), TRUNCATED)
+        if not is_encodable(completion.text):
+            return Reject(escaped(completion.text), HALF)
         cells = dict.fromkeys(decoder.columns) | {decoder.columns[0]: completion.text.strip()}
         listed = [{"name": call.name, "arguments": call.arguments} for call in calls]
         return cells | {"tool_calls": listed}

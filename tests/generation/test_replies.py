@@ -59,6 +59,14 @@ REASONED: dict[str, Callable[[str, str], Message]] = {
         "content": answer,
         "reasoning_details": [{"type": "reasoning.text", "text": thought}],
     },
+    "thinking blocks": lambda thought, answer: {
+        "content": [{"type": "text", "text": {"value": answer}}],
+        "thinking_blocks": [{"type": "thinking", "thinking": thought, "signature": "x"}],
+    },
+    "reasoning summary": lambda thought, answer: {
+        "content": {"type": "text", "text": answer},
+        "reasoning": {"summary": [{"type": "summary_text", "text": thought}]},
+    },
     "thinking part": parts("thinking", "text"),
     "thinking part of parts": parts("thinking", "parts"),
     "think": within("<think>\n", "\n</think>"),

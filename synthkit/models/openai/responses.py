@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
@@ -10,6 +11,7 @@ from typing import Any
 
 from synthkit.core.answers import normalized_finish
 from synthkit.core.types import Completion, ToolCall
+from synthkit.models.openai import events
 from synthkit.models.openai.refusals import error_message
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -25,13 +27,13 @@ def read(data: bytes, seconds: float, tries: int) -> Completion:
         If the body is not JSON, or not a chat or text completion, or if the server says that it
         broke the answer off.
     """
-    response = json.loads(data)
-    if not response.get("choices") and response.get("error"):
-        raise ValueError(error_message(data.decode("utf-8", "replace"))[0])
+    response = parsed(data)
+    if response.get("error"):
+        raise ValueError(error_message(json.dumps(response))[0])
     choice = response["choices"][0]
     message = choice.get("message")
     finish = normalized_finish(choice.get("finish_reason"))
-    if finish == "error":
+    if finish == "error" or choice.get("error"):
         raise ValueError(error_message(json.dumps(choice))[0])
     if message is None:
         message = {"content": choice["text"]}
@@ -57,53 +59,54 @@ def read(data: bytes, seconds: float, tries: int) -> Completion:
     )
 
 
+def parsed(data: bytes) -> Any:
+    """A response body as JSON values; a stream of events as the response that it adds up to."""
+    return events.whole(data) if events.is_stream(data) else json.loads(data)
+
+
 def _parts(content: Any) -> tuple[Any, str]:
     """The text of a message's content, and the reasoning among its parts."""
+    if isinstance(content, Mapping):
+        content = [content]
     if not isinstance(content, list):
         return content or "", ""
     texts: list[str] = []
     thoughts: list[str] = []
     for part in content:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        is_thought = part.get("thought") is True or str(part.get("type", "")) in _THOUGHT_TYPES
+        is_thought = isinstance(part, Mapping) and (
+            part.get("thought") is True or _THOUGHT.search(str(part.get("type")))
+        )
         (thoughts if is_thought else texts).append(_part_text(part))
     return "".join(texts), "".join(thoughts)
 
 
-_THOUGHT_TYPES = {"thinking", "reasoning", "reasoning_text", "reasoning_content", "thought"}
+_THOUGHT = re.compile("think|thought|reason", re.IGNORECASE)
+"""In the type of a part that is reasoning."""
+_TEXTS = ("text", "thinking", "reasoning", "content", "value", "summary", "refusal")
+"""The members of a part that may hold its text."""
 
 
-def _part_text(part: Mapping[str, Any]) -> str:
-    """The text of a part of a message; a part of reasoning may hold further parts."""
-    for name in ("text", "thinking", "reasoning", "content"):
-        value = part.get(name)
-        if isinstance(value, str):
-            return value
-        if isinstance(value, list):
-            return "".join(each if isinstance(each, str) else _part_text(each) for each in value)
-    return ""
+def _part_text(part: Any) -> str:
+    """The text of a part of a message, which may hold further parts."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, list):
+        return "".join(map(_part_text, part))
+    if not isinstance(part, Mapping):
+        return ""
+    return next(filter(None, (_part_text(part.get(name)) for name in _TEXTS)), "")
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:
     """What servers give beside the content: vLLM and DeepSeek one name, OpenRouter another."""
-    for name in ("reasoning_content", "reasoning", "thinking", "thoughts"):
-        value = message.get(name)
-        if isinstance(value, Mapping):
-            value = [value]
-        if isinstance(value, list):
-            value = "".join(_part_text(part) for part in value if isinstance(part, Mapping))
-        if isinstance(value, str) and value:
-            return value
-    details = message.get("reasoning_details")
-    if isinstance(details, list):
-        return "".join(
-            str(part.get("text") or part.get("summary") or "")
-            for part in details
-            if isinstance(part, Mapping)
-        )
-    return ""
+    return next(filter(None, (_part_text(message.get(name)) for name in _BESIDE)), "")
+
+
+_BESIDE = (
+    "reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_text", "thinking_blocks",
+    "reasoning_details",
+)  # fmt: skip
+"""The members of a message that may hold its reasoning."""
 
 
 def _tool_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
@@ -125,10 +128,14 @@ def _arguments(value: Any) -> Mapping[str, Any] | str:
     if isinstance(value, Mapping):
         return dict(value)
     try:
-        parsed = json.loads(value or "{}")
+        parsed = json.loads(value or "{}", parse_constant=_no_constant)
     except (ValueError, TypeError, RecursionError):
         return well_formed(str(value))
     return parsed if isinstance(parsed, dict) else str(value)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 _USAGE: Mapping[str, Sequence[Sequence[str]]] = {
@@ -138,6 +145,7 @@ _USAGE: Mapping[str, Sequence[Sequence[str]]] = {
         ["completion_tokens_details", "reasoning_tokens"],
         ["output_tokens_details", "reasoning_tokens"],
         ["reasoning_tokens"],
+        ["thoughtsTokenCount"],
     ),
     "cached_tokens": (
         ["prompt_tokens_details", "cached_tokens"],
@@ -159,16 +167,16 @@ def _usage(usage: Any) -> dict[str, int]:
     if not isinstance(usage, Mapping):
         return {}
     tokens = {name: _first_count(usage, paths) for name, paths in _USAGE.items()}
-    total = _count(usage.get("total_tokens"))
-    prompt, completion = tokens["prompt_tokens"], tokens["completion_tokens"]
-    if completion == 0 and total > prompt:
-        tokens["completion_tokens"] = total - prompt
-    elif total and total == prompt + completion + tokens["reasoning_tokens"]:
-        tokens["completion_tokens"] += tokens["reasoning_tokens"]
-    tokens["reasoning_tokens"] = min(tokens["reasoning_tokens"], tokens["completion_tokens"])
+    total = _first_count(usage, (["total_tokens"], ["totalTokenCount"]))
+    uncounted = total - tokens["prompt_tokens"] - tokens["completion_tokens"]
     if "cache_read_input_tokens" in usage and "prompt_tokens" not in usage:
         tokens["prompt_tokens"] += tokens["cached_tokens"]  # Anthropic counts them apart
-    tokens["cached_tokens"] = min(tokens["cached_tokens"], tokens["prompt_tokens"])
+    elif uncounted == tokens["cached_tokens"] != tokens["reasoning_tokens"]:
+        tokens["prompt_tokens"] += tokens["cached_tokens"]
+    elif uncounted > 0:
+        tokens["completion_tokens"] += uncounted
+    for part, whole in (("reasoning", "completion"), ("cached", "prompt")):
+        tokens[f"{part}_tokens"] = min(tokens[f"{part}_tokens"], tokens[f"{whole}_tokens"])
     return tokens
 
 
@@ -209,7 +217,7 @@ def _logprobs(part: Any) -> tuple[tuple[str, float], ...] | None:
 def embedded_error(data: bytes) -> int:
     """The status in an error body that came with status 200, as gateways send it; 0 if none."""
     try:
-        body = json.loads(data)
+        body = parsed(data)
         if isinstance(body, list):
             body = body[0]
         error = body.get("error") or body["choices"][0].get("error")
@@ -222,8 +230,8 @@ def embedded_error(data: bytes) -> int:
 def is_error(data: bytes) -> bool:
     """Whether a body that came with status 200 has an error and no answer."""
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = parsed(data)
+    except UNREADABLE:
         return False
     return isinstance(body, dict) and bool(body.get("error")) and not body.get("choices")
 

@@ -709,6 +709,16 @@ def test_what_the_server_repeats_of_the_key_is_not_in_the_rejects(
     [
         (None, (6, 2)),  # estimates
         ({"prompt_tokens": 3}, (3, 2)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 14}, (3, 11)),
+        (
+            {
+                "prompt_tokens": 3,
+                "completion_tokens": 2,
+                "total_tokens": 9,
+                "prompt_tokens_details": {"cached_tokens": 4},
+            },
+            (7, 2),
+        ),
         ({"prompt_tokens": 10**30, "completion_tokens": -5}, (6, 2)),
         ({"prompt_tokens": float("inf"), "completion_tokens": "7"}, (6, 7)),
     ],
