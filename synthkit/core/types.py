@@ -232,6 +232,8 @@ class Completion:
     tool_calls : the tools that the model asks to call.
     reasoning_tokens : those of ``completion_tokens`` that are reasoning.
     cached_tokens : those of ``prompt_tokens`` that the server had cached.
+    asked_by : how a server was asked for a schema or a pattern: ``"json_schema"``, ``"tool"``,
+        ``"json_object"``, ``"prompt"`` or ``"regex"``; empty if it was not.
     """
 
     text: str
@@ -246,6 +248,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning_tokens: int = 0
     cached_tokens: int = 0
+    asked_by: str = ""
 
     @property
     def truncated(self) -> bool:

@@ -70,7 +70,7 @@ class CompletionTable:
 
         If another kernel was first, that is its completion, so that all kernels show the same rows.
         """
-        logprobs, calls = completion.logprobs, completion.tool_calls
+        logprobs = completion.logprobs
         values: tuple[Any, ...] = (
             key,
             canonical(request).decode("utf-8", "replace"),
@@ -83,7 +83,7 @@ class CompletionTable:
             json.dumps(logprobs) if logprobs is not None else None,
             time.time(),
             _storable(completion.reasoning),
-            json.dumps([asdict(call) for call in calls]) if calls else None,
+            _calls_as_json(completion),
             completion.reasoning_tokens,
             completion.cached_tokens,
         )
@@ -248,6 +248,7 @@ def _completion(row: SqlRow) -> Completion:
     _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, *more = row
     reasoning, tool_calls, reasoning_tokens, cached_tokens, *_ = more
     pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None
+    calls, asked_by = calls_from_json(tool_calls)
     return Completion(
         _text(text),
         finish,
@@ -256,10 +257,25 @@ def _completion(row: SqlRow) -> Completion:
         seconds,
         pairs,
         reasoning=_text(reasoning),
-        tool_calls=tuple(ToolCall(**call) for call in json.loads(tool_calls)) if tool_calls else (),
+        tool_calls=tuple(ToolCall(**call) for call in calls),
         reasoning_tokens=reasoning_tokens,
         cached_tokens=cached_tokens,
+        asked_by=asked_by,
     )
+
+
+def _calls_as_json(completion: Completion) -> str | None:
+    """The value of the column ``tool_calls``: the calls, with ``asked_by`` if there is one."""
+    calls = [asdict(call) for call in completion.tool_calls]
+    if completion.asked_by:
+        return json.dumps({"asked_by": completion.asked_by, "calls": calls})
+    return json.dumps(calls) if calls else None
+
+
+def calls_from_json(stored: str | None) -> tuple[list[dict[str, Any]], str]:
+    """The tool calls in the column ``tool_calls``, and how the server was asked for a schema."""
+    value = json.loads(stored or "[]")
+    return (value, "") if isinstance(value, list) else (value["calls"], value["asked_by"])
 
 
 def _text(stored: str | bytes) -> str:

@@ -19,6 +19,7 @@ from synthkit.models.openai.requests import (
     ChatModel,
     is_labels,
     options,
+    sent_pattern,
     structured,
 )
 
@@ -87,6 +88,8 @@ def answer(
     say_left_out(endpoint, request, dialect)
     way = structured(endpoint, request, dialect)
     _say_way(endpoint, way)
+    by_pattern = sent_pattern(endpoint, request, dialect)
+    completion = replace(completion, asked_by=way or ("regex" if by_pattern else ""))
     if way == "tool":
         completion = _of_tool(completion)
     if way is not None and request.schema is not None and is_labels(request.schema):

@@ -59,7 +59,8 @@ _UNSUPPORTED = re.compile(
     r"|match any)"
     r"|not (\w+ )?(supported|allowed|permitted|accepted|available|implemented|recogni[sz]ed"
     r"|compatible|one of|enabled|be used|be set|be specified|request)"
-    r"|no longer|additional properties|invalid (parameter|schema)|only \S+ is (allowed|supported)"
+    r"|no longer|additional properties|invalid (parameter|schema|option)|incompatible|cannot use"
+    r"|only \S+ is (allowed|supported)"
     r"|can(not|'t) (both )?be (used|set|specified|combined|provided|changed|modified|given)"
     r"|(may|can|must) only be (set|used)|only the default|only supports? "
     r"|(must|should) be (unset|omitted|removed|one of|'|\")|expected one of|requires --"
@@ -68,7 +69,8 @@ _UNSUPPORTED = re.compile(
 )
 _SCHEMA = re.compile(
     r"invalid schema|invalid_json_schema|in context=|schema (is|was|has|contains|must|with)\b"
-    r"|schema.{0,40}(keyword|too (large|complex|many)|constraint)|unsupported (schema|keyword)",
+    r"|schema.{0,40}(keyword|too (large|complex|many)|constraint)|unsupported (schema|keyword)"
+    r"|(parse|compile|build|create) (the )?grammar",
     re.IGNORECASE,
 )
 _CONTENT = re.compile(
@@ -99,6 +101,8 @@ _LOADING = re.compile(
     r"|being (deployed|provisioned|started)|estimated_time",
     re.IGNORECASE,
 )
+_SUGGESTION = re.compile(r"did you mean.*", re.IGNORECASE)
+"""Names another parameter than the refused one."""
 _ECHOES = {"input", "url", "request", "request_id", "input_value", "type", "object", "status"}
 """Members of an error body that repeat the request, or say nothing of it."""
 
@@ -259,6 +263,7 @@ def _param(body: Any, depth: int = 0) -> str:
 
 def _refuses(sentence: str, names: Iterable[str]) -> bool:
     """Whether a sentence refuses one of the names, as a name and not as a word of some prompt."""
+    sentence = _SUGGESTION.sub("", sentence)
     if not _UNSUPPORTED.search(sentence):
         return False
     for name in names:
@@ -268,9 +273,10 @@ def _refuses(sentence: str, names: Iterable[str]) -> bool:
         else:
             # a common word: in quotation marks, at the beginning, or beside a word such as "set"
             pattern = (
-                rf"['\"`\[(<.]{re.escape(name)}['\"`\])>:,]|^{re.escape(name)}\b"
-                rf"|(parameter|param|argument|property|field|option|key|input|name|support\w*"
-                rf"|set|use|using|specify|request|value|invalid|unknown|and|or)s?:? {whole}"
+                rf"['\"`\[(<./]{re.escape(name)}['\"`\])>:,]|^{re.escape(name)}\b"
+                rf"|(->|parameter|param|argument|property|field|option|key|input|name|provided"
+                rf"|support\w*|set|use|using|specify|request|value|invalid|unknown|and|or)s?:? "
+                rf"{whole}"
                 rf"|{whole}:? (is|are|was|parameter|argument|field|value|must|does|may|can|not)"
                 rf"|[,:] {whole}($|[,.;])"
             )

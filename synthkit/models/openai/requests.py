@@ -149,10 +149,15 @@ def body(endpoint: ChatModel, request: Request, dialect: Dialect) -> bytes:
         sent |= _asking(way, shape(request.schema))
         if way in ("json_object", "prompt"):
             sent["messages"] = _with_schema(sent["messages"], request.schema)
-    if PATTERN not in dialect.left_out:
-        sent |= constraint(request.pattern, endpoint.pattern_option)
+    sent |= sent_pattern(endpoint, request, dialect)
     sent |= own(endpoint, request)
     return json.dumps({name: v for name, v in sent.items() if v is not None}).encode()
+
+
+def sent_pattern(endpoint: ChatModel, request: Request, dialect: Dialect) -> dict[str, Any]:
+    """The parameters that ask for a pattern; none if the server cannot follow it."""
+    option = "" if PATTERN in dialect.left_out else endpoint.pattern_option
+    return constraint(request.pattern, option)
 
 
 def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -223,8 +228,7 @@ def adapted(
     has_system = any(message.role == "system" for message in request.messages)
     if has_system and SYSTEM not in dialect.left_out and not endpoint.raw and refusal.of_system:
         return dialect.without(SYSTEM)
-    has_pattern = constraint(request.pattern, endpoint.pattern_option)
-    if has_pattern and PATTERN not in dialect.left_out and refusal.of_pattern:
+    if sent_pattern(endpoint, request, dialect) and refusal.of_pattern:
         return dialect.without(PATTERN)
     way = structured(endpoint, request, dialect)
     if request.schema is not None and way not in (None, "prompt") and refusal.of_structured:

@@ -129,6 +129,13 @@ def said(message: str, status: int = 400, **more: Any) -> str:
             ),
             ["seed"],
         ),
+        (said("Validation error at #/seed: Extra inputs are not permitted"), ["seed"]),
+        (said("['At body -> seed: Extra inputs are not permitted']"), ["seed"]),
+        (said("invalid option provided: seed"), ["seed"]),
+        (
+            said("'logprobs' : property 'logprobs' is unsupported, did you mean 'top_p'?"),
+            ["logprobs"],
+        ),
         (said("temperature must be between 0 and 1"), []),
         (said("temperature cannot be greater than 2"), []),
         (said("max_tokens is too large: 5000. This model supports at most 4096"), []),
@@ -155,6 +162,8 @@ def test_a_refused_parameter_is_told_from_a_wrong_value(body: str, refused: list
         "tools param requires --jinja flag",
         "deepseek-reasoner does not support this tool_choice",
         "gemma:2b does not support tools",
+        "tool_choice 'specified' is incompatible with thinking enabled",
+        "Failed to initialize samplers: failed to parse grammar",
     ],
 )
 def test_a_refused_way_to_ask_for_a_schema_is_recognised(message: str) -> None:
@@ -371,6 +380,7 @@ def test_a_schema_is_asked_for_in_the_strictest_way_that_the_server_takes(
         run = ask(session, model, 20, schema=PERSON)
         assert run.table[["name", "age"]].values.tolist() == [["Ana", 3]] * 20
         assert server.count == 20 + refused
+        assert {session.trace(id)[0].completion.asked_by for id in run.table["id"]} == {way}
         server.reset()
         ask(session, model, 25, schema=PERSON)
         assert server.count == 5
