@@ -24,6 +24,8 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def plain(cell: Any) -> Any:
     """A cell with Python values for those of NumPy and pandas, at any depth.
 
+    A duration of pandas is one of Python if that is exact, since they have different texts.
+
     >>> import numpy as np
     >>> plain({"a": np.array([1, 2]), "b": np.float64(0.5)})
     {'a': [1, 2], 'b': 0.5}
@@ -39,6 +41,8 @@ def plain(cell: Any) -> Any:
         return tuple(plain(value) for value in cell)
     if kind.__name__ == "NAType":
         return None
+    if kind.__name__ == "Timedelta":
+        return cell if cell.nanoseconds else cell.to_pytimedelta()
     if kind.__name__ in ("datetime64", "timedelta64"):
         return _moment(cell)
     if not hasattr(cell, "tolist"):
@@ -73,6 +77,15 @@ def is_missing(cell: Any) -> bool:
     return isinstance(cell, float) and cell != cell
 
 
+def present(cell: Any) -> Any:
+    """A cell of a table as a Python value, with ``None`` for a missing one.
+
+    >>> present(1.5), present(float("nan"))
+    (1.5, None)
+    """
+    return None if is_missing(cell) else plain(cell)
+
+
 def same(cell: Any, other: Any, *, exact: bool = False) -> bool:
     """Whether two cells are equal, at any depth.
 
@@ -84,6 +97,8 @@ def same(cell: Any, other: Any, *, exact: bool = False) -> bool:
     """
     if exact and type(cell) is not type(other):
         return False
+    if exact and isinstance(cell, Decimal) and str(cell) != str(other):
+        return False  # 3 and 3.00
     if isinstance(cell, Mapping):
         if not isinstance(other, Mapping) or (exact and list(cell) != list(other)):
             return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from synthkit.data import tables
@@ -33,8 +34,7 @@ def storable(table: Any) -> Any:
         arrow = tables.to_arrow(table.drop(objects))
     else:
         objects, arrow = [], tables.to_arrow(table)
-    # Parquet has no structs without fields
-    objects += [field.name for field in arrow.schema if "struct<>" in str(field.type)]
+    objects += [field.name for field in arrow.schema if not _is_writable(field.type)]
     stored = {name: _stored(name, tables.column(table, name)) for name in objects}
     if not stored:
         return arrow
@@ -77,6 +77,8 @@ def _needs_care(field: Any, arrow: Any) -> bool:
     types = package("pyarrow").types
     if (field.metadata or {}).get(b"synthkit") == b"json" or types.is_nested(field.type):
         return True
+    if not getattr(field.type, "extension_name", "pandas.").startswith("pandas."):
+        return True
     if types.is_integer(field.type) and arrow.column(field.name).null_count:
         return not _has_dtype(arrow.schema, field.name)
     return False
@@ -98,8 +100,20 @@ def _pandas_notes(schema: Any) -> dict[str, Any]:
 
 def _is_object(dtype: Any) -> bool:
     """Whether Arrow makes no column of one type of a pandas column."""
-    named = str(dtype).startswith(("object", "complex", "Sparse"))
-    return named or "struct<>" in str(getattr(dtype, "pyarrow_dtype", ""))
+    dtype = getattr(getattr(dtype, "categories", None), "dtype", dtype)
+    return str(dtype).startswith(("object", "complex", "Sparse"))
+
+
+@lru_cache(1000)
+def _is_writable(type: Any) -> bool:
+    """Whether Parquet has the type of an Arrow column."""
+    pyarrow, parquet = package("pyarrow"), package("pyarrow.parquet")
+    try:
+        empty = pyarrow.schema([("cells", type)]).empty_table()
+        parquet.write_table(empty, pyarrow.BufferOutputStream())
+    except pyarrow.ArrowException:
+        return False
+    return True
 
 
 def _stored(name: str, cells: Sequence[Any]) -> tuple[Any, Any]:
@@ -107,7 +121,7 @@ def _stored(name: str, cells: Sequence[Any]) -> tuple[Any, Any]:
     pyarrow = package("pyarrow")
     array = arrow_array(cells)
     kinds = set(map(type, cells)) - {type(None)}
-    if array is not None and "struct<>" not in str(array.type):
+    if array is not None and _is_writable(array.type):
         if len(kinds) <= 1 and kinds <= SIMPLE:
             return pyarrow.field(name, array.type), array
         back = read_back(array)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, check_known
-from synthkit.data.cells import canonical_row, is_missing, same
+from synthkit.data.cells import SIMPLE, canonical_row, present, same
 from synthkit.data.typed_columns import (
     arrow_column,
     has_nanoseconds,
@@ -116,9 +116,7 @@ def records(table: Any) -> list[dict[str, Any]]:
     columns(table)  # fails for names that cannot be fields
     exact = kind(table) == "polars" and not any(map(has_nanoseconds, table.dtypes))
     rows = table.rows(named=True) if exact else to_arrow(table).to_pylist()
-    return [
-        {name: None if is_missing(cell) else cell for name, cell in row.items()} for row in rows
-    ]
+    return [{name: present(cell) for name, cell in row.items()} for row in rows]
 
 
 def head(table: Any, n: int) -> list[dict[str, Any]]:
@@ -144,9 +142,7 @@ def column(table: Any, name: str) -> list[Any]:
             cells = polars_cells(table.get_column(name))
         case _:
             cells = to_arrow(table).column(name).to_pylist()
-    if float not in set(map(type, cells)):
-        return cells
-    return [None if is_missing(cell) else cell for cell in cells]
+    return cells if set(map(type, cells)) <= SIMPLE - {float} else list(map(present, cells))
 
 
 def _has_column(table: Any, name: str) -> bool:
@@ -168,8 +164,17 @@ def take(table: Any, positions: Sequence[int]) -> Any:
         return table.iloc[chosen].reset_index(drop=True)
     if kind(table) == "polars":
         return table[chosen]
-    rows = to_arrow(table).take(package("pyarrow").array(chosen, type="int64"))
+    rows = _taken(to_arrow(table), chosen)
     return rows if kind(table) == "arrow" else _dataset(rows, like=table)
+
+
+def _taken(arrow: Any, positions: Sequence[int]) -> Any:
+    pyarrow = package("pyarrow")
+    try:
+        return arrow.take(pyarrow.array(positions, type="int64"))
+    except pyarrow.ArrowNotImplementedError:  # as for views and run-end encoded columns
+        rows = [arrow.slice(position, 1) for position in positions]
+        return pyarrow.concat_tables([arrow.slice(0, 0), *rows]).combine_chunks()
 
 
 def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[str] = ()) -> Any:
@@ -342,12 +347,10 @@ def to_arrow(table: Any) -> Any:
     table = native(table)
     match kind(table):
         case "pandas":
-            unknown = [
-                name
-                for name, dtype in table.dtypes.items()
-                if getattr(dtype, "kind", "") == "c" or type(dtype).__name__ == "SparseDtype"
-            ]  # Arrow has no type for these
-            frame = table.astype(dict.fromkeys(unknown, object))
+            known = {name: (dtype, _known(dtype)) for name, dtype in table.dtypes.items()}
+            frame = table.astype(
+                {name: new for name, (old, new) in known.items() if new is not old}
+            )
             objects = [name for name, dtype in frame.dtypes.items() if str(dtype) == "object"]
             rest = frame.drop(columns=objects)
             arrow = package("pyarrow").Table.from_pandas(rest, preserve_index=False)
@@ -361,6 +364,15 @@ def to_arrow(table: Any) -> Any:
             return table.data.table
         case _:
             return table.with_format("arrow")[:]
+
+
+def _known(dtype: Any) -> Any:
+    """The dtype of a pandas column, or another for its cells if Arrow has no type for it."""
+    categories = getattr(getattr(dtype, "categories", None), "dtype", None)
+    if str(categories).startswith(("object", "period", "interval")):
+        return categories
+    is_unknown = getattr(dtype, "kind", "") == "c" or type(dtype).__name__ == "SparseDtype"
+    return object if is_unknown else dtype
 
 
 def _arrow(cells: Mapping[str, Sequence[Any]], names: Sequence[str], *, of: Any = None) -> Any:

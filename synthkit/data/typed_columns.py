@@ -31,7 +31,7 @@ def pandas_cells(series: Any) -> list[Any]:
         return nested
     cells = series.astype(object).tolist()
     missing = series.isna().tolist()
-    if series.dtype.kind == "O":  # it may contain NumPy numbers and arrays
+    if series.dtype.kind in "Om":  # it may contain NumPy numbers and arrays
         cells = plain_column(cells)
     return [None if absent else cell for cell, absent in zip(cells, missing, strict=True)]
 
@@ -45,7 +45,7 @@ def polars_cells(series: Any) -> list[Any]:
 
 def has_nanoseconds(dtype: Any) -> bool:
     """Whether cells of a polars type can be more exact than Python's dates and durations."""
-    return getattr(dtype, "time_unit", "") == "ns"
+    return "time_unit='ns'" in repr(dtype)
 
 
 def pandas_columns(cells: Mapping[str, Sequence[Any]], index: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ OBJECTS: dict[str, list[Any]] = {
     "huge": [2**70, -1, None],
     "unsigned": [2**63, None],
     "decimals": [Decimal("1.10"), 1, None],
+    "decimals of different length": [Decimal("1.10"), Decimal("3"), None],
     "bytes": [b"\x00", "a"],
     "uuid": [uuid.UUID(int=7), None],
     "date and moment": [dt.date(2024, 1, 1), NOON],
@@ -90,6 +91,9 @@ DTYPES: dict[str, Any] = {
 }
 VALUES: dict[str, Any] = {
     "whole categories": pd.Categorical([LONG, None]),
+    "mixed categories": pd.Categorical([1, "1", 2.5, None]),
+    "categories of months": pd.Categorical(pd.period_range("2024-01", periods=2, freq="M")),
+    "categories of intervals": pd.cut([1, 5, 9], 2),
     "sparse": pd.arrays.SparseArray([1, 0]),
     "complex": np.array([1j, 2]),
     "arrow list": pd.array([[LONG, None], None], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
@@ -123,10 +127,26 @@ OTHERS: dict[str, Any] = {
     "arrow list": pa.table({"x": [[LONG, None], None]}),
     "arrow map": pa.table({"x": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))}),
     "arrow no fields": pa.table({"x": pa.array([{}], pa.struct([]))}),
+    "arrow view": pa.table({"x": pa.array(["a", None], pa.string_view())}),
+    "arrow runs": pa.table({"x": pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])}),
+    "arrow union": pa.table(
+        {
+            "x": pa.UnionArray.from_dense(
+                pa.array([0, 1], pa.int8()),
+                pa.array([0, 0], pa.int32()),
+                [pa.array([1]), pa.array(["1"])],
+            )
+        }
+    ),
+    "arrow duration": pa.table({"x": pa.array([1, None], pa.duration("s"))}),
     "arrow wide decimal": pa.table({"x": [Decimal(10) ** 40, None]}),
     "polars whole": pl.DataFrame({"x": [LONG, None]}),
     "polars 128 bits": pl.DataFrame({"x": pl.Series([2**70, None], dtype=pl.Int128)}),
     "polars objects": pl.DataFrame({"x": pl.Series([{1}, {2}], dtype=pl.Object)}),
+    "polars duration": pl.DataFrame({"x": [dt.timedelta(1), None]}),
+    "polars nanoseconds": pl.DataFrame(
+        {"x": pl.Series([[1], [2]]).cast(pl.List(pl.Datetime("ns")))}
+    ),
     "polars struct": pl.DataFrame({"x": [{"a": LONG}, {"a": None}]}),
     "dataset whole": datasets.Dataset.from_dict({"x": [LONG, None]}),
     "dataset list": datasets.Dataset.from_dict({"x": [[LONG, None]]}),
@@ -142,6 +162,32 @@ OTHERS: dict[str, Any] = {
 @pytest.mark.parametrize("table", OTHERS.values(), ids=OTHERS)
 def test_cells_of_other_kinds_of_tables_survive(table: Any, tmp_path: Path) -> None:
     assert exactly(tables.column(stored(table, tmp_path), "x"), tables.column(table, "x"))
+
+
+@pytest.mark.parametrize(
+    "table", [*OTHERS.values(), *(pd.DataFrame({"x": x}) for x in (DTYPES | VALUES).values())]
+)
+def test_rows_keep_their_ids_and_can_be_taken(table: Any, tmp_path: Path) -> None:
+    back = stored(table, tmp_path)
+    ids = tables.column(tables.identified(table), "id")
+    assert tables.column(tables.identified(back), "id") == ids
+    for each in (table, back):
+        rows = tables.take(each, [0, 0])
+        assert exactly(tables.column(rows, "x"), tables.column(table, "x")[:1] * 2)
+
+
+def test_a_duration_has_one_text_in_every_kind_of_table() -> None:
+    day = dt.timedelta(days=1)
+    frames = [
+        pd.DataFrame({"x": pd.to_timedelta([day])}),
+        pd.DataFrame({"x": pd.Series([pd.Timedelta(day)], dtype=object)}),
+        pa.table({"x": pa.array([day], pa.duration("ns"))}),
+        pl.DataFrame({"x": pl.Series([day]).cast(pl.Duration("ns"))}),
+    ]
+    assert {str(row["x"]) for frame in frames for row in tables.records(frame)} == {
+        "1 day, 0:00:00"
+    }
+    assert [tables.column(frame, "x") for frame in frames] == [[day]] * 4
 
 
 def test_a_column_that_was_the_index_elsewhere_stays_a_column(tmp_path: Path) -> None:
