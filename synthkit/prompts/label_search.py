@@ -15,7 +15,17 @@ MOST = 1000
 """Occurrences of one label that are looked at."""
 
 _SEPARATORS = re.compile(r"(?<=[^-_\s])[-_\s]+(?=[^-_\s])")
-_VOWEL_MARKS = re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]")
+_VOWEL_MARKS = re.compile(
+    # the ending of the Arabic accusative is one with its letter alif
+    "(?<=[\\w\u064b-\u0652]{3})(?:\u064b\u0651?ا|ا\u064b)(?!\\w)"
+    "|[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]"
+)
+_PREFIX = re.compile(r"(?<!\w)(?:[وفبك]?ال|لل|[وفبكل]|[ובהכלמש]{1,2})$")
+_SUFFIX = re.compile(
+    "['’](?:[dt][ıiuü]r|[dt][ae](?:n|ki)?|[ny]?[ıiuü]n?|[ny]?[ae]|[ln][ae](?:r\\w*)?)(?!\\w)"
+)
+"""The Arabic article, short words that Arabic and Hebrew join, and Turkish suffixes of names."""
+_CERTAIN = re.compile("(?:[وفبك]?ال)?(?:['’][dt][ıiuü]r)?")
 _EMOJI_FORMS = re.compile("[\ufe0e\ufe0f\u20e3]")
 _AROUND = " \"'“”„‘’«»‹›「」『』《》【】*_`.,;:!?。、…।॥؟،؛።()[]{}<>|~"
 _UNSPACED, _KATAKANA = re.compile(f"[{UNSPACED}]"), re.compile(r"[\u30a1-\u30fa\u30fc-\u30ff]")
@@ -38,6 +48,7 @@ class Occurrence(NamedTuple):
     start: int
     end: int
     denied: bool
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,9 @@ class LabelSearch:
 
     A label is found in its folded form (:func:`synthkit.stats.words.fold`), with any of blank,
     hyphen and underscore between its parts. It must be a whole word: not part of a longer word, of
-    a compound with a hyphen, of a number or of a longer label. In scripts without spaces every
+    a compound with a hyphen, of a number or of a longer label. The Arabic article and the Turkish
+    "is" after an apostrophe leave it whole; joined to other parts, such as the Arabic "and", it
+    counts beside a label that is whole, but is not found by itself. In scripts without spaces every
     occurrence is whole, but a label of a single character must stand by itself or after "the answer
     is".
     """
@@ -93,13 +106,18 @@ class LabelSearch:
         found = [list(self._occurrences(text, at)) for at in range(len(self.labels))]
         for at, form in enumerate(self.forms):
             longer = [
-                spans for spans, other in zip(found, self.forms, strict=True)
+                span
+                for spans, other in zip(found, self.forms, strict=True)
+                for span in spans
                 if len(other) > len(form)
-            ]  # fmt: skip
+            ]
             found[at] = [
-                own for own in found[at]
-                if not any(a <= own.start and own.end <= b for spans in longer for a, b, _ in spans)
-            ]  # fmt: skip
+                own
+                for own in found[at]
+                if not any(span.start <= own.start and own.end <= span.end for span in longer)
+            ]
+        if not any(span.certain for spans in found for span in spans):
+            return [], []
         named = [label for label, spans in zip(self.labels, found, strict=True) if spans]
         denied = [
             label
@@ -113,7 +131,7 @@ class LabelSearch:
         for number, match in enumerate(self.patterns[at].finditer(text)):
             if number == MOST:
                 return
-            start, end = match.span()
+            start, end, certain = _with_affixes(text, *match.span())
             if not is_whole(text, start, end):
                 continue
             if single and not _stands_alone(text, start, end):
@@ -121,7 +139,7 @@ class LabelSearch:
             before = text[max(0, start - 80) : start]
             if text[start].isdigit():  # "no 2" is a number
                 before = re.sub(r"\bno\s+$", "", before)
-            yield Occurrence(start, end, is_denied(before, text[end : end + 40]))
+            yield Occurrence(start, end, is_denied(before, text[end : end + 40]), certain)
 
 
 def _folded(text: str) -> str:
@@ -136,6 +154,19 @@ def _casefolded(text: str) -> str:
 def _optional(text: str, dotless: bool, pointed: bool) -> str:
     text = text.replace("ı", "i") if dotless else text
     return text if pointed else _VOWEL_MARKS.sub("", text)
+
+
+def _with_affixes(text: str, start: int, end: int) -> tuple[int, int, bool]:
+    """The span of a label with what is joined to it, and whether that leaves it the same word.
+
+    This is certain of the Arabic article and of the Turkish "is" after an apostrophe.
+    """
+    if end - start < 3:
+        return start, end, True
+    before, after = _PREFIX.search(text[max(0, start - 4) : start]), _SUFFIX.match(text, end)
+    prefix, suffix = before[0] if before else "", after[0] if after else ""
+    certain = _CERTAIN.fullmatch(prefix + suffix) is not None
+    return start - len(prefix), end + len(suffix), certain
 
 
 def _distinct(forms: Sequence[str]) -> bool:

@@ -13,11 +13,12 @@ _WORDS = (
     "not|never|no|non|neither|nor|without|hardly|cannot|nothing|isnt|dont|doesnt|aint"
     "|nicht|kein|keine[nmrs]?|nie|niemals|weder|ohne|niet|geen|nooit|inte|ej|ikke|ikkje|ingen"
     # French, Spanish, Portuguese, Italian, Catalan, Romanian
-    "|pas|jamais|aucun|aucune|ni|sans|nunca|tampoco|sin|não|nao|nem|sem|mai|né|senza|nu"
+    "|pas|(?<!un )peu|jamais|aucun|aucune|ni|sans|nunca|tampoco|nada|sin|não|nao|nem|sem|mai|né"
+    "|senza|nu"
     # Slavic languages, Finnish, Hungarian, Greek, Baltic languages
-    "|не|нет|ни|ні|без|немає|няма|nie|ne|není|nije|nem|nincs|ei|eikä|δεν|δε|όχι|μη|nav|nėra"
+    "|не|нет|ни|ні|вряд ли|без|немає|няма|nie|ne|není|nije|nem|nincs|ei|eikä|δεν|δε|όχι|μη|nav|nėra"
     # Indonesian, Vietnamese, Filipino, Swahili
-    "|tidak|bukan|không|chẳng|chả|hindi|si|sio"
+    "|tidak|bukan|không|chưa|chẳng|chả|hindi|si|sio"
     # Arabic, Persian, Hebrew, Hindi, Urdu
     "|ليس|ليست|غير|لا|لم|لن|بدون|غیر|نه|לא|אינו|אינה|אין|בלי|नहीं|नही|न|ना|نہیں"
 )
@@ -25,11 +26,13 @@ _FILLERS = (
     "a|an|any|the|very|really|so|too|that|this|quite|at|all|entirely|exactly|necessarily|truly"
     "|particularly|clearly|completely|fully|only|just|simply|explicitly|actually|overly|purely"
     "|strictly|especially|merely|be|been|being|is|are|was|it|its|it's|as|to|of|considered|classified"
-    "|labell?ed|called?|say|says|think|believe|find|see|sure|certain|if|whether|rated|review|text"
-    "|sentiment|seem|seems|appear|sehr|ganz|wirklich|besonders|eine?[nmrs]?|ist|zo|erg|heel|een"
+    "|labell?ed|call(?:ed)?|clear|looks?|sounds?|feels?|say|says|think|believe|find|see|sure|certain"
+    "|if|whether|rated|review|text|sentiment|seem|seems|appear|sehr|ganz|wirklich|besonders|eine?[nmrs]?|ist|zo|erg|heel|een"
+    "|wirkt|scheint|klingt|lijkt|semble|paraît|parece|sembra|wydaje|się|кажется|выглядит"
     "|très|vraiment|du|tout|de|un|une|est|si|es|está|muy|una|uno|realmente|tan|é|muito|um|uma|è|molto"
     "|är|er|så|särskilt|meget|очень|является|совсем|это|дуже|jest|bardzo|είναι|πολύ|ada|terlalu"
-    "|phải|là|hề|rất|بشكل|خیلی|מאוד|बहुत|ही|yang"
+    "|phải|là|hề|rất|بشكل|يكن|تكن|يكون|تكون|يبدو|تبدو|يعد|يعتبر|هذا|هذه|النص|التقييم|خیلی"
+    "|נראה|נראית|זה|מאוד|बहुत|ही|yang"
 )
 _QUOTES = r"[\s\"'“”„‘’«»「」『』《》*_`(\[]*"
 _BEFORE = re.compile(
@@ -50,8 +53,10 @@ _AFTER = re.compile(
     r"(?:\s*n['’]t\b|\s+not\b|\s+(?:wrong|incorrect|false|out)\b)"
     r"|[\"'”»*_`]*\s+ist\s+(?:es\s+|das\s+)?nicht"
     # Turkish, Azerbaijani, Persian, Urdu, Hindi, Bengali, Marathi, Tamil, Telugu, Kannada, ...
-    r"|[\"'”»*_`]*\s+(?:\w+\s+)?(?:değil|deyil|نیست|نمی‌|نہیں|नहीं|नाही|না|নয়|இல்லை|அல்ல|కాదు|లేదు"
-    r"|ಅಲ್ಲ|ಇಲ್ಲ|അല്ല|ഇല്ല|નથી|ਨਹੀਂ|නොවේ|නැත|emas)(?!\w)"
+    r"|[\"'”»*_`]*\s+(?:bir\s+)?(?:\w+\s+)?(?:değil\w*|deyil\w*|olma\w+|olmuyor"
+    r"|say[ıi]lma\w*|görünm\w+|емес\w*|эмес\w*|نیست|نبود|نباشد|نمی\u200c?\w+|نہیں|नहीं|नाही|না|নয়"
+    r"|இல்லை|அல்ல|కాదు|లేదు"
+    r"|ಅಲ್ಲ|ಇಲ್ಲ|അല്ല|ഇല്ല|નથી|ਨਹੀਂ|නොවේ|නැත|emas\w*)(?!\w)"
     # Korean
     "|[\"'”’]*(?:적)?(?:인|이|은|는|이지|하지|지|하지는|이지는|지는)?\\s*(?:것은|것이|게|건)?\\s*(?:아니|아닌|아님|아닙|아냐|않|없|못)"
     # Japanese, Burmese

@@ -46,6 +46,13 @@ def read(labels: list[Any], answer: str) -> Any:
         (KOREAN, "답: 긍정", "긍정"),
         (["सकारात्मक", "नकारात्मक"], "यह समीक्षा सकारात्मक है।", "सकारात्मक"),
         (["إيجابي", "سلبي"], "هذا التقييم سلبيّ.", "سلبي"),
+        (["إيجابي", "سلبي"], "التصنيف هو الإيجابي.", "إيجابي"),
+        (["إيجابي", "سلبي"], "والسلبي", "سلبي"),
+        (["إيجابي", "سلبي"], "كان التقييم إيجابيًا", "إيجابي"),
+        (["إيجابي", "سلبي"], "سلبياً جداً", "سلبي"),
+        (["رياض", "الرياض"], "الرياض", "الرياض"),
+        (["olumlu", "olumsuz"], "Etiket 'olumlu'dur.", "olumlu"),
+        (["olumlu", "olumsuz"], "Cevap olumsuz’dur", "olumsuz"),
         (["חיובי", "שלילי"], "\u200fהתשובה: חיובי\u200f", "חיובי"),
         (["положительный", "отрицательный"], "Отзыв ОТРИЦАТЕЛЬНЫЙ.", "отрицательный"),
         (["አዎንታዊ", "አሉታዊ"], "መልሱ አሉታዊ ነው።", "አሉታዊ"),
@@ -114,6 +121,13 @@ def test_a_label_is_found_in_a_sentence(labels: list[Any], answer: str, label: A
         (["👍", "👎"], "👍🏽!"),
         (["🇺🇸", "🇩🇪"], "🇦🇺🇸🇪"),
         (["cafe", "bar"], "a cafe\u0301"),
+        (["روسي", "صيني"], "روسيا"),
+        (["بيت", "قصر"], "والبيتزا"),
+        (["ند", "حب"], "الحب"),
+        (["إيجابي", "سلبي"], "وسلبي"),
+        (["חיובי", "שלילי"], "ושלילי"),
+        (["Ankara", "İzmir"], "Ankara'dan İzmir'e"),
+        (["rock", "pop"], "rock'n'roll"),
     ],
 )
 def test_a_part_of_a_longer_word_is_no_label(labels: list[Any], answer: str) -> None:
@@ -123,6 +137,36 @@ def test_a_part_of_a_longer_word_is_no_label(labels: list[Any], answer: str) -> 
 @pytest.mark.parametrize(
     ("labels", "answer"),
     [
+        (["إيجابي", "سلبي"], "إيجابي وسلبي"),
+        (["إيجابي", "سلبي"], "إيجابيًا وسلبيًا"),
+        (["חיובי", "שלילי"], "חיובי ושלילי"),
+        (["Ankara", "İzmir"], "Ankara'dır, İzmir'e yakın"),
+    ],
+)
+def test_a_label_that_is_joined_to_a_word_counts_beside_another(
+    labels: list[Any], answer: str
+) -> None:
+    assert "names 2 labels" in read(labels, answer)
+
+
+@pytest.mark.parametrize(
+    ("labels", "answer"),
+    [
+        (ENGLISH, "I wouldn't call this positive"),
+        (ENGLISH, "It is not at all clear that it's positive"),
+        (["positivo", "negativo"], "No parece positivo"),
+        (["positif", "négatif"], "Le ton est peu positif"),
+        (["позитивный", "негативный"], "Вряд ли позитивный"),
+        (["tích cực", "tiêu cực"], "chưa tích cực"),
+        (["olumlu", "olumsuz"], "Bu yorum olumlu değildir."),
+        (["olumlu", "olumsuz"], "olumlu bir yorum değil"),
+        (["olumlu", "olumsuz"], "olumlu olmadığını düşünüyorum"),
+        (["olumlu", "olumsuz"], "olumlu sayılmaz"),
+        (["оң", "теріс"], "оң емес"),
+        (["إيجابي", "سلبي"], "لم يكن إيجابيًا"),
+        (["إيجابي", "سلبي"], "ليس هذا إيجابي"),
+        (["مثبت", "منفی"], "مثبت نمی‌باشد"),
+        (["חיובי", "שלילי"], "לא נראה חיובי"),
         (ENGLISH, "It is not positive."),
         (ENGLISH, "It isn't really positive"),
         (ENGLISH, "I don't think it is positive."),
