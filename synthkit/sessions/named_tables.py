@@ -92,7 +92,7 @@ def save(folder: Path, name: str, table: Any) -> None:
     arrow = storable(table)
     try:
         with replacing(path) as partial:
-            parquet.write_table(arrow, partial)
+            parquet.write_table(arrow, partial, write_page_checksum=True)
     except (OSError, NotImplementedError) as error:
         raise StoreError(f"the table {name!r} cannot be saved: {error}.") from None
 
@@ -104,7 +104,8 @@ def load(folder: Path, name: str) -> Any:
         raise TableError(unknown("table", name, names(folder)))
     parquet = need("pyarrow.parquet", extra="data", why="to read a table")
     try:
-        with parquet.ParquetFile(path) as file:  # read_table takes a folder "x=1" for a column
+        # read_table would take a folder "x=1" for a column
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             return from_storable(file.read())
     except (OSError, ValueError, LookupError, TypeError) as error:  # pyarrow's inherit from these
         raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
@@ -141,7 +142,7 @@ def _content(path: Path) -> dict[str, Any]:
     """Columns, ids and parents of a file, or the problem with it."""
     parquet = need("pyarrow.parquet", extra="data", why="to read a table")
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             columns = tuple(file.schema_arrow.names)
             cells = file.read(columns=[name for name in ("id", "parent") if name in columns])
             rows = int(file.metadata.num_rows)

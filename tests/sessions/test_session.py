@@ -172,3 +172,18 @@ def test_a_session_explains_a_miss(session: sk.Session) -> None:
 
 def test_a_session_shows_no_path_that_differs_between_machines(session: sk.Session) -> None:
     assert repr(session) == "Session('work')"
+
+
+def test_a_flipped_bit_in_a_saved_table_is_never_another_cell(session: sk.Session) -> None:
+    rows = pd.DataFrame({"text": [f"word {n * 37 % 101}" for n in range(60)], "n": range(60)})
+    session.save("facts", rows)
+    (path,) = session.table_folder.glob("*.parquet")
+    whole = path.read_bytes()
+    refused = 0
+    for at in range(4, len(whole) // 2, 11):  # the second half describes the columns
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        try:
+            assert session.load("facts").equals(rows)
+        except StoreError:
+            refused += 1
+    assert refused > 30
