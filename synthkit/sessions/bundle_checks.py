@@ -9,11 +9,15 @@ from dataclasses import fields
 from typing import Any
 
 from synthkit.core.errors import StoreError
-from synthkit.core.hashing import digest
 from synthkit.core.types import Ledger
 from synthkit.sessions import evaluations
 from synthkit.sessions.lab_bodies import check_lab_body
-from synthkit.store.completions import calls_from_json, has_valid_checksum, messages_hash
+from synthkit.store.completions import (
+    calls_from_json,
+    has_valid_checksum,
+    is_key_of,
+    messages_hash,
+)
 from synthkit.store.foreign import RowCheck
 
 _LEDGER_FIELDS = {field.name for field in fields(Ledger)}
@@ -25,8 +29,7 @@ def _completion(row: Mapping[str, Any]) -> None:
     kinds = (("model", str), ("sampling", dict), ("index", int), ("schema", str | None))
     if not all(turns) or not all(isinstance(request[name], kind) for name, kind in kinds):
         raise StoreError(f"the request of {key[:16]!r} cannot be read.")
-    # half of a surrogate pair in a request is stored as U+FFFD; then its key cannot be computed
-    if digest(request) != key and "\ufffd" not in row["request"]:
+    if not is_key_of(key, request):
         raise StoreError(f"the completion {key[:16]!r} belongs to another request.")
     if not re.fullmatch("[0-9a-f]{32}", key) or messages_hash(request) != row["ask"]:
         raise StoreError(f"the completion {key[:16]!r} has an invalid key.")

@@ -7,6 +7,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -158,9 +159,11 @@ class CompletionTable:
         """
         rows = self._database.rows(f"{_SELECT} WHERE ask = ? LIMIT 1000", (messages_hash(request),))
         rows = rows or self._database.rows(f"{_SELECT} ORDER BY rowid DESC LIMIT ?", (among,))
-        if not rows:
-            return None
-        return _stored(min(rows, key=lambda row: distance(request, _request(row))))
+        distances: dict[int, tuple[int, int]] = {}
+        for at, row in enumerate(rows):
+            with suppress(StoreError):  # a damaged one is no example
+                distances[at] = distance(request, _request(row))
+        return _stored(rows[min(distances, key=lambda at: distances[at])]) if distances else None
 
     def explain(self, request: Mapping[str, Any]) -> str:
         """Why a request is not stored: the fields in which it differs from the nearest stored one.
@@ -236,12 +239,24 @@ def _stored(row: SqlRow) -> StoredCompletion:
 
 def _request(row: SqlRow) -> Any:
     try:
-        return json.loads(row[-1])
+        request = json.loads(row[-1])
+        problem = "" if is_key_of(row[0], request) else "its key differs"
     except ValueError as error:
+        problem = str(error)
+    if problem:
         raise StoreError(
-            f"the request of the completion {row[0][:16]!r} is damaged: {error}. Restore the "
+            f"the request of the completion {row[0][:16]!r} is damaged: {problem}. Restore the "
             "session from a copy or a bundle."
-        ) from None
+        )
+    return request
+
+
+def is_key_of(key: str, request: Any) -> bool:
+    """Whether a stored request is the one that its key was computed from.
+
+    Half of a surrogate pair in a request is stored as U+FFFD; then its key cannot be computed.
+    """
+    return digest(request) == key or "\ufffd" in json.dumps(request, ensure_ascii=False)
 
 
 def _completion(row: SqlRow) -> Completion:

@@ -105,7 +105,7 @@ class Database:
             return
         raise StoreError(
             f"{self.path} was deleted, moved or replaced since this session was opened, so that "
-            "what is written now would be lost. Nothing was asked or written. Open the session "
+            "what is written now would be lost. Nothing more is asked or written. Open the session "
             "again (restart the kernel, or Session(folder) in Python)."
         )
 

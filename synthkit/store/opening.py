@@ -215,11 +215,12 @@ def _refuses_locks(folder: Path) -> bool:
         import fcntl
     except ImportError:  # Windows
         return False
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+    # a file that cannot be created means another trouble, such as a full disk
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
+        try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        except OSError:
+            return True
     return False
 
 

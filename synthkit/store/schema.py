@@ -117,7 +117,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         _separate_reasoning(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # SQLite rolls back by itself after some errors, such as a full disk
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -22,7 +22,7 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, StoreLocked
-from synthkit.core.types import Mark
+from synthkit.core.types import Mark, Message, Request
 from synthkit.store import database, opening
 from synthkit.store.store import Store
 
@@ -204,13 +204,18 @@ def test_a_damaged_completion_is_never_used(session: sk.Session, change: tuple[s
     assert session.trace(key[:16])[0].completion.text == "ok"
 
 
-def test_a_damaged_request_is_a_store_error(session: sk.Session) -> None:
+@pytest.mark.parametrize(
+    ("part", "other"), [("':'", "';'"), ("'sampling'", "'sAmpling'"), ("'\"user\"'", "'\"usar\"'")]
+)
+def test_a_damaged_request_is_a_store_error(session: sk.Session, part: str, other: str) -> None:
     sk.generate(model=sk.Fake("ok"), session=session, **ASK)
-    with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
-        other.execute("UPDATE completions SET request = replace(request, ':', ';')")
-        (key,) = other.execute("SELECT key FROM completions WHERE rowid = 1").fetchone()
+    with closing(sqlite3.connect(session.store.path, isolation_level=None)) as db:
+        db.execute(f"UPDATE completions SET request = replace(request, {part}, {other})")
+        (key,) = db.execute("SELECT key FROM completions WHERE rowid = 1").fetchone()
     with pytest.raises(StoreError, match=r"the request of the completion .* is damaged"):
         session.trace(key[:16])
+    asked = Request((Message("user", "Other."),)).payload("m")
+    assert session.store.completions.explain(asked) == "nothing was generated in this session yet"
 
 
 @pytest.mark.usefixtures("reachable")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from synthkit.core.types import Completion, Ledger, Mark, Message, Request
-from synthkit.store.schema import COLUMNS, SCHEMA_VERSION
+from synthkit.store.schema import COLUMNS, SCHEMA_VERSION, migrate
 from synthkit.store.store import Store
 
 REQUEST = Request((Message("user", "Hi."),))
@@ -66,3 +67,18 @@ def test_the_columns_that_imports_are_checked_against_are_those_of_the_schema(
             table: [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for table in tables
         }
     assert columns == {table: list(kinds) for table, kinds in COLUMNS.items()}
+
+
+def test_the_cause_of_a_failed_migration_is_not_hidden_by_the_rollback() -> None:
+    class Failing(sqlite3.Connection):
+        """Ends its transaction with the error, as SQLite does after some."""
+
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            if "CREATE TABLE" not in sql:
+                return super().execute(sql, *parameters)
+            super().execute("ROLLBACK")
+            raise sqlite3.OperationalError("disk I/O error")
+
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=Failing)
+    with closing(connection), pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        migrate(connection)
