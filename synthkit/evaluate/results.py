@@ -18,15 +18,9 @@ if TYPE_CHECKING:
     from synthkit.stats.bootstrap import Difference
 
 COLUMNS = ("kind", "metric", "value", "low", "high", "n", "unit", "better", "how")
-WIDER_WITHOUT_ROWS = 1.4
-"""The error of a difference of scores without values of rows, over that from their intervals.
-
-The intervals leave out that a threshold, a classifier or its training rows would be others for
-another table. Without this, up to 15 % of separate tables of one source differ in Cohen's kappa of
-a judge, 12 % in TSTR (``tests/benchmarks/null_differences.py``)."""
 WIDER_OF_ALL_ROWS = 1.15
-"""The same for statistics of all rows at once, of which values of rows are an approximation; 8 to
-11 % differ in Vendi without it."""
+"""The error of a difference of statistics of all rows at once, over that from values of rows, which
+are an approximation: 8 to 11 % of separate tables of one source differ in Vendi without it."""
 NO_DIFFERENCE = "no significant difference"
 NO_INTERVAL = "no interval"
 OTHER_SIZE = "not compared: depends on the number of rows"
@@ -136,6 +130,7 @@ class Report:
 def _difference(a: Measured, b: Measured, rows: SharedRows, seed: int) -> Difference | str:
     """The difference of two scores of one metric, or the reason why they are not compared."""
     from synthkit.evaluate._compare import compare_rows, same_parts  # imports NumPy
+    from synthkit.stats.bootstrap import WIDER_WITHOUT_ROWS
 
     # parts without ids are not those of rows
     first, second = (m.score if m.ids else replace(m.score, parts=None) for m in (a, b))

@@ -51,6 +51,11 @@ def accept_rates(points: Any, *, caption: str = "") -> Any:
     MissingExtra
         If plotly is not installed.
 
+    Notes
+    -----
+    The summary compares the last version with the first, each with all its marks. That is a single
+    comparison, which does not depend on the marks, so there is nothing to correct for.
+
     Examples
     --------
     >>> figure = accept_rates([{"version": "v1", "accepted": 8, "n": 20},

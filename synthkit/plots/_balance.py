@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -12,6 +14,7 @@ from synthkit.plots import theme
 from synthkit.plots.captions import count, score_text, thousands, with_interval
 from synthkit.plots.points import finite, share_score
 from synthkit.plots.registry import plot
+from synthkit.stats.bootstrap import Difference, corrected
 
 MOST_LABELS = 16
 
@@ -42,6 +45,11 @@ def balance(
         If a count or a target is negative or not finite, or all targets are 0.
     MissingExtra
         If plotly is not installed.
+
+    Notes
+    -----
+    The summary counts the labels whose share differs from its target by the score test, of which
+    Wilson's interval is the inverse, corrected by Holm for all labels.
 
     Examples
     --------
@@ -118,7 +126,8 @@ def _shares(
 def _summary(lines: Sequence[tuple[str, Score, float]], total: int) -> str:
     if not total:
         return "No rows."
-    off = [line for line in lines if not (line[1].low or 0) <= line[2] <= (line[1].high or 1)]
+    gaps = corrected([_gap(share, goal) for _, share, goal in lines])
+    off = [line for line, gap in zip(lines, gaps, strict=True) if gap.significant]
     if not off:
         return f"None of {count(len(lines), 'label')} differs significantly from its target."
     name, share, goal = max(off, key=lambda line: round(abs(line[1].value - line[2]), 9))
@@ -134,3 +143,12 @@ def _summary(lines: Sequence[tuple[str, Score, float]], total: int) -> str:
         f"{len(off)} of {count(len(lines), 'label')} {differ} target; the most: {name}, {gap} "
         f"{side} it."
     )
+
+
+def _gap(share: Score, goal: float) -> Difference:
+    """The difference of a share and its target, with the p-value of Wilson's interval."""
+    error = math.sqrt(goal * (1 - goal) / share.n)
+    value = share.value - goal
+    p = 2 * NormalDist().cdf(-abs(value) / error) if error else float(value == 0)
+    low, high = share.low or 0, share.high or 1
+    return Difference(value=value, low=low - goal, high=high - goal, n=share.n, p=p)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from synthkit.core.types import Score
 from synthkit.data import tables
 from synthkit.plots import theme
-from synthkit.plots.captions import comparison, label, score_text, thousands
+from synthkit.plots.captions import best_comparison, label, score_text, thousands
 from synthkit.plots.points import finite, finite_score, sample_note, sampled
 from synthkit.plots.registry import plot
 
@@ -47,9 +47,8 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
     Notes
     -----
     The summary compares the best source with real rows, otherwise with the next best, at the
-    largest number of rows that two sources have. It treats the scores as measured on different rows
-    (:func:`~synthkit.stats.bootstrap.score_difference`); they are of the same test rows, so that it
-    rather misses a difference than claims one.
+    largest number of rows that two sources have, by
+    :func:`~synthkit.plots.captions.best_comparison`.
 
     Examples
     --------
@@ -61,7 +60,7 @@ def learning_curve(points: Any, *, metric: str = "accuracy", caption: str = "") 
     >>> [(trace.name, trace.x, trace.y) for trace in figure.data]
     [('real', (50, 100), (0.7, 0.8)), ('synthetic', (100,), (0.66,))]
     >>> theme.summary(figure)
-    'With 100 rows, real beats synthetic by 0.14 [0.07, 0.21].'
+    'With 100 rows, real beats synthetic by 0.14 [0.04, 0.24].'
     """
     curves, draws, test_rows = _curves(points)
     figure = theme.new_figure()
@@ -153,10 +152,8 @@ def _summary(curves: Mapping[str, Mapping[int, Score]]) -> str:
         scores = {name: curve[n] for name, curve in curves.items() if n in curve}
         if len(scores) < 2:
             continue
-        first, second = sorted(scores, key=lambda name: -scores[name].value)[:2]
-        if "real" in scores and "real" not in (first, second):
-            second = "real"
-        text = comparison(first, scores[first], second, scores[second])
+        real = scores.pop("real", None)
+        text = best_comparison(scores, None if real is None else ("real", real))
         return f"With {thousands(n)} rows, {text}."
     ends = [
         f"{name} {score_text(list(curve.values())[-1])} with {thousands(max(curve))} rows"

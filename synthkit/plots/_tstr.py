@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from synthkit.core.types import Score
 from synthkit.plots import theme
-from synthkit.plots.captions import comparison, percent, score_text, sentence, thousands
+from synthkit.plots.captions import best_comparison, percent, score_text, sentence, thousands
 from synthkit.plots.points import finite_score
 from synthkit.plots.registry import plot
-from synthkit.stats.bootstrap import Difference, Floats, paired_bootstrap
 
 MOST_BARS = 12
+REAL = "real rows"
 
 
 @plot("tstr")
@@ -49,9 +47,8 @@ def tstr(
 
     Notes
     -----
-    The summary compares the best source with ``real``, otherwise with the next best source: paired
-    on the test rows if both scores have parts of these rows, otherwise by
-    :func:`~synthkit.stats.bootstrap.score_difference`.
+    The summary compares the best source with ``real``, otherwise with the next best source, by
+    :func:`~synthkit.plots.captions.best_comparison`.
 
     Examples
     --------
@@ -61,7 +58,7 @@ def tstr(
     >>> figure.data[0].x, figure.layout.shapes[1].x0
     ((0.7,), 0.8)
     >>> theme.summary(figure)
-    'Real rows beat plain by 0.10 [0.03, 0.16].'
+    'Real rows beat plain by 0.100 [0.001, 0.190].'
     """
     bars = {str(name): finite_score(score, name) for name, score in sources.items()}
     lines = {
@@ -121,36 +118,12 @@ def _draw_line(figure: Any, name: str, score: Score, *, gold: bool, at: int) -> 
 
 
 def _summary(bars: Mapping[str, Score], real: Score | None) -> str:
-    ranked = sorted(bars.items(), key=lambda bar: -bar[1].value)
-    if not ranked:
+    if not bars:
         return "No scores yet."
-    name, best = ranked[0]
     if real is not None:
-        text = comparison("real rows", real, name, best, _paired(real, best))
-        text = text.replace("real rows beats", "real rows beat")
+        text = best_comparison(bars, (REAL, real))
+        text = text.replace(f"{REAL} beats", f"{REAL} beat")
         return f"{text[0].upper()}{text[1:]}."
-    if len(ranked) == 1:
-        return f"{name} {score_text(best)}."
-    next_name, second = ranked[1]
-    return sentence(comparison(name, best, next_name, second, _paired(best, second)))
-
-
-def _paired(a: Score, b: Score) -> Difference | None:
-    """The difference of two scores of the same test rows, if both have parts of them."""
-    if a.parts is None or b.parts is None or len(a.parts) != len(b.parts) or len(a.parts) < 2:
-        return None
-    first, second = (_centred(score) for score in (a, b))
-    return paired_bootstrap(
-        lambda rows: first[rows].mean(axis=1),
-        lambda rows: second[rows].mean(axis=1),
-        len(first),
-        method="percentile",
-        vectorised=True,
-        level=a.level,
-    )
-
-
-def _centred(score: Score) -> Floats:
-    """(n,) parts whose mean is the value; that of pseudo-values can differ from it a little."""
-    parts = np.asarray(score.parts, np.float64)
-    return np.asarray(parts + (score.value - parts.mean()))
+    if len(bars) == 1:
+        return "".join(f"{name} {score_text(score)}." for name, score in bars.items())
+    return sentence(best_comparison(bars))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from synthkit.core.formatting import count as count
 from synthkit.core.formatting import thousands as thousands
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import Difference, score_difference
+from synthkit.stats.bootstrap import (
+    WIDER_WITHOUT_ROWS,
+    Difference,
+    corrected,
+    score_difference,
+)
 
 LABEL_LENGTH = 20
 """Characters of a label, if not given."""
@@ -41,7 +46,8 @@ def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | N
     if not gap.significant:
         size = with_interval(gap.value, gap.low, gap.high)
         rows = f" on {gap.n} rows" if gap.n else ""
-        return f"no significant difference between {a_name} and {b_name}: {size}{rows}"
+        among = f", corrected for {gap.family} comparisons" if gap.family > 1 else ""
+        return f"no significant difference between {a_name} and {b_name}: {size}{rows}{among}"
     if gap.value > 0:
         high, low = a_name, b_name
         size = with_interval(gap.value, gap.low, gap.high)
@@ -51,6 +57,36 @@ def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | N
     if a.better == "lower":
         return f"{low} beats {high} by {size}"
     return f"{high} {'beats' if a.better else 'is above'} {low} by {size}"
+
+
+def best_comparison(scores: Mapping[str, Score], against: tuple[str, Score] | None = None) -> str:
+    """The best of several learners' scores held against a given one, or else against the next best.
+
+    The verdict is that of ``%synth scores``: from the intervals, which are widened since another
+    table would have taught another classifier, and corrected by Holm for every score that could
+    have been held against the given one, or for every two.
+
+    Parameters
+    ----------
+    scores : name -> score, of which higher is better; two or more, or one with ``against``.
+
+    Examples
+    --------
+    >>> scores = {name: Score(name="", value=v, low=v - 0.05, high=v + 0.05, n=99, better="higher")
+    ...           for name, v in [("A", 0.7), ("B", 0.82), ("C", 0.6)]}
+    >>> best_comparison({name: scores[name] for name in "AB"})
+    'B beats A by 0.12 [0.02, 0.22]'
+    >>> best_comparison(scores)
+    'no significant difference between B and A: 0.12 [0.02, 0.22] on 99 rows, corrected for 3
+    comparisons'
+    """
+    best, *rest = sorted(scores.items(), key=lambda entry: -entry[1].value)
+    (a_name, a), (b_name, b) = (best, rest[0]) if against is None else (against, best)
+    gap = score_difference(a, b)
+    if gap is not None:
+        pairs = math.comb(len(scores), 2) if against is None else len(scores)
+        (gap,) = corrected([gap.widened(WIDER_WITHOUT_ROWS)], pairs)
+    return comparison(a_name, a, b_name, b, gap)
 
 
 def sentence(text: str) -> str:

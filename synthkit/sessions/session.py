@@ -344,9 +344,9 @@ class Session:
     def compare_scores(self, a: int | str, b: int | str, *, seed: int = 0) -> Any:
         """A DataFrame of the differences between two evaluations, by number or table name.
 
-        One row per metric that both have: both values, their difference with a 95 % interval from a
-        bootstrap over rows (paired where rows belong together), and a verdict:
-        ``"no significant difference"`` if the interval contains 0.
+        One row per metric that both have: both values, their difference with a 95 % interval (rows
+        that both tables have count as the same), a p-value corrected by Holm for all metrics, and a
+        verdict: ``"no significant difference"`` unless both show one.
 
         Raises
         ------

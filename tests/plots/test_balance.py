@@ -37,6 +37,17 @@ def test_a_label_that_is_missing_or_not_wanted_is_off_its_target() -> None:
     )
 
 
+def test_one_of_many_labels_off_its_target_by_chance_is_not_reported() -> None:
+    """Wilson's 95 % interval of 60 in 1,000 is 0.047 to 0.077; its p-value alone is 0.042."""
+    other = {"rest": 940 - 19 * 47} | {f"label {n}": 47 for n in range(19)}
+    targets = {"a": 0.0465, "rest": 0.0605} | {f"label {n}": 0.047 for n in range(19)}
+    alone = balance({"a": 60, "rest": 940}, {"a": 0.0465, "rest": 0.9535})
+    assert summary(alone).startswith("None of 2 labels differs")  # of 2: p = 0.0855
+    assert summary(balance({"a": 60} | other, targets)).startswith("None of 21 labels differs")
+    planted = balance({"a": 90} | other | {"rest": 910 - 19 * 47}, targets)
+    assert summary(planted).startswith("2 of 21 labels differ significantly")
+
+
 def test_many_labels_are_cut_to_those_farthest_from_their_target() -> None:
     counts = {f"label {n} " + "x" * 200: 10 + n % 7 for n in range(5000)} | {"top": 900}
     figure = balance(counts)

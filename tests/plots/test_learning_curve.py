@@ -31,7 +31,7 @@ def test_the_real_curve_is_gold_and_each_source_is_named_at_its_end() -> None:
     assert figure.layout.shapes[0].y0 == 0.9
     names = [note.text.split("</span> ")[1] for note in figure.layout.annotations]
     assert names == ["real", "synthetic"]
-    assert summary(figure) == "With 10 rows, real beats synthetic by 0.10 [0.03, 0.17]."
+    assert summary(figure) == "With 10 rows, real beats synthetic by 0.100 [0.001, 0.199]."
     assert caption(figure) == (
         "n = 400 test rows; 3 draws of each size; intervals over test rows and draws; "
         "dotted: most real rows"
@@ -44,6 +44,13 @@ def test_the_real_curve_is_gold_and_each_source_is_named_at_its_end() -> None:
 def test_real_is_held_against_the_best_where_both_are() -> None:
     three = curve(("a", 10, 0.9), ("b", 10, 0.8), ("real", 10, 0.5))
     assert summary(learning_curve(three)).startswith("With 10 rows, a beats real by 0.40")
+
+
+def test_the_best_of_several_sources_is_corrected_for_their_number() -> None:
+    two = curve(("a", 10, 0.64), ("real", 10, 0.5))
+    assert summary(learning_curve(two)) == "With 10 rows, a beats real by 0.14 [0.04, 0.24]."
+    more = curve(*((f"other {n}", 10, 0.5) for n in range(9)))
+    assert "corrected for 10 comparisons" in summary(learning_curve(two + more))
 
 
 def test_more_than_three_sources_have_a_legend() -> None:

@@ -33,22 +33,27 @@ def test_bars_begin_at_zero_and_the_gold_line_is_at_the_real_score() -> None:
         *("plain", "varied", "real → real", "most frequent label")
     ]
     assert caption(figure) == "n = 100 test rows; 95 % intervals"
-    assert summary(figure) == "Real rows beat varied by 0.15 [0.04, 0.25]."
+    assert summary(figure) == (
+        "No significant difference between real rows and varied: 0.150 [0.003, 0.295] on 100 rows, "
+        "corrected for 2 comparisons."
+    )
 
 
-def test_scores_of_the_same_test_rows_are_compared_in_pairs() -> None:
-    hard = [0.0] * 40 + [1.0] * 60
-    more = [0.0] * 35 + [1.0] * 65
-    paired = tstr({"plain": share(60, parts=hard)}, real=share(65, parts=more))
-    assert summary(paired) == "Real rows beat plain by 0.05 [0.01, 0.10]."
-    strayed = tstr(
-        {"plain": share(60, parts=[one + 0.3 for one in hard])}, real=share(65, parts=more)
-    )
-    assert summary(strayed) == summary(paired)
-    unpaired = tstr({"plain": share(60)}, real=share(65))
-    assert summary(unpaired).startswith(
-        "No significant difference between real rows and plain: 0.05 [-0.08"
-    )
+def test_a_test_row_more_or_less_is_no_difference_between_sources() -> None:
+    hard, more = ([0.0] * wrong + [1.0] * (100 - wrong) for wrong in (40, 35))
+    five = summary(tstr({"plain": share(60, parts=hard)}, real=share(65, parts=more)))
+    assert five.startswith("No significant difference between real rows and plain: 0.05 [-0.14, ")
+    many = summary(tstr({"plain": share(600, 1000)}, real=share(700, 1000)))
+    assert many == "Real rows beat plain by 0.10 [0.04, 0.16]."
+
+
+def test_a_difference_of_two_sources_is_none_among_twelve() -> None:
+    two = {"a": share(600, 1000), "b": share(670, 1000)}
+    assert summary(tstr(two)) == "b beats a by 0.07 [0.01, 0.13]."
+    others = {f"other {n}": share(590, 1000) for n in range(10)}
+    among = "on 1000 rows, corrected for 66 comparisons."
+    assert summary(tstr(two | others)).endswith(among)
+    assert summary(tstr({**two, **others}, real=share(600, 1000))).endswith("for 12 comparisons.")
 
 
 def test_without_a_gold_line_the_best_is_held_against_the_next() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from synthkit.core.types import Score
+from synthkit.stats.bootstrap import corrected, score_difference
 from synthkit.stats.intervals import wilson
 
 MOST_MARKS = 10_000
@@ -82,9 +86,9 @@ def rank(results: Iterable[VariantResult]) -> list[VariantResult]:
 def summary_line(ranked: Sequence[VariantResult]) -> str:
     """One sentence on whether the best variant differs significantly from the second.
 
-    Two shares differ significantly here if their 95 % intervals do not overlap, which is stricter
-    than a test of their difference. The marks still needed are those at which the intervals would
-    separate if both shares stayed as they are.
+    Their difference is tested by :func:`~synthkit.stats.bootstrap.score_difference`, corrected by
+    Holm for every two variants that have marks (or verdicts). The marks still needed are those at
+    which it would be significant if both shares stayed as they are.
     """
     if not ranked or not (ranked[0].accept.n or ranked[0].checks.n):
         return "Nothing marked or checked yet."
@@ -98,30 +102,42 @@ def summary_line(ranked: Sequence[VariantResult]) -> str:
     if not second.n:
         unit = "marks" if what == "accept" else "verdicts"
         return f"{best.name}: {what} {first}; {other} has no {unit} yet."
-    if first.interval[0] > second.interval[1]:
+    pairs = math.comb(sum(share.n > 0 for share in shares), 2)
+    more = marks_to_separate(first, second, pairs)
+    if more == 0:
         gap = (first.value or 0) - (second.value or 0)
         return f"{best.name} beats {other} by {gap:.2f}: {what} {first} against {second}."
     text = f"No significant difference between {best.name} and {other} yet"
-    more = marks_to_separate(first, second)
     if what == "accept" and more is not None:
         return f"{text}: it takes about {more} more marks each, if their shares stay as they are."
     return f"{text}."
 
 
-def marks_to_separate(first: Proportion, second: Proportion) -> int | None:
-    """The number of further marks of each until the intervals separate, if both shares stay.
+def marks_to_separate(first: Proportion, second: Proportion, pairs: int = 1) -> int | None:
+    """The number of further marks of each until the first is significantly higher.
 
-    ``None`` if they are equal, or if it takes more than 10,000.
+    ``None`` if it is not higher, or if it takes more than 10,000; both shares stay as they are.
+
+    Parameters
+    ----------
+    pairs : the number of comparisons to correct for.
 
     >>> marks_to_separate(Proportion(9, 10), Proportion(5, 10))
-    11
+    1
     """
     a, b = first.value, second.value
     if a is None or b is None or a <= b:
         return None
 
     def separate(more: int) -> bool:
-        n, m = first.n + more, second.n + more
-        return wilson(round(a * n), n)[0] > wilson(round(b * m), m)[1]
+        scores = (_score(a, first.n + more), _score(b, second.n + more))
+        gap = score_difference(*scores)
+        return gap is not None and corrected([gap], pairs)[0].significant
 
-    return next((more for more in range(MOST_MARKS) if separate(more)), None)
+    more = bisect_left(range(MOST_MARKS), True, key=separate)
+    return more if more < MOST_MARKS else None
+
+
+def _score(share: float, n: int) -> Score:
+    low, high = wilson(share * n, n)
+    return Score(name="", value=share, low=low, high=high, n=n)

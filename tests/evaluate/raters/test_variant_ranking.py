@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
+
 import pytest
 
 from synthkit.evaluate.raters.variant_ranking import (
@@ -42,7 +45,7 @@ def test_the_summary_says_what_is_known() -> None:
     assert apart.startswith("A beats B by 0.65: accept 0.95 [0.83, 0.99] against 0.30 [")
     near = summary_line([entry("A", (9, 10)), entry("B", (5, 10))])
     assert near == (
-        "No significant difference between A and B yet: it takes about 11 more marks each, if "
+        "No significant difference between A and B yet: it takes about 1 more marks each, if "
         "their shares stay as they are."
     )
     assert summary_line([entry("A", (5, 10)), entry("B", (5, 10))]).endswith("B yet.")
@@ -51,22 +54,24 @@ def test_the_summary_says_what_is_known() -> None:
     )
 
 
-@pytest.mark.parametrize(("first", "second"), [((9, 10), (5, 10)), ((4, 5), (3, 5))])
-def test_after_so_many_marks_the_intervals_part(
-    first: tuple[int, int], second: tuple[int, int]
-) -> None:
-    more = marks_to_separate(Proportion(*first), Proportion(*second))
-    assert more is not None
-    (a, n), (b, m) = first, second
+@pytest.mark.parametrize(("pairs", "marks"), [(1, 10), (3, 20), (6, 26)])
+def test_after_so_many_marks_the_best_is_ahead_among_its_pairs(pairs: int, marks: int) -> None:
+    """Newcombe's interval of 0.8 - 0.5 at 1 - 0.05 / pairs excludes 0 from so many marks on."""
+    assert marks_to_separate(Proportion(8, 10), Proportion(5, 10), pairs) == marks
+    for n, ahead in ((10 + marks, True), (9 + marks, False)):
+        ends = [wilson(p * n, n, 0.95) for p in (0.8, 0.5)]
+        below = math.hypot(0.8 - ends[0][0], ends[1][1] - 0.5)
+        p = 2 * NormalDist().cdf(-0.3 / below * NormalDist().inv_cdf(0.975))
+        assert (p * pairs <= 0.05) == ahead
 
-    def low_and_high(extra: int) -> tuple[float, float]:
-        ns, ms = n + extra, m + extra
-        return wilson(round(a / n * ns), ns)[0], wilson(round(b / m * ms), ms)[1]
 
-    low, high = low_and_high(more)
-    assert low > high
-    low, high = low_and_high(more - 1)
-    assert low <= high
+def test_the_best_of_several_variants_is_corrected_for_their_number() -> None:
+    two = [entry("A", (20, 20)), entry("B", (14, 20))]
+    assert summary_line(two).startswith("A beats B by 0.30: accept 1.00 [")
+    more = [entry(name, (14, 20)) for name in "CDEFGH"]
+    assert summary_line(two + more).startswith("No significant difference between A and B yet")
+    unmarked = [entry(name) for name in "CDEFGH"]
+    assert summary_line(two + unmarked) == summary_line(two)
 
 
 def test_no_number_of_marks_parts_equals() -> None:
