@@ -185,15 +185,16 @@ def join(words: Sequence[str]) -> str:
     return shlex.join(words)
 
 
-def option_value(words: Sequence[str], option: str) -> str | None:
-    """The value of an option among the words of a line; ``None`` if it is not there.
+def option_values(words: Sequence[str], option: str) -> list[str]:
+    """The values of an option among the words of a line.
 
-    >>> option_value(["h", "--recipe", "judge"], "--recipe")
-    'judge'
+    >>> option_values(["h", "--recipe", "judge"], "--recipe")
+    ['judge']
     """
+    values = []
     for at, word in enumerate(words):
         if word.startswith(f"{option}="):
-            return word.partition("=")[2]
-        if word == option and at + 1 < len(words):
-            return words[at + 1]
-    return None
+            values.append(word.partition("=")[2])
+        elif word == option:
+            values += words[at + 1 : at + 2]
+    return values

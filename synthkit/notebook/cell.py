@@ -15,7 +15,7 @@ from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables
 from synthkit.data.results import Run, curation_summary, run_summary
 from synthkit.generation.job import Job, plan
-from synthkit.notebook.arguments import ARGUMENTS, base_seed, option_value, parse, parser, split
+from synthkit.notebook.arguments import ARGUMENTS, base_seed, option_values, parse, parser, split
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import role, sampling, without_secrets
 from synthkit.notebook.recipe_arguments import find_recipe
@@ -66,7 +66,7 @@ def _say_name(context: Context, options: Any) -> None:
 def cell_options(context: Context, words: list[str]) -> Any:
     """The options of a ``%%synth`` line, with those of its recipe."""
     arguments, help = list(ARGUMENTS), "%%synth? explains them."
-    recipe = option_value(words, "--recipe")
+    recipe = next(iter(option_values(words, "--recipe")), None)
     if recipe is not None:
         method = find_recipe(recipe, context.names)
         arguments += method.arguments

@@ -1,4 +1,4 @@
-"""Completion of ``%synth`` lines: verbs, options, and values of options.
+"""Completion of ``%synth`` lines: verbs, options, values of options, and fields in a cell's text.
 
 IPython does not complete the arguments of magics; one of its custom matchers can.
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from synthkit.core.errors import UsageError
-from synthkit.notebook.arguments import ARGUMENTS, option_value
+from synthkit.core.errors import StoreError, TableError, UsageError
+from synthkit.data.tables import columns
+from synthkit.notebook.arguments import ARGUMENTS, option_values, split
 from synthkit.notebook.context import Context
 
 _LINE = re.compile(r"^\s*%%?synth\s")
+_FIELD = re.compile(r"\{[{%](?:[^{}]*[^\w{}.\"'])?(\w*)$")
+"""The beginning of a field's name in a template."""
 
 
 class Completer:
@@ -28,9 +32,12 @@ class Completer:
         @context_matcher()
         def synth_matcher(request: Any) -> dict[str, Any]:
             line = request.line_with_cursor[: request.cursor_position]
-            if request.cursor_line != 0 or not _LINE.match(line):
-                return {"completions": []}
-            candidates = self.candidates(line)
+            first = request.full_text.partition("\n")[0]
+            candidates: list[str] = []
+            if request.cursor_line == 0 and _LINE.match(line):
+                candidates = self.candidates(line)
+            elif _LINE.match(first) and (field := _FIELD.search(line)):
+                candidates = _starting(field[1], self.fields(first))
             texts = _replacements(candidates, request.token)
             return {
                 "completions": [SimpleCompletion(text=text, type="magic") for text in texts],
@@ -55,8 +62,7 @@ class Completer:
             if name not in VERBS:
                 return []
             arguments = VERBS[name].all_arguments()
-        recipe = option_value(before, "--recipe")
-        if recipe is not None:
+        for recipe in option_values(before, "--recipe"):
             arguments = [*arguments, *self._recipe_arguments(recipe)]
         option = before[-1] if before else ""
         if last.startswith("--") and "=" in last:
@@ -69,6 +75,19 @@ class Completer:
             head, _, start = last.partition("=@")
             return [f"{head}=@{name}" for name in _starting(start, self._context.names.public)]
         return _starting(last, [o for a in arguments for o in a.args if o.startswith("--")])
+
+    def fields(self, line: str) -> list[str]:
+        """The fields that a cell with this line has, as its text writes them."""
+        from synthkit.prompts.templates import written
+
+        words, names = [], list[str]()
+        with suppress(UsageError):  # a quotation mark that is not closed
+            words = split(line)
+        for source in option_values(words, "--from") + option_values(words, "--like"):
+            with suppress(TableError, StoreError):
+                names += columns(self._context.names.table(source))
+        names += [pair.partition("=")[0] for pair in option_values(words, "--vary")]
+        return [written(name) for name in dict.fromkeys(names) if name]
 
     def _recipe_arguments(self, name: str) -> Sequence[Any]:
         """The options that a recipe adds; none if there is no such recipe."""

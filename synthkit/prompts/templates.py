@@ -255,6 +255,19 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
     return f"{message} Write it {_by_name(close[0])}." if close else message
 
 
+def written(field: str) -> str:
+    """A field as an expression of a template.
+
+    >>> written("topic"), written("my topic"), written("self")
+    ('topic', "row['my topic']", "row['self']")
+    """
+    try:
+        plain = parse(f"{{{{ {field} }}}}").fields == (field,)
+    except PromptError:
+        plain = False
+    return field if plain else f"{ROW}[{field!r}]"
+
+
 def _by_name(field: str) -> str:
     """How a template writes a field of any name."""
     return f"{{{{ {ROW}[{field!r}] }}}}"

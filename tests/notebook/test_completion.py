@@ -85,6 +85,33 @@ def test_learned_filters_and_variables_are_offered(
     assert complete(shell, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("line", "start", "expected"),
+    [
+        ("--from seeds", "Write {{ sta", ["Write {{ stars"]),
+        ("--from=saved", "Write {{ sta", ["Write {{ stars"]),
+        ("--from seeds", "{{ text }} {{stars + w", ["{{ text }} {{stars + words"]),
+        ("--from seeds --vary topic=a,b", "{% if to", ["{% if topic"]),
+        ("--vary topic=a,b --vary tone=c", "{{ to", ["{{ topic", "{{ tone"]),
+        ("--sampler joint --like seeds", "{{ te", ["{{ text"]),
+        ("--from seeds", "{{ ro", ["{{ row['my stars']", "{{ row['self']"]),
+        ("--from seeds", "{{ text }} st", []),
+        ("--from seeds", "{{ text.st", []),
+        ("--from nowhere --vary topic=a", "{{ to", ["{{ topic"]),
+        ('--vary topic="a', "{{ to", []),
+        ('--vary "my topic=a b"', "{{ ro", ["{{ row['my topic']"]),
+    ],
+)
+def test_fields_are_completed_in_the_text_of_a_cell(
+    shell: Shell, line: str, start: str, expected: list[str]
+) -> None:
+    names = ["stars", "text", "words", "my stars", "self"]
+    shell.ip.user_ns["seeds"] = pd.DataFrame({name: [1] for name in names})
+    shell.context.session.save("saved", shell.ip.user_ns["seeds"])
+    found = complete(shell, f"%%synth x {line}\nSome text.\n{start}")
+    assert found == expected
+
+
 def test_python_lines_and_prompts_are_left_alone(shell: Shell) -> None:
     shell.ip.user_ns["seeds"] = 1
     assert "seeds" in complete(shell, "see")
