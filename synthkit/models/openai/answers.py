@@ -15,7 +15,6 @@ from synthkit.models.openai.dialect import LEVELS, Dialect, Structured
 from synthkit.models.openai.requests import (
     LABEL,
     SYSTEM,
-    TOOL,
     ChatModel,
     is_labels,
     options,
@@ -105,14 +104,21 @@ def answer(
 
 
 def _of_tool(completion: Completion) -> Completion:
-    """A completion whose text is the argument of the forced tool call, if it has one."""
-    arguments = next((call.arguments for call in completion.tool_calls if call.name == TOOL), None)
-    if arguments is None:
+    """A completion whose text is the arguments of the forced tool call, if it has one.
+
+    No other tool was declared, so a call by another name is meant for it; those of several calls
+    are in several lines.
+    """
+    if not completion.tool_calls:
         return completion
-    is_text = isinstance(arguments, str)
-    text = str(arguments) if is_text else json.dumps(arguments, ensure_ascii=False)
+    texts = [
+        call.arguments
+        if isinstance(call.arguments, str)
+        else json.dumps(call.arguments, ensure_ascii=False)
+        for call in completion.tool_calls
+    ]
     finish = "length" if completion.truncated else "stop"
-    return replace(completion, text=text, finish=finish, tool_calls=())
+    return replace(completion, text="\n".join(texts), finish=finish, tool_calls=())
 
 
 _LABEL = re.compile(rf'(?:```(?:json)?\s*)?\{{\s*"{LABEL}"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}}[\s`]*$')

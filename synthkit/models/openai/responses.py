@@ -131,6 +131,8 @@ def _arguments(value: Any) -> Mapping[str, Any] | str:
         parsed = json.loads(value or "{}", parse_constant=_no_constant)
     except (ValueError, TypeError, RecursionError):
         return well_formed(str(value))
+    if isinstance(parsed, str) and parsed != value:  # encoded twice, as some models do
+        return _arguments(parsed)
     return parsed if isinstance(parsed, dict) else str(value)
 
 

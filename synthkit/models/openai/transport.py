@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,10 +154,23 @@ class Connection(asyncio.Protocol):
 
     def _done(self) -> None:
         self.in_body = False
-        self.response.body = b"".join(self.parts)
+        try:
+            self.response.body = self._decoded(b"".join(self.parts))
+        except (zlib.error, ValueError) as error:
+            self._fail(ConnectionError(f"the response cannot be decompressed: {error}"))
         if not self._answer.done():
             self._answer.set_result(self.response)
         self.response = Response()
+
+    def _decoded(self, body: bytes) -> bytes:
+        """A body without its compression, which some proxies use unasked."""
+        if self.response.headers.get("content-encoding", "").lower() not in ("gzip", "deflate"):
+            return body
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # of either kind
+        whole = stream.decompress(body, MAX_BYTES)
+        if not stream.eof:
+            raise ValueError("it is cut, or longer than expected")
+        return whole
 
     def _fail(self, error: Exception) -> None:
         self.alive = False

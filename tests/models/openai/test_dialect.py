@@ -390,6 +390,33 @@ def test_a_schema_is_asked_for_in_the_strictest_way_that_the_server_takes(
     )
 
 
+@pytest.mark.parametrize(
+    ("calls", "rows"),
+    [
+        ([("row", ANA)], 1),
+        ([("functions.row:0", ANA)], 1),
+        ([("row", json.dumps(ANA))], 1),
+        ([("row", ANA), ("row", ANA)], 1),
+        ([("row", ANA), ("row", ANA.replace("3", "4"))], 0),
+        ([("row", ANA[:-4])], 0),
+        ([("row", "")], 0),
+    ],
+)
+def test_a_forced_tool_call_is_read_however_it_is_written(
+    calls: list[tuple[str, str]], rows: int, session: sk.Session
+) -> None:
+    listed = [{"function": {"name": name, "arguments": given}} for name, given in calls]
+    message = {"role": "assistant", "content": None, "tool_calls": listed}
+    reply = Reply(body=completion("", message=message, finish_reason="tool_calls"))
+    with Server(reply) as server:
+        model = endpoint("m", provider="anthropic", base_url=server.base_url, api_key="k")
+        model.known.adopt(model.known.dialect.lower(PERSON, only=False))
+        model.known.said.add("tool")
+        run = ask(session, model, 1, schema=PERSON)
+    assert run.table[["name", "age"]].values.tolist() == [["Ana", 3]] * rows if rows else True
+    assert (len(run.table), len(run.rejects)) == (rows, 1 - rows)
+
+
 def test_a_schema_that_is_refused_alone_does_not_lower_the_others(session: sk.Session) -> None:
     def script(request: Asked) -> Reply | None:
         shape = request.json.get("response_format", {})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import socket
 import ssl
 import subprocess
 import time
+import zlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,21 @@ def test_a_body_arrives_whole_however_it_is_framed(how: Any) -> None:
     with Server(Reply(how=how, body=completion("wörm " * 50))) as server:
         answer = ask(server)
     assert (answer.status, text(answer)) == (200, "wörm " * 50)
+
+
+@pytest.mark.parametrize("how", ["gzip", "deflate"])
+def test_a_body_that_is_compressed_unasked_is_read(how: str) -> None:
+    whole = json.dumps(completion("wörm " * 50)).encode()
+    compressed = (gzip if how == "gzip" else zlib).compress(whole)
+    headers = {"Content-Encoding": how}
+    with Server(Reply(body=compressed, headers=headers)) as server:
+        assert text(ask(server)) == "wörm " * 50
+    for broken in (compressed[:-9], whole, gzip.compress(b" " * (transport.MAX_BYTES + 1))):
+        with (
+            Server(Reply(body=broken, headers=headers)) as server,
+            pytest.raises(ConnectionError, match="cannot be decompressed"),
+        ):
+            ask(server)
 
 
 @pytest.mark.parametrize(
