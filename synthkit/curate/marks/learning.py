@@ -11,7 +11,13 @@ from synthkit.curate.marks import active_learning, learned_filter
 from synthkit.curate.marks.calibrated_regression import calibrated
 from synthkit.curate.marks.features import Scale, checked_features, represent
 from synthkit.curate.marks.orders import shuffled
-from synthkit.curate.marks.precision_recall import LearningReport, base_rate, further, measured
+from synthkit.curate.marks.precision_recall import (
+    LearningReport,
+    base_rate,
+    expected,
+    further,
+    measured,
+)
 from synthkit.stats.classifier import Embed, Floats
 
 LEAST = 20
@@ -40,7 +46,8 @@ def learn(
 
     Precision and recall are estimates for the whole table. They use the marked rows that were drawn
     at random, each with its leave-one-out score (see :mod:`synthkit.curate.marks.active_learning`),
-    for which the other rows of its class are weighted up.
+    for which the other rows of its class are weighted up, and a prior that counts for three rows
+    (see :func:`synthkit.curate.marks.precision_recall.expected`).
     Rows that were marked in another order than proposed are learned from as well, but they count
     for the estimates only when all random rows before them are marked.
 
@@ -144,7 +151,10 @@ def _report(
     sample = active_learning.sample(order, verdicts)
     marks, accepted = len(verdicts), sum(verdicts.values())
     of_sample = [verdicts[at] for at in sample]
-    estimates = measured((scores[sample] >= cut).tolist(), of_sample, marks)
+    base = base_rate(of_sample)
+    rarer = min(accepted, marks - accepted)
+    prior = None if base.value is None else expected(scores, cut, base=base.value, rarer=rarer)
+    estimates = measured((scores[sample] >= cut).tolist(), of_sample, marks, prior)
     left = len(order) - marks
     return LearningReport(
         rows=len(scores),
@@ -157,7 +167,7 @@ def _report(
         recall=estimates[1],
         more=further(estimates, sample=len(sample), marks=marks, left=left),
         needs=_needs(marks, accepted),
-        base=base_rate(of_sample),
+        base=base,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from synthkit.curate.marks.active_learning import START, marks_for
+from synthkit.stats.classifier import Floats
 from synthkit.stats.intervals import wilson
 
 WIDTHS = (0.1, 0.05)
@@ -20,17 +21,23 @@ UNCERTAIN = 25
 The filter that is measured on a row was learned without it, and other marks would have given
 another filter. With 20 to 60 marks Wilson's intervals of all rows had coverages of .86 to .91 at
 95 % (``tests/benchmarks/learned_filter.py``)."""
+PRIOR = 3
+"""The number of rows that the prior of an estimate counts for."""
+TRUSTED = 4
+"""Of r marks with the rarer verdict, r / (r + 4) is the part of the prior that the filter's own
+P(accept) has; the rest is that of a filter that knows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShareEstimate:
     """An estimated share of rows, 0..1, with an interval of 95 %.
 
-    It is Wilson's, of fewer rows than ``n``: see :data:`UNCERTAIN`.
+    It spans Wilson's intervals around the share with the prior and without it, of fewer rows than
+    ``n``: see :data:`UNCERTAIN`.
 
     Parameters
     ----------
-    value : the share among ``n`` random rows; ``None`` without such rows.
+    value : the share among ``n`` random rows, drawn towards a prior; ``None`` without such rows.
     """
 
     value: float | None
@@ -97,8 +104,37 @@ class LearningReport:
         )
 
 
+def expected(scores: Floats, threshold: float, *, base: float, rarer: int) -> tuple[float, float]:
+    """Precision and recall as the filter itself has them, and as one that knows nothing has them.
+
+    The marks that measure a filter also say how rare accepted rows are. If chance made more of them
+    accepted, then it keeps more, and its precision on these marks is too high as well: by .13 in
+    the mean with 30 marks of which 15 % are accepted. So it is drawn towards what is expected.
+
+    Parameters
+    ----------
+    scores : (n,) P(accept) of the rows of the table.
+    base : the share of accepted rows, which is the precision without knowledge; recall is then the
+        share of kept rows.
+    rarer : the number of accepted or rejected marks, whichever are fewer; see :data:`TRUSTED`.
+
+    >>> import numpy as np
+    >>> precision, recall = expected(np.array([0.9, 0.7, 0.2, 0.2]), 0.5, base=0.4, rarer=4)
+    >>> round(precision, 2), round(recall, 2)
+    (0.6, 0.65)
+    """
+    kept, trust = scores >= threshold, rarer / (rarer + TRUSTED)
+    own = (float(scores[kept].mean()) if kept.any() else base, scores[kept].sum() / scores.sum())
+    ignorant = base, float(kept.mean())
+    precision, recall = (trust * a + (1 - trust) * b for a, b in zip(own, ignorant, strict=True))
+    return min(1.0, float(precision)), min(1.0, float(recall))
+
+
 def measured(
-    kept: Sequence[bool], accepted: Sequence[bool], marks: int | None = None
+    kept: Sequence[bool],
+    accepted: Sequence[bool],
+    marks: int | None = None,
+    prior: tuple[float, float] | None = None,
 ) -> tuple[ShareEstimate, ShareEstimate]:
     """Precision and recall, from which of the random rows are kept and which are accepted.
 
@@ -106,6 +142,7 @@ def measured(
     ----------
     marks : the number of rows that the filter was learned from, these among them; if not given,
         the filter was not learned from any of them, and the intervals are Wilson's of all rows.
+    prior : the precision and recall that are :func:`expected`; they count as :data:`PRIOR` rows.
 
     Examples
     --------
@@ -113,9 +150,14 @@ def measured(
     >>> precision, recall = measured(kept, accepted, marks=100)
     >>> print(precision)
     0.67 (0.18 to 0.95, n = 3)
+    >>> print(measured(kept, accepted, marks=100, prior=(0.4, 0.5))[0])
+    0.53 (0.12 to 0.95, n = 3)
     """
     both = sum(1 for k, a in zip(kept, accepted, strict=True) if k and a)
-    return _estimate(both, sum(kept), marks), _estimate(both, sum(accepted), marks)
+    values = (None, None) if prior is None else prior
+    ns = sum(kept), sum(accepted)
+    precision, recall = (_estimate(both, n, marks, p) for n, p in zip(ns, values, strict=True))
+    return precision, recall
 
 
 def base_rate(accepted: Sequence[bool]) -> ShareEstimate:
@@ -125,10 +167,15 @@ def base_rate(accepted: Sequence[bool]) -> ShareEstimate:
     return ShareEstimate(share, low, high, len(accepted))
 
 
-def _estimate(successes: int, n: int, marks: int | None) -> ShareEstimate:
-    part = 1.0 if marks is None else _effective(marks)
-    low, high = wilson(successes * part, n * part, LEVEL)
-    return ShareEstimate(successes / n if n else None, low, high, n)
+def _estimate(successes: int, n: int, marks: int | None, prior: float | None) -> ShareEstimate:
+    """The share, with a prior the mean of a beta distribution."""
+    if not n:
+        return ShareEstimate(None, 0.0, 1.0, 0)
+    alone = successes / n
+    share = alone if prior is None else (successes + PRIOR * prior) / (n + PRIOR)
+    size = n if marks is None else n * _effective(marks)
+    lows, highs = zip(*(wilson(p * size, size, LEVEL) for p in (alone, share)), strict=True)
+    return ShareEstimate(share, min(lows), max(highs), n)
 
 
 def _effective(marks: int) -> float:

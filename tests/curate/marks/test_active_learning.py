@@ -8,7 +8,13 @@ from synthkit.curate.marks.calibrated_regression import sigmoid
 from synthkit.curate.marks.features import represent
 from synthkit.curate.marks.learning import learn
 from synthkit.curate.marks.orders import shuffled
-from synthkit.curate.marks.precision_recall import WIDTHS, ShareEstimate, further, measured
+from synthkit.curate.marks.precision_recall import (
+    WIDTHS,
+    ShareEstimate,
+    expected,
+    further,
+    measured,
+)
 from synthkit.stats.intervals import wilson
 
 RANDOM = np.random.default_rng(0)
@@ -79,7 +85,23 @@ def test_precision_and_recall_have_wilson_intervals() -> None:
     assert (precision.value, recall.value) == (0.75, 0.6)
     assert (precision.low, precision.high) == wilson(3, 4)
     assert (recall.low, recall.high, recall.n) == (*wilson(3, 5), 5)
+    one, _ = measured([True, False], [True, False], marks=20, prior=(0.3, 0.5))
+    assert one.value == pytest.approx((1 + 3 * 0.3) / 4)  # not 1.00 after a single row
+    assert one.low == pytest.approx(wilson(20 / 45 * one.value, 20 / 45)[0])
+    assert one.high == wilson(20 / 45, 20 / 45)[1] == 1
+    assert measured([False], [False], marks=20, prior=(0.3, 0.5))[0].value is None
     assert measured([], []) == (ShareEstimate(None, 0, 1, 0), ShareEstimate(None, 0, 1, 0))
+
+
+@pytest.mark.parametrize(("rarer", "precision"), [(0, 0.2), (4, 0.5), (10**9, 0.8)])
+def test_a_prior_trusts_the_filter_with_the_marks_of_the_rarer_verdict(
+    rarer: int, precision: float
+) -> None:
+    scores = np.array([0.9, 0.7, 0.4, 0.0])
+    expecting, recall = expected(scores, 0.5, base=0.2, rarer=rarer)
+    assert expecting == pytest.approx(precision)
+    assert recall == pytest.approx({0: 0.5, 4: 0.65}.get(rarer, 0.8))
+    assert expected(scores, 0.95, base=0.2, rarer=rarer) == pytest.approx((0.2, 0.0))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])

@@ -102,11 +102,17 @@ def test_a_marked_row_has_its_leave_one_out_score() -> None:
     assert (wrong.scores[7] > 0.5) == TRUTH[7]
 
 
-@pytest.mark.parametrize("marks", [20, 40])
-def test_few_marks_measure_without_bias_and_with_honest_intervals(marks: int) -> None:
-    inside, bias = early(60, marks, accepted=0.5, proposed=False)
-    assert abs(bias).max() < 0.035  # leave-one-out without weights: -0.06 and -0.04
-    assert inside.min() >= 0.88
+def test_few_marks_measure_without_bias_and_with_honest_intervals() -> None:
+    for inside, bias, _ in early(60, accepted=0.5, proposed=False, few=(20, 40)).values():
+        assert abs(bias).max() < 0.035  # leave-one-out without weights: -0.06 and -0.04
+        assert inside.min() >= 0.88
+
+
+def test_few_accepted_marks_do_not_make_the_precision_high() -> None:
+    inside, bias, n = early(40, accepted=0.15, proposed=True, few=(20, 40))[40]
+    assert n.min() >= 12
+    assert abs(bias).max() < 0.1  # without a prior: 0.22
+    assert inside.min() >= 0.9
 
 
 def test_a_filter_that_is_not_better_than_none_says_so() -> None:
