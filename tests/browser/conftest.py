@@ -48,6 +48,8 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 AppName = Literal["lab", "notebook"]
 Theme = Literal["JupyterLab Light", "JupyterLab Dark"]
+Open = Callable[..., Any]
+"""The type of :func:`open_notebook`."""
 
 
 def wait_for(claim: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -134,6 +136,21 @@ class Sheet:
         editor.press("Shift+Enter")
         if wait:
             self.wait_until_ran(index)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after another."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def tab_into(self, index: int, reached: Callable[[], bool]) -> None:
+        """Press Tab from a cell until an element of its output is reached."""
+        self.cell(index).locator(".cm-content").click()
+        self.press("Escape")
+        for _ in range(40):
+            self.press("Tab")
+            if reached():
+                return
+        pytest.fail("40 tabs did not reach the element")
 
     def run_all(self) -> None:
         """Run all cells from the app's menu command, and wait for the last."""

@@ -5,21 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import expect_gone, serious_violations, wait_for
+from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
-
-Open = Callable[..., Any]
 
 LOAD = r"""%load_ext synthkit
 %config SynthMagics.folder = "session-FOLDER"
@@ -73,11 +70,6 @@ def at(shown: Locator, row: int, slot: int) -> Locator:
     return shown.locator(f'td[data-row="{row}"][data-slot="{slot}"]')
 
 
-def press(sheet: Any, *keys: str) -> None:
-    for key in keys:
-        sheet.page.keyboard.press(key)
-
-
 def run_button(shown: Locator) -> Locator:
     return shown.get_by_role("button", name=re.compile("^(Run|All run|Stop)"))
 
@@ -85,52 +77,47 @@ def run_button(shown: Locator) -> Locator:
 def test_the_main_path_by_keyboard_alone(open_notebook: Open, pictures: Path) -> None:
     sheet, shown = opened(open_notebook)
     expect(run_button(shown)).to_have_text(re.compile(r"^Run 8 new cells, \$.* r$"))
-    sheet.cell(1).locator(".cm-content").click()
-    press(sheet, "Escape")
-    for _ in range(40):
-        press(sheet, "Tab")
-        if at(shown, 0, 0).evaluate("(node) => node === document.activeElement"):
-            break
-    expect(at(shown, 0, 0)).to_be_focused()
-    press(sheet, "r")
+    first = at(shown, 0, 0)
+    sheet.tab_into(1, lambda: first.evaluate("(node) => node === document.activeElement"))
+    sheet.press("r")
     expect(run_button(shown)).to_have_text("All run: 8/8 cells")
     expect(at(shown, 0, 1).locator("del")).to_contain_text("nobody said sorry")
-    press(sheet, "a", "ArrowRight", "x", "ArrowDown", "a", "c")
+    sheet.press("a", "ArrowRight", "x", "ArrowDown", "a", "c")
     sheet.page.keyboard.type("a good one")
-    press(sheet, "Enter")
+    sheet.press("Enter")
     expect(at(shown, 1, 1)).to_be_focused()
     expect(at(shown, 1, 1)).to_contain_text("“a good one”")
     expect(at(shown, 1, 1)).to_contain_text("✓ accepted")
     expect(at(shown, 0, 1)).to_contain_text("✗ rejected")
-    press(sheet, "u", "u")
+    sheet.press("u", "u")
     expect(at(shown, 1, 1)).not_to_contain_text("accepted")
-    press(sheet, "Enter")
+    sheet.press("Enter")
     detail = shown.locator(".sk-lab-detail")
     expect(detail).to_contain_text("Say it about soup, short.")
     expect(detail).to_contain_text("finish: stop")
     sheet.screenshot(pictures, "lab-open", shown)
-    press(sheet, "Escape")
+    sheet.press("Escape")
     expect(at(shown, 1, 1)).to_be_focused()
-    press(sheet, "e")
+    sheet.press("e")
     prompt = shown.get_by_label("prompt", exact=True)
     expect(prompt).to_be_focused()
     prompt.fill("Fine\n{{ topic ")
-    press(sheet, "Control+Enter")
+    sheet.press("Control+Enter")
     expect(shown.locator(".sk-lab-editor [role=alert]")).to_contain_text("at line 2")
     sheet.screenshot(pictures, "lab-edit", shown)
     prompt.fill("Tell of {{ topic }}.")
-    press(sheet, "Control+Enter")
+    sheet.press("Control+Enter")
     expect(at(shown, 1, 1)).to_be_focused()
     expect(run_button(shown)).to_have_text(re.compile("^Run 4 new cells"))
     expect(at(shown, 1, 1)).to_have_text("not run yet")
     expect(at(shown, 1, 0)).to_contain_text("We waited an hour for the soup.")
-    press(sheet, "2")
+    sheet.press("2")
     expect(shown.get_by_text("No row is different. Press 1 to show all 4.")).to_be_visible()
-    press(sheet, "1", "r")
+    sheet.press("1", "r")
     expect(run_button(shown)).to_have_text("All run: 8/8 cells")
     use = shown.get_by_role("button", name="Use A: insert it as a new cell")
     use.focus()
-    press(sheet, "Enter")
+    sheet.press("Enter")
     cell = (
         "%%synth tone --model gpt --from topics --temperature 0.7 --max-tokens 256 --seed 0\n"
         "Write one sentence about {{ topic }}."
@@ -213,27 +200,27 @@ def test_no_key_changes_the_notebook_wherever_the_focus_is(open_notebook: Open) 
     ):
         for key in keys:
             place.focus()
-            press(sheet, key)
+            sheet.press(key)
             assert shown.evaluate(inside), key
-            press(sheet, "Escape")
+            sheet.press("Escape")
         expect(shown.locator("thead").first).to_be_visible()
     blind = shown.get_by_role("button", name=re.compile("^(Blind|Show names) b$"))
     blind.focus()
-    press(sheet, "b")
+    sheet.press("b")
     expect(blind).to_have_text("Show names b")
-    press(sheet, "x", "e", "b")
+    sheet.press("x", "e", "b")
     expect(blind).to_have_text("Blind b")
     assert shown.evaluate(inside)
-    press(sheet, "1")
+    sheet.press("1")
     # in the fields keys are letters, and nothing is marked
     at(shown, 0, 0).focus()
-    press(sheet, "e")
+    sheet.press("e")
     prompt = shown.get_by_label("prompt", exact=True)
     expect(prompt).to_be_focused()
     prompt.fill("")
     sheet.page.keyboard.type("axcudz1?")
     expect(prompt).to_have_value("axcudz1?")
-    press(sheet, "Escape")
+    sheet.press("Escape")
     expect(prompt).to_be_hidden()
     assert shown.evaluate(inside)
     assert sheet.sources() == before
@@ -255,12 +242,12 @@ def test_a_run_can_be_stopped_and_outlives_a_reload_and_a_kernel(
     expect(sheet.cell(2).locator(".jp-OutputArea-output")).to_have_text("2")
     sheet.screenshot(pictures, "lab-running", shown)
     run_button(shown).focus()
-    press(sheet, "r")
+    sheet.press("r")
     expect(run_button(shown)).to_have_text(re.compile("^Run"))
     expect(run_button(shown)).to_be_focused()
     expect(shown.get_by_text("… running")).to_have_count(0)
     at(shown, 0, 0).click()
-    press(sheet, "a")
+    sheet.press("a")
     expect(at(shown, 0, 0)).to_contain_text("✓ accepted")
     left = run_button(shown).inner_text()
     sheet.save()
@@ -285,10 +272,10 @@ def test_what_a_model_says_is_text(open_notebook: Open) -> None:
     expect(long).to_contain_text("… first 300 of 999\u202f999 characters")
     assert shown.locator("img, script, b, a").count() == 0
     long.click()
-    press(sheet, "Enter")
+    sheet.press("Enter")
     detail = shown.locator(".sk-lab-detail")
     expect(detail).to_contain_text("first 100\u202f000 of 999\u202f999 characters")
-    press(sheet, "Escape", "ArrowRight", "Enter")
+    sheet.press("Escape", "ArrowRight", "Enter")
     expect(detail).to_contain_text("too long to compare")
     assert sheet.page.title() != "1"
 
@@ -305,13 +292,13 @@ def test_it_is_accessible_and_fits(
     sheet, shown = opened(open_notebook, f"{cell} --run", theme=theme, width=width, height=1600)
     expect(run_button(shown)).to_have_text(re.compile("^Run 7 new cells|^Run 6 new cells"))
     at(shown, 0, 0).focus()
-    press(sheet, "a", "ArrowDown", "x", "?", "Enter")
+    sheet.press("a", "ArrowDown", "x", "?", "Enter")
     expect(shown.locator(".sk-lab-detail")).to_contain_text("finish: stop")
     assert shown.evaluate("(node) => node.scrollWidth <= node.clientWidth")
     name = f"{theme.split()[1].lower()}-{width}"
     sheet.screenshot(pictures, f"lab-{name}", shown)
     assert serious_violations(sheet.page, ".sk-lab") == []
-    press(sheet, "Escape", "e")
+    sheet.press("Escape", "e")
     expect(shown.get_by_label("prompt", exact=True)).to_be_focused()
     sheet.screenshot(pictures, f"lab-edit-{name}", shown)
     assert serious_violations(sheet.page, ".sk-lab") == []
@@ -332,7 +319,7 @@ def test_two_hundred_rows_leave_the_notebook_small(open_notebook: Open, server: 
         expect(run_button(shown)).to_have_text("All run: 400/400 cells")
         expect(shown.get_by_text("rows 1–20 of 200")).to_be_visible()
         at(shown, 0, 0).click()
-        press(sheet, "]")
+        sheet.press("]")
         expect(shown.get_by_text("rows 21–40 of 200")).to_be_visible()
         expect(at(shown, 0, 0)).to_be_focused()
         grown = len(json.dumps(sheet.save())) - before

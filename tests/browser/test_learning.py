@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serious_violations
+from tests.browser.conftest import Open, serious_violations
+from tests.browser.marking import with_session
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
-
-Open = Callable[..., Any]
 
 TABLE = """
 %load_ext synthkit
@@ -38,8 +35,7 @@ FILTER = '%synth filter reviews --learned polite --where "words > 5" --dedupe ex
 
 def opened(open_notebook: Open, *lines: str, **window: Any) -> Any:
     """A notebook with a marker in its second cell, and a session of its own."""
-    folder = f"session-{os.urandom(4).hex()}"
-    sheet = open_notebook(TABLE.format(folder=folder), MARK, *lines, **window)
+    sheet = with_session(open_notebook, TABLE, MARK, *lines, **window)
     sheet.run(0)
     sheet.run(1)
     return sheet

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import string
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import expect_gone, serious_violations, wait_for
+from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.marking import tab_to_stage, with_session
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
-
-Open = Callable[..., Any]
 
 TABLE = """
 %load_ext synthkit
@@ -46,9 +44,7 @@ MARK = "%synth mark reviews --by ana"
 
 def opened(open_notebook: Open, line: str = MARK, *, n: int = 60, **window: Any) -> Any:
     """A notebook with a marker in its second cell, and a session of its own."""
-    folder = f"session-{os.urandom(4).hex()}"
-    sheet = open_notebook(TABLE.format(folder=folder, n=n), line, "1 + 1", **window)
-    sheet.store = sheet.path.parent / folder / "store.sqlite"
+    sheet = with_session(open_notebook, TABLE, line, "1 + 1", n=n, **window)
     sheet.run_all()
     return sheet
 
@@ -70,59 +66,49 @@ def is_inside(marker: Locator) -> bool:
     return bool(marker.evaluate("(node) => node.contains(document.activeElement)"))
 
 
-def press(sheet: Any, *keys: str) -> None:
-    for key in keys:
-        sheet.page.keyboard.press(key)
-
-
 def test_everything_can_be_done_with_the_keyboard(open_notebook: Open) -> None:
     sheet = opened(open_notebook, MARK + " --reasons 'too short,off topic'")
     marker = widget(sheet)
     made, text = marker.locator(".sk-made"), marker.locator(".sk-mark-text")
     before = sheet.sources()
-    sheet.cell(1).locator(".cm-content").click()
-    press(sheet, "Escape")
-    for _ in range(20):
-        press(sheet, "Tab")
-        if sheet.page.evaluate("() => document.activeElement.className") == "sk-mark-stage":
-            break
-    press(sheet, "a", "x", "2", "Space", "a", "u", "U")
+    tab_to_stage(sheet)
+    sheet.press("a", "x", "2", "Space", "a", "u", "U")
     expect(made).to_have_text("4/60")
     # a form that opens late must not lose what was typed for it, nor take it for commands
-    press(sheet, "c")
+    sheet.press("c")
     sheet.page.keyboard.type("axu")
     expect(made).to_have_text("4/60")
     marker.get_by_label("reason or comment").fill("a xylophone")
-    press(sheet, "Enter")
+    sheet.press("Enter")
     expect(marker.locator(".sk-mark-said")).to_have_text("a xylophone")
-    press(sheet, "e")
+    sheet.press("e")
     marker.get_by_label("edit text").fill("Better x a.")
-    press(sheet, "Control+Enter")
+    sheet.press("Control+Enter")
     expect(text).to_have_text("Better x a.")
     expect(marker.locator(".sk-mark-original")).to_contain_text("edited; original: We waited")
-    press(sheet, "e")
+    sheet.press("e")
     marker.get_by_label("edit text").fill("never kept")
-    press(sheet, "Escape")
+    sheet.press("Escape")
     expect(text).to_have_text("Better x a.")
-    press(sheet, "f", "a", "Backspace", "Backspace")
+    sheet.press("f", "a", "Backspace", "Backspace")
     expect(text).to_contain_text("(row 3)")
-    press(sheet, "ArrowRight", "ArrowRight")
+    sheet.press("ArrowRight", "ArrowRight")
     expect(text).to_contain_text("(row 5)")
-    press(sheet, "/")
+    sheet.press("/")
     sheet.page.keyboard.type("WINE")
-    press(sheet, "Enter")
+    sheet.press("Enter")
     expect(text).to_contain_text("(row 5)")
-    press(sheet, "b")
+    sheet.press("b")
     expect(marker.get_by_text("Mark 30 matching rows")).to_be_visible()
-    press(sheet, "a", "Tab", "Tab", "Enter")
+    sheet.press("a", "Tab", "Tab", "Enter")
     expect(made).to_have_text("33/60")
-    press(sheet, "u")
+    sheet.press("u")
     expect(made).to_have_text("5/60")
-    press(sheet, "?")
+    sheet.press("?")
     expect(marker.get_by_text("undo the last mark")).to_be_visible()
-    press(sheet, "Escape", "p")
+    sheet.press("Escape", "p")
     expect(marker.get_by_text("no request of this session has this id")).to_be_visible()
-    press(sheet, "p")
+    sheet.press("p")
     assert sheet.sources() == before
     standing = [label for _, label in stored(sheet)[:4]]
     assert standing == ["accept", "reject", "skip", "accept"]
@@ -144,7 +130,7 @@ def test_everything_can_be_done_with_the_mouse(open_notebook: Open) -> None:
     click("Skip space")
     expect(made).to_have_text("3/60")
     # the keys go on after a click, and the space bar is not a second click
-    press(sheet, "Space")
+    sheet.press("Space")
     expect(made).to_have_text("4/60")
     assert [label for _, label in stored(sheet)] == ["accept", "reject", "skip", "skip"]
     click("Undo u")
@@ -242,9 +228,9 @@ def test_no_key_ever_reaches_the_notebook(open_notebook: Open) -> None:
     for place in places:
         (marker.locator(place).first if place else marker).focus()
         for key in KEYS:
-            press(sheet, key)
+            sheet.press(key)
             assert is_inside(marker), (place, key)
-        press(sheet, "Escape")
+        sheet.press("Escape")
         assert is_inside(marker)
     assert sheet.sources() == before
     assert serious_violations(sheet.page, ".sk-marker") == []
@@ -301,14 +287,14 @@ def test_500_keys_at_once_give_500_marks_and_a_reload_goes_on(open_notebook: Ope
     assert stored(sheet) == [(f"r{i}", "accept") for i in range(500)]
     marker.locator(".sk-mark-stage").focus()
     sheet.page.evaluate(REPEAT)
-    press(sheet, "x")
+    sheet.press("x")
     expect(made).to_have_text("501/620")
     sheet.save()
     sheet.page.reload()
     marker = widget(sheet)
     expect(marker.locator(".sk-mark-text")).to_contain_text("(row 501)")
     marker.locator(".sk-mark-stage").click()
-    press(sheet, "u", "u", "x")
+    sheet.press("u", "u", "x")
     expect(marker.locator(".sk-made")).to_have_text("500/620")
     wait_for(lambda: len(stored(sheet)) == 504, "three more marks")
     assert sheet.page.get_by_text("Error displaying widget").count() == 0
@@ -318,7 +304,7 @@ def test_500_keys_at_once_give_500_marks_and_a_reload_goes_on(open_notebook: Ope
     kernel = int(sheet.cell(2).locator(".jp-OutputArea-output").inner_text())
     os.kill(kernel, signal.SIGSTOP)
     marker.locator(".sk-mark-stage").click()
-    press(sheet, "a", "a")
+    sheet.press("a", "a")
     expect(marker.get_by_text("The kernel is busy: 2 keys wait")).to_be_visible()
     os.kill(kernel, signal.SIGCONT)
     expect(marker.locator(".sk-made")).to_have_text("502/620")
@@ -343,7 +329,7 @@ def test_a_killed_kernel_loses_no_mark_whose_row_had_gone(open_notebook: Open) -
     assert advanced < 500
     marker.locator(".sk-mark-stage").focus()
     before = sheet.sources()
-    press(sheet, "a", "x", "d", "d", "u", "Backspace")
+    sheet.press("a", "x", "d", "d", "u", "Backspace")
     expect(made).to_have_text(f"{advanced}/620")
     assert (sheet.sources(), stored(sheet)) == (before, kept)
     sheet.restart_killed_kernel()
@@ -373,13 +359,13 @@ def test_model_text_is_text(open_notebook: Open) -> None:
     )
     expect(marker.locator(".sk-mark-field")).to_have_text("topic </script><s>")
     marker.locator(".sk-mark-stage").click()
-    press(sheet, "a")
+    sheet.press("a")
     expect(text).to_have_text("zeroU+200Bwidth U+001B[31mredU+001B[0m U+202Egnp.exe")
-    press(sheet, "a")
+    sheet.press("a")
     expect(text).to_contain_text("first 100\u202f000 of 1\u202f000\u202f000 characters")
-    press(sheet, "e")
+    sheet.press("e")
     expect(marker.get_by_role("alert")).to_contain_text("too long to be edited here")
-    press(sheet, "x")
+    sheet.press("x")
     expect(text).to_have_text("last")
     assert marker.locator("img, script, s, b, i").count() == 0
     assert sheet.page.title() != "1"
@@ -392,16 +378,16 @@ def test_it_looks_right_in_both_themes(open_notebook: Open, pictures: Path, them
     marker = widget(sheet)
     sheet.screenshot(pictures, f"marker-first-{name}", marker)
     marker.locator(".sk-mark-stage").click()
-    press(sheet, "a", "a", "f", "a", "a", "Space", "x", "1", "x")
+    sheet.press("a", "a", "f", "a", "a", "Space", "x", "1", "x")
     expect(marker.get_by_text("Reason for rejecting:")).to_be_visible()
     sheet.screenshot(pictures, f"marker-reject-{name}", marker)
-    press(sheet, "Enter", "e")
+    sheet.press("Enter", "e")
     marker.get_by_label("edit text").fill("Edited.")
     sheet.screenshot(pictures, f"marker-edit-{name}", marker)
-    press(sheet, "Control+Enter", "c")
+    sheet.press("Control+Enter", "c")
     expect(marker.get_by_label("reason or comment")).to_be_visible()
     assert serious_violations(sheet.page, ".sk-marker") == []
-    press(sheet, "Escape", "?")
+    sheet.press("Escape", "?")
     expect(marker.get_by_text("undo the last mark")).to_be_visible()
     sheet.screenshot(pictures, f"marker-keys-{name}", marker)
     assert serious_violations(sheet.page, ".sk-marker") == []
@@ -413,7 +399,7 @@ def test_it_fits_the_window(open_notebook: Open, pictures: Path, width: int) -> 
     sheet = opened(open_notebook, width=width)
     marker = widget(sheet)
     marker.locator(".sk-mark-stage").click()
-    press(sheet, "a", "x", "Space")
+    sheet.press("a", "x", "Space")
     expect(marker.locator(".sk-made")).to_have_text("3/60")
     sheet.screenshot(pictures, f"marker-{width}", marker)
     assert marker.evaluate("(node) => node.scrollWidth <= node.clientWidth")
@@ -426,8 +412,7 @@ long = pd.DataFrame({"id": range(10_000), "text": [f"{i} " + "word " * 400 for i
 """
     server.set("@jupyter-widgets/jupyterlab-manager:plugin", saveState=True)
     try:
-        folder = f"session-{os.urandom(4).hex()}"
-        sheet = open_notebook(TABLE.format(folder=folder, n=1), source)
+        sheet = with_session(open_notebook, TABLE, source, n=1)
         before = len(sheet.path.read_bytes())
         sheet.run_all()
         marker = widget(sheet)

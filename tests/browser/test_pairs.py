@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,13 @@ import pytest
 from playwright.sync_api import expect
 
 from synthkit.curate.marks.preferences import drawn_left, other
-from tests.browser.conftest import expect_gone, serious_violations, wait_for
+from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.marking import tab_to_stage, with_session
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
-
-Open = Callable[..., Any]
 
 TABLE = """
 %load_ext synthkit
@@ -47,9 +45,7 @@ MARK = "%synth mark pairs --pair --by ana"
 
 def opened(open_notebook: Open, line: str = MARK, *, n: int = 6, **window: Any) -> Any:
     """A notebook with a marker of pairs in its second cell, and a session of its own."""
-    folder = f"session-{os.urandom(4).hex()}"
-    sheet = open_notebook(TABLE.format(folder=folder, n=n), line, "%synth marks pairs", **window)
-    sheet.store = sheet.path.parent / folder / "store.sqlite"
+    sheet = with_session(open_notebook, TABLE, line, "%synth marks pairs", n=n, **window)
     sheet.run(0)
     sheet.run(1)
     return sheet
@@ -68,11 +64,6 @@ def stored(sheet: Any) -> list[tuple[str, str, str]]:
         return [(row, label, json.loads(edit).get("shown_left", "")) for row, label, edit in found]
 
 
-def press(sheet: Any, *keys: str) -> None:
-    for key in keys:
-        sheet.page.keyboard.press(key)
-
-
 def are_stacked(marker: Locator) -> bool:
     """Whether the texts of a pair are one below the other."""
     one, two = (marker.locator(".sk-pair-text").nth(n).bounding_box() for n in (0, 1))
@@ -88,18 +79,13 @@ def test_pairs_are_judged_by_keyboard_alone(open_notebook: Open) -> None:
     marker = widget(sheet)
     made, sides = marker.locator(".sk-made"), marker.locator(".sk-pair-text")
     before = sheet.sources()
-    sheet.cell(1).locator(".cm-content").click()
-    press(sheet, "Escape")
-    for _ in range(20):
-        press(sheet, "Tab")
-        if sheet.page.evaluate("() => document.activeElement.className") == "sk-mark-stage":
-            break
+    tab_to_stage(sheet)
     expect(marker.locator(".sk-pair-prompt")).to_contain_text("about soup. (0)")
     expect(sides.first).to_contain_text(f"({left(0)} of 0)")
     expect(sides.last).to_contain_text(f"({other(left(0))} of 0)")
-    press(sheet, "d")
+    sheet.press("d")
     expect(sides.first.locator("mark")).not_to_have_count(0)
-    press(sheet, "d", "ArrowLeft", "2", "t", "Space", "u", "U")
+    sheet.press("d", "ArrowLeft", "2", "t", "Space", "u", "U")
     expect(made).to_have_text("4/6")
     assert stored(sheet) == [
         ("p0", left(0), left(0)),
@@ -107,18 +93,18 @@ def test_pairs_are_judged_by_keyboard_alone(open_notebook: Open) -> None:
         ("p2", "tie", left(2)),
         ("p3", "skip", left(3)),
     ]
-    press(sheet, "c")
+    sheet.press("c")
     sheet.page.keyboard.type("1 or 2")
-    press(sheet, "Enter", "f")
+    sheet.press("Enter", "f")
     expect(marker.locator(".sk-mark-said")).to_have_text("⚑ flagged1 or 2")
-    press(sheet, "Backspace", "Backspace", "Backspace", "Backspace")
+    sheet.press("Backspace", "Backspace", "Backspace", "Backspace")
     expect(marker.locator(".sk-mark-said")).to_have_text("◀ A better")
     # nothing says which system is ahead while there is a pair left, on the screen or in the file
     assert "rival" not in marker.inner_text() + sheet.cell(1).inner_text()
     assert "rival" not in json.dumps(sheet.save()["cells"][1])
-    press(sheet, "1", "ArrowRight", "0", "?")
+    sheet.press("1", "ArrowRight", "0", "?")
     expect(marker.get_by_text("text A is better")).to_be_visible()
-    press(sheet, "Escape")
+    sheet.press("Escape")
     expect(made).to_have_text("6/6")
     expect(marker.locator(".sk-pair-result")).to_contain_text("gold-rival")
     assert sheet.sources() == before
@@ -143,7 +129,7 @@ def test_pairs_are_judged_by_mouse_alone_and_a_dead_kernel_loses_none(open_noteb
     click("Tie t 0")
     expect(made).to_have_text("3/8")
     # the keys go on after a click, and the space bar is not a second click
-    press(sheet, "Space")
+    sheet.press("Space")
     expect(made).to_have_text("4/8")
     click("Undo u")
     click("Differences d")

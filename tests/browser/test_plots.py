@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import Open, Server
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +72,7 @@ THEMES = {"lab": "JupyterLab Dark", "notebook": "JupyterLab Light"}
 
 
 def test_figures_are_drawn_uncut_in_the_colours_of_the_theme_and_their_tables_need_no_trust(
-    open_notebook: Callable[..., Any], server: Server, pictures: Path
+    open_notebook: Open, server: Server, pictures: Path
 ) -> None:
     sheet = open_notebook(START, *CELLS, theme=THEMES[server.app], height=1400)
     sheet.run_all()

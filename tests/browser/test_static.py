@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, wait_for
+from tests.browser.conftest import Open, Server, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +63,7 @@ def closed(server: Server) -> Callable[..., None]:
 
 
 def test_without_a_kernel_or_trust_the_static_outputs_stand_alone(
-    open_notebook: Callable[..., Any],
+    open_notebook: Open,
     server: Server,
     closed: Callable[..., None],
     pictures: Path,
@@ -107,7 +107,7 @@ def check_static(sheet: Any) -> None:
     assert all(shown()[1::2])
 
 
-def test_prices_are_not_set_as_formulas(open_notebook: Callable[..., Any]) -> None:
+def test_prices_are_not_set_as_formulas(open_notebook: Open) -> None:
     prices = 'import pandas as pd\nprices = pd.DataFrame({"id": [0], "text": ["$5, not $6"]})'
     formula = 'from IPython.display import HTML\nHTML("$x^2$")'
     sheet = open_notebook(f"%load_ext synthkit\n{prices}", "%synth show prices", formula)
@@ -118,9 +118,7 @@ def test_prices_are_not_set_as_formulas(open_notebook: Callable[..., Any]) -> No
 
 
 @pytest.mark.parametrize("width", [760, 1100])
-def test_a_finger_hits_every_button(
-    open_notebook: Callable[..., Any], pictures: Path, width: int
-) -> None:
+def test_a_finger_hits_every_button(open_notebook: Open, pictures: Path, width: int) -> None:
     sheet = open_notebook(START, *CELLS.values(), width=width, height=1200, touch=True)
     sheet.run_all()
     widgets = sheet.page.locator(".synthkit")

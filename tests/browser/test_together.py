@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import wait_for
+from tests.browser.conftest import Open, wait_for
 from tests.browser.test_explorer import EXPLORE, START
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_selection_goes_to_the_marker_and_marks_come_back(
-    open_notebook: Callable[..., Any],
+    open_notebook: Open,
 ) -> None:
     made = [
         "%synth marks reviews\nprint(len(reviews_kept), sorted(set(reviews_kept['topic'])))",
@@ -54,7 +52,7 @@ def test_a_selection_goes_to_the_marker_and_marks_come_back(
     expect(sheet.page.locator(".sk-preview")).to_contain_text(re.compile("40 rows"))
 
 
-def test_a_live_map_is_a_plotly_figure(open_notebook: Callable[..., Any]) -> None:
+def test_a_live_map_is_a_plotly_figure(open_notebook: Open) -> None:
     sheet = open_notebook(START, f"{EXPLORE} --live --colour topic")
     sheet.run_all()
     expect(sheet.cell(1).locator(".js-plotly-plot")).to_be_visible()
@@ -67,7 +65,7 @@ LAYOUT = """(node) => [...node.querySelectorAll("th, td, button, input, .sk-head
 """
 
 
-def test_no_widget_changes_how_another_one_looks(open_notebook: Callable[..., Any]) -> None:
+def test_no_widget_changes_how_another_one_looks(open_notebook: Open) -> None:
     others = ["%synth session", "%synth mark reviews --by ana", EXPLORE]
     sheet = open_notebook(START, "%synth show reviews", *others, height=2600)
     sheet.run(0)
@@ -83,7 +81,7 @@ def test_no_widget_changes_how_another_one_looks(open_notebook: Callable[..., An
         assert table.evaluate(LAYOUT) == before, root
 
 
-def test_a_kernel_that_runs_a_cell_is_not_gone(open_notebook: Callable[..., Any]) -> None:
+def test_a_kernel_that_runs_a_cell_is_not_gone(open_notebook: Open) -> None:
     wait = """
 import time
 from pathlib import Path
