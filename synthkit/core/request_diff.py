@@ -66,7 +66,7 @@ def described(name: str, old: Any, new: Any) -> str:
     return f"{name}: {_short(old)} stored, {_short(new)} requested"
 
 
-def _short(value: Any, most: int = 60) -> str:
+def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
-    return repr(text if len(text) <= most else text[: most - 1] + "…")
+    return repr(text if len(text) <= 60 else text[:59] + "…")

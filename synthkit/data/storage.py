@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from synthkit.data import tables
-from synthkit.data.cells import SIMPLE, as_text, decode, encode, is_missing, same
-from synthkit.data.typed_columns import arrow_array, package, pandas_column, read_back
+from synthkit.data.cells import SIMPLE, as_text, decode, encode, is_missing
+from synthkit.data.typed_columns import all_same, arrow_array, package, pandas_column, read_back
 
 _JSON = {b"synthkit": b"json"}
 """The metadata of a field whose cells are JSON."""
@@ -122,16 +122,11 @@ def _stored(name: str, cells: Sequence[Any]) -> tuple[Any, Any]:
     array = arrow_array(cells)
     kinds = set(map(type, cells)) - {type(None)}
     if array is not None and _is_writable(array.type):
-        if len(kinds) <= 1 and kinds <= SIMPLE:
+        simple = len(kinds) <= 1 and kinds <= SIMPLE
+        if simple or all_same(cells, read_back(array), exact=True):
             return pyarrow.field(name, array.type), array
-        back = read_back(array)
-        pairs = zip(cells, back, strict=False)
-        if len(back) == len(cells) and all(same(a, b, exact=True) for a, b in pairs):
-            return pyarrow.field(name, array.type), array
-    texts = _encoded(name, cells)
-    return pyarrow.field(name, pyarrow.string(), metadata=_JSON), pyarrow.array(
-        texts, pyarrow.string()
-    )
+    texts = pyarrow.array(_encoded(name, cells), pyarrow.string())
+    return pyarrow.field(name, texts.type, metadata=_JSON), texts
 
 
 def _encoded(name: str, cells: Sequence[Any]) -> list[str | None]:

@@ -96,7 +96,7 @@ def polars_column(name: str, values: Sequence[Any]) -> Any:
         series = None
     # Arrow has neither of these two types
     typed = series is not None and series.dtype not in (polars.Object, polars.Int128)
-    if typed and (not _mixed(cells) or _all_same(cells, series.to_list())):
+    if typed and (not _mixed(cells) or all_same(cells, series.to_list())):
         return series
     return polars.Series(name, _as_texts(name, cells, "polars"), polars.String)
 
@@ -108,7 +108,7 @@ def arrow_column(name: str, values: Sequence[Any]) -> Any:
     array = arrow_array(cells)
     if isinstance(getattr(array, "type", None), pyarrow.BaseExtensionType):
         array = None  # datasets has no such types
-    if array is not None and (not _mixed(cells) or _all_same(cells, read_back(array))):
+    if array is not None and (not _mixed(cells) or all_same(cells, read_back(array))):
         return array
     return pyarrow.array(_as_texts(name, cells, "Arrow"), pyarrow.string())
 
@@ -149,8 +149,10 @@ def _mixed(cells: Sequence[Any]) -> bool:
     return set(map(type, cells)) - {type(None)} not in (set(), *_EXACT)
 
 
-def _all_same(cells: Sequence[Any], others: Sequence[Any]) -> bool:
-    return len(cells) == len(others) and all(map(same, cells, others))
+def all_same(cells: Sequence[Any], others: Sequence[Any], *, exact: bool = False) -> bool:
+    """Whether two columns have the same cells; see :func:`synthkit.data.cells.same`."""
+    pairs = zip(cells, others, strict=False)
+    return len(cells) == len(others) and all(same(a, b, exact=exact) for a, b in pairs)
 
 
 def _as_texts(name: str, cells: Sequence[Any], kind: str) -> list[str | None]:

@@ -139,7 +139,6 @@ def user(
     sampling: Sampling = Sampling(),
     *,
     schema: Mapping[str, Any] | None = None,
-    index: int = 0,
     to: str = "",
 ) -> Request:
     """A request with a single user message.
@@ -147,7 +146,7 @@ def user(
     >>> user("Name a fruit.").messages[0].content
     'Name a fruit.'
     """
-    return Request((Message("user", content),), sampling, schema, index, to=to)
+    return Request((Message("user", content),), sampling, schema, to=to)
 
 
 def per_row(

@@ -11,24 +11,20 @@ from collections.abc import Iterable
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.stats.words import Unit, splitter
+from synthkit.stats.words import splitter
 
 WHY = "to compare texts by ROUGE-L"
 
 
-def rouge_l(a: str, b: str, *, unit: Unit = "tokens") -> float:
+def rouge_l(a: str, b: str) -> float:
     """The ROUGE-L F1 of two texts, 0..1; 0 if one has no token.
-
-    Parameters
-    ----------
-    unit : of the sequences that are compared, as in :func:`synthkit.stats.words.split`.
 
     Examples
     --------
     >>> round(rouge_l("police killed the gunman", "police kill the gunman"), 2)
     0.75
     """
-    return Pool([a], unit=unit).max_rouge(b)[0]
+    return Pool([a]).max_rouge(b)[0]
 
 
 class Pool:
@@ -37,7 +33,6 @@ class Pool:
     Parameters
     ----------
     texts : the texts in the pool at first.
-    unit : of the sequences that are compared, as in :func:`synthkit.stats.words.split`.
 
     Examples
     --------
@@ -48,9 +43,9 @@ class Pool:
     (0.0, None)
     """
 
-    def __init__(self, texts: Iterable[str] = (), *, unit: Unit = "tokens") -> None:
+    def __init__(self, texts: Iterable[str] = ()) -> None:
         need("rapidfuzz", extra="curate", why=WHY)
-        self._split = splitter(unit)
+        self._split = splitter("tokens")
         self._codes: dict[str, str] = {}
         self._encoded: list[str] = []  # one character for each token, as rapidfuzz takes them
         for text in texts:

@@ -150,13 +150,13 @@ class History:
                     return list(marks.values())
         return list(marks.values())
 
-    def pace(self, n: int = 20, pause: float = PAUSE) -> float | None:
-        """Median seconds from one label to the next, over the last ``n``; ``None`` before two.
+    def pace(self) -> float | None:
+        """Median seconds from one label to the next, over the last 20; ``None`` before two.
 
-        Gaps of more than ``pause`` seconds do not count.
+        Gaps of more than :data:`PAUSE` seconds do not count.
         """
-        times = [step.at for step in self._done[-n - 1 :] if step.changes_label]
-        gaps = [b - a for a, b in pairwise(times) if 0 <= b - a <= pause]
+        times = [step.at for step in self._done[-21:] if step.changes_label]
+        gaps = [b - a for a, b in pairwise(times) if 0 <= b - a <= PAUSE]
         return median(gaps) if gaps else None
 
     @property
