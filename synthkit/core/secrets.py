@@ -192,7 +192,7 @@ def _replaced(value: Any, name: str, inside: bool, found: list[str] | None = Non
     """``value`` with placeholders; the secrets are added to ``found``."""
     words = words_of(name)
     if isinstance(value, Mapping):
-        inside = inside or _is_container(words)
+        inside = inside or is_strong(words) or words[-1:] in (("auth",), ("authentication",))
         return {
             _replaced(key, "", False, found) if isinstance(key, str) else key: _replaced(
                 part, key if isinstance(key, str) else "", inside, found
@@ -231,10 +231,6 @@ def is_strong(words: Sequence[str]) -> bool:
     return bool(_STRONG.intersection(words)) or any(
         pair in _STRONG_PAIRS for pair in itertools.pairwise(words)
     )
-
-
-def _is_container(words: Sequence[str]) -> bool:
-    return is_strong(words) or words[-1:] in (("auth",), ("authentication",))
 
 
 @functools.lru_cache(maxsize=4096)

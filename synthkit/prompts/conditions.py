@@ -178,7 +178,10 @@ def conditions_and_records(
         fields = tables.build(cells, n=len(by_row[0]))
         return fields, tables.records(fields)
     if tables.kind(rows) != "pandas":  # the others have no type for bands
-        cells = {name: list(map(_band_text, values)) for name, values in cells.items()}
+        cells = {
+            name: [str(cell) if isinstance(cell, Band) else cell for cell in values]
+            for name, values in cells.items()
+        }
     positions = [i for i, combinations in enumerate(by_row) for _ in combinations]
     fields = tables.assign(tables.take(rows, positions), cells)
     fixed = [
@@ -186,10 +189,6 @@ def conditions_and_records(
         for row in drawn
     ]
     return fields, [row | cells for row, cells in zip(tables.records(fields), fixed, strict=True)]
-
-
-def _band_text(value: Any) -> Any:
-    return str(value) if isinstance(value, Band) else value
 
 
 @dataclass(frozen=True, slots=True)

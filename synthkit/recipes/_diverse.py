@@ -6,7 +6,6 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request, Sampling, Steps
@@ -84,7 +83,7 @@ def diverse(
         for number, part in enumerate(portions(len(plan), rounds), 1):
             bias = {"token_bias": suppression(counts, strength, top)} if strength else {}
             requests = [
-                sample(Request(template.render(row), _with_bias(drawn, bias)))
+                sample(Request(template.render(row), replace(drawn, extra={**drawn.extra, **bias})))
                 for row, drawn in plan[part]
             ]
             completions = yield from ask_all(requests)
@@ -134,10 +133,6 @@ def suppression(counts: Mapping[str, int], strength: float, top: int) -> dict[st
     whole = {token: count for token, count in counts.items() if PIECE not in token}
     frequent = sorted(whole, key=lambda token: (-whole[token], token))[:top]
     return {token: max(-strength, -strength * 100 * whole[token] / total) for token in frequent}
-
-
-def _with_bias(sampling: Sampling, bias: Mapping[str, Any]) -> Sampling:
-    return replace(sampling, extra={**sampling.extra, **bias})
 
 
 def _tokens(completion: Completion) -> list[str]:

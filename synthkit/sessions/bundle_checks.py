@@ -102,10 +102,6 @@ def _origin(row: Mapping[str, Any]) -> None:
         raise StoreError(f"the requests of the row {row['row'][:16]!r} cannot be read.")
 
 
-def _lab(row: Mapping[str, Any]) -> None:
-    check_lab_body(row["name"], json.loads(row["body"]))
-
-
 def _filter(row: Mapping[str, Any]) -> None:
     if not isinstance(json.loads(row["body"]), dict) or row["version"] < 1:
         raise StoreError("a learned filter cannot be read.")
@@ -118,10 +114,6 @@ def _curation(row: Mapping[str, Any]) -> None:
             raise StoreError("the funnel of a curation cannot be read.")
 
 
-def _evaluation(row: Mapping[str, Any]) -> None:
-    evaluations.decode(row["body"], row["rows"])
-
-
 CHECKS: Mapping[str, RowCheck] = {
     "completions": _completion,
     "runs": _run,
@@ -129,9 +121,9 @@ CHECKS: Mapping[str, RowCheck] = {
     "marks": _mark,
     "meta": _meta,
     "origins": _origin,
-    "labs": _lab,
+    "labs": lambda row: check_lab_body(row["name"], json.loads(row["body"])),
     "curations": _curation,
     "filters": _filter,
-    "evaluations": _evaluation,
+    "evaluations": lambda row: evaluations.decode(row["body"], row["rows"]),
 }
 """Table of a store -> function that raises if a row of it is not valid."""

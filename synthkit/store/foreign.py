@@ -26,7 +26,7 @@ _DECLARED = {
     *"CREATE TABLE INDEX ON TEXT INTEGER REAL BLOB NOT NULL PRIMARY KEY DEFAULT 0 '' ( ) ,".split()
 }
 """What declarations of tables and indexes consist of, beside names."""
-RowCheck = Callable[[Mapping[str, Any]], None]
+RowCheck = Callable[[Mapping[str, Any]], object]
 
 
 class ForeignStore:

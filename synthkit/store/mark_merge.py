@@ -77,7 +77,7 @@ def new_marks(
         steps.pair(marks, by_person[by, session])
         added |= {row[0]: session for row in fresh}
     new = [steps.renumbered(row, added[row[0]]) for row in rows if row[0] in added]
-    return sorted(new, key=_time)
+    return sorted(new, key=lambda row: row[_AT["at"]])
 
 
 def conflicts(merged: Iterable[SqlRow], new: Iterable[SqlRow]) -> tuple[MarkConflict, ...]:
@@ -169,11 +169,6 @@ def _derived(session: str, row: SqlRow) -> str:
 def _has_content(row: SqlRow) -> bool:
     label, reason, flag, edit = (_cell(row, name) for name in _SHOWN)
     return bool(label or reason or flag or edit != "{}")
-
-
-def _time(row: SqlRow) -> float:
-    time: float = row[_AT["at"]]
-    return time
 
 
 def _cell(row: SqlRow, name: str) -> Any:

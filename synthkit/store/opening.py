@@ -168,7 +168,8 @@ def _open_to_write(path: Path, log: bool) -> OpenedFile:
         _check(connection, path)
         if schema.version_of(connection) < schema.SCHEMA_VERSION:
             wait_for_lock(lambda: schema.migrate(connection), OPEN_SECONDS)
-        return OpenedFile(connection, False, identity(path), _has_log(connection))
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        return OpenedFile(connection, False, identity(path), mode == "wal")
     except BaseException:
         connection.close()
         raise
@@ -196,10 +197,6 @@ def _journal(connection: sqlite3.Connection, path: Path, mode: str) -> None:
     wait_for_lock(attempt, OPEN_SECONDS)
     synchronous = "NORMAL" if mode == "WAL" else "FULL"
     connection.execute(f"PRAGMA synchronous = {synchronous}")
-
-
-def _has_log(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
 
 
 def _lacks_shared_memory(error: sqlite3.Error) -> bool:

@@ -60,12 +60,9 @@ def left_behind(folder: Path) -> list[Path]:
     return [
         path
         for path in folder.glob("waiting.*.jsonl")
-        if path not in _IN_USE and (has_ended(tag := path.name.split(".")[1]) or _is_own(tag))
+        if path not in _IN_USE
+        and ((tag := path.name.split(".")[1]) == process_tag() or has_ended(tag))
     ]
-
-
-def _is_own(tag: str) -> bool:
-    return tag == process_tag()
 
 
 def read(path: Path) -> Iterator[StoredItem]:
