@@ -147,8 +147,8 @@ class Request:
         bare text without messages. Only models on this machine can do that.
     tools : tools that the model may call, as declared to an OpenAI-compatible server:
         ``{"type": "function", "function": {"name": ..., "parameters": JSON Schema}}``.
-    pattern : a regular expression that the completion will be searched for; a server that can
-        follows it. Not part of the key.
+    pattern : a regular expression that the completion will be searched for; a model on this machine
+        and a server that can follow it. Not part of the key.
     """
 
     messages: tuple[Message, ...]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
+from synthkit.core.types import Request
+from synthkit.models.openai.constraints import constraint
 from synthkit.models.openai.strict_schema import strict
 
 WHY = "to keep a completion to its schema"
@@ -58,8 +60,20 @@ def grammar(schema: Mapping[str, Any]) -> str:
     return str(text)
 
 
+def pattern_grammar(pattern: str) -> str:
+    """The grammar of the texts that a whole pattern matches; empty if it cannot be followed.
+
+    >>> bool(pattern_grammar("(?P<n>[0-9]+) stars")), bool(pattern_grammar("(?i)yes"))
+    (True, False)
+    """
+    plain = constraint(pattern, "regex").get("regex", "")
+    guide = need("llguidance", extra="local", why=WHY)
+    text = str(guide.LLMatcher.grammar_from_regex(plain))
+    return "" if not plain or guide.LLMatcher.validate_grammar(text) else text
+
+
 class Grammars:
-    """Matchers by schema for one tokenizer; each row gets its own copy.
+    """Matchers by schema and by pattern for one tokenizer; each row gets its own copy.
 
     Parameters
     ----------
@@ -73,17 +87,22 @@ class Grammars:
         self.guide = need("llguidance", extra="local", why=WHY)
         self.tokens = adapter.from_tokenizer(tokenizer, n_vocab=width, eos_token=list(ends))
         self.width = width
-        self.matchers: dict[bytes, Any] = {}
+        self.matchers: dict[bytes | str, Any] = {}
 
-    def matcher(self, schema: Mapping[str, Any]) -> Any:
-        """A matcher at the start of the schema's grammar."""
-        key = canonical(schema)
+    def matcher(self, request: Request) -> Any:
+        """A matcher at the start of the grammar of a request; ``None`` if it has none."""
+        schema = request.schema
+        key = request.pattern if schema is None else canonical(schema)
         if key not in self.matchers:
-            matcher = self.guide.LLMatcher(self.tokens, grammar(schema))
-            if matcher.is_error():
-                raise UsageError(f"this schema cannot be followed: {matcher.get_error()}")
+            text = pattern_grammar(request.pattern) if schema is None else grammar(schema)
+            matcher = self.guide.LLMatcher(self.tokens, text) if text else None
+            if matcher is not None and matcher.is_error():
+                if schema is not None:
+                    raise UsageError(f"this schema cannot be followed: {matcher.get_error()}")
+                matcher = None
             self.matchers[key] = matcher
-        return self.matchers[key].deep_copy()
+        matcher = self.matchers[key]
+        return None if matcher is None else matcher.deep_copy()
 
     def allowed(self, matcher: Any) -> NDArray[np.bool_]:
         """(width,) whether each token may come next."""

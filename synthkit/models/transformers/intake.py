@@ -97,9 +97,8 @@ class Intake:
                 f"{engine.context - 1} and writes the rest; shorten it",
             )
         knobs = sampling.knobs(request.sampling)
-        matcher = None
-        if request.schema is not None:
-            matcher = engine.grammars.matcher(request.schema)
+        constrained = request.schema is not None or request.pattern
+        matcher = engine.grammars.matcher(request) if constrained else None
         return DecodingRow(
             position=position,
             request=request,

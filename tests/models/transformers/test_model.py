@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -325,6 +327,23 @@ def test_json_cut_short_says_length(exact: Local) -> None:
     schema["required"] = ["a"]
     [done] = answers(exact, [ask("salt", schema=schema, max_tokens=5)])
     assert done.finish == "length"
+
+
+@pytest.mark.parametrize("pattern", [r"(?P<n>[0-9]{1,3}) (?P<what>salt|river)", r"^A: (.{1,9})$"])
+def test_a_pattern_is_followed_beside_free_rows(exact: Local, pattern: str) -> None:
+    bound = [replace(ask(word, temperature=2.0, max_tokens=40), pattern=pattern) for word in WORDS]
+    free = [ask(word, temperature=1.0, max_tokens=8) for word in WORDS]
+    found = texts(exact, [*bound, *free])
+    assert all(re.fullmatch(pattern, text) for text in found[:10])
+    assert found[10:] == texts(exact, free)
+
+
+@pytest.mark.parametrize("pattern", ["(?i)yes", r"(?=a)a", r"\bsalt"])
+def test_a_pattern_that_cannot_be_followed_leaves_the_answer_free(
+    exact: Local, pattern: str
+) -> None:
+    request = ask("salt", temperature=0, max_tokens=8)
+    assert texts(exact, [replace(request, pattern=pattern)]) == texts(exact, [request])
 
 
 def test_a_schema_that_cannot_be_followed_is_refused_at_once(exact: Local) -> None:
