@@ -8,15 +8,14 @@ stay what they are: see :mod:`synthkit.data.typed_columns`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, check_known
+from synthkit.data.arrow_tables import arrow_table, dataset, taken
 from synthkit.data.cells import SIMPLE, canonical_row, present, same
 from synthkit.data.typed_columns import (
-    arrow_column,
     has_nanoseconds,
     package,
     pandas_cells,
@@ -164,17 +163,8 @@ def take(table: Any, positions: Sequence[int]) -> Any:
         return table.iloc[chosen].reset_index(drop=True)
     if kind(table) == "polars":
         return table[chosen]
-    rows = _taken(to_arrow(table), chosen)
-    return rows if kind(table) == "arrow" else _dataset(rows, like=table)
-
-
-def _taken(arrow: Any, positions: Sequence[int]) -> Any:
-    pyarrow = package("pyarrow")
-    try:
-        return arrow.take(pyarrow.array(positions, type="int64"))
-    except pyarrow.ArrowNotImplementedError:  # as for views and run-end encoded columns
-        rows = [arrow.slice(position, 1) for position in positions]
-        return pyarrow.concat_tables([arrow.slice(0, 0), *rows]).combine_chunks()
+    rows = taken(to_arrow(table), chosen)
+    return rows if kind(table) == "arrow" else dataset(rows, like=table)
 
 
 def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[str] = ()) -> Any:
@@ -191,8 +181,8 @@ def assign(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[st
         return pandas.concat([kept, added], axis=1)[names] if len(added.columns) else kept[names]
     if kind(table) == "polars":
         return table.with_columns(polars_columns(cells)).select(names)
-    arrow = _arrow(cells, names, of=to_arrow(table))
-    return arrow if kind(table) == "arrow" else _dataset(arrow, like=table)
+    arrow = arrow_table(cells, names, of=to_arrow(table))
+    return arrow if kind(table) == "arrow" else dataset(arrow, like=table)
 
 
 def attach(table: Any, cells: Mapping[str, Sequence[Any]], *, first: Sequence[str] = ()) -> Any:
@@ -255,8 +245,8 @@ def build(
         return package("pandas").DataFrame(pandas_columns(cells, index), index=index)
     if like == "polars":
         return package("polars").DataFrame(polars_columns(cells))
-    arrow = _arrow(cells, list(cells))
-    return arrow if like == "arrow" else _dataset(arrow)
+    arrow = arrow_table(cells, list(cells))
+    return arrow if like == "arrow" else dataset(arrow)
 
 
 def text_column(table: Any, among: Sequence[str] | None = None) -> str:
@@ -355,7 +345,7 @@ def to_arrow(table: Any) -> Any:
             rest = frame.drop(columns=objects)
             arrow = package("pyarrow").Table.from_pandas(rest, preserve_index=False)
             cells = {name: column(frame, name) for name in objects}
-            return _arrow(cells, columns(table), of=arrow) if objects else arrow
+            return arrow_table(cells, columns(table), of=arrow) if objects else arrow
         case "polars":
             return table.to_arrow()
         case "arrow":
@@ -373,38 +363,3 @@ def _known(dtype: Any) -> Any:
         return categories
     is_unknown = getattr(dtype, "kind", "") == "c" or type(dtype).__name__ == "SparseDtype"
     return object if is_unknown else dtype
-
-
-def _arrow(cells: Mapping[str, Sequence[Any]], names: Sequence[str], *, of: Any = None) -> Any:
-    """An Arrow table of these columns, those in ``cells`` new, the others from the table ``of``."""
-    pyarrow = package("pyarrow")
-    arrays, fields = [], []
-    for name in names:
-        array = arrow_column(name, cells[name]) if name in cells else of.column(name)
-        arrays.append(array)
-        fields.append(pyarrow.field(name, array.type) if name in cells else of.schema.field(name))
-    schema = pyarrow.schema(fields, None if of is None else _described(of.schema, cells))
-    return pyarrow.table(arrays, schema=schema)
-
-
-def _described(schema: Any, replaced: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """The metadata of an Arrow schema, without what pandas noted of columns that are replaced."""
-    metadata = dict(schema.metadata or {})
-    if b"pandas" in metadata:
-        noted = json.loads(metadata[b"pandas"])
-        noted["columns"] = [each for each in noted["columns"] if each["name"] not in replaced]
-        metadata[b"pandas"] = json.dumps(noted).encode()
-    return metadata
-
-
-def _dataset(arrow: Any, *, like: Any = None) -> Any:
-    """A Hugging Face table; columns with the same type as in ``like`` keep their features."""
-    datasets = package("datasets")
-    features = datasets.Features.from_arrow_schema(arrow.schema.remove_metadata())
-    if like is not None:
-        kept = like.features  # a copy at each access, which takes as long as there are columns
-        types = kept.arrow_schema
-        for name in set(features) & set(kept):
-            if types.field(name).type == arrow.schema.field(name).type:
-                features[name] = kept[name]
-    return datasets.Dataset(arrow.replace_schema_metadata(features.arrow_schema.metadata))
