@@ -8,6 +8,13 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 
+_ENCODERS = {
+    sort: json.JSONEncoder(
+        sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    for sort in (True, False)
+}
+
 
 def digest(value: Any) -> str:
     """32 hex digits (BLAKE2b, 128 bits) of the canonical JSON of ``value``."""
@@ -17,9 +24,7 @@ def digest(value: Any) -> str:
 def canonical(value: Any, *, sort: bool = True) -> bytes:
     """The canonical JSON of ``value``: sorted keys, no spaces, UTF-8."""
     try:
-        text = json.dumps(
-            value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        text = _ENCODERS[sort].encode(value)
     except (TypeError, ValueError) as error:
         raise UsageError(f"a request must consist of plain JSON values: {error}.") from None
     return text.encode("utf-8", "surrogatepass")

@@ -22,6 +22,7 @@ from synthkit.core.errors import (
     check_known,
 )
 from synthkit.core.formatting import count
+from synthkit.core.garbage import collection_paused
 from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
@@ -304,7 +305,8 @@ def plan(
     name = options.get("name", "")
     if name:
         check_name(name)
-    recipe = _recipe(prompt, options)
+    with collection_paused():
+        recipe = _recipe(prompt, options)
     others = options.get("others") or {}
     check_known("role", others, recipe.roles)
     specs = {"": model} | {role: others.get(role, model) for role in recipe.roles}

@@ -21,6 +21,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from synthkit.core.answers import REASONING_MARKERS, separated
 from synthkit.core.errors import SynthkitError, UsageError, unknown
+from synthkit.core.garbage import collection_paused
 from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
@@ -207,13 +208,14 @@ class Runner(Generic[T]):
         queue = self.queue
         while queue.new:
             part = [queue.new.popleft() for _ in range(min(LOOK_UP, len(queue.new)))]
-            cached = self.store.completions.get(list({key: None for _, key, _ in part}))
-            for branch, key, request in part:
-                if key in cached:
-                    self.hits += 1
-                    self.deliver(branch, Answer(key, cached[key], True))
-                else:
-                    queue.wait(branch, key, request)
+            with collection_paused():
+                cached = self.store.completions.get(list({key: None for _, key, _ in part}))
+                for branch, key, request in part:
+                    if key in cached:
+                        self.hits += 1
+                        self.deliver(branch, Answer(key, cached[key], True))
+                    else:
+                        queue.wait(branch, key, request)
 
     def send(self) -> bool:
         """Hand queued requests to the models, as far as the budget and uncommitted answers allow.
@@ -378,8 +380,9 @@ def run_recipe(
     try:
         if not store.read_only:
             store.completions.absorb()
-        for position, steps in enumerate(branches):
-            run.branches.start(position, steps)
+        with collection_paused():
+            for position, steps in enumerate(branches):
+                run.branches.start(position, steps)
         run.run()
         if run.queue.unsent:
             stopped = f"the budget is used up ({run.spending})"

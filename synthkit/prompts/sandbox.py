@@ -12,6 +12,7 @@ from jinja2.filters import do_format
 
 MAX_CHARACTERS = 10_000_000
 """Most characters of a rendered template, and of a text that one expression makes."""
+_TOO_LARGE = f"it makes more than {MAX_CHARACTERS:,} characters"
 
 _WIDTH = re.compile(r"(?:%[^a-zA-Z%]*|\{[^}]*)\d{7}")
 """A width or precision of ten million or more in a format, of either kind."""
@@ -62,7 +63,7 @@ def refuse_large(values: Iterable[Any]) -> None:
         If one is a whole number above :data:`MAX_CHARACTERS`.
     """
     if any(isinstance(value, int) and value > MAX_CHARACTERS for value in values):
-        raise jinja2.TemplateError(f"it makes more than {MAX_CHARACTERS:,} characters")
+        raise jinja2.TemplateError(_TOO_LARGE)
 
 
 def _formatted(pattern: str, *arguments: Any, **options: Any) -> str:
@@ -85,9 +86,10 @@ def rendered(template: jinja2.Template, values: Mapping[str, Any]) -> str:
         If it is too long.
     """
     parts: list[str] = []
-    length = 0
-    for part in template.generate(values):
-        length += len(part)
-        refuse_large([length])
+    left = MAX_CHARACTERS
+    for part in template.root_render_func(template.new_context(values)):
+        left -= len(part)
+        if left < 0:
+            raise jinja2.TemplateError(_TOO_LARGE)
         parts.append(part)
     return "".join(parts)

@@ -215,10 +215,7 @@ def has_valid_checksum(row: Mapping[str, Any]) -> bool:
 
 def _checksum(values: Sequence[Any]) -> str:
     """16 hex digits (BLAKE2b, 64 bits) of the columns before ``checksum`` in ``_COLUMNS``."""
-    texts = [
-        value if type(value) is str else value.hex() if type(value) is bytes else str(value)
-        for value in values
-    ]
+    texts = [value.hex() if type(value) is bytes else str(value) for value in values]
     return hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).hexdigest()
 
 
