@@ -18,7 +18,6 @@ from synthkit.core.errors import (
     Interrupted,
     StoreError,
     SynthkitError,
-    UsageError,
     check_known,
 )
 from synthkit.core.formatting import count
@@ -27,43 +26,15 @@ from synthkit.core.types import Budget, Model, Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation import run_tables
+from synthkit.generation.dry_run import DryRun, estimate
+from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
-from synthkit.generation.spending import dollars
 from synthkit.models import load_model
 from synthkit.recipes._base import Recipe
-from synthkit.recipes._from_function import from_function
-from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
 from synthkit.sessions.session import session as current_session
 from synthkit.store.ids import ID_DIGITS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostEstimate:
-    """Expected tokens, cost (US dollars) and seconds; ``None`` where unknown."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float | None
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """How far a job gets with the completions that the session holds.
-
-    Parameters
-    ----------
-    hits : requests whose completions are cached.
-    next_requests : the requests that would be sent first. A recipe of several steps asks more,
-        which depend on their answers.
-    estimate : what the rest would take.
-    """
-
-    hits: int
-    next_requests: list[Request]
-    estimate: CostEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,31 +103,11 @@ class Job:
         characters = sum(len(m.content) for request in following for m in request.messages)
         characters += sum(len(request.answer or "") for request in following)
         tokens = sum(request.most_written for request in following)
-        estimate = self._estimate(n, round(characters * scale), round(tokens * scale))
-        return DryRun(hits=hits, next_requests=following, estimate=estimate)
-
-    def _estimate(self, n: int, characters: int, most_tokens: int) -> CostEstimate:
-        """What ``n`` requests would take, judged by the runs of this model in the session so far.
-
-        Parameters
-        ----------
-        characters : the length of their prompts in total.
-        most_tokens : the most tokens that they may be answered with in total.
-        """
-        runs = self.session.store.runs.all()
-        past = [run for run in runs if run["model"] == self.model.name and run["requests"]]
-        requests = sum(run["requests"] for run in past)
-        seconds, completion_tokens = None, most_tokens
-        if requests:
-            completion_tokens = round(sum(run["completion_tokens"] for run in past) / requests * n)
-            seconds = n * sum(run["seconds"] for run in past) / requests
-        prompt_tokens = characters // 4
-        return CostEstimate(
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-            cost=dollars(self.model.price, prompt_tokens, completion_tokens),
-            seconds=seconds if n else 0.0,
+        past = self.session.store.runs.all()
+        expected = estimate(
+            n, round(characters * scale), round(tokens * scale), model=self.model, past=past
         )
+        return DryRun(hits=hits, next_requests=following, estimate=expected)
 
     def run(
         self, *, cancel: threading.Event | None = None, listener: RunListener | None = None
@@ -268,20 +219,6 @@ def _is_unreachable(error: BaseException | None) -> bool:
     return isinstance(error, EndpointError) and error.status is None
 
 
-class JobOptions(PromptOptions, total=False):
-    """What :func:`generate` and :func:`plan` take besides a prompt or recipe, and a model."""
-
-    session: Session | None
-    others: Mapping[str, Model | str] | None
-    name: str
-    max_requests: int | None
-    max_tokens_total: int | None
-    max_cost: float | None
-    no_truncated: bool
-    mark_truncated: bool
-    reasoning: bool
-
-
 @keywords.shows(JobOptions)
 def plan(
     prompt: str | Recipe | Callable[..., Any], *, model: Model | str, **options: Unpack[JobOptions]
@@ -306,7 +243,7 @@ def plan(
     if name:
         check_name(name)
     with collection_paused():
-        recipe = _recipe(prompt, options)
+        recipe = recipe_for(prompt, options)
     others = options.get("others") or {}
     check_known("role", others, recipe.roles)
     specs = {"": model} | {role: others.get(role, model) for role in recipe.roles}
@@ -317,10 +254,10 @@ def plan(
             for role, spec in specs.items()
         },
         session=session,
-        budget=_budget(options),
+        budget=budget_of(options),
         name=name,
         no_truncated=options.get("no_truncated", False),
-        added=_added(recipe, options),
+        added=added_columns(recipe, options),
     )
 
 
@@ -422,56 +359,3 @@ def generate(
         what = f"{pending} rows are pending" if pending else "the run is incomplete"
         warnings.warn(f"{what}: {run.ledger.stopped}", RuntimeWarning, stacklevel=2)
     return run
-
-
-def _recipe(source: str | Recipe | Callable[..., Any], options: JobOptions) -> Recipe:
-    """The recipe that a prompt, a recipe or a generator function stands for."""
-    prompt_options = PromptOptions.__annotations__
-    used: Any = {name: value for name, value in options.items() if name in prompt_options}
-    if isinstance(source, str):
-        return prompt(source, **used)
-    if isinstance(source, Recipe):
-        for name in used:
-            raise UsageError(
-                f"{name}= is an option of prompts; give it to the recipe {source.name} when it is "
-                "built."
-            )
-        return source
-    taken = {name: used.pop(name) for name in ("sampling", *SAMPLING) if name in used}
-    rows = used.pop("rows", None)
-    for name in used:
-        raise UsageError(f"{name}= is an option of prompts; a generator function takes rows=.")
-    return from_function(source, rows, **({"sampling": sampled(taken)} if taken else {}))
-
-
-def _added(recipe: Recipe, options: JobOptions) -> tuple[str, ...]:
-    """The columns that options add to the table.
-
-    Raises
-    ------
-    UsageError
-        If the table has such a column already.
-    """
-    asked = {"reasoning": "reasoning", "truncated": "mark_truncated"}
-    added = tuple(column for column, option in asked.items() if options.get(option))
-    present = {
-        *recipe.columns,
-        *(tables.columns(recipe.source) if recipe.source is not None else ()),
-    }
-    for column in added:
-        if column in present:
-            raise UsageError(
-                f"{asked[column]}= adds a column {column!r}, and the table has one already; rename "
-                "it or leave the option out."
-            )
-    return added
-
-
-def _budget(options: JobOptions) -> Budget | None:
-    """The limits of a run; ``None`` without any."""
-    limits = Budget(
-        max_requests=options.get("max_requests"),
-        max_tokens_total=options.get("max_tokens_total"),
-        max_cost=options.get("max_cost"),
-    )
-    return None if limits == Budget() else limits

@@ -323,7 +323,6 @@ class Runner(Generic[T]):
 
     def ledger(self) -> Ledger:
         """The ledger as of now. Requests that got no answer were sent as well."""
-        seconds = time.perf_counter() - self.started
         unanswered = self.spending.unanswered(self.models.values())
         return replace(
             self.spending.ledger,
@@ -331,7 +330,7 @@ class Runner(Generic[T]):
             hits=self.hits,
             repairs=self.repairs,
             truncated=len(self.rows.truncated),
-            seconds=seconds,
+            seconds=time.perf_counter() - self.started,
         )
 
 

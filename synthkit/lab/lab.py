@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Model, Sampling
-from synthkit.generation.job import CostEstimate
+from synthkit.generation.dry_run import CostEstimate
 from synthkit.lab.cells import LabCell, LabColumn
 from synthkit.lab.completions import LabRequest
 from synthkit.lab.config import Checks, LineOption, Models, configure

@@ -12,7 +12,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Request
 from synthkit.data import tables
 from synthkit.evaluate.checks import Verdict
-from synthkit.generation.job import CostEstimate, Job, plan
+from synthkit.generation.dry_run import CostEstimate
+from synthkit.generation.job import Job, plan
 from synthkit.generation.spending import dollars, with_estimates
 from synthkit.lab.cells import LabCell, LabColumn, as_text
 from synthkit.lab.check_runner import CheckRunner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import jinja2
@@ -77,7 +77,7 @@ def _refuse_wide(pattern: str) -> None:
         raise jinja2.TemplateError(f"the format {pattern[:40]!r} has too large a width")
 
 
-def rendered(template: jinja2.Template, values: Mapping[str, Any]) -> str:
+def rendered(template: jinja2.Template, values: dict[str, Any]) -> str:
     """The text of a template.
 
     Raises

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.generation.job import DryRun, Job
+from synthkit.generation.dry_run import DryRun
+from synthkit.generation.job import Job
 
 PROMPTS = 3
 """Prompts that are shown."""

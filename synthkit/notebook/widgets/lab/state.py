@@ -15,7 +15,7 @@ from typing import Any
 from synthkit.core.formatting import count, money, thousands
 from synthkit.evaluate.raters.variant_ranking import summary_line
 from synthkit.evaluate.views.word_diff import Change, changes, cut
-from synthkit.generation.job import CostEstimate
+from synthkit.generation.dry_run import CostEstimate
 from synthkit.lab.cells import LabColumn
 from synthkit.lab.lab import PromptLab, Show
 from synthkit.lab.results import winner
