@@ -135,8 +135,8 @@ def json_text(value: Any) -> str:
     What JSON lacks is written as its text, a missing value as ``null``, and a dict whose keys would
     become one as a list of pairs.
 
-    >>> json_text([Decimal("1.50"), float("inf"), float("nan"), {(1, 2): b"x"}, {1: 0, "1": 5}])
-    '["1.50", "inf", null, {"[1, 2]": "b\'x\'"}, [[1, 0], ["1", 5]]]'
+    >>> print(json_text([Decimal("1.50"), float("inf"), None, {(1, 2): b"x"}, {1: 0, "1": 5}]))
+    ["1.50", "inf", null, {"[1, 2]": "b'x'"}, [[1, 0], ["1", 5]]]
     """
     return json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False)
 
