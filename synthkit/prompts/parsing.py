@@ -89,7 +89,7 @@ def text(column: str = "text") -> Decoder:
     return Decoder((column,), lambda raw: {column: raw.strip()}, whole=False)
 
 
-def label(labels: Sequence[str], column: str = "label") -> Decoder:
+def label(labels: Sequence[Any], column: str = "label") -> Decoder:
     """A decoder of the one label that a completion names, in any case and script.
 
     :class:`~synthkit.prompts.label_search.LabelSearch` says what naming is. A completion that names
@@ -160,7 +160,7 @@ def structured(schema: Any) -> Decoder:
     """
     as_dict = json_schema(schema)
     if "enum" in as_dict and set(as_dict) <= {"enum", "type", "title", "description"}:
-        return label([str(name) for name in as_dict["enum"]])
+        return label(as_dict["enum"])
     root = _target(as_dict, as_dict["$ref"]) if "$ref" in as_dict else as_dict
     properties = tuple(root.get("properties", ()))
     if not properties:

@@ -6,6 +6,7 @@ table are the properties of its JSON Schema, which are the names that it reads.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ def read_values(model: Any) -> Callable[[Any], dict[str, Any]]:
     properties = tuple(_root_schema(model.model_json_schema()).get("properties", ()))
 
     def read(value: Any) -> dict[str, Any]:
-        instance = model.model_validate(value)
+        # as JSON, since a strict model takes a date as text only there
+        instance = model.model_validate_json(json.dumps(value))
         written = instance.model_dump(mode="json", by_alias=True)
         while "root" in type(instance).model_fields and getattr(instance, "root", None) is not None:
             if not hasattr(type(instance.root), "model_fields"):

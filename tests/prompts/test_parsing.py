@@ -208,6 +208,16 @@ def test_a_schema_of_an_enum_reads_labels(schema: dict[str, Any]) -> None:
     assert decoder.schema == {"enum": ["a", "b"]}
 
 
+@pytest.mark.parametrize(
+    ("values", "answer", "value"), [([1, 2], "2", 2), ([True, False], "false", False)]
+)
+def test_values_of_an_enum_keep_their_type(values: list[Any], answer: str, value: Any) -> None:
+    found = parsing.structured({"enum": values})(Completion(answer))
+    assert not isinstance(found, Reject)
+    assert found == {"label": value}
+    assert type(found["label"]) is type(value)
+
+
 def test_references_inside_a_schema_are_followed() -> None:
     part = {"$defs": {"N": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/N"}}}
     decoder = parsing.structured(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -119,10 +120,17 @@ class Nested(BaseModel):
     many: list[Plain] = Field(exclude=True)
 
 
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+    day: date
+    marks: tuple[int, ...]
+
+
 @pytest.mark.parametrize(
     ("model", "answer", "cells"),
     [
         (Serialized, {"mu": 3}, {"mu": "<3>"}),
+        (Strict, {"day": "2024-01-02", "marks": [1]}, {"day": "2024-01-02", "marks": [1]}),
         (Camel, {"measureUnits": 3}, {"measureUnits": 3}),
         (Swapped, {"a": 1, "b": 2}, {"a": 1, "b": 2}),
         (WrittenSwapped, {"a": 1, "b": 2}, {"a": 1, "b": 2}),
