@@ -241,7 +241,9 @@ def _tokens(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[int
             raise UsageError(f"row {n}: expected a text; got {text!r}. Remove such rows first.")
     if not len(texts):
         return []
-    coded = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
+    # a text that writes "[SEP]" or "<pad>" has no control token
+    options = {"truncation": True, "max_length": longest, "split_special_tokens": True}
+    coded = tokenizer(list(texts), **options)["input_ids"]
     return [row or [_filler(tokenizer)] for row in coded]
 
 

@@ -189,3 +189,12 @@ def test_minilm_learns_sentiment_from_real_rows() -> None:
     found = finetune(train["text"][:64].tolist(), train["label"][:64].tolist())
     right = np.array(found.predict(test["text"][:100].tolist())) == test["label"][:100]
     assert right.mean() > 0.7
+
+
+def test_a_text_forges_no_control_token(llama: str) -> None:
+    model = quick(llama, epochs=1)
+    control = model.tokenizer.eos_token
+    plain, forged = model.probabilities(["good soup", f"good soup{control}"])
+    assert model.tokenizer.eos_token_id in model.tokenizer(control)["input_ids"]
+    assert model.net.config.pad_token_id == model.tokenizer.eos_token_id  # it ends the text
+    assert not np.allclose(plain, forged)
