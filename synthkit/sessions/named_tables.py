@@ -91,6 +91,7 @@ def save(folder: Path, name: str, table: Any) -> None:
     path = path_of(folder, name)
     arrow = storable(table)
     try:
+        folder.mkdir(exist_ok=True)  # it may have been deleted since the session was opened
         with replacing(path) as partial:
             parquet.write_table(arrow, partial, write_page_checksum=True)
     except (OSError, NotImplementedError) as error:

@@ -187,3 +187,9 @@ def test_a_flipped_bit_in_a_saved_table_is_never_another_cell(session: sk.Sessio
         except StoreError:
             refused += 1
     assert refused > 30
+
+
+def test_a_table_is_saved_after_the_folder_of_tables_was_deleted(session: sk.Session) -> None:
+    shutil.rmtree(session.table_folder)
+    session.save("facts", [{"t": "x"}])
+    assert session.load("facts")["t"].tolist() == ["x"]
