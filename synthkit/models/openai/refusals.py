@@ -27,6 +27,9 @@ NAMES = {
 }
 """Parameter -> its names in refusals."""
 
+SHORT = 40
+"""Most characters of a message that may say nothing, such as "Bad request" or "Invalid input"."""
+
 STRUCTURED_NAMES = (
     "response_format",
     "response format",
@@ -148,6 +151,11 @@ class Refusal:
     def of_schema(self) -> bool:
         """Whether it refuses this one schema."""
         return any(_SCHEMA.search(sentence) for sentence in self.sentences)
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it refuses the request as it is written, without a word of why."""
+        return self.status in (400, 422) and len(self.message) <= SHORT
 
     @property
     def of_pattern(self) -> bool:

@@ -231,6 +231,8 @@ def adapted(
     if sent_pattern(endpoint, request, dialect) and refusal.of_pattern:
         return dialect.without(PATTERN)
     way = structured(endpoint, request, dialect)
-    if request.schema is not None and way not in (None, "prompt") and refusal.of_structured:
+    # a refusal in other words may be of the schema too, unless one was followed before
+    about_schema = refusal.of_structured or (refusal.is_unclear and not endpoint.known.followed)
+    if request.schema is not None and way not in (None, "prompt") and about_schema:
         return dialect.lower(request.schema, only=refusal.of_schema)
     return None

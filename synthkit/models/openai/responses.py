@@ -30,6 +30,8 @@ def read(data: bytes, seconds: float, tries: int) -> Completion:
     response = parsed(data)
     if response.get("error"):
         raise ValueError(error_message(json.dumps(response))[0])
+    if not response.get("choices"):
+        raise ValueError("it has no choices")
     choice = response["choices"][0]
     message = choice.get("message")
     finish = normalized_finish(choice.get("finish_reason"))
@@ -216,8 +218,17 @@ def _logprobs(part: Any) -> tuple[tuple[str, float], ...] | None:
     return tuple((token, float(value or 0.0)) for token, value in pairs)
 
 
-def embedded_error(data: bytes) -> int:
-    """The status in an error body that came with status 200, as gateways send it; 0 if none."""
+def problem_of(error: Exception, data: bytes) -> str:
+    """Why a body cannot be read, from the error that reading it raised."""
+    start = " ".join(data[:400].decode("utf-8", "replace").split())[:60]
+    words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        words = f"it is no JSON in UTF-8, but {start!r}" if start else "it is empty"
+    return f"the response cannot be read: {words}"
+
+
+def embedded_error(data: bytes) -> tuple[int, bytes] | None:
+    """The status in an error body that came with status 200, as gateways send it, and its JSON."""
     try:
         body = parsed(data)
         if isinstance(body, list):
@@ -225,8 +236,8 @@ def embedded_error(data: bytes) -> int:
         error = body.get("error") or body["choices"][0].get("error")
         status = int(error["code"])
     except UNREADABLE:
-        return 0
-    return status if 400 <= status < 600 else 0
+        return None
+    return (status, json.dumps(body).encode()) if 400 <= status < 600 else None
 
 
 def is_error(data: bytes) -> bool:

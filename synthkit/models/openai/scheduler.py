@@ -36,6 +36,7 @@ from synthkit.models.openai.responses import (
     embedded_error,
     is_error,
     is_page,
+    problem_of,
     retry_after,
 )
 from synthkit.models.openai.server import Server
@@ -221,11 +222,10 @@ class Scheduler(Generic[Input, Output]):
         try:
             answer = self.operation.read(job.request, job.dialect, body, seconds, job.sent)
         except UNREADABLE as error:
-            if status := embedded_error(body):
-                self._refused(job, replace(response, status=status))
+            if refused := embedded_error(body):
+                self._refused(job, replace(response, status=refused[0], body=refused[1]))
                 return
-            words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-            self._unreadable(job, f"the response cannot be read: {words}", body)
+            self._unreadable(job, problem_of(error, body), body)
             return
         self._accepted(job)
         known.adopt(job.dialect)

@@ -23,6 +23,8 @@ from synthkit.core.secrets import (
     secrets_in,
 )
 from synthkit.models.openai.providers import PROVIDERS, provider_at
+from synthkit.models.openai.refusals import error_message
+from synthkit.models.openai.responses import is_error
 from synthkit.models.openai.transport import merge_headers
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -92,7 +94,8 @@ class Server:
         hint = _HINTS.get(status, "")
         if status in (404, 405) and (likely := likely_base_url(self.base_url)):
             hint += f" Did you mean base_url={likely!r}?"
-        message = f"{self.base_url} refused ({status}): {words}{hint}"
+        stop = "." if hint and words[-1:].isalnum() else ""
+        message = f"{self.base_url} refused ({status}): {words}{stop}{hint}"
         # without an __init__ of its own, OSError would take the arguments
         members = {"__module__": __name__, "__init__": kind.__init__}
         both: Any = type(kind.__name__, (EndpointError, kind), members)
@@ -105,10 +108,14 @@ class Server:
         """The error for a response that is none of the protocol."""
         likely = likely_base_url(self.base_url)
         hint = f" Did you mean base_url={likely!r}?" if likely else ""
-        words = " ".join(self.redact(text)[:4000].split())[:200] or "nothing"
+        text = self.redact(text)
+        if is_error(text.encode()):
+            problem = f"answered an error and no completion: {error_message(text)[0]}"
+        else:
+            words = " ".join(text[:4000].split())[:200]
+            problem = f"does not speak the protocol of OpenAI; it answered: {words}"
         error = EndpointError(
-            f"{url} does not speak the protocol of OpenAI; it answered: {words}. Check base_url, "
-            f"which usually ends in /v1.{hint}"
+            f"{url} {problem.rstrip('.')}. Check base_url, which usually ends in /v1.{hint}"
         )
         error.status = 200
         return error

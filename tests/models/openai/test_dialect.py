@@ -417,6 +417,19 @@ def test_a_forced_tool_call_is_read_however_it_is_written(
     assert (len(run.table), len(run.rejects)) == (rows, 1 - rows)
 
 
+def test_a_schema_refused_without_a_word_of_why_is_asked_for_in_another_way(
+    session: sk.Session,
+) -> None:
+    def script(request: Asked) -> Reply:
+        if "response_format" in request.json:
+            return Reply(400, error="Bad request")
+        return Reply(body=completion(ANA))
+
+    with Server(script) as server, pytest.warns(RuntimeWarning, match="by a forced tool call"):
+        run = ask(session, endpoint("m", base_url=server.base_url), 5, schema=PERSON)
+    assert (len(run.table), server.count) == (5, 6)
+
+
 def test_a_schema_that_is_refused_alone_does_not_lower_the_others(session: sk.Session) -> None:
     def script(request: Asked) -> Reply | None:
         shape = request.json.get("response_format", {})

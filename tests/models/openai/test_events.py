@@ -92,9 +92,27 @@ def test_pieces_of_tool_calls_parts_and_log_probabilities_are_joined() -> None:
 def test_an_error_in_a_stream_is_no_answer() -> None:
     error = {"error": {"message": "overloaded", "code": 502}}
     data = stream([*CHUNKS[:5], json.dumps(error)])
-    assert responses.embedded_error(data) == 502
+    status, body = responses.embedded_error(data) or (0, b"")
+    assert (status, json.loads(body)["error"]) == (502, error["error"])
     with pytest.raises(ValueError, match="overloaded"):
         responses.read(data, 0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b" \n", "it is empty"),
+        (b"<html>Sign in</html>", "it is no JSON in UTF-8, but '<html>Sign in</html>'"),
+        ('{"choices": "caf\xe9"}'.encode("latin-1"), "it is no JSON in UTF-8, but"),
+        (b'{"choices": []}', "it has no choices"),
+        (b'{"choices": [{"message": {"content": "a"}}], "error": {"message": "no"}}', "no"),
+        (b'{"choices": [{"message": {"content": 5}}]}', "the content is not text"),
+    ],
+)
+def test_a_body_that_is_no_answer_says_what_it_is(data: bytes, words: str) -> None:
+    with pytest.raises(responses.UNREADABLE) as error:
+        responses.read(data, 0.0, 1)
+    assert words in responses.problem_of(error.value, data)
 
 
 def test_a_server_that_streams_unasked_loses_no_row(session: sk.Session) -> None:
