@@ -35,6 +35,22 @@ def test_a_few_rows_dropped_by_chance_are_no_difference(dropped: int) -> None:
     assert found.low <= 0 <= found.high
 
 
+@pytest.mark.parametrize("dropped", [1, 2, 3, 5])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_few_rows_out_of_the_ordinary_are_no_difference(dropped: int, replaced: bool) -> None:
+    """Though chance would hardly drop the very rows with the largest values of 500."""
+    values = np.linspace(0, 1, 500)
+    values[:dropped] += 99
+    units = [*range(dropped, 500), *range(500, 500 + dropped * replaced)]
+    second = np.append(values, values[dropped : 2 * dropped])[units]
+    found = row_difference(values, second, range(500), units)
+    differing = dropped * (2 if replaced else 1)
+    assert found.significant == (differing >= 6)
+    if not found.significant:
+        assert found.p == 2 * 0.5**differing
+        assert found.low <= 0 <= found.high
+
+
 def test_a_filter_that_drops_every_failure_is_found() -> None:
     values = [0.0] * 6 + [1.0] * 54
     found = of_subset(values, list(range(6, 60)))

@@ -22,6 +22,7 @@ from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import Difference, bootstrap, paired_bootstrap
 from synthkit.stats.intervals import wilson
 from synthkit.stats.jackknife import jackknife
+from synthkit.stats.permutation import least_p
 
 Positions: TypeAlias = NDArray[np.intp]
 
@@ -159,7 +160,9 @@ def difference(
 ) -> Difference:
     """The score of the first minus that of the second on the same rows, by the paired bootstrap.
 
-    If both have several draws, these are paired too, and combined as in :func:`accuracy`.
+    If both have several draws, these are paired too, and combined as in :func:`accuracy`. A row
+    that is not drawn is no evidence that it could not be otherwise: if too few rows are predicted
+    differently (:func:`~synthkit.stats.permutation.least_p`), the interval reaches 0.
 
     Parameters
     ----------
@@ -187,6 +190,9 @@ def difference(
         for p in (first, second)
     ]
     low, high = _with_draws(gap.value, (gap.low, gap.high), by_draw[0] - by_draw[1], level)
+    differing = (first.predicted != second.predicted).any(axis=0)
+    if least_p(int(differing.sum())) > 1 - level:
+        low, high = min(low, 0.0), max(high, 0.0)
     return Difference(value=gap.value, low=max(-1.0, low), high=min(1.0, high), n=n, level=level)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -74,6 +76,17 @@ def test_draws_that_differ_widen_the_interval_and_draws_that_do_not_leave_it() -
     one = accuracy(one_draw(targets, said))
     assert (same.low, same.high) == pytest.approx((one.low, one.high), abs=1e-12)
     assert apart_.low < one.low  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("on", [accuracy_on, f1_on])
+@pytest.mark.parametrize("wrong", [1, 2, 4, 5, 6, 9])
+def test_five_rows_that_one_of_two_has_wrong_are_no_difference(on: Any, wrong: int) -> None:
+    """By McNemar's exact test six rows are needed; of five, p is 2 / 32."""
+    truth = "ab" * 60
+    worse = truth.translate(str.maketrans("ab", "ba"))[:wrong] + truth[wrong:]
+    found = difference(*encoded(truth, [truth], [worse]), on)
+    assert found.value > 0
+    assert found.significant == (wrong >= 6)
 
 
 def test_a_set_against_itself_has_no_significant_difference() -> None:
