@@ -25,6 +25,8 @@ BLOCK = 1_000_000
 """Most positions that are drawn at once."""
 ROUNDING = 1e-9
 """The part of an interval's ends within which one is 0: sums of floats do not end at 0 exactly."""
+MANY = 30
+"""Rows of each of two tables with which any level can be reached."""
 WIDER_WITHOUT_ROWS = 1.4
 """The error of a difference of scores without values of rows, over that from their intervals.
 
@@ -176,7 +178,9 @@ def score_difference(a: Score, b: Score) -> Difference | None:
     """The difference of two independent scores, from their intervals.
 
     ``None`` if one has none, or if the interval would have no width towards 0. ``p`` is 1 minus the
-    level at which the interval would end at 0, for normal ends.
+    level at which the interval would end at 0, for normal ends. Two rows against two can show no
+    difference: if all ways to divide so few rows are too few for the level, the interval reaches 0,
+    and ``p`` is that of the most extreme one.
 
     The lower end is d - sqrt((a - a_low)^2 + (b_high - b)^2), the upper end
     d + sqrt((a_high - a)^2 + (b - b_low)^2). With two Wilson intervals it is Newcombe's interval of
@@ -207,10 +211,13 @@ def score_difference(a: Score, b: Score) -> Difference | None:
         return None
     normal = NormalDist()
     deviates = abs(value) / towards_0 * normal.inv_cdf((1 + a.level) / 2)
+    low, high, p = value - below, value + above, 2 * normal.cdf(-deviates)
+    n, m = (min(score.n, MANY) for score in (a, b))
+    if n and m and (least := 2 / math.comb(n + m, n)) > 1 - a.level:
+        low, high, p = min(low, 0.0), max(high, 0.0), max(p, least)
     return Difference(
-        value=value, low=value - below, high=value + above, n=min(a.n, b.n), level=a.level,
-        paired=False, p=2 * normal.cdf(-deviates),
-    )  # fmt: skip
+        value=value, low=low, high=high, n=min(a.n, b.n), level=a.level, paired=False, p=p
+    )
 
 
 def paired_bootstrap(

@@ -97,5 +97,24 @@ def test_the_difference_of_two_shares_is_newcombes(
     assert (round(found.low, 4), round(found.high, 4)) == ends
 
 
+@pytest.mark.parametrize(
+    ("n", "m", "found"), [(1, 1, 1), (2, 2, 1 / 3), (3, 3, 0.1), (1, 30, 2 / 31)]
+)
+def test_so_few_rows_show_no_difference_however_they_are(n: int, m: int, found: float) -> None:
+    """p is that of a permutation test of n successes and m failures."""
+    gap = score_difference(share(n, n), share(0, m))
+    assert gap is not None
+    assert gap.p == pytest.approx(found)
+    assert gap.low <= 0 < gap.high
+    assert not gap.significant
+
+
+@pytest.mark.parametrize(("n", "m"), [(4, 4), (2, 8), (1000, 90_000)])
+def test_a_few_rows_more_show_a_difference(n: int, m: int) -> None:
+    gap = score_difference(share(n, n), share(0, m))
+    assert gap is not None
+    assert gap.significant
+
+
 def test_without_an_interval_there_is_no_difference() -> None:
     assert score_difference(share(1, 2), Score(name="share", value=0.5, n=2)) is None

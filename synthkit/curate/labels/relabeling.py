@@ -104,6 +104,8 @@ def _probabilities(
     known = getattr(by, "labels", None) if labels is None else labels
     if known is None or len(known) < 1:
         raise UsageError("expected labels=, the label of each column of probabilities; got none.")
+    if len(set(known)) < len(known):
+        raise UsageError(f"expected each label once in labels=; got {', '.join(map(str, known))}.")
     if isinstance(by, Consensus):
         return known, by.of(tables.column(table, "id"))
     predict = getattr(by, "probabilities", by)

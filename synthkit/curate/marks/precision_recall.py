@@ -124,10 +124,11 @@ def expected(scores: Floats, threshold: float, *, base: float, rarer: int) -> tu
     (0.6, 0.65)
     """
     kept, trust = scores >= threshold, rarer / (rarer + TRUSTED)
-    own = (float(scores[kept].mean()) if kept.any() else base, scores[kept].sum() / scores.sum())
-    ignorant = base, float(kept.mean())
+    own = ignorant = base, float(kept.mean())
+    if kept.any() and scores.any():
+        own = float(scores[kept].mean()), float(scores[kept].sum() / scores.sum())
     precision, recall = (trust * a + (1 - trust) * b for a, b in zip(own, ignorant, strict=True))
-    return min(1.0, float(precision)), min(1.0, float(recall))
+    return min(1.0, precision), min(1.0, recall)
 
 
 def measured(

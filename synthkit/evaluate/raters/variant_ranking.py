@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from synthkit.core.formatting import count
 from synthkit.core.types import Score
 from synthkit.stats.bootstrap import corrected, score_difference
 from synthkit.stats.intervals import wilson
@@ -109,7 +110,8 @@ def summary_line(ranked: Sequence[VariantResult]) -> str:
         return f"{best.name} beats {other} by {gap:.2f}: {what} {first} against {second}."
     text = f"No significant difference between {best.name} and {other} yet"
     if what == "accept" and more is not None:
-        return f"{text}: it takes about {more} more marks each, if their shares stay as they are."
+        marks = count(more, "more mark")
+        return f"{text}: it takes about {marks} each, if their shares stay as they are."
     return f"{text}."
 
 

@@ -123,6 +123,7 @@ def test_an_empty_table_gets_the_columns() -> None:
         (SURE, {}, "expected labels=, the label of each column"),
         (SURE, {"labels": ["no", "yes"]}, "row 0: label .* not found; have 'no', 'yes'"),
         (SURE, {"labels": ["-", "+", "?"]}, r"of shape \(4, 3\); got \(4, 2\)"),
+        (SURE, {"labels": ["-", "-"]}, "expected each label once in labels=; got -, -"),
         (SURE, {"labels": ["-", "+"], "threshold": 1}, "from 0 to below 1; got 1"),
         ([[2, -1]] * 4, {"labels": ["-", "+"]}, "row 0: expected probabilities, 0 or more"),
         ([[0.2, 0.2]] * 4, {"labels": ["-", "+"]}, "that sum to 1"),

@@ -45,7 +45,7 @@ def test_the_summary_says_what_is_known() -> None:
     assert apart.startswith("A beats B by 0.65: accept 0.95 [0.83, 0.99] against 0.30 [")
     near = summary_line([entry("A", (9, 10)), entry("B", (5, 10))])
     assert near == (
-        "No significant difference between A and B yet: it takes about 1 more marks each, if "
+        "No significant difference between A and B yet: it takes about 1 more mark each, if "
         "their shares stay as they are."
     )
     assert summary_line([entry("A", (5, 10)), entry("B", (5, 10))]).endswith("B yet.")
@@ -72,6 +72,14 @@ def test_the_best_of_several_variants_is_corrected_for_their_number() -> None:
     assert summary_line(two + more).startswith("No significant difference between A and B yet")
     unmarked = [entry(name) for name in "CDEFGH"]
     assert summary_line(two + unmarked) == summary_line(two)
+
+
+@pytest.mark.parametrize("marks", [1, 2, 3])
+def test_three_marks_each_show_no_difference(marks: int) -> None:
+    line = summary_line([entry("A", (marks, marks)), entry("B", (0, marks))])
+    assert line.startswith("No significant difference between A and B yet")
+    four = summary_line([entry("A", (4, 4)), entry("B", (0, 4))])
+    assert four.startswith("A beats B by 1.00")
 
 
 def test_no_number_of_marks_parts_equals() -> None:
