@@ -69,6 +69,8 @@ _BARE_HARMONY = re.compile(r"analysis(?=\S)(.*?)assistant(?:final|commentary\s*f
 _CHANNEL_TOKEN = r"<\|(?:(?:begin|end)_of_(?:solution|box)|return|end|start)\|>(?:assistant)?"
 _OUTER_TOKENS = re.compile(rf"^(?:\s*{_CHANNEL_TOKEN})+|(?:{_CHANNEL_TOKEN}\s*)+$")
 """What the last two formats write around their parts."""
+MOST_PARTS = 100
+"""So many parts of reasoning in a row are looked for: each takes a pass over the text."""
 _QUOTES = "`'\"“‘«"
 _TOOL_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
 
@@ -148,7 +150,7 @@ def split_reasoning(text: str, markers: Markers = REASONING_MARKERS) -> tuple[li
     """
     parts: list[str] = []
     rest = text
-    while (found := _leading(rest, markers)) is not None:
+    while len(parts) < MOST_PARTS and (found := _leading(rest, markers)) is not None:
         parts.append(_bare(found[0]))
         rest = found[1]
     if not parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from synthkit.core.answers import normalized_finish, separated, split_reasoning
@@ -63,6 +65,12 @@ def test_tags_that_the_prompt_asks_for_are_a_part_of_the_answer(tag: str) -> Non
     asks = Request((Message("user", f"Explain in <{tag}> tags, then answer."),))
     assert separated(Completion(text), asks).text == text
     assert separated(Completion(text), ASK).text == "b"
+
+
+def test_a_text_of_markers_alone_is_read_in_linear_time() -> None:
+    began = time.process_time()
+    separated(Completion("</think>" * 2**16), ASK)
+    assert time.process_time() - began < 3
 
 
 def test_other_markers_may_be_set() -> None:
