@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from synthkit.core.hashing import digest
@@ -46,10 +47,12 @@ class MarkConflict:
         return f"row {self.row} by {self.by}: {', '.join(where)}"
 
 
-def new_marks(
+def merge_marks(
     present: Sequence[SqlRow], rows: Sequence[SqlRow], *, own: str, other: str
-) -> list[SqlRow]:
-    """The rows that are not present, without numbers, with new steps and their session.
+) -> tuple[list[SqlRow], list[SqlRow]]:
+    """All marks by time, and the new ones, without numbers, with new steps and their session.
+
+    Marks of one person stay in their order: one that was undone has the time of the one before.
 
     Parameters
     ----------
@@ -76,8 +79,13 @@ def new_marks(
             fresh = _missing(fresh, by_person[by, session])
         steps.pair(marks, by_person[by, session])
         added |= {row[0]: session for row in fresh}
-    new = [steps.renumbered(row, added[row[0]]) for row in rows if row[0] in added]
-    return sorted(new, key=lambda row: row[_AT["at"]])
+    timed = [
+        (time, steps.renumbered(row, added[row[0]]))
+        for time, row in zip(_times(rows), rows, strict=True)
+        if row[0] in added
+    ]
+    both = [*zip(_times(present), present, strict=True), *timed]
+    return [row for _, row in sorted(both, key=itemgetter(0))], [row for _, row in timed]
 
 
 def conflicts(merged: Iterable[SqlRow], new: Iterable[SqlRow]) -> tuple[MarkConflict, ...]:
@@ -96,6 +104,17 @@ def conflicts(merged: Iterable[SqlRow], new: Iterable[SqlRow]) -> tuple[MarkConf
             labels = {session: _cell(row, "label") for session, row in sorted(marks.items())}
             found.append(MarkConflict(row=row_id, by=by, task=task, round=round, labels=labels))
     return tuple(found)
+
+
+def _times(rows: Iterable[SqlRow]) -> list[float]:
+    """For each mark the latest time of its person's marks so far."""
+    latest: defaultdict[tuple[str, str], float] = defaultdict(float)
+    times = []
+    for row in rows:
+        person = _cell(row, "by"), _cell(row, "session")
+        latest[person] = max(latest[person], _cell(row, "at"))
+        times.append(latest[person])
+    return times
 
 
 class _Steps:

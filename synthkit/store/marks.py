@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import secrets
 from collections.abc import Iterable, Sequence
@@ -12,13 +11,12 @@ from typing import Any
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark
 from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
-from synthkit.store.mark_merge import MarkConflict, conflicts, new_marks
+from synthkit.store.mark_merge import MarkConflict, conflicts, merge_marks
 from synthkit.store.schema import COLUMNS
 
 _FIELDS = ("id", "label", "reason", "by", "at", "flag", "edit", "task", "round", "act", "step",
            "session")  # fmt: skip
 _COLUMNS = "row, label, reason, by, at, flag, edit, task, round, act, step, session"
-_AT = list(COLUMNS["marks"]).index("at")
 
 
 class MarkTable(TableGroup):
@@ -79,11 +77,10 @@ class MarkTable(TableGroup):
         The number of new marks, and the rows that people of one name have marked differently.
         """
         present = self._database.rows("SELECT * FROM marks ORDER BY seq")
-        new = new_marks(present, list(rows), own=self.identify(), other=session_id)
+        merged, new = merge_marks(present, list(rows), own=self.identify(), other=session_id)
         if not new:
             return 0, ()
         top = max((max(row[0], row[-2]) for row in present), default=0)
-        merged = list(heapq.merge(present, new, key=lambda row: row[_AT]))
         self._database.execute("DELETE FROM marks")
         start = top - len(present) + 1
         self._database.execute_many(

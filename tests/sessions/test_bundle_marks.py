@@ -13,6 +13,7 @@ from synthkit.curate import split_by_marks
 from synthkit.curate.marks.history import current_marks
 from synthkit.curate.marks.tables import marks_frame
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
+from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.inventory import mark_counts
 from synthkit.sessions.mark_statistics import rater_pairs
 
@@ -58,6 +59,27 @@ def test_one_who_goes_on_is_no_conflict(
     assert send(session, other, tmp_path) == "2 marks"
     person = f"jo (session {session.store.marks.identify()})"
     assert labels(other) == {(person, "a"): "reject", (person, "b"): "reject"}
+
+
+def test_an_undone_mark_is_undone_wherever_it_is_imported(
+    session: sk.Session, other: sk.Session, tmp_path: Path
+) -> None:
+    session.mark("a", "accept", by="jo")
+    session.mark(["a", "b"], "reject", by="jo")
+    send(session, other, tmp_path)
+    assert set(labels(other).values()) == {"reject"}
+    with sk.Session(tmp_path / "third") as third:
+        for expected in (["accept"], []):
+            annotator = Annotator(session.store, by="jo")
+            annotator.write(annotator.history.undo())
+            assert list(labels(session).values()) == expected
+            for target in (other, third):
+                send(session, target, tmp_path)
+                assert list(labels(target).values()) == expected
+        annotator.write(annotator.history.redo())
+        for source, target in ((session, third), (third, other)):
+            send(source, target, tmp_path)
+            assert list(labels(target).values()) == ["accept"]
 
 
 def test_different_names_and_equal_labels_are_no_conflict(
