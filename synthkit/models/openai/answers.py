@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import replace
 
+from synthkit.core.answers import separated
 from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Request
 from synthkit.models.openai.dialect import LEVELS, Dialect, Structured
@@ -95,7 +96,9 @@ def answer(
         completion = replace(completion, text=_label(completion.text))
     elif way is not None:
         _see_schema(endpoint, request, dialect, way, completion)
-    if "stop" in dialect.left_out:
+    if "stop" in dialect.left_out and request.sampling.stop:
+        # reasoning may have the stop texts
+        completion = separated(completion, request, endpoint.reasoning_markers)
         completion = _cut(completion, request.sampling.stop)
     if request.sampling.logprobs and "logprobs" not in dialect.left_out:
         _see_logprobs(endpoint, completion)

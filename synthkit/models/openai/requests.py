@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from synthkit.core.answers import Markers
 from synthkit.core.types import Message, Request
 from synthkit.models.openai.constraints import PatternOption, constraint
 from synthkit.models.openai.dialect import LEVELS, Dialect, KnownServer, Structured
@@ -57,6 +58,10 @@ class ChatModel(Protocol):
     @property
     def raw(self) -> bool:
         """Whether the prompt is sent as plain text."""
+
+    @property
+    def reasoning_markers(self) -> Markers:
+        """Where reasoning starts and ends in its texts."""
 
     @property
     def pattern_option(self) -> PatternOption:

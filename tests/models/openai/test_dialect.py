@@ -260,10 +260,13 @@ def test_the_key_is_that_of_what_was_asked(session: sk.Session) -> None:
     assert (again.ledger.hits, list(again.table.id)) == (3, list(first.table.id))
 
 
-def test_a_stop_text_that_the_server_refuses_still_ends_the_answer(session: sk.Session) -> None:
+@pytest.mark.parametrize("text", ["bread END soup", "<think>An END.</think>bread END soup"])
+def test_a_stop_text_that_the_server_refuses_still_ends_the_answer(
+    session: sk.Session, text: str
+) -> None:
     def script(request: Asked) -> Reply | None:
         refused = refusing("stop")(request)
-        return refused or Reply(body=completion("bread END soup"))
+        return refused or Reply(body=completion(text))
 
     with Server(script) as server:
         model = endpoint("m", base_url=server.base_url)
