@@ -106,6 +106,9 @@ def reliability(bins: Any, *, what: str = "the outcome", caption: str = "") -> A
     calibrated probabilities using Bayesian binning, AAAI; C. Guo et al. (2017), arXiv 1706.04599,
     equation 3. With few rows in a bin it is above 0 by chance alone.
 
+    The summary counts the bins whose interval leaves out the prediction, each on its own and so
+    without a correction: of 20 bins of perfect probabilities one is expected to be off.
+
     Examples
     --------
     >>> figure = reliability(binned([0.2] * 10 + [0.9] * 40, [False] * 8 + [True] * 42))
