@@ -133,7 +133,7 @@ def check_known(
     """
     for name in [names] if isinstance(names, str) else names:
         if name not in known:
-            raise error(place + unknown(kind, name, known))
+            raise error(place + unknown(kind, str(name), known))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

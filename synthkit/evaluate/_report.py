@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import SynthkitError, UsageError, unknown
+from synthkit.core.errors import SynthkitError, UsageError, check_known
 from synthkit.data import tables
 from synthkit.data.labels import apart
 from synthkit.evaluate.checks import Check
@@ -88,9 +88,7 @@ def report(
     1.0 {'MAUVE': 'needs real rows (against) and an embedder (embed)'}
     """
     check_level(level)
-    for name in (*(metrics or ()), *without):
-        if name not in METRICS:
-            raise UsageError(unknown("metric", name, METRICS))
+    check_known("metric", (*(metrics or ()), *without), METRICS)
     inputs = EvalInputs(
         table=table, column=column or tables.text_column(table), against=against, test=test,
         label=label, source=source, embed=embed, embedder=embedder, checks=tuple(checks),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core import patterns
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known, unknown
 from synthkit.data.cells import as_text
 from synthkit.prompts.parsing import follows, json_schema
 from synthkit.stats.words import words
@@ -113,8 +113,7 @@ def length(column: str, low: int = 0, high: int | None = None, *, unit: str = "w
     >>> length("text", 5)({"text": "Cold soup."}).reason
     'has 2 words, fewer than 5'
     """
-    if unit not in ("words", "chars"):
-        raise UsageError(unknown("unit", unit, ("words", "chars")))
+    check_known("unit", [unit], ("words", "chars"))
     if high is not None and high < low:
         raise UsageError(f"expected a range of lengths with low <= high; got {low}-{high}.")
 
@@ -234,8 +233,7 @@ def _verdict(result: Any) -> Verdict:
 
 
 def _cell(row: Fields, column: str) -> Any:
-    if column not in row:
-        raise UsageError(unknown("column", column, row))
+    check_known("column", column, row)
     return row[column]
 
 

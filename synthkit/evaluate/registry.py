@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.registry import Registry
 from synthkit.core.types import Score
 from synthkit.evaluate.results import Advice, Measured
@@ -189,9 +189,7 @@ def metric(
     """
     implied = {"vectors": ("embed",), "labels": ("label",)}.get(of, ())
     needed = tuple(dict.fromkeys((*needs, *implied)))
-    for need in needed:
-        if need not in NEEDS:
-            raise UsageError(unknown("need", need, NEEDS))
+    check_known("need", needed, NEEDS)
 
     def register(function: Function) -> Function:
         METRICS.add(

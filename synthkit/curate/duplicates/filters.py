@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.curate.duplicates import base, cosine, minhash
 from synthkit.curate.duplicates.shingles import Shingling, Unit, folded
 from synthkit.curate.filters.base import Filter, embedder_name
@@ -113,8 +113,7 @@ def near_duplicates(
     >>> apply_filters(rows, near_duplicates(threshold=0.8)).dropped["why"].tolist()
     ['near-duplicate: of a, Jaccard 0.86']
     """
-    if shingle not in SIZES:
-        raise UsageError(unknown("shingle", str(shingle), SIZES))
+    check_known("shingle", [shingle], SIZES)
     _check_threshold(threshold)
     if not 0 < recall < 1:
         raise UsageError(f"recall must be above 0 and below 1; got {recall}.")

@@ -17,7 +17,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.curate.filters.base import Filter, text_filter, texts
 from synthkit.curate.filters.ranges import check_share
@@ -68,9 +68,7 @@ def language(
     known = _identifier().labels
     if not codes:
         raise UsageError("expected the codes of the languages to keep, such as language('en').")
-    for code in codes:
-        if code not in known:
-            raise UsageError(unknown("language", code, known))
+    check_known("language", codes, known)
     check_share("least", least)
     if least < 0.5:
         raise UsageError(f"least must be from 0.5 to 1; got {least}.")

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import check_known
 from synthkit.core.extras import need
 from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.registry import filter_option, listed
@@ -163,16 +163,13 @@ def _redacted(text: str, spans: Sequence[Span]) -> str:
 
 def _checked_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     names = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    for kind in names:
-        if kind not in KINDS:
-            raise UsageError(unknown("kind of personal data", kind, KINDS))
+    check_known("kind of personal data", names, KINDS)
     return names
 
 
 def _check_region(region: str) -> None:
     known = need("phonenumbers", extra="curate", why="to find telephone numbers").SUPPORTED_REGIONS
-    if region not in known:
-        raise UsageError(unknown("region", str(region), sorted(known)))
+    check_known("region", [region], sorted(known))
 
 
 def _matches(pattern: re.Pattern[str], kind: str, valid: Callable[[str], bool]) -> Any:

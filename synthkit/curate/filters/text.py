@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection
 
 from synthkit.core import patterns
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.curate.filters.base import Filter, text_filter
 from synthkit.curate.filters.ranges import check_share, describe_range, parse_range
 from synthkit.curate.filters.registry import filter_option, number
@@ -58,8 +58,7 @@ def length(
     >>> length(least=3, most=50).judge([{"text": "Good soup."}, {"text": "The soup was good."}])
     ['too short: 2 words', '']
     """
-    if unit not in _UNITS:
-        raise UsageError(unknown("unit", unit, _UNITS))
+    check_known("unit", [unit], _UNITS)
     limits = describe_range("length", least, most)
     count = _UNITS[unit]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known, unknown
 from synthkit.stats.classifier import Floats, Positions
 
 Rule = Literal[
@@ -129,8 +129,7 @@ def label_issues(
     >>> label_issues(found, [0, 0, 0, 1]).tolist()
     [False, False, True, False]
     """
-    if rule not in get_args(Rule):
-        raise UsageError(unknown("rule", rule, get_args(Rule)))
+    check_known("rule", [rule], get_args(Rule))
     p, y = _checked(probabilities, targets)
     match rule:
         case "predicted_neq_given":

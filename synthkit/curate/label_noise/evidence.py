@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.curate.label_noise import cross_fitting, training_dynamics
 from synthkit.curate.label_noise.confident_learning import label_issues, label_quality
 from synthkit.curate.label_noise.cross_fitting import LabelledRows
@@ -49,8 +49,7 @@ class Evidence:
 
 def check_method(method: str, threshold: float | None) -> None:
     """Raise a UsageError if the method is unknown, or the threshold is not in 0..1."""
-    if method not in _METHODS:
-        raise UsageError(unknown("method", method, _METHODS))
+    check_known("method", [method], _METHODS)
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError(f"threshold must be a suspicion, 0..1; got {threshold}.")
 

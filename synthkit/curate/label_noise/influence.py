@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.stats.classifier import (
     Embed,
@@ -79,8 +79,7 @@ def influence(
     >>> influence(classifier, ["good soup", "bad tea"], ["+", "-"]).round(2).tolist()
     [0.5, 0.5, 0.68, 0.68, -1.64]
     """
-    if loss not in ("rce", "ce"):
-        raise UsageError(unknown("loss", loss, ("rce", "ce")))
+    check_known("loss", [loss], ("rce", "ce"))
     targets = positions(labels, classifier.labels, n=len(texts))
     vectors = embedded(texts, classifier.embed, width=classifier.vectors.shape[1])
     return influence_on_vectors(classifier, vectors, targets, loss=loss)

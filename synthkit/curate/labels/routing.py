@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.curate.labels.voting import vote, with_labels
 from synthkit.curate.selection.sampling import numbers, uniform
 from synthkit.data import tables
@@ -216,8 +216,7 @@ def entropy(answers: Sequence[Any]) -> float:
 
 def _uncertainty(table: Any, answers: Sequence[str], by: By, confidences: Sequence[str]) -> Floats:
     """(n,) the uncertainty of the model about each row; NaN without an answer."""
-    if by not in WAYS:
-        raise UsageError(unknown("by", str(by), WAYS))
+    check_known("by", [by], WAYS)
     if by != "confidence":
         rows = zip(*(tables.column(table, name) for name in answers), strict=True)
         answered = [(any(cell is not None for cell in row), row) for row in rows]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import check_known
 from synthkit.curate.filters.base import embedder_name
 from synthkit.curate.label_noise.cross_fitting import (
     LabelledRows,
@@ -81,8 +81,7 @@ def weights(
     >>> weights(rows, folds=2)["weight"].round(1).tolist()
     [0.4, 1.1, 1.1, 0.9, 0.9, 0.6, 0.9, 1.0, 1.0, 1.1, 1.5, 1.6]
     """
-    if method not in METHODS:
-        raise UsageError(unknown("method", method, METHODS))
+    check_known("method", [method], METHODS)
     source = tables.identified(table)
     rows, trusted = labelled_with_real(source, real, label, column=column, embed=embed)
     of_rows = _weights(rows, method, folds, seed, trusted)

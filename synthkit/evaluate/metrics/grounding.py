@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Score
 from synthkit.data import tables
 from synthkit.evaluate.checks import Verdict
@@ -55,8 +55,7 @@ def grounded(
     >>> round(found.score.value, 2), found.verdicts[1].reason
     (0.67, "'a fly' is not in the source")
     """
-    if match not in ("exact", "whitespace"):
-        raise UsageError(unknown("match", str(match), ("exact", "whitespace")))
+    check_known("match", [match], ("exact", "whitespace"))
     if len(spans) != len(sources):
         raise UsageError(f"expected sources for {len(spans)} rows; got {len(sources)}.")
     verdicts, n_found, totals = [], [], []

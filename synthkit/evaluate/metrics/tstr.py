@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Score
 from synthkit.data import tables
 from synthkit.data.labels import in_one_form
@@ -276,11 +276,8 @@ def learning_curve(
     >>> found[["source", "n", "value", "seeds", "test"]].values.tolist()
     [['real', 1, 0.5, 3, 20], ['real', 20, 1.0, 1, 20]]
     """
-    for name in sources:
-        if name not in SOURCES:
-            raise UsageError(unknown("source", name, SOURCES))
-    if metric not in CURVE_METRICS:
-        raise UsageError(unknown("metric", metric, CURVE_METRICS))
+    check_known("source", list(sources), SOURCES)
+    check_known("metric", [metric], CURVE_METRICS)
     score = accuracy if metric == "accuracy" else macro_f1
     test_rows, real_rows, synthetic_rows = _tables(synthetic, real, test, label, column, weight)
     points: list[dict[str, Any]] = []

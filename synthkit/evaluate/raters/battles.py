@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Score
 from synthkit.evaluate.scores import proportion
 
@@ -40,8 +40,7 @@ class Battle:
 
 def check_outcome(outcome: str) -> None:
     """Raise an error unless the outcome is first, second or tie."""
-    if outcome not in OUTCOMES:
-        raise UsageError(unknown("outcome", str(outcome), OUTCOMES))
+    check_known("outcome", [outcome], OUTCOMES)
 
 
 def counted(battles: Iterable[Battle], ties: Ties) -> list[Battle]:
@@ -52,8 +51,7 @@ def counted(battles: Iterable[Battle], ties: Ties) -> list[Battle]:
     UsageError
         If there is no such rule, or no battle is left.
     """
-    if ties not in ("half", "drop"):
-        raise UsageError(unknown("tie rule", str(ties), ("half", "drop")))
+    check_known("tie rule", [ties], ("half", "drop"))
     counting = [battle for battle in battles if ties == "half" or battle.outcome != "tie"]
     if not counting:
         raise UsageError("expected battles of two systems; got none that counts.")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.data import tables
@@ -35,8 +35,7 @@ class Calibration:
     judges: Mapping[str, JudgeCalibration]
 
     def __getitem__(self, name: str) -> JudgeCalibration:
-        if name not in self.judges:
-            raise UsageError(unknown("judge", name, self.judges))
+        check_known("judge", [name], self.judges)
         return self.judges[name]
 
     @property

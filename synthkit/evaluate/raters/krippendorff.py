@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.types import Score
 from synthkit.data.labels import meet
 from synthkit.evaluate.scores import Floats, Positions, coefficient
@@ -195,8 +195,7 @@ def _coded(
     ratings: Sequence[Sequence[Any]], measure: Measure, order: Sequence[Hashable] | None
 ) -> _Ratings:
     """The ratings as positions in their distinct values, which are sorted unless nominal."""
-    if measure not in MEASURES:
-        raise UsageError(unknown("measure", measure, MEASURES))
+    check_known("measure", [measure], MEASURES)
     if order is not None and measure != "ordinal":
         raise UsageError(f"an order is for ordinal ratings; got one for {measure} ratings.")
     rows = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
@@ -325,8 +325,8 @@ def _judged(table: Any, criterion: str) -> Any:
             f"the table has several criteria, {', '.join(map(repr, distinct))}: choose one by "
             "criterion=, since they may have different winners."
         )
-    if criterion and criterion not in distinct:
-        raise UsageError(unknown("criterion", criterion, filter(None, distinct)))
+    if criterion:
+        check_known("criterion", criterion, list(filter(None, distinct)))
     rows = zip(criteria, tables.column(table, OUTCOME), strict=True)
     chosen = [at for at, (name, outcome) in enumerate(rows) if criterion in ("", name) and outcome]
     return tables.take(table, chosen)

@@ -11,7 +11,7 @@ from IPython.display import display
 
 from synthkit import plots
 from synthkit.core.environment import interactive
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.formatting import cell
 from synthkit.core.types import Score
@@ -167,9 +167,9 @@ def _tstr(context: Context, options: Any) -> Any:
     name, metric = _name(options), options.metric or "accuracy"
     value = context.names.value(name)
     results = value if isinstance(value, Mapping) else {name: value}
-    ending = {"accuracy": "", "macro-F1": "_f1"}.get(metric)
-    if ending is None:
-        raise UsageError(unknown("metric", metric, ["accuracy", "macro-F1"]))
+    endings = {"accuracy": "", "macro-F1": "_f1"}
+    check_known("metric", metric, endings)
+    ending = endings[metric]
     sources: dict[str, Score] = {}
     real = majority = None
     for source, result in results.items():

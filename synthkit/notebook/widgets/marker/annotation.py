@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.formatting import thousands
 from synthkit.core.types import Mark
@@ -134,8 +134,7 @@ class Annotation:
 
     def labelled(self, id: str, label: str, reason: str = "") -> Mark:
         """A row's mark with another label; its edit and flag stay."""
-        if label not in self.choices:
-            raise UsageError(unknown("label", label, self.choices))
+        check_known("label", [label], self.choices)
         mark = self.annotator.mark(id)
         # the reason for one label does not hold for another
         former = mark.reason if mark.label in ("", label) else ""

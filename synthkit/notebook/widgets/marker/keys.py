@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 
 KEYS = {
     "accept": "a",
@@ -68,9 +68,7 @@ def bindings(
     defaults, labels = (PAIR_KEYS, ()) if pair else (KEYS, labels)
     # labels take the place of accept
     actions = {name: key for name, key in defaults.items() if not (labels and name == "accept")}
-    for action in keys:
-        if action not in actions:
-            raise UsageError(unknown("action", action, actions))
+    check_known("action", keys, actions)
     chosen = {action: " " if key == "space" else key for action, key in keys.items()}
     digits = {f"={label}": str(n) for n, label in enumerate(labels, 1)}
     bound = {**actions, **chosen, **digits}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.formatting import cell
 from synthkit.core.types import Mark
 from synthkit.curate.marks.orders import contested_first, shuffled, uncertain_first
@@ -74,8 +74,7 @@ def row_order(
     TableError
         If a column is missing.
     """
-    if order not in get_args(Order):
-        raise UsageError(unknown("order", str(order), get_args(Order)))
+    check_known("order", [order], get_args(Order))
     table, scope, marks = annotation.table, annotation.scope, dict(annotation.history.current)
     tables.check_columns(table.table, [*([score] if isinstance(score, str) else []), *disagree])
     if order == "uncertain" and score is None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.formatting import cell, count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
@@ -120,8 +120,7 @@ class PairQueue(AnnotationQueue):
             match content:
                 case {"do": "label", "id": str(id), "label": str(label)}:
                     (known,) = self.known([id])
-                    if label not in CHOICES:
-                        raise UsageError(unknown("label", label, CHOICES))
+                    check_known("label", label, CHOICES)
                     left = self.left(known)
                     stored = {"left": left, "right": other(left)}.get(label, label)
                     mark = self.labelled(known, stored, str(content.get("reason", "")))

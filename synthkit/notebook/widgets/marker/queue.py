@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from synthkit.core.errors import UsageError, unknown
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
@@ -192,8 +192,7 @@ class AnnotationQueue(Annotation):
                 case {"do": "bulk", "label": str(label), "n": int(n)}:
                     self._mark_matching(label, n)
                 case {"do": "filter", "filter": str(name)}:
-                    if name not in self.filters:
-                        raise UsageError(unknown("filter", name, self.filters))
+                    check_known("filter", name, self.filters)
                     self.filter.name = name
                     self._advance()
                 case {"do": "search", "text": str(text)}:
