@@ -136,6 +136,13 @@ def check_known(
             raise error(place + unknown(kind, str(name), known))
 
 
+def check_positive(**counts: int | None) -> None:
+    """Raise a :class:`UsageError` for a count below 1; ``None`` is the default of an option."""
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{name} must be at least 1; got {value}.")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint with the known name closest to ``name``, to append to a message; empty if none is.
 

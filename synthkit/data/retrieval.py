@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, get_args
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, check_known, check_positive
 from synthkit.core.extras import need
 from synthkit.stats.words import tokens
 
@@ -68,8 +68,7 @@ class Index:
         UsageError
             If ``k`` is below 1, ``by`` is unknown, or the index lacks the ``embed`` that it needs.
         """
-        if k < 1:
-            raise UsageError(f"k must be at least 1; got {k}.")
+        check_positive(k=k)
         check_known("by", str(by), get_args(By))
         if by != "bm25" and self.embed is None:
             raise UsageError(f'by="{by}" needs embed=, such as load_embedder("wordllama").embed.')

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.types import Model
 from synthkit.data import tables
 from synthkit.evaluate.checks import Check, Judge, parse
@@ -137,8 +137,7 @@ def _questions(models: Iterable[str], checks: Sequence[str]) -> list[str]:
 
 def _limited(inputs: Any, limit: int) -> Any:
     """The first rows of a table, if there is one."""
-    if limit < 1:
-        raise UsageError(f"limit must be at least 1; got {limit}.")
+    check_positive(limit=limit)
     if inputs is None:
         return None
     if not tables.size(inputs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import PromptError, TableError, UsageError
+from synthkit.core.errors import PromptError, TableError, UsageError, check_positive
 from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.prompts.conditions import conditions
@@ -13,13 +13,6 @@ from synthkit.prompts.templates import Prompt, located, parse
 
 Labels = Sequence[str] | Mapping[str, str]
 """Labels; or label -> its description. A text is split at its commas."""
-
-
-def check_positive(**counts: int | None) -> None:
-    """Raise a :class:`UsageError` for a count below 1; ``None`` is the default of an option."""
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise UsageError(f"{name} must be at least 1; got {value}.")
 
 
 def check_samples(k: int, sampling: Sampling) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, check_known, check_positive
 from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
@@ -71,7 +71,7 @@ def attrprompt(
     repeated = [name for name in classes if name in vary]
     if repeated:
         raise UsageError(f"{repeated[0]!r} is in labels and in vary; give it in one of them.")
-    _arguments.check_positive(n=n)
+    check_positive(n=n)
     if labels is None or sampler == "product":
         fields = conditions(None, n, {**classes, **vary}, **draws)
     else:

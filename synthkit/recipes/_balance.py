@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthkit.core.errors import PromptError, UsageError
+from synthkit.core.errors import PromptError, UsageError, check_positive
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.quotas import Condition, quotas
-from synthkit.recipes._arguments import Labels, check_positive, checked_template, label_fields
+from synthkit.recipes._arguments import Labels, checked_template, label_fields
 from synthkit.recipes._ask import ask, ask_label, batches, traced
 from synthkit.recipes._base import Bounds, Recipe, Samples, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.types import Completion, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import check_positive, checked_template, kept_columns, parent_id
+from synthkit.recipes._arguments import checked_template, kept_columns, parent_id
 from synthkit.recipes._ask import portions, with_origin
 from synthkit.recipes._base import Bounds, Recipe, Samples, Table, ask_all, per_table, recipe
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from synthkit.core.errors import TableError, UsageError, check_known
+from synthkit.core.errors import TableError, UsageError, check_known, check_positive
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
@@ -123,7 +123,7 @@ def error_extrapolation(
     >>> print(recipe.requests)
     8 to 12
     """
-    _arguments.check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
+    check_positive(rounds=rounds, most_errors=most_errors, per_error=per_error)
     check_known("form", form, FORMS)
     if (n is None) == (seeds is None):
         raise UsageError("give n, how many seed texts to write, or seeds, a table of them.")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from synthkit.core.errors import check_known
+from synthkit.core.errors import check_known, check_positive
 from synthkit.core.hashing import digest
 from synthkit.core.types import Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import check_positive, checked_template, distinct_names
+from synthkit.recipes._arguments import checked_template, distinct_names
 from synthkit.recipes._ask import ask, ask_label, traced
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 from synthkit.stats.words import tokens, words

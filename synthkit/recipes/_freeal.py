@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError
+from synthkit.core.errors import TableError, UsageError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
@@ -87,7 +87,7 @@ def freeal(
     >>> print(recipe.requests)
     2 to 6
     """
-    _arguments.check_positive(rounds=rounds, demos=demos)
+    check_positive(rounds=rounds, demos=demos)
     if not 0 <= threshold < 1:
         raise UsageError(f"threshold must be from 0 to below 1; got {threshold}.")
     names = _arguments.distinct_names("labels", labels)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.errors import PromptError
+from synthkit.core.errors import PromptError, check_positive
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.retrieval import By
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import check_positive, checked_template
+from synthkit.recipes._arguments import checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
 from synthkit.recipes._passages import numbered_passages, texts_by_id, with_nearest

@@ -6,14 +6,14 @@ import random
 import re
 from collections.abc import Sequence
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.hashing import digest
 from synthkit.core.types import Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.label_search import is_whole
-from synthkit.recipes._arguments import check_positive, checked_template, kept_columns
+from synthkit.recipes._arguments import checked_template, kept_columns
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe
 from synthkit.stats.words import fold

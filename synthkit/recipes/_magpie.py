@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from synthkit.core.errors import check_positive
 from synthkit.core.types import Message, Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
 from synthkit.prompts.templates import Prompt
-from synthkit.recipes._arguments import check_positive, kept_columns, parent_id
+from synthkit.recipes._arguments import kept_columns, parent_id
 from synthkit.recipes._ask import ask, traced, with_origin
 from synthkit.recipes._base import Bounds, Recipe, Samples, Table, gather, per_table, recipe
 from synthkit.recipes._conversations import alternating, conversation_cells, single_turn

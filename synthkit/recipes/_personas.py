@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from synthkit.core.errors import TableError
+from synthkit.core.errors import TableError, check_positive
 from synthkit.core.types import Reject, Row, Sampling, Steps
 from synthkit.data import tables
-from synthkit.recipes._arguments import check_positive, checked_template, parent_id
+from synthkit.recipes._arguments import checked_template, parent_id
 from synthkit.recipes._ask import ask_each
 from synthkit.recipes._base import Bounds, Recipe, Samples, Table, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts

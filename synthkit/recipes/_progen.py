@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.hashing import digest
 from synthkit.core.types import Request, Row, Sampling, Steps
 from synthkit.data import tables
@@ -75,7 +75,7 @@ def progen(
     >>> str(recipe.requests), recipe.columns
     ('30', ('label', 'text', 'round', 'influence'))
     """
-    _arguments.check_positive(rounds=rounds, k=k)
+    check_positive(rounds=rounds, k=k)
     if not 0 < validation < 1:
         raise UsageError(f"validation must be above 0 and below 1; got {validation}.")
     names = _arguments.distinct_names("labels", labels, least=2)

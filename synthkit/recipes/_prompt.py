@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from synthkit.core import keywords
-from synthkit.core.errors import TableError, UsageError, check_known
+from synthkit.core.errors import TableError, UsageError, check_known, check_positive
 from synthkit.core.images import image
 from synthkit.core.types import Message, Request, Sampling, Steps
 from synthkit.data import tables
@@ -21,7 +21,7 @@ from synthkit.prompts.conditions import (
 )
 from synthkit.prompts.templates import Examples, Prompt, demonstrate, located, parse
 from synthkit.prompts.tools import declared_tools, tool_calls
-from synthkit.recipes._arguments import check_positive, parent_id
+from synthkit.recipes._arguments import parent_id
 from synthkit.recipes._ask import ask, with_origin
 from synthkit.recipes._base import Bounds, Recipe, Samples, recipe
 from synthkit.recipes._example_answers import answer_writer

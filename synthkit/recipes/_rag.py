@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from synthkit.core.errors import check_positive
 from synthkit.core.types import Reject, Request, Sampling, Steps
 from synthkit.data import tables
 from synthkit.data.retrieval import By
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import check_positive, checked_template, column_texts
+from synthkit.recipes._arguments import checked_template, column_texts
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Embed, Outcome, Recipe, Table, per_row, recipe
 from synthkit.recipes._passages import numbered_passages, texts_by_id, with_nearest

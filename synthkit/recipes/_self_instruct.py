@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from synthkit.core.errors import PromptError, TableError, UsageError
+from synthkit.core.errors import PromptError, TableError, UsageError, check_positive
 from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
 from synthkit.data import tables
 from synthkit.prompts.templates import Turns
-from synthkit.recipes._arguments import check_positive, checked_template
+from synthkit.recipes._arguments import checked_template
 from synthkit.recipes._ask import ask_each
 from synthkit.recipes._base import Bounds, Recipe, Samples, Table, gather, per_table, recipe
 from synthkit.recipes._distinct_texts import DistinctTexts

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from synthkit.core.errors import check_positive
 from synthkit.core.types import Message, Reject, Request, Sampling, Steps
 from synthkit.prompts import parsing
-from synthkit.recipes._arguments import check_positive, checked_template
+from synthkit.recipes._arguments import checked_template
 from synthkit.recipes._ask import ask
 from synthkit.recipes._base import Bounds, Outcome, Recipe, Table, per_row, recipe, user
 

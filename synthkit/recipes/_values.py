@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, check_known, check_positive
 from synthkit.core.types import Reject, Request, Row, Sampling, Steps
 from synthkit.prompts import parsing
 from synthkit.prompts.conditions import conditions
@@ -69,7 +69,7 @@ def values(
     _arguments.checked_template(prompt, source, uses=("field",) if len(names) > 1 else ())
     uses = ("label", "description") if classes else ()
     template = _arguments.checked_template(prompt, source, uses=uses)
-    _arguments.check_positive(k=k)
+    check_positive(k=k)
     decode = list_entries(k)
 
     def filtered(value: str | Reject, row: dict[str, Any], of: tuple[Request, ...]) -> Steps[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import check_positive
 from synthkit.core.extras import need
 from synthkit.curate.duplicates.base import Duplicates
 from synthkit.data import tables
@@ -74,8 +74,7 @@ def check_duplicates(
     >>> print(check_duplicates(rows, near_duplicates()))
     0 of 300 sampled rows have a duplicate; at most 0.99% of all 1000 rows do.
     """
-    if sample < 1:
-        raise UsageError(f"sample must be at least 1; got {sample}.")
+    check_positive(sample=sample)
     table = tables.identified(kept.kept if isinstance(kept, Curation) else kept)
     cells = zip(tables.column(table, "id"), tables.column(table, filter.column), strict=True)
     present = [(id, as_text(cell)) for id, cell in cells if cell is not None]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, check_known, check_positive
 from synthkit.curate.duplicates import base, cosine, minhash
 from synthkit.curate.duplicates.shingles import Shingling, Unit, folded
 from synthkit.curate.filters.base import Filter, embedder_name
@@ -118,8 +118,7 @@ def near_duplicates(
     if not 0 < recall < 1:
         raise UsageError(f"recall must be above 0 and below 1; got {recall}.")
     shingling = Shingling(shingle, SIZES[shingle] if size is None else size)
-    if shingling.size < 1:
-        raise UsageError(f"size must be at least 1; got {size}.")
+    check_positive(size=shingling.size)
 
     def representatives(texts: Sequence[str]) -> base.Representatives:
         return minhash.representatives(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.types import Score
 from synthkit.data.labels import apart, meet
 from synthkit.evaluate.registry import metric
@@ -110,8 +110,7 @@ def length_divergence(
     >>> [round(score.value, 3) for score in scores]
     [0.311, 0.5]
     """
-    if bins < 1:
-        raise UsageError(f"bins must be 1 or more; got {bins}.")
+    check_positive(bins=bins)
     lengths = []
     for name, texts in (("synthetic", synthetic), ("real", real)):
         check_texts(texts, f"{name} row")

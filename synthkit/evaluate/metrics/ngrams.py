@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.stats.classifier import check_texts
 from synthkit.stats.words import Unit, splitter
 
@@ -73,8 +73,7 @@ def token_codes(texts: Sequence[str], unit: Unit = "tokens") -> tuple[Ints, Ints
 
 def count_ngrams(texts: Sequence[str], n: int, unit: Unit = "tokens") -> NgramCounts:
     """Counts of the n-grams of length ``n``; none crosses the end of a text."""
-    if n < 1:
-        raise UsageError(f"n must be 1 or more; got {n}.")
+    check_positive(n=n)
     *_, last = counts_by_length(*token_codes(texts, unit), n)
     return last
 

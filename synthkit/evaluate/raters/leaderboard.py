@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, check_known, check_positive
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
@@ -71,8 +71,7 @@ def pairs(
     """
     if len(systems) < 2:
         raise UsageError(f"expected two systems or more; got {', '.join(systems) or 'none'}.")
-    if n is not None and n < 1:
-        raise UsageError(f"n must be at least 1; got {n}.")
+    check_positive(n=n)
     inputs = [] if on is None else [on] if isinstance(on, str) else list(on)
     native = {name: tables.native(table) for name, table in systems.items()}
     with_ids = all("id" in tables.columns(table) for table in native.values())

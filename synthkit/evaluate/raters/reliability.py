@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.types import Score
 from synthkit.evaluate.scores import Floats
@@ -105,8 +105,7 @@ def reliability(
     p, y = _marked(predicted, accepted)
     if not len(p) or not ((p >= 0) & (p <= 1)).all():
         raise UsageError("expected probabilities, 0..1, of one row or more.")
-    if bins < 1:
-        raise UsageError(f"bins must be at least 1; got {bins}.")
+    check_positive(bins=bins)
     at = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], p)
     inside = np.zeros((len(p), bins))
     inside[np.arange(len(p)), at] = 1

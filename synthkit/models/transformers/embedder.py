@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, check_known, check_positive
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.models.embedders import embedder, normalized
@@ -164,8 +164,7 @@ def load_encoder(
         dense layer after pooling.
     """
     check_known("pooling", [pooling] if pooling else [], get_args(Pooling))
-    if max_tokens is not None and max_tokens < 1:
-        raise UsageError(f"max_tokens must be 1 or more; got {max_tokens}.")
+    check_positive(max_tokens=max_tokens)
     folder = resolve.folder_of(name)
     net, encoding = read_encoding(folder, pooling)
     encoding = replace(encoding, max_tokens=max_tokens or encoding.max_tokens)

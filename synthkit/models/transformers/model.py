@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from synthkit.core.answers import Markers, checked_markers, marker_identity
-from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, check_known
+from synthkit.core.errors import (
+    ChatTemplateMissing,
+    ModelError,
+    UsageError,
+    check_known,
+    check_positive,
+)
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Message, Request
@@ -84,8 +90,7 @@ def load_local(
     """
     check_known("quantize", str(quantize), (*get_args(Quantize), "auto"))
     check_known("dtype", str(dtype), get_args(Dtype))
-    if max_batch is not None and max_batch < 1:
-        raise UsageError(f"max_batch must be 1 or more; got {max_batch}.")
+    check_positive(max_batch=max_batch)
     check_options(chat_template_kwargs or {})
     if control_tokens and not raw:
         raise UsageError(

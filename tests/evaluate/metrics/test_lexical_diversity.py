@@ -173,7 +173,7 @@ def test_vocabulary_refuses_what_it_cannot_draw(given: dict[str, float]) -> None
 
 def test_other_options_out_of_range_are_refused() -> None:
     for call in (distinct_n, ngram_entropy):
-        with pytest.raises(UsageError, match="n must be 1"):
+        with pytest.raises(UsageError, match="n must be at least 1"):
             call(TEXTS, 0)
         with pytest.raises(UsageError, match="smaller n"):
             call(TEXTS, 9)

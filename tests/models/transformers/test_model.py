@@ -487,7 +487,7 @@ def test_a_folder_without_weights_says_what_it_has(tmp_path: Path) -> None:
     [
         ({"quantize": "nf5"}, "Did you mean 'nf4'"),
         ({"dtype": "float"}, "dtype 'float' not found"),
-        ({"max_batch": 0}, "max_batch must be 1 or more"),
+        ({"max_batch": 0}, "max_batch must be at least 1"),
         ({"adapter": "/nonexistent"}, "expected to be a folder with adapter_config.json"),
     ],
 )
