@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from synthkit.data import tables
 from synthkit.data.cells import decode, encode, same
 from synthkit.data.storage import from_storable, storable
+from synthkit.data.typed_columns import all_same
 
 LONG = 1234567890123456789
 CET = dt.timezone(dt.timedelta(hours=1))
@@ -59,17 +60,11 @@ def stored(table: Any, folder: Path) -> Any:
     return from_storable(pyarrow.parquet.read_table(folder / "t.parquet"))
 
 
-def exactly(cells: list[Any], others: list[Any]) -> bool:
-    return len(cells) == len(others) and all(
-        same(cell, other, exact=True) for cell, other in zip(cells, others, strict=True)
-    )
-
-
 @pytest.mark.parametrize("cells", OBJECTS.values(), ids=OBJECTS)
 def test_objects_are_read_as_they_were_written(cells: list[Any], tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": pd.Series(cells, dtype=object), "n": range(len(cells))})
     back = stored(frame, tmp_path)
-    assert exactly(tables.column(back, "x"), cells)
+    assert all_same(tables.column(back, "x"), cells, exact=True)
     assert back["n"].tolist() == list(range(len(cells)))
 
 
@@ -111,13 +106,15 @@ def test_dtypes_of_pandas_survive(values: Any, tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": values})
     back = stored(frame, tmp_path)
     assert back["x"].dtype == frame["x"].dtype
-    assert exactly(tables.column(back, "x"), tables.column(frame, "x"))
+    assert all_same(tables.column(back, "x"), tables.column(frame, "x"), exact=True)
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 def test_cells_of_dtypes_that_parquet_lacks_survive(values: Any, tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": values})
-    assert exactly(tables.column(stored(frame, tmp_path), "x"), tables.column(frame, "x"))
+    assert all_same(
+        tables.column(stored(frame, tmp_path), "x"), tables.column(frame, "x"), exact=True
+    )
 
 
 OTHERS: dict[str, Any] = {
@@ -161,7 +158,9 @@ OTHERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("table", OTHERS.values(), ids=OTHERS)
 def test_cells_of_other_kinds_of_tables_survive(table: Any, tmp_path: Path) -> None:
-    assert exactly(tables.column(stored(table, tmp_path), "x"), tables.column(table, "x"))
+    assert all_same(
+        tables.column(stored(table, tmp_path), "x"), tables.column(table, "x"), exact=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ def test_rows_keep_their_ids_and_can_be_taken(table: Any, tmp_path: Path) -> Non
     assert tables.column(tables.identified(back), "id") == ids
     for each in (table, back):
         rows = tables.take(each, [0, 0])
-        assert exactly(tables.column(rows, "x"), tables.column(table, "x")[:1] * 2)
+        assert all_same(tables.column(rows, "x"), tables.column(table, "x")[:1] * 2, exact=True)
 
 
 def test_a_duration_has_one_text_in_every_kind_of_table() -> None:
@@ -250,4 +249,4 @@ def test_any_column_is_the_same_in_a_frame_and_in_a_file(column: list[Any]) -> N
     sink = pa.BufferOutputStream()
     pyarrow.parquet.write_table(storable(frame), sink)
     back = from_storable(pyarrow.parquet.read_table(pa.BufferReader(sink.getvalue())))
-    assert exactly(tables.column(back, "x"), tables.column(frame, "x"))
+    assert all_same(tables.column(back, "x"), tables.column(frame, "x"), exact=True)

@@ -13,18 +13,12 @@ import pytest
 
 from synthkit.core.errors import TableError
 from synthkit.data import tables
-from synthkit.data.cells import same
+from synthkit.data.typed_columns import all_same
 
 Make = Callable[[dict[str, list[Any]]], Any]
 CELLS: dict[str, list[Any]] = {"t": ["ä", "日本", None], "i": [1, 2, 3]}
 CET = dt.timezone(dt.timedelta(hours=1))
 LONG = 1234567890123456789
-
-
-def exactly(cells: list[Any], others: list[Any]) -> bool:
-    return len(cells) == len(others) and all(
-        same(cell, other, exact=True) for cell, other in zip(cells, others, strict=True)
-    )
 
 
 def test_the_kind_in_is_the_kind_out(make: Make, kind: str) -> None:
@@ -97,7 +91,9 @@ def test_cells_of_no_common_type_are_kept_by_pandas_and_texts_elsewhere_with_a_w
     make: Make, kind: str, cells: list[Any]
 ) -> None:
     if kind == "pandas":
-        assert exactly(tables.column(tables.assign(make(CELLS), {"c": cells}), "c"), cells)
+        assert all_same(
+            tables.column(tables.assign(make(CELLS), {"c": cells}), "c"), cells, exact=True
+        )
         return
     with pytest.warns(RuntimeWarning, match="'c' .* no common type .* kept as text"):
         made = tables.assign(make(CELLS), {"c": cells})
@@ -273,7 +269,9 @@ def test_whole_numbers_stay_whole_in_pandas(cells: list[Any], dtype: str) -> Non
     ):
         assert str(made["x"].dtype) == dtype
         want = [None if cell is None or cell != cell else cell for cell in cells]
-        assert exactly(tables.column(made, "x"), [int(c) if c == LONG else c for c in want])
+        assert all_same(
+            tables.column(made, "x"), [int(c) if c == LONG else c for c in want], exact=True
+        )
         assert [row["x"] for row in tables.records(made)] == tables.column(made, "x")
 
 
@@ -326,7 +324,7 @@ def test_joined_tables_keep_their_cells() -> None:
     joined = tables.concat([whole, mixed])
     assert tables.records(joined) == [{"x": LONG, "y": None}, {"x": "a", "y": 1}]
     floats = tables.concat([whole, pd.DataFrame({"x": [0.5]})])
-    assert exactly(tables.column(floats, "x"), [LONG, 0.5])
+    assert all_same(tables.column(floats, "x"), [LONG, 0.5], exact=True)
     joined = tables.concat([pa.table({"x": [LONG]}), pa.table({"y": [1]})])
     assert tables.records(joined) == [{"x": LONG, "y": None}, {"x": None, "y": 1}]
     with pytest.warns(RuntimeWarning, match="kept as text"):

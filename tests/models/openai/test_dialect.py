@@ -27,10 +27,7 @@ PERSON = {
 ANA = json.dumps({"name": "Ana", "age": 3})
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits a tenth as long before it tries again."""
-    monkeypatch.setattr(health, "FIRST_WAIT", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def ask(session: sk.Session, model: Endpoint, n: int = 20, **options: Any) -> sk.Run:

@@ -11,18 +11,12 @@ import pytest
 
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.models.embedders import Embedder, load_embedder
-from synthkit.models.openai import health
 from tests.server import Asked, Reply, Server, embeddings
 
 KEY = "sk-test-0123456789abcdef"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings from the environment, and short waits before retries."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(health, "FIRST_WAIT", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def load(server: Server, **options: Any) -> Embedder:

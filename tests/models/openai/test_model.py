@@ -6,7 +6,6 @@ import asyncio
 import gc
 import inspect
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -34,13 +33,6 @@ from tests.server import Asked, Reply, Server, completion, free_port, spawn
 KEY = "sk-test-0123456789abcdef"
 
 
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("OPENAI_"):
-            monkeypatch.delenv(name)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def quick_collections() -> Iterator[None]:
     """What is loaded so far is set aside, so that a full collection takes no second."""
@@ -56,12 +48,6 @@ def nothing_is_left() -> Iterator[None]:
     gc.collect()  # an unclosed socket is an error here
     left = [thread.name for thread in threading.enumerate() if thread.name == "synthkit-endpoint"]
     assert left == []
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits a tenth as long before it tries again."""
-    monkeypatch.setattr(health, "FIRST_WAIT", 0.05)
 
 
 def rows(n: int) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,14 +23,6 @@ from synthkit.models.openai.providers import PROVIDERS
 from tests.server import Asked, Reply, Server, completion
 
 KEY = "sk-test-0123456789abcdef"
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {provider.key_env for provider in PROVIDERS.values()}
-    for name in list(os.environ):
-        if name.startswith("OPENAI_") or name in variables:
-            monkeypatch.delenv(name)
 
 
 def load(spec: str, **options: Any) -> Endpoint:

@@ -11,14 +11,10 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import EndpointError
-from synthkit.models.openai import health
 from synthkit.models.openai.model import endpoint
 from tests.server import Asked, Reply, Server, free_port
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "FIRST_WAIT", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def ask(session: sk.Session, server: Server, n: int = 20, **options: Any) -> sk.Run:

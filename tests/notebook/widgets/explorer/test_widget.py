@@ -18,6 +18,7 @@ from synthkit.notebook.widgets.explorer.map import POINTS, TextMap
 from synthkit.notebook.widgets.explorer.vectors import BATCH
 from synthkit.notebook.widgets.explorer.widget import ROWS, Explorer
 from tests.notebook.conftest import Shell
+from tests.notebook.wire import ask, messages
 
 SAVED = 100_000
 """Most bytes that a widget may add to a notebook."""
@@ -56,16 +57,9 @@ def explorer(n: int = 30, embedder: Any = None, **options: Any) -> Explorer:
     return made
 
 
-def ask(widget: Explorer, **content: Any) -> None:
-    """Deliver a message as the browser sends it."""
-    data = {"method": "custom", "content": content}
-    widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
-
-
 def last(widget: Explorer, kind: str) -> Any:
     """The last message of one type that went to the browser."""
-    contents = [data["content"] for data in widget.comm.sent if data["method"] == "custom"]
-    return [content for content in contents if content["type"] == kind][-1]
+    return messages(widget, kind)[-1]
 
 
 def test_the_selection_is_a_table_of_the_same_kind(
