@@ -118,7 +118,7 @@ class Runner(Generic[T]):
         listener: RunListener | None,
         no_truncated: bool,
     ) -> None:
-        self.models, self.spending = models, spending
+        self.models, self.store, self.spending = models, store, spending
         self.cancel, self.listener = cancel, listener
         self.branches, self.rows = Branches(self), Rows(no_truncated=no_truncated)
         self.results: dict[int, T] = {}
@@ -128,11 +128,6 @@ class Runner(Generic[T]):
         self.commits = Commits(store, together=self.pace.together)
         self.hits = self.repairs = 0
         self.started = time.perf_counter()
-
-    @property
-    def store(self) -> Store:
-        """Where completions are kept."""
-        return self.commits.store
 
     def key(self, request: Request) -> str:
         """The key of a request to the model that will answer it."""
