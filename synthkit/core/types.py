@@ -232,8 +232,7 @@ class Completion:
     tool_calls : the tools that the model asks to call.
     reasoning_tokens : those of ``completion_tokens`` that are reasoning.
     cached_tokens : those of ``prompt_tokens`` that the server had cached.
-    asked_by : how a server was asked for a schema or a pattern: ``"json_schema"``, ``"tool"``,
-        ``"json_object"``, ``"prompt"`` or ``"regex"``; empty if it was not.
+    how : what the request does not say of how the model was asked or ran, for people to read.
     """
 
     text: str
@@ -248,7 +247,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning_tokens: int = 0
     cached_tokens: int = 0
-    asked_by: str = ""
+    how: str = ""
 
     @property
     def truncated(self) -> bool:

@@ -13,7 +13,6 @@ from synthkit.core.types import Ledger
 from synthkit.sessions import evaluations
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import (
-    calls_from_json,
     has_valid_checksum,
     is_key_of,
     messages_hash,
@@ -40,13 +39,12 @@ def _completion(row: Mapping[str, Any]) -> None:
         for token, value in json.loads(row["logprobs"]):
             if not isinstance(token, str) or not isinstance(value, int | float):
                 raise StoreError("a log-probability is not a number.")
-    calls, asked_by = calls_from_json(row["tool_calls"])
-    for call in calls:
+    for call in json.loads(row["tool_calls"] or "[]"):
         named = isinstance(call["name"], str) and isinstance(call["id"], str)
         if len(call) != 3 or not named or not isinstance(call["arguments"], dict | str):
             raise StoreError("a tool call cannot be read.")
-    if not re.fullmatch("[a-z_]{0,20}", asked_by):
-        raise StoreError(f"the way in which a schema was asked for is {asked_by!r}.")
+    if len(row["how"]) > 200 or not row["how"].isprintable():
+        raise StoreError(f"a completion says of how it was made: {row['how'][:80]!r}.")
     if not has_valid_checksum(row):
         raise StoreError(f"the completion {key[:16]!r} differs from its checksum.")
 

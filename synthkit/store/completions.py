@@ -23,10 +23,10 @@ from synthkit.store.spill import StoredItem, left_behind, read
 
 _COLUMNS = (
     "key, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, reasoning, "
-    "tool_calls, reasoning_tokens, cached_tokens, checksum"
+    "tool_calls, reasoning_tokens, cached_tokens, checksum, how"
 )
-_CHECKED = [list(COLUMNS["completions"]).index(name) for name in _COLUMNS.split(", ")[:-1]]
-"""The places in a row of the table of the columns that the checksum covers."""
+_CHECKED = [list(COLUMNS["completions"]).index(name) for name in _COLUMNS.split(", ")[:-2]]
+"""The places in a row of the table of the columns that the checksum covers besides ``how``."""
 _SELECT = f"SELECT {_COLUMNS}, request FROM completions"
 _INSERT = (
     f"INSERT INTO completions VALUES ({', '.join('?' * len(COLUMNS['completions']))}) "
@@ -71,7 +71,7 @@ class CompletionTable:
 
         If another kernel was first, that is its completion, so that all kernels show the same rows.
         """
-        logprobs = completion.logprobs
+        logprobs, calls = completion.logprobs, completion.tool_calls
         values: tuple[Any, ...] = (
             key,
             canonical(request).decode("utf-8", "replace"),
@@ -84,11 +84,12 @@ class CompletionTable:
             json.dumps(logprobs) if logprobs is not None else None,
             time.time(),
             _storable(completion.reasoning),
-            _calls_as_json(completion),
+            json.dumps([asdict(call) for call in calls]) if calls else None,
             completion.reasoning_tokens,
             completion.cached_tokens,
         )
-        values = (*values, _checksum([values[at] for at in _CHECKED]))
+        checksum = _checksum([values[at] for at in _CHECKED], completion.how)
+        values = (*values, checksum, completion.how)
         if self._database.execute(_INSERT, values):
             return completion
         stored = self.get([key])
@@ -213,16 +214,18 @@ def has_valid_checksum(row: Mapping[str, Any]) -> bool:
     return _is_intact([row[name] for name in _COLUMNS.split(", ")])
 
 
-def _checksum(values: Sequence[Any]) -> str:
-    """16 hex digits (BLAKE2b, 64 bits) of the columns before ``checksum`` in ``_COLUMNS``."""
+def _checksum(values: Sequence[Any], how: str) -> str:
+    """16 hex digits (BLAKE2b, 64 bits) of the columns before ``checksum``, and ``how`` if any."""
     texts = [value.hex() if type(value) is bytes else str(value) for value in values]
+    if how:
+        texts.append(how)
     return hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).hexdigest()
 
 
 def _is_intact(row: Sequence[Any]) -> bool:
     """Whether a row of ``_COLUMNS`` is as it was written; those of older formats are believed."""
-    checksum = row[len(_CHECKED)]
-    return checksum in ("", _checksum(row[: len(_CHECKED)]))
+    *values, checksum, how = row[: len(_CHECKED) + 2]
+    return checksum in ("", _checksum(values, how))
 
 
 def _stored(row: SqlRow) -> StoredCompletion:
@@ -258,9 +261,8 @@ def is_key_of(key: str, request: Any) -> bool:
 
 def _completion(row: SqlRow) -> Completion:
     _, text, finish, prompt_tokens, completion_tokens, seconds, logprobs, *more = row
-    reasoning, tool_calls, reasoning_tokens, cached_tokens, *_ = more
+    reasoning, tool_calls, reasoning_tokens, cached_tokens, _, how, *_ = more
     pairs = tuple((token, value) for token, value in json.loads(logprobs)) if logprobs else None
-    calls, asked_by = calls_from_json(tool_calls)
     return Completion(
         _text(text),
         finish,
@@ -269,25 +271,11 @@ def _completion(row: SqlRow) -> Completion:
         seconds,
         pairs,
         reasoning=_text(reasoning),
-        tool_calls=tuple(ToolCall(**call) for call in calls),
+        tool_calls=tuple(ToolCall(**call) for call in json.loads(tool_calls)) if tool_calls else (),
         reasoning_tokens=reasoning_tokens,
         cached_tokens=cached_tokens,
-        asked_by=asked_by,
+        how=how,
     )
-
-
-def _calls_as_json(completion: Completion) -> str | None:
-    """The value of the column ``tool_calls``: the calls, with ``asked_by`` if there is one."""
-    calls = [asdict(call) for call in completion.tool_calls]
-    if completion.asked_by:
-        return json.dumps({"asked_by": completion.asked_by, "calls": calls})
-    return json.dumps(calls) if calls else None
-
-
-def calls_from_json(stored: str | None) -> tuple[list[dict[str, Any]], str]:
-    """The tool calls in the column ``tool_calls``, and how the server was asked for a schema."""
-    value = json.loads(stored or "[]")
-    return (value, "") if isinstance(value, list) else (value["calls"], value["asked_by"])
 
 
 def _text(stored: str | bytes) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from synthkit.core.answers import split_reasoning
 
-SCHEMA_VERSION = 6
-"""Format that this synthkit writes. Formats 1 to 6 can be read."""
+SCHEMA_VERSION = 7
+"""Format that this synthkit writes. Formats 1 to 7 can be read."""
 
 ADDED: Mapping[str, Mapping[str, str]] = {
     "completions": {
@@ -20,10 +20,11 @@ ADDED: Mapping[str, Mapping[str, str]] = {
         "reasoning_tokens": "INTEGER NOT NULL DEFAULT 0",
         "cached_tokens": "INTEGER NOT NULL DEFAULT 0",
         "checksum": "TEXT NOT NULL DEFAULT ''",
+        "how": "TEXT NOT NULL DEFAULT ''",
     },
     "marks": {"session": "TEXT NOT NULL DEFAULT ''"},
 }
-"""Table -> the columns that format 6 added at its end, with their declarations."""
+"""Table -> the columns that formats 6 and 7 added at its end, with their declarations."""
 
 _NEW = {
     table: "".join(f", {column} {declared}" for column, declared in columns.items())
@@ -103,7 +104,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Bring a new file, or one of an older format, to :data:`SCHEMA_VERSION`.
 
     Formats 2 to 5 only added tables. Format 6 added columns, and separates the reasoning in the
-    texts of completions.
+    texts of completions. Format 7 added the column ``how``.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -261,13 +261,9 @@ WRONG: dict[str, tuple[Change, str]] = {
         in_store("""UPDATE completions SET tool_calls = '[{"name": 7}]'"""),
         "tool call cannot",
     ),
-    "a schema asked for in no way": (
-        in_store("""UPDATE completions SET tool_calls = '{"asked_by": "a b", "calls": []}'"""),
-        "asked for is 'a b'",
-    ),
-    "tool calls that are no list": (
-        in_store("""UPDATE completions SET tool_calls = '{"asked_by": "tool", "calls": 7}'"""),
-        "damaged",
+    "a control code in how it was made": (
+        in_store("UPDATE completions SET how = char(27) || '[2J'"),
+        "how it was made",
     ),
     "text for a number": (in_store("UPDATE runs SET rows = 'many'"), "runs.rows holds 'many'"),
     "no time at all": (in_store("UPDATE marks SET at = 9e999"), "marks.at holds 'inf'"),

@@ -186,7 +186,9 @@ def test_processes_that_create_one_store_at_once_all_open_it(tmp_path: Path) -> 
         assert len(session.marks()) == 4
 
 
-@pytest.mark.parametrize("change", [("text", "OK"), ("finish", "length"), ("seconds", 9.0)])
+@pytest.mark.parametrize(
+    "change", [("text", "OK"), ("finish", "length"), ("seconds", 9.0), ("how", "x")]
+)
 def test_a_damaged_completion_is_never_used(session: sk.Session, change: tuple[str, Any]) -> None:
     sk.generate(model=sk.Fake("ok"), session=session, **ASK)
     column, value = change

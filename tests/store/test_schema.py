@@ -20,6 +20,7 @@ ADDED_IN = {
     4: ("curations", "verdicts", "filters"),
     5: ("evaluations",),
     6: ("leases", "meta"),
+    7: (),
 }
 """Format -> the tables that it added to the one before."""
 
@@ -36,7 +37,14 @@ def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, ver
         for added in range(version + 1, SCHEMA_VERSION + 1):
             for table in ADDED_IN[added]:
                 db.execute(f"DROP TABLE {table}")
-        for column in ("reasoning", "tool_calls", "reasoning_tokens", "cached_tokens", "checksum"):
+        for column in (
+            "reasoning",
+            "tool_calls",
+            "reasoning_tokens",
+            "cached_tokens",
+            "checksum",
+            "how",
+        ):
             db.execute(f"ALTER TABLE completions DROP COLUMN {column}")
         if version > 1:
             db.execute("ALTER TABLE marks DROP COLUMN session")
@@ -55,6 +63,19 @@ def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, ver
         assert store.evaluations.add("facts", "{}", b"") == 1
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_checksums_of_format_6_hold(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    key = REQUEST.key("m")
+    with closing(Store(path)) as store:
+        store.completions.put(key, REQUEST.payload("m"), Completion("Hello.", completion_tokens=2))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("ALTER TABLE completions DROP COLUMN how")
+        db.execute("PRAGMA user_version = 6")
+        assert len(db.execute("SELECT checksum FROM completions").fetchone()[0]) == 16
+    with closing(Store(path)) as store:
+        assert store.completions.get([key])[key].text == "Hello."
 
 
 def test_the_columns_that_imports_are_checked_against_are_those_of_the_schema(

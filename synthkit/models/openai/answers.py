@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from synthkit.core.answers import separated
@@ -64,19 +65,22 @@ def _say(endpoint: ChatModel, kind: str, words: str) -> None:
     endpoint.known.say(kind, f"{endpoint.name} at {endpoint.server.base_url} {words}")
 
 
+_WAYS: Mapping[Structured, str] = {
+    "json_schema": "by response_format with the JSON Schema",
+    "tool": "by a forced tool call",
+    "json_object": "in JSON mode, with the schema in the prompt",
+    "prompt": "by the schema in the prompt alone",
+}
+
+
 def _say_way(endpoint: ChatModel, way: Structured | None) -> None:
     """Warn, once for each way, that a schema is asked for in another way than the strictest."""
     if way in (None, "json_schema"):
         return
-    words = {
-        "tool": "by a forced tool call",
-        "json_object": "in JSON mode, with the schema in the prompt",
-        "prompt": "by the schema in the prompt alone",
-    }
     _say(
         endpoint,
         way,
-        f"takes no stricter way, so structured output is asked for {words[way]}; rows that do not "
+        f"takes no stricter way, so structured output is asked for {_WAYS[way]}; rows that do not "
         "follow the schema are rejects.",
     )
 
@@ -88,8 +92,10 @@ def answer(
     say_left_out(endpoint, request, dialect)
     way = structured(endpoint, request, dialect)
     _say_way(endpoint, way)
-    by_pattern = sent_pattern(endpoint, request, dialect)
-    completion = replace(completion, asked_by=way or ("regex" if by_pattern else ""))
+    if way is not None:
+        completion = replace(completion, how=f"structured output asked for {_WAYS[way]}")
+    elif sent_pattern(endpoint, request, dialect):
+        completion = replace(completion, how="the pattern was sent to the server")
     if way == "tool":
         completion = _of_tool(completion)
     if way is not None and request.schema is not None and is_labels(request.schema):

@@ -94,8 +94,8 @@ def _request(
             ProvenancePart("fact", "tokens out", tokens_out(completion)),
             ProvenancePart("fact", "finish", finish(completion)),
         ]
-        if completion.asked_by:
-            parts.append(ProvenancePart("fact", "structured output", asked_by(completion)))
+        if completion.how:
+            parts.append(ProvenancePart("fact", "how", completion.how))
     return parts
 
 
@@ -135,20 +135,6 @@ def _of_which(tokens: int, part: int, name: str) -> str:
 def finish(completion: Completion) -> str:
     """Why a completion ended."""
     return f"{completion.finish} (cut)" if completion.truncated else completion.finish
-
-
-def asked_by(completion: Completion) -> str:
-    """How the server was asked for structured output."""
-    return f"asked by {_WAYS.get(completion.asked_by, completion.asked_by)}"
-
-
-_WAYS = {
-    "json_schema": "response_format with the JSON Schema",
-    "tool": "a forced tool call",
-    "json_object": "JSON mode, with the schema in the prompt",
-    "prompt": "the schema in the prompt alone",
-    "regex": "a regular expression that the server follows",
-}
 
 
 def _is_set(value: Any) -> bool:

@@ -15,7 +15,6 @@ from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import current_marks
 from synthkit.notebook.context import Context
 from synthkit.notebook.output.provenance import (
-    asked_by,
     completion_texts,
     finish,
     message_texts,
@@ -131,8 +130,8 @@ def _parts(stored: StoredCompletion) -> list[dict[str, Any]]:
     ]
     if request["schema"]:
         rows.append({"part": "schema", "value": request["schema"]})
-    if completion.asked_by:
-        rows.append({"part": "structured output", "value": asked_by(completion)})
+    if completion.how:
+        rows.append({"part": "how", "value": completion.how})
     return rows
 
 

@@ -369,10 +369,16 @@ def following(way: str) -> Callable[[Asked], Reply | None]:
 
 
 @pytest.mark.parametrize(
-    ("way", "refused"), [("json_schema", 0), ("tool", 1), ("json_object", 2), ("prompt", 3)]
+    ("way", "refused", "asked"),
+    [
+        ("json_schema", 0, "by response_format with the JSON Schema"),
+        ("tool", 1, "by a forced tool call"),
+        ("json_object", 2, "in JSON mode, with the schema in the prompt"),
+        ("prompt", 3, "by the schema in the prompt alone"),
+    ],
 )
 def test_a_schema_is_asked_for_in_the_strictest_way_that_the_server_takes(
-    way: str, refused: int, session: sk.Session
+    way: str, refused: int, asked: str, session: sk.Session
 ) -> None:
     with Server(following(way)) as server, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -380,7 +386,9 @@ def test_a_schema_is_asked_for_in_the_strictest_way_that_the_server_takes(
         run = ask(session, model, 20, schema=PERSON)
         assert run.table[["name", "age"]].values.tolist() == [["Ana", 3]] * 20
         assert server.count == 20 + refused
-        assert {session.trace(id)[0].completion.asked_by for id in run.table["id"]} == {way}
+        assert {session.trace(id)[0].completion.how for id in run.table["id"]} == {
+            f"structured output asked for {asked}"
+        }
         server.reset()
         ask(session, model, 25, schema=PERSON)
         assert server.count == 5

@@ -251,7 +251,8 @@ def test_a_pattern_is_followed_where_the_server_can(
     assert run.table[["question", "answer"]].values.tolist() == [["Who?", "7"]]
     usual = {"model", "messages", "temperature", "max_tokens", "seed"}
     assert {k: v for k, v in server.asked[0].json.items() if k not in usual} == sent
-    assert session.trace(run.table["id"][0])[0].completion.asked_by == ("regex" if sent else "")
+    how = session.trace(run.table["id"][0])[0].completion.how
+    assert how == ("the pattern was sent to the server" if sent else "")
 
 
 def test_a_refused_pattern_is_left_out(session: sk.Session) -> None:
