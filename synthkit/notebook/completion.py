@@ -14,7 +14,6 @@ from typing import Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from synthkit.core.errors import StoreError, TableError, UsageError
-from synthkit.data.tables import columns
 from synthkit.notebook.arguments import ARGUMENTS, option_values, split
 from synthkit.notebook.context import Context
 
@@ -78,6 +77,7 @@ class Completer:
 
     def fields(self, line: str) -> list[str]:
         """The fields that a cell with this line has, as its text writes them."""
+        from synthkit.data.tables import columns
         from synthkit.prompts.templates import written
 
         words, names = [], list[str]()
