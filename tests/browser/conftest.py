@@ -52,6 +52,21 @@ Open = Callable[..., Any]
 """The type of :func:`open_notebook`."""
 
 
+def only_in(app: AppName) -> pytest.MarkDecorator:
+    """Run a test in one app, as it looks at what a widget does by itself."""
+    return pytest.mark.parametrize("server", [app], indirect=True)
+
+
+def each_app(name: str, *, lab: Any, notebook: Any) -> pytest.MarkDecorator:
+    """Run a test once in each app, with a value of its own there, in place of all four pairs."""
+    values = [("lab", lab), ("notebook", notebook)]
+    # the scope of the server, which is started once
+    return pytest.mark.parametrize(("server", name), values, indirect=["server"], scope="session")
+
+
+each_theme = each_app("theme", lab="JupyterLab Dark", notebook="JupyterLab Light")
+
+
 def wait_for(claim: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """The first true value of ``claim()``, or a failure that says what did not come."""
     end = time.monotonic() + seconds
@@ -104,9 +119,16 @@ class Server:
             path = f"sessions/{session['id']}"
             wait_for(lambda path=path: self.order("DELETE", path), "a kernel's end")
 
-    def order(self, method: str, path: str) -> bool:
+    def start_kernel(self, path: Path) -> None:
+        """Start a notebook's kernel, so that it starts while the app loads, which then finds it."""
+        kernel = {"name": "synthkit-test"}
+        session = {"path": path.name, "name": "", "type": "notebook", "kernel": kernel}
+        self.order("POST", "sessions", session)
+
+    def order(self, method: str, path: str, body: object = None) -> bool:
         """Whether the server's API did as it was told; it may be too early for that."""
-        request = urllib.request.Request(f"{self.url}api/{path}", method=method)
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(f"{self.url}api/{path}", data, method=method)
         try:
             urllib.request.urlopen(request, timeout=PATIENCE).close()
         except urllib.error.HTTPError as error:
@@ -177,6 +199,12 @@ class Sheet:
             }""",
             index,
         )
+
+    def wait_until_connected(self) -> None:
+        """Wait until the app has found the notebook's kernel."""
+        status = """() => window.jupyterapp?.shell.currentWidget?.context?.sessionContext
+            .session?.kernel?.connectionStatus"""
+        wait_for(lambda: self.page.evaluate(status) == "connected", "a connection to the kernel")
 
     def wait_until_idle(self) -> None:
         """Wait until the kernel says it has nothing to do."""
@@ -309,6 +337,7 @@ def open_notebook(server: Server, chromium: Browser) -> Iterator[Callable[..., S
         nbformat.write(
             nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernelspec}), path
         )
+        server.start_kernel(path)
         server.set("@jupyterlab/apputils-extension:themes", theme=theme)
         context = chromium.new_context(
             viewport={"width": width, "height": height}, has_touch=touch, is_mobile=touch
@@ -320,6 +349,7 @@ def open_notebook(server: Server, chromium: Browser) -> Iterator[Callable[..., S
         page.goto(server.url + where.format(path.name))
         sheet = Sheet(server, page, path)
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        sheet.wait_until_connected()
         sheet.wait_until_idle()
         return sheet
 

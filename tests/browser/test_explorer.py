@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import Open, expect_gone, only_in, serious_violations, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -140,6 +140,7 @@ def test_by_mouse_in_both_themes_and_at_each_width(open_notebook: Open, pictures
     sheet.screenshot(pictures, "explorer-static", twin)
 
 
+@only_in("notebook")
 def test_a_finger_selects_and_reads(open_notebook: Open) -> None:
     sheet = open_notebook(START, EXPLORE, width=800, height=1300, touch=True)
     sheet.run_all()

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import (
+    Open,
+    each_app,
+    expect_gone,
+    only_in,
+    serious_violations,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -261,6 +268,7 @@ def test_a_run_can_be_stopped_and_outlives_a_reload_and_a_kernel(
     expect(at(again, 0, 0)).to_contain_text("We waited an hour for the bread.")
 
 
+@only_in("notebook")
 def test_what_a_model_says_is_text(open_notebook: Open) -> None:
     cell = LAB.replace("--prompt @a", "--prompt 'nasty {{ topic }}'")
     sheet, shown = opened(open_notebook, f"{cell} --run")
@@ -280,15 +288,12 @@ def test_what_a_model_says_is_text(open_notebook: Open) -> None:
     assert sheet.page.title() != "1"
 
 
-@pytest.mark.parametrize(
-    ("theme", "width"), [("JupyterLab Light", 480), ("JupyterLab Dark", 1100)], ids=["480", "dark"]
-)
+@each_app("window", notebook=("JupyterLab Light", 480), lab=("JupyterLab Dark", 1100))
 def test_it_is_accessible_and_fits(
-    open_notebook: Open, server: Any, pictures: Path, theme: str, width: int
+    open_notebook: Open, pictures: Path, window: tuple[str, int]
 ) -> None:
+    theme, width = window
     cell = LAB.replace("--models gpt", "--models gpt,broken")
-    if width == 480 and server.app == "lab":
-        width = 850  # its side bar takes the rest
     sheet, shown = opened(open_notebook, f"{cell} --run", theme=theme, width=width, height=1600)
     expect(run_button(shown)).to_have_text(re.compile("^Run 7 new cells|^Run 6 new cells"))
     at(shown, 0, 0).focus()
@@ -304,6 +309,7 @@ def test_it_is_accessible_and_fits(
     assert serious_violations(sheet.page, ".sk-lab") == []
 
 
+@only_in("lab")
 def test_two_hundred_rows_leave_the_notebook_small(open_notebook: Open, server: Any) -> None:
     cells = (
         "many = [{'topic': 'bread', 'n': 'x' * 500 + str(n)} for n in range(200)]",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, serious_violations
+from tests.browser.conftest import Open, each_app, only_in, serious_violations
 from tests.browser.marking import with_session
 
 if TYPE_CHECKING:
@@ -51,16 +51,13 @@ def judge(sheet: Any, marker: Locator, n: int) -> None:
         expect(made).to_have_text(f"{k}/80")
 
 
-@pytest.mark.parametrize("width", [480, 1400])
+@each_app("width", notebook=480, lab=1400)
 def test_it_learns_beside_the_keys_and_says_why(
     open_notebook: Open, pictures: Path, width: int
 ) -> None:
-    # the panes beside a notebook take 432 pixels of JupyterLab
     theme = "JupyterLab Light" if width > 480 else "JupyterLab Dark"
-    sheet = opened(open_notebook, LEARN, width=max(width, 912), height=1000, theme=theme)
+    sheet = opened(open_notebook, LEARN, width=width, height=1000, theme=theme)
     marker = sheet.page.locator(".sk-marker")
-    if sheet.server.app == "notebook":
-        sheet.page.set_viewport_size({"width": width, "height": 1000})
     learned = marker.locator(".sk-mark-learned")
     expect(learned).to_have_text(re.compile("mark 20 more rows, with 2 accepted and 2 rejected"))
     marker.locator(".sk-mark-stage").focus()
@@ -93,6 +90,7 @@ def test_it_learns_beside_the_keys_and_says_why(
     assert "at table" not in twin.locator("li").inner_text()
 
 
+@only_in("lab")
 def test_what_was_learned_filters_in_a_funnel(open_notebook: Open, pictures: Path) -> None:
     mark = "for id in reviews['id'][:40]: reviews_marker.mark(id, 'reject' if int(id[1:]) % 3 == 0 "
     sheet = opened(open_notebook, mark + "else 'accept')", LEARN, FILTER, FILTER + " --to good")

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import (
+    Open,
+    each_app,
+    each_theme,
+    expect_gone,
+    only_in,
+    serious_violations,
+    wait_for,
+)
 from tests.browser.marking import tab_to_stage, with_session
 
 if TYPE_CHECKING:
@@ -162,6 +170,7 @@ def test_everything_can_be_done_with_the_mouse(open_notebook: Open) -> None:
     assert min(heights) >= 28
 
 
+@only_in("notebook")
 def test_everything_can_be_done_by_touch(open_notebook: Open, pictures: Path) -> None:
     line = MARK + " --reasons 'too short,off topic' --labels good,fair"
     sheet = opened(open_notebook, line, width=800, height=1100, touch=True)
@@ -244,6 +253,7 @@ CHORD = """(keys) => {
 }"""
 
 
+@only_in("lab")
 def test_keys_for_a_form_that_has_not_opened_yet_wait_for_it(open_notebook: Open) -> None:
     sheet = opened(open_notebook, MARK + " --reasons 'too short,off topic'")
     marker = widget(sheet)
@@ -350,6 +360,7 @@ nasty = pd.DataFrame({"id": ["<b>0</b>", "1", "2", "3"], "topic": ["</script><s>
 """
 
 
+@only_in("notebook")
 def test_model_text_is_text(open_notebook: Open) -> None:
     sheet = opened(open_notebook, NASTY)
     marker = widget(sheet)
@@ -371,7 +382,7 @@ def test_model_text_is_text(open_notebook: Open) -> None:
     assert sheet.page.title() != "1"
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@each_theme
 def test_it_looks_right_in_both_themes(open_notebook: Open, pictures: Path, theme: str) -> None:
     name = theme.split()[1].lower()
     sheet = opened(open_notebook, MARK + " --reasons 'too short,off topic'", theme=theme)
@@ -394,7 +405,7 @@ def test_it_looks_right_in_both_themes(open_notebook: Open, pictures: Path, them
     sheet.screenshot(pictures, f"marker-page-{name}")
 
 
-@pytest.mark.parametrize("width", [480, 1600])
+@each_app("width", notebook=480, lab=1600)
 def test_it_fits_the_window(open_notebook: Open, pictures: Path, width: int) -> None:
     sheet = opened(open_notebook, width=width)
     marker = widget(sheet)
@@ -405,6 +416,7 @@ def test_it_fits_the_window(open_notebook: Open, pictures: Path, width: int) -> 
     assert marker.evaluate("(node) => node.scrollWidth <= node.clientWidth")
 
 
+@only_in("lab")
 def test_10_000_long_rows_leave_the_notebook_small(open_notebook: Open, server: Any) -> None:
     source = """
 long = pd.DataFrame({"id": range(10_000), "text": [f"{i} " + "word " * 400 for i in range(10_000)]})

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from synthkit.curate.marks.preferences import drawn_left, other
-from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import Open, each_theme, expect_gone, serious_violations, wait_for
 from tests.browser.marking import tab_to_stage, with_session
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def test_pairs_are_judged_by_mouse_alone_and_a_dead_kernel_loses_none(open_noteb
     expect(marker.locator(".sk-pair-text").first).to_contain_text(f"({left(3)} of 3)")
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@each_theme
 def test_pairs_are_judged_by_touch_at_any_width(
     open_notebook: Open, pictures: Path, theme: str
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, Server
+from tests.browser.conftest import Open, Server, each_theme
 
 pytestmark = pytest.mark.browser
 
@@ -68,13 +68,11 @@ INK = """(figure) => {
 }"""
 
 
-THEMES = {"lab": "JupyterLab Dark", "notebook": "JupyterLab Light"}
-
-
+@each_theme
 def test_figures_are_drawn_uncut_in_the_colours_of_the_theme_and_their_tables_need_no_trust(
-    open_notebook: Open, server: Server, pictures: Path
+    open_notebook: Open, server: Server, pictures: Path, theme: str
 ) -> None:
-    sheet = open_notebook(START, *CELLS, theme=THEMES[server.app], height=1400)
+    sheet = open_notebook(START, *CELLS, theme=theme, height=1400)
     sheet.run_all()
     for at in range(1, len(CELLS) + 1):
         sheet.cell(at).scroll_into_view_if_needed()

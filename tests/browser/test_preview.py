@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, expect_gone, wait_for
+from tests.browser.conftest import Open, each_app, each_theme, expect_gone, only_in, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -74,6 +74,7 @@ def background(open_notebook: Open, n: int, seconds: float, **window: Any) -> An
     return sheet
 
 
+@only_in("lab")
 def test_rows_arrive_while_the_notebook_is_free(open_notebook: Open) -> None:
     sheet = background(open_notebook, 4000, 0.05)
     preview = widget(sheet)
@@ -88,31 +89,26 @@ def test_rows_arrive_while_the_notebook_is_free(open_notebook: Open) -> None:
     expect(preview.get_by_text("✗ not JSON: line 1").first).to_be_visible()
 
 
-@pytest.mark.parametrize("by", ["mouse", "keyboard"])
-def test_stop_ends_the_run(open_notebook: Open, by: str) -> None:
+def test_stop_ends_the_run_by_keyboard_and_the_focus_stays_in_the_widget(
+    open_notebook: Open,
+) -> None:
     sheet = background(open_notebook, 20_000, 0.05)
     preview = widget(sheet)
     stop = preview.get_by_role("button", name="Stop")
     expect(stop).to_be_visible()
-    if by == "mouse":
-        stop.click()
-    else:
-        # from the cell's editor to the output below it, as a person without a mouse goes
-        sheet.cell(1).locator(".cm-content").click()
-        sheet.page.keyboard.press("Escape")
-        for _ in range(12):
-            sheet.page.keyboard.press("Tab")
-            if stop.evaluate("(node) => node === document.activeElement"):
-                break
-        expect(stop).to_be_focused()
-        sheet.page.keyboard.press("Enter")
+    before = sheet.sources()
+    # from the cell's editor to the output below it, as a person without a mouse goes
+    sheet.tab_into(1, lambda: stop.evaluate("(node) => node === document.activeElement"))
+    sheet.press("Enter")
     expect(preview.locator(".sk-pace")).to_have_text("■ stopped")
     expect(stop).to_be_hidden()
+    expect(preview.locator(".sk-body")).to_be_focused()
+    sheet.press(*"xxddab")
+    assert sheet.sources() == before
     made = rows_made(preview)
     assert 0 <= made < 15_000
     pending = preview.get_by_text("Finished rows are kept. Run the cell again to generate the")
     expect(pending).to_be_visible()
-    assert len(sheet.sources()) == 3
 
 
 def test_keys_in_the_widget_never_change_the_notebook(open_notebook: Open) -> None:
@@ -134,20 +130,7 @@ def test_keys_in_the_widget_never_change_the_notebook(open_notebook: Open) -> No
     assert ["".join(cell["source"]) for cell in saved["cells"]] == before
 
 
-def test_focus_stays_in_the_widget_when_the_stop_button_goes(open_notebook: Open) -> None:
-    sheet = background(open_notebook, 20_000, 0.05)
-    preview = widget(sheet)
-    stop = preview.get_by_role("button", name="Stop")
-    stop.focus()
-    before = sheet.sources()
-    sheet.page.keyboard.press("Enter")
-    expect(stop).to_be_hidden()
-    expect(preview.locator(".sk-body")).to_be_focused()
-    for key in "xxddab":
-        sheet.page.keyboard.press(key)
-    assert sheet.sources() == before
-
-
+@only_in("notebook")
 def test_a_blocking_cell_shows_its_rows_and_how_to_stop_it(open_notebook: Open) -> None:
     source = """
 from IPython.display import display
@@ -183,6 +166,7 @@ p.finish("done")
     expect(preview.get_by_role("button", name="Expand row 150")).to_be_visible()
 
 
+@only_in("lab")
 def test_rows_open_in_place_by_keyboard(open_notebook: Open) -> None:
     source = """
 p = Preview("long", 3, ["text"], "fake")
@@ -208,6 +192,7 @@ p
     expect(buttons.nth(1)).to_be_focused()
 
 
+@only_in("notebook")
 def test_model_text_is_text(open_notebook: Open) -> None:
     source = r"""
 texts = ["<img src=x onerror='document.title=1'></script><script>document.title=1</script>",
@@ -273,6 +258,7 @@ def test_a_restarted_kernel_leaves_a_view_to_read(open_notebook: Open) -> None:
     expect(preview.locator(".sk-pace")).to_have_text("■ kernel gone")
 
 
+@only_in("lab")
 def test_an_error_of_the_stop_is_seen(open_notebook: Open) -> None:
     source = """
 def stop(): raise ValueError("no stop today")
@@ -288,7 +274,7 @@ p
     expect(preview.get_by_role("button", name="Stop")).to_be_visible()
 
 
-@pytest.mark.parametrize("save_state", [False, True], ids=["default", "save-state"])
+@each_app("save_state", notebook=False, lab=True)
 def test_100_000_rows_scroll_and_leave_the_notebook_small(
     open_notebook: Open, server: Any, save_state: bool
 ) -> None:
@@ -325,6 +311,7 @@ p
     assert grown < (100_000 if save_state else 2_000)
 
 
+@only_in("notebook")
 def test_someone_watches(open_notebook: Open) -> None:
     sheet = open_notebook("from synthkit.core.environment import interactive\ninteractive()")
     sheet.run_all()
@@ -345,7 +332,7 @@ CONTRASTS = """(root) => {
 }"""
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@each_theme
 def test_every_text_stands_out_in_both_themes(
     open_notebook: Open, pictures: Path, theme: str
 ) -> None:
@@ -378,7 +365,7 @@ f
     assert ground == ("rgb(255, 255, 255)" if name == "light" else "rgb(33, 33, 33)")
 
 
-@pytest.mark.parametrize("width", [480, 1600])
+@each_app("width", notebook=480, lab=1600)
 def test_the_widget_fits_the_window(open_notebook: Open, pictures: Path, width: int) -> None:
     sheet = background(open_notebook, 30, 0, width=width)
     preview = widget(sheet)

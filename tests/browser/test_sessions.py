@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import (
+    Open,
+    each_theme,
+    expect_gone,
+    only_in,
+    serious_violations,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -64,7 +71,7 @@ def row(widget: Locator, which: Any) -> Locator:
     return widget.locator(f"tr[data-which='{json.dumps(which)}']:visible")
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@each_theme
 def test_it_reads_well_and_breaks_no_rule_of_access(
     open_notebook: Open, pictures: Path, theme: str
 ) -> None:
@@ -247,6 +254,7 @@ good = 7
     sheet.screenshot(pictures, "session-gone", widget)
 
 
+@only_in("lab")
 def test_ten_thousand_runs_are_scrolled_through_and_leave_the_notebook_small(
     open_notebook: Open, server: Any
 ) -> None:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, expect_gone, serious_violations, wait_for
+from tests.browser.conftest import (
+    Open,
+    each_theme,
+    expect_gone,
+    only_in,
+    serious_violations,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -211,6 +218,7 @@ def test_a_table_narrowed_from_python_reloaded_and_left_by_its_kernel(
     expect(view.locator(".sk-detail")).to_contain_text("provenance cannot be loaded")
 
 
+@only_in("notebook")
 def test_hostile_text_is_text_in_every_part(open_notebook: Open) -> None:
     source = r"""%load_ext synthkit
 from synthkit import Fake
@@ -241,6 +249,7 @@ model = Fake(lambda request: texts["b" if "two" in request.messages[-1].content 
     assert sheet.page.title() != "1"
 
 
+@only_in("lab")
 def test_a_sorted_view_of_a_run_waits_to_be_sorted_anew(open_notebook: Open) -> None:
     source = """
 import threading
@@ -274,7 +283,7 @@ p
     assert has_focus(view)
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@each_theme
 def test_it_is_legible_and_open_to_all(open_notebook: Open, pictures: Path, theme: str) -> None:
     sheet = open_notebook(START, CELL, SHOW, theme=theme, width=1280, height=1500)
     sheet.run_all()
@@ -300,6 +309,7 @@ def test_it_is_legible_and_open_to_all(open_notebook: Open, pictures: Path, them
     sheet.screenshot(pictures, f"show-narrow-{name}", view)
 
 
+@only_in("notebook")
 def test_the_notebook_grows_alike_for_1_000_and_for_100_000_rows(
     open_notebook: Open, server: Any
 ) -> None:

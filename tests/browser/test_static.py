@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, Server, wait_for
+from tests.browser.conftest import Open, Server, each_app, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -117,7 +117,7 @@ def test_prices_are_not_set_as_formulas(open_notebook: Open) -> None:
     expect(sheet.cell(1).locator("mjx-container")).to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [760, 1100])
+@each_app("width", notebook=760, lab=1100)
 def test_a_finger_hits_every_button(open_notebook: Open, pictures: Path, width: int) -> None:
     sheet = open_notebook(START, *CELLS.values(), width=width, height=1200, touch=True)
     sheet.run_all()

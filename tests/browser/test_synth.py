@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, only_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -109,6 +109,7 @@ def test_the_static_table_stands_when_the_kernel_is_gone(open_notebook: Open) ->
     expect(outputs(sheet, 1).last.locator("table")).to_be_visible()
 
 
+@only_in("lab")
 def test_a_mistake_is_one_line_without_a_traceback(open_notebook: Open) -> None:
     sheet = open_notebook("%load_ext synthkit", "%%synth a --model fake --vary t=x\n{{ topic }}")
     sheet.run_all()

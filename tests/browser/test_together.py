@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, wait_for
+from tests.browser.conftest import Open, only_in, wait_for
 from tests.browser.test_explorer import EXPLORE, START
 
 pytestmark = pytest.mark.browser
@@ -65,6 +65,7 @@ LAYOUT = """(node) => [...node.querySelectorAll("th, td, button, input, .sk-head
 """
 
 
+@only_in("notebook")
 def test_no_widget_changes_how_another_one_looks(open_notebook: Open) -> None:
     others = ["%synth session", "%synth mark reviews --by ana", EXPLORE]
     sheet = open_notebook(START, "%synth show reviews", *others, height=2600)
@@ -81,6 +82,7 @@ def test_no_widget_changes_how_another_one_looks(open_notebook: Open) -> None:
         assert table.evaluate(LAYOUT) == before, root
 
 
+@only_in("lab")
 def test_a_kernel_that_runs_a_cell_is_not_gone(open_notebook: Open) -> None:
     wait = """
 import time
@@ -106,8 +108,8 @@ while not Path("go").exists(): time.sleep(0.05)
     expect(sheet.cell(2).locator(".jp-OutputArea-output")).to_contain_text("started")
     marker.get_by_role("button", name="Accept a").click()
     expect(marker.get_by_text("The kernel is busy: 1 key waits")).to_be_visible()
-    # without beats the widget would take the kernel for gone after 8 seconds of silence
-    sheet.page.wait_for_timeout(14_000)
+    # without beats the widget would take the kernel for gone after 8 to 10 seconds of silence
+    sheet.page.wait_for_timeout(11_000)
     expect(marker.get_by_text("The kernel is busy: 1 key waits")).to_be_visible()
     expect(marker.get_by_text("The kernel is gone")).to_have_count(0)
     (sheet.path.parent / "go").touch()
