@@ -81,8 +81,8 @@ def best_comparison(scores: Mapping[str, Score], against: tuple[str, Score] | No
     comparisons'
     """
     best, *rest = sorted(scores.items(), key=lambda entry: -entry[1].value)
-    other = against or rest[0]
-    (a_name, a), (b_name, b) = sorted((best, other), key=lambda entry: -entry[1].value)
+    pair = (best, rest[0]) if against is None else (against, best)
+    (a_name, a), (b_name, b) = sorted(pair, key=lambda entry: -entry[1].value)
     gap = score_difference(a, b)
     if gap is not None:
         pairs = math.comb(len(scores), 2) if against is None else len(scores)

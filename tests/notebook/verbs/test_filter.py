@@ -165,7 +165,7 @@ def test_what_is_learned_is_named_versioned_and_used(shell: Shell) -> None:
     shown = shell.run("%synth learn first --name polite")
     assert "24 of 60 rows" in shown
     assert "filter polite, version 1; bound first_filter" in shown
-    assert re.search(r"precision +1.00 \[0\.\d\d, 1\.00\]", shown)
+    assert re.search(r"precision +0\.\d\d \[0\.\d\d, 1\.00\]", shown)
     shell.run("%synth filter first --learned polite")
     assert all("warm" in text for text in shell["first_kept"]["text"])
     assert len(shell["first_kept"]) == 30

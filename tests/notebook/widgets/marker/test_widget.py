@@ -629,9 +629,10 @@ def test_without_a_score_the_order_is_learned_from_the_marks(session: sk.Session
     assert queue.learned is not None
     report = queue.learned.report
     assert (report.marks, report.needs) == (30, "")
-    assert report.precision.value == report.recall.value == 1.0
+    assert report.precision.value == pytest.approx(0.975, abs=0.003)
+    assert report.recall.value == pytest.approx(0.973, abs=0.003)
     assert "keeps 50% of 120 rows" in QueueView(queue).state()["learned"]
-    assert "precision 1.00 [0." in str(queue.summary())
+    assert "precision 0.98 [0." in str(queue.summary())
     assert sorted(queue.order.ids) == sorted(queue.table.ids)
     assert set(queue.order.ids[:30]) == {mark.id for mark in session.marks()}
 
@@ -682,7 +683,7 @@ def test_the_widget_learns_in_the_background(mark: Open) -> None:
             break
         wait.wait(0.05)
     assert "24 of" not in browser.shown["learned"]
-    assert "precision 1.00" in browser.shown["learned"]
+    assert "precision 0.97" in browser.shown["learned"]
     assert browser.shown["row"]["id"] == shown, "the row under judgement stays"
     marker.comm.sent.clear()
     browser.send(type="why", id=shown)
