@@ -60,11 +60,11 @@ def comparison(a_name: str, a: Score, b_name: str, b: Score, gap: Difference | N
 
 
 def best_comparison(scores: Mapping[str, Score], against: tuple[str, Score] | None = None) -> str:
-    """The best of several learners' scores held against a given one, or else against the next best.
+    """The best of several learners' scores compared with a given one, or else with the next best.
 
     The verdict is that of ``%synth scores``: from the intervals, which are widened since another
     table would have taught another classifier, and corrected by Holm for every score that could
-    have been held against the given one, or for every two.
+    have been compared with the given one, or for every two.
 
     Parameters
     ----------
