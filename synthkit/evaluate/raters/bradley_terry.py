@@ -86,15 +86,6 @@ def ratings(
     }  # fmt: skip
 
 
-def win_probability(rating: float, other: float) -> float:
-    """The probability that a system with the first rating beats one with the other, 0..1.
-
-    >>> round(win_probability(1095.4, 904.6), 3)
-    0.75
-    """
-    return 1 / (1 + 10 ** ((other - rating) / 400))
-
-
 def fit_logistic(design: Floats, shares: Floats, weights: Floats, ridge: float) -> Floats:
     """The maximum of sum w (y log p + (1 - y) log(1 - p)) - ridge / 2 |beta|^2, by Newton's method.
 
