@@ -21,7 +21,7 @@ from synthkit.evaluate.metrics.faithfulness import label_accuracy
 from synthkit.evaluate.metrics.tstr import tstr
 from synthkit.evaluate.raters.agreement import cohen, confusion
 from synthkit.evaluate.raters.judge_calibration import calibrate
-from synthkit.evaluate.raters.krippendorff import krippendorff_alpha
+from synthkit.evaluate.raters.krippendorff import krippendorff
 
 NAMES = ["neg", "pos"]
 TEXTS = ["good soup", "bad soup"] * 6
@@ -98,7 +98,7 @@ def test_every_comparison_of_labels_lets_them_meet() -> None:
     assert accuracy(*encoded(numbers, [texts])).value == 1
     assert cohen(zip(numbers, texts, strict=True)).value == 1
     assert confusion(zip(numbers, texts, strict=True))[1] == [[1, 0], [0, 3]]
-    assert krippendorff_alpha(list(zip(numbers, texts, strict=True))) == 1
+    assert krippendorff(list(zip(numbers, texts, strict=True))).value == 1
     rows = {"id": list("abcd"), "text": TEXTS[:4], "label": numbers, "other": texts}
     assert label_accuracy(rows, "label", dict(zip("abcd", texts, strict=True))).score.value == 1
     table = class_labelled(numbers)

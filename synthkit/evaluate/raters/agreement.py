@@ -123,43 +123,26 @@ def cohen(
     )
 
 
-def fleiss_kappa(table: ArrayLike) -> float:
+def fleiss(table: ArrayLike, *, resamples: int = 1000, level: float = 0.95, seed: int = 0) -> Score:
     """Fleiss' kappa of several raters: agreement beyond chance, at most 1, higher is more.
 
-    The raters of one row need not be those of the next. It is NaN without any row, and if all
-    labels are equal.
+    The raters of one row need not be those of the next. The interval is a bootstrap over the rows.
 
     Parameters
     ----------
     table : (n, labels) counts; ``table[i, j]`` raters gave row ``i`` label ``j``. Each row has the
-        same number of raters, two or more; for others see
-        :func:`~.krippendorff.krippendorff_alpha`.
+        same number of raters, two or more; for others see :func:`~.krippendorff.krippendorff`.
 
     Raises
     ------
     UsageError
-        If the counts are negative or not whole, or the rows have different numbers of raters.
+        If the counts are negative or not whole, the rows have different numbers of raters, or kappa
+        is not defined: no row, or a single label.
 
     References
     ----------
     J. L. Fleiss (1971), Measuring nominal scale agreement among many raters, Psychological
     Bulletin 76, 378-382, equation 7.
-
-    Examples
-    --------
-    >>> round(fleiss_kappa([[3, 0], [1, 2], [0, 3], [3, 0]]), 4)
-    0.6571
-    """
-    return _fleiss(_rater_counts(table))
-
-
-def fleiss(table: ArrayLike, *, resamples: int = 1000, level: float = 0.95, seed: int = 0) -> Score:
-    """Fleiss' kappa with a bootstrap interval over the rows; ``table`` as in :func:`fleiss_kappa`.
-
-    Raises
-    ------
-    UsageError
-        As :func:`fleiss_kappa`; also if kappa is not defined: no row, or a single label.
 
     Examples
     --------
@@ -202,14 +185,12 @@ def _rater_counts(table: ArrayLike) -> Floats:
     if len(raters) and (raters.min() < 2 or raters.min() < raters.max()):
         raise UsageError(
             "Fleiss' kappa needs equally many labels for each row, two or more; got from "
-            f"{raters.min():.0f} to {raters.max():.0f}. Use krippendorff_alpha for others."
+            f"{raters.min():.0f} to {raters.max():.0f}. Use krippendorff for others."
         )
     return counts
 
 
 def _fleiss(counts: Floats) -> float:
-    if not len(counts):
-        return math.nan
     raters = counts[0].sum()
     agreed = ((counts**2).sum() / len(counts) - raters) / (raters * (raters - 1))
     totals = counts.sum(axis=0)

@@ -1,8 +1,4 @@
-"""Krippendorff's alpha: agreement of any number of raters, with missing ratings.
-
-It comes twice: as a plain number, which is NaN if alpha is not defined, and as a
-:class:`~synthkit.core.types.Score` with an interval, which then raises an error with the reason.
-"""
+"""Krippendorff's alpha: agreement of any number of raters, with missing ratings."""
 
 from __future__ import annotations
 
@@ -26,17 +22,21 @@ BLOCK = 1024
 """Distinct values whose differences to all others are in memory at once."""
 
 
-def krippendorff_alpha(
+def krippendorff(
     ratings: Sequence[Sequence[Any]],
     measure: Measure = "nominal",
     *,
     order: Sequence[Hashable] | None = None,
-) -> float:
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Score:
     """Krippendorff's alpha: 1 - observed / expected disagreement, at most 1, higher is more.
 
     It takes any number of raters, and missing ratings. Rows with fewer than two ratings say nothing
-    about agreement and are ignored. It is NaN if no row has two ratings, and if all ratings are
-    equal, since no disagreement is then expected.
+    about agreement and are ignored. The bootstrap samples rows, each with all its ratings.
+    Krippendorff's own samples pairs of ratings as if they were independent, which makes intervals
+    too narrow.
 
     Parameters
     ----------
@@ -50,41 +50,13 @@ def krippendorff_alpha(
     ------
     UsageError
         If the measure is unknown, or the ratings do not fit it: numbers for ordinal (without
-        ``order``) and interval, numbers of 0 or more for ratio.
+        ``order``) and interval, numbers of 0 or more for ratio. Also if alpha is not defined: no
+        row has two ratings, or all ratings are equal, since no disagreement is then expected.
 
     References
     ----------
     K. Krippendorff (2011), Computing Krippendorff's alpha-reliability, sections C and D. The
     ordinal measure is computed as the squared difference of mean ranks, which is equal to it.
-
-    Examples
-    --------
-    >>> rows = [[1, 1], [2, 2], [3, 3], [3, 4], [1, None]]
-    >>> round(krippendorff_alpha(rows, "interval"), 3)
-    0.889
-    """
-    coded = _coded(ratings, measure, order)
-    return coded.alpha(np.arange(len(coded.codes)))
-
-
-def krippendorff(
-    ratings: Sequence[Sequence[Any]],
-    measure: Measure = "nominal",
-    *,
-    order: Sequence[Hashable] | None = None,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Score:
-    """Krippendorff's alpha with a bootstrap interval; arguments as in :func:`krippendorff_alpha`.
-
-    The bootstrap samples rows, each with all its ratings. Krippendorff's own samples pairs of
-    ratings as if they were independent, which makes intervals too narrow.
-
-    Raises
-    ------
-    UsageError
-        As :func:`krippendorff_alpha`; also if alpha is not defined.
 
     Examples
     --------
