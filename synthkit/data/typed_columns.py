@@ -20,7 +20,8 @@ _EXACT = ({str}, {int}, {float}, {bool}, {bytes})
 
 def package(name: str) -> Any:
     """A package for tables, imported when it is first needed."""
-    return need(name, extra="data", why="for tables of this kind")
+    extra = "polars" if name == "polars" else "data"
+    return need(name, extra=extra, why="for tables of this kind")
 
 
 def pandas_cells(series: Any) -> list[Any]:

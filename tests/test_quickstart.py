@@ -1,0 +1,137 @@
+"""The README's quickstart in a fresh environment installs all that README and notebooks use.
+
+The first notebook runs there with the small model, as the quickstart says, and the others with a
+fake in its place: nbval runs them with the model, and what they import is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.server import Server
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = {
+    "%synth model": "%synth model small fake",
+    "TABLE": "reviews",
+    "PAIRS": "pairs",
+    "NAME": "tone",
+    "FILE": "moved.zip",
+    "x,y": "one,other",
+    "fresh ...": "fresh --n 4",
+}
+"""What the README leaves open in a command -> what the test puts there."""
+SETUP = """
+%config SynthMagics.model = "fake"
+import random
+import pandas as pd
+import synthkit as sk
+words = "bread soup service wine table waiter garden street".split()
+def texts(rows, seed):
+    draw = random.Random(seed)
+    cells = [{"text": " ".join(draw.choices(words, k=9)), "sentiment": side, "topic": word}
+             for side in ("positive", "negative") for word in words[: rows // 2]]
+    return pd.DataFrame(cells)
+real, drafts, more = texts(16, 1), texts(16, 2), texts(16, 3)
+topics, table = pd.DataFrame({"topic": words}), pd.DataFrame({"i": range(3)})
+seeds = pd.DataFrame({"instruction": ["Name a bird.", "Name a tree."]})
+pairs = pd.DataFrame({"first": words[:4], "second": words[4:]})
+a, b = "Say {{ topic }}.", "Write about {{ topic }}."
+one, other = sk.Fake(name="one"), sk.Fake(name="other")
+"""
+BEFORE = {
+    "%synth learn reviews": """
+sides = pd.DataFrame({"i": range(60), "sentiment": 30 * ["positive", "negative"]})
+reviews = sk.generate("Say {{ i }}.", model=one, rows=sides).table
+for id, text in zip(reviews.id, reviews.text):
+    sk.session().mark([id], "accept" if "e" in text[:9] else "reject", by="ana")
+""",
+    "%synth scores": "%synth eval drafts --against real --label sentiment",
+    "session.mark": "ids = run.table.id[:2].tolist()",
+    "session.compare": "sk.generate('Hi {{ i }}.', model=one, session=session, rows=table);",
+}
+"""The start of a command -> what a reader has done before it."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the repository in which the README's quickstart was run, without a browser."""
+    copy = tmp_path_factory.mktemp("quickstart") / "synthkit"
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    for name in tracked.splitlines():
+        if name.startswith(("synthkit/", "binder/", "notebooks/")) or "/" not in name:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    (block,) = re.findall(r"<!-- quickstart -->\n```bash\n(.*?)```", README, re.DOTALL)
+    assert "jupyter lab " in block
+    run(copy, block.replace("jupyter lab ", "jupyter execute "))
+    yield copy
+    shutil.rmtree(copy)  # pytest would keep its 2 GB
+
+
+def run(place: Path, commands: str) -> None:
+    """Run shell commands there, in none of the environments of this process."""
+    shed = {"PYTHONPATH", "VIRTUAL_ENV"}
+    environment = {name: value for name, value in os.environ.items() if name not in shed}
+    environment["PIP_NO_COMPILE"] = "1"  # what is imported is compiled then
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def commands() -> Iterator[str]:
+    """The cells of the README, and the commands and calls within its sentences, in its order."""
+    for language, cell, words in re.findall(r"```(\w*)\n(.*?)```|`([^`]+)`", README, re.DOTALL):
+        span = re.sub(r"\s+", " ", words)
+        if (cell and language == "python") or (not language and cell.startswith("%")):
+            yield cell.strip()
+        elif re.match(r"%synth \w|%%synth \w|from \w|(sk|session)\.[\w.]+\(", span):
+            yield span
+
+
+def filled(command: str, names: Mapping[str, str]) -> str:
+    """A command with names in place of what the README leaves open."""
+    for name, text in names.items():
+        command = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", text, command)
+    return command + "\nSay hello." if re.fullmatch("%%synth.*", command) else command
+
+
+def test_every_command_of_the_readme_runs(place: Path) -> None:
+    cells = ["%load_ext synthkit", SETUP]
+    with Server() as server:
+        names = NAMES | {"http://localhost:8000/v1": server.base_url}
+        for command in commands():
+            if "..." not in (cell := filled(command, names)):
+                cells += [code for start, code in BEFORE.items() if cell.startswith(start)]
+                cells.append(cell)
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        nbformat.write(notebook, place / "readme.ipynb")
+        run(place, ". .venv/bin/activate && jupyter execute readme.ipynb")
+    assert len(cells) > 35
+
+
+@pytest.mark.parametrize("name", ["01_judge_and_compare", "02_recipes", "03_curate", "04_evaluate"])
+def test_a_notebook_runs(place: Path, name: str) -> None:
+    notebook = place / "notebooks" / f"{name}.ipynb"
+    text = notebook.read_text(encoding="utf-8")
+    fake = re.sub(r"(%synth model small) smollm2[^\"\\]*", r"\1 fake", text)
+    notebook.write_text(fake, encoding="utf-8")
+    run(place, f". .venv/bin/activate && jupyter execute notebooks/{name}.ipynb")
