@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from synthkit.core.errors import SynthkitError
-from synthkit.models.hub import catalog
+from synthkit.models import recommendation
+from synthkit.models.hub import catalog, resolve
+from synthkit.models.hub.hub_models import HUB_MODELS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,13 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m synthkit", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     pull = verbs.add_parser("pull", help="fetch a model into the cache, and print its folder")
-    pull.add_argument("name", help=", ".join(catalog.CATALOG))
+    pull.add_argument("name", help=", ".join([*catalog.CATALOG, *HUB_MODELS]))
     pull.add_argument("--quiet", action="store_true", help="print only the folder")
     verbs.add_parser("models", help="list the catalog, and what is already here")
     options = parser.parse_args(arguments)
     try:
         if options.verb == "pull":
-            print(catalog.fetch(options.name, quiet=options.quiet))
+            print(resolve.fetch(options.name, quiet=options.quiet))
         else:
             print(_listing())
     except SynthkitError as error:
@@ -31,13 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _listing() -> str:
-    lines = [f"{'name':<10} {'here':<5} {'MB':>4}  {'licence':<11} use"]
-    lines += [
-        f"{entry.name:<10} {'yes' if catalog.where(entry.name) else 'no':<5} "
-        f"{entry.wheel_size / 1e6:>4.0f}  {entry.licence:<11} {entry.use}"
+    rows = [
+        (entry.name, bool(catalog.where(entry.name)), entry.wheel_size, entry.licence, entry.use)
         for entry in catalog.CATALOG.values()
     ]
-    return "\n".join([*lines, f"cache: {catalog.cache()}"])
+    rows += [
+        (model.name, resolve.is_here(model), model.size("bf16"), model.licence, model.use)
+        for model in HUB_MODELS.values()
+    ]
+    lines = [f"{'name':<17} {'here':<5} {'MB':>5}  {'licence':<11} use"]
+    lines += [
+        f"{name:<17} {'yes' if here else 'no':<5} {size / 1e6:>5.0f}  {licence:<11} {use}"
+        for name, here, size, licence, use in rows
+    ]
+    name, why = recommendation.recommended(recommendation.this_machine())
+    return "\n".join([*lines, f"recommended: {name}, because {why}", f"cache: {catalog.cache()}"])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from synthkit.core.errors import ModelNotFound, UsageError, unknown
 from synthkit.core.registry import Registry
 from synthkit.core.types import Model
 from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.openai.providers import PROVIDERS
 from synthkit.store.store import Store
 
@@ -50,7 +51,7 @@ def model_specs() -> list[str]:
     """What ``load_model`` takes: catalog names, and schemes with a colon. Imports no model."""
     names = [entry.name for entry in CATALOG.values() if entry.kind == "instruct"]
     schemes = dict.fromkeys([*MODEL_SCHEMES, *PROVIDERS])
-    return names + [f"{scheme}:" for scheme in schemes if scheme != "catalog"]
+    return names + [*HUB_MODELS] + [f"{scheme}:" for scheme in schemes if scheme != "catalog"]
 
 
 def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Model:
@@ -81,7 +82,7 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     'fake'
     """
     scheme, _, name = spec.partition(":")
-    if spec in CATALOG:
+    if spec in CATALOG or spec in HUB_MODELS:
         scheme, name = "catalog", spec
     scheme = of_provider(scheme, MODEL_SCHEMES, options)
     if scheme not in MODEL_SCHEMES:

@@ -24,6 +24,7 @@ from synthkit.core.files import read_json
 from synthkit.models.hub import download
 from synthkit.models.hub.catalog_entries import CATALOG as CATALOG
 from synthkit.models.hub.catalog_entries import CatalogEntry, Member
+from synthkit.models.hub.hub_models import HUB_MODELS
 
 MANIFEST = "synthkit.json"
 
@@ -39,7 +40,7 @@ def entry(name: str) -> CatalogEntry:
     if name not in CATALOG:
         fetched = [model for model in CATALOG if where(model) is not None]
         raise ModelNotFound(
-            unknown("model", name, CATALOG)
+            unknown("model", name, [*CATALOG, *HUB_MODELS])
             + f" Already fetched: {', '.join(fetched) or 'none'}. For another model that "
             "transformers loads, use 'hf:<repo id or folder>' or 'gguf:<file>'."
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.extras import need
 from synthkit.models.hub import catalog, fingerprint, gguf
+from synthkit.models.hub.hub_models import HUB_MODELS, HubModel
 
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+|[\w-]+)(@[\w./-]+)?")
 TEXT_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
@@ -28,6 +31,12 @@ class ModelSource:
     folder: Path | None
     identity: fingerprint.Identity
 
+    @property
+    def commit(self) -> str:
+        """The commit of the Hub that the files are of; ``""`` if they are not of its cache."""
+        folder = self.folder
+        return folder.name if folder is not None and folder.parent.name == "snapshots" else ""
+
 
 def find(spec: str) -> ModelSource:
     """The model that a spec names.
@@ -35,8 +44,8 @@ def find(spec: str) -> ModelSource:
     It is a catalog name, ``"hf:<repository or folder>"``, or ``"gguf:<file or folder>"``. A GGUF
     file, also that of a folder without safetensors, is converted now if it has not been before.
 
-    A catalog model is not fetched yet. Its identity is known beforehand, so a session that has all
-    completions is replayed without weights.
+    A catalog model from a package registry is not fetched yet. Its identity is known beforehand, so
+    a session that has all completions is replayed without weights.
 
     Raises
     ------
@@ -48,6 +57,9 @@ def find(spec: str) -> ModelSource:
     scheme, _, name = spec.partition(":")
     if scheme == "gguf":
         return _of_gguf(Path(name).expanduser())
+    if spec in HUB_MODELS:
+        folder = fetch(spec)
+        return ModelSource(name=spec, folder=folder, identity=fingerprint.of_folder(folder))
     if scheme != "hf":
         entry = catalog.entry(spec)
         if entry.kind != "instruct":
@@ -65,6 +77,32 @@ def _of_gguf(path: Path) -> ModelSource:
     file = gguf.find(path)
     folder = gguf.converted(file)
     return ModelSource(name=file.stem, folder=folder, identity=fingerprint.of_folder(folder))
+
+
+def fetch(name: str, *, quiet: bool = False) -> Path:
+    """The folder of a catalog model, also of one of the Hub; downloaded if it is not here.
+
+    Raises
+    ------
+    ModelNotFound
+        If the name is unknown or nobody provides the model.
+    """
+    model = HUB_MODELS.get(name)
+    if model is None:
+        return catalog.fetch(name, quiet=quiet)
+    if not quiet and not is_here(model):
+        size = model.size("bf16") / 1e6
+        print(f"Fetching {name} ({size:.0f} MB), licence {model.licence}.", file=sys.stderr)
+    return folder_of(model.repository)
+
+
+def is_here(model: HubModel) -> bool:
+    """Whether the Hub's cache has a commit of the model; it may be an incomplete download."""
+    if find_spec("huggingface_hub") is None:
+        return False
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(model.repository, "config.json"), str)
 
 
 def folder_of(name: str) -> Path:
@@ -143,7 +181,7 @@ def _here() -> str:
     """A sentence that lists the local models and the catalog."""
     return (
         f"Local models: {', '.join(here()) or 'none'}. The catalog has "
-        f"{', '.join(catalog.CATALOG)}: python -m synthkit models lists it."
+        f"{', '.join([*catalog.CATALOG, *HUB_MODELS])}: python -m synthkit models lists it."
     )
 
 

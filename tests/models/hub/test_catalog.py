@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from synthkit.__main__ import main
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.models.hub import catalog
 from synthkit.models.hub.catalog_entries import CatalogEntry, Member
+from synthkit.models.hub.hub_models import HUB_MODELS
 
 CONTENT = b"weights " * 1000
 
@@ -255,13 +257,18 @@ def test_the_hub_answers_where_the_registry_does_not_and_is_verified(
         assert left(place) == []
 
 
-def test_the_command_pulls_and_lists(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_pulls_and_lists(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(place / "hub"))
     assert main(["pull", "small", "--quiet"]) == 0
     assert capsys.readouterr().out.strip() == str(place / "cache" / "small-1.0")
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    here = {line.split()[0]: line.split()[1] for line in lines[1:-1]}
-    assert here == {"smollm2": "no", "minilm": "no", "wordllama": "no", "small": "yes"}
+    here = {line.split()[0]: line.split()[1] for line in lines[1:-2]}
+    assert list(here) == ["smollm2", "minilm", "wordllama", "small", *HUB_MODELS]
+    assert [name for name, there in here.items() if there == "yes"] == ["small"]
+    assert lines[-2].startswith("recommended: ")
 
 
 def test_the_command_ends_an_error_with_status_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from synthkit.core.errors import UsageError
+from synthkit.models import recommendation
+from synthkit.models.recommendation import Machine
 from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
 from tests.notebook.test_completion import complete
@@ -83,3 +85,14 @@ def test_each_verb_explains_itself_and_its_options(shell: Shell, name: str) -> N
         assert declared.kwds.get("help"), declared.args
         if declared.kwds.get("default") not in (None, "", []):
             assert "%(default)s" in declared.kwds["help"], declared.args
+
+
+def test_models_are_listed_with_their_memory_and_one_is_recommended(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommendation, "this_machine", lambda: Machine(16_000_000_000, gpu=False))
+    listing = shell.run("%synth models").splitlines()
+    (row,) = (line for line in listing if line.startswith("granite-4.0-micro "))
+    assert row.split()[2:8] == ["13.6", "/", "6.8", "/", "2.3", "bf16"]
+    (advice,) = (line for line in listing if line.startswith("recommended on this machine: "))
+    assert "granite-4.0-1b, because its 6.5 GB of fp32 weights fit into half of the 16.0" in advice
