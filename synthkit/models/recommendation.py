@@ -21,7 +21,8 @@ class Machine:
     @property
     def name(self) -> str:
         """The memory in words."""
-        return f"{self.memory / 1e9:.1f} GB of {'GPU memory' if self.gpu else 'memory'}"
+        size = f"{self.memory / 1e9:.1f} GB" if self.memory else "unknown size"
+        return f"{size} of {'GPU memory' if self.gpu else 'memory'}"
 
 
 def this_machine() -> Machine:
@@ -61,7 +62,7 @@ def recommended(machine: Machine) -> tuple[str, str]:
         if model.suggested and fits and quick:
             chosen, form = model, fits
     if chosen is None or form is None:
-        return "smollm2", f"larger models would take more than half of the {machine.name}."
+        return "smollm2", f"larger models may take more than half of the {machine.name}."
     why = f"its {chosen.size(form) / 1e9:.1f} GB of {form} weights fit into half of the "
     why += f"{machine.name}"
     slow = "; larger models would be slow without a GPU" if not machine.gpu else ""
