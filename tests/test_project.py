@@ -63,7 +63,7 @@ def test_the_readme_installs_the_versions_that_were_tested() -> None:
 def test_the_readme_installs_extras_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     named = {name for group in re.findall(r'"\.\[([\w,]+)\]"', readme) for name in group.split(",")}
-    assert named == {"local", "notebook", "data", "curate", "dev"}
+    assert named == {"local", "notebook", "data", "curate", "documents", "dev"}
     assert named <= set(EXTRAS)
 
 
