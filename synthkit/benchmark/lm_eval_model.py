@@ -12,7 +12,17 @@ from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
 
 from synthkit.core.errors import ModelError, UsageError
-from synthkit.core.types import Completion, Ledger, Message, Model, Reject, Request, Sampling, Steps
+from synthkit.core.types import (
+    Activity,
+    Completion,
+    Ledger,
+    Message,
+    Model,
+    Reject,
+    Request,
+    Sampling,
+    Steps,
+)
 from synthkit.evaluate._report import Progress
 from synthkit.generation.branches import Answer
 from synthkit.generation.rows import RowEvent
@@ -208,7 +218,7 @@ class SynthkitLM(LM):  # type: ignore[misc] # lm-eval comes without types
     def row_made(self, event: RowEvent) -> None:
         """Ignored: there are no rows."""
 
-    def tick(self, ledger: Ledger) -> None:
+    def tick(self, ledger: Ledger, activity: Activity) -> None:
         """Ignored: progress counts answers."""
 
     def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:

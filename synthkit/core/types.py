@@ -300,15 +300,31 @@ Steps: TypeAlias = Generator[Step, Any, T]
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a model is doing, for the people who wait for it.
+
+    Parameters
+    ----------
+    text : what it does before it generates, or waits for, such as ``"loading smollm2 bf16"``; empty
+        while it generates.
+    rows, tokens : the completions under way, and the tokens that they have so far, if it knows.
+    """
+
+    text: str = ""
+    rows: int = 0
+    tokens: int = 0
+
+
 class Model(Protocol):
     """A model that completes requests: local weights, an endpoint, a pool, a replay or a fake.
 
     If the fingerprint is a JSON object, a replay that lacks a request names the parts that differ.
     A model may also have a ``budget`` (a :class:`Budget`), the default of its runs, and
     ``reasoning_markers``, where reasoning starts and ends in its texts (see
-    :func:`synthkit.core.answers.separated`). One that sends requests elsewhere has a
-    ``concurrency``, the most that it has in flight; it is never handed more, and gives ``None`` as
-    soon as nothing more has arrived.
+    :func:`synthkit.core.answers.separated`), and an ``activity`` (an :class:`Activity`), which is
+    read at each tick. One that sends requests elsewhere has a ``concurrency``, the most that it has
+    in flight; it is never handed more, and gives ``None`` as soon as nothing more has arrived.
     """
 
     @property

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Collection, Generator, Mapping, Sequence
 
-from synthkit.core.types import Completion, Model, Request
+from synthkit.core.types import Activity, Completion, Model, Request
 
 TICK_SECONDS = 0.04
 
@@ -73,6 +73,17 @@ def complete(
             yield done
     finally:
         _close(workers.values())
+
+
+def activity(models: Mapping[str, Model]) -> Activity:
+    """What the models are doing, together; nothing is known of those that do not say it."""
+    distinct = {id(model): model for model in models.values()}.values()
+    parts: list[Activity] = [model.activity for model in distinct if hasattr(model, "activity")]
+    return Activity(
+        "; ".join(part.text for part in parts if part.text),
+        sum(part.rows for part in parts),
+        sum(part.tokens for part in parts),
+    )
 
 
 class _Worker:

@@ -22,7 +22,17 @@ from typing import Any, Generic, Protocol, TypeVar
 from synthkit.core.answers import REASONING_MARKERS, separated
 from synthkit.core.errors import SynthkitError, UsageError, unknown
 from synthkit.core.garbage import collection_paused
-from synthkit.core.types import Budget, Completion, Ledger, Model, Reject, Request, Row, Steps
+from synthkit.core.types import (
+    Activity,
+    Budget,
+    Completion,
+    Ledger,
+    Model,
+    Reject,
+    Request,
+    Row,
+    Steps,
+)
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.commits import Arrived, Commits
@@ -42,6 +52,8 @@ one. The others wait, so that rows already started are finished before new ones 
 TICK_SECONDS = 0.05
 TOGETHER_SECONDS = 0.03
 """How long the answers of a server are taken together, if they arrive without a pause."""
+ELSEWHERE = Activity("waiting for another run that is generating the same rows")
+LOCKED = Activity("waiting for another program that keeps the session locked")
 
 
 class RunListener(Protocol):
@@ -53,8 +65,8 @@ class RunListener(Protocol):
     def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
         """The branch at ``position`` has returned ``result``."""
 
-    def tick(self, ledger: Ledger) -> None:
-        """Some time has passed."""
+    def tick(self, ledger: Ledger, activity: Activity) -> None:
+        """Some time has passed; ``activity`` is what the models do, or what the run waits for."""
 
 
 @dataclass(slots=True)
@@ -172,7 +184,7 @@ class Runner(Generic[T]):
                 self.stream()
             elif waits:
                 self.queue.leases.release()  # so that no two runs wait for each other
-                self.tick()
+                self.tick(ELSEWHERE if self.queue.elsewhere else LOCKED)
                 time.sleep(TICK_SECONDS)
                 self.queue.try_again()
 
@@ -190,11 +202,11 @@ class Runner(Generic[T]):
                     self.send()
         self.queue.restart()
 
-    def tick(self) -> None:
+    def tick(self, waiting: Activity | None = None) -> None:
         """Tell the listener the time, and end the run if it was cancelled."""
         self.queue.leases.renew()
         if self.listener is not None:
-            self.listener.tick(self.ledger())
+            self.listener.tick(self.ledger(), waiting or role_models.activity(self.models))
         if self.cancel is not None and self.cancel.is_set():
             raise KeyboardInterrupt
 
@@ -285,7 +297,7 @@ class Runner(Generic[T]):
         while not self.commits.commit():
             if self.in_flight:
                 return
-            self.tick()
+            self.tick(LOCKED)
             time.sleep(TICK_SECONDS)
 
     def deliver_committed(self) -> None:

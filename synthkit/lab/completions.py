@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from synthkit.core.types import Completion, Ledger, Model, Request
+from synthkit.core.types import Activity, Completion, Ledger, Model, Request
 from synthkit.generation.branches import Answer
 from synthkit.generation.rows import RowEvent
 from synthkit.generation.runner import run_recipe
@@ -156,6 +156,6 @@ class _Listener:
         self.completions.add(self.requests[position].key, result)
         self.changed()
 
-    def tick(self, ledger: Ledger) -> None:
+    def tick(self, ledger: Ledger, activity: Activity) -> None:
         """Report that time has passed."""
         self.changed()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import Interrupted, SynthkitError
 from synthkit.core.extras import need
-from synthkit.core.types import Ledger, Reject
+from synthkit.core.types import Activity, Ledger, Reject
 from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation.branches import Answer
@@ -57,9 +57,9 @@ class Feed:
     def branch_ended(self, position: int, result: Any, answers: Sequence[Answer]) -> None:
         """Do nothing: the rows of a branch are shown as it makes them."""
 
-    def tick(self, ledger: Ledger) -> None:
-        """Update the rate, the time left and the cost."""
-        self.preview.tick(ledger.cost)
+    def tick(self, ledger: Ledger, activity: Activity) -> None:
+        """Update what the run is doing, the rate, the time left and the cost."""
+        self.preview.tick(ledger, activity)
 
 
 def open_preview(job: Job, stop: threading.Event | None) -> Feed:

@@ -42,7 +42,7 @@ class Shown:
     def branch_ended(self, position: int, result: Any, answers: Any) -> None:
         pass
 
-    def tick(self, ledger: Any) -> None:
+    def tick(self, ledger: Any, activity: Any) -> None:
         pass
 
 

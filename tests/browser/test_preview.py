@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 
 FEED = """
 import random, threading, time
+from synthkit.core.types import Activity, Ledger
 from synthkit.notebook.widgets.grid.preview import Preview
 
 COLUMNS = ["sentiment", "topic", "stars", "text"]
@@ -43,6 +44,7 @@ def feed(p, n, seconds, state="done", message=""):
             p.finish("stopped")
             return
         outcome(p, i)
+        p.tick(Ledger(completion_tokens=20 * i), Activity("", 8))
     p.finish(state, message)
 
 stopped = threading.Event()
@@ -80,7 +82,8 @@ def test_rows_arrive_while_the_notebook_is_free(open_notebook: Open) -> None:
     preview = widget(sheet)
     expect(preview.locator("tbody td").get_by_text("Friendly staff.").first).to_be_visible()
     before = rows_made(preview)
-    expect(preview.locator(".sk-pace")).to_have_text(re.compile(r"^\d+ tok/s\s\d+ (s|min) left$"))
+    shown = re.compile(r"^8 under way\s\d+ tok/s\s\d+ s\sabout \d+ (s|min) left$")
+    expect(preview.locator(".sk-pace")).to_have_text(shown, timeout=15_000)
     wait_for(lambda: before < rows_made(preview), "more rows")
     sheet.run(2)
     assert sheet.cell(2).locator(".jp-OutputArea-output").inner_text() == "2"
@@ -139,7 +142,7 @@ p = Preview("reviews", 300, COLUMNS, "smollm2 nf4")
 display(p)
 for i in range(15): outcome(p, i)
 while not Path("go").exists():
-    p.tick()
+    p.tick(Ledger(completion_tokens=300), Activity("loading smollm2 nf4, 270 MB"))
     time.sleep(0.05)
 for i in range(15, 300): outcome(p, i)
 p.finish("done")
@@ -150,7 +153,10 @@ p.finish("done")
     sheet.run(1, wait=False)
     preview = widget(sheet)
     expect(preview.locator(".sk-made")).to_have_text("14/300 rows")
-    expect(preview.locator(".sk-pace")).to_contain_text("to stop, interrupt the kernel (■)")
+    pace = preview.locator(".sk-pace")
+    expect(pace).to_contain_text("loading smollm2 nf4, 270 MB")
+    expect(pace).to_contain_text(re.compile(r"\s\d+ s\s"))
+    expect(pace).to_contain_text("to stop, interrupt the kernel (■)")
     expect(preview.get_by_role("button", name="Stop")).to_be_hidden()
     expect(preview.get_by_text(re.compile("^Friendly")).first).to_be_visible()
     preview.locator(".sk-search").fill("friendly")

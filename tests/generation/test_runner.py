@@ -12,7 +12,17 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import ModelError, UsageError
-from synthkit.core.types import Budget, Completion, Ledger, Message, Reject, Request, Row, Sampling
+from synthkit.core.types import (
+    Activity,
+    Budget,
+    Completion,
+    Ledger,
+    Message,
+    Reject,
+    Request,
+    Row,
+    Sampling,
+)
 from synthkit.generation.runner import AHEAD, RunOutcome, run_recipe
 from synthkit.recipes._ask import ask
 from synthkit.store.store import Store
@@ -62,7 +72,7 @@ class Looking:
         self.hits += [answer.cached for answer in answers]
         self.act(position)
 
-    def tick(self, ledger: Ledger) -> None:
+    def tick(self, ledger: Ledger, activity: Activity) -> None:
         self.tock()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import traitlets
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Ledger
+from synthkit.core.types import Activity, Ledger
 from synthkit.notebook.output.provenance import ProvenancePart
 from synthkit.notebook.widgets.grid.progress import Pace, RunProgress
 from synthkit.notebook.widgets.grid.rows import RowLog, ViewRow
@@ -97,14 +97,22 @@ class Preview(RowsView):
         with self.window.lock:
             self._log.append(ViewRow(position, row, reject, tokens))
             self._run.add(rejected=reject is not None, hit=hit, tokens=tokens)
-            self.tick(self._run.cost)
+            self._flush_if_due()
 
-    def tick(self, cost: float | None = None) -> None:
-        """Send what is new if the last message is old enough; ``cost`` so far in dollars."""
+    def tick(self, ledger: Ledger, activity: Activity) -> None:
+        """Note the run's counts and what its models do; a new text is sent at once."""
         with self.window.lock:
-            self._run.cost = cost
-            if self._clock() - self._flushed >= PERIOD:
+            changed = activity.text != self._run.activity.text
+            self._run.now, self._run.activity = ledger, activity
+            if changed:
                 self.flush()
+            else:
+                self._flush_if_due()
+
+    def _flush_if_due(self) -> None:
+        """Send what is new if the last message is old enough."""
+        if self._clock() - self._flushed >= PERIOD:
+            self.flush()
 
     def finish(
         self,

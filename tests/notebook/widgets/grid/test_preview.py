@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Ledger
+from synthkit.core.types import Activity, Ledger
 from synthkit.notebook.widgets.grid.preview import Preview
 from tests.notebook.wire import ask, messages
 
@@ -33,13 +33,20 @@ def feed(widget: Preview, n: int, start: int = 0, tokens: int = 10, hit: bool = 
         widget.add(i, {"text": f"row {i}", "stars": i}, None, tokens, hit)
 
 
+def tick(
+    widget: Preview, *, tokens: int = 0, text: str = "", under_way: tuple[int, int] = (0, 0)
+) -> None:
+    """A tick of a run that has generated some tokens."""
+    widget.tick(Ledger(completion_tokens=tokens), Activity(text, *under_way))
+
+
 def test_rows_are_sent_in_batches() -> None:
     clock = Clock()
     widget = preview(clock=clock)
     feed(widget, 5)
     assert [(m["start"], len(m["rows"])) for m in messages(widget, "rows")] == [(0, 1)]
     clock.now += 0.125
-    widget.tick()
+    tick(widget)
     assert [(m["start"], len(m["rows"])) for m in messages(widget, "rows")] == [(0, 1), (1, 4)]
     assert messages(widget, "rows")[1]["rows"][3] == {"at": 5, "tokens": 10, "cells": ["row 4", 4]}
 
@@ -48,9 +55,10 @@ def test_nothing_is_sent_before_the_period_ends() -> None:
     clock = Clock()
     widget = preview(clock=clock)
     feed(widget, 1)
+    tick(widget)
     sent = len(widget.comm.sent)
     for _ in range(1000):
-        widget.tick()
+        tick(widget)
     assert len(widget.comm.sent) == sent
 
 
@@ -142,29 +150,74 @@ def test_any_cell_arrives(value: Any, cell: Any) -> None:
     assert messages(widget, "rows")[0]["rows"][0]["cells"] == [cell, None]
 
 
-def test_rate_and_time_left_count_only_generated_completions() -> None:
+def test_what_the_run_does_is_sent_at_once() -> None:
+    widget = preview()
+    assert widget.progress["doing"] == "starting"
+    for text in ("loading smollm2 bf16, 269 MB", "reading prompts", ""):
+        tick(widget, text=text)
+        assert widget.progress["doing"] == text
+    tick(widget, text="reading prompts")
+    widget.finish("done")
+    assert (widget.progress["doing"], widget.progress["under_way"]) == ("", 0)
+
+
+def test_the_rate_counts_tokens_under_way_and_no_time_of_loading() -> None:
     clock = Clock()
-    widget = preview(total=20, clock=clock)
-    feed(widget, 8, hit=True)
-    clock.now += 0.5
-    feed(widget, 1, start=8, tokens=30)
-    assert (widget.progress["rate"], widget.progress["left"]) == (None, None)
-    clock.now += 1.5
-    feed(widget, 1, start=9, tokens=30)
-    assert (widget.progress["rate"], widget.progress["left"]) == (30.0, 10.0)
+    widget = preview(clock=clock)
+    clock.now += 30
+    tick(widget, text="loading")
     clock.now += 2
-    widget.tick()
-    assert (widget.progress["rate"], widget.progress["left"]) == (15.0, 20.0)
+    tick(widget, under_way=(4, 60))
+    assert (widget.progress["seconds"], widget.progress["rate"]) == (32.0, 30.0)
+    assert (widget.progress["under_way"], widget.progress["left"]) == (4, None)
+    clock.now += 1
+    tick(widget, tokens=30, under_way=(3, 90))
+    assert widget.progress["rate"] == 40.0
+    clock.now += 60
+    tick(widget, tokens=30, text="waiting: the server answers 503")
+    assert widget.progress["rate"] is None
+    clock.now += 1
+    tick(widget, tokens=80, under_way=(3, 80))
+    assert widget.progress["rate"] == 40.0
 
 
 def test_the_rate_covers_a_completion_slower_than_its_window() -> None:
     clock = Clock()
-    widget = preview(total=3, clock=clock)
-    feed(widget, 1, tokens=60)
+    widget = preview(clock=clock)
     for _ in range(60):
         clock.now += 1
-        widget.tick()
-    assert (widget.progress["rate"], widget.progress["left"]) == (1.0, 120.0)
+        tick(widget, tokens=60)
+    assert widget.progress["rate"] == 1.0
+
+
+def test_time_left_waits_for_five_seconds_and_three_rows_of_this_run() -> None:
+    clock = Clock()
+    widget = preview(total=20, clock=clock)
+    tick(widget)
+    feed(widget, 8, hit=True)
+    left = []
+    for n in range(8, 16):
+        clock.now += 2
+        feed(widget, 1, start=n)
+        tick(widget)
+        left.append(widget.progress["left"])
+    assert left == [None, None, 18.0, 16.0, 14.0, 12.0, 10.0, 8.0]
+
+
+def test_time_left_waits_until_as_many_rows_have_ended_as_are_under_way() -> None:
+    clock = Clock()
+    widget = preview(total=96, clock=clock)
+    tick(widget)
+    clock.now += 19
+    feed(widget, 8)
+    clock.now += 1
+    tick(widget, under_way=(32, 900))
+    assert widget.progress["left"] is None  # 20 s for 8 of 96 rows would say 4 minutes
+    clock.now += 19
+    feed(widget, 24, start=8)
+    clock.now += 1
+    tick(widget, under_way=(32, 400))
+    assert widget.progress["left"] == 40.0  # 48 of 64 rows, since 32 are half done
 
 
 def test_counts_and_totals_add_up_at_the_end() -> None:
@@ -183,6 +236,9 @@ def test_counts_and_totals_add_up_at_the_end() -> None:
     assert progress == {
         "state": "interrupted",
         "message": "by hand",
+        "doing": "",
+        "under_way": 0,
+        "seconds": 0.0,
         "total": 5,
         "seen": 4,
         "rows": 3,
@@ -284,7 +340,7 @@ def test_a_known_cost_is_shown_during_the_run() -> None:
     feed(widget, 1)
     assert widget.progress["cost"] == ""
     clock.now += 1
-    widget.tick(0.1234)
+    widget.tick(Ledger(cost=0.1234), Activity())
     assert (widget.progress["cost"], widget.progress["totals"][-1]) == ("$0.12", "$0.12")
     clock.now += 1
     feed(widget, 1, start=1)

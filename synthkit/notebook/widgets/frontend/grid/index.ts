@@ -12,11 +12,12 @@ import { Tools } from "./tools";
 
 interface Progress {
   state: "running" | "stopping" | "done" | "interrupted" | "stopped" | "failed"; message: string;
-  total: number; seen: number; rows: number; rejects: number; pending: number; rate: number | null;
-  left: number | null; cost: string; totals: string[];
+  doing: string; under_way: number; seconds: number; total: number; seen: number; rows: number; rejects: number;
+  pending: number; rate: number | null; left: number | null; cost: string; totals: string[];
 }
 
 const ANNOUNCE_MS = 10000;
+const CLOCK_MS = 1000;
 
 class GridView extends Panel<Rows> {
   private readonly about: About = this.model.get("about");
@@ -58,6 +59,9 @@ class GridView extends Panel<Rows> {
   private readonly bar = new Bar(`progress of ${this.about.name}`, "sk-bar-rows", "sk-bar-rejects");
   private readonly totals = make("div", "sk-foot");
   private announced = -Infinity;
+  /** The kernel's seconds since the run began, and the time here when they were 0. */
+  private seconds = -1;
+  private began = 0;
   private state = "";
   /** At how many rows the kinds of the columns were asked for. */
   private asked = 0;
@@ -75,6 +79,9 @@ class GridView extends Panel<Rows> {
     for (const node of [this.bar.node, this.totals, this.rejects, this.pending]) node.hidden = !this.isRun;
     this.follow("progress", "kinds");
     this.watchSize(this.table.node);
+    // the kernel sends nothing while it computes one long step
+    const clock = setInterval(() => this.root.classList.contains("sk-busy") && this.schedule(), CLOCK_MS);
+    this.undo.push(() => clearInterval(clock));
     const { tools, table, detail, keys } = this;
     this.root.addEventListener("keydown", (event) =>
       dispatch(event, {
@@ -91,7 +98,7 @@ class GridView extends Panel<Rows> {
   protected override paint(): void {
     const { view, gone } = this.link;
     const progress: Progress = this.model.get("progress") ?? {
-      ...{ state: "done", message: "", total: 0, seen: view.of, rows: view.of, rejects: 0, pending: 0 },
+      ...{ state: "done", message: "", doing: "", under_way: 0, seconds: 0, total: 0, seen: view.of, rows: view.of, rejects: 0, pending: 0 },
       ...{ rate: null, left: null, cost: "", totals: [] },
     };
     const running = !gone && (progress.state === "running" || progress.state === "stopping");
@@ -147,14 +154,16 @@ class GridView extends Panel<Rows> {
     write(this.totals, totals.join("\u2003"));
   }
 
-  private stateText({ state, rate, left, cost }: Progress): string {
+  private stateText({ state, doing, under_way, seconds, rate, left, cost }: Progress): string {
     if (state === "done") return "✓ done";
     if (state === "failed") return "✗ failed";
     if (state === "interrupted" || state === "stopped") return `■ ${state}`;
     if (this.link.gone) return "■ kernel gone";
-    const parts = cost ? [cost] : [];
+    const parts = [doing || (under_way ? `${thousands(under_way)} under way` : ""), cost].filter(Boolean);
     if (rate !== null) parts.push(`${rate < 10 ? rate.toFixed(1) : thousands(Math.round(rate))} tok/s`);
-    if (left !== null) parts.push(`${duration(left)} left`);
+    if (this.seconds !== seconds) [this.seconds, this.began] = [seconds, performance.now() - 1000 * seconds];
+    parts.push(duration((performance.now() - this.began) / 1000));
+    if (left !== null) parts.push(`about ${duration(left)} left`);
     if (!this.about.stop) parts.push("to stop, interrupt the kernel (■)");
     return parts.join("\u2003");
   }
@@ -171,7 +180,7 @@ class GridView extends Panel<Rows> {
   }
 
   /** Tell screen readers how far the run is, now and then. */
-  private announce({ rows, rejects, state, total }: Progress, running: boolean): void {
+  private announce({ rows, rejects, state, total, doing }: Progress, running: boolean): void {
     const { query, size, of } = this.link.view;
     if (query !== this.shown) {
       this.shown = query;
@@ -183,7 +192,7 @@ class GridView extends Panel<Rows> {
     if (!ended && (!running || now - this.announced < ANNOUNCE_MS)) return;
     this.announced = now;
     const done = `${rows} of ${count(total, "row")}, ${count(rejects, "reject")}`;
-    this.say(running ? done : `${this.about.name} ${state}: ${done}`);
+    this.say(running ? [doing, done].filter(Boolean).join("; ") : `${this.about.name} ${state}: ${done}`);
   }
 }
 

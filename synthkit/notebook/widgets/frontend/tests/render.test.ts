@@ -57,7 +57,7 @@ test("the preview shows rows and rejects, expands a row, and asks for its proven
     first: [{ at: 1, tokens: 7, cells: [["<b>long", 900]] }, { at: 2, tokens: 3, reason: "not JSON", raw: "raw" }],
     progress: {
       ...{ state: "stopped", message: "", total: 2, seen: 2, rows: 1, rejects: 1, pending: 0 },
-      ...{ rate: null, left: null, cost: "", totals: ["1 row"] },
+      ...{ doing: "", under_way: 0, seconds: 1, rate: null, left: null, cost: "", totals: ["1 row"] },
     },
   });
   const rows = [...host.querySelectorAll("tbody tr[data-at]")];
