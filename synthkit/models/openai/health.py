@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from synthkit.core.types import Activity
 from synthkit.models.openai.dialect import Dialect
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
@@ -33,9 +34,19 @@ GivenUp = tuple["SentRequest[Input]", str, str]
 
 @dataclass(slots=True)
 class Meter:
-    """How many requests were sent in a run, with every further try."""
+    """What a run sends: the requests so far, with every further try, and those in flight."""
 
     sent: int = 0
+    in_flight: int = 0
+    paused_until: float = 0.0
+    pause: str = ""
+    """Why nothing is sent until then."""
+
+    @property
+    def activity(self) -> Activity:
+        """The requests in flight, and what a pause waits for."""
+        text = self.pause if time.monotonic() < self.paused_until else ""
+        return Activity(text, self.in_flight)
 
 
 @dataclass(slots=True)
@@ -130,7 +141,6 @@ class Health(Generic[Input]):
     last_accepted: float = -math.inf
     throttled_since: float = math.inf
     """Since when it has answered nothing but 429."""
-    paused_until: float = 0.0
     strikes: int = 0
     """How many pauses in a row ended with another failure."""
     trouble: str = ""

@@ -15,7 +15,7 @@ from synthkit.core.answers import REASONING_MARKERS, Markers, checked_markers, m
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
 from synthkit.core.secrets import Options, hidden, placeholders_in, secrets_in
-from synthkit.core.types import Budget, Completion, Price, Request
+from synthkit.core.types import Activity, Budget, Completion, Price, Request
 from synthkit.models.openai import answers, responses
 from synthkit.models.openai import requests as written
 from synthkit.models.openai.constraints import PatternOption
@@ -78,6 +78,11 @@ class Endpoint:
     def sent(self) -> int:
         """How many requests were sent since :meth:`with_budget`, with every further try."""
         return self.meter.sent
+
+    @property
+    def activity(self) -> Activity:
+        """The requests in flight, and what the server makes it wait for."""
+        return self.meter.activity
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs as they finish, at most ``concurrency`` in flight.

@@ -50,6 +50,8 @@ RETRIED = {408, 409, 425}
 PROBES = ((0.2, 4.0), (1.0, math.inf))
 """(seconds, requests in flight) while there is no answer yet: a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
+MAX_WORDS = 200
+"""Of a server, in the text that says what a run waits for."""
 PROBE = -1
 """The position of a request that was answered before and is sent again, to tell a server that now
 refuses everything from rows that are at fault."""
@@ -144,7 +146,7 @@ class Scheduler(Generic[Input, Output]):
                 "answer to any request in between. Finished rows are kept; run it again when the "
                 "server is back."
             )
-        if time.monotonic() < self.health.paused_until:
+        if time.monotonic() < self.meter.paused_until:
             return
         room = 1 if self.health.doubts else int(self.window.limit)
         while self.jobs and len(self.in_flight) < room:
@@ -155,10 +157,12 @@ class Scheduler(Generic[Input, Output]):
             self.sent += 1
             task = self.loop.create_task(self._send(client, self.jobs.popleft()))
             self.in_flight.add(task)
+            self.meter.in_flight = len(self.in_flight)
             task.add_done_callback(self._landed)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self.in_flight.discard(task)
+        self.meter.in_flight = len(self.in_flight)
         self.wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self.out.put(error)
@@ -253,7 +257,7 @@ class Scheduler(Generic[Input, Output]):
         job.unreadable += 1
         if job.unreadable <= min(1, self.server.max_retries):
             if strange:
-                self._pause(backoff(job.unreadable))
+                self._pause(backoff(job.unreadable), "sent a response of another protocol")
                 self._first(job)
             else:
                 self._later(job, backoff(job.unreadable))
@@ -324,7 +328,7 @@ class Scheduler(Generic[Input, Output]):
             f"{LOADING_SECONDS:g} s.",
         )
         job.loading += 1
-        self._pause(wait or backoff(job.loading))
+        self._pause(wait or backoff(job.loading), f"is loading its model: {message}")
         self._first(job)
 
     def _say(self) -> None:
@@ -345,7 +349,8 @@ class Scheduler(Generic[Input, Output]):
             self._fail(job, f"answered 429 to this request alone: {message}; {tried}", text)
             return
         if self.window.throttled(job.era):
-            self._pause(max(wait or 0.0, backoff(self.window.pauses)))
+            delay = max(wait or 0.0, backoff(self.window.pauses))
+            self._pause(delay, f"limits the rate (429): {message}")
             self._first(job)
         else:
             self._later(job, wait or backoff(job.throttled))
@@ -362,9 +367,9 @@ class Scheduler(Generic[Input, Output]):
             self._fail(job, reason, text)
             return
         dubious = not self.window.proven or len(health.failing) > DUBIOUS_FAILURES
-        if dubious and job.began >= health.paused_until:
+        if dubious and job.began >= self.meter.paused_until:
             health.strikes += 1
-            self._pause(wait or backoff(health.strikes))
+            self._pause(wait or backoff(health.strikes), words)
         if health.out_of_retries(job):
             health.parked.append((job, reason, text))
         elif dubious:
@@ -380,11 +385,13 @@ class Scheduler(Generic[Input, Output]):
     def _later(self, job: SentRequest[Input], delay: float) -> None:
         self.loop.call_later(delay * random.uniform(1.0, 1.25), self._first, job)
 
-    def _pause(self, delay: float) -> None:
-        """Send nothing for a while."""
+    def _pause(self, delay: float, why: str) -> None:
+        """Send nothing for a while; ``why`` is what the server does."""
         delay *= random.uniform(1.0, 1.25)
         until = time.monotonic() + delay
-        self.health.paused_until = max(self.health.paused_until, until)
+        self.meter.paused_until = max(self.meter.paused_until, until)
+        words = " ".join(self.server.redact(why).split())
+        self.meter.pause = f"waiting: {self.server.base_url} {words[:MAX_WORDS]}"
         self.loop.call_later(delay, self.wake.set)
 
     def _fail(self, job: SentRequest[Input], reason: str, raw: str) -> None:

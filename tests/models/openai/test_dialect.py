@@ -12,6 +12,7 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import EndpointError
+from synthkit.core.types import Activity, Message, Request
 from synthkit.models.openai import health
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.models.openai.refusals import refusal
@@ -736,6 +737,16 @@ def test_a_server_that_loads_its_model_is_waited_for(
             run = ask(session, model, 20)
     assert (len(run.table), len(run.rejects), len(run.pending)) == (20, 0, 0)
     assert run.ledger.requests == server.count == 28
+
+
+def test_a_pause_says_what_the_server_does(loading: Any) -> None:
+    with Server(loading(2, {"error": {"message": "The server is overloaded"}})) as server:
+        model = endpoint("m", base_url=server.base_url)
+        request = Request((Message("user", "Hi."),))
+        texts = [model.activity.text for _ in model.complete([request])]
+        told = f"waiting: {server.base_url} answered 503: The server is overloaded"
+    assert set(texts) == {"", told}
+    assert (texts[-1], model.activity) == ("", Activity())
 
 
 def test_an_overloaded_server_is_not_taken_for_a_loading_one(
