@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.display import clear_output
 from traitlets import Float, Int, Unicode, default
 
+from synthkit.core.environment import interactive
 from synthkit.notebook.arguments import cell_arguments, split
 from synthkit.notebook.completion import Completer
 from synthkit.notebook.context import Context
@@ -58,6 +61,7 @@ class SynthMagics(Magics):
         one of them.
         """
         if cell is not None:
+            _say_started()
             from synthkit.notebook.cell import run_cell
 
             return run_cell(self.context, line, cell)
@@ -76,6 +80,13 @@ class SynthMagics(Magics):
             ],
             note="%synth VERB --help explains a verb, %%synth? the options of a cell",
         )
+
+
+def _say_started() -> None:
+    """Show at once that the first cell runs, before its imports; its next output replaces that."""
+    if interactive() and "synthkit.notebook.cell" not in sys.modules:
+        print("Starting …")
+        clear_output(wait=True)
 
 
 def load(shell: InteractiveShell) -> None:

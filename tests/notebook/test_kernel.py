@@ -99,6 +99,7 @@ def test_background_without_a_front_end_runs_to_its_end(kernels: Start) -> None:
     status, shown = kernel.run("%%synth facts --model fake --n 5 --background\nTell a fact.")
     assert status == "ok"
     assert "facts: 5 rows" in shown
+    assert "Starting" not in shown
 
 
 def test_background_returns_at_once_and_can_be_stopped_and_awaited(kernels: Start) -> None:
@@ -116,3 +117,51 @@ def test_background_returns_at_once_and_can_be_stopped_and_awaited(kernels: Star
         "print(run.ledger.stopped, len(facts) == len(run.table), 5 <= len(facts) < 200)"
     )
     assert shown.strip().endswith("interrupted True True")
+
+
+LOADING = """
+import os, time
+os.environ["SYNTHKIT_LIVE"] = "1"
+from synthkit import Fake
+from synthkit.core.types import Activity
+from synthkit.models.ticking import ticking
+
+class Loading(Fake):
+    activity = Activity("loading smollm2, 269 MB")
+    loaded = False
+
+    def complete(self, requests):
+        yield from ticking(lambda: time.sleep(0.3))
+        self.loaded = True
+        yield from super().complete(requests)
+
+slow = Loading()
+"""
+
+
+def test_a_cell_shows_that_it_started_and_what_it_loads_before_the_model_is_loaded(
+    kernels: Start,
+) -> None:
+    kernel = kernels()
+    kernel.run(LOADING)
+    kernel.client.execute("%%synth facts --model slow --n 3\nTell a fact.")
+    seen = []
+    while not seen or seen[-1] != "idle":
+        message = kernel.client.get_iopub_msg(timeout=60)
+        content = message["content"]
+        progress = content.get("data", {}).get("state", {}).get("progress", {})
+        match message["msg_type"]:
+            case "stream":
+                seen.append(content["text"].strip())
+            case "status":
+                seen.append(content["execution_state"])
+            case "clear_output" | "display_data":
+                seen.append(message["msg_type"])
+            case "comm_msg" if progress.get("state") == "running":
+                seen.append(progress["doing"] or f"{progress['rows']} rows")
+            case "comm_msg" if progress:
+                seen.append(progress["state"])
+    signs = ["Starting …", "clear_output", "display_data", "loading smollm2, 269 MB"]
+    places = [seen.index(sign) for sign in [*signs, "done"]]
+    assert places == sorted(places)
+    assert seen.count("display_data") == 2  # the preview, and the static output
