@@ -134,8 +134,9 @@ def _context(config: Any, tokenizer: Any) -> int:
 
 
 def _mergeable(net: Any, config: Any) -> bool:
-    layers = getattr(config, "layer_types", None) or ["full_attention"]
-    return set(layers) <= MERGEABLE and not getattr(net, "_is_stateful", False)
+    layers = getattr(config, "layer_types", None)
+    # a class is marked as stateful also for models of it that have layers of attention only
+    return set(layers) <= MERGEABLE if layers else not getattr(net, "_is_stateful", False)
 
 
 def _row_bytes(config: Any, dtype: Any) -> int:

@@ -13,6 +13,16 @@ from synthkit.models.transformers.in_memory import loaded
 
 SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2}
 DECODER = SMALL | {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 16}
+GRANITE = DECODER | {
+    "shared_intermediate_size": 16,
+    "num_local_experts": 0,
+    "num_experts_per_tok": 0,
+    "mamba_n_heads": 2,
+    "mamba_d_state": 4,
+    "position_embedding_type": "rope",
+}
+
+MIXED = ["mamba", "attention"]
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +43,26 @@ def network(tokenizer: Any, kind: str, **settings: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "row_bytes"),
+    ("kind", "settings", "row_bytes", "together"),
     [
-        ("Mamba", SMALL | {"state_size": 4}, 2 * 2 * 16 * 4),
-        ("Rwkv", SMALL | {"attention_hidden_size": 16}, 2 * 2 * 16 * 4),
-        ("Llama", DECODER, 2 * 2 * 8 * 4),
-        ("Gemma3Text", DECODER | {"head_dim": 4}, 2 * 2 * 4 * 4),
+        ("Mamba", SMALL | {"state_size": 4}, 2 * 2 * 16 * 4, False),
+        ("Rwkv", SMALL | {"attention_hidden_size": 16}, 2 * 2 * 16 * 4, False),
+        ("Llama", DECODER, 2 * 2 * 8 * 4, True),
+        ("Gemma3Text", DECODER | {"head_dim": 4}, 2 * 2 * 4 * 4, True),
+        # Granite 4.0: a class for models with a state; without Mamba layers they have none
+        ("GraniteMoeHybrid", GRANITE | {"layer_types": ["attention"] * 2}, 2 * 2 * 8 * 4, True),
+        ("GraniteMoeHybrid", GRANITE | {"layer_types": MIXED}, 2 * 2 * 8 * 4, False),
     ],
 )
 def test_an_architecture_decodes_as_without_a_cache(
-    tokenizer: Any, kind: str, settings: dict[str, Any], row_bytes: int
+    tokenizer: Any, kind: str, settings: dict[str, Any], row_bytes: int, together: bool
 ) -> None:
     import torch
 
     net = network(tokenizer, kind, **settings)
     model = loaded(net, tokenizer, raw=True)
     assert model.load().row_bytes == row_bytes
+    assert model.load().mergeable == together
     sampling = Sampling(temperature=0, max_tokens=6)
     requests = [Request((Message("user", text),), sampling) for text in ("salt river", "lamp")]
     done = dict(event for event in model.complete(requests) if event is not None)
