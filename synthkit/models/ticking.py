@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
@@ -34,7 +35,9 @@ def ticking(work: Callable[[], T]) -> Generator[None, None, T]:
         except BaseException as error:  # raised in the caller's thread
             result.set_exception(error)
 
-    threading.Thread(target=run, name="synthkit-loading", daemon=True).start()
+    # what it prints belongs to the cell that runs
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="synthkit-work", daemon=True).start()
     while not result.done():
         yield None
         wait([result], TICK_SECONDS)

@@ -153,9 +153,8 @@ def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
             complete = part / "complete"
             complete.mkdir()
             commit = _bring(model, part, complete, bar)
-            if model.gguf and not commit:
-                bar.set_postfix_str("converting to bfloat16, once")
-                download.convert(part / model.gguf, complete)
+        if model.gguf and not commit:
+            download.convert(part / model.gguf, complete, quiet=quiet)
         _seal(model, complete, commit)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(complete, folder)

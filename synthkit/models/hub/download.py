@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,24 @@ POLL_SECONDS = 0.1
 @contextmanager
 def progress_bar(name: str, licence: str, total: int, quiet: bool) -> Iterator[Any]:
     """A tqdm bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
-    from tqdm import tqdm
-
     if not quiet:
         print(f"Fetching {name} ({total / 1e6:.0f} MB), licence {licence}.", file=sys.stderr)
-    hidden = quiet or not (sys.stderr.isatty() or interactive())
-    with tqdm(
-        total=total, unit="B", unit_scale=True, desc=name, leave=False, disable=hidden
-    ) as bar:
+    with _bar(name, total, quiet, unit="B", unit_scale=True) as bar:
         yield bar
+
+
+def _bar(name: str, total: int, quiet: bool, **options: Any) -> Any:
+    """A tqdm bar that goes when it is full; hidden if ``quiet``, and where nobody sees it."""
+    from tqdm import tqdm
+
+    hidden = quiet or not (sys.stderr.isatty() or interactive())
+    return tqdm(total=total, desc=name, leave=False, disable=hidden, **options)
+
+
+def _percent(log: Path) -> int:
+    """The last percentage that a program wrote into its log."""
+    shares = re.findall(rb"(\d+)%", log.read_bytes()[-4000:])
+    return min(100, int(shares[-1])) if shares else 0
 
 
 def wheel(package: str, version: str, options: tuple[str, ...], into: Path, bar: Any) -> Path:
@@ -49,6 +59,26 @@ def wheel(package: str, version: str, options: tuple[str, ...], into: Path, bar:
     # pip downloads into TMPDIR first: a folder of its own shows the progress, and is removed
     environment = {**os.environ, "TMPDIR": str(scratch)}
     log = into / "pip.log"
+    status = _ran(
+        command,
+        log,
+        lambda: bar.update(max(0, min(_bytes(scratch), bar.total) - bar.n)),
+        environment,
+    )
+    files = sorted(wheels.glob("*.whl"))
+    if status or not files:
+        words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-4:]
+        raise ModelNotFound(_refusal(package, version, words))
+    return files[0]
+
+
+def _ran(
+    command: list[str],
+    log: Path,
+    look: Callable[[], object],
+    environment: dict[str, str] | None = None,
+) -> int:
+    """The status of a command that writes into a log; ``look`` is called until it ends."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -59,17 +89,13 @@ def wheel(package: str, version: str, options: tuple[str, ...], into: Path, bar:
         )
         try:
             while process.poll() is None:
-                bar.update(min(_bytes(scratch), bar.total) - bar.n)
+                look()
                 time.sleep(POLL_SECONDS)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    files = sorted(wheels.glob("*.whl"))
-    if process.returncode or not files:
-        words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-4:]
-        raise ModelNotFound(_refusal(package, version, words))
-    return files[0]
+    return process.returncode
 
 
 def _refusal(package: str, version: str, words: list[str]) -> str:
@@ -115,11 +141,12 @@ def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> str:
     return commit
 
 
-def convert(gguf: Path, folder: Path) -> None:
+def convert(gguf: Path, folder: Path, *, quiet: bool = False) -> None:
     """Convert a GGUF file to bfloat16 safetensors and a tokenizer, in a process of its own.
 
-    The dequantized weights need several times the memory of the model, which a process returns
-    when it ends and a notebook's kernel would not.
+    A bar shows the share of its tensors that are converted, unless ``quiet``. The dequantized
+    weights need several times the memory of the model, which a process returns when it ends and a
+    notebook's kernel would not.
 
     Raises
     ------
@@ -131,11 +158,17 @@ def convert(gguf: Path, folder: Path) -> None:
     for module in ("torch", "transformers", "gguf"):
         need(module, extra="local", why="to convert the model once")
     command = [sys.executable, "-m", "synthkit.models.hub.convert_gguf", str(gguf), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        words = "\n".join(done.stderr.strip().splitlines()[-6:])
+    log = folder.parent / f".{folder.name}.log"
+    try:
+        with _bar(f"converting {gguf.stem}", 100, quiet, unit="%") as bar:
+            status = _ran(command, log, lambda: bar.update(max(0, _percent(log) - bar.n)))
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    finally:
+        log.unlink(missing_ok=True)
+    if status:
+        words = "\n".join(lines[-6:])
         raise ModelError(
             f"{gguf.name} could not be converted to safetensors; the converter stopped with "
-            f"status {done.returncode}:\n{words}\nCheck that torch, transformers and gguf fit "
+            f"status {status}:\n{words}\nCheck that torch, transformers and gguf fit "
             'together: pip install -U "jupyter-synthkit[local]". Nothing was kept.'
         )

@@ -61,11 +61,13 @@ def test_a_gguf_file_is_converted_once_and_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SYNTHKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
     (tmp_path / "one").mkdir()
     file = tmp_path / "one" / "tiny-F32.gguf"
     embeddings = save_gguf(file)
     model: Any = load_model(f"gguf:{file}", dtype="float32", quantize="none")
     shown = capsys.readouterr().err
+    assert "100%" in shown
     assert shown.startswith("Converting tiny-F32.gguf (0 MB) to bfloat16 safetensors, once; ")
     assert model.name == "tiny-F32 fp32"
     asked = Request((Message("user", "ab 12"),), Sampling(temperature=0, max_tokens=3))
