@@ -176,6 +176,18 @@ def test_the_mouse_alone_and_every_key_anywhere_leave_the_notebook_alone(
     assert all("soup" in "".join(row).lower() for row in cells)
     view.locator("button.sk-trace").nth(2).click()
     expect(view.locator(".sk-detail")).to_contain_text("Write about")
+    touched = view.locator("tbody tr:not(.sk-spacer)").nth(1)
+    text = touched.locator("td").nth(2)
+    text.click()
+    expect(touched).to_have_attribute("aria-current", "true")
+    sheet.press("o")
+    place = touched.locator(".sk-expand").get_attribute("aria-label").split()[-1]
+    expect(view.locator(".sk-detail .sk-name")).to_have_text(f"Row {place}")
+    text.dblclick()
+    expect(touched.locator(".sk-expand")).to_have_attribute("aria-expanded", "true")
+    assert sheet.page.evaluate("() => getSelection().toString()") == ""
+    sheet.press("Enter")
+    expect(touched.locator(".sk-expand")).to_have_attribute("aria-expanded", "false")
     view.get_by_role("button", name="Export e").click()
 
     places = view.locator("button:visible, input:visible, select:visible, [tabindex='0']")

@@ -71,6 +71,9 @@ def test_without_a_kernel_or_trust_the_static_outputs_stand_alone(
     sheet = open_notebook(START, *CELLS.values())
     sheet.run_all()
     expect(sheet.page.locator(".synthkit")).to_have_count(len(CELLS))
+    # folded away, beside a widget that lives
+    folded = sheet.page.locator("details:not([open]):has(.synthkit-static)")
+    expect(folded).to_have_count(len(CELLS))
     outputs = [cell["outputs"] for cell in sheet.save()["cells"][1:]]
     for name, output in zip(CELLS, outputs, strict=True):
         assert len(json.dumps(output)) < GROWTH, name

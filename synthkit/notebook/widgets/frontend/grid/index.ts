@@ -27,8 +27,9 @@ class GridView extends Panel<Rows> {
     ["f", "filter by an expression, such as stars > 3 and text ~ soup"],
     ["e", "copy or save the rows"],
     ["↑ ↓ ← →", "go from row to row, and from button to button"],
-    ["Enter", "expand the row, or press the button"],
-    ["o", "show the row's provenance"],
+    ["click", "select a row"],
+    ["Enter, double click", "expand the row, or press the button"],
+    ["o", "show the provenance of the selected row"],
     ["Esc", "close the provenance, or clear a search"],
   ]);
   private readonly table = new GridTable(this.link, this.about, {
@@ -88,7 +89,7 @@ class GridView extends Panel<Rows> {
         "/": () => tools.search.focus(),
         f: () => tools.where.focus(),
         e: () => tools.toggle(),
-        o: () => table.trace(table.current),
+        o: () => table.trace(Math.max(table.selected, 0)),
         "?": () => keys.opener.click(),
         Escape: () => detail.close(),
       }),

@@ -74,7 +74,7 @@ export class GridTable extends WindowTable<Row> {
   /** Show the provenance of a row. */
   trace(index: number): void {
     if (index >= this.count) return;
-    this.current = index;
+    this.current = this.selected = index;
     this.follow = false;
     this.owner.trace(index);
   }

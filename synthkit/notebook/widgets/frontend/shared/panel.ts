@@ -1,8 +1,9 @@
 // One view of a model: its frame, notes, key sheet and live region.
 
 import { copy, openCell } from "./cells";
+import { foldCopy } from "./copies";
 import { aria, button, make, named, redraw, write } from "./dom";
-import { keySheet } from "./keys";
+import { isTyping, keySheet } from "./keys";
 import type { Link, Model } from "./link";
 import { reveal } from "./text";
 
@@ -36,6 +37,18 @@ export abstract class Panel<L extends Link> {
     aria(this.live, "live", "polite");
     host.append(this.root);
     this.undo.push(link.attach(() => this.schedule()), () => cancelAnimationFrame(this.frame));
+    this.whenShown(() => this.undo.push(foldCopy(this.root)));
+  }
+
+  /** Do something once the widget is in the page, which it isn't yet when it is made. */
+  private whenShown(act: () => void): void {
+    const observer = new ResizeObserver(() => {
+      if (!this.root.isConnected) return;
+      observer.disconnect();
+      act();
+    });
+    observer.observe(this.root);
+    this.undo.push(() => observer.disconnect());
   }
 
   /** Draw again when one of these traits changes. */
@@ -104,6 +117,12 @@ export abstract class Panel<L extends Link> {
     }, "?");
     sheet.hidden = true;
     aria(opener, "expanded", "false");
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || sheet.hidden || isTyping(event.target)) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      opener.click();
+    });
     return { sheet, opener };
   }
 

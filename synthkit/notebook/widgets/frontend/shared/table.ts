@@ -9,7 +9,10 @@ const OVERSCAN = 6;
 
 interface Drawn<R> { node: HTMLTableRowElement; shown: string; row: R | undefined }
 
-/** Each row has buttons; the arrow keys go from one to another, and Tab leads to one of them only. */
+/**
+ * Each row has buttons; the arrow keys go from one to another, and Tab leads to one of them only.
+ * A click selects the row, a double click opens it.
+ */
 export abstract class WindowTable<R> {
   readonly heights = new Heights();
   readonly node: HTMLElement;
@@ -23,6 +26,8 @@ export abstract class WindowTable<R> {
   /** The row and the button that Tab leads to. */
   current = 0;
   slot = 0;
+  /** The row last clicked or reached by a key, or -1. */
+  selected = -1;
   /** Whether the table keeps to its end while rows are added. */
   follow = false;
   protected count = 0;
@@ -48,6 +53,8 @@ export abstract class WindowTable<R> {
     this.node.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.node.addEventListener("keydown", (event) => this.key(event));
     this.node.addEventListener("focusin", (event) => this.entered(event.target as Element));
+    this.node.addEventListener("click", (event) => this.clicked(event));
+    this.node.addEventListener("dblclick", (event) => this.clicked(event));
   }
 
   /** What a drawn row depends on beside the row itself. */
@@ -56,10 +63,16 @@ export abstract class WindowTable<R> {
   /** Fill the element of a row with cells. */
   protected abstract fill(node: HTMLTableRowElement, index: number, row: R | undefined): void;
 
+  /** What Enter and a double click do: press the first button of the row. */
+  protected open(index: number): void {
+    this.drawn.get(index)?.node.querySelector("button")?.click();
+  }
+
   /** Begin again at the top, with other rows. */
   renew(): void {
     this.heights.open.clear();
     this.current = 0;
+    this.selected = -1;
     this.node.scrollTop = 0;
     for (const [index, { node }] of this.drawn) this.remove(index, node);
   }
@@ -215,10 +228,26 @@ export abstract class WindowTable<R> {
     return node;
   }
 
+  /** A click beside the buttons, unless it ends a selection of text. */
+  private clicked(event: MouseEvent): void {
+    const index = this.indexOf(event.target);
+    if (index < 0 || (event.target as Element).closest("button")) return;
+    const twice = event.type === "dblclick";
+    if (!twice && window.getSelection()?.toString()) return;
+    this.follow = false;
+    this.focus(index, 0);
+    if (!twice) return;
+    // the word that the double click has selected
+    window.getSelection()?.removeAllRanges();
+    this.open(index);
+  }
+
   private rove(index: number, node: HTMLElement): void {
     const buttons = node.querySelectorAll("button");
     const tabbed = index === this.current ? Math.min(this.slot, buttons.length - 1) : -1;
     for (const [n, button] of buttons.entries()) button.tabIndex = n === tabbed ? 0 : -1;
+    if (index === this.selected) aria(node, "current", true);
+    else node.removeAttribute("aria-current");
   }
 
   /** Take the heights of the rows that have come: the others were given theirs. */
@@ -236,12 +265,14 @@ export abstract class WindowTable<R> {
     const drawn = this.drawn.get(index);
     if (!drawn) return;
     const { node, row } = drawn;
-    const before = this.drawn.get(this.current)?.node;
+    const before = [this.current, this.selected];
     // a row that has not come yet has fewer buttons
     if (row) this.slot = Math.max(0, [...node.querySelectorAll("button")].indexOf(target as HTMLButtonElement));
-    this.current = index;
-    if (before) this.rove(-1, before);
-    this.rove(index, node);
+    this.current = this.selected = index;
+    for (const at of [...before, index]) {
+      const other = this.drawn.get(at)?.node;
+      if (other) this.rove(at, other);
+    }
   }
 
   private key(event: KeyboardEvent): void {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { foldCopy } from "../shared/copies";
 import { anchor, button, neighbour, redraw } from "../shared/dom";
 import { dispatch } from "../shared/keys";
 import { provenance } from "../shared/parts";
@@ -71,4 +72,26 @@ test("what is drawn again gives the focus back, or says that it is lost", () => 
 test("facts that follow each other are one list, and texts stand alone", () => {
   const nodes = provenance([["head", "Model", ""], ["fact", "seed", 0], ["fact", "n", 1], ["text", "prompt", "Say."]]);
   expect(nodes.map((node) => [node.tagName, node.children.length])).toEqual([["H4", 0], ["DL", 4], ["DL", 2]]);
+});
+
+test("the static copy of a widget is folded again after each update, and stays as it was opened", async () => {
+  document.body.innerHTML =
+    '<div><div class="jp-OutputArea-child"><div id="root" class="synthkit"></div></div>' +
+    '<div class="jp-OutputArea-child"><div id="copy"><p class="synthkit-static">no rows</p></div></div>' +
+    '<div class="jp-OutputArea-child"><p class="synthkit-static">another</p></div></div>';
+  const host = document.getElementById("copy") as HTMLElement;
+  const show = async (text: string) => {
+    host.innerHTML = `<div class="synthkit-static">${text}</div>`;
+    await new Promise((done) => setTimeout(done));
+  };
+  const unfold = foldCopy(document.getElementById("root") as HTMLElement);
+  await show("40 rows");
+  const details = () => host.querySelector("details");
+  expect([details()?.open, details()?.textContent]).toEqual([false, "Static copy, kept in the notebook40 rows"]);
+  (details() as HTMLDetailsElement).open = true;
+  await show("41 rows");
+  expect([details()?.open, details()?.lastChild?.textContent]).toEqual([true, "41 rows"]);
+  expect(document.querySelectorAll("details")).toHaveLength(1);
+  unfold();
+  expect(host.innerHTML).toBe('<div class="synthkit-static">41 rows</div>');
 });

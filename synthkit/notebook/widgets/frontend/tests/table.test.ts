@@ -92,6 +92,24 @@ test("arrows go from row to row and from button to button, and Tab leads to one 
   expect(table.node.querySelectorAll("button[tabindex='0']")).toHaveLength(1);
 });
 
+test("a click selects the row that it hits, and a double click opens it", () => {
+  table.draw(100, true);
+  const opened = vi.fn();
+  const cell = (at: number) => table.node.querySelector(`tr[data-at="${at}"] td`) as HTMLElement;
+  const hit = (at: number, kind: string) => cell(at).dispatchEvent(new MouseEvent(kind, { bubbles: true }));
+  cell(7).querySelector("button")?.addEventListener("click", opened);
+  expect(table.selected).toBe(-1);
+  hit(4, "click");
+  expect([focusedRow(), table.selected, opened.mock.calls.length]).toEqual(["4", 4, 0]);
+  hit(7, "dblclick");
+  expect([focusedRow(), table.selected, opened.mock.calls.length]).toEqual(["7", 7, 1]);
+  expect([...table.node.querySelectorAll("[aria-current]")]).toEqual([cell(7).parentElement]);
+  // scrolled away, the row stays the selected one
+  table.node.scrollTop = 50 * 26;
+  table.draw(100, true);
+  expect([table.selected, table.current > 40]).toEqual([7, true]);
+});
+
 test("an arrow that comes before the rows are drawn again is not lost", () => {
   table.draw(100, true);
   table.focus(3, 1);
