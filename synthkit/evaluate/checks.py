@@ -133,13 +133,13 @@ def regex(column: str, pattern: str) -> Check:
     """A check that a regular expression matches somewhere in a text.
 
     >>> regex("text", "^[A-Z]")({"text": "cold"})
-    Verdict(passed=False, reason="does not match '^[A-Z]'")
+    Verdict(passed=False, reason='does not match ^[A-Z]')
     """
     compiled = patterns.pattern(pattern)
 
     def test(row: Fields) -> Any:
         try:
-            return bool(compiled.search(_text(row, column))) or f"does not match {pattern!r}"
+            return bool(compiled.search(_text(row, column))) or f"does not match {pattern}"
         except TimeoutError as error:
             return str(error)
 

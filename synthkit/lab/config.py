@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import UsageError, check_positive
+from synthkit.core.formatting import count
 from synthkit.core.types import Model
 from synthkit.data import tables
 from synthkit.evaluate.checks import Check, Judge, parse
@@ -31,7 +32,8 @@ class LabConfig:
     """The models by their labels, the judge, the checks, the inputs, and how to parse.
 
     ``parsing`` has the options ``schema``, ``labels``, ``regex`` and ``output`` that are set.
-    ``line_options`` give the same inputs and schema on a ``%%synth`` line. ``notes`` say what a lab
+    ``line_options`` give the same inputs and schema on a ``%%synth`` line. ``left_out`` is how many
+    rows of the table of inputs a limit left out. ``notes`` say what a lab
     that was opened again lacks; ``withheld`` has its checks that are saved but do not run.
     """
 
@@ -40,6 +42,7 @@ class LabConfig:
     judge_name: str
     checks: Sequence[Check | Judge]
     inputs: Any
+    left_out: int
     parsing: Mapping[str, Any]
     line_options: Sequence[LineOption]
     notes: Sequence[str]
@@ -55,6 +58,7 @@ class LabConfig:
             "judge": self.judge_name,
             "checks": [*(check.line for check in self.checks if check.line), *self.withheld],
             "rows": rows,
+            "left_out": self.left_out,
             "reading": parsing,
             "words": [list(option) for option in self.line_options],
         }
@@ -68,7 +72,7 @@ def configure(
     judge: Model | str | None,
     checks: Checks | None,
     inputs: Any,
-    limit: int,
+    limit: int | None,
     vary: Mapping[str, Sequence[Any]] | None,
     parsing: Mapping[str, Any],
     line_options: Sequence[LineOption],
@@ -106,9 +110,13 @@ def configure(
     stale = {"--schema"} if parsing else set()
     if inputs is not None or vary or not saved:
         stale |= {"--from", "--vary"}
-        inputs = conditions(_limited(inputs, limit), 1, vary or {})
+        rows = _limited(inputs, limit)
+        left_out = 0 if inputs is None else tables.size(inputs) - tables.size(rows)
+        inputs = conditions(rows, 1, vary or {})
     else:
-        inputs = tables.native(saved["rows"])
+        inputs, left_out = tables.native(saved["rows"]), saved.get("left_out", 0)
+    if left_out:
+        notes.append(f"The limit leaves out {count(left_out, 'row')} of the inputs.")
     former = [option for option in map(tuple, saved.get("words", ())) if option[0] not in stale]
     return LabConfig(
         models=loaded,
@@ -116,6 +124,7 @@ def configure(
         judge_name=judge if isinstance(judge, str) else "",
         checks=_checks(checks, named, notes if trusted else []),
         inputs=inputs,
+        left_out=left_out,
         parsing=dict(parsing) or saved.get("reading", {}),
         line_options=[*former, *line_options],
         notes=notes,
@@ -135,14 +144,15 @@ def _questions(models: Iterable[str], checks: Sequence[str]) -> list[str]:
     return [f"This lab came with a bundle and shows what is recorded. To run it, {HOW}.", *would]
 
 
-def _limited(inputs: Any, limit: int) -> Any:
-    """The first rows of a table, if there is one."""
-    check_positive(limit=limit)
+def _limited(inputs: Any, limit: int | None) -> Any:
+    """The first rows of a table, if there is one; all without a limit."""
+    if limit is not None:
+        check_positive(limit=limit)
     if inputs is None:
         return None
     if not tables.size(inputs):
         raise UsageError("the table of inputs is empty; a lab needs at least one row.")
-    return tables.take(inputs, range(min(limit, tables.size(inputs))))
+    return tables.take(inputs, range(tables.size(inputs))[:limit])
 
 
 def _models(models: Models, load: Callable[[str], Model]) -> dict[str, Model]:

@@ -32,7 +32,6 @@ from synthkit.store.labs import IMPORTED
 Show = Literal["all", "different", "failing", "unmarked"]
 SHOWS: tuple[Show, ...] = get_args(Show)
 LABELS = ("accept", "reject")
-LIMIT = 8
 
 
 class PromptLab:
@@ -44,7 +43,7 @@ class PromptLab:
     name : the lab's name in the session. A lab of that name is opened again, with its variants, all
         their versions, and whatever of the following is not given.
     inputs : a table; its columns are the template fields.
-    limit : how many of its first rows are used.
+    limit : use only so many of its first rows, instead of all.
     vary : field -> values, as in :func:`~synthkit.generation.job.generate`.
     models : models or specs, or label -> model.
     checks : checks of :mod:`synthkit.evaluate.checks`, or lines for its ``parse``.
@@ -76,7 +75,7 @@ class PromptLab:
         *,
         name: str = "lab",
         inputs: Any = None,
-        limit: int = LIMIT,
+        limit: int | None = None,
         vary: Mapping[str, Sequence[Any]] | None = None,
         models: Models = (),
         checks: Checks | None = None,

@@ -141,7 +141,7 @@ def regex(pattern: str) -> Decoder:
             match = compiled.search(raw)
         except TimeoutError as error:
             return str(error)
-        return match.groupdict() if match else f"does not match {pattern!r}"
+        return match.groupdict() if match else f"does not match {pattern}"
 
     return Decoder(compiled.groups, read, pattern=pattern)
 

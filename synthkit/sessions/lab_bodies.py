@@ -88,6 +88,9 @@ def _settings_problem(body: Mapping[str, Any]) -> str:
             return f"two of its {part} are the same"
     if not isinstance(body.get("judge", ""), str):
         return "its judge is not a text"
+    left_out = body.get("left_out", 0)
+    if type(left_out) is not int or left_out < 0:
+        return f"its number of rows left out is {str(left_out)[:60]!r}"
     options = body.get("words", [])
     if not isinstance(options, list):
         return "its options are not a list"

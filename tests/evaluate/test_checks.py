@@ -35,7 +35,7 @@ def passed(line: str, row: dict[str, Any]) -> Verdict:
         ("length text >=5 chars", "soup", Verdict(False, "has 4 chars, fewer than 5")),
         ("length text <= 1 word", "a b", Verdict(False, "has 2 words, more than 1")),
         ("regex text ^[A-Z]", "Soup", Verdict(True)),
-        ("regex text ^[A-Z] soup", "A cold soup", Verdict(False, "does not match '^[A-Z] soup'")),
+        ("regex text ^[A-Z] soup", "A cold soup", Verdict(False, "does not match ^[A-Z] soup")),
         ("@polite", "bread", Verdict(True)),
         ("@polite", "soup", Verdict(False)),
         ("schema text @SCHEMA", '{"stars": 3}', Verdict(True)),

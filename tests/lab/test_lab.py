@@ -328,6 +328,17 @@ def test_results_and_ranking_are_tables(make: Make) -> None:
     assert lab.winner == b
 
 
+def test_all_inputs_are_used_and_a_limit_says_what_it_leaves_out(make: Make) -> None:
+    many = pd.DataFrame({"topic": [f"topic {n}" for n in range(30)]})
+    lab = make(inputs=many, name="many")
+    assert (len(lab.rows), lab.config.notes) == (30, [])
+    few = make(inputs=many, limit=8, name="few")
+    assert len(few.rows) == 8
+    # also when it is opened again
+    for shown in (few, make(inputs=None, name="few")):
+        assert shown.config.notes == ["The limit leaves out 22 rows of the inputs."]
+
+
 def test_without_marks_there_is_no_winner(make: Make) -> None:
     lab = make()
     assert lab.winner is None

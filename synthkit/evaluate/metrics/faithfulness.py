@@ -62,7 +62,7 @@ def pass_rate(table: Any, checks: Check | Sequence[Check], *, level: float = 0.9
     >>> found.score.value, found.parts["length text 2-4 words"].value
     (0.5, 1.0)
     >>> found.verdicts[1].reason
-    "regex text ^[A-Z]: does not match '^[A-Z]'"
+    'regex text ^[A-Z]: does not match ^[A-Z]'
     """
     checks = [checks] if isinstance(checks, Check | Judge) else list(checks)
     if not checks:

@@ -84,6 +84,23 @@ def rank(results: Iterable[VariantResult]) -> list[VariantResult]:
     )
 
 
+def stands_out(ranked: Sequence[VariantResult]) -> bool:
+    """Whether the best is significantly better than the second, as :func:`summary_line` says."""
+    return len(ranked) > 1 and _marks_missing(ranked) == 0
+
+
+def _shares(ranked: Sequence[VariantResult]) -> list[Proportion]:
+    """What the ranking rests on: the accepted, or the checks if the best has no marks."""
+    return [each.accept if ranked[0].accept.n else each.checks for each in ranked]
+
+
+def _marks_missing(ranked: Sequence[VariantResult]) -> int | None:
+    """How many more marks of each it takes to tell the two best apart, as far as is known."""
+    shares = _shares(ranked)
+    pairs = math.comb(sum(share.n > 0 for share in shares), 2)
+    return marks_to_separate(shares[0], shares[1], pairs)
+
+
 def summary_line(ranked: Sequence[VariantResult]) -> str:
     """One sentence on whether the best variant differs significantly from the second.
 
@@ -95,7 +112,7 @@ def summary_line(ranked: Sequence[VariantResult]) -> str:
         return "Nothing marked or checked yet."
     best = ranked[0]
     what = "accept" if best.accept.n else "checks"
-    shares = [result.accept if what == "accept" else result.checks for result in ranked]
+    shares = _shares(ranked)
     if len(ranked) == 1:
         return f"{best.name}: {what} {shares[0]}."
     first, second = shares[0], shares[1]
@@ -103,8 +120,7 @@ def summary_line(ranked: Sequence[VariantResult]) -> str:
     if not second.n:
         unit = "marks" if what == "accept" else "verdicts"
         return f"{best.name}: {what} {first}; {other} has no {unit} yet."
-    pairs = math.comb(sum(share.n > 0 for share in shares), 2)
-    more = marks_to_separate(first, second, pairs)
+    more = _marks_missing(ranked)
     if more == 0:
         gap = (first.value or 0) - (second.value or 0)
         return f"{best.name} beats {other} by {gap:.2f}: {what} {first} against {second}."

@@ -29,7 +29,7 @@ SHARED = {
     argument("name", metavar="NAME", help="name under which the lab is saved and opened again"),
     repeated("--prompt", "PROMPT", "a template, or @variable; default: that of the run NAME"),
     argument("--inputs", metavar="TABLE", help="table whose rows are the rows of the matrix"),
-    argument("--limit", type=int, default=8, help="rows of the inputs; default: %(default)s"),
+    argument("--limit", type=int, metavar="N", help="only the first N inputs; default: all"),
     argument(
         "--models", metavar="MODEL", help="variables or specs, a,b; default: SynthMagics.model"
     ),

@@ -10,6 +10,7 @@ from synthkit.evaluate.raters.variant_ranking import (
     VariantResult,
     marks_to_separate,
     rank,
+    stands_out,
     summary_line,
 )
 from synthkit.stats.intervals import wilson
@@ -70,6 +71,7 @@ def test_the_best_of_several_variants_is_corrected_for_their_number() -> None:
     assert summary_line(two).startswith("A beats B by 0.30: accept 1.00 [")
     more = [entry(name, (14, 20)) for name in "CDEFGH"]
     assert summary_line(two + more).startswith("No significant difference between A and B yet")
+    assert (stands_out(two), stands_out(two + more), stands_out(two[:1])) == (True, False, False)
     unmarked = [entry(name) for name in "CDEFGH"]
     assert summary_line(two + unmarked) == summary_line(two)
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.formatting import count, money, thousands
-from synthkit.evaluate.raters.variant_ranking import summary_line
+from synthkit.evaluate.raters.variant_ranking import stands_out, summary_line
 from synthkit.evaluate.views.word_diff import Change, changes, cut
 from synthkit.generation.dry_run import CostEstimate
 from synthkit.lab.cells import LabColumn
 from synthkit.lab.lab import PromptLab, Show
-from synthkit.lab.results import winner
 from synthkit.lab.variants import Variant
 from synthkit.notebook.output.lab_summary import measures
 from synthkit.notebook.widgets.base import clipped
@@ -60,7 +59,7 @@ def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
         hidden = ("models", "variants", "measures", "ranking", "failures")
         return state | {name: [] for name in hidden} | {"reading": "", "winner": -1}
     ranked = lab.ranked
-    best = winner(ranked)
+    entries = [entry for _, entry in ranked]
     return state | {
         "models": list(lab.config.models),
         "variants": [_variant(lab, v) for v in lab.variants if not v.deleted],
@@ -73,8 +72,8 @@ def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
             }
             for column, entry in ranked
         ],
-        "reading": summary_line([entry for _, entry in ranked]),
-        "winner": columns.index(best) if best else -1,
+        "reading": summary_line(entries),
+        "winner": columns.index(ranked[0][0]) if stands_out(entries) else -1,
         "failures": [[name, why[:CELL_LENGTH]] for name, why in lab.failures.items()],
     }
 

@@ -22,15 +22,20 @@ const KEYS: [string, string][] = [
   ["e", "edit the variant: Ctrl+Enter applies, Escape cancels"],
   ["n", "new variant, as a copy of this one"],
   ["r", "run the cells without an output, or stop"],
+  ["d", "mark the differences from the baseline, word by word"],
   ["b", "blind mode: hide or show the names"],
   ["1 2 3 4", "show all, different, failing, unmarked"],
   ["[ ]", "previous or next rows"],
   ["?", "show or hide the keys"],
 ];
 
+/** Under which name the browser remembers that differences are marked. */
+const DIFF = "synthkit.lab.diff";
+
 let views = 0;
 
 class LabView extends Panel<LabLink> {
+  diff = recall(DIFF);
   private readonly id = ++views;
   private readonly name: string = this.model.get("about").name;
   private readonly leave = () => this.matrix.focus();
@@ -46,6 +51,7 @@ class LabView extends Panel<LabLink> {
   private readonly shows = SHOWS.map((show, n) => button(show, () => this.page({ show, start: 0 }), String(n + 1)));
   private readonly run = button("Run", () => this.link.ask({ type: this.link.state.running ? "stop" : "run" }));
   private readonly blind = button("Blind", () => this.toggleBlind(), "b");
+  private readonly differing = button("Diff", () => this.toggleDiff(), "d");
   private readonly where = make("span", "sk-lab-where");
   private readonly restore = button("", () => this.bringBack());
   private readonly comment = field("comment");
@@ -77,7 +83,7 @@ class LabView extends Panel<LabLink> {
     const title = make("strong", "sk-name", `Lab: ${this.name}`);
     const head = make("div", "sk-head", title, this.facts, show, this.run);
     const buttons = this.acts.map(([text, key, act]) => button(text, act, key));
-    const actions = bar("sk-line", this.where, ...buttons, this.blind, this.keys.opener, this.restore);
+    const actions = bar("sk-line", this.where, ...buttons, this.differing, this.blind, this.keys.opener, this.restore);
     this.root.append(
       ...[head, named(actions, "toolbar", "the current cell"), this.commenting, this.notes, this.keys.sheet],
       ...[this.matrix.node, this.pager, this.detail.node, this.editor.node, this.ranking.node, this.live],
@@ -134,6 +140,8 @@ class LabView extends Panel<LabLink> {
       aria(node, "pressed", page.show === SHOWS[n]);
       aria(node, "disabled", gone || (state.blind && SHOWS[n] === "different"));
     }
+    aria(this.differing, "pressed", this.diff);
+    aria(this.differing, "disabled", state.blind);
     aria(this.blind, "pressed", state.blind);
     caption(this.blind, state.blind ? "Show names" : "Blind", "b");
     aria(this.blind, "disabled", gone);
@@ -190,6 +198,7 @@ class LabView extends Panel<LabLink> {
       ...Object.fromEntries(this.shows.map((node, n) => [String(n + 1), () => node.click()])),
       e: () => this.edit(this.variant),
       r: () => this.run.click(),
+      d: () => this.differing.click(),
       b: () => this.blind.click(),
       "[": () => this.back.click(),
       "]": () => this.next.click(),
@@ -256,12 +265,35 @@ class LabView extends Panel<LabLink> {
     this.link.ask({ type: "page", ...change });
   }
 
+  private toggleDiff(): void {
+    this.diff = !this.diff;
+    remember(DIFF, this.diff);
+    this.schedule();
+  }
+
   private toggleBlind(): void {
     const on = !this.link.state.blind;
     // what is open would show the names
     if (on) this.editor.close();
     if (on && !this.detail.node.hidden) this.detail.close();
     this.link.ask({ type: "blind", on });
+  }
+}
+
+/** A switch that the browser remembers; off where it may remember nothing. */
+function recall(name: string): boolean {
+  try {
+    return localStorage.getItem(name) === "on";
+  } catch {
+    return false;
+  }
+}
+
+function remember(name: string, on: boolean): void {
+  try {
+    localStorage.setItem(name, on ? "on" : "off");
+  } catch {
+    // a page without storage: the switch works, and is off again next time
   }
 }
 

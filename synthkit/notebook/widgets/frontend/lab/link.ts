@@ -44,7 +44,7 @@ export interface LabState {
   blind: boolean; running: boolean; stopping: boolean; cells: number; todo: number; unjudged: number;
   inputs: string; models: string[]; checks: string[]; estimate: string[]; variants: Variant[];
   columns: { variant: string; model: string; name: string }[]; measures: string[]; ranking: Ranked[];
-  /** The column that ranks first, or -1. */
+  /** The column that is significantly better than the second, or -1. */
   winner: number;
   reading: string; failures: [model: string, why: string][]; notes: string[];
   deleted: [key: string, name: string][];

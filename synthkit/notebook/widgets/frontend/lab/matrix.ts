@@ -10,6 +10,8 @@ export interface MatrixOwner {
   /** Another cell is current. */
   moved(): void;
   open(): void; edit(key: string): void;
+  /** Whether the differences from the baseline are marked. */
+  readonly diff: boolean;
 }
 
 export class Matrix {
@@ -30,7 +32,10 @@ export class Matrix {
       if (place && !window.getSelection()?.toString()) this.go(...place);
     });
     this.body.addEventListener("dblclick", (event) => {
-      if (this.place(event.target)) owner.open();
+      if (!this.place(event.target)) return;
+      // the word that the double click has selected
+      window.getSelection()?.removeAllRanges();
+      owner.open();
     });
     this.body.addEventListener("focusin", (event) => {
       const place = this.place(event.target);
@@ -79,7 +84,7 @@ export class Matrix {
     const rows = page.rows ?? [];
     const width = state.columns.length;
     const held = this.body.contains(document.activeElement);
-    this.drawHead(state);
+    this.drawHead(state, names(rows));
     while (this.cells.length > rows.length) {
       this.cells.pop();
       this.body.lastElementChild?.remove();
@@ -117,13 +122,15 @@ export class Matrix {
     );
   }
 
-  private drawHead({ columns, variants, models, blind }: LabState): void {
-    redraw(this.head, [columns, variants, blind], () => {
-      if (blind) return [make("tr", "", th("col", "", "input"), ...columns.map((_, n) => th("col", "", String(n + 1))))];
-      const names = make("tr", "", th("col", "", "input"));
+  /** @param field the name of the inputs' only field, or "input" */
+  private drawHead({ columns, variants, models, blind }: LabState, field: string): void {
+    const { diff } = this.owner;
+    redraw(this.head, [columns, variants, blind, field, diff], () => {
+      if (blind) return [make("tr", "", th("col", "", reveal(field)), ...columns.map((_, n) => th("col", "", String(n + 1))))];
+      const names = make("tr", "", th("col", "", reveal(field)));
       const prompts = make("tr", "sk-lab-prompts", th("row", "sk-faint", "prompt"));
       for (const variant of variants) {
-        const prompt = make("td", "", promptOf(variant));
+        const prompt = make("td", "", promptOf(variant, diff));
         prompt.colSpan = models.length;
         prompts.append(prompt);
         names.append(this.title(variant, models.length));
@@ -154,9 +161,10 @@ export class Matrix {
     }
     redraw(line.children[0], [row.at, row.fields], () => [
       make("span", "sk-faint", String(row.at + 1)),
-      ...row.fields.map(([name, value]) =>
-        make("div", "sk-lab-field", make("span", "sk-faint", name), content(value)),
-      ),
+      ...row.fields.map(([name, value]) => {
+        const label = row.fields.length > 1 ? [make("span", "sk-faint", reveal(name), ": ")] : [];
+        return make("div", "sk-lab-clamp", ...label, content(value));
+      }),
     ]);
     const cells = this.cells[n];
     while (cells.length > width) cells.pop()?.remove();
@@ -167,23 +175,29 @@ export class Matrix {
       cells.push(cell);
       line.append(cell);
     }
-    cells.forEach((cell, slot) => drawCell(cell, row.cells[slot]));
+    cells.forEach((cell, slot) => drawCell(cell, row.cells[slot], this.owner.diff));
   }
 }
 
-function drawCell(node: HTMLElement, cell: LabCell | undefined): void {
-  redraw(node, cell ?? null, () => {
+/** What the first column holds. */
+function names(rows: LabRow[]): string {
+  const fields = rows[0]?.fields ?? [];
+  return fields.length === 1 ? fields[0][0] : "input";
+}
+
+function drawCell(node: HTMLElement, cell: LabCell | undefined, diff: boolean): void {
+  redraw(node, [cell ?? null, diff], () => {
     node.className = `sk-lab-cell sk-lab-${cell?.mark || "unmarked"} sk-lab-${cell?.state ?? "new"}`;
-    return cell ? cellParts(cell) : [];
+    return cell ? cellParts(cell, diff) : [];
   });
 }
 
-/** A variant's prompt, its differences from the baseline marked, and its sampling. */
-function promptOf({ prompt, diff, temperature, max_tokens }: Variant): HTMLElement {
+/** A variant's prompt, its differences from the baseline marked if asked for, and its sampling. */
+function promptOf({ prompt, diff, temperature, max_tokens }: Variant, marked: boolean): HTMLElement {
   if (!plain(prompt).trim()) return make("div", "sk-faint", "Empty. Press e or Edit to write the prompt.");
   const sampling = [];
   if (temperature !== null) sampling.push(`temperature ${temperature}`);
   if (max_tokens !== null) sampling.push(`max ${thousands(max_tokens)} tokens`);
-  const text = make("div", "sk-lab-clamp sk-mono", textOf(prompt, diff));
-  return make("div", "", text, make("div", "sk-lab-meta", sampling.join("  ")));
+  const text = make("div", "sk-lab-clamp sk-mono", textOf(prompt, marked ? diff : null));
+  return make("div", "", text, make("div", "sk-lab-meta", sampling.join(", ")));
 }

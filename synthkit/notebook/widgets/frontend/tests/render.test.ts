@@ -108,7 +108,7 @@ test("the lab shows a cell, and marks the one that is current", () => {
   const page = { show: "all", blind: false, start: 0, found: 1, total: 1, rows: [{ at: 0, fields: [["topic", "soup"]], cells: [cell] }] };
   const model = show(lab, { about: { name: "tone" }, state, first: page });
   const node = host.querySelector<HTMLElement>("td[data-slot='0']") as HTMLElement;
-  expect(node.textContent).toBe("Cold.✓ 1 check✗ too short");
+  expect(node.textContent).toBe("Cold.1 of 2 checks✗ too short");
   node.focus();
   press("a", node);
   expect(model.of("mark")).toMatchObject([{ row: 0, slot: 0, label: "accept" }]);
