@@ -21,6 +21,15 @@ COST_COLUMNS = tuple(
 _TABLE_COLUMNS = ("name", "rows", "columns", "bytes", "when", "runs", "marks")
 
 
+def run_title(run: Mapping[str, Any]) -> str:
+    """A run's name, or its prompt in one line: the runs of a lab and of a benchmark have no name.
+
+    >>> run_title({"name": "", "prompt": "Write\\nabout soup."})
+    'Write about soup.'
+    """
+    return str(run["name"]) or " ".join(str(run["prompt"]).split())
+
+
 def run_frame(store: Store) -> Any:
     """A DataFrame with one row per run."""
     return need("pandas", extra="data", why="to show runs").DataFrame(store.runs.all())

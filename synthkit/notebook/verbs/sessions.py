@@ -52,20 +52,20 @@ def session(context: Context, options: Any) -> Any:
 
 
 def outline(session: Session, label: str) -> StaticOutput:
-    """The newest runs as a table; the stored tables, their lineage and marks as notes."""
+    """The newest runs first, as in the widget; tables, lineage and marks as notes."""
     runs = session.store.runs.all()
     rows = [
         {
-            "run": run["name"] or "-",
+            "run": inventory.run_title(run) or "–",
             "model": run["model"],
             "rows": run["rows"],
             "rejects": run["rejects"],
             "requests": run["requests"],
             "hits": run["hits"],
-            "cost": "-" if run["cost"] is None else money(run["cost"]),
+            "cost": "–" if run["cost"] is None else money(run["cost"]),
             "stopped": run["stopped"],
         }
-        for run in runs[-MOST:]
+        for run in reversed(runs[-MOST:])
     ]
     tables = named_tables.read_all(session.store, session.table_folder)
     tables.sort(key=lambda table: table.name)
@@ -103,7 +103,10 @@ def import_(context: Context, options: Any) -> None:
     print(f"imported: {context.session.import_bundle(options.file)}")
 
 
-@verb(argument("id", metavar="ID", help="the id of a row"))
+@verb(
+    argument("id", metavar="ID", help="the id of a row, or an expression: {reviews.id[3]}"),
+    expands=True,
+)
 def trace(context: Context, options: Any) -> StaticOutput:
     """Trace a row to its prompt, model, sampling, raw output, verdicts and marks."""
     decisions = _decisions(context.session, options.id)

@@ -39,7 +39,8 @@ def run_records(
     """The runs, the newest first; ``table`` is the newest kept table of the run."""
     table_of = {table.run: table.name for table in reversed(tables)}
     return [
-        {name: run[name] for name in ("run", "name", "model", "rows", "rejects", "cost")}
+        {name: run[name] for name in ("run", "model", "rows", "rejects", "cost")}
+        | {"name": inventory.run_title(run)}
         | {"when": run["at"], "tokens": run["prompt_tokens"] + run["completion_tokens"]}
         | {"table": table_of.get(run["run"], "")}
         for run in reversed(runs)

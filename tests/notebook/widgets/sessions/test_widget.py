@@ -64,6 +64,15 @@ def test_runs_and_tables_come_newest_first(full: sk.Session) -> None:
     assert browser.overview["labs"] == ["tone"]
 
 
+def test_a_run_without_a_name_has_its_prompt(full: sk.Session) -> None:
+    full.store.runs.add("", "fake", "Say {{ x }}\nto the cook.", 0, sk.core.types.Ledger())
+    row = SessionBrowser(full).first["runs"]["rows"][0]
+    assert (row["cells"][2], row["label"]) == (
+        "Say {{ x }} to the cook.",
+        "run 3 (Say {{ x }} to the cook.)",
+    )
+
+
 def test_the_graph_has_places_and_edges(full: sk.Session) -> None:
     graph = SessionBrowser(full).graph
     places = {box["name"]: (box["x"], box["y"]) for box in graph["boxes"]}
@@ -350,6 +359,7 @@ def test_the_static_output_has_runs_tables_and_lineage(
     shell.run("%%synth said --model fake --from seeds --output reply\nOn {{ text }}.")
     shown = shell.run("%synth session")
     assert "4 completions; tables: said, seeds" in shown
+    assert shown.index("\nsaid") < shown.index("\nseeds")  # the newest first, as in the widget
     assert "2 rows of said are generated from seeds" in shown
     assert shell.run("%synth session") == shown
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")

@@ -14,7 +14,7 @@ const FRESH_MS = 5000;
 const TABS = ["Runs", "Tables", "Marks", "Cost and size", "Export, import"];
 const KEYS: [string, string][] = [
   ["1 to 5", "choose a page"],
-  ["↑ ↓ PgUp PgDn", "go from row to row"],
+  ["↑ ↓ PgUp PgDn", "go from row to row; a click selects one"],
   ["← →", "go from button to button"],
   ["/", "search the list"],
   ["o", "reopen the row's table"],
@@ -274,7 +274,8 @@ class SessionView extends Panel<Book> {
       "?": () => this.keys.opener.click(),
       Escape: () => this.dismiss(),
     };
-    const row = this.lists[of].indexOf(event.target);
+    const held = this.lists[of].indexOf(event.target);
+    const row = held < 0 && this.tab < 2 ? this.lists[of].selected : held;
     if (this.question.contains(event.target as Node)) {
       acts[this.link.removal ? "d" : "o"] = () => this.question.querySelector("button")?.click();
     } else if (row >= 0) {

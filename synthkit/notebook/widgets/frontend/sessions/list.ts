@@ -111,6 +111,7 @@ export class List extends WindowTable<Row> {
     return verbs.map(([verb, key, can, act]) => {
       const node = anchor(button(verb, act, key), `${of} ${key} ${JSON.stringify(which)}`);
       aria(node, "label", `${verb} ${key}: ${label}`);
+      node.title = verb === "Reopen" && !table ? "Nothing to reopen: this run saved no table" : verb;
       node.dataset.key = key;
       if (verb === "Compare") aria(node, "pressed", owner.chosen?.which === which);
       aria(node, "disabled", !can || this.book.gone);
