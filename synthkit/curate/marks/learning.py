@@ -155,7 +155,6 @@ def _report(
     rarer = min(accepted, marks - accepted)
     prior = None if base.value is None else expected(scores, cut, base=base.value, rarer=rarer)
     estimates = measured((scores[sample] >= cut).tolist(), of_sample, marks, prior)
-    left = len(order) - marks
     return LearningReport(
         rows=len(scores),
         marks=marks,
@@ -165,7 +164,7 @@ def _report(
         kept=float((scores >= cut).mean()),
         precision=estimates[0],
         recall=estimates[1],
-        more=further(estimates, sample=len(sample), marks=marks, left=left),
+        more=further(estimates, sample=len(sample), marks=marks),
         needs=_needs(marks, accepted),
         base=base,
     )

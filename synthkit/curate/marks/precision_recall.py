@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from synthkit.core.formatting import thousands
 from synthkit.curate.marks.active_learning import START, marks_for
 from synthkit.stats.classifier import Floats
 from synthkit.stats.intervals import wilson
@@ -63,7 +64,7 @@ class LearningReport:
     precision : the share of the kept rows that a person would accept.
     recall : the share of the rows that a person would accept that are kept.
     more : half width -> further marks until both intervals are that narrow, if rows are marked as
-        proposed; at most the number of unmarked rows.
+        proposed; they may be more than there are rows.
     needs : which marks are missing for the filter to be used, as a text; empty if none are.
     base : the share of all rows that a person would accept: the precision without a filter.
     """
@@ -91,16 +92,30 @@ class LearningReport:
             f"{base:.2f} of the rows are accepted."
         )
 
+    def further(self) -> dict[float, str]:
+        """Half width -> further marks in words; no forecast where they are more than the rows left.
+
+        Half widths that the intervals have already are left out.
+        """
+        left = self.rows - self.marks
+        return {
+            width: f"about {thousands(n)} more marks"
+            if n <= left
+            else f"more marks than the {thousands(left)} rows left"
+            for width, n in self.more.items()
+            if n
+        }
+
     def __str__(self) -> str:
         marks = f"{self.marks} of {self.rows} rows marked, {self.accepted} accepted"
         if self.needs:
             return f"{marks}. {self.needs}"
-        further = " or ".join(f"{n} for ±{width}" for width, n in self.more.items() if n)
+        further = ", ".join(f"{more} for ±{width}" for width, more in self.further().items())
         return (
             f"{marks}, {self.sample} drawn at random. At P(accept) >= {self.threshold:.2f} it keeps"
             f" {self.kept:.0%}: precision {self.precision}, recall {self.recall}."
             + (f" {self.warning}" if self.warning else "")
-            + (f" Further marks: about {further}." if further else "")
+            + (f" It takes {further}." if further else "")
         )
 
 
@@ -183,17 +198,15 @@ def _effective(marks: int) -> float:
     return marks / (marks + UNCERTAIN)
 
 
-def further(
-    estimates: tuple[ShareEstimate, ...], *, sample: int, marks: int, left: int
-) -> dict[float, int]:
+def further(estimates: tuple[ShareEstimate, ...], *, sample: int, marks: int) -> dict[float, int]:
     """Half width -> the number of further marks until all intervals are that narrow.
 
     It assumes that the share does not change (it is shrunk towards 1/2, as in Wilson's interval),
     and that its rows grow with the sample. Their number grows as 1 / half width squared.
 
     >>> half = ShareEstimate(0.5, 0.3, 0.7, 20)
-    >>> further((half,), sample=40, marks=80, left=2000)
-    {0.1: 459, 0.05: 2000}
+    >>> further((half,), sample=40, marks=80)
+    {0.1: 459, 0.05: 2187}
     """
     more = {}
     for width in WIDTHS:
@@ -208,7 +221,7 @@ def further(
                 total = marks_for(max(math.ceil(sample + missing), START))
                 part = _effective(total)
             most = max(most, total - marks, 1)
-        more[width] = min(most, left)
+        more[width] = most
     return more
 
 

@@ -108,16 +108,15 @@ def test_a_prior_trusts_the_filter_with_the_marks_of_the_rarer_verdict(
 def test_further_marks_narrow_the_interval_to_the_width(share: float) -> None:
     low, high = wilson(round(40 * share), 40)
     now = ShareEstimate(share, low, high, 40)
-    for width, marks in further((now,), sample=100, marks=260, left=10**6).items():
+    for width, marks in further((now,), sample=100, marks=260).items():
         n = round(40 * due(260 + marks) / 100)
         low, high = wilson(round(n * share), n)
         assert 0.7 * width < (high - low) / 2 < 1.05 * width
 
 
-def test_further_marks_are_at_most_the_rows_left_and_zero_if_narrow() -> None:
-    wide, narrow = ShareEstimate(None, 0, 1, 0), ShareEstimate(0.5, 0.49, 0.51, 9604)
-    assert further((wide,), sample=0, marks=0, left=7) == dict.fromkeys(WIDTHS, 7)
-    assert further((narrow,), sample=20_000, marks=60_000, left=7) == dict.fromkeys(WIDTHS, 0)
+def test_no_further_marks_are_needed_by_an_interval_that_is_narrow() -> None:
+    narrow = ShareEstimate(0.5, 0.49, 0.51, 9604)
+    assert further((narrow,), sample=20_000, marks=60_000) == dict.fromkeys(WIDTHS, 0)
 
 
 def embed(texts: object) -> np.ndarray:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,16 @@ def test_the_report_describes_the_table() -> None:
     assert report.kept == pytest.approx((FILTER.scores >= 0.5).mean())
     assert report.precision.low < 0.97 <= report.precision.high
     assert report.precision.n + report.recall.n > 20
-    assert 0 < report.more[0.05] <= 240
-    assert report.more[0.1] <= report.more[0.05]
+    assert 0 < report.more[0.1] <= report.more[0.05]
     assert str(report).startswith(f"60 of 300 rows marked, {report.accepted} accepted, ")
+
+
+def test_more_marks_than_rows_are_no_forecast() -> None:
+    report = replace(FILTER.report, more={0.2: 0, 0.1: 240, 0.05: 241})
+    assert report.further() == {
+        0.1: "about 240 more marks",
+        0.05: "more marks than the 240 rows left",
+    }
 
 
 @pytest.mark.parametrize(

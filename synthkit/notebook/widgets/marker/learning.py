@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.extras import need
@@ -19,6 +20,8 @@ AHEAD = 32
 """Rows proposed by active learning after each fit; the other rows follow in random order."""
 _ONE_FIT = threading.Lock()
 """Held while the number of BLAS threads is limited, so that two fits cannot restore it wrongly."""
+UNSEEN_REASONS = 2
+"""Reasons about columns that the filter does not read from which on the marker says so."""
 SIGNS = {True: "✓ accepted", False: "✗ rejected"}
 
 
@@ -30,14 +33,24 @@ class Learner:
     ids, texts : of the table's rows.
     embed : texts -> (n, d) numbers; called once. ``load_embedder("wordllama")`` by default.
     seed : for the rows that are drawn at random.
+    column : the column that the texts are from.
+    others : the other columns that the annotator sees.
 
     Attributes
     ----------
     learned : the newest filter; ``None`` before :meth:`learn`.
+    unseen : that reasons are about columns that the filter does not read; empty if they are not.
     """
 
     def __init__(
-        self, ids: Sequence[str], texts: Sequence[str], *, embed: Embed | None, seed: int
+        self,
+        ids: Sequence[str],
+        texts: Sequence[str],
+        *,
+        embed: Embed | None,
+        seed: int,
+        column: str = "text",
+        others: Sequence[str] = (),
     ) -> None:
         from synthkit.curate.marks.features import represent
         from synthkit.models.embedders import load_embedder
@@ -47,6 +60,8 @@ class Learner:
         self._positions = {id: n for n, id in enumerate(self.ids)}
         self._vectors = represent(self.texts, embed=embed)
         self.learned: LearnedFilter | None = None
+        self._column, self._others = column, others
+        self.unseen = ""
 
     def learn(self, marks: Mapping[str, Mark]) -> list[str]:
         """Learn from the current marks by row id; returns all ids in the order to mark them.
@@ -55,6 +70,7 @@ class Learner:
         """
         from synthkit.curate.marks.learning import learn
 
+        self.unseen = unseen_columns(marks.values(), self._column, self._others)
         labels = {id: mark.label for id, mark in marks.items() if id in self._positions}
         labels = {id: label for id, label in labels.items() if label}
         skipped = [self._positions[id] for id, label in labels.items() if label == "skip"]
@@ -97,6 +113,27 @@ class Learner:
         ]
 
 
+def unseen_columns(marks: Iterable[Mark], column: str, others: Sequence[str]) -> str:
+    """That reasons name columns which a filter that reads ``column`` cannot see, if they do.
+
+    >>> from synthkit.core.types import Mark
+    >>> wrong = [Mark(id=id, label="reject", reason="wrong label") for id in "ab"]
+    >>> unseen_columns(wrong, "text", ["label", "topic"])
+    'The filter reads only text: it cannot learn 2 reasons that name label.'
+    """
+    named: set[str] = set()
+    reasons = 0
+    for mark in marks:
+        words = set(re.findall(r"\w+", mark.reason.casefold())) if mark.label == "reject" else set()
+        found = {name for name in others if words & {name.casefold(), f"{name.casefold()}s"}}
+        named |= found
+        reasons += bool(found)
+    if reasons < UNSEEN_REASONS:
+        return ""
+    names = " or ".join(name for name in others if name in named)
+    return f"The filter reads only {column}: it cannot learn {reasons} reasons that name {names}."
+
+
 def report_line(report: LearningReport, separator: str = "   ") -> str:
     """A report on a learned filter in one line.
 
@@ -109,13 +146,13 @@ def report_line(report: LearningReport, separator: str = "   ") -> str:
     """
     if report.needs:
         return _needed(report)
-    further = ", ".join(f"{thousands(n)} for ±{width}" for width, n in report.more.items() if n)
+    further = ", ".join(f"{more} for ±{width}" for width, more in report.further().items())
     parts = [
         f"keeps {report.kept:.0%} of {thousands(report.rows)} rows",
         f"precision {_interval(report.precision)}",
         f"recall {_interval(report.recall)}",
         "precision not above the base rate" if report.warning else "",
-        f"more marks: {further}" if further else "",
+        further,
     ]
     return separator.join(filter(None, parts))
 
@@ -138,8 +175,7 @@ def report_rows(report: LearningReport) -> list[dict[str, Any]]:
         }
         if report.warning:
             values["warning"] = report.warning
-        more = {width: n for width, n in report.more.items() if n}
-        values |= {f"for ±{width}": f"about {thousands(n)} more marks" for width, n in more.items()}
+        values |= {f"for ±{width}": more for width, more in report.further().items()}
     return [{"what": name, "value": value} for name, value in values.items()]
 
 

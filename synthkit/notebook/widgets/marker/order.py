@@ -79,7 +79,9 @@ def row_order(
     tables.check_columns(table.table, [*([score] if isinstance(score, str) else []), *disagree])
     if order == "uncertain" and score is None:
         texts = [cell(table.cell(id, table.column) or "") for id in scope]
-        learner = Learner(scope, texts, embed=embed, seed=seed)
+        learner = Learner(
+            scope, texts, embed=embed, seed=seed, column=table.column, others=table.shown
+        )
         return RowOrder(learner.learn, learner.learn(marks), learner, every=1)
 
     def sort(marks: Mapping[str, Mark]) -> list[str]:

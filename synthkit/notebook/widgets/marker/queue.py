@@ -155,6 +155,11 @@ class AnnotationQueue(Annotation):
         """The filter learned from the marks so far; ``None`` unless the order is learned."""
         return self.order.learner.learned if self.order.learner else None
 
+    @property
+    def warning(self) -> str:
+        """Why the rows were not sorted again, or what the learned filter cannot see."""
+        return self.order.warning or (self.order.learner.unseen if self.order.learner else "")
+
     def narrow(self, ids: Iterable[Any] | None) -> None:
         """Show only these rows; ``None`` shows all again.
 
@@ -259,7 +264,8 @@ class AnnotationQueue(Annotation):
         progress = f"{thousands(self.marked)} of {count(len(self.scope), 'row')} marked"
         note = f"{self.name}: {progress}; {', '.join(labels)}; by {voices}"
         learned = [f"learned: {report_line(self.learned.report, ', ')}"] if self.learned else []
-        return static_table(rows, note=note, notes=learned)
+        unseen = [self.warning] if self.warning else []
+        return static_table(rows, note=note, notes=learned + unseen)
 
     def _change(self, id: str, change: Callable[[Mark], Mark]) -> None:
         (known,) = self.known([id])

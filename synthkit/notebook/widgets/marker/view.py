@@ -50,7 +50,7 @@ class QueueView:
                 "redo": redo,
                 "recent": [self.recent(mark) for mark in queue.history.recent(RECENT)],
                 "agreement": self._agreement(),
-                "warning": queue.order.warning[:REASON_LENGTH],
+                "warning": queue.warning[:REASON_LENGTH],
                 "learned": "" if queue.learned is None else report_line(queue.learned.report),
             }
 

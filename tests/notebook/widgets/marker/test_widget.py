@@ -657,6 +657,17 @@ def test_the_learned_score_of_a_row_is_explained(session: sk.Session) -> None:
     assert any(label == "✓ accepted" for label in message)
 
 
+def test_reasons_that_the_learned_filter_cannot_see_are_said(session: sk.Session) -> None:
+    table = lively(40).assign(label="positive")
+    queue = AnnotationQueue(table, session=session, by="ana", order="uncertain", embed=counted)
+    for n, reason in enumerate(["wrong label", "too long", "The labels differ."]):
+        assert QueueView(queue).state()["warning"] == "", n
+        queue.act({"do": "label", "id": queue.current, "label": "reject", "reason": reason})
+    said = "The filter reads only text: it cannot learn 2 reasons that name label."
+    assert QueueView(queue).state()["warning"] == said
+    assert said in str(queue.summary())
+
+
 def test_skipped_rows_are_not_learned_from_and_do_not_return(session: sk.Session) -> None:
     queue = AnnotationQueue(lively(40), session=session, by="ana", order="uncertain", embed=counted)
     first = queue.current
