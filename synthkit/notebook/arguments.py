@@ -18,6 +18,8 @@ def repeated(option: str, metavar: str, help: str, **keywords: Any) -> Any:
     return argument(option, **{"action": "append", "default": [], **shown, **keywords})
 
 
+HELP = {"-h", "--help"}
+"""Words that ask for the help of a line."""
 UNSET = "none"
 """The value of a sampling option that is not sent, so that the model or server decides."""
 
@@ -131,7 +133,7 @@ ARGUMENTS = (
 def cell_arguments(function: Any) -> Any:
     """Decorator of the magic: its help and its parser have :data:`ARGUMENTS`."""
     for declared in reversed(ARGUMENTS):
-        function = declared(function)
+        function = with_default(declared)(function)
     return magic_arguments()(function)
 
 
@@ -140,9 +142,18 @@ def parser(prog: str, summary: str, arguments: Sequence[Any]) -> MagicArgumentPa
     result = MagicArgumentParser(
         prog, description=summary, add_help=False, formatter_class=HelpFormatter
     )
-    for declared in arguments:
+    for declared in map(with_default, arguments):
         result.add_argument(*declared.args, **declared.kwds)
     return result
+
+
+def with_default(declared: Any) -> Any:
+    """The argument with "default: none" in its help, if it is optional and its help has none."""
+    help = declared.kwds.get("help") or ""
+    takes_value = declared.args[0].startswith("-") and declared.kwds.get("action") != "store_true"
+    if not takes_value or not help or "default" in help:
+        return declared
+    return argument(*declared.args, **{**declared.kwds, "help": f"{help}; default: none"})
 
 
 def parse(

@@ -15,7 +15,15 @@ from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables
 from synthkit.data.results import Run, curation_summary, run_summary
 from synthkit.generation.job import Job, plan
-from synthkit.notebook.arguments import ARGUMENTS, base_seed, option_values, parse, parser, split
+from synthkit.notebook.arguments import (
+    ARGUMENTS,
+    HELP,
+    base_seed,
+    option_values,
+    parse,
+    parser,
+    split,
+)
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import role, sampling, without_secrets
 from synthkit.notebook.recipe_arguments import find_recipe
@@ -27,7 +35,12 @@ from synthkit.recipes._prompt import prompt
 
 def run_cell(context: Context, line: str, cell: str) -> Any:
     """Run a ``%%synth`` cell, or show what it would ask with ``--dry-run``."""
-    options = cell_options(context, split(line))
+    words = split(line)
+    if HELP & set(words):
+        arguments, _ = _arguments(context, words)
+        print(parser("%%synth", "Generate a dataset from a prompt.", arguments).format_help())
+        return None
+    options = cell_options(context, words)
     owner = f"%%synth {options.name}"
     context.check_variable(options.name, by=owner)
     job = replace(_job(context, options, cell), line=without_secrets(line))
@@ -65,13 +78,18 @@ def _say_name(context: Context, options: Any) -> None:
 
 def cell_options(context: Context, words: list[str]) -> Any:
     """The options of a ``%%synth`` line, with those of its recipe."""
-    arguments, help = list(ARGUMENTS), "%%synth? explains them."
-    recipe = next(iter(option_values(words, "--recipe")), None)
-    if recipe is not None:
-        method = find_recipe(recipe, context.names)
-        arguments += method.arguments
-        help = f"%%synth? and %synth recipes {method.name} explain them."
+    arguments, help = _arguments(context, words)
     return parse(parser("%%synth", "", arguments), words, arguments, help)
+
+
+def _arguments(context: Context, words: list[str]) -> tuple[list[Any], str]:
+    """The arguments that a line may have, and what explains them."""
+    recipe = next(iter(option_values(words, "--recipe")), None)
+    if recipe is None:
+        return list(ARGUMENTS), "%%synth? explains them."
+    method = find_recipe(recipe, context.names)
+    help = f"%%synth? and %synth recipes {method.name} explain them."
+    return [*ARGUMENTS, *method.arguments], help
 
 
 def _job(context: Context, options: Any, cell: str) -> Job:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from IPython.display import display
 
+from synthkit.core.errors import UsageError
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -124,6 +126,22 @@ class Context:
         from synthkit.notebook.bindings import Bindings
 
         return Bindings(self.variables)
+
+    def expand(self, line: str) -> str:
+        """The line with each ``{expression}`` replaced by its value in the notebook.
+
+        Raises
+        ------
+        UsageError
+            If an expression cannot be evaluated.
+        """
+        from IPython.utils.text import FullEvalFormatter
+
+        try:
+            return str(FullEvalFormatter().vformat(line, (), self.variables))
+        except Exception as error:  # of the user's expression
+            reason = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{line.strip()} cannot be evaluated: {reason}") from error
 
     def model(self, spec: str | None = None) -> Model:
         """The model in a variable, or the one that a spec names, loaded once; else the default."""

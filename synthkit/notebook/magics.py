@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from IPython.display import clear_output
 from traitlets import Float, Int, Unicode, default
 
 from synthkit.core.environment import interactive
-from synthkit.notebook.arguments import cell_arguments, split
+from synthkit.notebook.arguments import HELP, cell_arguments
 from synthkit.notebook.completion import Completer
 from synthkit.notebook.context import Context
 
@@ -57,8 +58,8 @@ class SynthMagics(Magics):
             %%synth reviews --n 12 --vary sentiment=positive,negative --vary topic=@topics
             Write one {{ sentiment }} sentence about a restaurant's {{ topic }}.
 
-        %synth alone lists the verbs for models, tables and sessions; %synth VERB --help explains
-        one of them.
+        %synth alone lists the verbs for models, tables and sessions; %synth VERB? or
+        %synth VERB --help explains one of them.
         """
         if cell is not None:
             _say_started()
@@ -67,9 +68,9 @@ class SynthMagics(Magics):
             return run_cell(self.context, line, cell)
         from synthkit.notebook.verbs._base import VERBS
 
-        words = split(line)
-        if words:
-            return VERBS[words[0]](self.context, words[1:])
+        name, *rest = line.split(maxsplit=1) or [""]
+        if name and name not in HELP:
+            return VERBS[name](self.context, "".join(rest))
         from synthkit.core.static_output import static_table
 
         listed = VERBS.listed()
@@ -78,7 +79,7 @@ class SynthMagics(Magics):
                 {"verb": f"%synth {name}", "summary": listed[name].summary}
                 for name in sorted(listed)
             ],
-            note="%synth VERB --help explains a verb, %%synth? the options of a cell",
+            note="%synth VERB? explains a verb, %%synth? the options of a cell",
         )
 
 
@@ -89,6 +90,21 @@ def _say_started() -> None:
         clear_output(wait=True)
 
 
+_ASKS = re.compile(r"(\s*%synth\s+[\w-]+)\s*\?{1,2}\s*")
+
+
+def _help_of_verbs(lines: list[str]) -> list[str]:
+    """``%synth VERB?`` as ``%synth VERB --help``: IPython would look for an object of that name.
+
+    >>> _help_of_verbs(["%synth show?\\n", "reviews?\\n"])
+    ['%synth show --help\\n', 'reviews?\\n']
+    """
+    if lines and lines[0].startswith("%%"):
+        return lines
+    asked = [_ASKS.fullmatch(line) for line in lines]
+    return [f"{m[1]} --help\n" if m else line for line, m in zip(lines, asked, strict=True)]
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics, their settings and their completion, unless they are there already."""
     if "SynthMagics" in shell.magics_manager.registry:
@@ -96,6 +112,7 @@ def load(shell: InteractiveShell) -> None:
     magics = SynthMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(magics.completer.matcher)
+    shell.input_transformers_cleanup.append(_help_of_verbs)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -107,3 +124,4 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("synth", None)
     shell.configurables.remove(magics)
     shell.Completer.custom_matchers.remove(magics.completer.matcher)
+    shell.input_transformers_cleanup.remove(_help_of_verbs)

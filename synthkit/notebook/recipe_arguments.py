@@ -87,9 +87,11 @@ class LineRecipe:
         if hint is bool:
             action = "store_false" if parameter.default else "store_true"
             return {"action": action, "default": None, "help": None}
-        has_default = parameter.default not in (parameter.empty, None)
-        default = f"default: {parameter.default!r}".replace("%", "%%") if has_default else None
-        keywords: dict[str, Any] = {"help": default}
+        value = "none" if parameter.default is None else repr(parameter.default)
+        default = f"default: {value}".replace("%", "%%")
+        keywords: dict[str, Any] = {
+            "help": None if parameter.default is parameter.empty else default
+        }
         if typing.get_origin(hint) is Literal:
             return keywords | {"choices": list(typing.get_args(hint))}
         if hint in (int, float):

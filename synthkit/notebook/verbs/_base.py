@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from IPython.core.magic_arguments import argument as argument
 
 from synthkit.core.registry import Registry
-from synthkit.notebook.arguments import parse, parser
+from synthkit.notebook.arguments import HELP, parse, parser, split
 from synthkit.notebook.context import EMBEDDER, Context
 
 Function = TypeVar("Function", bound=Callable[[Context, Any], Any])
@@ -36,6 +36,7 @@ class Verb:
     arguments: Sequence[Any]
     registered: Callable[[], Sequence[Any]]
     words: bool
+    expands: bool
 
     @property
     def summary(self) -> str:
@@ -46,18 +47,19 @@ class Verb:
         """Its own arguments, and those that are registered."""
         return [*self.arguments, *self.registered()]
 
-    def __call__(self, context: Context, words: list[str]) -> Any:
-        """Run the verb with the words of a line, or print its help if they ask for it."""
+    def __call__(self, context: Context, line: str) -> Any:
+        """Run the verb with the rest of its line, or print its help if that asks for it."""
+        words = split(context.expand(line) if self.expands else line)
         arguments = self.all_arguments()
-        line = parser(f"%synth {self.name}", self.summary, arguments)
-        if {"-h", "--help"} & set(words):
-            print(line.format_help())
+        parsed = parser(f"%synth {self.name}", self.summary, arguments)
+        if HELP & set(words):
+            print(parsed.format_help())
             return None
         context.verb = f"%synth {self.name}"
         if self.words:
             return self.run(context, words)
         help = f"%synth {self.name} --help explains them."
-        return self.run(context, parse(line, words, arguments, help))
+        return self.run(context, parse(parsed, words, arguments, help))
 
 
 VERBS: Registry[Verb] = Registry("verb", decorator="verb", package="synthkit.notebook.verbs")
@@ -65,7 +67,10 @@ VERBS: Registry[Verb] = Registry("verb", decorator="verb", package="synthkit.not
 
 
 def verb(
-    *arguments: Any, registered: Callable[[], Sequence[Any]] = tuple, words: bool = False
+    *arguments: Any,
+    registered: Callable[[], Sequence[Any]] = tuple,
+    words: bool = False,
+    expands: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a verb of ``%synth``: a decorator of a function ``(context, options)``.
 
@@ -81,6 +86,7 @@ def verb(
     registered : returns further arguments, for options that users may add to.
     words : whether the function reads the words of the line itself, and gets their list in place
         of options; then ``arguments`` serve help and completion only.
+    expands : whether ``{expression}`` in the line is replaced by its value in the notebook.
 
     Examples
     --------
@@ -97,7 +103,7 @@ def verb(
 
     def register(function: Function) -> Function:
         name = own_name or function.__name__
-        VERBS.add(name, Verb(name, function, declared, registered, words), function)
+        VERBS.add(name, Verb(name, function, declared, registered, words, expands), function)
         return function
 
     return register

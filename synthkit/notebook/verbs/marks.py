@@ -27,9 +27,13 @@ from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
     argument("--column", metavar="COLUMN", help="column to judge; default: the longest texts"),
     argument("--show", metavar="A,B", help="columns above it; default: all others"),
     argument("--pair", action="store_true", help="compare the texts first and second, blind"),
-    argument("--labels", metavar="A,B,C", help="labels for keys 1 to 9, instead of accept"),
+    argument("--labels", metavar="A,B,C", help="labels for keys 1 to 9; default: accept"),
     argument("--reasons", metavar="A,B,C", help="quick choices of reasons for a reject"),
-    argument("--keys", metavar="ACTION=KEY,...", help="other keys: accept=j,reject=k"),
+    argument(
+        "--keys",
+        metavar="ACTION=KEY,...",
+        help="other keys: accept=j,reject=k; default: accept=a,reject=x",
+    ),
     argument(
         "--order",
         choices=["sequence", "random", "uncertain", "disagreement"],
@@ -40,7 +44,11 @@ from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
         metavar="COLUMN",
         help="for uncertain: column of P(accept), or @function; default: learned from the marks",
     ),
-    argument("--embedder", metavar="EMBEDDER", help="learn from embeddings: a variable or a spec"),
+    argument(
+        "--embedder",
+        metavar="EMBEDDER",
+        help="to learn from: a variable or a spec; default: wordllama",
+    ),
     argument("--disagree", metavar="A,B", help="for disagreement: columns of judgements"),
     argument("--seed", type=int, default=0, help="seed of the order; default: %(default)s"),
     argument(

@@ -70,6 +70,9 @@ def test_a_row_is_traced_to_what_was_decided_of_it(shell: Shell, reviews: Any) -
     assert re.search(r"dropped +refusal: speaks as an AI.*, by no refusals, of reviews", shown)
     assert re.search(r"mark +reject, no review, by ana", shown)
     assert re.search(r"kept +of reviews", shell.run("%synth trace a"))
+    assert shell.run("%synth trace {reviews['id'][2]}").split("\n\n")[0] == shown
+    with pytest.raises(UsageError, match=r"\{review.id\} cannot be evaluated: NameError"):
+        shell.run("%synth trace {review.id}")
     with pytest.raises(TableError, match="no row 'z'"):
         shell.run("%synth trace z")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -85,6 +86,24 @@ def test_each_verb_explains_itself_and_its_options(shell: Shell, name: str) -> N
         assert declared.kwds.get("help"), declared.args
         if declared.kwds.get("default") not in (None, "", []):
             assert "%(default)s" in declared.kwds["help"], declared.args
+        if declared.args[0].startswith("-") and declared.kwds.get("action") != "store_true":
+            assert "default" in described(help, declared.args[0])
+    assert shell.run(f"%synth {name}?") == help
+
+
+def described(help: str, option: str) -> str:
+    """What a help text says about an option."""
+    (text,) = re.findall(
+        rf"^  (?:-\w[^\n]*, )?{option}(?![\w-])(.*?)(?=^  -|\Z)", help, re.M | re.S
+    )
+    return text
+
+
+def test_help_is_given_wherever_it_is_asked_for(shell: Shell) -> None:
+    assert shell.run("%synth --help") == shell.run("%synth")
+    help = shell.run("%%synth facts --help\nA fact.")
+    assert "allowed answers: a,b,c or @variable; default: none" in " ".join(help.split())
+    assert "--weighted" in shell.run("%%synth --recipe judge --help\nA fact.")
 
 
 def test_models_are_listed_with_their_memory_and_one_is_recommended(
