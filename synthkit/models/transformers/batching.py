@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from synthkit.core.answers import opened
 from synthkit.core.types import Completion, Request
 from synthkit.models.transformers import sampling
 from synthkit.models.transformers.kv_cache import KeyValues
+from synthkit.models.transformers.prompt_reading import PromptReader, Tokens
 from synthkit.models.transformers.sampling import Knobs
-from synthkit.models.transformers.weights import Bias, Engine, cache_of
+from synthkit.models.transformers.weights import Bias, Engine
 
 PREFILL_TOKENS = 1024
 """Most prompt tokens in one forward pass, so that steps stay short; not tuned."""
+FIRST_ROWS = 4
+"""Rows that start alone on a CPU, until one of them has ended: so that first rows appear early."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,11 @@ class DecodingRow:
     began: float = 0.0
 
     @property
+    def read(self) -> Tokens:
+        """What is read before the next token is drawn: the prompt and the tokens so far."""
+        return (*self.prompt, *self.tokens)
+
+    @property
     def reach(self) -> int:
         """Columns that the row needs if it writes ``most`` tokens."""
         return len(self.prompt) + self.most
@@ -66,6 +73,8 @@ class Batch:
         self.rows: list[DecodingRow] = []
         self.cache = KeyValues(mergeable=engine.mergeable)
         self.pending: Any = None  # (rows,) the tokens that the next step reads
+        self.reader = PromptReader(engine)
+        self._starting = engine.device == "cpu"
 
     def run(self, waiting: list[DecodingRow]) -> Iterator[tuple[DecodingRow, str] | None]:
         """(row, why it ended) pairs as rows end; ``None`` after each step.
@@ -87,21 +96,22 @@ class Batch:
 
     def _admit(self, waiting: list[DecodingRow]) -> list[DecodingRow]:
         """The rows that join now: as many as fit, once enough places are free."""
-        free = self.most - len(self.rows)
-        if not waiting or (self.rows and free < max(1, self.most // 8)):
+        most = min(self.most, FIRST_ROWS) if self._starting else self.most
+        free = most - len(self.rows)
+        if not waiting or (self.rows and free < max(1, most // 8)):
             return []
         joining: list[DecodingRow] = []
         reach = max((row.reach for row in self.rows), default=0)
-        width = 0
+        unread: set[Tokens] = set()
         while waiting and len(joining) < free:
             row = waiting[0]
             reach = max(reach, row.reach)
-            width = max(width, len(row.prompt) + len(row.tokens))
+            unread.add(self.reader.unread(row.read))
             count = len(joining) + 1
             only = not joining and not self.rows
             if not only and (len(self.rows) + count) * reach > self.cells:
                 break
-            if joining and count * width > PREFILL_TOKENS:
+            if joining and len(unread) * max(map(len, unread)) > PREFILL_TOKENS:
                 break
             joining.append(waiting.pop(0))
         return joining
@@ -111,20 +121,10 @@ class Batch:
         now = time.perf_counter()
         for row in joining:
             row.began = row.began or now
-        texts = [torch.tensor(row.prompt + row.tokens) for row in joining]
-        ids = pad_sequence(texts, batch_first=True, padding_side="left").to(self.engine.device)
-        lengths, width = list(map(len, texts)), ids.shape[1]
-        positions = torch.arange(width) - width + torch.tensor(lengths)[:, None]
-        mask = None if min(lengths) == width else (positions >= 0).long().to(self.engine.device)
-        out = self.engine.forward(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions.clamp(min=0).to(self.engine.device),
-            logits_to_keep=1,
-        )
-        chosen = self._choose(out.logits[:, -1], joining)
+        logits, cache, lengths = self.reader.read([row.read for row in joining])
+        chosen = self._choose(logits, joining)
         with torch.inference_mode():
-            self.cache.join(cache_of(out), lengths)
+            self.cache.join(cache, lengths)
         self.rows += joining
         tokens = [*(self.pending if self.pending is not None else []), *chosen]
         return self._take(tokens, range(len(self.rows) - len(joining), len(self.rows)))
@@ -151,6 +151,7 @@ class Batch:
             if why:
                 ended.append((at, self.rows[at], why))
         if ended:
+            self._starting = False
             with torch.inference_mode():
                 self.cache.leave([at for at, _, _ in ended])
             for at, _, _ in reversed(ended):
@@ -278,6 +279,7 @@ def completion(row: DecodingRow, why: str, engine: Engine) -> Completion:
         seconds=time.perf_counter() - row.began,
         logprobs=pairs,
         error=error,
+        how=engine.how,
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from transformers.utils import logging as progress
 
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
+from synthkit.models.transformers import threads
 from synthkit.models.transformers.settings import LocalSettings
 from synthkit.models.transformers.weights import Engine, accepted
 
+TRIAL_ROWS = 8
+"""Rows of the steps with which numbers of threads are tried."""
 MERGEABLE = {"full_attention", "sliding_attention"}
 """Layer types whose only state is keys and values of single tokens, so rows can share a batch."""
 
@@ -30,20 +35,32 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
     ModelError
         If transformers cannot load them.
     """
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    device = settings.device
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        device = "cpu"
-    name = settings.source.name
+    device, name = settings.device, settings.source.name
     if settings.quantize == "int8":
         # it says at each of thousands of products that its input is cast to float16
         logging.getLogger("bitsandbytes.autograd._functions").addFilter(_no_cast)
     with quiet():
-        tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings, device))
+        tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings))
         if settings.adapter is not None:
             net = _adapted(net, settings)
-    return wrap(net, tokenizer, device)
+    return tuned(wrap(net, tokenizer, device), settings)
+
+
+def tuned(engine: Engine, settings: LocalSettings) -> Engine:
+    """The engine, once the number of threads is chosen and set for the whole process."""
+    how = engine.how if settings.quantize == "none" else f"{settings.quantize}, {engine.how}"
+    number = settings.threads
+    if settings.device == "cpu" and number is None:
+        ids = torch.zeros(TRIAL_ROWS if engine.mergeable else 1, 1, dtype=torch.long)
+
+        def step() -> None:
+            engine.forward(input_ids=ids)
+
+        number = threads.fastest(step, torch.set_num_threads, threads.quota())
+    if number is not None:
+        torch.set_num_threads(number)
+        how = f"{how} with {count(number, 'thread')}"
+    return replace(engine, how=how)
 
 
 def pretrained(head: str, folder: Path, name: str, **options: Any) -> tuple[Any, Any]:
@@ -89,13 +106,14 @@ def wrap(net: Any, tokenizer: Any, device: str) -> Engine:
         device=device,
         width=net.get_output_embeddings().weight.shape[0],
         row_bytes=_row_bytes(config, net.dtype),
+        how=f"{str(net.dtype).removeprefix('torch.')} on {device}",
     )
 
 
-def _options(settings: LocalSettings, device: str) -> dict[str, Any]:
+def _options(settings: LocalSettings) -> dict[str, Any]:
     """Options of ``from_pretrained``. Quantized weights are never moved: bitsandbytes #2078."""
     dtype = getattr(torch, settings.dtype)
-    options: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
+    options: dict[str, Any] = {"dtype": dtype, "device_map": {"": settings.device}}
     if settings.quantize != "none":
         need("bitsandbytes", extra="local", why=f"to quantize to {settings.quantize}")
     if settings.quantize == "nf4":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from synthkit.core.answers import Markers, checked_markers, marker_identity
 from synthkit.core.errors import (
@@ -21,9 +21,9 @@ from synthkit.core.types import Activity, Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
-from synthkit.models.transformers import chat_template, grammar, memory, sampling
+from synthkit.models.transformers import chat_template, grammar, memory, sampling, threads
 from synthkit.models.transformers.chat_template import ChatTemplate, check_options
-from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize, choose
+from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize
 
 if TYPE_CHECKING:
     from synthkit.models.transformers.batching import Batch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from synthkit.models.transformers.scoring import Scorer
     from synthkit.models.transformers.weights import Engine
 
-_SHORT = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+_SHORT = {"auto": "", "bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 SPARE = 400_000_000
 """Bytes beside the weights: activations, keys and values, the tokenizer."""
@@ -40,13 +40,13 @@ SPARE = 400_000_000
 def load_local(
     spec: str,
     *,
-    quantize: Quantize | Literal["auto"] = "auto",
+    quantize: Quantize = "auto",
     adapter: str | Path | None = None,
     raw: bool = False,
     control_tokens: bool = False,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     reasoning_markers: Markers | None = None,
-    dtype: Dtype = "bfloat16",
+    dtype: Dtype = "auto",
     device: str | None = None,
     max_batch: int | None = None,
     threads: int | None = None,
@@ -58,7 +58,7 @@ def load_local(
     spec : a name of the catalog, ``"hf:<repository or folder>"`` for what transformers loads, or
         ``"gguf:<file or folder>"`` for a GGUF file, which is converted once.
     quantize : ``"nf4"`` (4 bits, bitsandbytes), ``"int8"``, ``"none"``; ``"auto"`` is ``"none"``
-        if the bfloat16 weights take at most half of the device's memory, else ``"nf4"``.
+        if the weights take at most half of the device's memory, else ``"nf4"``.
     adapter : folder of a PEFT adapter to apply.
     raw : give the model the messages' text without a chat template, joined by line breaks; for
         base models, which have none.
@@ -68,10 +68,14 @@ def load_local(
         ``Sampling.extra`` has them for single requests, under the same name.
     reasoning_markers : (start, end) pairs of texts around the reasoning in an answer; by default
         :data:`~synthkit.core.answers.REASONING_MARKERS`, none with ``()``.
-    dtype : of the computation, and of the weights that are not quantized.
+    dtype : of the computation, and of the weights that are not quantized; ``"auto"`` is the fastest
+        on this machine: ``"bfloat16"`` where the GPU or CPU has units for it, else ``"float16"`` on
+        a GPU and ``"float32"`` on a CPU. What was chosen is in the provenance of each row, and not
+        in the fingerprint, so that a session can move to another machine.
     device : ``"cpu"``, ``"cuda"``; by default a GPU if the installed torch can use one.
     max_batch : most rows that decode together; 32 on a CPU and 64 on a GPU by default.
-    threads : torch's number of threads, set for the whole process; unchanged by default.
+    threads : torch's number of threads, set for the whole process; by default what a short trial
+        finds fastest, at most the CPUs that this process may use.
 
     Raises
     ------
@@ -88,9 +92,9 @@ def load_local(
     --------
     >>> model = load_local("smollm2", quantize="none")
     >>> model.name
-    'smollm2 bf16'
+    'smollm2'
     """
-    check_known("quantize", str(quantize), (*get_args(Quantize), "auto"))
+    check_known("quantize", str(quantize), get_args(Quantize))
     check_known("dtype", str(dtype), get_args(Dtype))
     check_positive(max_batch=max_batch)
     check_options(chat_template_kwargs or {})
@@ -110,7 +114,7 @@ def load_local(
     return Local(
         LocalSettings(
             source=source,
-            quantize=choose(source.identity.size, where) if quantize == "auto" else quantize,
+            quantize=quantize,
             adapter=Path(adapter).expanduser() if adapter is not None else None,
             raw=raw,
             control_tokens=control_tokens,
@@ -137,8 +141,9 @@ class Local:
 
     def __init__(self, settings: LocalSettings, engine: Engine | None = None) -> None:
         self.settings = settings
-        precision = settings.quantize if settings.quantize != "none" else _SHORT[settings.dtype]
-        self.name = f"{settings.source.name} {precision}"
+        quantized = settings.quantize not in ("auto", "none")
+        precision = settings.quantize if quantized else _SHORT[settings.dtype]
+        self.name = f"{settings.source.name} {precision}".strip()
         identity = settings.source.identity
         self._adapter = fingerprint.adapter_hash(settings.adapter) if settings.adapter else "none"
         parts: dict[str, Any] = {
@@ -183,17 +188,20 @@ class Local:
         """
         with self._lock:
             if self._engine is None:
+                threads.wait_passively()
                 for module in ("torch", "transformers", "accelerate"):
                     need(module, extra="local", why="to run a model on this machine")
-                from synthkit.models.transformers import loading
+                from synthkit.models.transformers import loading, precision
 
                 folder = self._folder()
                 adapter = self.settings.adapter
                 if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:
                     raise _changed(f"the files of the adapter in {adapter}")
-                self._preflight()
+                settings = precision.settled(self.settings)
+                if settings.device == "cpu":
+                    _preflight(self.name, settings, precision.size(settings))
                 self._doing = self._loading
-                self._engine = loading.engine(folder, self.settings)
+                self._engine = loading.engine(folder, settings)
             return self._engine
 
     def _folder(self) -> Path:
@@ -214,19 +222,6 @@ class Local:
                 "which gives other completions. Load the model again to use it."
             )
         return folder
-
-    def _preflight(self) -> None:
-        """Check that the weights fit, before any memory is used."""
-        if self.settings.device != "cpu":
-            return
-        size = self.settings.source.identity.size
-        # the quantizer works layer by layer, and leaves embeddings and norms as they are
-        share = {"none": 2.0 if self.settings.dtype == "float32" else 1.0, "int8": 0.6, "nf4": 0.4}
-        advice = "Close other programs or kernels, or choose a smaller model."
-        if self.settings.quantize == "none":
-            advice = f'Load it with quantize="nf4", about a third of the weights. {advice}'
-        needed = int(size * share[self.settings.quantize]) + SPARE
-        memory.preflight(self.name, needed, memory.of_process(), advice)
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs as rows end; ``None`` after each step of the batch.
@@ -286,10 +281,10 @@ class Local:
             return engine, torch.get_num_threads()
 
         self._doing = self._loading
-        engine, threads = yield from ticking(load)
+        engine, number = yield from ticking(load)
         import torch
 
-        torch.set_num_threads(threads)  # torch keeps the number for each thread
+        torch.set_num_threads(number)  # torch keeps the number for each thread
         return engine
 
     @property
@@ -354,6 +349,16 @@ class Local:
         on_gpu = self.settings.device.startswith("cuda")
         room = total // 4 if on_gpu else min(total // 8 or 1 << 29, 1 << 29)
         return room // engine.row_bytes
+
+
+def _preflight(name: str, settings: LocalSettings, size: int) -> None:
+    """Check that weights of ``size`` bytes fit as they are quantized, before memory is used."""
+    # the quantizer works layer by layer, and leaves embeddings and norms as they are
+    share = {"none": 1.0, "int8": 0.6, "nf4": 0.4}[settings.quantize]
+    advice = "Close other programs or kernels, or choose a smaller model."
+    if settings.quantize == "none":
+        advice = f'Load it with quantize="nf4", about a third of the weights. {advice}'
+    memory.preflight(name, int(size * share) + SPARE, memory.of_process(), advice)
 
 
 def _changed(what: str) -> ModelError:

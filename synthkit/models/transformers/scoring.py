@@ -266,4 +266,5 @@ def completion(text: ScoredText, engine: Engine) -> Completion:
         seconds=time.perf_counter() - (text.began or time.perf_counter()),
         logprobs=None if text.error else pairs,
         error=text.error,
+        how=engine.how,
     )

@@ -1,4 +1,4 @@
-"""The settings of a local model, and the choice of its quantization."""
+"""The settings of a local model, as they were asked for."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any, Literal
 
 from synthkit.core.answers import REASONING_MARKERS, Markers
 from synthkit.models.hub import resolve
-from synthkit.models.transformers import memory
 
-Quantize = Literal["nf4", "int8", "none"]
-Dtype = Literal["bfloat16", "float16", "float32"]
+Quantize = Literal["auto", "nf4", "int8", "none"]
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """All choices about a local model, without defaults left open."""
+    """All choices about a local model.
+
+    ``"auto"`` is chosen by :func:`~synthkit.models.transformers.precision.settled` when the weights
+    are loaded, and is ``"auto"`` in the fingerprint, so that a session can move to another machine.
+    """
 
     source: resolve.ModelSource
     quantize: Quantize
@@ -30,28 +33,3 @@ class LocalSettings:
     device: str
     max_batch: int
     threads: int | None
-
-
-def choose(size: int, device: str) -> Quantize:
-    """The quantization for weights of ``size`` bytes in bfloat16, by the memory of the device.
-
-    The choice is part of the fingerprint, so it depends on the total memory and not on what is
-    free now.
-
-    Notes
-    -----
-    SmolLM2-135M under transformers' own ``generate`` on two shared CPU cores: greedy tokens a
-    second at 1, 8 and 32 rows (compare ratios only), and the process's peak memory:
-
-    ==================  ===  ===  ===  =======
-    bfloat16             18  126  360  0.76 GB
-    nf4, bfloat16 sums   19  100  170  1.15 GB
-    float32              20   88  194  1.15 GB
-    nf4 float32, int8   1-2
-    ==================  ===  ===  ===  =======
-
-    So on a CPU 4 bits are slower and, for a model this small, save no memory in total: they are
-    for weights that would not fit otherwise. The rule for a GPU is the same, but not measured.
-    """
-    limit = memory.total(device)
-    return "nf4" if limit and size > limit // 2 else "none"

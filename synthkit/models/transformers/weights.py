@@ -35,6 +35,7 @@ class Engine:
     mergeable : whether rows may share a batch.
     width : the number of logits.
     row_bytes : bytes of the keys and values of one token.
+    how : its precision, device and threads, for people to read.
     """
 
     net: Any
@@ -46,6 +47,7 @@ class Engine:
     device: str
     width: int
     row_bytes: int
+    how: str = ""
 
     @cached_property
     def grammars(self) -> Grammars:
