@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from synthkit.core.errors import TableError
 from synthkit.core.types import Mark, Model, Request
 from synthkit.curate.filters.base import Filter
+from synthkit.curate.marks.tables import MarkLog
 from synthkit.data.results import Curation
 from synthkit.sessions import (
     bundle_export,
@@ -242,14 +243,15 @@ class Session:
         row_ids = [ids] if isinstance(ids, str) else ids
         return self.store.marks.add([replace(mark, id=str(id)) for id in row_ids])
 
-    def marks(self, *, task: str | None = None, rows: Sequence[str] | None = None) -> list[Mark]:
+    def marks(self, *, task: str | None = None, rows: Sequence[str] | None = None) -> MarkLog:
         """All marks ever written, the oldest first; or those of one task or of some rows.
 
+        A notebook shows the list as a table; its ``frame`` is a DataFrame.
         :func:`synthkit.curate.marks.history.current_marks` selects the current ones;
         :func:`synthkit.curate.split_by_marks` applies them.
         """
         marks = self.store.marks.all() if rows is None else self.store.marks.for_rows(rows)
-        return [mark for mark in marks if task in (None, mark.task)]
+        return MarkLog(mark for mark in marks if task in (None, mark.task))
 
     def curate(self, table: Any | Curation, *filters: Filter, name: str = "") -> Curation:
         """Apply filters as :func:`synthkit.curate.apply_filters` does, and record each verdict.

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthkit.core.extras import need
+from synthkit.core.formatting import count
+from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.core.types import Mark
 from synthkit.curate.marks.decisions import votes
 from synthkit.curate.marks.history import SHOWN_LEFT
 from synthkit.data import tables
 from synthkit.data.results import Curation
 
+SHOWN_MARKS = 20
+"""Marks that a log shows of itself."""
 REJECTED = "rejected"
 """The reason of a rejected row whose marks give none."""
 
@@ -91,3 +95,36 @@ def marks_frame(marks: Iterable[Mark]) -> Any:
         column = name if name == SHOWN_LEFT else f"edited_{name}"
         frame[column] = [mark.edit.get(name) for mark in marks]
     return frame
+
+
+class MarkLog(list[Mark]):
+    """Marks, the oldest first: a list that shows itself as a table, of which it has the newest.
+
+    >>> MarkLog([Mark(id="a", label="reject", reason="too short", by="ann")])
+    id  label   reason     by   task
+    a   reject  too short  ann
+    <BLANKLINE>
+    1 mark
+    """
+
+    @property
+    def frame(self) -> Any:
+        """The marks as a DataFrame: see :func:`marks_frame`."""
+        return marks_frame(self)
+
+    def __repr__(self) -> str:
+        return self._shown.plain
+
+    def _repr_html_(self) -> str:
+        return self._shown.html
+
+    @property
+    def _shown(self) -> StaticOutput:
+        rows = [
+            {"id": mark.id, "label": mark.label or mark.act, "reason": mark.reason}
+            | {"by": mark.person, "task": mark.task}
+            for mark in self[-SHOWN_MARKS:]
+        ]
+        older = len(self) - SHOWN_MARKS
+        more = [f"{count(older, 'older mark')} not shown: .frame has all"] if older > 0 else []
+        return static_table(rows, more=more, note=count(len(self), "mark"))

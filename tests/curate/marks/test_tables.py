@@ -8,6 +8,7 @@ import pytest
 from synthkit.core.errors import TableError
 from synthkit.core.types import Mark
 from synthkit.curate import split_by_marks
+from synthkit.curate.marks.tables import MarkLog
 from synthkit.data import tables
 
 IDS = ["a", "b", "c", "d"]
@@ -70,3 +71,13 @@ def test_rows_without_ids_are_identified_by_their_contents() -> None:
 def test_duplicate_ids_are_refused() -> None:
     with pytest.raises(TableError, match="'a' occurs twice"):
         split_by_marks([{"id": "a"}, {"id": "a"}], [])
+
+
+def test_a_log_of_marks_is_a_list_that_shows_its_newest_as_a_table() -> None:
+    log = MarkLog(Mark(id=f"r{n}", label="accept", reason="<b>") for n in range(25))
+    assert (log[0].id, len(log), log == list(log)) == ("r0", 25, True)
+    assert log.frame["id"].tolist() == [f"r{n}" for n in range(25)]
+    assert "\nr24  accept" in repr(log)
+    assert "\nr4 " not in repr(log)
+    assert "5 older marks not shown: .frame has all" in repr(log)
+    assert "&lt;b&gt;" in log._repr_html_()
