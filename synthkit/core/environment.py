@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, TextIO
 
 from synthkit.core.errors import UsageError
 
@@ -25,9 +26,19 @@ def interactive() -> bool:
         raise UsageError(f"SYNTHKIT_LIVE must be 0, 1 or unset; got {setting!r}.")
     if setting:
         return setting == "1"
-    # a program that has not imported IPython is not a notebook; importing it would be slow
-    ipython = sys.modules.get("IPython")
-    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
+    kernel = _kernel()
     if kernel is None:
         return False
     return bool(kernel.get_parent().get("content", {}).get("allow_stdin", False))
+
+
+def notices() -> TextIO:
+    """Where notices and progress bars are written: a notebook shows standard error as an error."""
+    return sys.stderr if _kernel() is None else sys.stdout
+
+
+def _kernel() -> Any:
+    """The kernel of this notebook; ``None`` in any other program."""
+    # a program that has not imported IPython is not a notebook; importing it would be slow
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython.get_ipython(), "kernel", None) if ipython else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from synthkit.core.environment import interactive
+from synthkit.core.environment import interactive, notices
 from synthkit.core.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 def test_outside_a_kernel_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SYNTHKIT_LIVE", raising=False)
     assert interactive() is False
+    assert notices() is sys.stderr
 
 
 def test_the_environment_overrules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,9 +43,10 @@ def test_the_environment_overrules(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> None:
     source = (
+        "import sys\n"
         "from pathlib import Path\n"
-        "from synthkit.core.environment import interactive\n"
-        "Path('seen').write_text(str(interactive()));"
+        "from synthkit.core.environment import interactive, notices\n"
+        "Path('seen').write_text(f'{interactive()} {notices() is sys.stdout}');"
     )
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "a.ipynb"
@@ -58,7 +60,7 @@ def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> No
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "seen").read_text() == "False"
+    assert (tmp_path / "seen").read_text() == "False True"
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.environment import interactive
+from synthkit.core.environment import interactive, notices
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.core.extras import need
 
@@ -23,7 +23,7 @@ POLL_SECONDS = 0.1
 def progress_bar(name: str, licence: str, total: int, quiet: bool) -> Iterator[Any]:
     """A tqdm bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
     if not quiet:
-        print(f"Fetching {name} ({total / 1e6:.0f} MB), licence {licence}.", file=sys.stderr)
+        print(f"Fetching {name} ({total / 1e6:.0f} MB), licence {licence}.", file=notices())
     with _bar(name, total, quiet, unit="B", unit_scale=True) as bar:
         yield bar
 
@@ -32,8 +32,8 @@ def _bar(name: str, total: int, quiet: bool, **options: Any) -> Any:
     """A tqdm bar that goes when it is full; hidden if ``quiet``, and where nobody sees it."""
     from tqdm import tqdm
 
-    hidden = quiet or not (sys.stderr.isatty() or interactive())
-    return tqdm(total=total, desc=name, leave=False, disable=hidden, **options)
+    hidden = quiet or not (notices().isatty() or interactive())
+    return tqdm(total=total, desc=name, leave=False, disable=hidden, file=notices(), **options)
 
 
 def _percent(log: Path) -> int:

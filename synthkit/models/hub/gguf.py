@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
+from synthkit.core.environment import notices
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.models.hub import catalog, download, fingerprint
 
@@ -71,7 +71,7 @@ def converted(file: Path) -> Path:
             print(
                 f"Converting {file.name} ({file.stat().st_size / 1e6:.0f} MB) to bfloat16 "
                 f"safetensors, once; they are kept in {folder}.",
-                file=sys.stderr,
+                file=notices(),
             )
             part = folder.parent / f".{folder.name}.part"
             shutil.rmtree(part, ignore_errors=True)

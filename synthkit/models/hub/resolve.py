@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
+from synthkit.core.environment import notices
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.extras import need
 from synthkit.models.hub import catalog, fingerprint, gguf
@@ -92,7 +92,7 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
         return catalog.fetch(name, quiet=quiet)
     if not quiet and not is_here(model):
         size = model.size("bf16") / 1e6
-        print(f"Fetching {name} ({size:.0f} MB), licence {model.licence}.", file=sys.stderr)
+        print(f"Fetching {name} ({size:.0f} MB), licence {model.licence}.", file=notices())
     return folder_of(model.repository)
 
 
