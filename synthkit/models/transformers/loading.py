@@ -60,6 +60,8 @@ def tuned(engine: Engine, settings: LocalSettings) -> Engine:
     if number is not None:
         torch.set_num_threads(number)
         how = f"{how} with {count(number, 'thread')}"
+    if commit := settings.source.commit:
+        how = f"{how}, commit {commit}"
     return replace(engine, how=how)
 
 

@@ -65,6 +65,7 @@ def test_a_name_loads_the_repository(downloaded: Path, capsys: pytest.CaptureFix
     request = Request((Message("user", "a"),), Sampling(max_tokens=4, extra={"ignore_eos": True}))
     [(_, done)] = [event for event in model.complete([request]) if event]
     assert done.completion_tokens == 4
+    assert done.how.endswith(f"commit {COMMIT}")
 
 
 def test_the_commit_is_known(downloaded: Path, tiny: Path) -> None:
