@@ -63,7 +63,9 @@ class Pace:
             self.rate = (tokens - before) / (self.worked - then)
         if self.worked >= LEFT_SECONDS and self.rows >= max(LEFT_ROWS, activity.rows):
             half_done = min(activity.rows, remaining) / 2
-            self.left = (remaining - half_done) * self.worked / (self.rows + half_done)
+            # all so far, at the present rate where tokens are known
+            seconds = tokens / self.rate if self.rate else self.worked
+            self.left = (remaining - half_done) / (self.rows + half_done) * seconds
 
 
 @dataclass(slots=True)

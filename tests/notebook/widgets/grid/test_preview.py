@@ -220,6 +220,21 @@ def test_time_left_waits_until_as_many_rows_have_ended_as_are_under_way() -> Non
     assert widget.progress["left"] == 40.0  # 48 of 64 rows, since 32 are half done
 
 
+def test_time_left_follows_the_present_rate() -> None:
+    clock = Clock()
+    widget = preview(total=100, clock=clock)
+    tick(widget)
+    for tokens in range(1, 61):
+        clock.now += 1
+        tick(widget, tokens=tokens)
+    feed(widget, 46)
+    for tokens in range(70, 470, 10):
+        clock.now += 1
+        tick(widget, tokens=tokens)
+    assert widget.progress["rate"] == 10.0
+    assert widget.progress["left"] == pytest.approx(54.0)  # rows, of 10 tokens each
+
+
 def test_counts_and_totals_add_up_at_the_end() -> None:
     widget = preview(total=5)
     feed(widget, 2, hit=True)
