@@ -15,6 +15,8 @@ from synthkit.sessions._frames import frame
 from synthkit.sessions.named_tables import NamedTable
 from synthkit.store.store import Store
 
+TITLE_LENGTH = 48
+"""Characters of its prompt that stand for the name of a run."""
 COST_COLUMNS = tuple(
     "run at name requests tokens cost total_requests total_tokens total_cost".split()
 )
@@ -22,12 +24,14 @@ _TABLE_COLUMNS = ("name", "rows", "columns", "bytes", "when", "runs", "marks")
 
 
 def run_title(run: Mapping[str, Any]) -> str:
-    """A run's name, or its prompt in one line: the runs of a lab and of a benchmark have no name.
+    """A run's name, or the start of its prompt: runs of a lab or a benchmark have no name.
 
     >>> run_title({"name": "", "prompt": "Write\\nabout soup."})
     'Write about soup.'
     """
-    return str(run["name"]) or " ".join(str(run["prompt"]).split())
+    start = " ".join(str(run["prompt"])[: 2 * TITLE_LENGTH].split())
+    cut = start if len(start) <= TITLE_LENGTH else f"{start[: TITLE_LENGTH - 1].rstrip()}…"
+    return str(run["name"]) or cut
 
 
 def run_frame(store: Store) -> Any:
