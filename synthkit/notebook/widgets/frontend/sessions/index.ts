@@ -274,8 +274,7 @@ class SessionView extends Panel<Book> {
       "?": () => this.keys.opener.click(),
       Escape: () => this.dismiss(),
     };
-    const held = this.lists[of].indexOf(event.target);
-    const row = held < 0 && this.tab < 2 ? this.lists[of].selected : held;
+    const row = this.lists[of].indexOf(event.target);
     if (this.question.contains(event.target as Node)) {
       acts[this.link.removal ? "d" : "o"] = () => this.question.querySelector("button")?.click();
     } else if (row >= 0) {
