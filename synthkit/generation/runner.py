@@ -139,7 +139,6 @@ class Runner(Generic[T]):
         self.pace = Pace.of(models.values())
         self.commits = Commits(store, together=self.pace.together)
         self.hits = self.repairs = 0
-        self.started = time.perf_counter()
 
     def key(self, request: Request) -> str:
         """The key of a request to the model that will answer it."""
@@ -337,7 +336,7 @@ class Runner(Generic[T]):
             hits=self.hits,
             repairs=self.repairs,
             truncated=len(self.rows.truncated),
-            seconds=time.perf_counter() - self.started,
+            seconds=self.spending.seconds,
         )
 
 

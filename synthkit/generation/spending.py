@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
@@ -108,10 +109,16 @@ class Spending:
         self.budget, self.requests_each = budget, requests_each
         self.highest_price = max((max(price) for price in price_list if price), default=0.0) / 1e6
         self.ledger = Ledger(cost=None if None in price_list else 0.0)
+        self._began = time.perf_counter()
         self._reserved: dict[int, int] = {}  # place of a request in flight -> its most tokens
         self._sent: dict[int, int] = {}  # unfinished branch -> the requests it has sent
         self._metered = 0  # requests of models that count what they send themselves
         self._expected = 0  # the requests that unfinished branches may still need
+
+    @property
+    def seconds(self) -> float:
+        """How long the run takes so far."""
+        return time.perf_counter() - self._began
 
     @property
     def in_flight(self) -> int:
