@@ -55,8 +55,9 @@ export class Ranking {
   private line({ column, name, measures }: Ranked, winner: number): HTMLElement {
     const head = th("row", "", reveal(name));
     if (column === winner) head.append(make("span", "sk-done", " ✓ best so far"));
-    const use = anchor(button("Use this", () => this.use(column), "", "sk-button sk-small"), `use ${column}`);
-    aria(use, "label", `Use ${name}: insert it as a new cell`);
+    const use = anchor(button("Use", () => this.use(column), "", "sk-button sk-small"), `use ${column}`);
+    use.title = `Use ${name}: insert it as a new cell`;
+    aria(use, "label", use.title);
     return make("tr", "", head, make("td", "", use), ...measures.map(([text]) => make("td", "sk-number", text)));
   }
 }
