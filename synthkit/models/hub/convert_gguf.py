@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
 """Pre-tokenizers that llama.cpp runs as GPT-2's after a split of numbers into digits."""
@@ -17,7 +18,6 @@ def main(gguf: Path, folder: Path) -> None:
     """Write the weights, config and tokenizer of a GGUF file into a folder."""
     import torch
     from gguf import GGUFReader
-    from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     # without dequantize=True the model stays marked as quantized, and save_pretrained raises
@@ -29,16 +29,22 @@ def main(gguf: Path, folder: Path) -> None:
     )
     model.save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
+    split_digits(tokenizer, GGUFReader(gguf))
+    tokenizer.save_pretrained(folder)
+
+
+def split_digits(tokenizer: Any, reader: Any) -> None:
+    """Have a tokenizer split numbers as its GGUF file says, which transformers forgets."""
+    from tokenizers import pre_tokenizers
+
+    field = reader.get_field("tokenizer.ggml.pre")
     if field is not None and field.contents() in DIGITS:
-        # transformers' converter forgets that these tokenizers split numbers into digits
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Digits(individual_digits=True),
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
             ]
         )
-    tokenizer.save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,43 @@ def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> str:
     return commit
 
 
-def convert(gguf: Path, folder: Path, *, quiet: bool = False) -> None:
-    """Convert a GGUF file to bfloat16 safetensors and a tokenizer, in a process of its own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form that a GGUF file is converted to, once.
+
+    Parameters
+    ----------
+    name : what it is, for messages.
+    suffix : of the folder with the converted files.
+    module : writes the files: ``python -m module FILE.gguf FOLDER``.
+    packages : what it needs, of the extra.
+    """
+
+    name: str
+    suffix: str
+    module: str
+    packages: tuple[str, ...]
+    extra: str
+
+
+SAFETENSORS = Form(
+    name="bfloat16 safetensors",
+    suffix="",
+    module="synthkit.models.hub.convert_gguf",
+    packages=("torch", "transformers", "gguf"),
+    extra="local",
+)
+OPENVINO = Form(
+    name="OpenVINO's form",
+    suffix="-openvino",
+    module="synthkit.models.openvino.convert_gguf",
+    packages=("openvino_genai", "transformers", "gguf"),
+    extra="openvino",
+)
+
+
+def convert(gguf: Path, folder: Path, form: Form = SAFETENSORS, *, quiet: bool = False) -> None:
+    """Convert a GGUF file, with its tokenizer, in a process of its own.
 
     A bar shows the share of its tensors that are converted, unless ``quiet``. The dequantized
     weights need several times the memory of the model, which a process returns when it ends and a
@@ -151,13 +187,13 @@ def convert(gguf: Path, folder: Path, *, quiet: bool = False) -> None:
     Raises
     ------
     MissingExtra
-        If a package of the ``local`` extra is not installed.
+        If a package of the form's extra is not installed.
     ModelError
         If the conversion failed; the message has its last lines.
     """
-    for module in ("torch", "transformers", "gguf"):
-        need(module, extra="local", why="to convert the model once")
-    command = [sys.executable, "-m", "synthkit.models.hub.convert_gguf", str(gguf), str(folder)]
+    for module in form.packages:
+        need(module, extra=form.extra, why="to convert the model once")
+    command = [sys.executable, "-m", form.module, str(gguf), str(folder)]
     log = folder.parent / f".{folder.name}.log"
     try:
         with _bar(f"converting {gguf.stem}", 100, quiet, unit="%") as bar:
@@ -168,7 +204,7 @@ def convert(gguf: Path, folder: Path, *, quiet: bool = False) -> None:
     if status:
         words = "\n".join(lines[-6:])
         raise ModelError(
-            f"{gguf.name} could not be converted to safetensors; the converter stopped with "
-            f"status {status}:\n{words}\nCheck that torch, transformers and gguf fit "
-            'together: pip install -U "jupyter-synthkit[local]". Nothing was kept.'
+            f"{gguf.name} could not be converted to {form.name}; the converter stopped with "
+            f"status {status}:\n{words}\nCheck that {', '.join(form.packages)} fit "
+            f'together: pip install -U "jupyter-synthkit[{form.extra}]". Nothing was kept.'
         )

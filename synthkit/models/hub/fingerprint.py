@@ -61,6 +61,31 @@ def of_folder(folder: Path) -> Identity:
     )
 
 
+def of_openvino(folder: Path) -> Identity:
+    """The identity of a folder with a model in OpenVINO's form.
+
+    Raises
+    ------
+    ModelNotFound
+        If it has none.
+    """
+    names = ["config.json", "generation_config.json", *OPENVINO_FILES, *_TOKENIZER]
+    files = [folder / name for name in names if (folder / name).is_file()]
+    missing = sorted({"config.json", *OPENVINO_FILES} - {path.name for path in files})
+    if missing:
+        raise ModelNotFound(
+            f"{folder} was expected to have a model in OpenVINO's form, but has no {missing[0]}; "
+            f"it contains {_listing(folder)}. optimum-cli export openvino writes this form; with "
+            'engine="transformers", a folder with *.safetensors is loaded as it is.'
+        )
+    return Identity(
+        weights=digest({path.name: file_hash(path) for path in files}),
+        template=template_hash(folder),
+        size=(folder / "openvino_model.bin").stat().st_size,
+    )
+
+
+OPENVINO_FILES = ("openvino_model.xml", "openvino_model.bin")
 INCIDENTAL = {"transformers_version", "_name_or_path"}
 """Settings that change no completion."""
 _TOKENIZER = (

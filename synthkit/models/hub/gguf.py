@@ -1,4 +1,4 @@
-"""GGUF files: converted once to safetensors, which are kept in the cache folder."""
+"""GGUF files: converted once to what an engine loads, which is kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from synthkit.core.environment import notices
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.models.hub import catalog, download, fingerprint
+from synthkit.models.hub.download import SAFETENSORS, Form
 
 REVISION = 1
 """Increased with a change of the conversion that changes completions."""
@@ -51,33 +52,33 @@ def find(path: Path) -> Path:
     return files[0]
 
 
-def converted(file: Path) -> Path:
-    """The folder with a GGUF file's weights as bfloat16 safetensors; made at the first use.
+def converted(file: Path, form: Form = SAFETENSORS) -> Path:
+    """The folder with a GGUF file's weights in another form; made at the first use.
 
     Raises
     ------
     ModelError
-        If transformers cannot convert it, or the disk is too small.
+        If it cannot be converted, or the disk is too small.
     """
     from filelock import FileLock
 
     hashed = fingerprint.file_hash(file)
-    folder = catalog.cache() / f"gguf-{file.stem}-{hashed[:16]}.{REVISION}"
+    folder = catalog.cache() / f"gguf-{file.stem}-{hashed[:16]}.{REVISION}{form.suffix}"
     with catalog.disk_errors(file.name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if (folder / catalog.MANIFEST).is_file() and catalog.intact(folder):
                 return folder
             print(
-                f"Converting {file.name} ({file.stat().st_size / 1e6:.0f} MB) to bfloat16 "
-                f"safetensors, once; they are kept in {folder}.",
+                f"Converting {file.name} ({file.stat().st_size / 1e6:.0f} MB) to "
+                f"{form.name}, once; the result is kept in {folder}.",
                 file=notices(),
             )
             part = folder.parent / f".{folder.name}.part"
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
             try:
-                download.convert(file.resolve(), part)
+                download.convert(file.resolve(), part, form)
                 catalog.seal(part, {"name": file.stem, "source": file.name, "gguf": hashed})
                 shutil.rmtree(folder, ignore_errors=True)
                 os.replace(part, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from synthkit.core.environment import notices
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.extras import need
 from synthkit.models.hub import catalog, fingerprint, gguf
+from synthkit.models.hub.download import OPENVINO
 from synthkit.models.hub.hub_models import HUB_MODELS, HubModel
 
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+|[\w-]+)(@[\w./-]+)?")
@@ -73,6 +74,37 @@ def find(spec: str) -> ModelSource:
     )
 
 
+def find_openvino(spec: str) -> ModelSource:
+    """The model that a spec names, for OpenVINO.
+
+    It is a catalog model of a GGUF file, a GGUF file, which is converted once, or a folder or
+    repository with ``openvino_model.xml``.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is no such model.
+    UsageError
+        If the model is an embedder.
+    """
+    scheme, _, name = spec.partition(":")
+    if scheme not in ("gguf", "hf"):
+        return find(spec)
+    if scheme == "hf":
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            folder = _snapshot(name, "openvino_model.*")
+        if (folder / "openvino_model.xml").is_file() or not list(folder.glob("*.gguf")):
+            identity = fingerprint.of_openvino(folder)
+            return ModelSource(name=display_name(name), folder=folder, identity=identity)
+        name = str(folder)
+    file = gguf.find(Path(name).expanduser())
+    folder = gguf.converted(file, OPENVINO)
+    # as the file's own bits are computed with, it names the weights, whatever converted it
+    identity = replace(fingerprint.of_openvino(folder), weights=fingerprint.file_hash(file))
+    return ModelSource(name=file.stem, folder=folder, identity=identity)
+
+
 def _of_gguf(path: Path) -> ModelSource:
     file = gguf.find(path)
     folder = gguf.converted(file)
@@ -122,7 +154,7 @@ def display_name(name: str) -> str:
     return Path(name).resolve().name if Path(name).is_dir() else name
 
 
-def _snapshot(repository: str) -> Path:
+def _snapshot(repository: str, weights: str = "*.safetensors") -> Path:
     """The local copy of a Hub repository, or of its commit ``name@commit``.
 
     It is downloaded if it is not here. No code of a repository is downloaded or run.
@@ -142,10 +174,10 @@ def _snapshot(repository: str) -> Path:
             snapshot_download(
                 name,
                 revision=revision or None,
-                allow_patterns=[*TEXT_FILES, "*.safetensors"],
+                allow_patterns=[*TEXT_FILES, weights],
             )
         )
-        if not list(folder.rglob("*.safetensors")):
+        if weights == "*.safetensors" and not list(folder.rglob(weights)):
             files = HfApi().list_repo_files(name, revision=revision or None)
             raise UsageError(_without_safetensors(repository, files))
     except UsageError:

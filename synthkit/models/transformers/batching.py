@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from synthkit.core.answers import opened
-from synthkit.core.types import Completion, Request
 from synthkit.models.transformers import sampling
 from synthkit.models.transformers.kv_cache import KeyValues
 from synthkit.models.transformers.prompt_reading import PromptReader, Tokens
-from synthkit.models.transformers.sampling import Knobs
-from synthkit.models.transformers.weights import Bias, Engine
+from synthkit.models.transformers.rows import DecodingRow
+from synthkit.models.transformers.weights import Engine
 
 PREFILL_TOKENS = 1024
 """Most prompt tokens in one forward pass, so that steps stay short; not tuned."""
 FIRST_ROWS = 4
 """Rows that start alone on a CPU, until one of them has ended: so that first rows appear early."""
-
-
-@dataclass(slots=True, eq=False)
-class DecodingRow:
-    """A request that is being decoded: its prompt, and its tokens so far.
-
-    Parameters
-    ----------
-    most : most tokens to write.
-    ends : the tokens that end it.
-    matcher : of its grammar, if the request has a schema.
-    """
-
-    position: int
-    request: Request
-    prompt: list[int]
-    knobs: Knobs
-    most: int
-    ends: frozenset[int]
-    matcher: Any = None
-    bias: Bias | None = None
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    began: float = 0.0
-
-    @property
-    def read(self) -> Tokens:
-        """What is read before the next token is drawn: the prompt and the tokens so far."""
-        return (*self.prompt, *self.tokens)
-
-    @property
-    def reach(self) -> int:
-        """Columns that the row needs if it writes ``most`` tokens."""
-        return len(self.prompt) + self.most
 
 
 class Batch:
@@ -147,7 +110,7 @@ class Batch:
         """Append tokens to the rows in ``fresh``; remove and return the rows that have ended."""
         ended = []
         for at in fresh:
-            why = self._advance(self.rows[at], tokens[at])
+            why = self.rows[at].advance(tokens[at], self.engine)
             if why:
                 ended.append((at, self.rows[at], why))
         if ended:
@@ -160,26 +123,6 @@ class Batch:
                 tokens.pop()
         self.pending = tokens
         return [(row, why) for _, row, why in ended]
-
-    def _advance(self, row: DecodingRow, token: int) -> str:
-        """Append a token; the reason why the row has ended, or ``""``."""
-        row.tokens.append(token)
-        if token in row.ends and not (row.knobs.ignore_eos and row.matcher is None):
-            return "stop"
-        if row.matcher is not None:
-            row.matcher.consume_token(token)
-            if row.matcher.is_stopped():
-                return "stop"
-        if row.request.sampling.stop and self._stopped(row):
-            return "stop"
-        return "length" if len(row.tokens) >= row.most else ""
-
-    def _stopped(self, row: DecodingRow) -> bool:
-        """Whether the end of the text has a stop text; decodes only as many tokens as needed."""
-        stops = row.request.sampling.stop
-        tail = max(len(stop.encode()) for stop in stops) + 4
-        text = self.engine.tokenizer.decode(row.tokens[-tail:])
-        return any(stop in text for stop in stops)
 
     def _choose(self, logits: Any, rows: Sequence[DecodingRow]) -> list[int]:
         """The next token of each row, from (rows, vocabulary) logits."""
@@ -210,7 +153,7 @@ class Batch:
                 values = logits[at, seen]
                 logits[at, seen] = torch.where(values > 0, values / penalty, values * penalty)
             if row.bias is not None:
-                ids, values = row.bias
+                ids, values = (torch.from_numpy(part).to(logits.device) for part in row.bias)
                 logits[at, ids] += values
             if row.matcher is not None:
                 allowed = self.engine.grammars.allowed(row.matcher)
@@ -255,32 +198,6 @@ class Batch:
             return
         self.most = max(1, len(rows) // 2)
         waiting[:0] = rows
-
-
-def completion(row: DecodingRow, why: str, engine: Engine) -> Completion:
-    """The completion of a row that has ended."""
-    written = row.tokens[:-1] if row.tokens and row.tokens[-1] in row.ends else row.tokens
-    text = engine.decode(written)
-    cut = min((at for at in map(text.find, row.request.sampling.stop) if at >= 0), default=None)
-    pairs = None
-    if row.request.sampling.logprobs:
-        pairs = tuple(zip(map(engine.text, written), row.logprobs, strict=False))
-    error = ""
-    if why == "memory":
-        error = (
-            "memory ran out with this row alone: shorten the prompt, lower max_tokens, or load the "
-            'model with quantize="nf4"'
-        )
-    return Completion(
-        text=opened(engine.decode(row.prompt[-8:])) + (text if cut is None else text[:cut]),
-        finish="error" if error else why,
-        prompt_tokens=len(row.prompt),
-        completion_tokens=len(row.tokens),
-        seconds=time.perf_counter() - row.began,
-        logprobs=pairs,
-        error=error,
-        how=engine.how,
-    )
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
-from synthkit.models.transformers import sampling
-from synthkit.models.transformers.batching import DecodingRow
+from synthkit.models.transformers import chat_template, grammar, sampling
 from synthkit.models.transformers.chat_template import ChatTemplate
-from synthkit.models.transformers.scoring import ScoredText, prepare
-from synthkit.models.transformers.weights import Engine
+from synthkit.models.transformers.rows import DecodingRow
+from synthkit.models.transformers.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from synthkit.models.transformers.scoring import ScoredText
 
 DEFAULT_TOKENS = 1024
 """Most tokens of a completion whose request does not set ``max_tokens``."""
@@ -26,6 +29,7 @@ class Intake:
     name : the model's, for messages.
     chat : renders prompts.
     rows : most rows that decode together.
+    scored : makes a text to score of a request with an answer; ``None`` if the model cannot score.
 
     Attributes
     ----------
@@ -36,15 +40,16 @@ class Intake:
     def __init__(
         self,
         requests: Sequence[Request],
-        engine: Engine,
+        engine: Vocabulary,
         check: Callable[[], None],
         *,
         name: str,
         chat: ChatTemplate,
         rows: int,
+        scored: Callable[..., ScoredText | Completion] | None = None,
     ) -> None:
         self.requests, self.engine, self.check = requests, engine, check
-        self.name, self.chat, self.rows = name, chat, rows
+        self.name, self.chat, self.rows, self.scored = name, chat, rows, scored
         self.waiting: list[DecodingRow] = []
         self.texts: list[ScoredText] = []
         self.taken = 0
@@ -69,14 +74,20 @@ class Intake:
                     )
                 elif request.answer is None:
                     row = self._row(request, position)
+                elif self.scored is None:
+                    row = _refused(
+                        0, f'{self.name} scores no texts; load it with engine="transformers"'
+                    )
                 else:
-                    row = prepare(request, position, self.engine, name=self.name, chat=self.chat)
+                    row = self.scored(
+                        request, position, self.engine, name=self.name, chat=self.chat
+                    )
                 if isinstance(row, Completion):
                     yield position, row
-                elif isinstance(row, ScoredText):
-                    self.texts.append(row)
-                else:
+                elif isinstance(row, DecodingRow):
                     rows.append(row)
+                else:
+                    self.texts.append(row)
             rows.sort(key=lambda row: -len(row.prompt))
             self.waiting += rows
 
@@ -113,3 +124,30 @@ class Intake:
 
 def _refused(prompt_tokens: int, why: str) -> Completion:
     return Completion(text="", finish="error", prompt_tokens=prompt_tokens, error=why)
+
+
+def checker(
+    requests: Sequence[Request], load: Callable[[], Vocabulary], *, raw: bool
+) -> Callable[[], None]:
+    """A function that refuses new requests that cannot work, before anything is decoded."""
+    checked = 0
+    schemas: set[int] = set()
+
+    def check() -> None:
+        nonlocal checked
+        for request in requests[checked:]:
+            if request.answer is not None:
+                continue
+            bias = sampling.knobs(request.sampling).token_bias
+            options = request.sampling.extra.get(chat_template.OPTIONS) or {}
+            chat_template.check_options(options)
+            if options and raw:
+                raise UsageError(f"{chat_template.OPTIONS} need a chat template; got raw=True")
+            if bias:
+                load().bias(bias, frozenset())
+            if request.schema is not None and id(request.schema) not in schemas:
+                grammar.grammar(request.schema)
+                schemas.add(id(request.schema))
+        checked = len(requests)
+
+    return check

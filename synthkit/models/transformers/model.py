@@ -21,13 +21,13 @@ from synthkit.core.types import Activity, Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
-from synthkit.models.transformers import chat_template, grammar, memory, sampling, threads
+from synthkit.models.transformers import chat_template, memory, threads
 from synthkit.models.transformers.chat_template import ChatTemplate, check_options
+from synthkit.models.transformers.intake import Intake, checker
 from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize
 
 if TYPE_CHECKING:
     from synthkit.models.transformers.batching import Batch
-    from synthkit.models.transformers.intake import Intake
     from synthkit.models.transformers.scoring import Scorer
     from synthkit.models.transformers.weights import Engine
 
@@ -231,7 +231,7 @@ class Local:
         UsageError
             If a request has an unknown ``extra``, or a schema that cannot be followed.
         """
-        check = _check(requests, self.load, raw=self.settings.raw)
+        check = checker(requests, self.load, raw=self.settings.raw)
         check()
         if not requests:
             return
@@ -245,14 +245,16 @@ class Local:
     ) -> Iterator[tuple[int, Completion] | None]:
         """The pairs and ticks of :meth:`complete`."""
         engine = yield from self._loaded()
-        from synthkit.models.transformers.batching import Batch, completion
-        from synthkit.models.transformers.intake import Intake
-        from synthkit.models.transformers.scoring import Scorer
+        from synthkit.models.transformers.batching import Batch
+        from synthkit.models.transformers.rows import completion
+        from synthkit.models.transformers.scoring import Scorer, prepare
 
         scorer = Scorer(engine)
         rows = self.settings.max_batch if engine.mergeable else 1
         chat = self._template(engine)
-        intake = Intake(requests, engine, check, name=self.name, chat=chat, rows=rows)
+        intake = Intake(
+            requests, engine, check, name=self.name, chat=chat, rows=rows, scored=prepare
+        )
         batch = self._batch = Batch(engine, rows=rows, cells=self._cells(engine))
         self._doing = "reading prompts"
         yield None
@@ -311,7 +313,7 @@ class Local:
             texts, intake.texts = intake.texts, []
             self._doing = ""
             for text in scorer.run(texts):
-                yield None if text is None else (text.position, completion(text, intake.engine))
+                yield None if text is None else (text.position, completion(text, scorer.engine))
             yield from intake.refill()
 
     def score(
@@ -366,33 +368,6 @@ def _changed(what: str) -> ModelError:
         f"{what} have changed since this model was made, so its completions would be kept under "
         "the name of other weights. Load the model again."
     )
-
-
-def _check(
-    requests: Sequence[Request], load: Callable[[], Engine], *, raw: bool
-) -> Callable[[], None]:
-    """A function that refuses new requests that cannot work, before anything is decoded."""
-    checked = 0
-    schemas: set[int] = set()
-
-    def check() -> None:
-        nonlocal checked
-        for request in requests[checked:]:
-            if request.answer is not None:
-                continue
-            bias = sampling.knobs(request.sampling).token_bias
-            options = request.sampling.extra.get(chat_template.OPTIONS) or {}
-            check_options(options)
-            if options and raw:
-                raise UsageError(f"{chat_template.OPTIONS} need a chat template; got raw=True")
-            if bias:
-                load().bias(bias, frozenset())
-            if request.schema is not None and id(request.schema) not in schemas:
-                grammar.grammar(request.schema)
-                schemas.add(id(request.schema))
-        checked = len(requests)
-
-    return check
 
 
 @model_scheme("catalog")

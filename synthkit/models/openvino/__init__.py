@@ -1,0 +1,1 @@
+"""Local models by OpenVINO: small models fast on CPUs, without torch."""
