@@ -106,6 +106,7 @@ SLOW = (
     "tests/evaluate/test_degenerate.py",
     "tests/evaluate/test_references.py",
     "tests/models/openai/test_model.py",
+    "tests/models/openvino/",
     "tests/models/transformers/",
     "tests/notebook/test_kernel.py",
     "tests/train/",

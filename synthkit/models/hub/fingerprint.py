@@ -71,7 +71,7 @@ def of_openvino(folder: Path) -> Identity:
     """
     names = ["config.json", "generation_config.json", *OPENVINO_FILES, *_TOKENIZER]
     files = [folder / name for name in names if (folder / name).is_file()]
-    missing = sorted({"config.json", *OPENVINO_FILES} - {path.name for path in files})
+    missing = [name for name in ("config.json", *OPENVINO_FILES) if folder / name not in files]
     if missing:
         raise ModelNotFound(
             f"{folder} was expected to have a model in OpenVINO's form, but has no {missing[0]}; "

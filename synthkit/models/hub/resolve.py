@@ -85,9 +85,14 @@ def find_openvino(spec: str) -> ModelSource:
     ModelNotFound
         If there is no such model.
     UsageError
-        If the model is an embedder.
+        If the model is an embedder, or kept as safetensors.
     """
     scheme, _, name = spec.partition(":")
+    if spec in HUB_MODELS:
+        raise UsageError(
+            f"{spec} is kept as safetensors, which OpenVINO does not read. Load it with "
+            f"engine=\"transformers\", or a GGUF file of it with 'gguf:FILE'."
+        )
     if scheme not in ("gguf", "hf"):
         return find(spec)
     if scheme == "hf":

