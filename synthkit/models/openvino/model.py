@@ -78,10 +78,10 @@ def load_openvino(
 
     Notes
     -----
-    SmolLM2-135M (Q4_1), 34 greedy rows of at most 32 tokens on a shared CPU with AVX-512, one thread:
+    SmolLM2-135M (Q4_1), 34 greedy rows of at most 32 tokens, a shared CPU with AVX-512, one thread:
     222 tokens a CPU-second, against 76 of transformers in float32, with a peak of 0.85 GB against
-    1.27 GB. 10 of the 34 texts were equal. Where the texts agree, log-probabilities differ by 0.05
-    on average.
+    1.27 GB. 10 of the 34 texts were equal. Where texts agree, log-probabilities differ by 0.05 on
+    average.
     """
     check_positive(max_batch=max_batch, threads=threads)
     check_options(chat_template_kwargs or {})
