@@ -1,7 +1,7 @@
-"""``python -m synthkit.models.openvino.convert_gguf FILE.gguf FOLDER``: GGUF to OpenVINO's form.
+"""Convert a GGUF file: ``python -m synthkit.models.openvino.convert_gguf FILE.gguf FOLDER``.
 
-openvino-genai reads a GGUF file anew each time, which takes seconds, and its tokenizer finds
-control tokens in any text; so the file is converted once, with transformers' tokenizer.
+Each time that openvino-genai reads a GGUF file it takes seconds, and its tokenizer finds control
+tokens in any text; so the file is converted once, with the tokenizer that transformers makes of it.
 """
 
 from __future__ import annotations

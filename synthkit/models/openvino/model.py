@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from synthkit.models.ticking import ticking
 from synthkit.models.transformers import chat_template, memory
 from synthkit.models.transformers.chat_template import ChatTemplate, check_options
 from synthkit.models.transformers.intake import Intake, checker
+from synthkit.models.transformers.threads import quota
 
 if TYPE_CHECKING:
     from synthkit.models.openvino.batching import Batch
@@ -105,14 +105,9 @@ def load_openvino(
             chat_template_kwargs=dict(chat_template_kwargs or {}),
             reasoning_markers=checked_markers(reasoning_markers),
             max_batch=max_batch,
-            threads=threads or max(1, _cpus() // 2),
+            threads=threads or max(1, quota() // 2),
         )
     )
-
-
-def _cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class OpenVINO:

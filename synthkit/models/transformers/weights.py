@@ -27,7 +27,6 @@ class Engine(Vocabulary):
     accepts : the arguments of the architecture's forward pass.
     mergeable : whether rows may share a batch.
     row_bytes : bytes of the keys and values of one token.
-    how : its precision, device and threads, for people to read.
     """
 
     net: Any
@@ -35,7 +34,6 @@ class Engine(Vocabulary):
     mergeable: bool
     device: str
     row_bytes: int
-    how: str = ""
 
     @cached_property
     def shares_prompts(self) -> bool:

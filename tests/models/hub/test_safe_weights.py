@@ -176,7 +176,7 @@ def test_a_catalog_file_that_changed_without_changing_its_size_is_fetched_again(
 ) -> None:
     made: list[str] = []
 
-    def bring(model: Any, part: Path, folder: Path, bar: Any) -> str:
+    def bring(model: Any, part: Path, folder: Path, *_: Any) -> str:
         made.append(model.name)
         (folder / "model.safetensors").write_bytes(b"right")
         return ""
