@@ -12,17 +12,8 @@ from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
 
 from synthkit.core.errors import ModelError, UsageError
-from synthkit.core.types import (
-    Activity,
-    Completion,
-    Ledger,
-    Message,
-    Model,
-    Reject,
-    Request,
-    Sampling,
-    Steps,
-)
+from synthkit.core.models import Activity, Ledger, Model
+from synthkit.core.types import Completion, Message, Reject, Request, Sampling, Steps
 from synthkit.evaluate._report import Progress
 from synthkit.generation.branches import Answer
 from synthkit.generation.rows import RowEvent

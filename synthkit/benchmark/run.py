@@ -12,7 +12,7 @@ from synthkit.benchmark.scoring import scored
 from synthkit.benchmark.task_files import TaskSpec, as_usage_errors, load, silenced
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
-from synthkit.core.types import Ledger, Model
+from synthkit.core.models import Ledger, Model
 from synthkit.evaluate._compare import compare as compare_scores
 from synthkit.evaluate._report import Progress
 from synthkit.evaluate.results import Report

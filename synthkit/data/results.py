@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synthkit.core.formatting import count, money, thousands
+from synthkit.core.models import Ledger
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.core.types import Ledger
 from synthkit.data import tables
 
 MAX_COLUMNS = 12

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.types import Model, Request
+from synthkit.core.models import Model
+from synthkit.core.types import Request
 from synthkit.generation.spending import dollars
 
 

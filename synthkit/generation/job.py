@@ -22,7 +22,8 @@ from synthkit.core.errors import (
 )
 from synthkit.core.formatting import count
 from synthkit.core.garbage import collection_paused
-from synthkit.core.types import Budget, Model, Reject, Request, Row
+from synthkit.core.models import Budget, Model
+from synthkit.core.types import Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation import run_tables

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Budget, Model
+from synthkit.core.models import Budget, Model
 from synthkit.data import tables
 from synthkit.recipes._base import Recipe
 from synthkit.recipes._from_function import from_function

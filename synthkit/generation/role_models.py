@@ -6,7 +6,8 @@ import queue
 import threading
 from collections.abc import Collection, Generator, Mapping, Sequence
 
-from synthkit.core.types import Activity, Completion, Model, Request
+from synthkit.core.models import Activity, Model
+from synthkit.core.types import Completion, Request
 
 TICK_SECONDS = 0.04
 

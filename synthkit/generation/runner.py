@@ -22,17 +22,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from synthkit.core.answers import REASONING_MARKERS, separated
 from synthkit.core.errors import SynthkitError, UsageError, unknown
 from synthkit.core.garbage import collection_paused
-from synthkit.core.types import (
-    Activity,
-    Budget,
-    Completion,
-    Ledger,
-    Model,
-    Reject,
-    Request,
-    Row,
-    Steps,
-)
+from synthkit.core.models import Activity, Budget, Ledger, Model
+from synthkit.core.types import Completion, Reject, Request, Row, Steps
 from synthkit.generation import role_models
 from synthkit.generation.branches import Answer, Branch, Branches
 from synthkit.generation.commits import Arrived, Commits

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 
 from synthkit.core.errors import UsageError
 from synthkit.core.formatting import count
-from synthkit.core.types import Budget, Budgeted, Completion, Ledger, Model, Price, Request
+from synthkit.core.models import Budget, Budgeted, Ledger, Model, Price
+from synthkit.core.types import Completion, Request
 
 BYTES_PER_TOKEN = 3
 """Of an estimate: English has about 4 bytes in a token, most other scripts 2 to 4."""

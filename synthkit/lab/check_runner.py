@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Model, Request, Sampling
+from synthkit.core.models import Model
+from synthkit.core.types import Request, Sampling
 from synthkit.evaluate.checks import Check, Judge, Verdict, read_verdict
 from synthkit.lab.completions import LabCompletions, LabRequest
 from synthkit.prompts.templates import parse

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from synthkit.core.types import Activity, Completion, Ledger, Model, Request
+from synthkit.core.models import Activity, Ledger, Model
+from synthkit.core.types import Completion, Request
 from synthkit.generation.branches import Answer
 from synthkit.generation.rows import RowEvent
 from synthkit.generation.runner import run_recipe

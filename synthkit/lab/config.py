@@ -12,7 +12,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.formatting import count
-from synthkit.core.types import Model
+from synthkit.core.models import Model
 from synthkit.data import tables
 from synthkit.evaluate.checks import Check, Judge, parse
 from synthkit.lab.recorded import HOW, RecordedModel

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, check_known
-from synthkit.core.types import Model, Sampling
+from synthkit.core.models import Model
+from synthkit.core.types import Sampling
 from synthkit.generation.dry_run import CostEstimate
 from synthkit.lab.cells import LabCell, LabColumn
 from synthkit.lab.completions import LabRequest

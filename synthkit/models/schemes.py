@@ -7,8 +7,8 @@ from collections.abc import Callable, Container
 from typing import Any, TypeVar
 
 from synthkit.core.errors import ModelNotFound, UsageError, unknown
+from synthkit.core.models import Model
 from synthkit.core.registry import Registry
-from synthkit.core.types import Model
 from synthkit.models.hub.catalog_entries import CATALOG
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.openai.providers import PROVIDERS

@@ -13,7 +13,8 @@ from synthkit.core.errors import UsageError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from synthkit.core.types import Model, Sampling
+    from synthkit.core.models import Model
+    from synthkit.core.types import Sampling
     from synthkit.models.embedders import Embedder
     from synthkit.notebook.bindings import Bindings
     from synthkit.notebook.names import Names

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import Interrupted, SynthkitError
 from synthkit.core.extras import need
-from synthkit.core.types import Activity, Ledger, Reject
+from synthkit.core.models import Activity, Ledger
+from synthkit.core.types import Reject
 from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation.branches import Answer

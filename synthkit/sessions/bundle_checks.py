@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from synthkit.core.errors import StoreError
-from synthkit.core.types import Ledger
+from synthkit.core.models import Ledger
 from synthkit.sessions import evaluations
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import (

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import TableError
-from synthkit.core.types import Mark, Model, Request
+from synthkit.core.models import Model
+from synthkit.core.types import Mark, Request
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.marks.tables import MarkLog
 from synthkit.data.results import Curation

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synthkit.core.types import Ledger
+from synthkit.core.models import Ledger
 from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
 from synthkit.store.ids import pack, unpack
 from synthkit.store.origins import OriginTable

@@ -59,12 +59,12 @@ def ideal(chains: int, places: int) -> float:
     return now
 
 
-def by_recipe(model: sk.core.types.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
+def by_recipe(model: sk.core.models.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
     fields = {"a": PROMPTS[0], "b": f"{PROMPTS[1]} {{{{ a }}}}", "c": f"{PROMPTS[2]} {{{{ b }}}}"}
     return sk.generate(chain("", rows=rows, fields=fields), model=model, session=session)
 
 
-def by_passes(model: sk.core.types.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
+def by_passes(model: sk.core.models.Model, rows: pd.DataFrame, session: sk.Session) -> sk.Run:
     def ask(prompt: str, rows: pd.DataFrame, output: str) -> sk.Run:
         return sk.generate(prompt, rows=rows, output=output, model=model, session=session)
 
@@ -73,7 +73,7 @@ def by_passes(model: sk.core.types.Model, rows: pd.DataFrame, session: sk.Sessio
     return ask(f"{PROMPTS[2]} {{{{ b }}}}", second.table, "c")
 
 
-CASES: dict[str, Callable[[sk.core.types.Model, pd.DataFrame, sk.Session], sk.Run]] = {
+CASES: dict[str, Callable[[sk.core.models.Model, pd.DataFrame, sk.Session], sk.Run]] = {
     "chain": by_recipe,
     "barrier": by_passes,
 }

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 FEED = """
 import random, threading, time
-from synthkit.core.types import Activity, Ledger
+from synthkit.core.models import Activity, Ledger
 from synthkit.notebook.widgets.grid.preview import Preview
 
 COLUMNS = ["sentiment", "topic", "stars", "text"]

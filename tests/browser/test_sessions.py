@@ -194,7 +194,7 @@ def test_by_mouse_alone_and_after_a_reload_and_without_a_kernel(
 ) -> None:
     evil = "<img src=x onerror='document.title=1'></script>\\u202e\\u200b\\x1b[31m"
     hostile = f"""
-here.store.runs.add("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.types.Ledger())
+here.store.runs.add("{evil}" + "x" * 1_000_000, "<b>model</b>", "p", 0, sk.core.models.Ledger())
 here.store.marks.add([Mark(id="z", label="<i>label</i>", by="{evil}")])
 good = 7
 """
@@ -266,7 +266,7 @@ from dataclasses import asdict
 %config SynthMagics.folder = "many"
 sk.session("many")
 with closing(sqlite3.connect("many/store.sqlite")) as db, db:
-    book = json.dumps(asdict(sk.core.types.Ledger(requests=3, cost=0.01)))
+    book = json.dumps(asdict(sk.core.models.Ledger(requests=3, cost=0.01)))
     db.executemany("INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)",
                    [("some", "m", "p", 1e9 + n, 3, book) for n in range(10_000)])
 """

@@ -102,7 +102,7 @@ def test_canonical_json_is_sorted_dense_utf8() -> None:
 
 
 def test_a_run_shows_counts_and_no_addresses() -> None:
-    from synthkit.core.types import Ledger
+    from synthkit.core.models import Ledger
 
     run = Run([1, 2], [], [3], Ledger(requests=2, hits=1))
     assert repr(run) == "Run(2 rows; 0 rejects; 1 pending; 2 requests, 1 cached)"

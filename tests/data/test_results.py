@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from synthkit.core.formatting import reveal
-from synthkit.core.types import Ledger
+from synthkit.core.models import Ledger
 from synthkit.data.results import Curation, Run, Stage, run_summary
 
 ROWS = [

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import synthkit as sk
-from synthkit.core.types import Activity, Completion, Ledger, Message, Request
+from synthkit.core.models import Activity, Ledger
+from synthkit.core.types import Completion, Message, Request
 from synthkit.generation.runner import ELSEWHERE, LOCKED, run_recipe
 from synthkit.models.fake import Fake
 

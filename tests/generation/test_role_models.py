@@ -11,7 +11,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import ModelError
-from synthkit.core.types import Completion, Message, Model, Request
+from synthkit.core.models import Model
+from synthkit.core.types import Completion, Message, Request
 from synthkit.generation.role_models import complete
 
 

@@ -12,17 +12,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import ModelError, UsageError
-from synthkit.core.types import (
-    Activity,
-    Budget,
-    Completion,
-    Ledger,
-    Message,
-    Reject,
-    Request,
-    Row,
-    Sampling,
-)
+from synthkit.core.models import Activity, Budget, Ledger
+from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling
 from synthkit.generation.runner import AHEAD, RunOutcome, run_recipe
 from synthkit.recipes._ask import ask
 from synthkit.store.store import Store

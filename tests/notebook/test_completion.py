@@ -22,6 +22,9 @@ def complete(shell: Shell, text: str) -> list[str]:
     ]
 
 
+SMOL = ["smollm2", "smollm2-360m", "smollm2-1.7b", "smollm3-3b"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -31,7 +34,10 @@ def complete(shell: Shell, text: str) -> list[str]:
         ("%synth mark seeds --order un", ["%synth mark seeds --order uncertain"]),
         ("%synth mark seeds --ag", ["%synth mark seeds --again"]),
         ("%synth lab tone --inputs see", ["%synth lab tone --inputs seeds"]),
-        ("%synth lab tone --judge-model smol", ["%synth lab tone --judge-model smollm2"]),
+        (
+            "%synth lab tone --judge-model smol",
+            [f"%synth lab tone --judge-model {name}" for name in SMOL],
+        ),
         ("%synth filter see", ["%synth filter seeds"]),
         ("%synth filter seeds --no-ref", ["%synth filter seeds --no-refusals"]),
         (
@@ -47,7 +53,7 @@ def complete(shell: Shell, text: str) -> list[str]:
         ("%synth scores see", ["%synth scores seeds"]),
         ("%synth sess", ["%synth session"]),
         ("%%synth x --temp", ["%%synth x --temperature"]),
-        ("%%synth x --model smol", ["%%synth x --model smollm2"]),
+        ("%%synth x --model smol", [f"%%synth x --model {name}" for name in SMOL]),
         ("%%synth x --model re", ["%%synth x --model replay:"]),
         ("%%synth x --from see", ["%%synth x --from seeds"]),
         ("%%synth x --sampler p", ["%%synth x --sampler product"]),

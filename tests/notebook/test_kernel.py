@@ -123,7 +123,7 @@ LOADING = """
 import os, time
 os.environ["SYNTHKIT_LIVE"] = "1"
 from synthkit import Fake
-from synthkit.core.types import Activity
+from synthkit.core.models import Activity
 from synthkit.models.ticking import ticking
 
 class Loading(Fake):
@@ -144,10 +144,12 @@ def test_a_cell_shows_that_it_started_and_what_it_loads_before_the_model_is_load
 ) -> None:
     kernel = kernels()
     kernel.run(LOADING)
-    kernel.client.execute("%%synth facts --model slow --n 3\nTell a fact.")
-    seen = []
+    asked = kernel.client.execute("%%synth facts --model slow --n 3\nTell a fact.")
+    seen: list[str] = []
     while not seen or seen[-1] != "idle":
         message = kernel.client.get_iopub_msg(timeout=60)
+        if message["parent_header"].get("msg_id") != asked:
+            continue
         content = message["content"]
         progress = content.get("data", {}).get("state", {}).get("progress", {})
         match message["msg_type"]:

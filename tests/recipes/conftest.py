@@ -29,7 +29,7 @@ def make(session: sk.Session) -> Callable[..., sk.Run]:
 
 
 @pytest.fixture(scope="session")
-def smollm2() -> sk.core.types.Model:
+def smollm2() -> sk.core.models.Model:
     """Real weights, which are loaded once."""
     return sk.load_model("smollm2")
 

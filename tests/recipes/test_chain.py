@@ -221,7 +221,7 @@ def test_a_cell_that_is_missing_is_found_before_anything_is_asked() -> None:
 
 @pytest.mark.model
 def test_a_chain_on_a_real_model(
-    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+    make: Make, session: sk.Session, smollm2: sk.core.models.Model
 ) -> None:
     prompt = (
         "--- field thing\nName one {{ kind }}.\n--- field size: big, small\nIs {{ thing }} big?"

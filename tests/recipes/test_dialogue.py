@@ -121,7 +121,7 @@ def test_a_dialogue_that_cannot_work_is_refused(
 
 @pytest.mark.model
 def test_conversations_on_a_real_model(
-    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+    make: Make, session: sk.Session, smollm2: sk.core.models.Model
 ) -> None:
     few = sk.Sampling(max_tokens=12)
     run = make(dialogue(INN, rows=DISHES[:1], turns=3, sampling=few), smollm2)

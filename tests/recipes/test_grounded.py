@@ -197,7 +197,7 @@ def test_no_passages_make_no_rows(make: Make) -> None:
 
 @pytest.mark.model
 def test_pairs_of_a_real_model_quote_their_passage(
-    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+    make: Make, session: sk.Session, smollm2: sk.core.models.Model
 ) -> None:
     few = sk.Sampling(max_tokens=40, temperature=0.3)
     run = make(grounded(ASK, rows=BREAD[:1], pairs=1, sampling=few), smollm2)

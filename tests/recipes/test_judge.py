@@ -229,7 +229,7 @@ def test_a_killed_judge_goes_on(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.model
-def test_smollm2_judges(make: Make, smollm2: sk.core.types.Model) -> None:
+def test_smollm2_judges(make: Make, smollm2: sk.core.models.Model) -> None:
     greedy = sk.Sampling(temperature=0, max_tokens=160)
     run = make(judge(rows=TEXTS[:1], sampling=greedy), smollm2)
     assert len(run.table) + len(run.rejects) == 1

@@ -305,7 +305,7 @@ def test_a_killed_judge_of_pairs_goes_on(survives: Callable[..., sk.Run]) -> Non
 
 
 @pytest.mark.model
-def test_smollm2_judges_a_pair(make: Make, smollm2: sk.core.types.Model) -> None:
+def test_smollm2_judges_a_pair(make: Make, smollm2: sk.core.models.Model) -> None:
     greedy = sk.Sampling(temperature=0, max_tokens=160)
     run = make(pairwise(rows=PAIRS[:1], sampling=greedy), smollm2)
     assert len(run.table) + len(run.rejects) == 1

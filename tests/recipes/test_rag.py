@@ -109,7 +109,7 @@ def test_no_passages_make_no_rows(make: Make) -> None:
 
 @pytest.mark.model
 def test_an_answer_of_a_real_model_is_kept(
-    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+    make: Make, session: sk.Session, smollm2: sk.core.models.Model
 ) -> None:
     short = sk.Sampling(max_tokens=12)
     run = make(rag(SHOW, rows=QUESTIONS[:1], passages=BREAD, sampling=short), smollm2)

@@ -83,7 +83,7 @@ def test_a_killed_round_trip_goes_on(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.model
-def test_smollm2_recovers_labels(make: Make, smollm2: sk.core.types.Model) -> None:
+def test_smollm2_recovers_labels(make: Make, smollm2: sk.core.models.Model) -> None:
     run = make(roundtrip(rows=ROWS, sampling=sk.Sampling(max_tokens=8)), smollm2)
     assert len(run.table) + len(run.rejects) == 3
     assert set(run.table.recovered) <= {"good", "bad"}

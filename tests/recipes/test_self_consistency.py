@@ -144,7 +144,7 @@ def test_a_killed_vote_goes_on(survives: Callable[..., sk.Run]) -> None:
 
 @pytest.mark.model
 def test_reasoning_on_a_real_model(
-    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+    make: Make, session: sk.Session, smollm2: sk.core.models.Model
 ) -> None:
     few = sk.Sampling(max_tokens=16)
     run = make(

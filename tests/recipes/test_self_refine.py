@@ -105,7 +105,7 @@ ASKED = "Which question does this answer?\n{{ text }}"
 
 @pytest.mark.model
 def test_revision_on_a_real_model(
-    make: Make, session: sk.Session, smollm2: sk.core.types.Model
+    make: Make, session: sk.Session, smollm2: sk.core.models.Model
 ) -> None:
     few = sk.Sampling(max_tokens=12)
     rows = {"topic": ["rain"]}

@@ -117,7 +117,7 @@ def test_killed_variants_go_on(survives: Callable[..., sk.Run]) -> None:
 
 
 @pytest.mark.model
-def test_smollm2_answers_each_wording(make: Make, smollm2: sk.core.types.Model) -> None:
+def test_smollm2_answers_each_wording(make: Make, smollm2: sk.core.models.Model) -> None:
     sampling = sk.Sampling(max_tokens=8)
     run = make(variants(rows=ROWS[:2], labels="good,bad", k=3, sampling=sampling), smollm2)
     assert len(run.table) + len(run.rejects) == 2

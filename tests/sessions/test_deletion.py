@@ -66,7 +66,7 @@ def test_completions_that_anything_else_needs_stay(session: sk.Session, needed_b
     elif needed_by == "mark":
         session.store.marks.add([Mark(id=id, label="accept", by="ana") for id in table["id"]])
     else:
-        session.store.runs.add("old", "m", "p", 3, sk.core.types.Ledger())
+        session.store.runs.add("old", "m", "p", 3, sk.core.models.Ledger())
     before = session.store.completions.count()
     done = session.delete(runs=[1], completions=True)
     assert done.completions == 0

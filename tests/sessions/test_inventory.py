@@ -87,7 +87,7 @@ def test_cost_has_running_totals(session: sk.Session) -> None:
 def test_sizes_add_up_to_what_is_on_disk(session: sk.Session) -> None:
     fill(session)
     sizes = session.sizes()
-    session.store.runs.add("x", "m", "p", 0, sk.core.types.Ledger())
+    session.store.runs.add("x", "m", "p", 0, sk.core.models.Ledger())
     assert sum(session.sizes().values()) >= sum(sizes.values())
     session.close()
     files = sum(path.stat().st_size for path in session.folder.rglob("*.*"))

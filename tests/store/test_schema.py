@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from synthkit.core.types import Completion, Ledger, Mark, Message, Request
+from synthkit.core.models import Ledger
+from synthkit.core.types import Completion, Mark, Message, Request
 from synthkit.store.schema import COLUMNS, SCHEMA_VERSION, migrate
 from synthkit.store.store import Store
 

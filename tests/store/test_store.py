@@ -20,8 +20,9 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError
+from synthkit.core.models import Ledger
 from synthkit.core.request_diff import differences
-from synthkit.core.types import Completion, Ledger, Mark, Message, Request, Sampling
+from synthkit.core.types import Completion, Mark, Message, Request, Sampling
 from synthkit.store.store import Store
 
 ASKED = Request((Message("system", "Be brief."), Message("user", "Hi.")), Sampling())

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from synthkit.core.types import Activity
+from synthkit.core.models import Activity
 from synthkit.models.openai.dialect import Dialect
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0

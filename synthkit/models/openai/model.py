@@ -14,8 +14,9 @@ from synthkit.core import keywords
 from synthkit.core.answers import REASONING_MARKERS, Markers, checked_markers, marker_identity
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
+from synthkit.core.models import Activity, Budget, Price
 from synthkit.core.secrets import Options, hidden, placeholders_in, secrets_in
-from synthkit.core.types import Activity, Budget, Completion, Price, Request
+from synthkit.core.types import Completion, Request
 from synthkit.models.openai import answers, responses
 from synthkit.models.openai import requests as written
 from synthkit.models.openai.constraints import PatternOption

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from synthkit.core.types import Price
+from synthkit.core.models import Price
 
 
 @cache

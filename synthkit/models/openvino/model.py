@@ -12,7 +12,8 @@ from synthkit.core.answers import Markers, checked_markers, marker_identity
 from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Activity, Completion, Request
+from synthkit.core.models import Activity
+from synthkit.core.types import Completion, Request
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.download import OPENVINO
 from synthkit.models.ticking import ticking

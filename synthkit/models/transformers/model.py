@@ -1,4 +1,4 @@
-"""Local models: transformers weights, whole or quantized, behind ``types.Model``."""
+"""Local models: transformers weights, whole or quantized, behind ``core.models.Model``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from synthkit.core.errors import (
 )
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Activity, Completion, Message, Model, Request
+from synthkit.core.models import Activity, Model
+from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
@@ -129,7 +130,7 @@ def load_local(
 
 
 class Local:
-    """A ``types.Model`` on this machine. Create one with :func:`load_local`.
+    """A ``core.models.Model`` on this machine. Create one with :func:`load_local`.
 
     Chat models get their messages through the tokenizer's own template and everything it adds:
     SmolLM2's adds a default system prompt if there is none. Log-probabilities are natural, of the

@@ -12,7 +12,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import EndpointError
-from synthkit.core.types import Activity, Message, Request
+from synthkit.core.models import Activity
+from synthkit.core.types import Message, Request
 from synthkit.models.openai import health
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.models.openai.refusals import refusal

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import pytest
 
 from synthkit.core.errors import ChatTemplateMissing, ModelNotFound, NotEnoughMemory, UsageError
-from synthkit.core.types import Activity, Completion, Message, Request, Sampling
+from synthkit.core.models import Activity
+from synthkit.core.types import Completion, Message, Request, Sampling
 from synthkit.models.transformers.model import Local, load_local
 
 WORDS = "salt river lamp quiet orchard paper window winter bread copper".split()

@@ -12,24 +12,14 @@ from synthkit.notebook.verbs.sessions import _parts
 REQUEST = Request((Message("user", "Who?"),), schema={"type": "object"})
 
 
-@pytest.mark.parametrize(
-    ("way", "words"),
-    [
-        ("json_schema", "asked by response_format with the JSON Schema"),
-        ("tool", "asked by a forced tool call"),
-        ("prompt", "asked by the schema in the prompt alone"),
-        ("", None),
-    ],
-)
-def test_it_says_how_a_server_was_asked_for_a_schema(
-    session: sk.Session, way: str, words: str | None
-) -> None:
+@pytest.mark.parametrize("how", ["structured output asked for by a forced tool call", ""])
+def test_it_says_how_the_model_was_asked_or_ran(session: sk.Session, how: str) -> None:
     key = REQUEST.key("m")
-    answer = Completion("{}", tool_calls=(ToolCall("look_up", {"word": "soup"}),), asked_by=way)
+    answer = Completion("{}", tool_calls=(ToolCall("look_up", {"word": "soup"}),), how=how)
     session.store.completions.put(key, REQUEST.payload("m"), answer)
     assert session.store.completions.get([key]) == {key: answer}
     shown = {part.label: part.value for part in of_id(session, key[:16], {})}
-    assert shown.get("structured output") == words
+    assert shown.get("how", "") == how
     traced = {part["part"]: part["value"] for part in _parts(session.trace(key)[0])}
-    assert traced.get("structured output") == words
+    assert traced.get("how", "") == how
     assert traced["tool call"] == shown["tool call"] == 'look_up({"word": "soup"})'

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import traitlets
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Activity, Ledger
+from synthkit.core.models import Activity, Ledger
 from synthkit.notebook.output.provenance import ProvenancePart
 from synthkit.notebook.widgets.grid.progress import Pace, RunProgress
 from synthkit.notebook.widgets.grid.rows import RowLog, ViewRow

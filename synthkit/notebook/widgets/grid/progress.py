@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from synthkit.core.formatting import money
-from synthkit.core.types import Activity, Ledger
+from synthkit.core.models import Activity, Ledger
 from synthkit.data.results import run_totals
 
 RunState = Literal["running", "stopping", "done", "interrupted", "stopped", "failed"]

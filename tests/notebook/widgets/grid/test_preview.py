@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from synthkit.core.errors import UsageError
-from synthkit.core.types import Activity, Ledger
+from synthkit.core.models import Activity, Ledger
 from synthkit.notebook.widgets.grid.preview import Preview
 from tests.notebook.wire import ask, messages
 

@@ -14,7 +14,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
-from synthkit.core.types import Ledger, Mark
+from synthkit.core.models import Ledger
+from synthkit.core.types import Mark
 from synthkit.notebook.widgets.sessions import overview, widget
 from synthkit.notebook.widgets.sessions.widget import SessionBrowser
 from synthkit.sessions import bundle_import
@@ -65,7 +66,7 @@ def test_runs_and_tables_come_newest_first(full: sk.Session) -> None:
 
 
 def test_a_run_without_a_name_has_its_prompt(full: sk.Session) -> None:
-    full.store.runs.add("", "fake", "Say {{ x }}\nto the cook.", 0, sk.core.types.Ledger())
+    full.store.runs.add("", "fake", "Say {{ x }}\nto the cook.", 0, sk.core.models.Ledger())
     row = SessionBrowser(full).first["runs"]["rows"][0]
     assert (row["cells"][2], row["label"]) == (
         "Say {{ x }} to the cook.",
