@@ -283,7 +283,7 @@ while not Path("go").exists(): time.sleep(0.05)
     explorer.locator("input").press("Enter")
     expect(explorer.locator(".sk-x-acts strong")).to_have_text("1 selected")
     expect(explorer.locator(".sk-x-item")).to_have_text(
-        "zeroU+200Bwidth U+001B[31mred U+202Egnp.exe"
+        ["zeroU+200Bwidth U+001B[31mred U+202Egnp.exe"]
     )
     explorer.locator("input").fill("long long")
     explorer.locator("input").press("Enter")

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -15,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,9 @@ def as_nobody(act: Callable[[], None]) -> None:
 
 @pytest.fixture
 def reachable(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in takewhile(
+        lambda each: each != Path(tempfile.gettempdir()), (tmp_path, *tmp_path.parents)
+    ):
         folder.chmod(0o755)
 
 
