@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.answers import Markers, checked_markers, marker_identity
-from synthkit.core.errors import ChatTemplateMissing, ModelError, UsageError, check_positive
+from synthkit.core.errors import ModelError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.models import Activity
@@ -18,7 +18,7 @@ from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.download import OPENVINO
 from synthkit.models.ticking import ticking
 from synthkit.models.transformers import chat_template, memory
-from synthkit.models.transformers.chat_template import ChatTemplate, check_options
+from synthkit.models.transformers.chat_template import ChatTemplate, check_present, check_use
 from synthkit.models.transformers.intake import Intake, checker
 from synthkit.models.transformers.threads import quota
 
@@ -85,19 +85,10 @@ def load_openvino(
     average.
     """
     check_positive(max_batch=max_batch, threads=threads)
-    check_options(chat_template_kwargs or {})
-    if control_tokens and not raw:
-        raise UsageError(
-            "control_tokens=True needs raw=True: in a chat, the template writes the control tokens"
-        )
-    if chat_template_kwargs and raw:
-        raise UsageError("chat_template_kwargs need a chat template, which raw=True does not use")
+    check_use(chat_template_kwargs or {}, raw=raw, control=control_tokens)
     source = resolve.find_openvino(spec)
-    if source.identity.template == "none" and not raw:
-        raise ChatTemplateMissing(
-            f"{spec} has no chat template, so it cannot read messages. If it is a base model, "
-            "load it with raw=True: it then continues the text of the prompt."
-        )
+    if not raw:
+        check_present(spec, source.identity.template)
     return OpenVINO(
         OpenVINOSettings(
             source=source,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import ChatTemplateMissing, UsageError
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.types import Message, Request
 from synthkit.models.transformers.control_tokens import ControlTokens, Match
@@ -54,6 +54,38 @@ def check_options(options: Mapping[str, Any]) -> None:
                 f"{OPTIONS} maps names of the chat template's own variables to values, such as "
                 f"{{'enable_thinking': False}}; got the name {name!r}."
             )
+
+
+def check_use(options: Mapping[str, Any], *, raw: bool, control: bool) -> None:
+    """Refuse settings of a model that do not go together.
+
+    Raises
+    ------
+    UsageError
+        If variables are given for a template that is not used, or control tokens with one.
+    """
+    check_options(options)
+    if control and not raw:
+        raise UsageError(
+            "control_tokens=True needs raw=True: in a chat, the template writes the control tokens"
+        )
+    if options and raw:
+        raise UsageError("chat_template_kwargs need a chat template, which raw=True does not use")
+
+
+def check_present(spec: str, template: str) -> None:
+    """Refuse a model without a chat template, as its identity says.
+
+    Raises
+    ------
+    ChatTemplateMissing
+        If ``template`` is ``"none"``.
+    """
+    if template == "none":
+        raise ChatTemplateMissing(
+            f"{spec} has no chat template, so it cannot read messages. If it is a base model, "
+            "load it with raw=True: it then continues the text of the prompt."
+        )
 
 
 class ChatTemplate:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from synthkit.core.answers import Markers, checked_markers, marker_identity
 from synthkit.core.errors import (
-    ChatTemplateMissing,
     ModelError,
-    UsageError,
     check_known,
     check_positive,
 )
@@ -23,7 +21,7 @@ from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
 from synthkit.models.transformers import chat_template, memory, threads
-from synthkit.models.transformers.chat_template import ChatTemplate, check_options
+from synthkit.models.transformers.chat_template import ChatTemplate, check_present, check_use
 from synthkit.models.transformers.intake import Intake, checker
 from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize
 
@@ -98,19 +96,10 @@ def load_local(
     check_known("quantize", str(quantize), get_args(Quantize))
     check_known("dtype", str(dtype), get_args(Dtype))
     check_positive(max_batch=max_batch)
-    check_options(chat_template_kwargs or {})
-    if control_tokens and not raw:
-        raise UsageError(
-            "control_tokens=True needs raw=True: in a chat, the template writes the control tokens"
-        )
-    if chat_template_kwargs and raw:
-        raise UsageError("chat_template_kwargs need a chat template, which raw=True does not use")
+    check_use(chat_template_kwargs or {}, raw=raw, control=control_tokens)
     source = resolve.find(spec)
-    if source.identity.template == "none" and not raw:
-        raise ChatTemplateMissing(
-            f"{spec} has no chat template, so it cannot read messages. If it is a base model, "
-            "load it with raw=True: it then continues the text of the prompt."
-        )
+    if not raw:
+        check_present(spec, source.identity.template)
     where = device or ("cuda" if memory.cuda_bytes() else "cpu")
     return Local(
         LocalSettings(
