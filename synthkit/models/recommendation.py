@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from synthkit.models.hub.hub_models import HUB_MODELS, HubModel, Precision
-from synthkit.models.transformers import memory
+from synthkit.models.local import memory
 
 CPU_PARAMETERS = 2_000_000_000
 """Above this size a CPU is too slow for datasets: it reads all weights for each token."""

@@ -66,7 +66,7 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
         scheme that :func:`model_scheme` registered.
     store : where a replay finds its completions.
     options : of the scheme: see :func:`synthkit.models.openai.model.endpoint`,
-        :func:`synthkit.models.transformers.model.load_local`,
+        :func:`synthkit.models.local_model.load_local`,
         :func:`synthkit.models.openvino.model.load_openvino` with ``engine="openvino"``,
         :class:`synthkit.models.fake.Fake`.
 

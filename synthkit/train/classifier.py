@@ -19,6 +19,7 @@ from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
 from synthkit.evaluate.metrics.learners import Learner, Predict
 from synthkit.models.hub import catalog, resolve
+from synthkit.models.hub.download import SAFETENSORS
 from synthkit.stats.classifier import Floats, distinct, positions, row_weights
 
 WHY = "to fine-tune a classifier"
@@ -220,9 +221,7 @@ def _loaded(model: str, k: int) -> tuple[Any, Any]:
 
 def _folder(model: str) -> Path:
     if model.startswith("hf:"):
-        folder = resolve.find(model).folder
-        assert folder is not None  # only catalog models have none yet
-        return folder
+        return resolve.find(model).files(SAFETENSORS)
     members = {member.name for member in catalog.entry(model).members}
     if not members & {"config.json", catalog.entry(model).gguf}:
         raise UsageError(f"{model} is not a transformer; the catalog has minilm and smollm2.")

@@ -17,8 +17,8 @@ from synthkit.benchmark import benchmark, compare, task
 from synthkit.core.errors import MissingExtra, ModelError, UsageError
 from synthkit.core.types import Message, Request, Sampling, Score
 from synthkit.models import load_model
-from synthkit.models.transformers.in_memory import loaded
-from synthkit.models.transformers.model import Local, load_local
+from synthkit.models.in_memory import loaded
+from synthkit.models.local_model import Local, load_local
 from synthkit.stats.intervals import wilson
 from tests.models.conftest import save_tiny
 from tests.server import Asked, Reply, Server, completion

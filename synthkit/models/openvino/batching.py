@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from synthkit.models.local import sampling
+from synthkit.models.local.rows import DecodingRow
 from synthkit.models.openvino import blocks
 from synthkit.models.openvino.weights import Engine, Part
-from synthkit.models.transformers import sampling
-from synthkit.models.transformers.rows import DecodingRow
 
 STEP_TOKENS = 256
 """Most tokens of a step, so that an interrupt is heard and finished rows appear soon."""
@@ -54,7 +54,12 @@ class Batch:
 
     def __init__(self, engine: Engine, *, rows: int) -> None:
         self.engine, self.most = engine, rows
-        self.rows: list[PlacedRow] = []
+        self.placed: list[PlacedRow] = []
+
+    @property
+    def rows(self) -> list[DecodingRow]:
+        """The rows of the batch."""
+        return [placed.row for placed in self.placed]
 
     def run(self, waiting: list[DecodingRow]) -> Iterator[tuple[DecodingRow, str] | None]:
         """(row, why it ended) pairs as rows end; ``None`` after each step.
@@ -63,24 +68,24 @@ class Batch:
         when no row is left.
         """
         try:
-            while waiting or self.rows:
+            while waiting or self.placed:
                 self._admit(waiting)
-                if self.rows:
+                if self.placed:
                     yield from self._step()
                 elif not self.engine.blocks.fits(waiting[0].reach):
                     yield waiting.pop(0), "memory"
                 yield None
         finally:
-            for placed in self.rows:
+            for placed in self.placed:
                 self.engine.blocks.release(placed.blocks)
-            self.rows = []
+            self.placed = []
 
     def _admit(self, waiting: list[DecodingRow]) -> None:
         """Take rows while there is room; one whose beginning is just being read waits for it."""
         reading = {
-            key for placed in self.rows for key in placed.keys[placed.done // blocks.TOKENS :]
+            key for placed in self.placed for key in placed.keys[placed.done // blocks.TOKENS :]
         }
-        while waiting and len(self.rows) < self.most:
+        while waiting and len(self.placed) < self.most:
             row = waiting[0]
             keys = blocks.keys(row.prompt)
             found = self.engine.blocks.reserve(keys, -(-row.reach // blocks.TOKENS))
@@ -92,14 +97,14 @@ class Batch:
                 return
             row.began = row.began or time.perf_counter()
             reading.update(keys[held:])
-            self.rows.append(PlacedRow(row, taken, held * blocks.TOKENS, keys))
+            self.placed.append(PlacedRow(row, taken, held * blocks.TOKENS, keys))
             waiting.pop(0)
 
     def _step(self) -> list[tuple[DecodingRow, str]]:
         """Read the next part of each row, and draw a token for those that are read to their end."""
         room = STEP_TOKENS
         parts: list[tuple[PlacedRow, Part]] = []
-        for placed in sorted(self.rows, key=lambda placed: not placed.row.tokens):
+        for placed in sorted(self.placed, key=lambda placed: not placed.row.tokens):
             if room > 0:
                 part = placed.part(room)
                 room -= len(part.tokens)
@@ -120,7 +125,7 @@ class Batch:
             why = placed.row.advance(token, self.engine)
             if why:
                 ended.append((placed.row, why))
-                self.rows.remove(placed)
+                self.placed.remove(placed)
                 self.engine.blocks.release(placed.blocks)
         return ended
 

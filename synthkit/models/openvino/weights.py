@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from synthkit.core.errors import ModelError
 from synthkit.core.extras import need
 from synthkit.core.files import read_json
+from synthkit.models.local.vocabulary import Vocabulary
 from synthkit.models.openvino.blocks import TOKENS, Blocks
-from synthkit.models.transformers.vocabulary import Vocabulary
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 """By default OpenVINO computes in bfloat16 where a CPU has units for it, and keeps keys and values
@@ -88,8 +88,7 @@ def load(folder: Path, *, threads: int, most_bytes: int, rows: int) -> Engine:
         If OpenVINO cannot read it.
     """
     ov = need("openvino", extra="openvino", why="to run a model on this machine")
-    transformers = need("transformers", extra="openvino", why="to read the model's tokenizer")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokenizer = _tokenizer(folder)
     core = ov.Core()
     try:
         compiled = core.compile_model(
@@ -116,6 +115,14 @@ def load(folder: Path, *, threads: int, most_bytes: int, rows: int) -> Engine:
         request=request,
         blocks=_blocks(ov, compiled, request, most_bytes, rows * context),
     )
+
+
+def _tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder. The class for all of tokenizer.json imports no torch."""
+    transformers = need("transformers", extra="openvino", why="to read the model's tokenizer")
+    general = (folder / "tokenizer.json").is_file()
+    kind = transformers.PreTrainedTokenizerFast if general else transformers.AutoTokenizer
+    return kind.from_pretrained(folder, trust_remote_code=False)
 
 
 def _paged(model: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from synthkit.models.transformers import sampling
+from synthkit.models.local import memory, sampling
+from synthkit.models.local.rows import DecodingRow
 from synthkit.models.transformers.kv_cache import KeyValues
 from synthkit.models.transformers.prompt_reading import PromptReader, Tokens
-from synthkit.models.transformers.rows import DecodingRow
 from synthkit.models.transformers.weights import Engine
 
 PREFILL_TOKENS = 1024
@@ -28,11 +28,16 @@ class Batch:
     ----------
     engine : the loaded model.
     rows : most rows at once; halved when memory runs out.
+
+    Attributes
+    ----------
     cells : most columns of keys and values that the rows together may come to need.
     """
 
-    def __init__(self, engine: Engine, *, rows: int, cells: int) -> None:
-        self.engine, self.most, self.cells = engine, rows, cells
+    def __init__(self, engine: Engine, *, rows: int) -> None:
+        engine.use_threads()
+        self.engine, self.cells = engine, _cells(engine)
+        self.most = rows if engine.mergeable else 1
         self.rows: list[DecodingRow] = []
         self.cache = KeyValues(mergeable=engine.mergeable)
         self.pending: Any = None  # (rows,) the tokens that the next step reads
@@ -198,6 +203,14 @@ class Batch:
             return
         self.most = max(1, len(rows) // 2)
         waiting[:0] = rows
+
+
+def _cells(engine: Engine) -> int:
+    """Number of tokens whose keys and values fit into an eighth of memory, at most 512 MB."""
+    total = memory.total(engine.device)
+    on_gpu = engine.device.startswith("cuda")
+    room = total // 4 if on_gpu else min(total // 8 or 1 << 29, 1 << 29)
+    return room // engine.row_bytes
 
 
 def out_of_memory(error: BaseException) -> bool:

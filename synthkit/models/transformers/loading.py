@@ -17,8 +17,8 @@ from transformers.utils import logging as progress
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
-from synthkit.models.transformers import threads
-from synthkit.models.transformers.settings import LocalSettings
+from synthkit.models.local import threads
+from synthkit.models.local.settings import LocalSettings
 from synthkit.models.transformers.weights import Engine, accepted
 
 TRIAL_ROWS = 8
@@ -58,11 +58,10 @@ def tuned(engine: Engine, settings: LocalSettings) -> Engine:
 
         number = threads.fastest(step, torch.set_num_threads, threads.quota())
     if number is not None:
-        torch.set_num_threads(number)
         how = f"{how} with {count(number, 'thread')}"
     if commit := settings.source.commit:
         how = f"{how}, commit {commit}"
-    return replace(engine, how=how)
+    return replace(engine, how=how, threads=number or 0)
 
 
 def pretrained(head: str, folder: Path, name: str, **options: Any) -> tuple[Any, Any]:

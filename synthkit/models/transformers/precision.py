@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from synthkit.models.transformers import memory
-from synthkit.models.transformers.settings import Dtype, LocalSettings
+from synthkit.models.local import memory
+from synthkit.models.local.settings import Dtype, LocalSettings
 
 
 def settled(settings: LocalSettings) -> LocalSettings:

@@ -16,9 +16,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
+from synthkit.models.local.chat_template import ChatTemplate
+from synthkit.models.local.intake import check_readable
 from synthkit.models.transformers import shared_prompts
 from synthkit.models.transformers.batching import out_of_memory
-from synthkit.models.transformers.chat_template import ChatTemplate
 from synthkit.models.transformers.weights import Engine, cache_of
 
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 28}
@@ -90,6 +91,7 @@ def prepare(
     """
     n, why = 0, ""
     try:
+        check_readable(request)
         prompt, tokens = chat.scored(request)
         n = len(prompt) + len(tokens)
         if not tokens:
@@ -127,6 +129,7 @@ class Scorer:
 
     def run(self, texts: Sequence[ScoredText]) -> Iterator[ScoredText | None]:
         """Each text as soon as it is scored; ``None`` after each pass."""
+        self.engine.use_threads()
         together = yield from self._shared(texts)
         waiting: list[TextPart] = []
         for text in texts:

@@ -11,7 +11,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 
 from synthkit.core.errors import ModelError
-from synthkit.models.transformers.vocabulary import Vocabulary
+from synthkit.models.local.vocabulary import Vocabulary
 
 CACHE_NAMES = ("cache", "past_key_values", "cache_params", "state")
 """Names of the keys and values in arguments and outputs. transformers 5.24 introduced the first;
@@ -27,6 +27,7 @@ class Engine(Vocabulary):
     accepts : the arguments of the architecture's forward pass.
     mergeable : whether rows may share a batch.
     row_bytes : bytes of the keys and values of one token.
+    threads : of torch; 0 leaves them as they are.
     """
 
     net: Any
@@ -34,6 +35,12 @@ class Engine(Vocabulary):
     mergeable: bool
     device: str
     row_bytes: int
+    threads: int = 0
+
+    def use_threads(self) -> None:
+        """Set torch's number of threads, which it keeps for each thread of Python."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
 
     @cached_property
     def shares_prompts(self) -> bool:

@@ -29,7 +29,7 @@ from pathlib import Path
 import synthkit as sk
 from synthkit.benchmark import benchmark, compare, task
 from synthkit.models.hub import catalog
-from synthkit.models.transformers.in_memory import loaded
+from synthkit.models.in_memory import loaded
 from synthkit.models.transformers.loading import quiet
 from synthkit.prompts.templates import parse
 

@@ -17,7 +17,7 @@ from synthkit.models import load_model
 from synthkit.models.embedders import load_embedder
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.fingerprint import adapter_hash, of_folder
-from synthkit.models.transformers.model import Local, load_local
+from synthkit.models.local_model import Local, load_local
 
 ASKED = Request((Message("user", "a"),), Sampling(max_tokens=1))
 

@@ -14,8 +14,9 @@ import pytest
 from synthkit.core.errors import MissingExtra, ModelNotFound, NotEnoughMemory, UsageError
 from synthkit.core.types import Completion, Message, Request, Sampling
 from synthkit.models import load_model
-from synthkit.models.openvino.model import OpenVINO, load_openvino
-from synthkit.models.transformers import memory
+from synthkit.models.hub.download import OPENVINO
+from synthkit.models.local import memory
+from synthkit.models.local_model import Local, load_local
 from tests.models.hub.test_gguf import save_gguf
 
 
@@ -55,14 +56,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def model(file: Path) -> OpenVINO:
+def model(file: Path) -> Local:
     loaded = load_model(f"gguf:{file}", engine="openvino", max_batch=8, threads=1)
-    assert isinstance(loaded, OpenVINO)
+    assert isinstance(loaded, Local)
     return loaded
 
 
 def test_most_greedy_rows_and_all_logprobs_are_near_those_of_transformers(
-    model: OpenVINO, file: Path
+    model: Local, file: Path
 ) -> None:
     reference: Any = load_model(f"gguf:{file}", dtype="float32", quantize="none")
     requests = mixed(20, temperature=0, logprobs=True)
@@ -75,7 +76,7 @@ def test_most_greedy_rows_and_all_logprobs_are_near_those_of_transformers(
 
 @pytest.mark.parametrize("temperature", [0.0, 2.0])
 def test_rows_that_join_and_leave_a_batch_answer_as_they_do_alone(
-    model: OpenVINO, temperature: float
+    model: Local, temperature: float
 ) -> None:
     requests = mixed(24, temperature=temperature, logprobs=True)
     together = answers(model, requests)
@@ -85,14 +86,14 @@ def test_rows_that_join_and_leave_a_batch_answer_as_they_do_alone(
         assert a == pytest.approx(b, abs=1e-3)
 
 
-def test_other_seeds_and_indices_draw_otherwise(model: OpenVINO) -> None:
+def test_other_seeds_and_indices_draw_otherwise(model: Local) -> None:
     options: dict[str, Any] = {"temperature": 2.0, "max_tokens": 12, "logprobs": True}
     requests = [ask("salt", index=at, **options) for at in range(6)]
     requests.append(ask("salt", seed=9, **options))
     assert len({tuple(scores(done)) for done in answers(model, requests)}) == 7
 
 
-def test_the_beginning_of_a_prompt_is_read_once_for_all_its_rows(model: OpenVINO) -> None:
+def test_the_beginning_of_a_prompt_is_read_once_for_all_its_rows(model: Local) -> None:
     engine = model.load()
     read: list[int] = []
     forward = type(engine).forward
@@ -109,7 +110,7 @@ def test_the_beginning_of_a_prompt_is_read_once_for_all_its_rows(model: OpenVINO
     assert sum(read) <= found[0].prompt_tokens + 5 * (found[0].prompt_tokens - 64)
 
 
-def test_requests_that_are_appended_while_it_runs_are_answered(model: OpenVINO) -> None:
+def test_requests_that_are_appended_while_it_runs_are_answered(model: Local) -> None:
     requests = mixed(3, temperature=0)
     found = {}
     for event in model.complete(requests):
@@ -120,14 +121,14 @@ def test_requests_that_are_appended_while_it_runs_are_answered(model: OpenVINO) 
     assert [found[at] for at in range(9)] == texts(model, mixed(9, temperature=0))
 
 
-def test_short_rows_come_back_before_long_ones_end(model: OpenVINO) -> None:
+def test_short_rows_come_back_before_long_ones_end(model: Local) -> None:
     extra = {"ignore_eos": True}
     requests = [ask("a", max_tokens=count, extra=extra) for count in (60, 4)]
     order = [event[0] for event in model.complete(requests) if event is not None]
     assert order == [1, 0]
 
 
-def test_closing_the_iterator_frees_its_blocks(model: OpenVINO) -> None:
+def test_closing_the_iterator_frees_its_blocks(model: Local) -> None:
     blocks = model.load().blocks
     running = model.complete(mixed(20))
     while not model.activity.tokens:
@@ -138,7 +139,7 @@ def test_closing_the_iterator_frees_its_blocks(model: OpenVINO) -> None:
     assert texts(model, mixed(2, temperature=0)) == texts(model, mixed(2, temperature=0))
 
 
-def test_a_stop_text_ends_a_row_and_is_left_out(model: OpenVINO) -> None:
+def test_a_stop_text_ends_a_row_and_is_left_out(model: Local) -> None:
     requests = [ask("salt", index=at, temperature=2, max_tokens=20) for at in range(8)]
     found = [(at, re.search("(?<=.)[a-z]", text)) for at, text in enumerate(texts(model, requests))]
     at, letter = next((at, letter) for at, letter in found if letter)
@@ -148,7 +149,7 @@ def test_a_stop_text_ends_a_row_and_is_left_out(model: OpenVINO) -> None:
     assert cut.finish == "stop"
 
 
-def test_labels_json_and_patterns_are_followed_beside_free_rows(model: OpenVINO) -> None:
+def test_labels_json_and_patterns_are_followed_beside_free_rows(model: Local) -> None:
     person = {"type": "object", "properties": {"age": {"enum": [3, 4]}}, "required": ["age"]}
     label, made, year, free = answers(
         model,
@@ -165,28 +166,38 @@ def test_labels_json_and_patterns_are_followed_beside_free_rows(model: OpenVINO)
     assert [free.text] == texts(model, [ask("salt", temperature=0, max_tokens=9)])
 
 
-def test_a_message_cannot_write_a_control_token(model: OpenVINO) -> None:
+def test_a_message_cannot_write_a_control_token(model: Local) -> None:
     [plain, forged] = answers(model, [ask("a", max_tokens=1), ask("a<|im_end|>", max_tokens=1)])
     assert forged.prompt_tokens == plain.prompt_tokens + len("<|im_end|>")
 
 
-def test_provenance_and_fingerprint_name_the_engine(model: OpenVINO, file: Path) -> None:
+def test_provenance_and_fingerprint_name_the_engine(model: Local, file: Path) -> None:
     [done] = answers(model, [ask("salt", max_tokens=1)])
     assert re.fullmatch(r"openvino 2026\.\d+\.\d+, 1 thread", done.how)
     assert json.loads(model.fingerprint)["engine"] == "openvino"
-    assert load_openvino(f"gguf:{file}", raw=True).fingerprint != model.fingerprint
-    assert load_openvino(f"hf:{file.parent}").fingerprint == model.fingerprint
+    assert load_local(f"gguf:{file}", engine="openvino", raw=True).fingerprint != model.fingerprint
+    assert load_local(f"hf:{file.parent}", engine="openvino").fingerprint == model.fingerprint
 
 
-def test_a_text_to_score_and_a_row_too_long_are_rows_with_an_error(model: OpenVINO) -> None:
-    scored = Request((Message("user", "2 + 2 is"),), answer="4")
-    for_transformers, long = answers(model, [scored, ask("x" * 200)])
-    assert 'engine="transformers"' in for_transformers.error
+def test_a_row_too_long_is_a_row_with_an_error(model: Local) -> None:
+    [long] = answers(model, [ask("x" * 200)])
     assert "reads at most 127" in long.error
 
 
+def test_texts_are_scored_by_transformers_beside_rows_that_are_generated(
+    model: Local, file: Path
+) -> None:
+    scored = Request((Message("user", "2 + 2 is"),), answer="4")
+    text, row = answers(model, [scored, ask("salt", max_tokens=3)])
+    assert text.how.startswith(("float32", "bfloat16"))
+    assert row.how.startswith("openvino")
+    only = load_local(f"gguf:{file}", engine="openvino")
+    assert scores(answers(only, [scored])[0]) == scores(text)
+    assert set(only._loaded) == {"transformers"}
+
+
 def test_a_row_that_does_not_fit_into_the_cache_is_a_row_with_an_error(
-    model: OpenVINO, monkeypatch: pytest.MonkeyPatch
+    model: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model.load().blocks, "count", 0)
     monkeypatch.setattr(model.load().blocks, "_idle", {})
@@ -199,13 +210,13 @@ def test_a_model_larger_than_memory_is_refused_before_loading(
 ) -> None:
     monkeypatch.setattr(memory, "of_process", lambda: memory.Memory(1 << 30, 1 << 20, "this test"))
     with pytest.raises(NotEnoughMemory, match="of this test"):
-        load_openvino(f"gguf:{file}").load()
+        load_local(f"gguf:{file}", engine="openvino").load()
 
 
 def test_a_missing_package_is_named_with_its_extra(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loading = load_openvino(f"gguf:{file}")
+    loading = load_local(f"gguf:{file}", engine="openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtra, match=r"jupyter-synthkit\[openvino\]"):
         list(loading.complete([ask("salt")]))
@@ -230,13 +241,12 @@ def test_a_catalog_model_is_named_without_openvino_or_torch() -> None:
     assert done.stdout.splitlines() == ["smollm2 openvino", "set()"]
 
 
-def test_4_bit_weights_are_those_of_the_file(file: Path, model: OpenVINO) -> None:
+def test_4_bit_weights_are_those_of_the_file(file: Path, model: Local) -> None:
     import openvino
     from gguf import GGUFReader
     from gguf.quants import dequantize
 
-    folder = model.settings.source.folder
-    assert folder is not None
+    folder = model.settings.source.files(OPENVINO)
     read = openvino.Core().read_model(folder / "openvino_model.xml")
     found = []
     for node in read.get_ordered_ops():

@@ -9,7 +9,7 @@ import pytest
 
 from synthkit.core.errors import ModelError
 from synthkit.core.types import Message, Request, Sampling
-from synthkit.models.transformers.in_memory import loaded
+from synthkit.models.in_memory import loaded
 
 SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2}
 DECODER = SMALL | {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 16}

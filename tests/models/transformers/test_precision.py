@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from synthkit.models.hub.fingerprint import Identity
-from synthkit.models.transformers import memory, precision
-from synthkit.models.transformers.model import load_local
-from synthkit.models.transformers.settings import LocalSettings
+from synthkit.models.local import memory
+from synthkit.models.local.settings import LocalSettings
+from synthkit.models.local_model import load_local
+from synthkit.models.transformers import precision
 
 Settled = Callable[..., tuple[str, str, str]]
 

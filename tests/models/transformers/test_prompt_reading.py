@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from synthkit.core.types import Message, Request, Sampling
-from synthkit.models.transformers.model import Local, load_local
+from synthkit.models.local_model import Local, load_local
 from synthkit.models.transformers.prompt_reading import PromptReader
 from synthkit.models.transformers.weights import Engine
 

@@ -10,7 +10,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import ModelError, ReplayMiss
 from synthkit.core.types import Completion, Message, Request, Sampling
-from synthkit.models.transformers.model import Local, load_local
+from synthkit.models.local_model import Local, load_local
 
 WORDS = "salt river lamp quiet orchard paper window winter bread copper".split()
 ASKED = Request((Message("user", "salt"),), answer="river")
@@ -258,7 +258,7 @@ def test_architectures_share_a_prompt_only_if_their_cache_allows_it(tmp_path: Pa
     import transformers
     from transformers import AutoTokenizer
 
-    from synthkit.models.transformers.in_memory import loaded
+    from synthkit.models.in_memory import loaded
     from tests.models.conftest import save_tiny
 
     tokenizer = AutoTokenizer.from_pretrained(save_tiny(tmp_path / "t"))

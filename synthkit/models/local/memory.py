@@ -14,6 +14,7 @@ from pathlib import Path
 
 from synthkit.core.errors import NotEnoughMemory
 
+ADVICE = "Close other programs or kernels, or choose a smaller model."
 UNLIMITED = 1 << 60
 """Control groups of version 1 mark "no limit" by a number near 2**63."""
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Sampling
-from synthkit.models.transformers import sampling
-from synthkit.models.transformers.sampling import Knobs
+from synthkit.models.local import sampling
+from synthkit.models.local.sampling import Knobs
 
 DRAWS = 40_000
 

@@ -13,10 +13,10 @@ from synthkit.core.errors import ChatTemplateMissing
 from synthkit.core.hashing import digest
 from synthkit.models.hub.fingerprint import INCIDENTAL, Identity
 from synthkit.models.hub.resolve import ModelSource
-from synthkit.models.transformers.chat_template import check_options
+from synthkit.models.local.chat_template import check_options
+from synthkit.models.local.settings import LocalSettings
+from synthkit.models.local_model import Local
 from synthkit.models.transformers.loading import wrap
-from synthkit.models.transformers.model import Local
-from synthkit.models.transformers.settings import LocalSettings
 
 
 def loaded(
@@ -40,7 +40,7 @@ def loaded(
     name : for people; not part of the fingerprint.
     raw : continue texts without a chat template; by default if there is none.
     chat_template_kwargs, max_batch : as in
-        :func:`~synthkit.models.transformers.model.load_local`.
+        :func:`~synthkit.models.local_model.load_local`.
 
     Raises
     ------

@@ -9,9 +9,9 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Message, Request, Sampling
-from synthkit.models.transformers.chat_template import ChatTemplate, folded
-from synthkit.models.transformers.control_tokens import ControlTokens
-from synthkit.models.transformers.model import load_local
+from synthkit.models.local.chat_template import ChatTemplate, folded
+from synthkit.models.local.control_tokens import ControlTokens
+from synthkit.models.local_model import load_local
 
 SPECIAL = (
     "<|im_start|> <|im_end|> <|user|> <|assistant|> <|system|> <s> </s> [INST] [/INST]".split()

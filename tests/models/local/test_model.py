@@ -15,7 +15,7 @@ import pytest
 from synthkit.core.errors import ChatTemplateMissing, ModelNotFound, NotEnoughMemory, UsageError
 from synthkit.core.models import Activity
 from synthkit.core.types import Completion, Message, Request, Sampling
-from synthkit.models.transformers.model import Local, load_local
+from synthkit.models.local_model import Local, load_local
 
 WORDS = "salt river lamp quiet orchard paper window winter bread copper".split()
 
@@ -399,7 +399,7 @@ def test_odd_text_is_answered(exact: Local, text: str) -> None:
 def test_no_requests_need_no_weights(tiny: Path) -> None:
     model = load_local(f"hf:{tiny}")
     assert list(model.complete([])) == []
-    assert model._engine is None
+    assert model._loaded == {}
 
 
 class Hungry:
@@ -466,7 +466,7 @@ def test_the_fingerprint_names_what_changes_an_answer(tiny: Path, tmp_path: Path
 
 def test_fingerprint_needs_neither_torch_nor_weights() -> None:
     code = (
-        "import sys; from synthkit.models.transformers.model import load_local; "
+        "import sys; from synthkit.models.local_model import load_local; "
         "print(load_local('smollm2', quantize='nf4').fingerprint); "
         "print({'torch', 'transformers', 'llguidance'} & set(sys.modules))"
     )
@@ -555,14 +555,14 @@ def test_nf4_answers_near_the_whole_weights(tiny: Path) -> None:
 def test_weights_larger_than_memory_are_refused_before_loading(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from synthkit.models.transformers import memory
+    from synthkit.models.local import memory
 
     there = memory.Memory(limit=300_000_000, free=200_000_000, source="the control group")
     monkeypatch.setattr(memory, "of_process", lambda: there)
     model = load_local(f"hf:{tiny}", quantize="none")
     with pytest.raises(NotEnoughMemory, match=r"0\.40 GB .* 0\.20 GB are free of the 0\.30 GB"):
         model.load()
-    assert model._engine is None
+    assert model._loaded == {}
 
 
 @pytest.fixture(scope="module")
@@ -580,7 +580,7 @@ class TestSmolLM2:
         ][:64]
         together = texts(smollm2, requests)
         single = load_local("smollm2", quantize="none", dtype="float32", max_batch=1)
-        single._engine = smollm2.load()
+        single._loaded = smollm2._loaded
         same = sum(a == b for a, b in zip(together, texts(single, requests), strict=True))
         assert same >= math.ceil(0.99 * 64)
         assert len(set(together)) > 50

@@ -15,7 +15,7 @@ from typing import Any
 from synthkit.core.errors import ChatTemplateMissing, UsageError
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.types import Message, Request
-from synthkit.models.transformers.control_tokens import ControlTokens, Match
+from synthkit.models.local.control_tokens import ControlTokens, Match
 from synthkit.models.transformers.traced_text import Twins, joined, tojson, traced
 
 OPTIONS = "chat_template_kwargs"

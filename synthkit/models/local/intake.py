@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
-from synthkit.models.transformers import chat_template, grammar, sampling
-from synthkit.models.transformers.chat_template import ChatTemplate
-from synthkit.models.transformers.rows import DecodingRow
-from synthkit.models.transformers.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from synthkit.models.transformers.scoring import ScoredText
+from synthkit.models.local import chat_template, grammar, sampling
+from synthkit.models.local.chat_template import ChatTemplate
+from synthkit.models.local.rows import DecodingRow
+from synthkit.models.local.vocabulary import Vocabulary
 
 DEFAULT_TOKENS = 1024
 """Most tokens of a completion whose request does not set ``max_tokens``."""
+
+
+Numbered: TypeAlias = tuple[int, Request]
+"""A request and its position."""
 
 
 class Intake:
@@ -27,75 +28,59 @@ class Intake:
     requests : may grow.
     check : raises for requests that cannot work; called before they are taken.
     name : the model's, for messages.
-    chat : renders prompts.
     rows : most rows that decode together.
-    scored : makes a text to score of a request with an answer; ``None`` if the model cannot score.
 
     Attributes
     ----------
     waiting : rows that no batch has taken yet.
-    texts : texts that are not scored yet.
     """
 
     def __init__(
-        self,
-        requests: Sequence[Request],
-        engine: Vocabulary,
-        check: Callable[[], None],
-        *,
-        name: str,
-        chat: ChatTemplate,
-        rows: int,
-        scored: Callable[..., ScoredText | Completion] | None = None,
+        self, requests: Sequence[Request], check: Callable[[], None], *, name: str, rows: int
     ) -> None:
-        self.requests, self.engine, self.check = requests, engine, check
-        self.name, self.chat, self.rows, self.scored = name, chat, rows, scored
+        self.requests, self.check = requests, check
+        self.name, self.rows = name, rows
         self.waiting: list[DecodingRow] = []
-        self.texts: list[ScoredText] = []
         self.taken = 0
 
-    def refill(self) -> Iterator[tuple[int, Completion]]:
-        """Take further requests if few rows wait; yields the completions of those that cannot run.
+    def take(self) -> tuple[list[Numbered], list[Numbered]]:
+        """Further requests if few rows wait: those to answer, and those to score."""
+        self.check()
+        if len(self.waiting) >= self.rows:
+            return [], []
+        window = range(self.taken, min(self.taken + 4 * self.rows, len(self.requests)))
+        self.taken = window.stop
+        numbered = [(position, self.requests[position]) for position in window]
+        return (
+            [each for each in numbered if each[1].answer is None],
+            [each for each in numbered if each[1].answer is not None],
+        )
 
-        A window is sorted by length, longest first, so that prompts of similar length are read
+    def prepare(
+        self, asked: Sequence[Numbered], engine: Vocabulary, chat: ChatTemplate
+    ) -> Iterator[tuple[int, Completion]]:
+        """Append rows to ``waiting``; yields the completions of requests that cannot run.
+
+        They are sorted by length, longest first, so that prompts of similar length are read
         together and long ones do not remain at the end.
         """
-        self.check()
-        while self.taken < len(self.requests) and len(self.waiting) < self.rows:
-            window = range(self.taken, min(self.taken + 4 * self.rows, len(self.requests)))
-            self.taken = window.stop
-            rows = []
-            for position in window:
-                request = self.requests[position]
-                row: DecodingRow | ScoredText | Completion
-                if request.tools or any(message.images for message in request.messages):
-                    row = _refused(
-                        0, f"{self.name} on this machine reads text, and no images or tools"
-                    )
-                elif request.answer is None:
-                    row = self._row(request, position)
-                elif self.scored is None:
-                    row = _refused(
-                        0, f'{self.name} scores no texts; load it with engine="transformers"'
-                    )
-                else:
-                    row = self.scored(
-                        request, position, self.engine, name=self.name, chat=self.chat
-                    )
-                if isinstance(row, Completion):
-                    yield position, row
-                elif isinstance(row, DecodingRow):
-                    rows.append(row)
-                else:
-                    self.texts.append(row)
-            rows.sort(key=lambda row: -len(row.prompt))
-            self.waiting += rows
+        rows = []
+        for position, request in asked:
+            row = self._row(request, position, engine, chat)
+            if isinstance(row, Completion):
+                yield position, row
+            else:
+                rows.append(row)
+        rows.sort(key=lambda row: -len(row.prompt))
+        self.waiting += rows
 
-    def _row(self, request: Request, position: int) -> DecodingRow | Completion:
+    def _row(
+        self, request: Request, position: int, engine: Vocabulary, chat: ChatTemplate
+    ) -> DecodingRow | Completion:
         """The row of a request, or a completion that says why it cannot run."""
-        engine = self.engine
         try:
-            prompt, ends = self.chat.prompt(request, engine.ends)
+            check_readable(request)
+            prompt, ends = chat.prompt(request, engine.ends)
         except UsageError as error:
             return _refused(0, f"{self.name}: {error}")
         if not prompt:
@@ -120,6 +105,18 @@ class Intake:
             matcher=matcher,
             bias=engine.bias(knobs.token_bias, ends) if knobs.token_bias else None,
         )
+
+
+def check_readable(request: Request) -> None:
+    """Refuse what models on this machine cannot read.
+
+    Raises
+    ------
+    UsageError
+        If the request has images or tools.
+    """
+    if request.tools or any(message.images for message in request.messages):
+        raise UsageError("a model on this machine reads text, and no images or tools")
 
 
 def _refused(prompt_tokens: int, why: str) -> Completion:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from synthkit.core.answers import REASONING_MARKERS, Markers
 from synthkit.models.hub import resolve
 
+EngineName = Literal["auto", "transformers", "openvino"]
 Quantize = Literal["auto", "nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
@@ -18,11 +19,12 @@ Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 class LocalSettings:
     """All choices about a local model.
 
-    ``"auto"`` is chosen by :func:`~synthkit.models.transformers.precision.settled` when the weights
-    are loaded, and is ``"auto"`` in the fingerprint, so that a session can move to another machine.
+    ``"auto"`` is chosen on each machine, and is ``"auto"`` in the fingerprint, so that a session
+    can move to another one.
     """
 
     source: resolve.ModelSource
+    engine: EngineName = "auto"
     quantize: Quantize
     adapter: Path | None
     raw: bool

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from synthkit.core.errors import NotEnoughMemory
-from synthkit.models.transformers import memory
+from synthkit.models.local import memory
 
 GB = 10**9
 

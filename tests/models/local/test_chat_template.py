@@ -7,7 +7,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Message, Request
-from synthkit.models.transformers.chat_template import ChatTemplate
+from synthkit.models.local.chat_template import ChatTemplate
 
 END = 0  # <end>, of the tokenizer in conftest
 SMOLLM2 = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synthkit.models.transformers import threads
+from synthkit.models.local import threads
 
 
 @pytest.mark.parametrize(

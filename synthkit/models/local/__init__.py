@@ -1,0 +1,1 @@
+"""What the engines for models on this machine share: prompts, rows, draws, grammars, memory."""

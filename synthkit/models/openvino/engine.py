@@ -1,0 +1,35 @@
+"""What :mod:`synthkit.models.local_model` takes of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synthkit.models.local import memory
+from synthkit.models.local.settings import LocalSettings
+from synthkit.models.local.threads import quota
+from synthkit.models.openvino import weights
+from synthkit.models.openvino.batching import Batch as Batch
+
+MOST_CACHE = 1 << 29
+"""Most bytes of keys and values."""
+SPARE = 400_000_000
+"""Bytes beside the weights, keys and values: the libraries, activations, the tokenizer."""
+
+
+def load(folder: Path, settings: LocalSettings) -> weights.Engine:
+    """The model in a folder, compiled for the CPU.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If it would not fit; nothing is loaded then.
+    ModelError
+        If OpenVINO cannot read it.
+    """
+    limit = memory.total("cpu")
+    cache = min(limit // 8 or MOST_CACHE, MOST_CACHE)
+    # compiling repacks the weights, and lets go of the stored ones at its end
+    needed = 2 * (folder / "openvino_model.bin").stat().st_size + cache + SPARE
+    memory.preflight(settings.source.name, needed, memory.of_process(), memory.ADVICE)
+    threads = settings.threads or quota()
+    return weights.load(folder, threads=threads, most_bytes=cache, rows=settings.max_batch)
