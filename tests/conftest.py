@@ -107,6 +107,7 @@ SLOW = (
     "tests/evaluate/test_references.py",
     "tests/models/openai/test_model.py",
     "tests/models/openvino/",
+    "tests/models/local/",
     "tests/models/transformers/",
     "tests/notebook/test_kernel.py",
     "tests/train/",
