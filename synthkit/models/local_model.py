@@ -201,8 +201,7 @@ class Local:
             if engine not in self._loaded:
                 package = ENGINES[engine]()
                 source, form = self.settings.source, FORMS[engine]
-                if not source.here(form):
-                    self._doing = f"getting {source.name} ready, once"
+                self._doing = source.work(form) or self._loading
                 folder = source.files(form)
                 adapter = self.settings.adapter
                 if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:

