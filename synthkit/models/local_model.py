@@ -52,8 +52,8 @@ def load_local(
     Parameters
     ----------
     spec : a name of the catalog, ``"hf:<repository or folder>"`` with safetensors or with
-        ``openvino_model.xml``, as optimum-intel writes it, or ``"gguf:<file or folder>"`` for a
-        GGUF file, which is converted once.
+        ``openvino_model.xml``, as optimum-intel writes it, ``"hf:<repository>/<file>.gguf"`` or
+        ``"gguf:<file or folder>"`` for a GGUF file, which is converted once.
     engine : ``"openvino"`` is faster on a CPU and needs no torch, and runs weights with the bits
         that they are stored in; ``"transformers"`` runs everything; ``"auto"`` is the faster one
         that is installed and can run the model: see
@@ -101,10 +101,19 @@ def load_local(
     check_known("dtype", str(dtype), get_args(Dtype))
     check_positive(max_batch=max_batch, threads=threads)
     check_use(chat_template_kwargs or {}, raw=raw, control=control_tokens)
-    source = resolve.find(spec, OPENVINO if engine == "openvino" else None)
+    where = device or ("cuda" if memory.cuda_bytes() else "cpu")
+
+    def check(size: int, stored: bool) -> None:
+        """Refuse a download of weights that would not fit in any form these options allow."""
+        share = memory.SHARES.get(quantize, min(memory.SHARES.values()))
+        least = size if stored else int(size * share * (2 if dtype == "float32" else 1))
+        if where == "cpu":
+            advice = f"{memory.ADVICE} Nothing was downloaded."
+            memory.preflight(spec, least + memory.SPARE, memory.of_process(), advice)
+
+    source = resolve.find(spec, OPENVINO if engine == "openvino" else None, check)
     if not raw:
         check_present(spec, source.identity.template)
-    where = device or ("cuda" if memory.cuda_bytes() else "cpu")
     return Local(
         LocalSettings(
             source=source,

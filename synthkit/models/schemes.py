@@ -60,10 +60,12 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     Parameters
     ----------
     spec : ``"smollm2"`` or another name of the catalog; ``"hf:<repo id or folder>"`` for anything
-        transformers or OpenVINO loads; ``"gguf:<file>"`` for a GGUF file; ``"openai:<name>"`` for an endpoint,
-        or ``"groq:<name>"`` for one of a :mod:`provider <synthkit.models.openai.providers>`;
-        ``"fake"``; ``"replay"`` or ``"replay:<name>"`` for the completions in a session; or a
-        scheme that :func:`model_scheme` registered.
+        transformers or OpenVINO loads, also ``"hf:<repo id>@<commit>"`` and
+        ``"hf:<repo id>/<file>.gguf"``; ``"gguf:<file>"`` for a GGUF file; ``"openai:<name>"`` for
+        an endpoint, or ``"groq:<name>"`` for one of a
+        :mod:`provider <synthkit.models.openai.providers>`; ``"fake"``; ``"replay"`` or
+        ``"replay:<name>"`` for the completions in a session; or a scheme that
+        :func:`model_scheme` registered.
     store : where a replay finds its completions.
     options : of the scheme: see :func:`synthkit.models.openai.model.endpoint`,
         :func:`synthkit.models.local_model.load_local`,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,6 +121,68 @@ def _bytes(folder: Path) -> int:
             path = Path(root) / file
             total += path.stat().st_size if path.exists() else 0
     return total
+
+
+def snapshot(
+    name: str,
+    commit: str,
+    sizes: Mapping[str, int],
+    storage: Path,
+    licence: str,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Download files of a repository's commit into the Hub's cache, in a process of its own.
+
+    Parameters
+    ----------
+    sizes : the bytes of the files.
+    storage : the folder of the repository in the Hub's cache.
+
+    Raises
+    ------
+    ModelError
+        If the disk is too small, or the download failed; whole files are kept.
+    """
+    total, blobs = sum(sizes.values()), storage / "blobs"
+    blobs.mkdir(parents=True, exist_ok=True)
+    _clear(storage)
+    free = shutil.disk_usage(blobs).free
+    if free < total:
+        raise ModelError(
+            f"{name} needs {total / 1e6:,.0f} MB of disk, but {storage.parent} has "
+            f"{free / 1e6:,.0f} MB free. Free some, or set HF_HOME to a folder on another disk."
+        )
+    command = [sys.executable, "-m", "synthkit.models.hub.fetch_snapshot", name, commit]
+    command += [str(storage.parent), *sizes]
+    before = _bytes(blobs)
+    try:
+        with (
+            progress_bar(name, licence, total, quiet) as bar,
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            log = Path(scratch) / "log"
+            look = lambda: bar.update(min(_bytes(blobs) - before, total) - bar.n)  # noqa: E731
+            status = _ran(command, log, look)
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    finally:
+        _clear(storage)
+    if status:
+        raise ModelError(
+            f"the download of {name} failed: {lines[-1] if lines else f'status {status}'}\nFiles "
+            "that are complete are kept, and nothing is loaded: try again to get the others."
+        )
+
+
+def _clear(storage: Path) -> None:
+    """Remove parts of files that ended downloads left; those that go on hold a lock."""
+    from filelock import FileLock
+
+    # a part without a second mark in its name is of an older version, which continues it
+    for part in (storage / "blobs").glob("*.*.incomplete"):
+        lock = storage.parent / ".locks" / storage.name / f"{part.name.split('.')[0]}.lock"
+        with suppress(OSError), FileLock(lock, timeout=0):  # Timeout is an OSError
+            part.unlink(missing_ok=True)
 
 
 def from_hub(repo: str, folder: Path, refused: ModelNotFound) -> str:

@@ -36,14 +36,10 @@ def find(path: Path) -> Path:
     files = [file for file in files if path.is_file() or not file.name.startswith("mmproj")]
     if not files:
         raise ModelNotFound(
-            f"'{path}' was expected to be a GGUF file or a folder with one. Download it first; "
-            "a repository of the Hub with safetensors is loaded with 'hf:owner/name'."
+            f"'{path}' was expected to be a GGUF file or a folder with one. A file of the Hub is "
+            "loaded with 'hf:owner/name/file.gguf'."
         )
-    if part := PART.search(files[0].name):
-        raise UsageError(
-            f"{files[0].name} is a part of {int(part[1])}; join them with llama.cpp: "
-            f"llama-gguf-split --merge {files[0].name} {PART.sub('.gguf', files[0].name)}"
-        )
+    check_whole(files[0].name)
     if len(files) > 1:
         names = ", ".join(file.name for file in files[:8])
         raise UsageError(f"{path} has several GGUF files: {names}. Name one: 'gguf:{files[0]}'.")
@@ -55,6 +51,21 @@ def find(path: Path) -> Path:
             f"{magic!r}. The download may be cut, or a pointer of Git LFS."
         )
     return files[0]
+
+
+def check_whole(name: str) -> None:
+    """Refuse one of several parts of a GGUF file.
+
+    Raises
+    ------
+    UsageError
+        If it is one by its name.
+    """
+    if part := PART.search(name):
+        raise UsageError(
+            f"{name} is a part of {int(part[1])}; download all and join them with llama.cpp: "
+            f"llama-gguf-split --merge {name} {PART.sub('.gguf', name)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ def converted(file: Path, form: Form = SAFETENSORS) -> Path:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
             try:
-                download.convert(file.resolve(), part, form)
+                download.convert(file.absolute(), part, form)
                 hashed = fingerprint.file_hash(file)
                 catalog.seal(part, {"name": file.stem, "source": file.name, "gguf": hashed})
                 shutil.rmtree(folder, ignore_errors=True)

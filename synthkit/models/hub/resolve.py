@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
-from synthkit.core.environment import notices
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError
-from synthkit.core.extras import need
-from synthkit.models.hub import catalog, fingerprint, gguf
+from synthkit.models.hub import catalog, fingerprint, gguf, repository
 from synthkit.models.hub.download import OPENVINO, SAFETENSORS, Form
 from synthkit.models.hub.fingerprint import OPENVINO_FILES
 from synthkit.models.hub.hub_models import HUB_MODELS, HubModel
-
-REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+|[\w-]+)(@[\w./-]+)?")
-TEXT_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model"]
-WEIGHTS = {SAFETENSORS.name: "*.safetensors", OPENVINO.name: "openvino_model.*"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +96,18 @@ def changed(what: str) -> ModelError:
     )
 
 
-def find(spec: str, form: Form | None = None) -> ModelSource:
+def find(spec: str, form: Form | None = None, check: repository.Check | None = None) -> ModelSource:
     """The model that a spec names.
 
-    It is a catalog name, ``"hf:<repository or folder>"``, or ``"gguf:<file or folder>"``. Catalog
+    It is a catalog name, ``"hf:<repository or folder>"``, or ``"gguf:<file or folder>"``. A
+    repository is ``owner/name``, ``owner/name@commit`` or ``owner/name/file.gguf``. Catalog
     models from a package registry are not fetched yet, and GGUF files not converted. Their identity
     is known beforehand, so a session that has all completions is replayed without weights.
 
     Parameters
     ----------
     form : preferred if a folder has several.
+    check : called before a download; it raises if the weights would not fit into memory.
 
     Raises
     ------
@@ -126,18 +120,19 @@ def find(spec: str, form: Form | None = None) -> ModelSource:
     if scheme == "gguf":
         return _of_gguf(Path(name).expanduser())
     if spec in HUB_MODELS:
-        folder = _of_hub(spec)
+        folder = folder_of(HUB_MODELS[spec].repository, check=check)
         return ModelSource(name=spec, folder=folder, identity=fingerprint.of_folder(folder))
     if scheme != "hf":
         entry = catalog.entry(spec)
         if entry.kind != "instruct":
             raise UsageError(f"{spec} is an {entry.kind}, which answers no prompts. {_here()}")
         return ModelSource(name=spec, identity=fingerprint.of_catalog(spec))
-    folder = folder_of(name, form or SAFETENSORS)
+    folder = folder_of(name, form or SAFETENSORS, check=check)
     found = form or SAFETENSORS
-    if not list(folder.glob("*.safetensors")):
-        if list(folder.glob("*.gguf")):
-            return _of_gguf(folder)
+    file = repository.file_of(name)
+    if file or not list(folder.glob("*.safetensors")):
+        if file or list(folder.glob("*.gguf")):
+            return _of_gguf(folder / file)
         if (folder / OPENVINO_FILES[0]).is_file():
             found = OPENVINO
     identity = _identity(folder, found)
@@ -164,35 +159,35 @@ def fetch(name: str, *, quiet: bool = False) -> list[Path]:
         If the name is unknown or nobody provides the model.
     """
     if name in HUB_MODELS:
-        return [_of_hub(name, quiet=quiet)]
+        return [folder_of(HUB_MODELS[name].repository, quiet=quiet)]
     forms = [SAFETENSORS]
     if catalog.entry(name).gguf:
         forms = [form for form in (OPENVINO, SAFETENSORS) if form.installed] or forms
     return [catalog.fetch(name, quiet=quiet, form=form) for form in forms]
 
 
-def _of_hub(name: str, *, quiet: bool = False) -> Path:
-    model = HUB_MODELS[name]
-    if not quiet and not is_here(model):
-        size = model.size("bf16") / 1e6
-        print(f"Fetching {name} ({size:.0f} MB), licence {model.licence}.", file=notices())
-    return folder_of(model.repository)
-
-
 def is_here(model: HubModel) -> bool:
-    """Whether the Hub's cache has a commit of the model; it may be an incomplete download."""
+    """Whether the Hub's cache has all files of the model."""
     if find_spec("huggingface_hub") is None:
         return False
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(model.repository, "config.json"), str)
+    return repository.cached(model.repository, SAFETENSORS) is not None
 
 
-def folder_of(name: str, form: Form = SAFETENSORS) -> Path:
+def folder_of(
+    name: str,
+    form: Form = SAFETENSORS,
+    *,
+    check: repository.Check | None = None,
+    quiet: bool = False,
+) -> Path:
     """The folder with a model's files: ``name`` itself, or the local copy of that repository.
 
-    Of a repository the files of ``form`` are downloaded, or of OpenVINO's form if it is the only
-    one.
+    Of a repository the files of ``form`` are downloaded, or of the form that it has.
+
+    Parameters
+    ----------
+    check : called before a download; it raises if the weights would not fit into memory.
+    quiet : print neither a line nor a progress bar.
 
     Raises
     ------
@@ -200,66 +195,17 @@ def folder_of(name: str, form: Form = SAFETENSORS) -> Path:
         If it is neither a folder nor a repository that is here or can be downloaded.
     """
     folder = Path(name).expanduser()
-    return folder if folder.is_dir() else _snapshot(name, form)
+    if folder.is_dir():
+        return folder
+    try:
+        return repository.snapshot(name, form, check=check, quiet=quiet)
+    except ModelNotFound as error:
+        raise ModelNotFound(f"{error} {_here()}") from error
 
 
 def display_name(name: str) -> str:
     """A repository id as it is; of a folder its last part."""
     return Path(name).resolve().name if Path(name).is_dir() else name
-
-
-def _snapshot(repository: str, form: Form) -> Path:
-    """The local copy of a Hub repository, or of its commit ``name@commit``.
-
-    It is downloaded if it is not here. No code of a repository is downloaded or run.
-    """
-    name, _, revision = repository.partition("@")
-    if not REPOSITORY.fullmatch(repository):
-        raise ModelNotFound(
-            f"'hf:{repository}' was expected to name an existing folder or a repository such as "
-            f"'hf:owner/name'; there is no such folder. {_here()}"
-        )
-    need("huggingface_hub", extra="local", why="to find a model of the Hub")
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    def download(form: Form) -> Path:
-        patterns = [*TEXT_FILES, WEIGHTS[form.name]]
-        folder = snapshot_download(name, revision=revision or None, allow_patterns=patterns)
-        return Path(folder)
-
-    try:
-        folder = download(form)
-        if list(folder.rglob(WEIGHTS[form.name])):
-            return folder
-        files = HfApi().list_repo_files(name, revision=revision or None)
-        if OPENVINO_FILES[0] in files:
-            return download(OPENVINO)
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelNotFound(
-            f"'hf:{repository}' is not on this machine, and the Hub did not provide it: "
-            f"{str(error).strip().splitlines()[0]} {_here()}"
-        ) from error
-    raise UsageError(_without_safetensors(repository, files))
-
-
-def _without_safetensors(repository: str, files: list[str]) -> str:
-    """Why a repository without safetensors cannot be used."""
-    pickled = [file for file in files if any(fnmatch(file, p) for p in fingerprint.PICKLED)]
-    quantized = [file for file in files if file.endswith(".gguf")]
-    if quantized:
-        return (
-            f"hf:{repository} has its weights as GGUF: download one of "
-            f"{', '.join(quantized[:4])} and load it with 'gguf:FILE'."
-        )
-    if pickled:
-        return (
-            f"hf:{repository} has no *.safetensors but {pickled[0]}, which is pickled and can run "
-            "code when it is loaded, so it is not downloaded. Use a repository with safetensors "
-            "(https://huggingface.co/spaces/safetensors/convert makes one), or convert a copy that "
-            "you trust with transformers, and load that folder."
-        )
-    return f"hf:{repository} has no weights as *.safetensors; it has {', '.join(files[:8])}."
 
 
 def _here() -> str:
@@ -277,12 +223,6 @@ def here() -> list[str]:
         for entry in catalog.CATALOG.values()
         if entry.kind == "instruct" and catalog.is_here(entry.name)
     ]
-    from huggingface_hub import CacheNotFound, scan_cache_dir
-
-    try:
-        repositories = scan_cache_dir().repos
-    except CacheNotFound:
+    if find_spec("huggingface_hub") is None:
         return specs
-    return specs + sorted(
-        f"hf:{repo.repo_id}" for repo in repositories if repo.repo_type == "model"
-    )
+    return specs + [f"hf:{name}" for name in repository.local_repositories()]

@@ -15,6 +15,10 @@ from pathlib import Path
 from synthkit.core.errors import NotEnoughMemory
 
 ADVICE = "Close other programs or kernels, or choose a smaller model."
+SPARE = 400_000_000
+"""Bytes beside the weights: libraries, activations, the tokenizer."""
+SHARES = {"none": 1.0, "int8": 0.6, "nf4": 0.4}
+"""Bytes of weights with what is not quantized of them, relative to those of 16 bits."""
 UNLIMITED = 1 << 60
 """Control groups of version 1 mark "no limit" by a number near 2**63."""
 

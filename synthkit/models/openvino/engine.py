@@ -12,8 +12,6 @@ from synthkit.models.openvino.batching import Batch as Batch
 
 MOST_CACHE = 1 << 29
 """Most bytes of keys and values."""
-SPARE = 400_000_000
-"""Bytes beside the weights, keys and values: the libraries, activations, the tokenizer."""
 
 
 def load(folder: Path, settings: LocalSettings) -> weights.Engine:
@@ -29,7 +27,7 @@ def load(folder: Path, settings: LocalSettings) -> weights.Engine:
     limit = memory.total("cpu")
     cache = min(limit // 8 or MOST_CACHE, MOST_CACHE)
     # compiling repacks the weights, and lets go of the stored ones at its end
-    needed = 2 * (folder / "openvino_model.bin").stat().st_size + cache + SPARE
+    needed = 2 * (folder / "openvino_model.bin").stat().st_size + cache + memory.SPARE
     memory.preflight(settings.source.name, needed, memory.of_process(), memory.ADVICE)
     threads = settings.threads or quota()
     return weights.load(folder, threads=threads, most_bytes=cache, rows=settings.max_batch)

@@ -10,9 +10,6 @@ from synthkit.models.transformers import loading, precision
 from synthkit.models.transformers.batching import Batch as Batch
 from synthkit.models.transformers.weights import Engine
 
-SPARE = 400_000_000
-"""Bytes beside the weights: activations, keys and values, the tokenizer."""
-
 
 def load(folder: Path, settings: LocalSettings) -> Engine:
     """The weights in a folder, as this machine runs them fastest where the settings leave it open.
@@ -33,9 +30,9 @@ def load(folder: Path, settings: LocalSettings) -> Engine:
 def _preflight(settings: LocalSettings) -> None:
     """Check that the weights fit as they are quantized, before memory is used."""
     # the quantizer works layer by layer, and leaves embeddings and norms as they are
-    share = {"none": 1.0, "int8": 0.6, "nf4": 0.4}[settings.quantize]
+    share = memory.SHARES[settings.quantize]
     advice = memory.ADVICE
     if settings.quantize == "none":
         advice = f'Load it with quantize="nf4", about a third of the weights. {advice}'
-    needed = int(precision.size(settings) * share) + SPARE
+    needed = int(precision.size(settings) * share) + memory.SPARE
     memory.preflight(settings.source.name, needed, memory.of_process(), advice)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from synthkit.core.errors import ModelNotFound
 from synthkit.core.types import Message, Request, Sampling
 from synthkit.models import load_model
 from synthkit.models.hub import resolve
@@ -71,11 +70,3 @@ def test_a_name_loads_the_repository(downloaded: Path, capsys: pytest.CaptureFix
 def test_the_commit_is_known(downloaded: Path, tiny: Path) -> None:
     assert resolve.find(MODEL.name).commit == COMMIT
     assert resolve.find(f"hf:{tiny}").commit == ""
-
-
-def test_a_model_that_is_not_here_says_its_size_and_licence_first(
-    hub: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(ModelNotFound, match=f"'hf:{MODEL.repository}' is not on this machine"):
-        load_model(MODEL.name)
-    assert capsys.readouterr().err == "Fetching smollm2-360m (724 MB), licence Apache-2.0.\n"

@@ -164,13 +164,6 @@ def test_a_commit_of_a_repository_can_be_named(
         resolve.folder_of("a/b@" + "3" * 40)
 
 
-def test_a_repository_without_safetensors_says_what_to_do() -> None:
-    say = resolve._without_safetensors
-    assert "pytorch_model.bin, which is pickled" in say("a/b", ["x.json", "pytorch_model.bin"])
-    assert "load it with 'gguf:FILE'" in say("a/b", ["m-Q4.gguf", "pytorch_model.bin"])
-    assert "has no weights" in say("a/b", ["readme.md"])
-
-
 def test_a_catalog_file_that_changed_without_changing_its_size_is_fetched_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
