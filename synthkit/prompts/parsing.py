@@ -22,7 +22,6 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Completion, Reject
-from synthkit.prompts.label_search import LabelSearch
 from synthkit.prompts.pydantic_models import read_values
 
 Schema = Mapping[str, Any]
@@ -103,6 +102,8 @@ def label(labels: Sequence[Any], column: str = "label") -> Decoder:
     >>> decode(Completion("It is not positive.")).reason
     "denies the label 'positive'"
     """
+    from synthkit.prompts.label_search import LabelSearch  # compiles long patterns
+
     names = list(labels)
     search = LabelSearch.of(names)
     if search is None or len(names) < 2:
