@@ -11,6 +11,7 @@ from IPython.display import clear_output
 from traitlets import Float, Int, Unicode, default
 
 from synthkit.core.environment import interactive
+from synthkit.core.garbage import collection_paused
 from synthkit.notebook.arguments import HELP, cell_arguments
 from synthkit.notebook.completion import Completer
 from synthkit.notebook.context import Context
@@ -63,8 +64,8 @@ class SynthMagics(Magics):
         """
         if cell is not None:
             _say_started()
-            from synthkit.notebook.cell import run_cell
-
+            with collection_paused():
+                from synthkit.notebook.cell import run_cell
             return run_cell(self.context, line, cell)
         from synthkit.notebook.verbs._base import VERBS
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,16 @@ def test_a_notebook_shows_the_message_and_no_traceback() -> None:
 )
 def test_an_unknown_name_lists_the_known_ones(got: str, known: list[str], message: str) -> None:
     assert errors.unknown("f", got, known) == message
+
+
+def test_an_optional_package_is_imported_without_garbage_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "says_whether.py").write_text("import gc; collects = gc.isenabled()")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert gc.isenabled()
+    assert not need("says_whether", extra="local", why="to test").collects
+    assert gc.isenabled()
 
 
 def test_a_missing_extra_names_the_feature_and_the_pip_line() -> None:

@@ -17,6 +17,7 @@ from transformers.utils import logging as progress
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
+from synthkit.core.garbage import collection_paused
 from synthkit.models.local import threads
 from synthkit.models.local.settings import LocalSettings
 from synthkit.models.transformers.weights import Engine, accepted
@@ -39,7 +40,7 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
     if settings.quantize == "int8":
         # it says at each of thousands of products that its input is cast to float16
         logging.getLogger("bitsandbytes.autograd._functions").addFilter(_no_cast)
-    with quiet():
+    with quiet(), collection_paused():  # transformers imports most of itself only now
         tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings))
         if settings.adapter is not None:
             net = _adapted(net, settings)
