@@ -1,6 +1,6 @@
 """Seconds until something is seen: of an import, and of the first cells of a cold kernel.
 
-    python -m tests.benchmarks.first_row [--rounds 5] [--only import fake smollm2 load]
+    python -m tests.benchmarks.first_row [--rounds 5] [--engine openvino]
 
 Each figure is the median over cold processes, wall and CPU. A cell is counted from its request,
 with the cells before it, ``%load_ext`` among them; the start of the kernel is not. "First words" is
@@ -36,11 +36,9 @@ import synthkit.generation.job
 print(json.dumps([["import", time.perf_counter() - wall, time.process_time() - cpu]]))
 """
 LOAD = """
-import json, time
-from synthkit.core.extras import need
+import json, sys, time
 from synthkit.core.types import Message, Request, Sampling
-from synthkit.models.transformers import threads
-from synthkit.models.transformers.model import load_local
+from synthkit.models.local_model import ENGINES, load_local
 
 laps = []
 
@@ -59,19 +57,21 @@ def timed(owner, name, step):
     setattr(owner, name, outer)
 
 wall, cpu = time.perf_counter(), time.process_time()
-threads.wait_passively()
-need("torch", extra="", why="")
-lap("import torch")
-need("transformers", extra="", why="")
-lap("import transformers")
-from synthkit.models.transformers import loading
-model = load_local("smollm2", quantize=QUANTIZE)
-timed(type(model), "_folder", "check the files")
-timed(loading, "pretrained", "tokenizer and weights")
-timed(loading, "tuned", "try numbers of threads")
+model = load_local("smollm2", engine=sys.argv[1])
+engine = ENGINES[model.engine]()
+lap("import the engine")
+timed(type(model.settings.source), "files", "check the files")
+timed(engine, "load", "load the weights")
+if model.engine == "openvino":
+    timed(engine.weights, "need", "import OpenVINO")
+    timed(engine.weights, "_tokenizer", "tokenizer")
+else:
+    timed(engine.loading, "pretrained", "tokenizer and weights")
+    timed(engine.loading, "tuned", "try numbers of threads")
 request = Request((Message("user", "Say hi."),), Sampling(max_tokens=1))
 list(model.complete([request]))
 lap("first token")
+laps.append(("sum", sum(lap[1] for lap in laps), sum(lap[2] for lap in laps)))
 print(json.dumps(laps))
 """
 CELL = """%%synth reviews --model MODEL --n 12 --max-tokens 40 --vary sentiment=positive,negative \
@@ -79,9 +79,9 @@ CELL = """%%synth reviews --model MODEL --n 12 --max-tokens 40 --vary sentiment=
 Write one {{ sentiment }} sentence that a guest might post about a restaurant's {{ topic }}."""
 
 
-def in_process(code: str, environment: dict[str, str]) -> Laps:
+def in_process(code: str, environment: dict[str, str], *arguments: str) -> Laps:
     """The laps that a Python program prints as JSON."""
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return [(step, wall, cpu) for step, wall, cpu in json.loads(done.stdout.splitlines()[-1])]
 
@@ -156,12 +156,12 @@ def steps(client: Any, cell: str) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quantize", default="auto", help="of smollm2")
+    parser.add_argument("--engine", default="auto", choices=("auto", "transformers", "openvino"))
     kinds = ("import", "fake", "smollm2", "load")
     parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
     options = parser.parse_args()
     load = ["%load_ext synthkit"]
-    model = f"%synth model small smollm2 --quantize {options.quantize}"
+    model = f"import synthkit\nsmall = synthkit.load_model('smollm2', engine='{options.engine}')"
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -171,9 +171,7 @@ def main() -> None:
             "smollm2": lambda: in_kernel(
                 [*load, model, CELL.replace("MODEL", "small")], environment
             ),
-            "load": lambda: in_process(
-                LOAD.replace("QUANTIZE", repr(options.quantize)), environment
-            ),
+            "load": lambda: in_process(LOAD, environment, options.engine),
         }
         print(f"{'':9}{'step':26}{'wall s':>8}{'CPU s':>8}")
         for kind in options.only:
