@@ -140,6 +140,32 @@ def test_by_mouse_in_both_themes_and_at_each_width(open_notebook: Open, pictures
     sheet.screenshot(pictures, "explorer-static", twin)
 
 
+@only_in("lab")
+def test_rows_at_one_point_are_counted_and_all_can_be_read(open_notebook: Open) -> None:
+    same = "reviews['text'] = [FOODS[food] for food in reviews.topic]; reviews.shape"
+    sheet = open_notebook(START, same, EXPLORE, width=1600, height=1300)
+    sheet.run_all()
+    explorer = widget(sheet)
+    sizes = explorer.locator(".sk-x-sizes text")
+    expect(sizes).to_have_text(["40", "40", "40"])
+    chart = explorer.locator(".sk-x-map")
+    chart.focus()
+    sheet.press("ArrowRight", "ArrowDown", " ")
+    expect(explorer.locator(".sk-x-row")).to_contain_text("one of 40 rows at this point")
+    expect(explorer.locator(".sk-x-acts strong")).to_have_text("40 selected")
+    expect(explorer.locator(".sk-x-item")).to_have_count(40)
+    explorer.locator(".sk-x-item").nth(7).click()
+    expect(explorer.locator(".sk-x-cells")).to_contain_text("r")
+    chart.focus()
+    sheet.press("Escape", " ")
+    expect(explorer.locator(".sk-x-acts strong")).to_have_text("0 selected")
+    number = sizes.first.bounding_box()
+    assert number
+    # the point is at the lower left of its number
+    sheet.page.mouse.click(number["x"] - 6, number["y"] + number["height"])
+    expect(explorer.locator(".sk-x-acts strong")).to_have_text("40 selected")
+
+
 @only_in("notebook")
 def test_a_finger_selects_and_reads(open_notebook: Open) -> None:
     sheet = open_notebook(START, EXPLORE, width=800, height=1300, touch=True)

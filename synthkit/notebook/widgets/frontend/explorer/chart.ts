@@ -1,6 +1,7 @@
 // The map: points, a cursor for the keyboard, and a line that a mouse or a finger draws.
 
 import { make, named, vector } from "../shared/dom";
+import { thousands } from "../shared/text";
 import { type Spot, ahead, corners, isArea, nearest, place } from "./geometry";
 import type { ChartState, Known, Near, Points, Selection } from "./known";
 import { circle, look } from "./shapes";
@@ -31,10 +32,13 @@ export class Chart {
   private drawing = false;
   /** Where the points are that are not hidden. */
   private spots: (Spot | null)[] = [];
+  /** The points at each place: several rows may have one text. */
+  private piles = new Map<string, number[]>();
   private shown = "";
   private sources: unknown[] = [];
   private readonly svg = vector("svg", { "aria-hidden": "true" });
   private readonly marks = vector("g");
+  private readonly sizes = vector("g", { class: "sk-x-sizes" });
   private readonly near = vector("path", { class: "sk-x-near" });
   private readonly ring = vector("path", { class: "sk-x-hover" });
   private readonly pointer = vector("path", { class: "sk-x-cursor" });
@@ -45,7 +49,7 @@ export class Chart {
     private readonly owner: ChartOwner,
   ) {
     this.node.tabIndex = 0;
-    this.svg.append(this.near, this.marks, this.ring, this.pointer, this.outline);
+    this.svg.append(this.near, this.marks, this.sizes, this.ring, this.pointer, this.outline);
     this.node.append(this.svg, this.empty);
     this.node.addEventListener("pointerdown", (event) => this.down(event));
     this.node.addEventListener("pointermove", (event) => this.move(event));
@@ -64,6 +68,21 @@ export class Chart {
     else this.enter();
   }
 
+  /** The rows at the place of a row, itself among them. */
+  pile(at: number): number[] {
+    const { points } = this.known;
+    const pile = this.piles.get(String(this.spots[points?.at.indexOf(at) ?? -1]));
+    return points && pile ? pile.map((i) => points.at[i]) : [at];
+  }
+
+  /** Select the rows at the place of the current row, or deselect them if they all are selected. */
+  toggle(): void {
+    const { points, selection } = this.known;
+    const rows = this.pile(this.owner.current);
+    const own = new Set(selection.drawn.map((i) => points?.at[i]));
+    this.owner.select({ rows }, rows.every((at) => own.has(at)) ? "toggle" : "add");
+  }
+
   draw(state: ChartState): void {
     const { points, selection, near } = this.known;
     const [width, height] = this.size;
@@ -80,7 +99,14 @@ export class Chart {
       this.spots = (points?.codes ?? []).map((code, i) =>
         points && !state.hidden.includes(code) ? place(points.x[i], points.y[i], this.size) : null,
       );
+      this.piles = new Map();
+      for (const [i, spot] of this.spots.entries()) {
+        const pile = this.piles.get(String(spot));
+        if (pile) pile.push(i);
+        else if (spot) this.piles.set(String(spot), [i]);
+      }
       this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      this.drawSizes();
       if (points) this.drawMarks(points, selection);
       this.drawNear(points, near);
     }
@@ -147,7 +173,8 @@ export class Chart {
     const i = nearest(this.spots, this.where(event), REACH);
     if (i < 0) return;
     this.go(i);
-    this.owner.select({ rows: [this.owner.current] }, event.shiftKey ? "toggle" : "replace");
+    if (event.shiftKey) this.toggle();
+    else this.owner.select({ rows: this.pile(this.owner.current) }, "replace");
   }
 
   private drop(): void {
@@ -159,6 +186,16 @@ export class Chart {
   private around(i: number, r: number): string {
     const spot = this.spots[i];
     return spot ? `M${spot}${circle(r)}` : "";
+  }
+
+  /** Write at each place with several points how many there are. */
+  private drawSizes(): void {
+    const piles = [...this.piles.values()].filter((pile) => pile.length > 1);
+    const texts = piles.map((pile) => {
+      const [x, y] = this.spots[pile[0]] as Spot;
+      return vector("text", { x: x + 6, y: y - 4 }, thousands(pile.length));
+    });
+    this.sizes.replaceChildren(...texts);
   }
 
   /** Draw one path for each group, and one for its selected points. */

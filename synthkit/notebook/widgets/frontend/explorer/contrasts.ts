@@ -22,7 +22,7 @@ function contrast({ name, labels, counts }: Groups, selection: Selection, own: n
   };
   const rows = labels.map((label, code) => [
     reveal(clipped(label)),
-    make("div", "", share("sk-x-bar-own", (own[code] ?? 0) / some), share("sk-x-bar-all", counts[code] / all)),
+    make("div", "", ...(selection.count ? [share("sk-x-bar-own", (own[code] ?? 0) / some)] : []), share("sk-x-bar-all", counts[code] / all)),
     selection.count ? thousands(own[code] ?? 0) : "–",
     make("span", "sk-faint", thousands(counts[code])),
   ]);

@@ -23,7 +23,7 @@ interface Stage {
 
 const KEYS: [string, string][] = [
   ["arrows", "go to the nearest point in that direction"],
-  ["Space", "select or deselect the row"],
+  ["Space", "select or deselect the row; on the map, all rows at the point"],
   ["Enter", "open the row"],
   ["n", "show its nearest rows"],
   ["/", "find rows: a text, or stars > 3 and topic = soup"],
@@ -84,7 +84,8 @@ class ExplorerView extends Panel<Known> {
     if (at !== this.current) this.open = false;
     this.current = at;
     const text = this.textOf(at);
-    if (text !== undefined) this.say(clipped(text));
+    const here = this.map.pile(at).length;
+    if (text !== undefined) this.say(here > 1 ? `${here} rows here: ${clipped(text)}` : clipped(text));
     this.schedule();
   }
 
@@ -113,7 +114,7 @@ class ExplorerView extends Panel<Known> {
     write(this.map.empty, this.emptiness(stage, chart));
     this.map.draw(chart);
     this.legend.draw(points?.groups, chart.hidden);
-    this.side.draw(points?.at[this.map.hover] ?? -1);
+    this.side.draw(points?.at[this.map.hover] ?? -1, (at) => this.map.pile(at).length);
     write(this.caption, chart.caption);
     this.finishHand();
     this.announce();
@@ -126,7 +127,7 @@ class ExplorerView extends Panel<Known> {
     }
     const onMap = event.target === this.map.node;
     const acts: Acts = {
-      " ": () => this.toggleSelected(),
+      " ": () => (onMap && this.current >= 0 ? this.map.toggle() : this.toggleSelected()),
       Enter: () => this.toggleOpen(),
       n: () => this.askNear(),
       "/": () => this.find.focus(),

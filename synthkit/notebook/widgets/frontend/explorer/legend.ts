@@ -35,7 +35,7 @@ export class Legend {
       const entry = anchor(button("", () => this.owner.hide(code), "", "sk-x-entry"), `hide ${code}`);
       entry.append(glyph, reveal(clipped(label)), make("span", "sk-faint", thousands(groups.counts[code])));
       entry.title = "show or hide";
-      const all = anchor(button("+", () => this.owner.select({ group: code }, "add"), "", "sk-x-all"), `all ${code}`);
+      const all = anchor(button("select", () => this.owner.select({ group: code }, "add"), "", "sk-x-all"), `all ${code}`);
       aria(all, "label", `select all of ${clipped(label)}`);
       all.title = "select all of them";
       return make("span", `sk-x-pair ${name}`, entry, all);

@@ -53,32 +53,33 @@ export class Side {
     this.node = make("div", "sk-x-side", this.row, acts, hand, this.list, this.contrasts);
   }
 
-  /** @param hover the row under the mouse, or -1 */
-  draw(hover: number): void {
+  /** @param hover the row under the mouse, or -1 @param pile how many rows are at a row's place */
+  draw(hover: number, pile: (at: number) => number): void {
     const { points, selection, chart } = this.known;
     write(this.count, `${thousands(chart.selected)} selected`);
     for (const node of [this.mark, this.show]) aria(node, "disabled", !chart.selected);
     for (const node of [this.pick, this.opener, this.nearer]) aria(node, "disabled", this.owner.current < 0);
-    this.drawRow(hover);
+    this.drawRow(hover >= 0 ? hover : this.owner.current, pile);
     this.drawList();
     const counts = [points?.contrasts, selection.count, selection.counts];
     redraw(this.contrasts, counts, () => (points ? contrasts(points, selection) : []));
   }
 
-  private drawRow(hover: number): void {
+  private drawRow(at: number, pile: (at: number) => number): void {
     const { current, open } = this.owner;
     const { row } = this.known;
-    const at = hover >= 0 ? hover : current;
+    const here = pile(at);
     const whole = at === current && open && row?.at === at ? row : undefined;
     const text = whole ? whole.text : this.owner.textOf(at);
     this.row.classList.toggle("sk-x-open", !!whole);
     caption(this.opener, open ? "Close" : "Open", "Enter");
-    redraw(this.row, [at, text === undefined, text, whole], () => {
+    redraw(this.row, [at, text === undefined, text, whole, here], () => {
       const help = "Hover over a point, or go to one with the arrow keys, to read its row.";
       if (text === undefined) return [make("p", "sk-faint", help)];
-      if (!whole) return [content(text, true)];
+      const one = here > 1 ? [make("p", "sk-faint", `one of ${thousands(here)} rows at this point; a click lists them`)] : [];
+      if (!whole) return [...one, content(text, true)];
       const cells = whole.cells.map(([name, cell]): [string, HTMLElement] => [name, content(cell, true)]);
-      return [content(text, true), facts(cells, "sk-x-cells")];
+      return [...one, content(text, true), facts(cells, "sk-x-cells")];
     });
   }
 
