@@ -1,13 +1,11 @@
 // The rows on the screen: columns that sort, rows that expand in place, rejects among them.
 
-import { aria, button, make, write } from "../shared/dom";
+import { aria, button, make } from "../shared/dom";
 import { nextSort } from "../shared/pages";
 import { WindowTable } from "../shared/table";
 import { content, thousands } from "../shared/text";
 import { columnWidths } from "./columns";
 import type { About, Kind, Row, Rows } from "./rows";
-
-const KINDS: Record<string, string> = { number: "123", label: "a|b", list: "{ }", text: "abc" };
 
 export interface TableOwner {
   schedule(): void;
@@ -36,12 +34,12 @@ export class GridTable extends WindowTable<Row> {
     const { columns, total, tokens } = about;
     const last = this.heads.length - 1;
     this.cols[0].style.width = `${String(total ?? rows.view.of).length + 6}ch`;
-    this.cols[last].style.width = tokens ? "9ch" : "4ch";
-    for (const [n, title] of ["#", ...columns, tokens ? "tok" : ""].entries()) {
+    this.cols[last].style.width = tokens ? "10ch" : "4ch";
+    for (const [n, title] of ["#", ...columns, tokens ? "tokens" : ""].entries()) {
       const head = this.heads[n];
       head.classList.toggle("sk-number", n === 0 || n === last);
       if (title) this.sorter(n, title);
-      else aria(head, "label", "provenance");
+      else head.append(make("span", "sk-aloud", "provenance"));
     }
   }
 
@@ -56,7 +54,7 @@ export class GridTable extends WindowTable<Row> {
     this.draw(count, answers, running);
   }
 
-  /** Show the kind of each column, and the column that the rows are sorted by. */
+  /** Describe each column, and show the one that the rows are sorted by. */
   drawHeads(kinds: Kind[]): void {
     const { by, down } = this.rows.view;
     this.kinds = kinds;
@@ -65,7 +63,6 @@ export class GridTable extends WindowTable<Row> {
       const head = this.heads[n + 1];
       const sorter = head.querySelector(".sk-sort");
       if (!sorter) continue;
-      write(sorter.children[1], KINDS[column.kind] ?? "");
       if (column.kind) head.classList.toggle("sk-number", column.kind === "number");
       aria(sorter, "description", this.explain(n + 1));
     }
@@ -147,7 +144,7 @@ export class GridTable extends WindowTable<Row> {
   /** What a column holds, in words. */
   private explain(n: number): string {
     if (n === 0) return "#: the number of the request or row";
-    if (n > this.about.columns.length) return "tok: tokens of the completion";
+    if (n > this.about.columns.length) return "tokens: of the completion";
     const title = this.about.columns[n - 1];
     const column = this.kinds[n - 1];
     if (!column) return title;

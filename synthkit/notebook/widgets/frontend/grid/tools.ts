@@ -18,7 +18,7 @@ const WHICH: [string, string][] = [["all", "rows and rejects"], ["rows", "rows"]
 
 export class Tools {
   readonly search = searchField("Search all columns", "Search /", () => this.apply(), () => this.leave());
-  readonly where = field("Filter by an expression", "Filter f: stars > 3 and text ~ soup", "sk-where");
+  readonly where = field("Filter by an expression", "Filter f: stars > 3", "sk-where");
   readonly bar: HTMLElement;
   readonly strip: HTMLElement;
   readonly status: HTMLElement;
@@ -144,7 +144,7 @@ function stateOf({ size, of, by, down, fresh, narrowed }: View, { first, last }:
   const parts = [size ? `${thousands(first)}–${thousands(last)} of ${count(size, "row")}` : "no rows"];
   if (size + fresh < of) parts[0] += ` that match, of ${thousands(of)}`;
   if (narrowed !== null) parts.push(`narrowed to ${thousands(narrowed)}`);
-  if (by) parts.push(`sorted by ${by.replace(/^:/, "")}, ${down ? "descending" : "ascending"}`);
+  if (by) parts.push(`sorted by ${by === "tok" ? "tokens" : by.replace(/^:/, "")}, ${down ? "descending" : "ascending"}`);
   if (fresh) parts.push(count(fresh, "new row"));
   return parts.join("\u2003");
 }

@@ -134,9 +134,9 @@ export abstract class WindowTable<R> {
   /** Let the head of a column sort by it. */
   protected sortable(n: number, title: string, sort: () => void): HTMLButtonElement {
     const node = button("", sort, "", "sk-plain sk-sort");
-    const signs = ["sk-kind", "sk-arrow"].map((kind) => make("span", kind));
-    for (const sign of signs) aria(sign, "hidden", true);
-    node.append(reveal(title), ...signs);
+    const arrow = make("span", "sk-arrow");
+    aria(arrow, "hidden", true);
+    node.append(reveal(title), arrow);
     this.heads[n].append(node);
     return node;
   }

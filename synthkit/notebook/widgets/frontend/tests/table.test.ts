@@ -193,9 +193,10 @@ test("rows that change their height stay where the reader is", () => {
 });
 
 test("columns of short texts have the width of their texts, and a long one takes the rest", () => {
-  const rows = [["a", 1, "x".repeat(200)], ["bb", null, "y"]];
-  const { widths, numbers, least } = columnWidths(["topic", "stars", "text"], rows);
-  expect(widths).toEqual(["12ch", "12ch", ""]);
-  expect(numbers).toEqual([false, true, false]);
-  expect(least).toBe("62ch");
+  const guests = ["Ana", "Chidi Okonkwo-Lindqvist, who came twice"];
+  const rows = [["a", 1, guests[0], "x".repeat(200)], ["bb", null, guests[1], "y"]];
+  const { widths, numbers, least } = columnWidths(["topic", "stars", "guest", "text"], rows);
+  expect(widths).toEqual(["9ch", "9ch", "min(30ch, max(10ch, 20cqw))", ""]);
+  expect(numbers).toEqual([false, true, false, false]);
+  expect(least).toBe("calc(14ch + 9ch + 9ch + min(30ch, max(10ch, 20cqw)) + 24ch)");
 });
