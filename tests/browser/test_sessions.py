@@ -86,6 +86,10 @@ def test_it_reads_well_and_breaks_no_rule_of_access(
             tab(widget, page).click()
             sheet.screenshot(pictures, f"session-{page.lower()}-{width}-{name}", widget)
             assert widget.evaluate("(node) => node.scrollWidth <= node.clientWidth"), (n, width)
+            if page == "Tables" and width == 1100:
+                lineage = widget.locator(".sk-session-lineage svg")
+                scale = "(node) => node.getBoundingClientRect().width / node.viewBox.baseVal.width"
+                assert 0.7 < lineage.evaluate(scale) < 1
             if width == 1100:
                 assert serious_violations(sheet.page, ".sk-session") == []
     sheet.page.set_viewport_size({"width": 1100, "height": 1400})

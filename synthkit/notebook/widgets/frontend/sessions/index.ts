@@ -33,7 +33,7 @@ class SessionView extends Panel<Book> {
   private back = "";
   private asking = "";
   private refreshed = performance.now();
-  private readonly counts = make("span");
+  private readonly counts = make("span", "sk-session-counts");
   private readonly keys = this.help(KEYS);
   private readonly question = make("div", "sk-session-ask");
   private readonly tabs = TABS.map((label, n) => this.anchored(label, String(n + 1), () => this.turn(n), `tab ${n}`));
@@ -48,7 +48,6 @@ class SessionView extends Panel<Book> {
     super(book, host, "sk-session", `session ${book.model.get("about").name}`);
     const refresh = this.anchored("Refresh", "r", () => this.refresh(), "refresh");
     this.needy.push(refresh);
-    this.keys.opener.classList.add("sk-session-help");
     const title = make("strong", "sk-name", this.about.name);
     const head = make("div", "sk-head", title, this.counts, this.keys.opener, refresh);
     const tabBar = named(bar("sk-session-tabs", ...this.tabs), "tablist", "parts of the session");

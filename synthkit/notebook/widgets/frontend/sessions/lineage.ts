@@ -4,7 +4,9 @@ import { type Child, anchor, aria, make, named, neighbour, redraw, vector } from
 import { count, thousands } from "../shared/text";
 import type { Box, Edge, Graph } from "./book";
 
-const BOX = { width: 168, height: 40, across: 152, down: 12 };
+const BOX = { width: 144, height: 40, across: 136, down: 12 };
+/** How small it is drawn at most, so that it fits; what is still wider can be scrolled. */
+const SMALLEST = 0.75;
 
 interface Place { x: number; y: number; node: SVGElement }
 
@@ -38,7 +40,8 @@ export class Lineage {
     const places = [...this.boxes.values()];
     const width = Math.max(...places.map((box) => box.x)) + BOX.width + 2;
     const height = Math.max(...places.map((box) => box.y)) + BOX.height + 2;
-    const svg = named(vector("svg", { viewBox: `0 0 ${width} ${height}`, width, height }), "group", "lineage of the tables");
+    const svg = named(vector("svg", { viewBox: `0 0 ${width} ${height}`, width }), "group", "lineage of the tables");
+    svg.style.minWidth = `${SMALLEST * width}px`;
     const lines = vector("g", { "aria-hidden": "true" });
     const labels: { x: number; y: number }[] = [];
     for (const edge of graph.edges) lines.append(...this.edge(edge, labels));
@@ -63,7 +66,7 @@ export class Lineage {
     node.append(
       vector("title", {}, name),
       vector("rect", { x, y, width: BOX.width, height: BOX.height, rx: 4 }),
-      vector("text", { x: x + 8, y: y + 17 }, name.length > 22 ? `${name.slice(0, 21)}…` : name),
+      vector("text", { x: x + 8, y: y + 17 }, name.length > 18 ? `${name.slice(0, 17)}…` : name),
       vector("text", { x: x + 8, y: y + 33, class: "sk-session-rows" }, count(rows, "row")),
     );
     node.addEventListener("click", () => this.choose(name));
