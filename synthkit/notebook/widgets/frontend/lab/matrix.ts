@@ -5,6 +5,9 @@ import { content, plain, reveal, thousands } from "../shared/text";
 import { cellParts, textOf } from "./cell";
 import type { LabCell, LabLink, LabRow, LabState, Page, Variant } from "./link";
 
+/** The least width of a column, in pixels. */
+const LEAST = 120;
+
 export interface MatrixOwner {
   link: LabLink;
   /** Another cell is current. */
@@ -20,13 +23,13 @@ export class Matrix {
   readonly node: HTMLElement;
   private readonly head = make("thead");
   private readonly body = make("tbody");
+  private readonly table = make("table", "sk-lab-table sk-lab-grid", this.head, this.body);
   private cells: HTMLTableCellElement[][] = [];
 
   constructor(private readonly owner: MatrixOwner) {
-    const table = make("table", "sk-lab-table", this.head, this.body);
-    table.setAttribute("role", "grid");
-    aria(table, "label", "inputs by variants");
-    this.node = make("div", "sk-lab-matrix", table);
+    this.table.setAttribute("role", "grid");
+    aria(this.table, "label", "inputs by variants");
+    this.node = make("div", "sk-lab-matrix", this.table);
     this.body.addEventListener("click", (event) => {
       const place = this.place(event.target);
       if (place && !window.getSelection()?.toString()) this.go(...place);
@@ -84,6 +87,7 @@ export class Matrix {
     const rows = page.rows ?? [];
     const width = state.columns.length;
     const held = this.body.contains(document.activeElement);
+    this.table.style.minWidth = `${LEAST * (width + 0.75)}px`;
     this.drawHead(state, names(rows));
     while (this.cells.length > rows.length) {
       this.cells.pop();

@@ -1,6 +1,6 @@
 // The variants in order, by any of their measures.
 
-import { anchor, aria, button, make, named, redraw, th } from "../shared/dom";
+import { anchor, aria, button, make, redraw, th } from "../shared/dom";
 import { reveal } from "../shared/text";
 import type { LabState, Ranked } from "./link";
 
@@ -18,7 +18,7 @@ export class Ranking {
     private readonly use: (column: number) => void,
   ) {
     const frame = make("div", "sk-lab-matrix", this.table);
-    this.node = named(make("section", "", this.reading, frame), "region", "ranking");
+    this.node = make("section", "", this.reading, frame);
     this.node.classList.add("sk-lab-ranking");
   }
 
