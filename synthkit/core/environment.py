@@ -37,6 +37,11 @@ def notices() -> TextIO:
     return sys.stderr if _kernel() is None else sys.stdout
 
 
+def watched() -> bool:
+    """Whether a person sees what is written to :func:`notices`, so that progress is worth it."""
+    return notices().isatty() or interactive()
+
+
 def _kernel() -> Any:
     """The kernel of this notebook; ``None`` in any other program."""
     # a program that has not imported IPython is not a notebook; importing it would be slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -27,6 +27,19 @@ class Activity:
     text: str = ""
     rows: int = 0
     tokens: int = 0
+
+    @staticmethod
+    def together(parts: Collection[Activity]) -> Activity:
+        """What several models are doing.
+
+        >>> Activity.together([Activity("loading a"), Activity("", 2, 7)])
+        Activity(text='loading a', rows=2, tokens=7)
+        """
+        return Activity(
+            "; ".join(part.text for part in parts if part.text),
+            sum(part.rows for part in parts),
+            sum(part.tokens for part in parts),
+        )
 
 
 class Model(Protocol):

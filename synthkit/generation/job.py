@@ -29,6 +29,7 @@ from synthkit.data.results import Run
 from synthkit.generation import run_tables
 from synthkit.generation.dry_run import DryRun, estimate
 from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
+from synthkit.generation.progress_line import progress_line
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
 from synthkit.models import load_model
 from synthkit.recipes._base import Recipe
@@ -317,6 +318,7 @@ def generate(
     Returns
     -------
     A :class:`~synthkit.data.results.Run` with ``table``, ``rejects``, ``pending`` and ``ledger``.
+    Until it is there, a notebook and a terminal show how far it is and what the model does.
 
     Raises
     ------
@@ -354,7 +356,9 @@ def generate(
     >>> run.table["fruit"].tolist()
     ['AN APPLE.']
     """
-    run = plan(prompt, model=model, **options).run()
+    job = plan(prompt, model=model, **options)
+    with progress_line(job.recipe.rows.most) as listener:
+        run = job.run(listener=listener)
     if run.ledger.stopped.startswith("http"):  # a server that does not answer
         pending = tables.size(run.pending)
         what = f"{pending} rows are pending" if pending else "the run is incomplete"

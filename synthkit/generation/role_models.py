@@ -79,12 +79,7 @@ def complete(
 def activity(models: Mapping[str, Model]) -> Activity:
     """What the models are doing, together; nothing is known of those that do not say it."""
     distinct = {id(model): model for model in models.values()}.values()
-    parts: list[Activity] = [model.activity for model in distinct if hasattr(model, "activity")]
-    return Activity(
-        "; ".join(part.text for part in parts if part.text),
-        sum(part.rows for part in parts),
-        sum(part.tokens for part in parts),
-    )
+    return Activity.together([model.activity for model in distinct if hasattr(model, "activity")])
 
 
 class _Worker:

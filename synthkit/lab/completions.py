@@ -39,12 +39,14 @@ class LabCompletions:
     ----------
     cached : key -> completion.
     failures : model name -> the error that ended its run.
+    activities : model name -> what it does, while it runs.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.cached: dict[str, Completion] = {}
         self.failures: dict[str, str] = {}
+        self.activities: dict[str, Activity] = {}
         self._running: set[str] = set()
         self._errors: dict[str, str] = {}
         self._lock = threading.RLock()
@@ -121,7 +123,7 @@ class LabCompletions:
                 models={"": model},
                 store=self.store,
                 cancel=stop,
-                listener=_Listener(self, requests, changed),
+                listener=_Listener(self, model.name, requests, changed),
             )
             done = sum(completion.finish != "error" for completion in outcome.results.values())
             prompts = "\n\n".join(dict.fromkeys(request.prompt for request in requests))
@@ -135,6 +137,7 @@ class LabCompletions:
         finally:
             with self._lock:
                 self._running -= keys
+                self.activities.pop(model.name, None)
             changed()
 
 
@@ -144,10 +147,12 @@ class _Listener:
     def __init__(
         self,
         completions: LabCompletions,
+        model: str,
         requests: Sequence[LabRequest],
         changed: Callable[[], None],
     ) -> None:
-        self.completions, self.requests, self.changed = completions, requests, changed
+        self.completions, self.model = completions, model
+        self.requests, self.changed = requests, changed
 
     def row_made(self, event: RowEvent) -> None:
         """A lab's requests make no rows."""
@@ -158,5 +163,6 @@ class _Listener:
         self.changed()
 
     def tick(self, ledger: Ledger, activity: Activity) -> None:
-        """Report that time has passed."""
+        """Keep what the model does, and report that time has passed."""
+        self.completions.activities[self.model] = activity
         self.changed()

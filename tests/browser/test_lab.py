@@ -318,6 +318,9 @@ def test_it_is_accessible_and_fits(
     sheet.press("a", "ArrowDown", "x", "?", "Enter")
     expect(shown.locator(".sk-lab-detail")).to_contain_text("finish: stop")
     assert shown.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+    if width > 480:
+        fits = "(node) => node.scrollWidth <= node.clientWidth"
+        assert shown.locator(".sk-lab-matrix").first.evaluate(fits)
     name = f"{theme.split()[1].lower()}-{width}"
     sheet.screenshot(pictures, f"lab-{name}", shown)
     assert serious_violations(sheet.page, ".sk-lab") == []

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.environment import interactive, notices
+from synthkit.core.environment import notices, watched
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.core.extras import need
 
@@ -36,7 +36,7 @@ def _bar(name: str, total: int, quiet: bool, **options: Any) -> Any:
     """A tqdm bar that goes when it is full; hidden if ``quiet``, and where nobody sees it."""
     from tqdm import tqdm
 
-    hidden = quiet or not (notices().isatty() or interactive())
+    hidden = quiet or not watched()
     return tqdm(total=total, desc=name, leave=False, disable=hidden, file=notices(), **options)
 
 

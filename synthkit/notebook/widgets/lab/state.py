@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.formatting import count, money, thousands
+from synthkit.core.models import Activity
 from synthkit.evaluate.raters.variant_ranking import stands_out, summary_line
 from synthkit.evaluate.views.word_diff import Change, changes, cut
 from synthkit.generation.dry_run import CostEstimate
@@ -43,6 +44,7 @@ class LabView:
 def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
     """Everything but the rows: columns, variants, ranking, what is missing, what failed."""
     columns = lab.columns
+    activity = Activity.together(list(lab.matrix.completions.activities.values()))
     state: dict[str, Any] = {
         "running": lab.running,
         "todo": len(lab.missing()),
@@ -54,6 +56,9 @@ def lab_state(lab: PromptLab, blind: bool) -> dict[str, Any]:
         "deleted": [[v.key, v.title] for v in lab.variants if v.deleted],
         "notes": list(lab.config.notes),
         "blind": blind,
+        # the names of models are hidden while the lab is blind
+        "doing": "" if blind else activity.text,
+        "under_way": activity.rows,
     }
     if blind:
         hidden = ("models", "variants", "measures", "ranking", "failures")

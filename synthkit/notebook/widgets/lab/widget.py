@@ -70,7 +70,7 @@ class Lab(Widget):
         self._view = LabView()
         self._stop = threading.Event()
         self._lock = threading.RLock()
-        self._pushed = self._took = 0.0
+        self._began = self._pushed = self._took = 0.0
         self._estimate: list[str] = []
         super().__init__(about={"name": self.lab.name}, **self._states(self._page()))
 
@@ -80,6 +80,7 @@ class Lab(Widget):
     def run(self) -> None:
         """Run every cell without a completion; returns when that is done or stopped."""
         self._stop.clear()
+        self._began = time.monotonic()
         try:
             self.lab.run(stop=self._stop, changed=self._push_now_and_then)
         finally:
@@ -156,6 +157,8 @@ class Lab(Widget):
         shown = state.lab_state(self.lab, self._view.blind)
         shown["stopping"] = self.lab.running and self._stop.is_set()
         shown["estimate"] = self._estimate
+        # whole seconds, so that the state is sent no more often than it changes
+        shown["seconds"] = int(time.monotonic() - self._began)
         return {"first": {**rows, "rows": fitting(rows["rows"], FIRST_BYTES)}, "state": shown}
 
     def _reply(self, content: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 import synthkit as sk
 from synthkit.core.errors import UsageError
+from synthkit.core.models import Activity
+from synthkit.core.types import Completion, Request
 from synthkit.lab.lab import PromptLab
 from synthkit.notebook import Lab
 from synthkit.notebook.deferred import Deferred
@@ -58,6 +60,30 @@ def test_a_new_lab_shows_rows_and_columns(make: Make) -> None:
     assert (widget.state["todo"], widget.state["cells"]) == (6, 6)
     assert widget.state["estimate"] == ["$0.0031"]
     assert cells(widget)[0][0]["state"] == "new"
+
+
+class Loading(sk.Fake):
+    """A model that loads before it answers."""
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+        for self.activity in (Activity("loading fake, 1 MB"), Activity("", 2)):
+            time.sleep(0.2)
+            yield None
+        yield from super().complete(requests)
+
+
+def test_a_run_says_what_the_models_do(make: Make) -> None:
+    seen: list[tuple[str, int]] = []
+    widget = make(models=Loading())
+    widget.changed = lambda: seen.append((widget.state["doing"], widget.state["under_way"]))
+    widget.run()
+    assert ("loading fake, 1 MB", 0) in seen
+    assert seen[-1] == ("", 0)
+    ask(widget, type="blind", on=True)
+    seen.clear()
+    ask(widget, type="edit", key="A", prompt="New {{ topic }}.")
+    widget.run()
+    assert {doing for doing, _ in seen} == {""}
 
 
 def test_a_run_fills_the_cells_and_reports_changes(make: Make) -> None:

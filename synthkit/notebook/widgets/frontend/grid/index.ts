@@ -3,7 +3,7 @@
 import { aria, button, hide, make, write } from "../shared/dom";
 import { dispatch } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
-import { Progress as Bar } from "../shared/progress";
+import { Progress as Bar, Clock, doingText } from "../shared/progress";
 import { count, duration, sentence, thousands } from "../shared/text";
 import { Detail } from "./detail";
 import { type About, Rows } from "./rows";
@@ -17,7 +17,6 @@ interface Progress {
 }
 
 const ANNOUNCE_MS = 10000;
-const CLOCK_MS = 1000;
 
 class GridView extends Panel<Rows> {
   private readonly about: About = this.model.get("about");
@@ -60,9 +59,7 @@ class GridView extends Panel<Rows> {
   private readonly bar = new Bar(`progress of ${this.about.name}`, "sk-bar-rows", "sk-bar-rejects");
   private readonly totals = make("div", "sk-foot");
   private announced = -Infinity;
-  /** The kernel's seconds since the run began, and the time here when they were 0. */
-  private seconds = -1;
-  private began = 0;
+  private readonly clock = new Clock();
   private state = "";
   /** At how many rows the kinds of the columns were asked for. */
   private asked = 0;
@@ -80,9 +77,7 @@ class GridView extends Panel<Rows> {
     for (const node of [this.bar.node, this.totals, this.rejects, this.pending]) node.hidden = !this.isRun;
     this.follow("progress", "kinds");
     this.watchSize(this.table.node);
-    // the kernel sends nothing while it computes one long step
-    const clock = setInterval(() => this.root.classList.contains("sk-busy") && this.schedule(), CLOCK_MS);
-    this.undo.push(() => clearInterval(clock));
+    this.watchTime();
     const { tools, table, detail, keys } = this;
     this.root.addEventListener("keydown", (event) =>
       dispatch(event, {
@@ -160,10 +155,9 @@ class GridView extends Panel<Rows> {
     if (state === "failed") return "✗ failed";
     if (state === "interrupted" || state === "stopped") return `■ ${state}`;
     if (this.link.gone) return "■ kernel gone";
-    const parts = [doing || (under_way ? `${thousands(under_way)} under way` : ""), cost].filter(Boolean);
+    const parts = [doingText(doing, under_way), cost].filter(Boolean);
     if (rate !== null) parts.push(`${rate < 10 ? rate.toFixed(1) : thousands(Math.round(rate))} tok/s`);
-    if (this.seconds !== seconds) [this.seconds, this.began] = [seconds, performance.now() - 1000 * seconds];
-    parts.push(duration((performance.now() - this.began) / 1000));
+    parts.push(this.clock.read(seconds));
     if (left !== null) parts.push(`about ${duration(left)} left`);
     if (!this.about.stop) parts.push("to stop, interrupt the kernel (■)");
     return parts.join("\u2003");

@@ -3,6 +3,7 @@
 import { aria, bar, button, caption, field, hide, make, named, write } from "../shared/dom";
 import { type Acts, dispatch, isTyping, onKeys } from "../shared/keys";
 import { type Note, Panel, widget } from "../shared/panel";
+import { Clock, doingText } from "../shared/progress";
 import { count, plain, sentence, thousands } from "../shared/text";
 import { Detail } from "./detail";
 import { Editor } from "./editor";
@@ -48,6 +49,8 @@ class LabView extends Panel<LabLink> {
     (column) => this.link.ask({ type: "use", view: this.id, row: 0, slot: column }),
   );
   private readonly facts = make("span", "sk-faint sk-lab-facts");
+  private readonly pace = make("span", "sk-running");
+  private readonly clock = new Clock();
   private readonly shows = SHOWS.map((show, n) => button(show, () => this.page({ show, start: 0 }), String(n + 1)));
   private readonly run = button("Run", () => this.link.ask({ type: this.link.state.running ? "stop" : "run" }));
   private readonly blind = button("Blind", () => this.toggleBlind(), "b");
@@ -81,7 +84,7 @@ class LabView extends Panel<LabLink> {
     super(link, host, "sk-lab", `prompt lab ${link.model.get("about").name}`);
     const show = named(bar("sk-lab-shows", make("span", "sk-faint", "show"), ...this.shows), "group", "rows to show");
     const title = make("strong", "sk-name", `Lab: ${this.name}`);
-    const head = make("div", "sk-head", title, this.facts, show, this.run);
+    const head = make("div", "sk-head", title, this.facts, this.pace, show, this.run);
     const buttons = this.acts.map(([text, key, act]) => button(text, act, key));
     const actions = bar("sk-line", this.where, ...buttons, this.differing, this.blind, this.keys.opener, this.restore);
     this.root.append(
@@ -92,6 +95,7 @@ class LabView extends Panel<LabLink> {
     this.root.addEventListener("keydown", (event) => this.key(event));
     onKeys(this.comment, { Enter: () => this.saveComment(), Escape: () => this.endComment() });
     this.follow("state", "first");
+    this.watchTime();
     this.model.on("change:error", () => this.model.get("error") && this.editor.waiting && this.editor.close());
     link.replies.set(this.id, (reply) => this.take(reply));
     this.undo.push(() => link.replies.delete(this.id));
@@ -147,7 +151,9 @@ class LabView extends Panel<LabLink> {
     aria(this.blind, "disabled", gone);
     caption(this.run, ...runText(state));
     aria(this.run, "disabled", gone || state.stopping || !(state.running || state.todo || state.unjudged));
-    this.root.classList.toggle("sk-busy", state.running);
+    this.root.classList.toggle("sk-busy", state.running && !gone);
+    const doing = [doingText(state.doing, state.under_way), this.clock.read(state.seconds)].filter(Boolean);
+    write(this.pace, state.running && !gone ? doing.join("\u2003") : "");
     const last = state.deleted.at(-1);
     hide(this.restore, !last, this.leave);
     if (last) write(this.restore, `Restore ${last[1]}`);

@@ -48,6 +48,8 @@ export interface LabState {
   winner: number;
   reading: string; failures: [model: string, why: string][]; notes: string[];
   deleted: [key: string, name: string][];
+  /** What the models do, how many completions are under way, and the seconds since the run began. */
+  doing: string; under_way: number; seconds: number;
 }
 
 export type Reply =

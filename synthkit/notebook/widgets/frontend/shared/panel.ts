@@ -7,6 +7,8 @@ import { isTyping, keySheet } from "./keys";
 import type { Link, Model } from "./link";
 import { reveal } from "./text";
 
+const CLOCK_MS = 1000;
+
 export type Note = [kind: string, text: string];
 
 export abstract class Panel<L extends Link> {
@@ -54,6 +56,12 @@ export abstract class Panel<L extends Link> {
   /** Draw again when one of these traits changes. */
   follow(...traits: string[]): void {
     for (const name of traits) this.model.on(`change:${name}`, () => this.schedule());
+  }
+
+  /** Draw again each second while the widget is busy: the kernel sends nothing in one long step. */
+  watchTime(): void {
+    const clock = setInterval(() => this.root.classList.contains("sk-busy") && this.schedule(), CLOCK_MS);
+    this.undo.push(() => clearInterval(clock));
   }
 
   /** Draw again when the size of an element changes. */

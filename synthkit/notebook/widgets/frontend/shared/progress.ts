@@ -1,6 +1,23 @@
 // A bar that shows how far something is, in parts of different colours.
 
 import { aria, make, named } from "./dom";
+import { duration, thousands } from "./text";
+
+/** What the models do: in words before they generate, and else how many completions are under way. */
+export function doingText(doing: string, underWay: number): string {
+  return doing || (underWay ? `${thousands(underWay)} under way` : "");
+}
+
+/** The time since a run began, by the kernel's seconds, and by this clock until it sends new ones. */
+export class Clock {
+  private seconds = -1;
+  private began = 0;
+
+  read(seconds: number): string {
+    if (this.seconds !== seconds) [this.seconds, this.began] = [seconds, performance.now() - 1000 * seconds];
+    return duration((performance.now() - this.began) / 1000);
+  }
+}
 
 export class Progress {
   readonly node: HTMLElement;
