@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Any, TextIO
 
 from synthkit.core.errors import UsageError
@@ -40,6 +41,14 @@ def notices() -> TextIO:
 def watched() -> bool:
     """Whether a person sees what is written to :func:`notices`, so that progress is worth it."""
     return notices().isatty() or interactive()
+
+
+def warn(message: str, category: type[Warning] = RuntimeWarning, *, stacklevel: int = 1) -> None:
+    """Warn the user: in a notebook as plain text, since it shows warnings as errors."""
+    if _kernel() is None:
+        warnings.warn(message, category, stacklevel + 1)
+    else:
+        print(f"Note: {message}", file=notices())
 
 
 def _kernel() -> Any:

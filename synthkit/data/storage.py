@@ -7,11 +7,11 @@ metadata says so, and :func:`from_storable` reads it back.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.data import tables
 from synthkit.data.cells import SIMPLE, as_text, decode, encode, is_missing
 from synthkit.data.typed_columns import all_same, arrow_array, package, pandas_column, read_back
@@ -139,7 +139,7 @@ def _encoded(name: str, cells: Sequence[Any]) -> list[str | None]:
             types.add(type(cell).__name__)
             texts.append(encode(as_text(cell)))
     if types:
-        warnings.warn(
+        warn(
             f"the column {name!r} has cells of the type {', '.join(sorted(types))}, which are "
             "saved as text.",
             RuntimeWarning,

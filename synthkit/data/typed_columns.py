@@ -7,10 +7,10 @@ they become text, and a warning says so.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.core.extras import need
 from synthkit.data.cells import as_text, is_missing, plain_column, same
 
@@ -159,7 +159,7 @@ def all_same(cells: Sequence[Any], others: Sequence[Any], *, exact: bool = False
 def _as_texts(name: str, cells: Sequence[Any], kind: str) -> list[str | None]:
     types = sorted({type(cell).__name__ for cell in cells if cell is not None})
     if types != ["str"]:
-        warnings.warn(
+        warn(
             f"the cells of the column {name!r} ({', '.join(types)}) have no common type of "
             f"{kind}, so they are kept as text; a pandas table keeps them as they are.",
             RuntimeWarning,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError, StoreLocked
 from synthkit.core.types import Completion
 from synthkit.store.spill import Spill
@@ -129,7 +129,7 @@ class Commits:
             )
         if locked >= SPILL_SECONDS:
             if not self._spilled:
-                warnings.warn(
+                warn(
                     f"another program keeps {self.store.path} locked, so the run waits. The "
                     f"{len(self.waiting)} answers that arrived are kept in {self._spill.path.name}"
                     ". Close the other program (a database browser, a backup), or interrupt.",

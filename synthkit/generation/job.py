@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from synthkit.core import keywords
+from synthkit.core.environment import warn
 from synthkit.core.errors import (
     EndpointError,
     Interrupted,
@@ -362,5 +362,5 @@ def generate(
     if run.ledger.stopped.startswith("http"):  # a server that does not answer
         pending = tables.size(run.pending)
         what = f"{pending} rows are pending" if pending else "the run is incomplete"
-        warnings.warn(f"{what}: {run.ledger.stopped}", RuntimeWarning, stacklevel=2)
+        warn(f"{what}: {run.ledger.stopped}", RuntimeWarning, stacklevel=2)
     return run

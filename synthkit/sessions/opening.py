@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError
 from synthkit.core.files import sweep
 from synthkit.sessions.file_changes import recover
@@ -49,4 +49,4 @@ def open_store(folder: Path) -> Store:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=4)  # where the session is constructed
+    warn(message, RuntimeWarning, stacklevel=4)  # where the session is constructed

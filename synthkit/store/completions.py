@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.request_diff import described, differences, distance
@@ -57,7 +57,7 @@ class CompletionTable:
         rows = self._rows(f"SELECT {_COLUMNS} FROM completions", keys)
         intact = {row[0]: _completion(row) for row in rows if _is_intact(row)}
         if len(intact) < len(rows):
-            warnings.warn(
+            warn(
                 f"{len(rows) - len(intact)} of {len(rows)} completions in {self._database.path} "
                 "are damaged (their checksums differ) and are not used. The disk may be failing: "
                 "copy the session folder to another one.",

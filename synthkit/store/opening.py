@@ -12,13 +12,13 @@ import shutil
 import sqlite3
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError, StoreLocked
 from synthkit.core.files import replacing, sync
 from synthkit.store import schema
@@ -158,7 +158,7 @@ def _open_to_write(path: Path, log: bool) -> OpenedFile:
             _journal(connection, path, "TRUNCATE")
             connection.execute("PRAGMA locking_mode = NORMAL")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            warnings.warn(
+            warn(
                 f"the file system of {path.parent} cannot share memory between programs, so the "
                 "session keeps a rollback journal, and commits are slower. For long runs keep the "
                 "session on a local disk.",

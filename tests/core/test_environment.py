@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from synthkit.core.environment import interactive, notices
+from synthkit.core.environment import interactive, notices, warn
 from synthkit.core.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -45,8 +46,9 @@ def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> No
     source = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from synthkit.core.environment import interactive, notices\n"
-        "Path('seen').write_text(f'{interactive()} {notices() is sys.stdout}');"
+        "from synthkit.core.environment import interactive, notices, warn\n"
+        "Path('seen').write_text(f'{interactive()} {notices() is sys.stdout}')\n"
+        "warn('the disk is full.')"
     )
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "a.ipynb"
@@ -61,6 +63,21 @@ def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "seen").read_text() == "False True"
+    if (out := tmp_path / "out.ipynb").exists():
+        (output,) = json.loads(out.read_text())["cells"][0]["outputs"]
+        assert (output["name"], output["text"]) == ("stdout", ["Note: the disk is full.\n"])
+
+
+def test_outside_a_notebook_a_warning_names_the_caller() -> None:
+    with pytest.warns(UserWarning, match="the disk is full") as caught:
+        warn("the disk is full.", UserWarning)
+    assert caught[0].filename == __file__
+
+
+def test_the_package_warns_in_one_way() -> None:
+    sources = (ROOT / "synthkit").rglob("*.py")
+    own = [path.name for path in sources if "warnings.warn(" in path.read_text()]
+    assert own == ["environment.py"]
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -6,12 +6,12 @@ message is text.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import ChatTemplateMissing, UsageError
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.types import Message, Request
@@ -339,7 +339,7 @@ class ChatTemplate:
         """Warn once."""
         if message not in self._said:
             self._said.add(message)
-            warnings.warn(message, UserWarning, stacklevel=2)
+            warn(message, UserWarning, stacklevel=2)
 
 
 def folded(messages: Sequence[Message], unread: Sequence[int]) -> Sequence[Message]:

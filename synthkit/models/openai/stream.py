@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import queue
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from synthkit.core.environment import warn
 from synthkit.models.openai.health import Meter
 from synthkit.models.openai.operation import Operation
 from synthkit.models.openai.scheduler import Scheduler
@@ -63,7 +63,7 @@ def stream(
                 continue
             waits = False
             if isinstance(item, Warning):
-                warnings.warn(item, stacklevel=2)
+                warn(str(item), type(item), stacklevel=2)
                 continue
             if isinstance(item, BaseException):
                 raise item
