@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from synthkit.core.environment import notices
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.files import read_json
 from synthkit.core.hashing import digest
@@ -52,7 +53,7 @@ def of_folder(folder: Path) -> Identity:
     # the version that wrote a config changes no completion
     settings = {key: value for key, value in config.items() if key not in INCIDENTAL}
     texts = [folder / name for name in _TOKENIZER if (folder / name).is_file()]
-    hashes = {path.name: file_hash(path) for path in [*files, *texts]}
+    hashes = file_hashes([*files, *texts])
     stored = config.get("dtype") or config.get("torch_dtype") or "float32"
     size = sum(path.stat().st_size for path in files)
     return Identity(
@@ -80,7 +81,7 @@ def of_openvino(folder: Path) -> Identity:
             'engine="transformers", a folder with *.safetensors is loaded as it is.'
         )
     return Identity(
-        weights=digest({path.name: file_hash(path) for path in files})[:32],
+        weights=digest(file_hashes(files))[:32],
         template=template_hash(folder),
         size=(folder / "openvino_model.bin").stat().st_size,
     )
@@ -159,18 +160,39 @@ def adapter_hash(folder: Path) -> str:
             f"adapter={str(folder)!r} was expected to be a folder with adapter_config.json and "
             f"adapter_model.safetensors, as PEFT saves it; it has {_listing(folder)}."
         )
-    return digest(
-        {path.name: file_hash(path) for path in [folder / "adapter_config.json", *files]}
-    )[:16]
+    return digest(file_hashes([folder / "adapter_config.json", *files]))[:16]
 
 
 def file_hash(path: Path) -> str:
     """The sha256 of a file, stored until its path, size or modification time changes."""
+    return file_hashes([path])[path.name]
+
+
+def file_hashes(paths: Sequence[Path]) -> dict[str, str]:
+    """Name -> sha256 of files; a line says so before gigabytes are read."""
+    keys = {path: _key(path) for path in paths}
+    known = read_json(catalog.cache() / HASHES) or {}
+    unread = sum(path.stat().st_size for path, key in keys.items() if key not in known)
+    if unread >= LONG_READ:
+        where = paths[0] if len(paths) == 1 else paths[0].parent
+        print(f"Reading {unread / 1e6:,.0f} MB of {where}, once: its fingerprint.", file=notices())
+    return {path.name: _file_hash(path, key) for path, key in keys.items()}
+
+
+HASHES = "hashes.json"
+LONG_READ = 1_000_000_000
+"""Bytes whose hashing takes seconds."""
+
+
+def _key(path: Path) -> str:
     facts = path.stat()
-    key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
-    if facts.st_size < 1 << 20:
+    return f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
+
+
+def _file_hash(path: Path, key: str) -> str:
+    if path.stat().st_size < 1 << 20:
         return catalog.file_sha256(path)
-    return str(catalog.remembered("hashes.json", key, lambda: catalog.file_sha256(path)))
+    return str(catalog.remembered(HASHES, key, lambda: catalog.file_sha256(path)))
 
 
 def _listing(folder: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from synthkit.core.errors import ModelNotFound
+from synthkit.models.hub import fingerprint
 from synthkit.models.hub.fingerprint import of_folder
 
 
@@ -19,3 +20,24 @@ def test_a_folder_without_a_config_that_can_be_read_is_refused(
         of_folder(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     assert of_folder(tmp_path).size == 0
+
+
+def test_a_line_says_so_before_large_files_are_read_and_not_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYNTHKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fingerprint, "LONG_READ", 5_000_000)
+    folder = tmp_path / "big"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    for part in (1, 2):
+        (folder / f"model-{part}.safetensors").write_bytes(bytes(3_000_000))
+    first = of_folder(folder)
+    said = f"Reading 6 MB of {folder}, once: its fingerprint.\n"
+    assert capsys.readouterr().err == said
+    assert of_folder(folder) == first
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(fingerprint, "LONG_READ", 7_000_000)
+    (folder / "model-1.safetensors").write_bytes(bytes(3_000_001))
+    assert of_folder(folder) != first
+    assert capsys.readouterr().err == ""
