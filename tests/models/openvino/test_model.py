@@ -222,6 +222,16 @@ def test_a_missing_package_is_named_with_its_extra(
         list(loading.complete([ask("salt")]))
 
 
+def test_only_the_message_that_torch_is_missing_is_hidden() -> None:
+    code = (
+        "import logging, sys; sys.modules['torch'] = None; "
+        "from synthkit.models.local_model import ENGINES; ENGINES['openvino'](); "
+        "logging.getLogger('transformers').warning('another')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["[transformers] another"]
+
+
 def test_what_it_cannot_load_or_do_is_refused(tiny: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"no openvino_model.xml.*model\.safetensors"):
         load_model(f"hf:{tiny}", engine="openvino")
