@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synthkit.core.errors import StoreError, UsageError, unknown
@@ -25,6 +25,7 @@ def learn(
     name: str,
     embed: Embed,
     column: str | None,
+    reads: Sequence[str] = (),
     task: str,
     **options: Any,
 ) -> LearnedFilter:
@@ -40,6 +41,7 @@ def learn(
         {positions[id]: verdict for id, verdict in accepted(marks).items()},
         skipped=[positions[id] for id in skipped(marks)],
         embed=embed,
+        columns={name: texts(table, name) for name in reads},
         **options,
     )
     save_body(store, name, {"column": column, **learned.to_dict()})

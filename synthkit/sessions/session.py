@@ -291,6 +291,7 @@ class Session:
         name: str,
         embed: Embed,
         column: str | None = None,
+        reads: Sequence[str] = (),
         task: str = "",
         threshold: float | None = None,
         precision: float | None = None,
@@ -305,12 +306,12 @@ class Session:
         ----------
         embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
         column : of the texts; the column with the longest texts if not given.
+        reads : other columns that the filter reads, such as a label that marks are about.
         task : of the marks.
         """
-        options = {"threshold": threshold, "precision": precision, "seed": seed}
-        return learned_filters.learn(
-            self.store, table, name=name, embed=embed, column=column, task=task, **options
-        )
+        options: dict[str, Any] = {"threshold": threshold, "precision": precision, "seed": seed}
+        options |= {"column": column, "reads": reads, "task": task}
+        return learned_filters.learn(self.store, table, name=name, embed=embed, **options)
 
     def learned(self, name: str, *, embed: Embed, version: int | None = None) -> LearnedFilter:
         """The learned filter of that name; the latest version if none is given.

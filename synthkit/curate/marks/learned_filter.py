@@ -41,9 +41,11 @@ class TrainingTable:
 
     texts: Sequence[str]
     rows: Floats
-    """(n, d + 6) scaled features."""
+    """(n, d + 6) scaled features, with other columns more."""
     order: Sequence[int]
     """A random order of the rows that can be marked."""
+    columns: Mapping[str, Sequence[str]]
+    """The other columns that the filter reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,7 @@ class LearnedFilter:
         Before anything is learned, all are the share of accepted marks.
     report : precision and recall on this table, and which marks are missing.
     verdicts, marked : position -> whether it was accepted, and the texts of these rows.
+    beside : name -> the cells of these rows in the other columns that the filter reads.
     classifier, scale : ``None`` without two accepted and two rejected rows.
     fingerprint : of the embedder; empty if it has none.
     seed : of the order in which rows are drawn at random.
@@ -66,6 +69,7 @@ class LearnedFilter:
     report: LearningReport
     verdicts: Mapping[int, bool]
     marked: tuple[str, ...]
+    beside: Mapping[str, Sequence[str]]
     classifier: CalibratedRegression | None
     scale: Scale | None
     fingerprint: str
@@ -80,6 +84,11 @@ class LearnedFilter:
     def threshold(self) -> float:
         """P(accept) from which on a row is kept."""
         return self.report.threshold
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the columns that it reads beside the text."""
+        return tuple(self.beside)
 
     def propose(self, n: int) -> list[int]:
         """The positions of ``n`` unmarked rows to mark next, the most useful first; or all of them.
@@ -103,22 +112,27 @@ class LearnedFilter:
             vectors=table.rows[:, :-_SURFACE],
         )
 
-    def score(self, texts: Sequence[str]) -> Floats:
-        """(n,) P(accept) of texts of any table.
+    def score(
+        self, texts: Sequence[str], *, columns: Mapping[str, Sequence[str]] | None = None
+    ) -> Floats:
+        """(n,) P(accept) of texts of any table, and of their cells in the columns of ``reads``.
 
         Raises
         ------
         UsageError
-            If a text is missing, or its vector has another length than those learned from.
+            If a text or a column is missing, or a vector has another length than those learned
+            from.
         """
-        return sigmoid(self._logits(texts)) if len(texts) else np.zeros(0)
+        return sigmoid(self._logits(texts, columns or {})) if len(texts) else np.zeros(0)
 
-    def explain(self, row: int | str, k: int = 3) -> Explanation:
+    def explain(
+        self, row: int | str, k: int = 3, *, columns: Mapping[str, str] | None = None
+    ) -> Explanation:
         """Why a row, or any text, has its score: the ``k`` nearest marked rows and ``k`` words.
 
         The effect of a word is the change of the log-odds without it; see
         :func:`synthkit.curate.marks.explanation.word_effects`. A marked row is not its own
-        neighbour.
+        neighbour. ``columns`` are the cells of a text in the columns of ``reads``.
 
         Raises
         ------
@@ -127,16 +141,22 @@ class LearnedFilter:
             :meth:`from_dict`.
         """
         if isinstance(row, str):
-            text, score, position = row, float(self.score([row])[0]), None
+            cells = {name: [cell] for name, cell in (columns or {}).items()}
+            text, score, position = row, float(self.score([row], columns=cells)[0]), None
         else:
             table = self._table("explain a row by its position; give its text")
             check_position(row, len(table.texts))
             text, score, position = table.texts[row], float(self.scores[row]), row
-        vector = represent([text], embed=self.embed)[0, :-_SURFACE]
+            cells = {name: [of[row]] for name, of in table.columns.items()}
+        vector = represent([text], embed=self.embed, columns=cells)[0, :-_SURFACE]
+
+        def logits(texts: Sequence[str]) -> Floats:
+            return self._logits(texts, {name: one * len(texts) for name, one in cells.items()})
+
         return Explanation(
             score,
             nearest(vector, self._marked_vectors, self._marked_rows, k, without=position),
-            word_effects(text, self._logits, k),
+            word_effects(text, logits, k),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,6 +166,7 @@ class LearnedFilter:
             "classifier": None if self.classifier is None else _plain(self.classifier),
             "scale": None if self.scale is None else _plain(self.scale),
             "marked": [row._asdict() for row in self._marked_rows],
+            "beside": {name: list(cells) for name, cells in self.beside.items()},
             "report": asdict(self.report) | {"more": [[w, n] for w, n in self.report.more.items()]},
             "embedder": self.fingerprint,
             "seed": self.seed,
@@ -179,6 +200,7 @@ class LearnedFilter:
             report=LearningReport(**{**report, **estimates, "more": more}),
             verdicts={mark["position"]: mark["accepted"] for mark in body["marked"]},
             marked=tuple(mark["text"] for mark in body["marked"]),
+            beside=dict(body.get("beside", {})),  # which is newer
             classifier=regression
             and CalibratedRegression(
                 **regression | {"coefficients": _array(regression, "coefficients")}
@@ -200,17 +222,22 @@ class LearnedFilter:
             return self.table.rows[list(self.verdicts), :-_SURFACE]
         if not self.marked:
             return np.zeros((0, 1))
-        return represent(self.marked, embed=self.embed)[:, :-_SURFACE]
+        return represent(self.marked, embed=self.embed, columns=self.beside)[:, :-_SURFACE]
 
-    def _logits(self, texts: Sequence[str]) -> Floats:
-        rows = represent(texts, embed=self.embed)
+    def _logits(self, texts: Sequence[str], columns: Mapping[str, Sequence[str]]) -> Floats:
+        if set(columns) != set(self.reads):
+            expected = ", ".join(map(repr, self.reads)) or "no other column"
+            raise UsageError(f"the filter reads {expected} beside the text; got {list(columns)}.")
+        columns = {name: columns[name] for name in self.reads}
+        rows = represent(texts, embed=self.embed, columns=columns)
         if self.classifier is None or self.scale is None:
             return np.full(len(rows), _logit(accepted_share(self.verdicts)))
         width = len(self.classifier.coefficients)
         if rows.shape[1] != width:
+            parts = 1 + 2 * len(columns)
             raise UsageError(
-                f"the filter was learned from vectors of {width - _SURFACE} numbers; "
-                f"got {rows.shape[1] - _SURFACE}. Use the embedder it was learned with."
+                f"the filter was learned from vectors of {(width - _SURFACE) // parts} numbers; "
+                f"got {(rows.shape[1] - _SURFACE) // parts}. Use the embedder it was learned with."
             )
         return self.classifier.logits(self.scale.apply(rows))
 
@@ -227,6 +254,8 @@ def learned(
     filter: LearnedFilter, *, column: str = "text", embed: Embed, least: float | None = None
 ) -> Filter:
     """Drop rows that a person would probably reject, by a filter learned from marks.
+
+    The table needs the other columns that the filter reads, too.
 
     Parameters
     ----------
@@ -259,13 +288,17 @@ def learned(
     name = hashlib.blake2b(decisive.encode(), digest_size=4).hexdigest()
 
     def judge(table: Any) -> list[str]:
-        cells = texts_of(table, column)
-        scores = iter(with_embedder.score([text for text in cells if text]))
-        return [_reason(float(next(scores)), cut) if text else MISSING for text in cells]
+        texts = texts_of(table, column)
+        columns = {
+            name: [cell for text, cell in zip(texts, texts_of(table, name), strict=True) if text]
+            for name in filter.reads
+        }
+        scores = iter(with_embedder.score([text for text in texts if text], columns=columns))
+        return [_reason(float(next(scores)), cut) if text else MISSING for text in texts]
 
+    read = ", ".join([column, *filter.reads])
     return Filter(
-        f"learned from {filter.report.marks} marks ({name}): {column}, P(accept) >= {cut:.6g}",
-        judge,
+        f"learned from {filter.report.marks} marks ({name}): {read}, P(accept) >= {cut:.6g}", judge
     )
 
 

@@ -31,6 +31,7 @@ def learn(
     verdicts: Mapping[int, bool],
     *,
     embed: Embed,
+    columns: Mapping[str, Sequence[str]] | None = None,
     vectors: Floats | None = None,
     threshold: float | None = None,
     precision: float | None = None,
@@ -55,7 +56,9 @@ def learn(
     ----------
     verdicts : position in ``texts`` -> whether the row was accepted.
     embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-    vectors : the result of ``represent(texts, embed=embed)``, to compute it only once.
+    columns : name -> (n,) cells of other columns that the filter reads, such as labels, where marks
+        are about more than the text. See :func:`synthkit.curate.marks.features.represent`.
+    vectors : the result of ``represent`` for the texts and columns, to compute it only once.
     threshold : P(accept) from which on a row is kept; 1/2 if ``precision`` is not given either.
     precision : choose the lowest threshold at which the kept rows have this mean P(accept), above 0
         and at most 1. So the marks that measure precision are not used to choose the threshold.
@@ -82,7 +85,11 @@ def learn(
     >>> filter.report.needs
     'Mark 16 more rows: 20 are needed, and there are 4.'
     """
-    rows = represent(texts, embed=embed) if vectors is None else checked_features(vectors, texts)
+    columns = dict(columns or {})
+    if vectors is None:
+        rows = represent(texts, embed=embed, columns=columns)
+    else:
+        rows = checked_features(vectors, texts)
     verdicts = _checked_verdicts(verdicts, skipped, len(texts))
     random_order = _order(order, len(texts), skipped, seed)
     marked = list(verdicts)
@@ -101,12 +108,13 @@ def learn(
         report=_report(scores, verdicts, random_order, cut),
         verdicts=verdicts,
         marked=tuple(texts[at] for at in marked),
+        beside={name: [cells[at] for at in marked] for name, cells in columns.items()},
         classifier=regression,
         scale=scale,
         fingerprint=learned_filter.fingerprint(embed),
         seed=seed,
         embed=embed,
-        table=learned_filter.TrainingTable(texts, rows, random_order),
+        table=learned_filter.TrainingTable(texts, rows, random_order, columns),
     )
 
 

@@ -18,6 +18,9 @@ Function = TypeVar("Function", bound=Callable[[Context, Any], Any])
 
 TABLE_NAME = argument("table", metavar="TABLE", help="a variable, or a table saved in the session")
 TEXT_COLUMN = argument("--column", metavar="COLUMN", help="text column; default: the longest texts")
+READ_COLUMNS = argument(
+    "--reads", metavar="A,B", help="other columns to learn from, such as a label; default: none"
+)
 EMBEDDER_SPEC = argument(
     "--embedder",
     default=EMBEDDER,

@@ -6,7 +6,15 @@ from typing import Any
 
 from synthkit.core.static_output import static_table
 from synthkit.notebook.context import Context
-from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
+from synthkit.notebook.names import words
+from synthkit.notebook.verbs._base import (
+    EMBEDDER_SPEC,
+    READ_COLUMNS,
+    TABLE_NAME,
+    TEXT_COLUMN,
+    argument,
+    verb,
+)
 from synthkit.notebook.widgets.marker.learning import report_rows
 
 ENOUGH_MARKS = 20
@@ -17,6 +25,7 @@ ENOUGH_MARKS = 20
     TABLE_NAME,
     argument("--name", metavar="NAME", help="name of the filter; default: the task or table"),
     TEXT_COLUMN,
+    READ_COLUMNS,
     argument("--task", default="", metavar="NAME", help="task of the marks to learn from"),
     argument("--threshold", type=float, help="keep rows with P(accept) from here; default: 0.5"),
     argument("--precision", type=float, help="choose the threshold for this precision"),
@@ -31,6 +40,7 @@ def learn(context: Context, options: Any) -> Any:
         name=name,
         embed=context.embedder(options.embedder).embed,
         column=options.column,
+        reads=words(options.reads),
         task=options.task,
         threshold=options.threshold,
         precision=options.precision,

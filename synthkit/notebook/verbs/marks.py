@@ -19,7 +19,7 @@ from synthkit.curate.marks.tables import marks_frame, split_by_marks
 from synthkit.data import tables
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
-from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
+from synthkit.notebook.verbs._base import READ_COLUMNS, TABLE_NAME, argument, verb
 
 
 @verb(
@@ -49,6 +49,7 @@ from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
         metavar="EMBEDDER",
         help="to learn from: a variable or a spec; default: wordllama",
     ),
+    READ_COLUMNS,
     argument("--disagree", metavar="A,B", help="for disagreement: columns of judgements"),
     argument("--seed", type=int, default=0, help="seed of the order; default: %(default)s"),
     argument(
@@ -74,6 +75,7 @@ def mark(context: Context, options: Any) -> Any:
         "order": options.order or ("uncertain" if options.score else "sequence"),
         "score": _score(context, options.score),
         "embed": context.embedder(options.embedder).embed if options.embedder else None,
+        "reads": words(options.reads),
         "disagree": words(options.disagree),
         "seed": options.seed,
         "again": options.again,

@@ -62,6 +62,60 @@ def test_words_that_decide_are_learned() -> None:
     assert ((FILTER.score(new) > 0.5) == truth).mean() > 0.97
 
 
+def with_labels(n: int, seed: int) -> tuple[list[str], dict[str, list[str]], list[bool]]:
+    """Texts with a label that is right or wrong: neither of them alone says which."""
+    texts, good = table(n, seed)
+    right = (np.random.default_rng(seed).permutation(n) % 2 == 0).tolist()
+    labels = ["good" if yes == fits else "bad" for yes, fits in zip(good, right, strict=True)]
+    return texts, {"label": labels}, right
+
+
+def dense(texts: Any) -> Any:
+    """The bag of words in 64 dimensions, as embeddings have it."""
+    return embed(texts) @ np.random.default_rng(0).normal(size=(16, 64)) / 8
+
+
+def test_marks_about_another_column_are_learned_from_it() -> None:
+    texts, columns, right = with_labels(300, seed=1)
+    verdicts = {at: right[at] for at in range(60)}
+    filter = learn(texts, verdicts, embed=dense, columns=columns)
+    blind = learn(texts, verdicts, embed=dense)
+    assert ((blind.scores[60:] > 0.5) == right[60:]).mean() < 0.6
+    assert ((filter.scores[60:] > 0.5) == right[60:]).mean() > 0.9
+    rows, beside, truth = with_labels(200, seed=2)
+    assert ((filter.score(rows, columns=beside) > 0.5) == truth).mean() > 0.9
+
+    stored = LearnedFilter.from_dict(json.loads(json.dumps(filter.to_dict())), embed=dense)
+    assert stored.reads == ("label",)
+    made = {"text": rows, **beside}
+    kept = apply_filters(made, learned(stored, embed=dense)).kept
+    assert len(kept) == (filter.score(rows, columns=beside) >= 0.5).sum()
+    cells = {"label": columns["label"][70]}
+    explained = stored.explain(texts[70], columns=cells)
+    assert explained.score == pytest.approx(filter.scores[70])
+    assert explained == filter.explain(70)
+
+
+def test_the_columns_that_a_filter_reads_are_needed() -> None:
+    texts, columns, right = with_labels(40, seed=1)
+    verdicts = dict(enumerate(right))
+    filter = learn(texts, verdicts, embed=embed, columns=columns)
+    with pytest.raises(UsageError, match=r"reads 'label' beside the text; got \[\]"):
+        filter.score(texts)
+    with pytest.raises(UsageError, match=r"reads no other column beside the text; got \['label'\]"):
+        learn(texts, verdicts, embed=embed).score(texts, columns=columns)
+    with pytest.raises(TableError, match="'label' not found"):
+        apply_filters({"text": texts}, learned(filter, embed=embed))
+    with pytest.raises(UsageError, match="expected 40 cells of 'label'; got 3"):
+        learn(texts, verdicts, embed=embed, columns={"label": ["a", "b", "c"]})
+
+
+def test_a_long_cell_beside_the_text_is_embedded() -> None:
+    long = "a superb soup, fresh and lovely, with a salad beside it"
+    vector = represent(["stale rice"], embed=embed, columns={"question": [long]})[0]
+    assert vector[16:32].tolist() == embed([long])[0].tolist()
+
+
 def test_the_report_describes_the_table() -> None:
     report = FILTER.report
     assert (report.rows, report.marks, report.needs) == (300, 60, "")

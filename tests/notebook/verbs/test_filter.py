@@ -180,6 +180,23 @@ def test_what_is_learned_is_named_versioned_and_used(shell: Shell) -> None:
     shell.run("%synth filter first --learned polite:1")
 
 
+def test_marks_about_a_label_are_learned_if_it_is_read(shell: Shell) -> None:
+    marked(shell, 0)
+    rows = shell["first"]
+    rows["label"] = [("warm", "cold")[n % 3 == 0] for n in range(len(rows))]
+    pairs = zip(rows["label"], rows["text"].str.lower(), strict=True)
+    right = [label in text for label, text in pairs]
+    for n in range(40):
+        label = "accept" if right[n] else "reject"
+        shell.context.session.mark(rows["id"][n], label, by="ana")
+    shell.run("%synth learn first --name fits --reads label")
+    assert shell["first_filter"].reads == ("label",)
+    shown = shell.run("%synth filter first --learned fits")
+    assert "text, label" in shown
+    kept = set(shell["first_kept"]["id"])
+    assert [id in kept for id in rows["id"]] == right
+
+
 def test_the_next_generation_is_filtered_if_asked(shell: Shell) -> None:
     marked(shell)
     shell.run("%synth learn first --name polite")

@@ -32,6 +32,7 @@ class Learner:
     ----------
     ids, texts : of the table's rows.
     embed : texts -> (n, d) numbers; called once. ``load_embedder("wordllama")`` by default.
+    columns : name -> the cells of other columns that the filter reads.
     seed : for the rows that are drawn at random.
     column : the column that the texts are from.
     others : the other columns that the annotator sees.
@@ -48,6 +49,7 @@ class Learner:
         texts: Sequence[str],
         *,
         embed: Embed | None,
+        columns: Mapping[str, Sequence[str]] | None = None,
         seed: int,
         column: str = "text",
         others: Sequence[str] = (),
@@ -58,9 +60,11 @@ class Learner:
         embed = embed or load_embedder("wordllama").embed
         self.ids, self.texts, self.embed, self.seed = list(ids), list(texts), embed, seed
         self._positions = {id: n for n, id in enumerate(self.ids)}
-        self._vectors = represent(self.texts, embed=embed)
+        self.columns = dict(columns or {})
+        self._vectors = represent(self.texts, embed=embed, columns=self.columns)
         self.learned: LearnedFilter | None = None
-        self._column, self._others = column, others
+        self._read = [column, *self.columns]
+        self._others = [name for name in others if name not in self._read]
         self.unseen = ""
 
     def learn(self, marks: Mapping[str, Mark]) -> list[str]:
@@ -70,7 +74,7 @@ class Learner:
         """
         from synthkit.curate.marks.learning import learn
 
-        self.unseen = unseen_columns(marks.values(), self._column, self._others)
+        self.unseen = unseen_columns(marks.values(), self._read, self._others)
         labels = {id: mark.label for id, mark in marks.items() if id in self._positions}
         labels = {id: label for id, label in labels.items() if label}
         skipped = [self._positions[id] for id, label in labels.items() if label == "skip"]
@@ -86,6 +90,7 @@ class Learner:
                 self.texts,
                 accepted,
                 embed=self.embed,
+                columns=self.columns,
                 vectors=self._vectors,
                 skipped=skipped,
                 seed=self.seed,
@@ -113,13 +118,13 @@ class Learner:
         ]
 
 
-def unseen_columns(marks: Iterable[Mark], column: str, others: Sequence[str]) -> str:
-    """That reasons name columns which a filter that reads ``column`` cannot see, if they do.
+def unseen_columns(marks: Iterable[Mark], read: Sequence[str], others: Sequence[str]) -> str:
+    """That reasons name columns which a filter that reads others cannot see, if they do.
 
     >>> from synthkit.core.types import Mark
     >>> wrong = [Mark(id=id, label="reject", reason="wrong label") for id in "ab"]
-    >>> unseen_columns(wrong, "text", ["label", "topic"])
-    'The filter reads only text: it cannot learn 2 reasons that name label.'
+    >>> unseen_columns(wrong, ["text"], ["label", "topic"])
+    'The filter reads only text: it cannot learn 2 reasons that name label. Add --reads label.'
     """
     named: set[str] = set()
     reasons = 0
@@ -130,8 +135,11 @@ def unseen_columns(marks: Iterable[Mark], column: str, others: Sequence[str]) ->
         reasons += bool(found)
     if reasons < UNSEEN_REASONS:
         return ""
-    names = " or ".join(name for name in others if name in named)
-    return f"The filter reads only {column}: it cannot learn {reasons} reasons that name {names}."
+    names = [name for name in others if name in named]
+    return (
+        f"The filter reads only {', '.join(read)}: it cannot learn {reasons} reasons that name "
+        f"{' or '.join(names)}. Add --reads {','.join([*read[1:], *names])}."
+    )
 
 
 def report_line(report: LearningReport, separator: str = "   ") -> str:

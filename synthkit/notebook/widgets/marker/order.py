@@ -62,6 +62,7 @@ def row_order(
     *,
     score: str | Score | None,
     embed: Embed | None,
+    reads: Sequence[str] = (),
     disagree: Sequence[str],
     seed: int,
 ) -> RowOrder:
@@ -70,17 +71,30 @@ def row_order(
     Raises
     ------
     UsageError
-        If the order does not exist.
+        If the order does not exist, or columns are given to be read but none are learned from.
     TableError
         If a column is missing.
     """
     check_known("order", [order], get_args(Order))
     table, scope, marks = annotation.table, annotation.scope, dict(annotation.history.current)
-    tables.check_columns(table.table, [*([score] if isinstance(score, str) else []), *disagree])
-    if order == "uncertain" and score is None:
-        texts = [cell(table.cell(id, table.column) or "") for id in scope]
+    scores = [score] if isinstance(score, str) else []
+    tables.check_columns(table.table, [*scores, *disagree, *reads])
+    learns = order == "uncertain" and score is None
+    if reads and not learns:
+        raise UsageError("--reads is for an order that is learned: --order uncertain, no --score.")
+    if learns:
+
+        def texts(column: str) -> list[str]:
+            return [cell(table.cell(id, column) or "") for id in scope]
+
         learner = Learner(
-            scope, texts, embed=embed, seed=seed, column=table.column, others=table.shown
+            scope,
+            texts(table.column),
+            embed=embed,
+            columns={name: texts(name) for name in reads},
+            seed=seed,
+            column=table.column,
+            others=table.shown,
         )
         return RowOrder(learner.learn, learner.learn(marks), learner, every=1)
 

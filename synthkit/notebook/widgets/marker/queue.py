@@ -90,6 +90,7 @@ class AnnotationQueue(Annotation):
     score : for ``"uncertain"``: a column of probabilities, or a function that is called again after
         every 10 marks. If not given, the order is learned from the marks; see :attr:`learned`.
     embed : texts -> (n, d) numbers, to learn from; ``load_embedder("wordllama")`` by default.
+    reads : columns that the learned filter reads beside the texts, such as labels.
     disagree : columns that hold one judgement each.
     seed : for the random order and the sample of ``again``.
     again : mark this many marked rows once more as round 2, without showing the marks of round 1.
@@ -117,6 +118,7 @@ class AnnotationQueue(Annotation):
         order: Order = "sequence",
         score: str | Score | None = None,
         embed: Embed | None = None,
+        reads: Sequence[str] = (),
         disagree: Sequence[str] = (),
         seed: int = 0,
         again: int = 0,
@@ -135,7 +137,9 @@ class AnnotationQueue(Annotation):
             seed=seed,
             clock=clock,
         )
-        self.order = row_order(self, order, score=score, embed=embed, disagree=disagree, seed=seed)
+        self.order = row_order(
+            self, order, score=score, embed=embed, reads=reads, disagree=disagree, seed=seed
+        )
         self.filter = RowFilter()
         self.cursor = Cursor(trail=[mark.id for mark in reversed(self.history.recent(TRAIL))])
         self._advance()

@@ -664,8 +664,15 @@ def test_reasons_that_the_learned_filter_cannot_see_are_said(session: sk.Session
         assert QueueView(queue).state()["warning"] == "", n
         queue.act({"do": "label", "id": queue.current, "label": "reject", "reason": reason})
     said = "The filter reads only text: it cannot learn 2 reasons that name label."
-    assert QueueView(queue).state()["warning"] == said
+    assert QueueView(queue).state()["warning"] == f"{said} Add --reads label."
     assert said in str(queue.summary())
+    learns: Any = {"session": session, "by": "ana", "order": "uncertain", "embed": counted}
+    again = AnnotationQueue(table, reads=["label"], **learns)
+    assert QueueView(again).state()["warning"] == ""
+    assert again.learned is not None
+    assert again.learned.reads == ("label",)
+    with pytest.raises(UsageError, match="--reads is for an order that is learned"):
+        AnnotationQueue(table, session=session, reads=["label"])
 
 
 def test_skipped_rows_are_not_learned_from_and_do_not_return(session: sk.Session) -> None:
