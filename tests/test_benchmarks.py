@@ -51,6 +51,7 @@ def test_prompts_for_local_engines_are_the_same_each_time_and_of_the_lengths_sai
     assert all(20 <= len(text.split()) <= 400 and 10 <= most <= 200 for text, most in mixed)
     shared, apart = ([text.split() for text, _ in prompts(c, 0)] for c in ("shared", "apart"))
     assert len({tuple(words[:300]) for words in shared}) == 1
+    assert [most for _, most in prompts("shared", 0)] == [most for _, most in prompts("apart", 0)]
     assert len({tuple(words[:300]) for words in apart}) == len(apart) == 64
 
 
@@ -70,5 +71,5 @@ def test_tables_of_local_engines_have_medians_and_the_share_of_the_default() -> 
     shown = tables(records)
     assert "| bf16 | default | 0 |  | 50 / 25 | 25 / 12 |  |  | 700 | 900 |" in shown
     assert "| bf16 | default | 0 | 2.00 | 1.00 | 0.25 | 3.00 | 4.00 | 500 |" in shown
-    assert "nf4, 32: failed: killed" in shown
+    assert "nf4 in 32: failed: killed" in shown
     assert "| 0 | 32 | second | 40 | 50 | bf16, 0 threads, 8 | 80% |" in shares(records)

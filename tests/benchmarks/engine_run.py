@@ -45,7 +45,7 @@ Record = dict[str, Any]
 
 def prompts(case: str, count: int) -> list[Prompt]:
     """The prompts of a case, the same in each run."""
-    draw = random.Random(3)
+    draw, lengths = random.Random(3), random.Random(4)
 
     def words(number: int) -> str:
         return " ".join(draw.choice(WORDS) for _ in range(number))
@@ -53,7 +53,7 @@ def prompts(case: str, count: int) -> list[Prompt]:
     if case in ("shared", "apart"):
         first = words(300)
         return [
-            (f"{first if case == 'shared' else words(300)} {words(20)}", draw.randint(24, 48))
+            (f"{first if case == 'shared' else words(300)} {words(20)}", lengths.randint(24, 48))
             for _ in range(CASES[case])
         ]
     mixed = [(words(draw.randint(20, 400)), draw.randint(10, 200)) for _ in range(count)]

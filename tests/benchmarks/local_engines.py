@@ -142,16 +142,19 @@ def tables(records: Sequence[Record]) -> str:
         loading.append([*name, *(f"{each:.2f}" for each in seconds), f"{middle('loaded_mb'):.0f}"])
     name = ["engine", "threads", "busy"]
     rows = [f"{case} row{'s' * (case != '1')}" if case.isdigit() else case for case in CASES]
-    about = {f"- {r['engine']}: {r['versions']}, synthkit {r['commit']}" for r in good}
-    about |= {f"- {r['engine']} ran as: {r['how']}" for r in good if r["how"]}
-    about |= {
-        f"- {r['engine']}, {r['case']}: failed: {r['error']}" for r in records if "error" in r
-    }
+    about: dict[str, set[str]] = {}
+    for r in good:
+        about.setdefault(f"synthkit {r['commit']}, {r['versions']}", set()).add(r["engine"])
+        if r["how"]:
+            about.setdefault(f"ran as {r['how']}", set()).add(r["engine"])
+    for r in records:
+        if "error" in r:
+            about.setdefault(f"failed: {r['error']}", set()).add(f"{r['engine']} in {r['case']}")
     dates = sorted(record["date"] for record in records)
     return "\n\n".join(
         [
             f"{dates[0]} to {dates[-1]}, {' and '.join(sorted({r['machine'] for r in records}))}.",
-            "\n".join(sorted(about)),
+            "\n".join(f"- {', '.join(sorted(who))}: {what}" for what, who in about.items()),
             "Tokens written per second / per CPU-second; the highest memory of all cases.",
             markdown([*name, *rows, "peak, MB", "foreseen, MB"], tokens),
             "Seconds; all is import and weights, before the first token.",
