@@ -102,10 +102,11 @@ def test_loading_the_extension_imports_few_modules(tmp_path: Path) -> None:
     assert not {"jinja2", "sqlite3", "asyncio", "ssl"} & set(loaded)
 
 
-def test_a_job_loads_no_long_patterns(tmp_path: Path) -> None:
+def test_a_job_loads_neither_long_patterns_nor_bundles(tmp_path: Path) -> None:
     loaded = loaded_by("import synthkit.generation.job", tmp_path)
     assert "synthkit.prompts.parsing" in loaded
     assert not {"synthkit.prompts.negation", "synthkit.models.openai.refusals"} & {*loaded}
+    assert not [name for name in loaded if name.startswith("synthkit.sessions.bundle_")]
 
 
 def test_listing_the_verbs_imports_none_of_them(tmp_path: Path) -> None:

@@ -21,18 +21,13 @@ from synthkit.curate.filters.base import Filter
 from synthkit.curate.marks.tables import MarkLog
 from synthkit.data.results import Curation
 from synthkit.sessions import (
-    bundle_export,
-    bundle_import,
     curations,
     deletion,
-    evaluations,
     inventory,
     learned_filters,
     named_tables,
     run_comparison,
-    score_comparison,
 )
-from synthkit.sessions.bundle_import import Imported
 from synthkit.sessions.deletion import Deletion
 from synthkit.sessions.opening import TABLES, open_store
 from synthkit.sessions.run_comparison import Comparison
@@ -41,6 +36,7 @@ from synthkit.store.completions import StoredCompletion
 if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
     from synthkit.evaluate.results import Report
+    from synthkit.sessions.bundle_import import Imported
     from synthkit.stats.classifier import Embed
 
 FOLDER = ".synthkit"
@@ -205,6 +201,8 @@ class Session:
         UsageError
             If the path cannot be written, or exists and ``over`` is not set.
         """
+        from synthkit.sessions import bundle_export
+
         return bundle_export.export(self.store, self.table_folder, path, tables, over=over)
 
     def import_bundle(self, path: Path | str) -> Imported:
@@ -215,6 +213,8 @@ class Session:
         StoreError
             If the file is not a valid bundle; nothing is changed then.
         """
+        from synthkit.sessions import bundle_import
+
         return bundle_import.import_bundle(self.store, self.table_folder, path)
 
     def trace(self, row: str) -> list[StoredCompletion]:
@@ -336,6 +336,8 @@ class Session:
         task : of the marks.
         options : of :func:`synthkit.evaluate.report`.
         """
+        from synthkit.sessions import evaluations
+
         return evaluations.evaluate(self.store, table, name, task, options)
 
     def scores(self, name: str | None = None) -> Any:
@@ -343,6 +345,8 @@ class Session:
 
         See :class:`~synthkit.core.types.Score` for the columns; ``at`` is the time (UTC).
         """
+        from synthkit.sessions import evaluations
+
         return evaluations.score_frame(self.store, name)
 
     def compare_scores(self, a: int | str, b: int | str, *, seed: int = 0) -> Any:
@@ -357,6 +361,8 @@ class Session:
         UsageError
             If there is no such evaluation.
         """
+        from synthkit.sessions import score_comparison
+
         return score_comparison.comparison_frame(self.store, a, b, seed=seed)
 
     def close(self) -> None:
