@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,8 @@ def test_trace_leads_from_a_row_to_its_prompt(shell: Shell) -> None:
     shown = shell.run(f"%synth trace {shell['facts']['id'][0]}")
     assert "On bread." in shown
     assert shell["facts"]["text"][0][:20] in shown
+    assert re.search(r"^model +fake$", shown, re.M)
+    assert re.search(r"^sampling +max_tokens 256, temperature 0.7$", shown, re.M)
 
 
 def test_replay_answers_from_the_session_and_names_what_changed(shell: Shell) -> None:

@@ -35,7 +35,7 @@ def outline(job: Job) -> StaticOutput:
         parts.append("time unknown before a first run")
     elif dry_run.next_requests:
         parts.append(f"about {max(1, round(estimate.seconds))} s")
-    return static_table(rows, note="; ".join(parts) + _first_miss(job, dry_run))
+    return static_table(rows, note=["; ".join(parts), *_first_miss(job, dry_run)])
 
 
 def _requests(job: Job, dry_run: DryRun) -> str:
@@ -48,9 +48,9 @@ def _requests(job: Job, dry_run: DryRun) -> str:
     return f"{bounds} requests: {cached} cached, {rest}"
 
 
-def _first_miss(job: Job, dry_run: DryRun) -> str:
+def _first_miss(job: Job, dry_run: DryRun) -> list[str]:
     """Why the first missing completion is not cached, compared with the session's nearest."""
     if not dry_run.next_requests or not job.session.store.completions.count():
-        return ""
+        return []
     request = dry_run.next_requests[0]
-    return f". First to generate: {job.session.explain(request, job.model_of(request))}"
+    return [f"First to generate: {job.session.explain(request, job.model_of(request))}"]

@@ -79,10 +79,8 @@ def _request(
         parts.append(ProvenancePart("head", "Completion"))
         parts += [ProvenancePart("text", name, text) for name, text in completion_texts(completion)]
     parts += [ProvenancePart("head", "Generation"), ProvenancePart("fact", "model", model)]
-    sampling = {name: value for name, value in request["sampling"].items() if _is_set(value)}
-    seed = sampling.pop("seed", None)
-    settings = ", ".join(f"{name} {cell(value)}" for name, value in sampling.items())
-    parts.append(ProvenancePart("fact", "sampling", settings))
+    seed = request["sampling"].get("seed")
+    parts.append(ProvenancePart("fact", "sampling", sampling_text(request)))
     if seed is not None:
         drawn = row_seed(seed, request["index"], request["messages"])
         parts.append(ProvenancePart("fact", "seed", f"{drawn}, made from {seed}"))
@@ -97,6 +95,13 @@ def _request(
         if completion.how:
             parts.append(ProvenancePart("fact", "how", completion.how))
     return parts
+
+
+def sampling_text(request: Mapping[str, Any]) -> str:
+    """The sampling options of a request's payload that are set, without the seed."""
+    options = request["sampling"].items()
+    used = {name: value for name, value in options if name != "seed" and _is_set(value)}
+    return ", ".join(f"{name} {cell(value)}" for name, value in used.items())
 
 
 def message_texts(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from IPython.display import display
@@ -18,6 +18,7 @@ from synthkit.notebook.output.provenance import (
     completion_texts,
     finish,
     message_texts,
+    sampling_text,
     tokens_in,
     tokens_out,
 )
@@ -116,16 +117,20 @@ def trace(context: Context, options: Any) -> StaticOutput:
         if not decisions:
             raise
         behind = []
-    return static_table([*(part for stored in behind for part in _parts(stored)), *decisions])
+    names = context.session.store.models.names()
+    parts = (part for stored in behind for part in _parts(stored, names))
+    return static_table([*parts, *decisions])
 
 
-def _parts(stored: StoredCompletion) -> list[dict[str, Any]]:
+def _parts(stored: StoredCompletion, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What a completion rests on; ``names`` are the models' by their fingerprints."""
     request, completion = stored.request, stored.completion
     rows = [{"part": name, "value": text} for name, text in message_texts(request)]
     rows += [
         *({"part": name, "value": text} for name, text in completion_texts(completion)),
-        {"part": "model", "value": request["model"]},
-        {"part": "sampling", "value": request["sampling"]},
+        {"part": "model", "value": names.get(request["model"], request["model"])},
+        {"part": "sampling", "value": sampling_text(request)},
+        {"part": "seed", "value": request["sampling"]["seed"]},
         {"part": "sample index", "value": request["index"]},
         {"part": "finish", "value": finish(completion)},
         {"part": "tokens in", "value": tokens_in(completion)},

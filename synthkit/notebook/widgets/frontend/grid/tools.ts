@@ -18,7 +18,7 @@ const WHICH: [string, string][] = [["all", "rows and rejects"], ["rows", "rows"]
 
 export class Tools {
   readonly search = searchField("Search all columns", "Search /", () => this.apply(), () => this.leave());
-  readonly where = field("Filter by an expression", "Filter f: stars > 3", "sk-where");
+  readonly where: HTMLInputElement;
   readonly bar: HTMLElement;
   readonly strip: HTMLElement;
   readonly status: HTMLElement;
@@ -44,6 +44,7 @@ export class Tools {
     private readonly leave: () => void,
     help: HTMLElement,
   ) {
+    this.where = field("Filter by an expression", hintFor(about.columns), "sk-where");
     this.which.hidden = about.total === null;
     this.path.value = about.file;
     this.reply.setAttribute("role", "status");
@@ -137,6 +138,12 @@ export class Tools {
     this.rows.send({ type: "save", path, overwrite });
     this.panel.schedule();
   }
+}
+
+/** An expression with a column of this table. */
+function hintFor(columns: string[]): string {
+  const name = columns.find((column) => /^\w{1,10}$/.test(column)) ?? "stars";
+  return `Filter f: ${name} ~ word`;
 }
 
 /** Which rows are in sight, of how many, and in what order. */
