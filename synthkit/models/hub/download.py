@@ -276,5 +276,7 @@ def convert(gguf: Path, folder: Path, form: Form = SAFETENSORS, *, quiet: bool =
         raise ModelError(
             f"{gguf.name} could not be converted to {form.name}; the converter stopped with "
             f"status {status}:\n{words}\nCheck that {', '.join(form.packages)} fit "
-            f'together: pip install -U "jupyter-synthkit[{form.extra}]". Nothing was kept.'
+            f'together: pip install -U "jupyter-synthkit[{form.extra}]". A kind of model that '
+            "cannot be read from GGUF may be loaded from its repository with safetensors "
+            "('hf:owner/name'). Nothing was kept."
         )

@@ -22,7 +22,8 @@ def chosen(settings: LocalSettings) -> Literal["transformers", "openvino"]:
     Raises
     ------
     UsageError
-        If OpenVINO was asked for, with an option that it does not have.
+        If OpenVINO was asked for with an option that it does not have, or for a GGUF file that it
+        cannot read.
 
     Notes
     -----
@@ -55,11 +56,18 @@ def chosen(settings: LocalSettings) -> Literal["transformers", "openvino"]:
                 "that they are stored in, on a CPU. Leave the option out, or use "
                 "engine='transformers'."
             )
+        if source.architecture and source.architecture not in ARCHITECTURES:
+            raise UsageError(
+                f"engine='openvino' reads GGUF files of the architectures "
+                f"{', '.join(sorted(ARCHITECTURES))}; {source.name} is of {source.architecture}. "
+                "Use engine='transformers', or a folder in OpenVINO's form, as optimum-cli export "
+                "openvino writes it."
+            )
         return "openvino"
     if asked:
         return "transformers"
     if source.folder is not None:
         return "openvino" if source.form == OPENVINO else "transformers"
-    can = OPENVINO.installed and source.architecture in ARCHITECTURES
     only = not SAFETENSORS.installed and find_spec("openvino") is not None
-    return "openvino" if can or only else "transformers"
+    can = source.architecture in ARCHITECTURES and (OPENVINO.installed or only)
+    return "openvino" if can else "transformers"

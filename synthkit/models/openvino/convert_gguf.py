@@ -7,7 +7,6 @@ tokens in any text; so the file is converted once, with the tokenizer that trans
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -29,16 +28,17 @@ def main(gguf: Path, folder: Path) -> None:
     import openvino_genai
     from gguf import GGUFReader
 
+    from synthkit.models.openvino.gguf_copy import copy
     from synthkit.models.openvino.gguf_weights import restore
 
     reader = GGUFReader(gguf)
     read = {name: field.contents() for name, field in reader.fields.items() if _is_text(name)}
     architecture = read["general.architecture"]
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        copy = Path(scratch) / "model.gguf"  # the model is written beside the file that is read
-        shutil.copyfile(gguf, copy)
-        openvino_genai.LLMPipeline(copy, "CPU", enable_save_ov_model=True)
-        model = openvino.Core().read_model(copy.with_name("openvino_model.xml"))
+        read_file = Path(scratch) / "model.gguf"  # the model is written beside it
+        copy(gguf, reader, read_file)
+        openvino_genai.LLMPipeline(read_file, "CPU", enable_save_ov_model=True)
+        model = openvino.Core().read_model(read_file.with_name("openvino_model.xml"))
         heads = {
             f"attn_{name}": int(read[f"{architecture}.attention.{key}"])
             for name, key in (("q", "head_count"), ("k", "head_count_kv"))

@@ -13,10 +13,23 @@ from synthkit.models import load_model
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}<|im_start|>"
 
 
-def save_gguf(path: Path, *, quantized: bool = False) -> np.ndarray[Any, Any]:
+# type -> the scales of a block of 256 weights, and its bytes before and after them
+BLOCKS = {"Q4_K": ((3e-4, 2.2e-3), 0, 140), "Q6_K": ((2e-4,), 208, 0)}
+
+
+def random_block(rng: np.random.Generator, kind: str) -> np.ndarray[Any, Any]:
+    """The bytes of 256 weights of about 0.1; the package gguf cannot quantize to these types."""
+    scales, before, after = BLOCKS[kind]
+    parts = [rng.integers(0, 256, count, np.uint8) for count in (before, after)]
+    return np.concatenate([parts[0], np.array(scales, np.float16).view(np.uint8), parts[1]])
+
+
+def save_gguf(
+    path: Path, *, quantized: bool = False, kind: str = "Q4_1", width: int = 32
+) -> np.ndarray[Any, Any]:
     """Save a tiny Llama of random weights as GGUF; returns its (tokens, width) embeddings.
 
-    If ``quantized``, as llama.cpp quantizes to Q4_1.
+    If ``quantized``, the matrices of its layer are of ``kind``, the others of Q8_0.
     """
     from gguf import GGMLQuantizationType, GGUFWriter, TokenType
     from gguf.quants import quantize
@@ -25,16 +38,16 @@ def save_gguf(path: Path, *, quantized: bool = False) -> np.ndarray[Any, Any]:
     control = ["<|im_end|>", "<|im_start|>", "<|endoftext|>"]
     tokens = [*control, *sorted(pre_tokenizers.ByteLevel.alphabet()), "ab"]
     kinds = [TokenType.CONTROL] * 3 + [TokenType.NORMAL] * (len(tokens) - 3)
-    width, rng = 32, np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     writer = GGUFWriter(path, "llama")
     writer.add_file_type(3 if quantized else 0)
     writer.add_context_length(128)
     writer.add_embedding_length(width)
     writer.add_block_count(1)
-    writer.add_feed_forward_length(64)
+    writer.add_feed_forward_length(2 * width)
     writer.add_head_count(2)
     writer.add_head_count_kv(2)
-    writer.add_rope_dimension_count(16)
+    writer.add_rope_dimension_count(width // 2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
@@ -45,11 +58,17 @@ def save_gguf(path: Path, *, quantized: bool = False) -> np.ndarray[Any, Any]:
     writer.add_eos_token_id(0)
     writer.add_bos_token_id(1)
     writer.add_chat_template(TEMPLATE)
-    shapes = {"attn_q": (32, 32), "attn_k": (32, 32), "attn_v": (32, 32), "attn_output": (32, 32),
-              "ffn_gate": (64, 32), "ffn_up": (64, 32), "ffn_down": (32, 64)}  # fmt: skip
+    square = dict.fromkeys(["attn_q", "attn_k", "attn_v", "attn_output"], (width, width))
+    wide = dict.fromkeys(["ffn_gate", "ffn_up"], (2 * width, width))
+    shapes = {**square, **wide, "ffn_down": (width, 2 * width)}
 
     def add(name: str, weights: np.ndarray[Any, Any], kind: GGMLQuantizationType) -> None:
-        if quantized:
+        if quantized and kind.name in BLOCKS:
+            blocks = np.concatenate(
+                [random_block(rng, kind.name) for _ in range(weights.size // 256)]
+            )
+            writer.add_tensor(name, blocks.reshape(len(weights), -1), raw_dtype=kind)
+        elif quantized:
             writer.add_tensor(name, quantize(weights, kind), raw_dtype=kind)
         else:
             writer.add_tensor(name, weights)
@@ -64,7 +83,7 @@ def save_gguf(path: Path, *, quantized: bool = False) -> np.ndarray[Any, Any]:
         writer.add_tensor(f"blk.0.{name}.weight", np.ones(width, np.float32))
     for name, shape in shapes.items():
         weights = rng.normal(size=shape).astype(np.float32) / 8
-        add(f"blk.0.{name}.weight", weights, GGMLQuantizationType.Q4_1)
+        add(f"blk.0.{name}.weight", weights, GGMLQuantizationType[kind])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -52,6 +52,12 @@ def test_other_architectures_are_run_by_transformers(
 ) -> None:
     monkeypatch.setattr("synthkit.models.local.engine_choice.ARCHITECTURES", {"qwen3"})
     assert load_local(f"gguf:{file}").engine == "transformers"
+    with pytest.raises(
+        UsageError, match=r"architectures qwen3; tiny-Q4_1 is of llama\. Use engine"
+    ):
+        load_local(f"gguf:{file}", engine="openvino")
+    installed(monkeypatch, OPENVINO)
+    assert load_local(f"gguf:{file}").engine == "transformers"  # whose packages are then named
 
 
 @pytest.mark.parametrize("form", [OPENVINO, SAFETENSORS])
