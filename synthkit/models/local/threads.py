@@ -1,7 +1,7 @@
-"""How many threads torch uses: never more than this process may, and one where more are slower.
+"""How many threads an engine uses: never more than this process may, and none that are slower.
 
-OpenMP's threads wait for each other at every operation. On a machine that other programs use as
-well, that costs more than the further threads bring.
+Threads wait for each other at every operation. On a machine that other programs use as well, that
+costs more than further threads bring.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ TRIAL_SECONDS = 0.3
 """How long the numbers of threads are tried in turn."""
 LONG_STEP = 0.15
 """Seconds from which on a step is so large that threads are worth it, and nothing is tried."""
+WATCH_SECONDS = 0.3
+"""How long the CPUs are watched at least."""
 WORTH = 0.9
 """The share of one thread's time that more threads must stay below."""
 
@@ -51,6 +53,43 @@ def _group_quota(base: Path) -> float:
     if not (allowed.isdecimal() and period.isdecimal() and int(period)):
         return unlimited  # "max", or -1
     return int(allowed) / int(period)
+
+
+class CPUWatch:
+    """Watches how much of the CPUs other programs leave, from its creation on.
+
+    Parameters
+    ----------
+    root : the folder that has ``proc`` and ``sys``.
+    """
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
+        self.began = time.perf_counter(), self._left()
+
+    def free(self) -> int:
+        """The CPUs to use: those that are idle or this process's own, at most the quota.
+
+        The quota if the system does not say which CPUs are idle.
+        """
+        most = quota(self.root)
+        time.sleep(max(0.0, WATCH_SECONDS - (time.perf_counter() - self.began[0])))
+        seconds, left = time.perf_counter() - self.began[0], self._left()
+        if left is None or self.began[1] is None:
+            return most
+        return max(1, min(most, round((left - self.began[1]) / seconds)))
+
+    def _left(self) -> float | None:
+        """CPU-seconds so far in which this process ran or a CPU that it may use was idle."""
+        affinity = getattr(os, "sched_getaffinity", None)
+        try:
+            lines = (self.root / "proc/stat").read_text().splitlines()
+        except OSError:
+            return None
+        cpus = {f"cpu{number}" for number in affinity(0)} if affinity is not None else set()
+        fields = [line.split() for line in lines]
+        idle = sum(int(each[4]) + int(each[5]) for each in fields if each[:1] and each[0] in cpus)
+        return idle / os.sysconf("SC_CLK_TCK") + time.process_time()
 
 
 def fastest(step: Callable[[], object], use: Callable[[int], None], most: int) -> int:

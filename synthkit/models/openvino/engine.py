@@ -6,7 +6,6 @@ from pathlib import Path
 
 from synthkit.models.local import memory
 from synthkit.models.local.settings import LocalSettings
-from synthkit.models.local.threads import quota
 from synthkit.models.openvino import weights
 from synthkit.models.openvino.batching import Batch as Batch
 
@@ -29,5 +28,4 @@ def load(folder: Path, settings: LocalSettings) -> weights.Engine:
     # compiling repacks the weights, and lets go of the stored ones at its end
     needed = 2 * (folder / "openvino_model.bin").stat().st_size + cache + memory.SPARE
     memory.preflight(settings.source.name, needed, memory.of_process(), memory.ADVICE)
-    threads = settings.threads or quota()
-    return weights.load(folder, threads=threads, most_bytes=cache, rows=settings.max_batch)
+    return weights.load(folder, threads=settings.threads, most_bytes=cache, rows=settings.max_batch)

@@ -36,6 +36,7 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
     ModelError
         If transformers cannot load them.
     """
+    watch = threads.CPUWatch()
     device, name = settings.device, settings.source.name
     if settings.quantize == "int8":
         # it says at each of thousands of products that its input is cast to float16
@@ -44,10 +45,10 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
         tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings))
         if settings.adapter is not None:
             net = _adapted(net, settings)
-    return tuned(wrap(net, tokenizer, device), settings)
+    return tuned(wrap(net, tokenizer, device), settings, watch)
 
 
-def tuned(engine: Engine, settings: LocalSettings) -> Engine:
+def tuned(engine: Engine, settings: LocalSettings, watch: threads.CPUWatch) -> Engine:
     """The engine, once the number of threads is chosen and set for the whole process."""
     how = engine.how if settings.quantize == "none" else f"{settings.quantize}, {engine.how}"
     number = settings.threads
@@ -57,7 +58,7 @@ def tuned(engine: Engine, settings: LocalSettings) -> Engine:
         def step() -> None:
             engine.forward(input_ids=ids)
 
-        number = threads.fastest(step, torch.set_num_threads, threads.quota())
+        number = threads.fastest(step, torch.set_num_threads, watch.free())
     if number is not None:
         how = f"{how} with {count(number, 'thread')}"
     if commit := settings.source.commit:

@@ -32,6 +32,46 @@ def test_the_quota_is_that_of_the_control_group_and_the_affinity(
     assert threads.quota(tmp_path) == cpus
 
 
+@pytest.mark.parametrize(
+    ("idle", "own", "cpus"),
+    [
+        ((0, 100), 0, 1),  # another program has one of two CPUs
+        ((0, 0), 30, 1),  # others have all
+        ((0, 100), 100, 2),  # this process has one
+        ((70, 30), 90, 2),
+        ((100, 100), 0, 2),
+    ],
+)
+def test_cpus_that_other_programs_use_are_left_to_them(
+    idle: tuple[int, int], own: int, cpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2}, raising=False)
+    monkeypatch.setattr(os, "sysconf", lambda name: 100)
+    monkeypatch.setattr(threads.time, "process_time", lambda: clock["own"])
+    monkeypatch.setattr(threads.time, "perf_counter", lambda: clock["now"])
+    (tmp_path / "proc").mkdir()
+
+    def write(first: int, second: int) -> None:
+        lines = [f"cpu0 5 5 5 {first} 0 0", "cpu1 5 5 5 900 0 0", f"cpu2 5 5 5 0 {second} 0"]
+        text = "\n".join(["cpu 15 15 15 999 99 0", *lines, "intr 3"])
+        (tmp_path / "proc/stat").write_text(text)
+
+    clock = {"now": 10.0, "own": 7.0}
+    write(500, 600)
+    watch = threads.CPUWatch(tmp_path)
+    clock = {"now": 11.0, "own": 7.0 + own / 100}
+    write(500 + idle[0], 600 + idle[1])
+    assert watch.free() == cpus
+
+
+def test_all_cpus_are_used_where_the_system_does_not_say_which_are_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(threads, "WATCH_SECONDS", 0)
+    assert threads.CPUWatch(tmp_path).free() == 3
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[int]]]:
     """The choice on a machine where a step takes so many seconds with each number of threads."""
