@@ -268,7 +268,7 @@ class Local:
                         yield row.position, completion(row, why, engine)
                     yield from self._refilled(intake)
         finally:
-            self._doing, self._batch = "", None
+            self._doing, self._batch, self._scorer = "", None, None
 
     def _refilled(self, intake: Intake) -> Iterator[tuple[int, Completion] | None]:
         """Take new requests. Texts are scored at once, in passes of their own."""

@@ -118,6 +118,13 @@ def total(device: str) -> int:
     return process.limit if process else 0
 
 
+def for_keys_and_values(device: str) -> int:
+    """Most bytes of keys and values: a quarter of a GPU's memory; an eighth of a CPU's, at most
+    512 MB."""
+    limit = total(device)
+    return limit // 4 if device.startswith("cuda") else min(limit // 8 or 1 << 29, 1 << 29)
+
+
 def preflight(name: str, needed: int, memory: Memory | None, advice: str) -> None:
     """Check that weights fit into the free memory.
 

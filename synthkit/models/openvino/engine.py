@@ -9,9 +9,6 @@ from synthkit.models.local.settings import LocalSettings
 from synthkit.models.openvino import weights
 from synthkit.models.openvino.batching import Batch as Batch
 
-MOST_CACHE = 1 << 29
-"""Most bytes of keys and values."""
-
 
 def load(folder: Path, settings: LocalSettings) -> weights.Engine:
     """The model in a folder, compiled for the CPU.
@@ -23,8 +20,7 @@ def load(folder: Path, settings: LocalSettings) -> weights.Engine:
     ModelError
         If OpenVINO cannot read it.
     """
-    limit = memory.total("cpu")
-    cache = min(limit // 8 or MOST_CACHE, MOST_CACHE)
+    cache = memory.for_keys_and_values("cpu")
     # compiling repacks the weights, and lets go of the stored ones at its end
     needed = 2 * (folder / "openvino_model.bin").stat().st_size + cache + memory.SPARE
     memory.preflight(settings.source.name, needed, memory.of_process(), memory.ADVICE)

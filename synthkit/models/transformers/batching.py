@@ -36,7 +36,8 @@ class Batch:
 
     def __init__(self, engine: Engine, *, rows: int) -> None:
         engine.use_threads()
-        self.engine, self.cells = engine, _cells(engine)
+        self.engine = engine
+        self.cells = memory.for_keys_and_values(engine.device) // engine.row_bytes
         self.most = rows if engine.mergeable else 1
         self.rows: list[DecodingRow] = []
         self.cache = KeyValues(mergeable=engine.mergeable)
@@ -203,14 +204,6 @@ class Batch:
             return
         self.most = max(1, len(rows) // 2)
         waiting[:0] = rows
-
-
-def _cells(engine: Engine) -> int:
-    """Number of tokens whose keys and values fit into an eighth of memory, at most 512 MB."""
-    total = memory.total(engine.device)
-    on_gpu = engine.device.startswith("cuda")
-    room = total // 4 if on_gpu else min(total // 8 or 1 << 29, 1 << 29)
-    return room // engine.row_bytes
 
 
 def out_of_memory(error: BaseException) -> bool:
