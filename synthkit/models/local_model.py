@@ -141,10 +141,11 @@ class Local:
     completion counts from the row's first to its last token, while other rows are decoded too.
 
     Both engines get the same prompts, draws and grammars, and in both a row depends only on its own
-    seed and prompt. As with another precision, rows of the two often differ: of 20 greedy texts of
-    SmolLM2-135M (Q4_1, 32 tokens), 7 were those of float32 with bfloat16, 3 with OpenVINO, which
-    rounds what it multiplies with weights of 4 bits to 8 bits, and none with nf4. Where texts
-    agree, log-probabilities of OpenVINO differ by 0.05 on average.
+    seed and prompt. As with another precision, rows of the two often differ, since OpenVINO rounds
+    what it multiplies with weights of 4 bits to 8 bits: of 20 greedy texts of SmolLM2-135M (Q4_1,
+    32 tokens), 7 were those of float32 with bfloat16, 3 with OpenVINO, and none with nf4. The mean
+    Kullback-Leibler divergence of the next token from that of float32 was .001 nats with bfloat16,
+    .006 with OpenVINO, .03 with int8 and .40 with nf4 (560 positions).
     """
 
     price: tuple[float, float] | None = (0.0, 0.0)
