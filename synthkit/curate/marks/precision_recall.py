@@ -93,18 +93,18 @@ class LearningReport:
         )
 
     def further(self) -> dict[float, str]:
-        """Half width -> further marks in words; no forecast where they are more than the rows left.
+        """Half width -> further marks in words, from the widest to the first out of reach.
 
         Half widths that the intervals have already are left out.
         """
         left = self.rows - self.marks
-        return {
-            width: f"about {thousands(n)} more marks"
-            if n <= left
-            else f"more marks than the {thousands(left)} rows left"
-            for width, n in self.more.items()
-            if n
-        }
+        more: dict[float, str] = {}
+        for width, n in sorted(self.more.items(), reverse=True):
+            if n > left:
+                return more | {width: f"more marks than the {thousands(left)} rows left"}
+            if n:
+                more[width] = f"about {thousands(n)} more marks"
+        return more
 
     def __str__(self) -> str:
         marks = f"{self.marks} of {self.rows} rows marked, {self.accepted} accepted"

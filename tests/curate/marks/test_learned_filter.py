@@ -129,7 +129,7 @@ def test_the_report_describes_the_table() -> None:
 
 
 def test_more_marks_than_rows_are_no_forecast() -> None:
-    report = replace(FILTER.report, more={0.2: 0, 0.1: 240, 0.05: 241})
+    report = replace(FILTER.report, more={0.02: 900, 0.2: 0, 0.1: 240, 0.05: 241})
     assert report.further() == {
         0.1: "about 240 more marks",
         0.05: "more marks than the 240 rows left",
