@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from tests.models.hub.test_gguf import save_gguf
 from tests.notebook.conftest import Kernel
 
 Start = Callable[[], Kernel]
@@ -56,6 +59,29 @@ def test_interrupt_keeps_the_rows_binds_the_variable_and_resumes(
     kernel.run(FORTY)
     assert kernel.run("print(len(facts), len(slow.asked))")[1].split() == ["40", "40"]
     assert asked in {done, done + 1}
+
+
+def test_an_interrupt_of_a_local_model_keeps_its_rows_and_goes_on_with_it(
+    kernels: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNTHKIT_CACHE", str(tmp_path / "cache"))
+    save_gguf(tmp_path / "tiny.gguf", quantized=True)
+    kernel = kernels()
+    kernel.run("import synthkit")
+    kernel.run("local = synthkit.load_model('gguf:tiny.gguf', engine='openvino', max_batch=4)")
+    cell = "%%synth facts --model local --n 200 --max-tokens 40\nTell a fact."
+    finish, text = kernel.start(cell)
+    until(lambda: stored_completions(tmp_path) >= 5)
+    began = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    assert finish(30) == "error"
+    assert time.monotonic() - began < 2
+    assert "Interrupted:" in "".join(text)
+    done, pending = map(int, kernel.run("print(len(facts), len(facts_run.pending))")[1].split())
+    assert 5 <= done < 200
+    assert done + pending == 200
+    kernel.run(cell)
+    assert kernel.run("print(len(facts), len(local._loaded))")[1].split() == ["200", "1"]
 
 
 def test_cells_that_wait_do_not_run_after_an_interrupt(kernels: Start, tmp_path: Path) -> None:

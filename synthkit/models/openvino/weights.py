@@ -22,6 +22,7 @@ from synthkit.models.openvino.blocks import TOKENS, Blocks
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 """By default OpenVINO computes in bfloat16 where a CPU has units for it, and keeps keys and values
 in 8 bits: then rows differ between machines, and from those of transformers."""
+WAIT_MILLISECONDS = 100
 LAST = "last_tokens"
 """The input with the positions of the tokens whose logits are wanted."""
 
@@ -50,6 +51,7 @@ class Engine(Vocabulary):
     request: Any
     blocks: Blocks
     lock: Any = field(default_factory=threading.Lock)
+    running: list[Any] = field(default_factory=list)
 
     def forward(self, parts: Sequence[Part]) -> NDArray[np.float32]:
         """(whole parts, width) logits after the last token of each part that is whole."""
@@ -72,8 +74,27 @@ class Engine(Vocabulary):
             LAST: np.array([end - 1 for part, end in zip(parts, ends, strict=True) if part.whole]),
         }
         with self.lock:
-            self.request.infer(inputs, share_inputs=True)
+            self._infer(inputs)
             return np.array(self.request.get_output_tensor(0).data).reshape(-1, self.width)
+
+    def _infer(self, inputs: dict[str, Any]) -> None:
+        """One inference. An interrupt ends the wait at once, and the next inference waits instead.
+
+        OpenVINO 2026.4 can cancel an inference, but then fails at the next one of another shape.
+        """
+        self._wait()
+        self.running.append(inputs)  # whose memory it reads
+        self.request.start_async(inputs, share_inputs=True)
+        self._wait()
+
+    def _wait(self) -> None:
+        try:
+            while self.running and not self.request.wait_for(WAIT_MILLISECONDS):
+                pass  # here Python raises a KeyboardInterrupt
+        except RuntimeError:
+            self.running.clear()
+            raise
+        self.running.clear()
 
 
 def load(folder: Path, *, threads: int | None, most_bytes: int, rows: int) -> Engine:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from synthkit.models import load_model
 from synthkit.models.hub.download import OPENVINO
 from synthkit.models.local import memory
 from synthkit.models.local_model import Local, load_local
+from synthkit.models.openvino.weights import Part
 from tests.models.hub.test_gguf import save_gguf
 
 
@@ -137,6 +142,26 @@ def test_closing_the_iterator_frees_its_blocks(model: Local) -> None:
     assert sum(blocks._users) == 0
     assert model.activity.rows == 0
     assert texts(model, mixed(2, temperature=0)) == texts(model, mixed(2, temperature=0))
+
+
+def test_an_interrupt_ends_a_step_at_once_and_the_model_goes_on(model: Local) -> None:
+    engine: Any = model.load()
+    short = Part(list(range(3, 13)), 0, [0], whole=True)
+    before = engine.forward([short])
+    long = Part([5] * 30_000, 0, [1] * 938, whole=True)  # takes a second; its blocks are one
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.05, interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.forward([long])
+        time.sleep(5)
+    assert time.monotonic() - sent[0] < 0.5
+    assert engine.running  # the next one waits for it
+    assert (engine.forward([short]) == before).all()
 
 
 def test_a_stop_text_ends_a_row_and_is_left_out(model: Local) -> None:
