@@ -94,7 +94,7 @@ class SessionView extends Panel<Book> {
     const held = this.root.contains(document.activeElement) ? this.focused() : null;
     const { gone } = this.link;
     const overview: Overview = this.model.get("overview");
-    write(this.counts, overview.counts.join("\u2003"));
+    write(this.counts, overview.counts.map((text) => text.replaceAll(" ", "\u00a0")).join("\u2003"));
     this.drawNotes();
     for (const [n, tab] of this.tabs.entries()) {
       aria(tab, "selected", n === this.tab);

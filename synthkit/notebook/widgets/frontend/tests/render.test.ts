@@ -60,6 +60,7 @@ test("the preview shows rows and rejects, expands a row, and asks for its proven
       ...{ doing: "", under_way: 0, seconds: 1, rate: null, left: null, cost: "", totals: ["1 row"] },
     },
   });
+  expect(host.querySelector<HTMLInputElement>(".sk-where")?.placeholder).toBe("Filter f: text ~ word");
   const rows = [...host.querySelectorAll("tbody tr[data-at]")];
   expect(rows.map((row) => row.textContent)).toEqual(["1<b>long… 900 characters7›", "2✗ not JSONraw3›"]);
   rows[0].querySelector("button")?.click();
@@ -125,6 +126,21 @@ test("the lab shows a cell, and marks the one that is current", () => {
   press("e", node);
   model.receive(reply);
   expect([form.hidden, document.activeElement]).toEqual([false, form.querySelector("textarea")]);
+});
+
+test("a running lab says what its models do, and since when", () => {
+  const state = {
+    ...{ blind: false, running: true, stopping: false, cells: 1, todo: 1, unjudged: 0, inputs: "", models: ["gpt"], checks: [] },
+    ...{ estimate: [], variants: [], columns: [], measures: [], winner: -1, ranking: [], reading: "", failures: [], notes: [] },
+    ...{ deleted: [], doing: "loading smollm2, 98 MB", under_way: 0, seconds: 7 },
+  };
+  const page = { show: "all", blind: false, start: 0, found: 0, total: 0, rows: [] };
+  const model = show(lab, { about: { name: "tone" }, state, first: page });
+  expect(host.querySelector(".sk-running")?.textContent).toMatch(/^loading smollm2, 98 MB\u2003[78] s$/);
+  model.set("state", { ...state, doing: "", under_way: 3 });
+  return new Promise(requestAnimationFrame).then(() => {
+    expect(host.querySelector(".sk-running")?.textContent).toMatch(/^3 under way/);
+  });
 });
 
 test("the explorer asks for its points, and draws them by group", () => {
