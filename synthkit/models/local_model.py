@@ -340,10 +340,10 @@ def _transformers() -> ModuleType:
 
 
 def _openvino() -> ModuleType:
-    need("openvino", extra="openvino", why="to run a model on this machine")
     from synthkit.models.openvino import engine
 
-    need("transformers", extra="openvino", why="to run a model on this machine")
+    for module in ("openvino", "transformers"):
+        need(module, extra="openvino", why="to run a model on this machine")
     return engine
 
 

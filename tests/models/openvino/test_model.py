@@ -279,6 +279,15 @@ def test_a_catalog_model_is_named_without_openvino_or_torch() -> None:
     assert done.stdout.splitlines() == ["smollm2 openvino", "set()"]
 
 
+def test_openvino_sends_no_telemetry(file: Path) -> None:
+    code = (
+        f"import sys; from synthkit.models import load_model; load_model('gguf:{file}').load(); "
+        "print('openvino' in sys.modules, sorted(m for m in sys.modules if 'telemetry.' in m))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["True []"]
+
+
 def test_4_bit_weights_are_those_of_the_file(file: Path, model: Local) -> None:
     import openvino
     from gguf import GGUFReader
