@@ -21,6 +21,8 @@ from . import (
 )
 from .core.errors import SynthkitError as SynthkitError
 from .core.types import Sampling as Sampling
+from .curate.selection.splitting import shard as shard
+from .curate.selection.splitting import splits as splits
 from .data.results import Run as Run
 from .generation.job import generate as generate
 from .generation.job import plan as plan

@@ -28,7 +28,9 @@ NAMES = [
     "plots",
     "recipes",
     "session",
+    "shard",
     "share",
+    "splits",
     "train",
 ]
 HEAVY = {"torch", "transformers", "pandas", "pyarrow", "plotly", "openai", "datasets", "polars"}

@@ -33,11 +33,13 @@ class Similarity(NamedTuple):
 
     ``representatives(texts)`` decides which texts are kept. ``pairs(texts, chosen)`` compares the
     texts at the chosen positions with all others by brute force, and gives the pairs whose
-    similarity reaches the threshold.
+    similarity reaches the threshold. ``links(texts)`` gives pairs of similar texts, enough to
+    connect all that are similar, directly or by others.
     """
 
     representatives: Callable[[Sequence[str]], Representatives]
     pairs: Callable[[Sequence[str], Sequence[int]], Pairs]
+    links: Callable[[Sequence[str]], tuple[Positions, Positions]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,20 @@ def similar_pairs(
                 yield chosen[i], start + j, min(float(cosines[i, j]), 1.0)
 
 
+def links(vectors: Floats, threshold: float) -> tuple[Positions, Positions]:
+    """All pairs of vectors whose cosine reaches the threshold."""
+    found = [(np.empty(0, np.intp), np.empty(0, np.intp))]
+    for start in range(0, len(vectors), _TILE):
+        for other in range(0, start + 1, _TILE):
+            rows, columns = _above(
+                vectors[start : start + _TILE], vectors[other : other + _TILE], threshold - ROUNDING
+            )
+            later = rows + start > columns + other
+            found.append((rows[later] + start, columns[later] + other))
+    rows, columns = (np.concatenate(side) for side in zip(*found, strict=True))
+    return rows, columns
+
+
 def _above(a: Floats, b: Floats, least: float) -> tuple[Positions, Positions]:
     """Rows of a and rows of b whose scalar product is ``least`` or more."""
     flat = np.flatnonzero(a @ b.T >= least)

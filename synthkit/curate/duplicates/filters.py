@@ -12,6 +12,7 @@ from synthkit.curate.duplicates import base, cosine, minhash
 from synthkit.curate.duplicates.shingles import Shingling, Unit, folded
 from synthkit.curate.filters.base import Filter, embedder_name
 from synthkit.curate.filters.registry import filter_option, number
+from synthkit.stats.classifier import Positions
 
 Embed = Callable[[Sequence[str]], ArrayLike]
 """Texts -> (n, d) numbers."""
@@ -56,8 +57,12 @@ def exact_duplicates(
         for i in chosen:
             yield from ((i, j, 1.0) for j, text in enumerate(same) if text == same[i] and i != j)
 
+    def links(texts: Sequence[str]) -> tuple[Positions, Positions]:
+        of, _ = representatives(texts)
+        return np.arange(len(of)), of
+
     name = f"duplicates of {column}{'' if punctuation else ' without punctuation'}"
-    similarity = base.Similarity(representatives, pairs)
+    similarity = base.Similarity(representatives, pairs, links)
     return base.duplicates_filter(name, "duplicate", "", column, prefer, similarity)
 
 
@@ -128,9 +133,12 @@ def near_duplicates(
     def pairs(texts: Sequence[str], chosen: Sequence[int]) -> base.Pairs:
         return minhash.similar_pairs(texts, shingling, chosen, threshold)
 
+    def links(texts: Sequence[str]) -> tuple[Positions, Positions]:
+        return minhash.links(texts, shingling, threshold=threshold, recall=recall, seed=seed)
+
     name = f"near-duplicates of {column}, Jaccard of {shingling.size} {shingle} >= {threshold}"
     name += f", recall {recall}, seed {seed}"
-    similarity = base.Similarity(representatives, pairs)
+    similarity = base.Similarity(representatives, pairs, links)
     return base.duplicates_filter(name, "near-duplicate", "Jaccard", column, prefer, similarity)
 
 
@@ -181,8 +189,11 @@ def semantic_duplicates(
     def pairs(texts: Sequence[str], chosen: Sequence[int]) -> base.Pairs:
         return cosine.similar_pairs(cosine.unit(embed(texts), len(texts)), chosen, threshold)
 
+    def links(texts: Sequence[str]) -> tuple[Positions, Positions]:
+        return cosine.links(cosine.unit(embed(texts), len(texts)), threshold)
+
     name = f"semantic duplicates of {column}, cosine by {embedder_name(embed)} >= {threshold}"
-    similarity = base.Similarity(representatives, pairs)
+    similarity = base.Similarity(representatives, pairs, links)
     return base.duplicates_filter(name, "semantic duplicate", "cosine", column, prefer, similarity)
 
 

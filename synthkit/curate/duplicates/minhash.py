@@ -165,13 +165,7 @@ def representatives(
     of, similarity = np.arange(len(texts)), np.ones(len(texts))
     if len(texts) < 2:
         return of, similarity
-    lengths = np.fromiter(map(len, texts), np.intp, len(texts))
-    draw, count = np.random.default_rng(seed), min(len(texts), 500 + len(texts) // 200)
-    sample = draw.integers(0, len(texts), count)
-    others = (sample + draw.integers(1, len(texts), count)) % len(texts)
-    of_sample = jaccard(texts, lengths, shingling, sample, others)
-    banding = bands(threshold, recall, of_sample, len(texts))
-    rows, bucket = _buckets(signatures(texts, shingling, banding, seed))
+    lengths, rows, bucket = _proposed(texts, shingling, threshold, recall, seed)
     decided = np.zeros(len(texts), bool)
     while len(rows):
         opens = np.concatenate([[True], bucket[1:] != bucket[:-1]])
@@ -189,6 +183,63 @@ def representatives(
         left = ~decided[rows]
         rows, bucket = _shared(rows[left], bucket[left])
     return of, similarity
+
+
+def links(
+    texts: Sequence[str], shingling: Shingling, *, threshold: float, recall: float, seed: int
+) -> tuple[Positions, Positions]:
+    """Pairs of similar texts, enough to connect all that are similar, directly or by others.
+
+    In each round the first text of each bucket is compared with those that are not connected to it
+    yet, and leaves the bucket; so the time is linear where all texts are similar.
+    """
+    found: list[Positions] = [np.empty((2, 0), np.intp)]
+    if len(texts) > 1:
+        lengths, rows, bucket = _proposed(texts, shingling, threshold, recall, seed)
+        group = np.arange(len(texts))
+        while len(rows):
+            opens = np.concatenate([[True], bucket[1:] != bucket[:-1]])
+            first = np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))
+            leader, apart = rows[first], group[rows] != group[rows[first]]
+            pairs = np.unique(rows[apart] << 32 | leader[apart])
+            row, other = pairs >> 32, pairs & 0xFFFFFFFF
+            similar = jaccard(texts, lengths, shingling, other, row) >= threshold
+            if similar.any():
+                found.append(np.stack([row[similar], other[similar]]))
+                group = components(len(texts), *np.concatenate(found, axis=1))
+            # buckets whose texts are all connected need no more comparisons
+            mixed = np.zeros(len(rows), bool)
+            mixed[first[apart]] = True
+            left = ~opens & mixed[first]
+            rows, bucket = _shared(rows[left], bucket[left])
+    row, other = np.concatenate(found, axis=1)
+    return row, other
+
+
+def components(n: int, row: Positions, other: Positions) -> Positions:
+    """(n,) the number of the group of each of n items, of which some pairs are connected.
+
+    >>> components(4, np.array([0, 3]), np.array([2, 2])).tolist()
+    [0, 1, 0, 0]
+    """
+    sparse = need("scipy.sparse", extra="curate", why="to connect duplicates")
+    graph = need("scipy.sparse.csgraph", extra="curate", why="to connect duplicates")
+    edges = sparse.csr_array((np.ones(len(row), bool), (row, other)), shape=(n, n))
+    groups: Positions = graph.connected_components(edges, directed=False)[1]
+    return groups
+
+
+def _proposed(
+    texts: Sequence[str], shingling: Shingling, threshold: float, recall: float, seed: int
+) -> tuple[Positions, Positions, Positions]:
+    """(n,) the length of each text, and :func:`_buckets` of texts that may be similar."""
+    lengths = np.fromiter(map(len, texts), np.intp, len(texts))
+    draw, count = np.random.default_rng(seed), min(len(texts), 500 + len(texts) // 200)
+    sample = draw.integers(0, len(texts), count)
+    others = (sample + draw.integers(1, len(texts), count)) % len(texts)
+    of_sample = jaccard(texts, lengths, shingling, sample, others)
+    banding = bands(threshold, recall, of_sample, len(texts))
+    return lengths, *_buckets(signatures(texts, shingling, banding, seed))
 
 
 def _buckets(keys: Hashes) -> tuple[Positions, Positions]:
