@@ -85,7 +85,7 @@ def test_killed_scores_go_on(survives: Callable[..., sk.Run], build: Callable[[]
 def test_smollm2_scores_as_its_forward_pass_does(make: Make, smollm2: Any) -> None:
     import torch
 
-    engine = smollm2.load()
+    engine: Any = sk.load_model("smollm2", engine="transformers").load()
     text = "The soup was cold and the bread was stale."
     rows = [
         {"text": text, "instruction": "Describe a bad meal.", "label": "bad"},
