@@ -27,10 +27,31 @@ def main(gguf: Path, folder: Path) -> None:
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
     )
+    reader = GGUFReader(gguf)
+    factors = rotation_factors(reader)
+    if factors is not None:
+        # as a type of scaling that takes any factors; the attention factor is not that of the type
+        model.config.rope_parameters |= {
+            "rope_type": "longrope",
+            "short_factor": factors.tolist(),
+            "long_factor": factors.tolist(),
+            "attention_factor": 1.0,
+            "factor": 1.0,
+            "original_max_position_embeddings": model.config.max_position_embeddings,
+        }
     model.save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    split_digits(tokenizer, GGUFReader(gguf))
+    split_digits(tokenizer, reader)
     tokenizer.save_pretrained(folder)
+
+
+def rotation_factors(reader: Any) -> Any:
+    """What a file divides its frequencies of positions by, which both engines' readers ignore.
+
+    A (half a head,) array, as in files of Llama 3.1 and later; ``None`` in others.
+    """
+    found = [tensor.data for tensor in reader.tensors if tensor.name == "rope_freqs.weight"]
+    return found[0].astype("float32") if found else None
 
 
 def split_digits(tokenizer: Any, reader: Any) -> None:

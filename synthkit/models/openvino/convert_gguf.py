@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from synthkit.models.hub.convert_gguf import split_digits
+from synthkit.models.hub.convert_gguf import rotation_factors, split_digits
 
 SPECIAL = {
     "bos_token": "bos_token_id",
@@ -29,7 +29,7 @@ def main(gguf: Path, folder: Path) -> None:
     from gguf import GGUFReader
 
     from synthkit.models.openvino.gguf_copy import copy
-    from synthkit.models.openvino.gguf_weights import restore
+    from synthkit.models.openvino.gguf_weights import restore, scale_rotation
 
     reader = GGUFReader(gguf)
     read = {name: field.contents() for name, field in reader.fields.items() if _is_text(name)}
@@ -44,6 +44,9 @@ def main(gguf: Path, folder: Path) -> None:
             for name, key in (("q", "head_count"), ("k", "head_count_kv"))
         }
         restore(model, reader.tensors, heads)
+        factors = rotation_factors(reader)
+        if factors is not None:
+            scale_rotation(model, factors, float(read.get(f"{architecture}.rope.freq_base", 1e4)))
         openvino.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)
         del model  # which reads from the files of the scratch folder
     config = {
@@ -57,7 +60,7 @@ def main(gguf: Path, folder: Path) -> None:
 
 
 def _is_text(name: str) -> bool:
-    ends = (".context_length", ".attention.head_count", ".attention.head_count_kv")
+    ends = (".context_length", ".attention.head_count", ".attention.head_count_kv", ".freq_base")
     return name.startswith(("tokenizer.", "general.arch")) or name.endswith(ends)
 
 

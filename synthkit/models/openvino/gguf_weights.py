@@ -54,6 +54,26 @@ def restore(model: Any, tensors: Sequence[Any], heads: Mapping[str, int]) -> int
     return changed
 
 
+def scale_rotation(model: Any, factors: NDArray[np.float32], base: float) -> None:
+    """Divide the frequencies of the rotation by a file's factors, which openvino-genai ignores.
+
+    Parameters
+    ----------
+    factors : (half a head,) as in Llama 3.1 and later.
+    base : of the frequencies.
+    """
+    from openvino import opset13
+
+    plain = base ** -(np.arange(len(factors)) / len(factors))
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Constant" and np.size(node.data) == len(factors):
+            values = np.array(node.data)
+            if np.allclose(values.ravel(), plain, rtol=1e-2):
+                scaled = (values / factors.reshape(values.shape)).astype(values.dtype)
+                for target in node.output(0).get_target_inputs():
+                    target.replace_source_output(opset13.constant(scaled).output(0))
+
+
 def _four_bit(node: Any) -> tuple[NDArray[np.float32], Any] | None:
     """The (rows, groups, group) weights whose zero points a node subtracts, and their scaling.
 

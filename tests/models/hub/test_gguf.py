@@ -25,11 +25,17 @@ def random_block(rng: np.random.Generator, kind: str) -> np.ndarray[Any, Any]:
 
 
 def save_gguf(
-    path: Path, *, quantized: bool = False, kind: str = "Q4_1", width: int = 32
+    path: Path,
+    *,
+    quantized: bool = False,
+    kind: str = "Q4_1",
+    width: int = 32,
+    factors: bool = False,
 ) -> np.ndarray[Any, Any]:
     """Save a tiny Llama of random weights as GGUF; returns its (tokens, width) embeddings.
 
-    If ``quantized``, the matrices of its layer are of ``kind``, the others of Q8_0.
+    If ``quantized``, the matrices of its layer are of ``kind``, the others of Q8_0. With
+    ``factors``, frequencies of positions are divided by large numbers.
     """
     from gguf import GGMLQuantizationType, GGUFWriter, TokenType
     from gguf.quants import quantize
@@ -84,6 +90,8 @@ def save_gguf(
     for name, shape in shapes.items():
         weights = rng.normal(size=shape).astype(np.float32) / 8
         add(f"blk.0.{name}.weight", weights, GGMLQuantizationType[kind])
+    if factors:
+        writer.add_tensor("rope_freqs.weight", np.linspace(8, 32, width // 4, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

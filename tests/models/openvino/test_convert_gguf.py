@@ -43,3 +43,31 @@ def test_files_of_each_type_are_converted_near_to_their_own_weights(
     found -= np.log(np.exp(found).sum(1, keepdims=True))
     expected -= np.log(np.exp(expected).sum(1, keepdims=True))
     assert np.abs(found - expected).mean() < most
+
+
+def test_both_engines_follow_the_factors_of_a_file_for_its_positions(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from synthkit.models.hub import convert_gguf as for_transformers
+    from synthkit.models.openvino import convert_gguf, weights
+
+    found = []
+    for factors in (False, True):
+        folder = tmp_path / str(factors)
+        (folder / "safetensors").mkdir(parents=True)
+        save_gguf(folder / "a.gguf", quantized=True, kind="F16", factors=factors)
+        convert_gguf.main(folder / "a.gguf", folder)
+        engine = weights.load(folder, threads=1, most_bytes=1 << 20, rows=1)
+        blocks, _ = engine.blocks.reserve([], 2) or ([], 0)
+        part = weights.Part(TOKENS * 3, 0, blocks, whole=True)
+        for_transformers.main(folder / "a.gguf", folder / "safetensors")
+        net = AutoModelForCausalLM.from_pretrained(folder / "safetensors", dtype=torch.float32)
+        with torch.inference_mode():
+            found.append(
+                (engine.forward([part])[0], net(torch.tensor([TOKENS * 3])).logits[0, -1].numpy())
+            )
+    (ours, theirs), (ours_scaled, theirs_scaled) = found
+    change = theirs_scaled - theirs
+    assert np.abs(change).mean() > 0.05
+    assert np.abs(ours_scaled - ours - change).mean() < np.abs(change).mean() / 10
