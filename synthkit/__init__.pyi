@@ -27,6 +27,7 @@ from .data.results import Run as Run
 from .generation.job import generate as generate
 from .generation.job import plan as plan
 from .models import Fake as Fake
+from .models import Pool as Pool
 from .models import load_embedder as load_embedder
 from .models import load_model as load_model
 from .models.hub.sample_data import load_sample as load_sample

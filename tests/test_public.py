@@ -13,6 +13,7 @@ import synthkit as sk
 NAMES = [
     "Examples",
     "Fake",
+    "Pool",
     "Run",
     "Sampling",
     "Session",
