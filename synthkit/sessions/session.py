@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
     from synthkit.evaluate.results import Report
     from synthkit.sessions.bundle_import import Imported
+    from synthkit.share.card import Card
     from synthkit.stats.classifier import Embed
 
 FOLDER = ".synthkit"
@@ -349,12 +350,16 @@ class Session:
 
         return evaluations.score_frame(self.store, name)
 
+    def card(self, table: Any, *, name: str = "") -> Card:
+        """The dataset card of a table; see :func:`synthkit.sessions.card_facts.card`."""
+        from synthkit.sessions import card_facts
+
+        return card_facts.card(self.store, self.table_folder, table, name)
+
     def compare_scores(self, a: int | str, b: int | str, *, seed: int = 0) -> Any:
         """A DataFrame of the differences between two evaluations, by number or table name.
 
-        One row per metric that both have: both values, their difference with a 95 % interval (rows
-        that both tables have count as the same), a p-value corrected by Holm for all metrics, and a
-        verdict: ``"no significant difference"`` unless both show one.
+        One row per metric that both have; see ``sessions.score_comparison.compare_scores``.
 
         Raises
         ------

@@ -151,6 +151,10 @@ class CompletionTable:
         )
         return {key for (key,) in self._database.rows(query, (json_list(sorted(starts)),))}
 
+    def stored(self, keys: Iterable[str]) -> list[StoredCompletion]:
+        """The completions of some keys, with their requests, in the order of the keys."""
+        return [_stored(row) for row in sorted(self._rows(_SELECT, keys))]
+
     def nearest(
         self, request: Mapping[str, Any], *, among: int = 20_000
     ) -> StoredCompletion | None:

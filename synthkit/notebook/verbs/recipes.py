@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from typing import Any
 
 from synthkit.core.static_output import static_table
@@ -13,9 +12,7 @@ from synthkit.notebook.context import Context
 from synthkit.notebook.names import Names
 from synthkit.notebook.recipe_arguments import find_recipe, recipe_names
 from synthkit.notebook.verbs._base import argument, verb
-from synthkit.recipes._base import RECIPES
-
-_PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
+from synthkit.recipes._base import PAPER, RECIPES
 
 
 @verb(argument("recipe", nargs="?", metavar="RECIPE", help="explain this one; default: list all"))
@@ -44,7 +41,7 @@ def _docs(names: Names) -> dict[str, str]:
 
 def _listed(name: str, doc: str) -> dict[str, str]:
     """A recipe, the first line of its docstring, and the first arXiv number in it."""
-    paper = _PAPER.search(doc)
+    paper = PAPER.search(doc)
     return {
         "recipe": name,
         "summary": doc.partition("\n")[0],

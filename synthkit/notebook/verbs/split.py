@@ -38,7 +38,7 @@ from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
     argument("--seed", type=int, default=0, help="default: %(default)s"),
 )
 def split(context: Context, options: Any) -> StaticOutput:
-    """Split a table so that no near-duplicates straddle; binds TABLE_train, TABLE_test."""
+    """Split a table without leaks; binds TABLE_train, TABLE_test."""
     name = options.table.removeprefix("@")
     table = context.names.table(name)
     together = None if options.together is None else words(options.together)
