@@ -15,16 +15,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_known
 from synthkit.core.extras import need
-from synthkit.core.files import replacing
+from synthkit.core.files import replacing, scratch_folder
 from synthkit.data import tables
+from synthkit.data.arrow_tables import dataset
 from synthkit.data.cells import as_text, json_text
 from synthkit.data.storage import storable
+from synthkit.share import formats, llama_factory
+from synthkit.share.openai_rules import openai_problems
 
 FORMATS = ("tsv", "markdown", "jsonl", "csv")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+ROW_SUFFIXES = (".jsonl", ".json", ".parquet")
+"""Files of a trainer's format."""
+FOLDERS = ("datasets", "llama-factory")
+"""Formats that are folders."""
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~$]")
 _FORMULA = re.compile(r"[=+@\t\r-]")
 
@@ -56,33 +64,133 @@ def to_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: s
     return text.getvalue()
 
 
-def save(table: Any, path: Path | str, *, overwrite: bool = False) -> Path:
-    """Write a table of any kind to a CSV, JSON lines or Parquet file, by its suffix.
+def save(
+    table: Any,
+    path: Path | str,
+    *,
+    format: str = "",
+    columns: Mapping[str, str | None] | None = None,
+    model: str = "",
+    overwrite: bool = False,
+) -> Path:
+    """Write a table of any kind, or splits of one, to a file or a folder.
 
-    The file is written completely or not at all. Returns its absolute path.
+    Without a format, the suffix decides: CSV, JSON lines or Parquet with all columns. A format of
+    :data:`~synthkit.share.formats.FORMATS` is written as ``.jsonl``, ``.json`` or ``.parquet``.
+    Files are written completely or not at all. Splits go to a folder, a file of JSON lines for
+    each, which ``datasets.load_dataset(folder)`` reads as splits.
+
+    Parameters
+    ----------
+    table : or name -> table, as :func:`synthkit.splits` returns them.
+    format : ``"datasets"``, a folder that ``datasets.load_from_disk`` reads;
+        ``"prompt-completion"``, ``"messages"``, ``"preference"``, ``"kto"`` and ``"prompt-only"``
+        of TRL; ``"openai-chat"`` for fine-tuning and ``"openai-batch"``, whose rules are checked;
+        ``"sharegpt"``; ``"llama-factory"``, a folder with ``dataset_info.json``, to which the
+        table is added by the name of the folder.
+    columns : field -> column, where they have other names; see
+        :func:`synthkit.share.formats.formatted`.
+    model : that a batch asks.
+
+    Returns
+    -------
+    Path
+        The absolute path.
 
     Raises
     ------
     UsageError
-        If the suffix is not one of :data:`SUFFIXES`, the file cannot be written, or it exists and
-        ``overwrite`` is not set.
+        If the suffix or the format is unknown, columns for it are not found, the file cannot be
+        written, or it exists and ``overwrite`` is not set.
     """
     path = Path(path).expanduser().absolute()
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"expected a file that ends in {', '.join(SUFFIXES)}; got {path.name!r}.")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already, and was not overwritten.")
+    check_known("format", [format] if format else [], FOLDERS + tuple(formats.FORMATS))
+    parts = table if is_splits(table) else {"": table}
     try:
-        with replacing(path) as partial:
-            if path.suffix == ".parquet":
-                parquet = need("pyarrow.parquet", extra="data", why="to write a Parquet file")
-                parquet.write_table(storable(table), partial)
-            else:
-                text = to_text(tables.records(table), tables.columns(table), path.suffix[1:])
-                # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it
-                partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        if format == "datasets":
+            return _save_datasets(parts, path, overwrite)
+        if format == "llama-factory":
+            return llama_factory.save(parts, path, columns=columns, overwrite=overwrite)
+        if "" not in parts:
+            files = {part: path / f"{part}.jsonl" for part in parts}
+            if path.suffix:
+                raise UsageError(f"splits are saved in a folder; got the file name {path.name!r}.")
+        else:
+            files = {"": path}
+        suffixes = ROW_SUFFIXES if format else SUFFIXES
+        for file in files.values():
+            if file.suffix not in suffixes:
+                raise UsageError(
+                    f"expected a file that ends in {', '.join(suffixes)}; got {path.name!r}."
+                )
+            if file.exists() and not overwrite:
+                raise UsageError(f"{file} exists already, and was not overwritten.")
+        rows = {part: _rows(parts[part], format, columns, model) for part in parts}
+        for part, file in files.items():
+            if part:
+                path.mkdir(exist_ok=True)
+            with replacing(file) as partial:
+                _write(parts[part], rows[part], partial, file.suffix)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def is_splits(table: Any) -> bool:
+    """Whether a value is a dict of tables, and no dict of lists."""
+    if not isinstance(table, dict) or not table:
+        return False
+    return not any(isinstance(part, list | tuple | str | dict) for part in table.values())
+
+
+def _rows(
+    table: Any, format: str, columns: Mapping[str, str | None] | None, model: str
+) -> list[dict[str, Any]] | None:
+    """The rows in a format, checked by the rules of OpenAI where it is one of theirs."""
+    if not format:
+        return None
+    rows = formats.formatted(table, format, columns=columns, model=model)
+    if format.startswith("openai"):
+        for problem in openai_problems(rows, format):
+            if not problem.startswith("expected 10"):
+                raise UsageError(f"OpenAI would refuse this file: {problem}.")
+            warn(f"OpenAI would refuse this file: {problem}.", RuntimeWarning, stacklevel=3)
+    return rows
+
+
+def _write(table: Any, rows: list[dict[str, Any]] | None, file: Path, suffix: str) -> None:
+    """Write rows in a format, or all columns of a table."""
+    if suffix == ".parquet" and rows is None:
+        parquet = need("pyarrow.parquet", extra="data", why="to write a Parquet file")
+        parquet.write_table(storable(table), file)
+        return
+    if suffix == ".parquet":
+        datasets: Any = need("datasets", extra="data", why="to write a Parquet file")
+        datasets.Dataset.from_list(rows).to_parquet(file)
+        return
+    if rows is None:
+        text = to_text(tables.records(table), tables.columns(table), suffix[1:])
+    elif suffix == ".json":
+        text = json_text(rows) + "\n"
+    else:
+        text = "".join(f"{json_text(row)}\n" for row in rows)
+    # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it
+    file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _save_datasets(parts: Mapping[str, Any], path: Path, overwrite: bool) -> Path:
+    """Write a folder of ``datasets``; one that is there is replaced only if it is such a folder."""
+    datasets: Any = need("datasets", extra="data", why="to write a folder of it")
+    known = any((path / name).exists() for name in ("state.json", "dataset_dict.json"))
+    if path.exists() and not (overwrite and known):
+        reason = "and was not overwritten" if known or not overwrite else "and is no dataset"
+        raise UsageError(f"{path} exists already, {reason}.")
+    made = {part: dataset(tables.to_arrow(rows)) for part, rows in parts.items()}
+    with scratch_folder(path.parent) as folder:
+        (made[""] if "" in made else datasets.DatasetDict(made)).save_to_disk(folder / "data")
+        if path.exists():
+            path.rename(folder / "old")
+        (folder / "data").rename(path)
     return path
 
 
