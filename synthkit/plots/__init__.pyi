@@ -11,6 +11,7 @@ from ._losses import losses as losses
 from ._reliability import binned as binned
 from ._reliability import reliability as reliability
 from ._scores import scores as scores
+from ._training import training as training
 from ._tstr import tstr as tstr
 from .registry import plot as plot
 from .theme import HUES as HUES

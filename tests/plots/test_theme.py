@@ -41,6 +41,7 @@ FIGURES: dict[str, Callable[[], Any]] = {
     "embedding_map": lambda: plots.embedding_map([[0, 1]], texts=["t"], groups=["g"]),
     "cartography": lambda: plots.cartography([0.5], [0.1]),
     "losses": lambda: plots.losses([0.1], means=[0, 1], deviations=[1, 1], shares=[1, 0]),
+    "training": lambda: plots.training([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}]),
     "confusion": lambda: plots.confusion([[1, 2], [3, 4]], ["a", "b"]),
     "cost_quality": lambda: plots.cost_quality(
         [{"by": "a", "share": 0, "cost": 1, "accuracy": 0.5, "low": 0.4, "high": 0.6}
@@ -56,6 +57,7 @@ EMPTY: dict[str, Callable[[], Any]] = {
     "balance": lambda: plots.balance({}),
     "agreement": lambda: plots.agreement({}),
     "accept_rates": lambda: plots.accept_rates({name: [] for name in RATES[0]}),
+    "training": lambda: plots.training([]),
 }
 
 

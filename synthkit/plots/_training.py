@@ -1,0 +1,85 @@
+"""Losses of a training against its steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synthkit.data import tables
+from synthkit.plots import theme
+from synthkit.plots.captions import thousands
+from synthkit.plots.points import finite
+from synthkit.plots.registry import plot
+
+SERIES = {"training rows": "loss", "held-out rows": "eval_loss"}
+"""Name of a line -> the column with its values."""
+
+
+@plot("training")
+def training(log: Any, *, caption: str = "") -> Any:
+    """A plotly figure of the loss at each step, and of that of held-out rows.
+
+    Parameters
+    ----------
+    log : a table with ``step`` and ``loss``, ``eval_loss`` or both, such as the ``log`` of a
+        :class:`~synthkit.train.TrainedModel`.
+    caption : method and seed, or how far the training is.
+
+    Raises
+    ------
+    TableError
+        If the table lacks ``step``.
+    UsageError
+        If a loss is not finite.
+    MissingExtra
+        If plotly is not installed.
+
+    Examples
+    --------
+    >>> figure = training([{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.5}])
+    >>> figure.data[0].y, theme.summary(figure)
+    ((3.0, 2.5), 'The loss of the training rows fell from 3.000 to 2.500.')
+    """
+    entries = tables.records(log)
+    if entries:
+        tables.check_columns(log, ["step"])
+    figure = theme.new_figure()
+    ends, sentences, values = [], [], []
+    for at, (name, column) in enumerate(SERIES.items()):
+        measured = {
+            int(entry["step"]): finite(entry[column], f"{column!r} of step {entry['step']}")
+            for entry in entries
+            if entry.get(column) is not None
+        }
+        if not measured:
+            continue
+        losses = [round(loss, 5) for loss in measured.values()]
+        values += losses
+        hue, symbol = theme.style(at)
+        figure.add_scatter(
+            x=list(measured), y=losses, mode="lines+markers", line={"color": hue, "width": 2},
+            marker={"symbol": symbol, "size": 6}, name=name, showlegend=False,
+        )  # fmt: skip
+        ends.append((name, at, losses[-1]))
+        sentences.append(_sentence(name, losses[0], losses[-1]))
+    options: dict[str, Any] = {}
+    if values:
+        room = (max(values) - min(values)) * 0.08 or 0.1
+        span = (min(values) - room, max(values) + room)
+        figure.update_yaxes(range=span)
+        options = theme.name_lines(figure, ends, span)
+    steps = thousands(max((int(entry["step"]) for entry in entries), default=0))
+    rows = [{name: _short(value) for name, value in entry.items()} for entry in entries]
+    parts = [f"n = {steps} steps", caption]
+    summary = " ".join(sentences) or "No losses yet."
+    return theme.finish(figure, ("step", "loss (nats)"), parts, summary, rows, **options)
+
+
+def _sentence(name: str, first: float, last: float) -> str:
+    if first == last:
+        return f"The loss of the {name} is {last:.3f}."
+    moved = "fell" if last < first else "rose"
+    return f"The loss of the {name} {moved} from {first:.3f} to {last:.3f}."
+
+
+def _short(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from synthkit.core.errors import TableError, UsageError
+from synthkit.plots import rows, summary, training
+
+LOG = [
+    {"step": 0, "eval_loss": 4.0},
+    {"step": 1, "loss": 3.0},
+    {"step": 2, "loss": 2.5},
+    {"step": 2, "eval_loss": 4.5},
+]
+
+
+def test_losses_of_training_and_held_out_rows_have_a_line_each() -> None:
+    figure = training(LOG, caption="seed 1")
+    assert [(line.name, line.x, line.y) for line in figure.data] == [
+        ("training rows", (1, 2), (3.0, 2.5)),
+        ("held-out rows", (0, 2), (4.0, 4.5)),
+    ]
+    assert summary(figure) == (
+        "The loss of the training rows fell from 3.000 to 2.500. "
+        "The loss of the held-out rows rose from 4.000 to 4.500."
+    )
+    assert figure.layout.title.text == "n = 2 steps; seed 1"
+    assert rows(figure)[1]["loss"] == 3.0
+
+
+def test_a_log_that_cannot_be_drawn_is_refused() -> None:
+    assert summary(training([])) == "No losses yet."
+    with pytest.raises(TableError, match="column 'step' not found"):
+        training([{"loss": 1.0}])
+    with pytest.raises(UsageError, match="'loss' of step 1"):
+        training([{"step": 1, "loss": math.inf}])
