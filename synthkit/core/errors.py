@@ -71,10 +71,12 @@ class StoreLocked(StoreError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or the kernel's interrupt during a run, raised once what is done has been kept.
 
-    ``run`` is the :class:`~synthkit.data.results.Run` with the rows made so far.
+    ``run`` is the :class:`~synthkit.data.results.Run` with the rows made so far; ``model`` that of
+    a training's last checkpoint.
     """
 
     run: Any = None
+    model: Any = None
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]

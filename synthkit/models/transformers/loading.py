@@ -42,7 +42,7 @@ def engine(folder: Path, settings: LocalSettings) -> Engine:
         # it says at each of thousands of products that its input is cast to float16
         logging.getLogger("bitsandbytes.autograd._functions").addFilter(_no_cast)
     with quiet(), collection_paused():  # transformers imports most of itself only now
-        tokenizer, net = pretrained("CausalLM", folder, name, **_options(settings))
+        tokenizer, net = pretrained("CausalLM", folder, name, **load_options(settings))
         if settings.adapter is not None:
             net = _adapted(net, settings)
     return tuned(wrap(net, tokenizer, device), settings, watch)
@@ -113,7 +113,7 @@ def wrap(net: Any, tokenizer: Any, device: str) -> Engine:
     )
 
 
-def _options(settings: LocalSettings) -> dict[str, Any]:
+def load_options(settings: LocalSettings) -> dict[str, Any]:
     """Options of ``from_pretrained``. Quantized weights are never moved: bitsandbytes #2078."""
     dtype = getattr(torch, settings.dtype)
     options: dict[str, Any] = {"dtype": dtype, "device_map": {"": settings.device}}

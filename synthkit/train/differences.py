@@ -1,0 +1,55 @@
+"""How a training differs from the nearest one that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.files import read_json
+from synthkit.train.trained import RECORD
+
+
+def difference(plan: Mapping[str, Any], folder: Path) -> str:
+    """A sentence on how a training differs from the nearest earlier one; ``""`` if there is none.
+
+    The nearest is the one with the fewest differences, of a training by the same method if there
+    is one.
+    """
+    earlier = [read_json(path) or {} for path in sorted(folder.glob(f"*/{RECORD}"))]
+    found = [(list(differences(plan, record)), record) for record in earlier if record.get("key")]
+    if not found:
+        return ""
+    what, record = min(found, key=lambda pair: (pair[1]["method"] != plan["method"], len(pair[0])))
+    return f"A new training: it differs from {record['key'][:8]} in {'; '.join(what)}."
+
+
+def differences(plan: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+    """What differs, each in a few words with both values."""
+    if plan["method"] != record["method"]:
+        yield f"method {plan['method']} (was {record['method']})"
+    base, other = plan["base"], record["base"]
+    if (base["weights"], base["template"]) != (other["weights"], other["template"]):
+        same = base["name"] == other["name"]
+        yield (
+            f"the files of {base['name']}" if same else f"base {base['name']} (was {other['name']})"
+        )
+    settings, others = plan["settings"], record["settings"]
+    for name in dict.fromkeys([*settings, *others]):
+        now, was = settings.get(name), others.get(name)
+        if now != was:
+            yield f"{name} {now} (was {was})"
+    for name in ("rows", "held_out"):
+        if words := _rows(plan[name], record[name]):
+            yield words if name == "rows" else f"held-out {words}"
+
+
+def _rows(now: Mapping[str, str], was: Mapping[str, str]) -> str:
+    """Rows that were added, removed and changed."""
+    numbers = {
+        "added": len(now.keys() - was.keys()),
+        "removed": len(was.keys() - now.keys()),
+        "changed": sum(now[id] != was[id] for id in now.keys() & was.keys()),
+    }
+    parts = [f"{n} {what}" for what, n in numbers.items() if n]
+    return f"rows: {', '.join(parts)}" if parts else ""

@@ -1,0 +1,146 @@
+"""Rows as trl takes them: prompts and completions, or prompts with a chosen and a rejected one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthkit.core.errors import TableError, check_known
+from synthkit.core.hashing import digest
+from synthkit.data import tables
+
+Turn = dict[str, str]
+Example = dict[str, Any]
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a model is trained on, in an order that does not depend on that of the table.
+
+    Parameters
+    ----------
+    cells : one dict for each example; several for a conversation with several answers.
+    rows : row id -> hash of what is learned from that row.
+    """
+
+    cells: Sequence[Example]
+    rows: Mapping[str, str]
+
+    @property
+    def longest(self) -> int:
+        """The characters of the longest example."""
+        return max(_length(example) for example in self.cells)
+
+
+def completions(table: Any, *, raw: bool, prompt: str, completion: str, messages: str) -> Examples:
+    """Examples of prompts and completions.
+
+    The table has the columns ``prompt`` and ``completion``, or ``messages`` with conversations,
+    each answer of which is a completion of the turns before it.
+
+    Raises
+    ------
+    TableError
+        If it has neither, or a cell is neither a text nor a list of turns.
+    """
+    names = tables.columns(table)
+    if messages in names and not {prompt, completion} <= set(names):
+
+        def convert(row: Mapping[str, Any]) -> list[Example]:
+            turns = _turns(row[messages])
+            return [
+                _example(turns[:at], completion=turns[at : at + 1], raw=raw)
+                for at, turn in enumerate(turns)
+                if turn["role"] == "assistant" and at
+            ]
+    else:
+        if prompt not in names or completion not in names:
+            _missing(names, [prompt, completion], f", or {messages!r} with conversations")
+
+        def convert(row: Mapping[str, Any]) -> list[Example]:
+            answer = _turns(row[completion], role="assistant")
+            return [_example(_turns(row[prompt]), completion=answer, raw=raw)]
+
+    return _examples(table, convert)
+
+
+def preferences(table: Any, *, raw: bool, prompt: str, chosen: str, rejected: str) -> Examples:
+    """Examples of prompts, each with a chosen and a rejected completion.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a cell is neither a text nor a list of turns, or both completions of
+        a row are the same.
+    """
+    _missing(tables.columns(table), [prompt, chosen, rejected])
+
+    def convert(row: Mapping[str, Any]) -> list[Example]:
+        both = {name: _turns(row[name], role="assistant") for name in (chosen, rejected)}
+        if both[chosen] == both[rejected]:
+            raise ValueError(f"{chosen!r} and {rejected!r} are the same")
+        return [
+            _example(_turns(row[prompt]), chosen=both[chosen], rejected=both[rejected], raw=raw)
+        ]
+
+    return _examples(table, convert)
+
+
+def _missing(names: Sequence[str], needed: Sequence[str], other: str = "") -> None:
+    absent = [name for name in needed if name not in names]
+    if not absent:
+        return
+    if not other:
+        check_known("column", absent, names, error=TableError)
+    raise TableError(
+        f"expected the columns {' and '.join(map(repr, needed))}{other}; have "
+        f"{', '.join(map(repr, names)) or 'none'}. Name the columns to use as options."
+    )
+
+
+def _examples(table: Any, convert: Any) -> Examples:
+    table = tables.identified(table)
+    found: dict[str, list[Example]] = {}
+    for n, row in enumerate(tables.records(table)):
+        try:
+            found[str(row["id"])] = convert(row)
+        except (ValueError, KeyError, TypeError) as error:
+            raise TableError(f"row {n}: {error}. Remove or mend such rows first.") from None
+    cells = [example for _, examples in sorted(found.items()) for example in examples]
+    if not cells:
+        raise TableError("there is no row to learn from: the table has no completion.")
+    return Examples(cells, {id: digest(examples)[:16] for id, examples in sorted(found.items())})
+
+
+def _turns(value: Any, role: str = "user") -> list[Turn]:
+    """A text as one turn of a role, or a list of turns as it is."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError(f"the text of the {role} is empty")
+        return [{"role": role, "content": value}]
+    if isinstance(value, Mapping) or not isinstance(value, Sequence) or not len(value):
+        raise ValueError(f"expected a text or a list of turns; got {value!r:.80}")
+    turns = [{"role": str(turn["role"]), "content": turn["content"]} for turn in value]
+    for turn in turns:
+        check_known("role", turn["role"], ROLES)
+        if not isinstance(turn["content"], str):
+            raise ValueError(f"expected a text as content; got {turn['content']!r:.80}")
+    return turns
+
+
+def _example(prompt: list[Turn], *, raw: bool, **answers: list[Turn]) -> Example:
+    parts = {"prompt": prompt, **answers}
+    if not raw:
+        return dict(parts)
+    return {name: "\n".join(turn["content"] for turn in turns) for name, turns in parts.items()}
+
+
+def _length(example: Example) -> int:
+    return sum(map(len, _texts(example)))
+
+
+def _texts(example: Example) -> Iterator[str]:
+    for part in example.values():
+        yield from [part] if isinstance(part, str) else (turn["content"] for turn in part)

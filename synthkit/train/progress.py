@@ -1,0 +1,109 @@
+"""How far a training is: its losses, and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from synthkit.core.environment import notices, watched
+from synthkit.core.files import read_json, replacing
+
+DONE = "checkpoint.json"
+"""The file that is written into a checkpoint when all others are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is.
+
+    Parameters
+    ----------
+    step, steps : done, and in all.
+    log : what was measured so far: dicts with ``step`` and ``loss`` or ``eval_loss``.
+    seconds_left : an estimate; ``None`` before the first step.
+    """
+
+    step: int
+    steps: int
+    log: Sequence[dict[str, Any]]
+    seconds_left: float | None
+
+    @property
+    def text(self) -> str:
+        """Step, the latest loss and the time left, in words."""
+        losses = [entry["loss"] for entry in self.log if "loss" in entry]
+        loss = f", loss {losses[-1]:.3f}" if losses else ""
+        left = "" if self.seconds_left is None else f", about {self.seconds_left:,.0f} s left"
+        return f"step {self.step} of {self.steps}{loss}{left}"
+
+
+Listener: TypeAlias = Callable[[Progress], None]
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The last checkpoint in a folder that is complete."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{DONE}")]
+    return max(complete, key=lambda path: int(path.name.partition("-")[2]), default=None)
+
+
+def measured(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of transformers' log with a loss, without the values that only count."""
+    counted = ("epoch", "num_tokens", "grad_norm", "learning_rate", "runtime")
+    return [
+        {
+            key: value
+            for key, value in entry.items()
+            if not key.endswith(counted) and "_per_" not in key
+        }
+        for entry in history
+        if "loss" in entry or "eval_loss" in entry
+    ]
+
+
+def callback(transformers: Any, listener: Listener, checkpoint: Path | None) -> Any:
+    """A callback of transformers' trainer that tells the listener, and completes checkpoints."""
+    before = float((read_json(checkpoint / DONE) or {}).get("seconds", 0)) if checkpoint else 0.0
+    started = time.monotonic()
+    first: list[tuple[int, float]] = []  # the step that this process began with, and when
+
+    class Tell(transformers.TrainerCallback):  # type: ignore[misc]
+        """Tells the listener of each log."""
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if not first:
+                first.append((state.global_step, time.monotonic()))
+
+        def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            left = None
+            if first and state.global_step > first[0][0]:
+                pace = (time.monotonic() - first[0][1]) / (state.global_step - first[0][0])
+                left = pace * (state.max_steps - state.global_step)
+            log = measured(state.log_history)
+            listener(Progress(state.global_step, state.max_steps, log, left))
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            with replacing(folder / DONE) as file:
+                file.write_text(f'{{"seconds": {self.seconds}}}')
+
+        @property
+        def seconds(self) -> float:
+            return round(before + time.monotonic() - started, 1)
+
+    return Tell()
+
+
+@contextmanager
+def line() -> Iterator[Listener]:
+    """A listener that shows a training on one line, which goes at its end, if a person sees it."""
+    if not watched():
+        yield lambda progress: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(bar_format="{desc}   {elapsed}", leave=False, file=notices()) as bar:
+        yield lambda progress: bar.set_description_str(progress.text)

@@ -1,0 +1,135 @@
+"""What a trainer of trl gets: weights, arguments and an adapter, without marks on the process."""
+
+from __future__ import annotations
+
+import functools
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from synthkit.models.hub import resolve
+from synthkit.models.hub.download import SAFETENSORS
+from synthkit.models.local import memory
+from synthkit.models.local.settings import Dtype
+from synthkit.models.local_model import load_local
+from synthkit.train.settings import TrainSettings
+
+WARMUP = 0.1
+CHECKPOINTS = 4
+
+
+@functools.cache
+def device_name() -> str:
+    """``"cuda"`` if the installed torch can use a GPU, else ``"cpu"``."""
+    return "cuda" if memory.cuda_bytes() else "cpu"
+
+
+def loaded(
+    base: str, source: resolve.ModelSource, settings: TrainSettings, device: str
+) -> tuple[Any, Any]:
+    """The tokenizer and the weights to train."""
+    from synthkit.models.transformers.loading import load_options, pretrained, quiet
+
+    # bfloat16 cannot hold the small changes of a step, and an adapter is float32 in any case
+    dtype: Dtype = "float32" if device == "cpu" or settings.rank is None else "auto"
+    local = load_local(base, engine="transformers", quantize=settings.quantize, raw=settings.raw,
+                       dtype=dtype, device=device).settings  # fmt: skip
+    if dtype == "auto":
+        from synthkit.models.transformers.precision import fastest
+
+        local = replace(local, dtype=fastest(device))
+    with quiet():
+        return pretrained("CausalLM", source.files(SAFETENSORS), source.name, **load_options(local))
+
+
+def common_arguments(settings: TrainSettings, work: Path, device: str) -> dict[str, Any]:
+    """The arguments that all trainers have in common."""
+    micro = micro_batch(device, settings)
+    return {
+        "output_dir": str(work),
+        "per_device_train_batch_size": micro,
+        "per_device_eval_batch_size": micro,
+        "gradient_accumulation_steps": max(1, settings.batch_size // micro),
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.steps or -1,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": WARMUP,
+        "max_length": settings.max_tokens,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "save_steps": settings.checkpoint_every or 1,
+        "save_strategy": "steps",
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": device == "cpu",
+        "bf16": False,  # no mixed precision: the weights have the type to compute in
+        "dataloader_pin_memory": device != "cpu",
+    }
+
+
+def spread_checkpoints(arguments: Any, n: int) -> None:
+    """Spread the checkpoints over the steps."""
+    in_step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    steps = arguments.max_steps
+    if steps < 1:
+        steps = int(-(-n // in_step) * arguments.num_train_epochs)
+    arguments.save_steps = max(1, steps // CHECKPOINTS)
+
+
+def micro_batch(device: str, settings: TrainSettings) -> int:
+    """Rows in one pass: few on a CPU, which gains little from more, and has less memory."""
+    most = 2 if device == "cpu" else 8
+    return next(n for n in range(min(most, settings.batch_size), 0, -1)
+                if settings.batch_size % n == 0)  # fmt: skip
+
+
+def adapter_config(settings: TrainSettings) -> Any:
+    """The configuration of the adapter; ``None`` if all weights are trained."""
+    import peft
+
+    if settings.rank is None:
+        return None
+    targets = settings.targets.split(",")
+    return peft.LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=settings.targets if len(targets) == 1 else targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep what a trainer changes in the whole process: random states, bars and messages."""
+    import datasets
+    import numpy as np
+    import torch
+    import transformers
+
+    from synthkit.models.transformers.loading import quiet
+
+    states = random.getstate(), np.random.get_state()
+    verbosity = transformers.logging.get_verbosity()
+    bars = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    transformers.logging.set_verbosity_error()
+    try:
+        with torch.random.fork_rng(), quiet():
+            # trl 1.16 sets the option by the name that transformers 5.23 renamed
+            warnings.filterwarnings("ignore", ".gradient_checkpointing.* is deprecated")
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        transformers.logging.set_verbosity(verbosity)
+        if bars:
+            datasets.enable_progress_bars()

@@ -1,0 +1,61 @@
+"""The model that a training gives, and its record: what it was trained on, how, and how it went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import ModelNotFound
+from synthkit.core.files import read_json
+from synthkit.models.local_model import Local, load_local
+
+RECORD = "training.json"
+"""The file with the record, in the folder of a trained model."""
+
+
+class TrainedModel(Local):
+    """A model that was trained here, or loaded by :func:`load_trained`; takes prompts as any other.
+
+    Parameters
+    ----------
+    folder : of the adapter, or of all weights.
+    record : see :attr:`record`.
+    """
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        settings, base = record["settings"], record["base"]["spec"]
+        raw = settings["raw"]
+        if settings["rank"]:
+            local = load_local(base, adapter=folder, quantize=settings["quantize"], raw=raw)
+        else:
+            local = load_local(f"hf:{folder}", raw=raw)
+        super().__init__(local.settings)
+        self.folder = folder
+        self.record = record
+        """``method``, ``base``, ``settings``, ``rows`` (id -> hash of what was learned from it),
+        ``versions``, ``device``, ``seconds``, ``steps`` and ``log``, a list of dicts with ``step``
+        and ``loss``, or ``eval_loss`` of the held-out rows."""
+        self.name = f"{record['base']['name']} {record['method']} {record['key'][:8]}"
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What was measured at each step."""
+        return list(self.record["log"])
+
+
+def load_trained(folder: Path | str) -> TrainedModel:
+    """The trained model in a folder that :func:`synthkit.train.sft` or another method wrote.
+
+    Raises
+    ------
+    ModelNotFound
+        If the folder has no record of a training, or the base model is not here.
+    UsageError
+        If its adapter is missing.
+    """
+    folder = Path(folder).expanduser().absolute()
+    record = read_json(folder / RECORD)
+    if record is None:
+        raise ModelNotFound(f"{folder} was expected to be the folder of a trained model; it has no "
+                            f"{RECORD} that can be read.")  # fmt: skip
+    return TrainedModel(folder, record)

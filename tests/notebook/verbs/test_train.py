@@ -1,0 +1,94 @@
+"""``%synth train``: the model is bound, and can be named as any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from synthkit import plots
+from synthkit.core.errors import Interrupted, UsageError
+from synthkit.notebook.verbs import train as verb
+from synthkit.train.training import Training
+from tests.models.conftest import save_tiny
+from tests.notebook.conftest import Shell
+from tests.notebook.test_completion import complete
+
+ROWS = pd.DataFrame({"question": ["q 0", "q 1", "q 2"], "completion": ["a 0", "a 1", "a 2"]})
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@pytest.fixture
+def line(shell: Shell, tiny: Path) -> str:
+    shell.ip.user_ns["rows"] = ROWS
+    return (
+        f"%synth train student --from rows --base hf:{tiny} --rank 2 --seed 1 --held-out rows "
+        "--set prompt=question --set batch_size=2"
+    )
+
+
+def test_a_trained_model_is_bound_and_answers_cells(shell: Shell, line: str) -> None:
+    shown = shell.run(line)
+    model = shell["student"]
+    assert f"bound student: {model.name}" in shown
+    assert "The loss of the training rows" in shown
+    assert "sft of tiny on 3 rows; seed 1" in shown
+    assert model.folder.parent == shell.context.session.folder / "train"
+    assert (model.record["settings"]["rank"], model.record["steps"]) == (2, 2)
+    shell.run("%%synth answers --n 2 --model student --max-tokens 3\nq {{ 1 }}")
+    assert len(shell["answers"]) == 2
+    assert "student" in complete(shell, "%%synth x --model stud")[0]
+    folder = model.folder
+    shell.run(line)
+    assert shell["student"].folder == folder
+
+
+def test_losses_are_drawn_while_it_runs(
+    shell: Shell, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
+    monkeypatch.setattr(verb, "PERIOD_SECONDS", 0)
+    drawn: list[str] = []
+    figure = plots.training
+
+    def training(log: Any, *, caption: str) -> Any:
+        drawn.append(caption)
+        return figure(log, caption=caption)
+
+    monkeypatch.setattr(plots, "training", training)
+    shell.run(line)
+    assert drawn[0].startswith("student: step ")
+    assert any("step 1 of 2, loss" in caption and "s left" in caption for caption in drawn)
+    assert drawn[-1] == "sft of tiny on 3 rows; seed 1"
+
+
+def test_an_interrupt_binds_the_last_checkpoint(
+    shell: Shell, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: Any, listener: Any) -> None:
+        error = Interrupted("Stopped; the checkpoint of step 1 is kept.")
+        error.model = "the last checkpoint"
+        raise error
+
+    monkeypatch.setattr(Training, "run", stop)
+    with pytest.raises(Interrupted, match="step 1 is kept"):
+        shell.run(line)
+    assert shell["student"] == "the last checkpoint"
+
+
+def test_lines_that_cannot_work_are_refused(shell: Shell, line: str) -> None:
+    for wrong, message in (
+        ("%synth train student", "--from"),
+        (f"{line} --method rl", "'sft', 'dpo'"),
+        (f"{line} --set ranks=2", "Did you mean 'rank'"),
+        (line.replace("--from rows", "--from row"), "Did you mean 'rows'"),
+        (line.replace("train student", "train rows-1"), "rows-1"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            shell.run(wrong)
