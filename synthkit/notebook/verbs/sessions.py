@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from IPython.display import display
@@ -25,6 +26,7 @@ from synthkit.notebook.output.provenance import (
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions import inventory, lineage, named_tables
 from synthkit.sessions.session import Session
+from synthkit.share import imports
 from synthkit.store.completions import StoredCompletion
 
 MOST = 20
@@ -98,10 +100,37 @@ def export(context: Context, options: Any) -> None:
     print(f"written: {path}")
 
 
-@verb("import", argument("file", metavar="FILE", help="a file that %%synth export wrote"))
+@verb(
+    "import",
+    argument(
+        "file",
+        metavar="FILE",
+        help="a file that %%synth export wrote, or an output of DataDreamer, distilabel, an OpenAI "
+        "batch or ShareGPT",
+    ),
+    argument("--to", metavar="NAME", help="variable of a table of another program"),
+)
 def import_(context: Context, options: Any) -> None:
-    """Add an exported session to this one; nothing here is replaced."""
-    print(f"imported: {context.session.import_bundle(options.file)}")
+    """Add an exported session to this one, or bind tables that another program made."""
+    path = Path(options.file).expanduser()
+    if not path.is_dir() and path.suffix not in (".json", ".jsonl"):
+        print(f"imported: {context.session.import_bundle(options.file)}")
+        return
+    read = imports.read(path)
+    wanted = {_wanted(options.to, name, len(read)): table for name, table in read.items()}
+    free = context.bindings.free(wanted, context.verb, context.session.names())
+    for name in wanted:
+        context.check_variable(free[name])
+    for name, table in wanted.items():
+        context.session.save(free[name], table)
+    rows = count(sum(map(len, read.values())), "row")
+    bound = context.bind({free[name]: wanted[name] for name in wanted}, chosen=free.values())
+    print(f"imported: {rows}; {bound}")
+
+
+def _wanted(to: str | None, name: str, n: int) -> str:
+    """The name of one of ``n`` tables."""
+    return name if to is None else to if n == 1 else f"{to}_{name}"
 
 
 @verb(

@@ -38,3 +38,17 @@ def test_several_tables_are_saved_as_splits(shell: Shell, tmp_path: Path) -> Non
     assert files == {"train.jsonl": 8, "test.jsonl": 2}
     with pytest.raises(UsageError, match="expected FIELD=COLUMN"):
         shell.run(f"%synth save sums {tmp_path}/a.jsonl --format kto --columns prompt")
+
+
+def test_tables_of_other_programs_are_bound_and_saved(shell: Shell, tmp_path: Path) -> None:
+    chats = [{"conversations": [{"from": "human", "value": f"Hi {n}"}]} for n in range(3)]
+    (tmp_path / "chats.json").write_text(json.dumps(chats))
+    assert "imported: 3 rows; bound chats" in shell.run(f"%synth import {tmp_path}/chats.json")
+    assert shell["chats"]["origin"][2] == "ShareGPT chats.json, row 2"
+    saved = shell.context.session.load("chats")
+    assert saved["id"].tolist() == shell["chats"]["id"].tolist()
+    shown = shell.run(f"%synth import {tmp_path}/chats.json --to talks")
+    assert "imported: 3 rows; bound talks" in shown
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="has nothing that can be imported"):
+        shell.run(f"%synth import {tmp_path}/empty")
