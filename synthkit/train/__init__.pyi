@@ -1,4 +1,5 @@
 from ._dpo import dpo as dpo
+from ._kto import kto as kto
 from ._sft import sft as sft
 from .classifier import FineTunedClassifier as FineTunedClassifier
 from .classifier import fine_tuned as fine_tuned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
 from synthkit.train.trained import TrainedModel
-from synthkit.train.training import FOLDER, Method, Training
+from synthkit.train.training import FOLDER, Method, trained
 
 RATE = 2e-5
 """Learning rate of an adapter."""
@@ -65,16 +66,6 @@ def dpo(
         raise UsageError(f"beta must be above 0; got {beta}.")
     settings = TrainSettings.of(options, rate=RATE)
     names = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    learned, tested = (
-        None if table is None else examples.preferences(table, raw=settings.raw, **names)
-        for table in (rows, held_out)
-    )
-    assert learned is not None
-    return Training(
-        method=Method(name="dpo", trainer="DPO", own={"beta": beta}, copies=2, parts=2),
-        base=base,
-        examples=learned,
-        held_out=tested,
-        settings=settings,
-        folder=Path(folder).expanduser().absolute(),
-    ).run(listener)
+    convert = partial(examples.preferences, raw=settings.raw, **names)
+    method = Method(name="dpo", trainer="DPO", own={"beta": beta}, copies=2, parts=2)
+    return trained(method, convert, rows, held_out, base, settings, folder, listener)

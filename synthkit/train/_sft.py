@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
 from synthkit.train.trained import TrainedModel
-from synthkit.train.training import FOLDER, Method, Training
+from synthkit.train.training import FOLDER, Method, trained
 
 RATE = 2e-4
 """Learning rate of an adapter."""
@@ -75,16 +76,6 @@ def sft(
     """
     settings = TrainSettings.of(options, rate=RATE)
     names = {"prompt": prompt, "completion": completion, "messages": messages}
-    learned, tested = (
-        None if table is None else examples.completions(table, raw=settings.raw, **names)
-        for table in (rows, held_out)
-    )
-    assert learned is not None
-    return Training(
-        method=Method(name="sft", trainer="SFT", own={}),
-        base=base,
-        examples=learned,
-        held_out=tested,
-        settings=settings,
-        folder=Path(folder).expanduser().absolute(),
-    ).run(listener)
+    convert = partial(examples.completions, raw=settings.raw, **names)
+    method = Method(name="sft", trainer="SFT", own={})
+    return trained(method, convert, rows, held_out, base, settings, folder, listener)

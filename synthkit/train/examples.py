@@ -12,6 +12,8 @@ from synthkit.data import tables
 
 Turn = dict[str, str]
 Example = dict[str, Any]
+LABELS = {True: True, False: False, "accept": True, "reject": False}
+"""Labels of a completion, as a judge or a mark gives them -> whether it is wanted."""
 ROLES = ("system", "user", "assistant")
 
 
@@ -88,6 +90,30 @@ def preferences(table: Any, *, raw: bool, prompt: str, chosen: str, rejected: st
     return _examples(table, convert)
 
 
+def judged(table: Any, *, raw: bool, prompt: str, completion: str, label: str) -> Examples:
+    """Examples of prompts and completions, each with a label: whether the completion is wanted.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a cell is neither a text nor a list of turns, a label is none of
+        :data:`LABELS`, or all labels are the same.
+    """
+    _missing(tables.columns(table), [prompt, completion, label])
+
+    def convert(row: Mapping[str, Any]) -> list[Example]:
+        if row[label] not in LABELS:
+            raise ValueError(f"expected True or False, 'accept' or 'reject'; got {row[label]!r}")
+        answer = _turns(row[completion], role="assistant")
+        example = _example(_turns(row[prompt]), completion=answer, raw=raw)
+        return [example | {"label": LABELS[row[label]]}]
+
+    found = _examples(table, convert)
+    if len({example["label"] for example in found.cells}) < 2:
+        raise TableError("expected wanted and unwanted completions; all labels are the same.")
+    return found
+
+
 def _missing(names: Sequence[str], needed: Sequence[str], other: str = "") -> None:
     absent = [name for name in needed if name not in names]
     if not absent:
@@ -143,4 +169,7 @@ def _length(example: Example) -> int:
 
 def _texts(example: Example) -> Iterator[str]:
     for part in example.values():
-        yield from [part] if isinstance(part, str) else (turn["content"] for turn in part)
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, list):
+            yield from (turn["content"] for turn in part)

@@ -46,9 +46,10 @@ def loaded(
         return pretrained("CausalLM", source.files(SAFETENSORS), source.name, **load_options(local))
 
 
-def common_arguments(settings: TrainSettings, work: Path, device: str) -> dict[str, Any]:
-    """The arguments that all trainers have in common."""
-    micro = micro_batch(device, settings)
+def common_arguments(
+    settings: TrainSettings, work: Path, device: str, micro: int
+) -> dict[str, Any]:
+    """The arguments that all trainers have in common; ``micro`` rows are read in one pass."""
     return {
         "output_dir": str(work),
         "per_device_train_batch_size": micro,
@@ -82,13 +83,6 @@ def spread_checkpoints(arguments: Any, n: int) -> None:
     if steps < 1:
         steps = int(-(-n // in_step) * arguments.num_train_epochs)
     arguments.save_steps = max(1, steps // CHECKPOINTS)
-
-
-def micro_batch(device: str, settings: TrainSettings) -> int:
-    """Rows in one pass: few on a CPU, which gains little from more, and has less memory."""
-    most = 2 if device == "cpu" else 8
-    return next(n for n in range(min(most, settings.batch_size), 0, -1)
-                if settings.batch_size % n == 0)  # fmt: skip
 
 
 def adapter_config(settings: TrainSettings) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
@@ -30,7 +30,6 @@ from synthkit.train.setup import (
     common_arguments,
     device_name,
     loaded,
-    micro_batch,
     spread_checkpoints,
     undisturbed,
 )
@@ -55,6 +54,7 @@ class Method:
     own : settings of the method, which change the result.
     copies : of the weights in memory; two if the method needs a frozen reference.
     parts : rows that are read at once for each example.
+    together : whether the rows of a step are read in one pass, since the loss compares them.
     """
 
     name: str
@@ -62,6 +62,13 @@ class Method:
     own: Mapping[str, Any]
     copies: int = 1
     parts: int = 1
+    together: bool = False
+
+    def micro_batch(self, device: str, settings: TrainSettings) -> int:
+        """Rows in one pass: few on a CPU, which gains little from more, and has less memory."""
+        most = settings.batch_size if self.together else 2 if device == "cpu" else 8
+        sizes = range(min(most, settings.batch_size), 0, -1)
+        return next(n for n in sizes if settings.batch_size % n == 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +161,9 @@ class Training:
         trained = parameters * min(settings.rank / 400, 1) if settings.rank else parameters
         trained_bytes = 12 if settings.rank is None else 16  # weights are counted already
         tokens = min(settings.max_tokens, self.examples.longest)
-        activations = micro_batch(device, settings) * self.method.parts * tokens * 400_000
+        activations = (
+            self.method.micro_batch(device, settings) * self.method.parts * tokens * 400_000
+        )
         spare = LIBRARIES if device == "cpu" else memory.SPARE
         return int(spare + parameters * each * copies + trained * trained_bytes + activations)
 
@@ -208,7 +217,7 @@ class Training:
         tokenizer, net = loaded(self.base, source, settings, device)
         tell = callback(transformers, listener, checkpoint)
         arguments = getattr(trl, f"{self.method.trainer}Config")(
-            **common_arguments(settings, work, device),
+            **common_arguments(settings, work, device, self.method.micro_batch(device, settings)),
             **({"eval_strategy": "steps", "eval_on_start": checkpoint is None}
                if self.held_out else {}),
             **self.method.own,
@@ -243,6 +252,28 @@ class Training:
         )
         error.model = TrainedModel(checkpoint, facts)
         return error
+
+
+def trained(
+    method: Method,
+    convert: Callable[[Any], Examples],
+    rows: Any,
+    held_out: Any,
+    base: str,
+    settings: TrainSettings,
+    folder: Path | str,
+    listener: Listener | None,
+) -> TrainedModel:
+    """The model that a method trains on rows, which ``convert`` makes examples of."""
+    training = Training(
+        method=method,
+        base=base,
+        examples=convert(rows),
+        held_out=None if held_out is None else convert(held_out),
+        settings=settings,
+        folder=Path(folder).expanduser().absolute(),
+    )
+    return training.run(listener)
 
 
 def _check_packages() -> None:

@@ -25,7 +25,7 @@ from synthkit.core.errors import (
     UsageError,
 )
 from synthkit.core.types import Message, Request
-from synthkit.train import TrainedModel, dpo, load_trained, sft
+from synthkit.train import TrainedModel, dpo, kto, load_trained, sft
 from synthkit.train.progress import Progress
 from synthkit.train.setup import undisturbed
 from synthkit.train.training import Training
@@ -33,6 +33,7 @@ from tests.models.conftest import save_tiny
 
 ROWS = [{"id": f"r{n}", "prompt": f"q {n}", "completion": f"a {n % 3}"} for n in range(6)]
 PAIRS = [{"prompt": f"q {n}", "chosen": f"yes {n % 3}", "rejected": "no"} for n in range(6)]
+JUDGED = [row | {"label": n % 2 == 0} for n, row in enumerate(ROWS)]
 SMALL: dict[str, Any] = {"batch_size": 2, "rank": 4, "learning_rate": 1e-2, "steps": 2}
 
 
@@ -216,7 +217,9 @@ getattr(train, method)(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "rows", "rank"), [("sft", ROWS, 4), ("dpo", PAIRS, None)])
+@pytest.mark.parametrize(
+    ("method", "rows", "rank"), [("sft", ROWS, 4), ("dpo", PAIRS, None), ("kto", JUDGED, 4)]
+)
 def test_a_killed_training_goes_on_from_its_checkpoint(
     method: str, rows: Any, rank: int | None, llama: str, tmp_path: Path
 ) -> None:
@@ -257,6 +260,29 @@ def test_an_interrupt_keeps_the_last_checkpoint(llama: str, tmp_path: Path) -> N
     whole = sft(ROWS, **options)
     assert (whole.record["steps"], len(losses(whole))) == (3, 3)
     assert whole.fingerprint != model.fingerprint
+
+
+def test_kto_learns_from_labels_and_reads_a_step_in_one_pass(trainer: Any) -> None:
+    made = trainer(kto, JUDGED, batch_size=6)
+    assert (made.args.per_device_train_batch_size, made.args.gradient_accumulation_steps) == (6, 1)
+    assert made.ref_model is None
+    assert made.train_dataset["label"] == [True, False] * 3
+    made = trainer(kto, [row | {"label": "reject"} for row in JUDGED[:2]] + JUDGED[2:3])
+    assert made.train_dataset["label"] == [False, False, True]
+
+
+def test_labels_that_cannot_work_are_refused(llama: str, tmp_path: Path) -> None:
+    for rows, message in (
+        (ROWS, "column 'label' not found"),
+        ([row | {"label": "maybe"} for row in ROWS], "row 0: expected True or False, 'accept'"),
+        ([row | {"label": True} for row in ROWS], "all labels are the same"),
+    ):
+        with pytest.raises(TableError, match=message):
+            kto(rows, base=llama, folder=tmp_path)
+    with pytest.raises(UsageError, match="batch_size must be at least 2"):
+        kto(JUDGED, base=llama, folder=tmp_path, batch_size=1)
+    with pytest.raises(UsageError, match="beta and weights must be above 0"):
+        kto(JUDGED, base=llama, folder=tmp_path, weights=(1, 0))
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])

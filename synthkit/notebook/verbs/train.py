@@ -18,7 +18,7 @@ from synthkit.notebook.verbs._base import argument, verb
 from synthkit.train.progress import Progress
 from synthkit.train.trained import TrainedModel
 
-METHODS = ("sft", "dpo")
+METHODS = ("sft", "dpo", "kto")
 PERIOD_SECONDS = 2.0
 """A figure is drawn again after so long at the earliest."""
 
@@ -32,7 +32,7 @@ PERIOD_SECONDS = 2.0
     argument("--epochs", type=float, help="passes over the rows; default: 1"),
     argument("--rank", type=int, help="of the LoRA adapter; default: 16"),
     argument("--quantize", help="nf4: keep the frozen weights in 4 bits; default: none"),
-    argument("--learning-rate", type=float, help="default: 2e-4 for sft, 2e-5 for dpo"),
+    argument("--learning-rate", type=float, help="default: 2e-4 for sft, 2e-5 for others"),
     argument("--seed", type=int, help="of the adapter and the order of rows; default: 0"),
     argument(
         "--set",
@@ -43,7 +43,7 @@ PERIOD_SECONDS = 2.0
     ),
 )
 def train(context: Context, options: Any) -> Any:
-    """Train a model on a table, and bind it: sft (prompts and completions) or dpo (pairs)."""
+    """Train a model on a table, and bind it: sft (completions), dpo (pairs), kto (labels)."""
     context.check_variable(options.name)
     names = ("epochs", "rank", "quantize", "learning_rate", "seed")
     chosen = {name: getattr(options, name) for name in names}

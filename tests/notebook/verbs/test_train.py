@@ -85,7 +85,7 @@ def test_an_interrupt_binds_the_last_checkpoint(
 def test_lines_that_cannot_work_are_refused(shell: Shell, line: str) -> None:
     for wrong, message in (
         ("%synth train student", "--from"),
-        (f"{line} --method rl", "'sft', 'dpo'"),
+        (f"{line} --method rl", "'sft', 'dpo', 'kto'"),
         (f"{line} --set ranks=2", "Did you mean 'rank'"),
         (line.replace("--from rows", "--from row"), "Did you mean 'rows'"),
         (line.replace("train student", "train rows-1"), "rows-1"),
