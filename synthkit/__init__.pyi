@@ -32,8 +32,8 @@ from .models import load_embedder as load_embedder
 from .models import load_model as load_model
 from .models.hub.sample_data import load_sample as load_sample
 from .prompts.templates import Examples as Examples
+from .sessions.current import session as session
 from .sessions.session import Session as Session
-from .sessions.session import session as session
 
 __version__: str
 

@@ -20,9 +20,9 @@ from synthkit.evaluate.shared_rows import match
 from synthkit.models import load_model
 from synthkit.models.openai.model import Endpoint
 from synthkit.sessions import evaluations
+from synthkit.sessions.current import session as current_session
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
-from synthkit.sessions.session import session as current_session
 from synthkit.stats.bootstrap import Difference, corrected
 from synthkit.stats.intervals import check_level
 

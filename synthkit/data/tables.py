@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, check_known
@@ -54,7 +54,8 @@ def kind(table: Any) -> Kind:
     raise TableError(
         "expected a pandas DataFrame, an Arrow Table, a polars DataFrame, a Hugging Face Dataset, "
         f"a list of dicts or a dict of lists; got {cls.__module__}.{cls.__qualname__}."
-        + (" Collect it first." if cls.__name__ == "LazyFrame" else "")
+        + (" Collect it first." if cls.__name__ in ("LazyFrame", "IterableDataset") else "")
+        + (" Collect it first: list(rows)." if isinstance(table, Iterator) else "")
         + (" Choose a split of it." if cls.__name__ == "DatasetDict" else "")
     )
 

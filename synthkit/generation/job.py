@@ -31,11 +31,12 @@ from synthkit.generation.dry_run import DryRun, estimate
 from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
 from synthkit.generation.progress_line import progress_line
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
+from synthkit.generation.streams import is_stream, spooled
 from synthkit.models import load_model
 from synthkit.recipes._base import Recipe
+from synthkit.sessions.current import session as current_session
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
-from synthkit.sessions.session import session as current_session
 from synthkit.store.ids import ID_DIGITS
 
 
@@ -244,6 +245,8 @@ def plan(
     name = options.get("name", "")
     if name:
         check_name(name)
+    if not isinstance(prompt, Recipe) and is_stream(options.get("rows")):
+        options["rows"] = spooled(options["rows"], session, name)
     with collection_paused():
         recipe = recipe_for(prompt, options)
     others = options.get("others") or {}
@@ -287,7 +290,9 @@ def generate(
     reasoning : add a column ``reasoning``, what the model wrote before the row's last completion.
 
     rows : a table of any kind, with one request for each row; the results are of its kind. Its
-        ``id`` column, if it has one, becomes ``parent``.
+        ``id`` column, if it has one, becomes ``parent``. A generator, an iterator of dicts or an
+        ``IterableDataset`` is read whole, once; with a name, the session keeps its rows as
+        ``NAME_rows``, by which an interrupted run goes on although the stream has none left.
     vary : field -> values, which may depend on another field's (see
         :func:`~synthkit.prompts.conditions.conditions`).
     sampler : ``"product"`` (default) combines all values in turn, ``"independent"`` draws each

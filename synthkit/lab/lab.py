@@ -24,10 +24,10 @@ from synthkit.lab.results import Ranking, ranking, ranking_table, results_table,
 from synthkit.lab.synth_cell import synth_cell
 from synthkit.lab.variants import Variant, Version, from_body, next_key
 from synthkit.sessions.annotator import Annotator
+from synthkit.sessions.current import session as current_session
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
-from synthkit.sessions.session import session as current_session
 from synthkit.store.labs import IMPORTED
 
 Show = Literal["all", "different", "failing", "unmarked"]

@@ -77,7 +77,7 @@ class Context:
     @property
     def session(self) -> Session:
         """The session in the folder of the settings."""
-        from synthkit.sessions.session import session
+        from synthkit.sessions.current import session
 
         return session(self.settings.folder)
 

@@ -42,7 +42,7 @@ class SynthMagics(Magics):
 
     @default("folder")
     def _default_folder(self) -> str:
-        from synthkit.sessions.session import FOLDER
+        from synthkit.sessions.current import FOLDER
 
         return FOLDER
 

@@ -7,7 +7,10 @@ Parquet. The folder can be copied, zipped or moved.
 from __future__ import annotations
 
 import atexit
+import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -40,7 +43,8 @@ if TYPE_CHECKING:
     from synthkit.share.card import Card
     from synthkit.stats.classifier import Embed
 
-FOLDER = ".synthkit"
+MEMORY = ":memory:"
+"""In place of a folder: a session that ends with the program."""
 
 
 class Session:
@@ -50,7 +54,8 @@ class Session:
 
     Parameters
     ----------
-    folder : created if it does not exist.
+    folder : created if it does not exist; ``":memory:"`` is a temporary folder, deleted when the
+        session is closed or the program ends.
 
     Raises
     ------
@@ -67,6 +72,9 @@ class Session:
     """
 
     def __init__(self, folder: Path | str) -> None:
+        self._temporary = str(folder) == MEMORY
+        self._process = os.getpid()
+        folder = tempfile.mkdtemp(prefix="synthkit-") if self._temporary else folder
         self.folder = Path(folder).expanduser().absolute()
         self._tables = self.folder / TABLES
         self.store = open_store(self.folder)
@@ -80,7 +88,7 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Session({self.folder.name!r})"
+        return f"Session({(MEMORY if self._temporary else self.folder.name)!r})"
 
     @property
     def table_folder(self) -> Path:
@@ -376,27 +384,11 @@ class Session:
             self.closed = True
             _OPEN.remove(self)
             self.store.close()
+            if self._temporary and self._process == os.getpid():  # a fork leaves it to its parent
+                shutil.rmtree(self.folder, ignore_errors=True)
 
 
 _OPEN: list[Session] = []
-_CURRENT: dict[Path, Session] = {}
-
-
-def session(folder: Path | str | None = None) -> Session:
-    """The session of ``./.synthkit``, or of another folder; one object per folder.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be created or read.
-    """
-    path = Path(FOLDER if folder is None else folder).expanduser().absolute()
-    current = _CURRENT.get(path)
-    if current is not None and not current.closed and not current.store.is_present():
-        current.close()  # the folder was deleted or replaced
-    if current is None or current.closed:
-        _CURRENT[path] = current = Session(path)
-    return current
 
 
 @atexit.register

@@ -193,3 +193,31 @@ def test_a_table_is_saved_after_the_folder_of_tables_was_deleted(session: sk.Ses
     shutil.rmtree(session.table_folder)
     session.save("facts", [{"t": "x"}])
     assert session.load("facts")["t"].tolist() == ["x"]
+
+
+def test_a_session_in_memory_leaves_nothing() -> None:
+    with sk.Session(":memory:") as session, sk.Session(":memory:") as other:
+        folder = session.folder
+        run = sk.generate("Hi", model=sk.Fake(), session=session, name="words")
+        assert session.load("words")["id"].tolist() == run.table["id"].tolist()
+        assert other.names() == []
+        assert repr(session) == "Session(':memory:')"
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+def test_the_current_session_in_memory_is_one_until_it_is_closed() -> None:
+    session = sk.session(":memory:")
+    assert sk.session(":memory:") is session
+    session.close()
+    assert not Path(":memory:").exists()
+    with sk.session(":memory:") as other:
+        assert other is not session
+
+
+def test_a_session_in_memory_ends_with_its_program(tmp_path: Path) -> None:
+    code = "import synthkit as sk; print(sk.session(':memory:').folder)"
+    output = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path)
+    assert Path(output.strip()).is_absolute()
+    assert not Path(output.strip()).exists()
+    assert list(tmp_path.iterdir()) == []

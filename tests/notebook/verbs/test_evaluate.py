@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from synthkit.core.errors import SynthkitError
-from synthkit.sessions.session import session
+from synthkit.sessions.current import session
 from tests.notebook.conftest import Shell
 
 TOPICS = "soup bread wine staff".split()

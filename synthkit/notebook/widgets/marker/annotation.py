@@ -20,7 +20,7 @@ from synthkit.curate.marks.tables import marks_frame, split_by_marks
 from synthkit.data.results import Curation
 from synthkit.evaluate.raters.agreement import cohen_kappa, confusion
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
-from synthkit.sessions import session as sessions
+from synthkit.sessions import current
 from synthkit.sessions.annotator import Annotator, account_name
 from synthkit.sessions.session import Session
 from synthkit.stats.intervals import wilson
@@ -55,7 +55,7 @@ class Annotation:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.table = table
-        self.session = session or sessions.session()
+        self.session = session or current.session()
         self.labels = _labels(labels)
         store, by = self.session.store, by or account_name()
         log = store.marks.for_rows(table.ids)
