@@ -20,7 +20,7 @@ RATE = 2e-5
 def dpo(
     rows: Any,
     *,
-    base: str = "smollm2",
+    base: str | TrainedModel = "smollm2",
     beta: float = 0.1,
     held_out: Any = None,
     prompt: str = "prompt",
@@ -65,7 +65,7 @@ def dpo(
     if not beta > 0:
         raise UsageError(f"beta must be above 0; got {beta}.")
     settings = TrainSettings.of(options, rate=RATE)
-    names = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    convert = partial(examples.preferences, raw=settings.raw, **names)
+    names: dict[str, Any] = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    convert = partial(examples.preferences, **names)
     method = Method(name="dpo", trainer="DPO", own={"beta": beta}, copies=2, parts=2)
     return trained(method, convert, rows, held_out, base, settings, folder, listener)

@@ -20,7 +20,7 @@ RATE = 2e-5
 def kto(
     rows: Any,
     *,
-    base: str = "smollm2",
+    base: str | TrainedModel = "smollm2",
     beta: float = 0.1,
     weights: tuple[float, float] = (1.0, 1.0),
     held_out: Any = None,
@@ -71,8 +71,8 @@ def kto(
     settings = TrainSettings.of(options, rate=RATE)
     if settings.batch_size < 2:
         raise UsageError("kto compares the rows of a step: batch_size must be at least 2; got 1.")
-    names = {"prompt": prompt, "completion": completion, "label": label}
-    convert = partial(examples.judged, raw=settings.raw, **names)
+    names: dict[str, Any] = {"prompt": prompt, "completion": completion, "label": label}
+    convert = partial(examples.judged, **names)
     wanted, unwanted = weights
     own = {"beta": beta, "desirable_weight": wanted, "undesirable_weight": unwanted}
     method = Method(name="kto", trainer="KTO", own=own, copies=2, parts=2, together=True)

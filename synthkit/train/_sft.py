@@ -19,7 +19,7 @@ RATE = 2e-4
 def sft(
     rows: Any,
     *,
-    base: str = "smollm2",
+    base: str | TrainedModel = "smollm2",
     held_out: Any = None,
     prompt: str = "prompt",
     completion: str = "completion",
@@ -40,7 +40,8 @@ def sft(
     Parameters
     ----------
     rows : a table of any kind, with an ``id`` or without.
-    base : a spec as :func:`synthkit.load_model` takes it, of weights that transformers loads.
+    base : a spec as :func:`synthkit.load_model` takes it, of weights that transformers loads; or a
+        model that was trained here. Its adapter is trained further, and keeps its shape.
     held_out : rows whose loss is measured at the start and at each checkpoint.
     prompt, completion, messages : names of columns.
     folder : of all trained models; by default in the folder of the notebook's session.
@@ -75,7 +76,7 @@ def sft(
     (24, 1.93)
     """
     settings = TrainSettings.of(options, rate=RATE)
-    names = {"prompt": prompt, "completion": completion, "messages": messages}
-    convert = partial(examples.completions, raw=settings.raw, **names)
+    names: dict[str, Any] = {"prompt": prompt, "completion": completion, "messages": messages}
+    convert = partial(examples.completions, **names)
     method = Method(name="sft", trainer="SFT", own={})
     return trained(method, convert, rows, held_out, base, settings, folder, listener)

@@ -46,6 +46,16 @@ def loaded(
         return pretrained("CausalLM", source.files(SAFETENSORS), source.name, **load_options(local))
 
 
+def further(net: Any, folder: Path) -> Any:
+    """The weights with the adapter in a folder, to be trained further."""
+    import peft
+
+    adapted = peft.PeftModel.from_pretrained(net, str(folder), is_trainable=True)
+    # the adapter names its base by a spec; peft looks for a folder of that name
+    adapted.peft_config["default"].base_model_name_or_path = net.name_or_path
+    return adapted
+
+
 def common_arguments(
     settings: TrainSettings, work: Path, device: str, micro: int
 ) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import ModelNotFound
 from synthkit.core.files import read_json
 from synthkit.models.local_model import Local, load_local
+from synthkit.train.settings import TrainSettings
 
 RECORD = "training.json"
 """The file with the record, in the folder of a trained model."""
@@ -36,6 +38,23 @@ class TrainedModel(Local):
         ``versions``, ``device``, ``seconds``, ``steps`` and ``log``, a list of dicts with ``step``
         and ``loss``, or ``eval_loss`` of the held-out rows."""
         self.name = f"{record['base']['name']} {record['method']} {record['key'][:8]}"
+
+    @property
+    def adapter(self) -> str:
+        """The hash of its adapter; ``"none"`` if all weights were trained."""
+        return self._adapter
+
+    @property
+    def spec(self) -> str:
+        """What further training starts from: the base of its adapter, or its own weights."""
+        return str(self.record["base"]["spec"]) if self.settings.adapter else f"hf:{self.folder}"
+
+    def kept(self, settings: TrainSettings) -> TrainSettings:
+        """Settings of further training: the shape of its adapter, and its template, stay."""
+        own = self.record["settings"]
+        names = ("rank", "alpha", "dropout", "targets", "quantize", "raw")
+        stay = names if self.settings.adapter else ("raw",)
+        return replace(settings, **{name: own[name] for name in stay})
 
     @property
     def log(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from synthkit.train.setup import (
     adapter_config,
     common_arguments,
     device_name,
+    further,
     loaded,
     spread_checkpoints,
     undisturbed,
@@ -77,11 +79,13 @@ class Training:
 
     Parameters
     ----------
+    start : a trained adapter of the base, which is trained further; ``None`` for a new one.
     folder : of all trainings; each has a folder in it, named by its content.
     """
 
     method: Method
     base: str
+    start: TrainedModel | None
     examples: Examples
     held_out: Examples | None
     settings: TrainSettings
@@ -119,7 +123,7 @@ class Training:
     def _plan(self, source: resolve.ModelSource) -> dict[str, Any]:
         """What the result depends on, and the key that is made of it."""
         identity = source.identity
-        plan = {
+        plan: dict[str, Any] = {
             "method": self.method.name,
             "base": {"spec": self.base, "name": source.name, "weights": identity.weights,
                      "template": identity.template},
@@ -128,6 +132,8 @@ class Training:
             "held_out": dict(self.held_out.rows) if self.held_out else {},
         }  # fmt: skip
         named = plan | {"base": [identity.weights, identity.template]}
+        if self.start:
+            plan["base"]["adapter"] = named["adapter"] = self.start.adapter
         return {"key": digest(named)[:16], **plan}
 
     def _check_memory(self, source: resolve.ModelSource) -> None:
@@ -215,6 +221,8 @@ class Training:
         settings, device = self.settings, device_name()
         torch.manual_seed(settings.seed)
         tokenizer, net = loaded(self.base, source, settings, device)
+        if self.start:
+            net = further(net, self.start.folder)
         tell = callback(transformers, listener, checkpoint)
         arguments = getattr(trl, f"{self.method.trainer}Config")(
             **common_arguments(settings, work, device, self.method.micro_batch(device, settings)),
@@ -232,7 +240,7 @@ class Training:
             train_dataset=datasets.Dataset.from_list(list(self.examples.cells)),
             eval_dataset=datasets.Dataset.from_list(list(held_out.cells)) if held_out else None,
             processing_class=tokenizer,
-            peft_config=adapter_config(settings),
+            peft_config=None if self.start else adapter_config(settings),
             callbacks=[tell],
         )
         trainer.remove_callback(PrinterCallback)  # it prints a dict at each step
@@ -256,18 +264,24 @@ class Training:
 
 def trained(
     method: Method,
-    convert: Callable[[Any], Examples],
+    convert: Callable[..., Examples],
     rows: Any,
     held_out: Any,
-    base: str,
+    base: str | TrainedModel,
     settings: TrainSettings,
     folder: Path | str,
     listener: Listener | None,
 ) -> TrainedModel:
     """The model that a method trains on rows, which ``convert`` makes examples of."""
+    spec, start = (base, None) if isinstance(base, str) else (base.spec, base)
+    if start is not None:
+        settings = start.kept(settings)
+        start = start if settings.rank else None  # else its folder is a base like any other
+    convert = partial(convert, raw=settings.raw)
     training = Training(
         method=method,
-        base=base,
+        base=spec,
+        start=start,
         examples=convert(rows),
         held_out=None if held_out is None else convert(held_out),
         settings=settings,
@@ -299,7 +313,9 @@ def _outcome(trainer: Any, tell: Any, work: Path) -> dict[str, Any]:
 
 
 def _save(trainer: Any, folder: Path, base: str) -> None:
-    trainer.model.save_pretrained(folder)
+    # beside the adapter, dpo may have a frozen one as its reference
+    chosen = {"selected_adapters": ["default"]} if hasattr(trainer.model, "peft_config") else {}
+    trainer.model.save_pretrained(folder, **chosen)
     trainer.processing_class.save_pretrained(folder)
     if adapter := read_json(folder / ADAPTER):
         adapter["base_model_name_or_path"] = base  # and not a path of this machine

@@ -143,6 +143,25 @@ def test_a_whole_dpo_has_a_frozen_copy_of_the_base_as_reference(trainer: Any) ->
     assert not all(torch.equal(value, before[name]) for name, value in trained.items())
 
 
+@pytest.mark.parametrize("rank", [4, None])
+def test_a_trained_model_can_be_trained_further(
+    rank: int | None, llama: str, tmp_path: Path
+) -> None:
+    options = SMALL | {"rank": rank, "folder": tmp_path, "steps": 3}
+    first = sft(ROWS, base=llama, **options)
+    second = dpo(PAIRS, base=first, **options)
+    # before the first step the model is its own reference
+    assert losses(second)[0] == pytest.approx(np.log(2), abs=1e-6)
+    assert losses(second)[-1] != losses(second)[0]
+    other = dpo(PAIRS, base=llama, **options)
+    assert len({first.fingerprint, second.fingerprint, other.fingerprint}) == 3
+    logps = [model.log[0]["logps/chosen"] for model in (second, other)]
+    assert abs(logps[0] - logps[1]) > 0.1  # it starts from what was learned before
+    assert not list(second.folder.glob("ref"))
+    request = Request((Message("user", "q 1"),), sampling=sk.Sampling(max_tokens=3))
+    assert [event for event in second.complete([request]) if event is not None]
+
+
 def test_a_trained_model_answers_and_has_its_record(llama: str, tmp_path: Path) -> None:
     seen: list[Progress] = []
     model = sft(ROWS, base=llama, folder=tmp_path, held_out=ROWS[:2], listener=seen.append, **SMALL)
@@ -283,6 +302,22 @@ def test_labels_that_cannot_work_are_refused(llama: str, tmp_path: Path) -> None
         kto(JUDGED, base=llama, folder=tmp_path, batch_size=1)
     with pytest.raises(UsageError, match="beta and weights must be above 0"):
         kto(JUDGED, base=llama, folder=tmp_path, weights=(1, 0))
+
+
+def test_further_training_that_was_stopped_keeps_its_reference(llama: str, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == 2:
+            raise KeyboardInterrupt
+
+    first = sft(ROWS, base=llama, folder=tmp_path, **SMALL)
+    options = {"base": first, "checkpoint_every": 1, **SMALL, "steps": 3}
+    with pytest.raises(Interrupted):
+        dpo(PAIRS, folder=tmp_path / "stopped", listener=stop, **options)
+    resumed = dpo(PAIRS, folder=tmp_path / "stopped", **options)
+    whole = dpo(PAIRS, folder=tmp_path / "whole", **options)
+    assert losses(resumed) == pytest.approx(losses(whole), abs=1e-5)
+    for name, value in weights(whole).items():
+        assert weights(resumed)[name].numpy() == pytest.approx(value.numpy(), abs=1e-5), name
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])

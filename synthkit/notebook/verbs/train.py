@@ -26,7 +26,12 @@ PERIOD_SECONDS = 2.0
 @verb(
     argument("name", metavar="NAME", help="variable for the trained model"),
     argument("--from", dest="source", metavar="TABLE", required=True, help="rows to learn from"),
-    argument("--base", default="smollm2", metavar="MODEL", help="default: %(default)s"),
+    argument(
+        "--base",
+        default="smollm2",
+        metavar="MODEL",
+        help="or a trained model; default: %(default)s",
+    ),
     argument("--method", default="sft", choices=METHODS, help="%(choices)s; default: %(default)s"),
     argument("--held-out", metavar="TABLE", help="rows whose loss is measured on the way"),
     argument("--epochs", type=float, help="passes over the rows; default: 1"),
@@ -55,7 +60,7 @@ def train(context: Context, options: Any) -> Any:
     try:
         model = getattr(trainers, options.method)(
             context.names.table(options.source),
-            base=options.base,
+            base=context.variables.get(options.base, options.base),
             folder=context.session.folder / "train",
             listener=live,
             **chosen,
