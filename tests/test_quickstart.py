@@ -28,10 +28,14 @@ NAMES = {
     "PAIRS": "pairs",
     "NAME": "tone",
     "FILE": "moved.zip",
+    "FOLDER": "splits",
+    "PATH": "sharegpt.json",
     "x,y": "one,other",
     "fresh ...": "fresh --n 4",
 }
 """What the README leaves open in a command -> what the test puts there."""
+MORE = ("%synth train", "%%synth more")
+"""Commands that need another extra, which the README names beside them."""
 SETUP = """
 %config SynthMagics.model = "fake"
 import random
@@ -59,6 +63,13 @@ for id, text in zip(reviews.id, reviews.text):
 """,
     "%synth scores": "%synth eval drafts --against real --label sentiment",
     "session.mark": "ids = run.table.id[:2].tolist()",
+    "%synth save reviews_train": "%synth split reviews",
+    "%synth import sharegpt": 'sk.share.save(table, "sharegpt.json", format="sharegpt");',
+    "sk.share.save": """
+path = "chats.jsonl"
+turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+table = pd.DataFrame({"messages": [turns] * 3})
+""",
     "session.compare": "sk.generate('Hi {{ i }}.', model=one, session=session, rows=table);",
 }
 """The start of a command -> what a reader has done before it."""
@@ -119,7 +130,8 @@ def test_every_command_of_the_readme_runs(place: Path) -> None:
     with Server() as server:
         names = NAMES | {"http://localhost:8000/v1": server.base_url}
         for command in commands():
-            if "..." not in (cell := filled(command, names)):
+            cell = filled(command, names)
+            if "..." not in cell and not cell.startswith(MORE):
                 cells += [code for start, code in BEFORE.items() if cell.startswith(start)]
                 cells.append(cell)
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])

@@ -109,7 +109,9 @@ def load_local(
         least = size if stored else int(size * share * (2 if dtype == "float32" else 1))
         if where == "cpu":
             advice = f"{memory.ADVICE} Nothing was downloaded."
-            memory.preflight(spec, least + memory.SPARE, memory.of_process(), advice)
+            memory.preflight(
+                spec, least + memory.beside_weights("cpu"), memory.of_process(), advice
+            )
 
     source = resolve.find(spec, OPENVINO if engine == "openvino" else None, check)
     if not raw:

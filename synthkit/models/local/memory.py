@@ -16,7 +16,7 @@ from synthkit.core.errors import NotEnoughMemory
 
 ADVICE = "Close other programs or kernels, or choose a smaller model."
 SPARE = 400_000_000
-"""Bytes beside the weights: libraries, activations, the tokenizer."""
+"""Bytes beside the weights, keys and values: libraries, activations, the tokenizer."""
 SHARES = {"none": 1.0, "int8": 0.6, "nf4": 0.4}
 """Bytes of weights with what is not quantized of them, relative to those of 16 bits."""
 UNLIMITED = 1 << 60
@@ -123,6 +123,11 @@ def for_keys_and_values(device: str) -> int:
     512 MB."""
     limit = total(device)
     return limit // 4 if device.startswith("cuda") else min(limit // 8 or 1 << 29, 1 << 29)
+
+
+def beside_weights(device: str) -> int:
+    """Bytes that a model needs at most beside its weights."""
+    return SPARE + for_keys_and_values(device)
 
 
 def preflight(name: str, needed: int, memory: Memory | None, advice: str) -> None:

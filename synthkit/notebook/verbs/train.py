@@ -48,7 +48,7 @@ PERIOD_SECONDS = 2.0
     ),
 )
 def train(context: Context, options: Any) -> Any:
-    """Train a model on a table, and bind it: sft (completions), dpo (pairs), kto (labels)."""
+    """Fine-tune a model on a table: sft on completions, dpo on pairs, kto on labels."""
     context.check_variable(options.name)
     names = ("epochs", "rank", "quantize", "learning_rate", "seed")
     chosen = {name: getattr(options, name) for name in names}
