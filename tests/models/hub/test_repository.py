@@ -226,9 +226,9 @@ def test_memory_and_disk_are_checked_before_the_download(
     hub.repositories["a/b"] = Repository({FIRST: files}, sizes={"model.safetensors": 5 * 10**9})
     free = memory.Memory(4 * 10**9, 2 * 10**9, "this test")
     monkeypatch.setattr(memory, "of_process", lambda: free)
-    with pytest.raises(NotEnoughMemory, match=r"2\.40 GB .*2\.00 GB are free.*Nothing was downl"):
+    with pytest.raises(NotEnoughMemory, match=r"2\.90 GB .*2\.00 GB are free.*Nothing was downl"):
         load_model("hf:a/b", device="cpu")
-    with pytest.raises(NotEnoughMemory, match=r"5\.40 GB"):
+    with pytest.raises(NotEnoughMemory, match=r"5\.90 GB"):
         load_model("hf:a/b", device="cpu", quantize="none")
     usage = shutil._ntuple_diskusage(10, 9, 10**9)
     monkeypatch.setattr("synthkit.models.hub.download.shutil.disk_usage", lambda _: usage)
