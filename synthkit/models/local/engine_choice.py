@@ -27,16 +27,17 @@ def chosen(settings: LocalSettings) -> Literal["transformers", "openvino"]:
 
     Notes
     -----
-    SmolLM2-135M (Q4_1), tokens a CPU-second with one thread. 34 greedy rows on two shared cores
-    with AVX-512 and bf16 units (AMD EPYC); 32 mixed prompts with AVX2 alone, reported from another
-    machine.
+    SmolLM2-135M (Q4_1), tokens a CPU-second, one thread, 32 rows at once. 24 prompts of 20 to
+    400 words on two CPUs with AVX-512 and bf16 units (AMD EPYC); 32 prompts of 15 to 300 words with
+    AVX2 alone, reported from another machine.
 
     ======================  ===========  ====
     engine                  AVX512-BF16  AVX2
     ======================  ===========  ====
-    OpenVINO                222          56
-    transformers, bfloat16  102          14
-    transformers, float32   76           47
+    OpenVINO                114          56
+    transformers, nf4       58
+    transformers, bfloat16  49           14
+    transformers, float32   31           47
     ======================  ===========  ====
     """
     if settings.engine == "transformers":
