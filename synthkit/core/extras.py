@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
+from contextlib import suppress
 from types import ModuleType
 
 from synthkit.core.errors import MissingExtra
@@ -31,3 +33,18 @@ def need(module: str, *, extra: str, why: str) -> ModuleType:
             f"{module} is needed {why}, but {error}. "
             f'Install it with: pip install "jupyter-synthkit[{extra}]"'
         ) from error
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Package -> its version, for those that are installed.
+
+    >>> list(versions(["pandas", "no-such-package"]))
+    ['pandas']
+    """
+    from importlib import metadata
+
+    found = {}
+    for package in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found

@@ -7,11 +7,11 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import UsageError
+from synthkit.core.extras import versions
 from synthkit.curate.marks.history import current_marks
 from synthkit.data import tables
 from synthkit.models.hub.catalog_entries import CATALOG
@@ -75,7 +75,7 @@ def gather(store: Store, table: Any, name: str) -> CardFacts:
         marks=_marks(store, ids),
         agreement=_agreement(store, ids),
         scores=_scores(store, name),
-        versions={"python": platform.python_version()} | _versions(),
+        versions={"python": platform.python_version()} | versions(PACKAGES),
     )
 
 
@@ -228,13 +228,3 @@ def _scores(store: Store, name: str) -> Sequence[Mapping[str, Any]]:
         }
         for each in found[-1].report.measured
     ]
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

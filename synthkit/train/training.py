@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.environment import notices, warn
 from synthkit.core.errors import Interrupted, ModelError
-from synthkit.core.extras import need
+from synthkit.core.extras import need, versions
 from synthkit.core.files import read_json, scratch_folder, sweep, sync_folder
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
@@ -194,7 +193,7 @@ class Training:
                     f"prompt alone has max_tokens={self.settings.max_tokens} or more."
                 )
             facts = {**plan, "left_out": left_out, "device": _machine()}
-            facts["versions"] = _versions()
+            facts["versions"] = versions(PACKAGES)
             try:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             except KeyboardInterrupt as error:
@@ -344,13 +343,3 @@ def _machine() -> str:
     if device_name() == "cuda":
         return str(torch.cuda.get_device_name())
     return f"CPU ({platform.machine()}), {count(torch.get_num_threads(), 'thread')}"
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

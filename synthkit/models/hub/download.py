@@ -162,8 +162,9 @@ def snapshot(
             tempfile.TemporaryDirectory() as scratch,
         ):
             log = Path(scratch) / "log"
-            look = lambda: bar.update(min(_bytes(blobs) - before, total) - bar.n)  # noqa: E731
-            status = _ran(command, log, look)
+            status = _ran(
+                command, log, lambda: bar.update(min(_bytes(blobs) - before, total) - bar.n)
+            )
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     finally:
         _clear(storage)
