@@ -11,7 +11,8 @@ from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
 from synthkit.train.trained import TrainedModel
-from synthkit.train.training import FOLDER, Method, trained
+from synthkit.train.training import FOLDER
+from synthkit.train.trl_method import TrlMethod, trained
 
 RATE = 2e-5
 """Learning rate of an adapter."""
@@ -67,5 +68,5 @@ def dpo(
     settings = TrainSettings.of(options, rate=RATE)
     names: dict[str, Any] = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
     convert = partial(examples.preferences, **names)
-    method = Method(name="dpo", trainer="DPO", own={"beta": beta}, copies=2, parts=2)
+    method = TrlMethod(name="dpo", trainer_name="DPO", own={"beta": beta}, copies=2, parts=2)
     return trained(method, convert, rows, held_out, base, settings, folder, listener)

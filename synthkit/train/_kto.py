@@ -11,7 +11,8 @@ from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
 from synthkit.train.trained import TrainedModel
-from synthkit.train.training import FOLDER, Method, trained
+from synthkit.train.training import FOLDER
+from synthkit.train.trl_method import TrlMethod, trained
 
 RATE = 2e-5
 """Learning rate of an adapter."""
@@ -75,5 +76,5 @@ def kto(
     convert = partial(examples.judged, **names)
     wanted, unwanted = weights
     own = {"beta": beta, "desirable_weight": wanted, "undesirable_weight": unwanted}
-    method = Method(name="kto", trainer="KTO", own=own, copies=2, parts=2, together=True)
+    method = TrlMethod(name="kto", trainer_name="KTO", own=own, copies=2, parts=2, together=True)
     return trained(method, convert, rows, held_out, base, settings, folder, listener)

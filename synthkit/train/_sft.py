@@ -10,7 +10,8 @@ from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
 from synthkit.train.trained import TrainedModel
-from synthkit.train.training import FOLDER, Method, trained
+from synthkit.train.training import FOLDER
+from synthkit.train.trl_method import TrlMethod, trained
 
 RATE = 2e-4
 """Learning rate of an adapter."""
@@ -78,5 +79,5 @@ def sft(
     settings = TrainSettings.of(options, rate=RATE)
     names: dict[str, Any] = {"prompt": prompt, "completion": completion, "messages": messages}
     convert = partial(examples.completions, **names)
-    method = Method(name="sft", trainer="SFT", own={})
+    method = TrlMethod(name="sft", trainer_name="SFT", own={})
     return trained(method, convert, rows, held_out, base, settings, folder, listener)

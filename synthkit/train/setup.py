@@ -1,4 +1,4 @@
-"""What a trainer of trl gets: weights, arguments and an adapter, without marks on the process."""
+"""What a trainer gets: weights, arguments and an adapter, without marks on the process."""
 
 from __future__ import annotations
 
@@ -20,12 +20,32 @@ from synthkit.train.settings import TrainSettings
 
 WARMUP = 0.1
 CHECKPOINTS = 4
+LIBRARIES = 900_000_000
+"""Bytes of torch, transformers and a trainer, beside the weights."""
+ACTIVATIONS = 400_000
+"""Bytes of activations for each token of a small model."""
 
 
 @functools.cache
 def device_name() -> str:
     """``"cuda"`` if the installed torch can use a GPU, else ``"cpu"``."""
     return "cuda" if memory.cuda_bytes() else "cpu"
+
+
+def check_memory(source: resolve.ModelSource, needed: int, advice: str) -> None:
+    """Check that a training fits into the memory of the GPU, or that of this process.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If it does not; the message ends in the advice.
+    """
+    if device_name() == "cuda":
+        total = memory.cuda_bytes()
+        free: memory.Memory | None = memory.Memory(total, total, "the GPU")
+    else:
+        free = memory.of_process()
+    memory.preflight(f"training {source.name}", needed, free, advice)
 
 
 def loaded(
@@ -70,7 +90,6 @@ def common_arguments(
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "linear",
         "warmup_steps": WARMUP,
-        "max_length": settings.max_tokens,
         "seed": settings.seed,
         "data_seed": settings.seed,
         "save_steps": settings.checkpoint_every or 1,

@@ -380,9 +380,9 @@ def test_a_base_that_cannot_work_is_refused_before_it_is_loaded(
     llama: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from synthkit.models.local import memory
-    from synthkit.train import training
+    from synthkit.train import trl_method
 
-    monkeypatch.setattr(training, "loaded", None)
+    monkeypatch.setattr(trl_method, "loaded", None)
     with pytest.raises(ChatTemplateMissing, match="raw=True"):
         sft(ROWS, base=f"hf:{save_tiny(tmp_path / 'base', template=None)}", folder=tmp_path)
     with pytest.raises(ModelNotFound):
