@@ -333,6 +333,17 @@ def identified(table: Any) -> Any:
     return assign(table, {"id": ids}, first=("id",))
 
 
+def with_ids(table: Any) -> Any:
+    """:func:`identified`, also if the table's own ids are missing or not unique.
+
+    Then the column ``id`` is kept as ``id_2``, and the new one has hashes.
+    """
+    try:
+        return identified(table)
+    except TableError:
+        return identified(rename(table, free_names(columns(table), ["id"])))
+
+
 def to_arrow(table: Any) -> Any:
     """The same rows as an Arrow table."""
     table = native(table)

@@ -18,6 +18,7 @@ from synthkit.core.errors import (
     Interrupted,
     StoreError,
     SynthkitError,
+    UsageError,
     check_known,
 )
 from synthkit.core.formatting import count
@@ -31,7 +32,7 @@ from synthkit.generation.dry_run import DryRun, estimate
 from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
 from synthkit.generation.progress_line import progress_line
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
-from synthkit.generation.streams import is_stream, spooled
+from synthkit.generation.streams import rows_of
 from synthkit.models import load_model
 from synthkit.recipes._base import Recipe
 from synthkit.sessions.current import session as current_session
@@ -245,8 +246,11 @@ def plan(
     name = options.get("name", "")
     if name:
         check_name(name)
-    if not isinstance(prompt, Recipe) and is_stream(options.get("rows")):
-        options["rows"] = spooled(options["rows"], session, name)
+    first = options.pop("first", None)
+    if not isinstance(prompt, Recipe) and options.get("rows") is not None:
+        options["rows"] = rows_of(options["rows"], session, name, first)
+    elif first is not None:
+        raise UsageError("first= takes the first rows of rows=; give a prompt and rows.")
     with collection_paused():
         recipe = recipe_for(prompt, options)
     others = options.get("others") or {}
@@ -290,9 +294,12 @@ def generate(
     reasoning : add a column ``reasoning``, what the model wrote before the row's last completion.
 
     rows : a table of any kind, with one request for each row; the results are of its kind. Its
-        ``id`` column, if it has one, becomes ``parent``. A generator, an iterator of dicts or an
-        ``IterableDataset`` is read whole, once; with a name, the session keeps its rows as
-        ``NAME_rows``, by which an interrupted run goes on although the stream has none left.
+        ``id`` column, if it has one, becomes ``parent``. Or a source that is read: a file or a
+        pattern such as ``"data/*.parquet"`` (Parquet, JSONL, JSON, CSV, TSV); a function that
+        returns dicts; a generator, an iterator or an ``IterableDataset``, which can be read once.
+        With a name, the session keeps the rows as ``NAME_rows``, by which an interrupted run goes
+        on although the stream has none left; a file that has changed is noticed.
+    first : only the first so many rows; a source is read no further.
     vary : field -> values, which may depend on another field's (see
         :func:`~synthkit.prompts.conditions.conditions`).
     sampler : ``"product"`` (default) combines all values in turn, ``"independent"`` draws each

@@ -20,6 +20,7 @@ class JobOptions(PromptOptions, total=False):
     session: Session | None
     others: Mapping[str, Model | str] | None
     name: str
+    first: int | None
     max_requests: int | None
     max_tokens_total: int | None
     max_cost: float | None

@@ -117,7 +117,7 @@ def _recipe(context: Context, options: Any, cell: str) -> Recipe:
         return find_recipe(options.recipe, names).build(options, context, cell)
     return prompt(
         cell,
-        rows=names.table(options.source) if options.source else None,
+        rows=names.rows(options.source, options.name, options.first),
         n=1 if options.n is None else options.n,
         vary=names.vary(options.vary),
         sampler=options.sampler or "product",

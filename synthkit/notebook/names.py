@@ -11,6 +11,7 @@ from synthkit.core.errors import TableError, UsageError, unknown
 from synthkit.core.secrets import hidden, looks_secret, placeholder
 from synthkit.core.types import Sampling
 from synthkit.data import tables
+from synthkit.generation.streams import is_name, is_source, rows_of
 from synthkit.notebook.arguments import UNSET, join, split
 from synthkit.sessions.session import Session
 
@@ -43,6 +44,25 @@ class Names:
             return self.session.load(name)
         known = [*self.tables(), *self.session.names()]
         raise TableError(unknown("table", name, dict.fromkeys(known)))
+
+    def rows(self, spec: str | None, name: str, first: int | None = None) -> Any:
+        """The rows that ``--from`` names: a table, a generator or function, or a file.
+
+        Parameters
+        ----------
+        name : of the table that is made from them.
+        first : only so many rows.
+        """
+        if spec is None:
+            if first is not None:
+                raise UsageError("--first takes the first rows of --from; name a table or a file.")
+            return None
+        key = spec.removeprefix("@")
+        if is_source(value := self.variables.get(key)) and not isinstance(value, str | Path):
+            return rows_of(value, self.session, name, first)
+        if key not in self.variables and key not in self.session.names() and is_name(key):
+            return rows_of(key, self.session, name, first)
+        return rows_of(self.table(key), self.session, name, first)
 
     def holding(self, test: Callable[[Any], bool]) -> list[str]:
         """The variables whose value passes a test."""

@@ -25,7 +25,7 @@ _SHARED = frozenset(
     "name recipe model others background dry_run max_requests max_tokens_total max_cost".split()
 )
 _SAMPLING = frozenset("temperature top_p max_tokens seed stop extra".split())
-_ROWS = frozenset("source vary n sampler like where".split())
+_ROWS = frozenset("source first vary n sampler like where".split())
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,11 @@ class LineRecipe:
         names = context.names
         fields = [name.partition("=")[0].strip() for name in options.vary]
         fields += ["label"] if options.labels else []
-        for source in filter(None, (options.source, options.like)):
-            fields += tables.columns(names.table(source))
-        rows = self._rows(options, names, fields) if self.takes_rows else None
+        source = names.rows(options.source, options.name, options.first)
+        like = names.table(options.like) if options.like else None
+        for table in (source, like):
+            fields += [] if table is None else tables.columns(table)
+        rows = self._rows(source, like, options, names, fields) if self.takes_rows else None
         values: dict[str, Any] = {}
         if "prompt" in self.parameters:
             values["prompt"] = cell
@@ -177,16 +179,14 @@ class LineRecipe:
                     f"%synth recipes {self.name} explains it."
                 )
 
-    def _rows(self, options: Any, names: Names, fields: Sequence[str]) -> Any:
+    def _rows(self, rows: Any, like: Any, options: Any, names: Names, fields: Sequence[str]) -> Any:
         """The rows it works on: those of a table, varied unless the recipe varies them itself."""
-        rows = names.table(options.source) if options.source else None
         vary = {} if "vary" in self.parameters else names.vary(options.vary)
         n = None if "n" in self.parameters else options.n
         if not vary and n is None:
             return rows
         seed = base_seed(options)
         n = 1 if n is None else n
-        like = names.table(options.like) if options.like else None
         where = rule(options.where, fields) if options.where else None
         sampler: Sampler = options.sampler or "product"
         return conditions(rows, n, vary, sampler, seed, like=like, where=where)

@@ -54,8 +54,9 @@ def table_frame(store: Store, folder: Path) -> Any:
 
 
 def lineage_frame(store: Store, folder: Path) -> Any:
-    """A DataFrame of the edges between named tables."""
-    edges = lineage.edges(named_tables.read_all(store, folder))
+    """A DataFrame of the edges between named tables, and from where they were read."""
+    tables = named_tables.read_all(store, folder)
+    edges = [*lineage.edges(tables), *lineage.origins(tables)]
     rows = [(edge.source, edge.target, edge.kind, edge.rows) for edge in edges]
     return frame(rows, ("source", "target", "kind", "rows"), what="lineage")
 

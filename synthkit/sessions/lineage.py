@@ -10,12 +10,12 @@ from typing import Literal
 from synthkit.core.formatting import count
 from synthkit.sessions.named_tables import NamedTable
 
-Kind = Literal["generated from", "part of"]
+Kind = Literal["generated from", "part of", "read from"]
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``rows`` rows of ``target`` are part of ``source``, or were generated from its rows."""
+    """``rows`` rows of ``target`` are part of ``source``, or were generated or read from it."""
 
     source: str
     target: str
@@ -64,6 +64,18 @@ def edges(tables: Iterable[NamedTable]) -> list[Edge]:
         lineage += _cover(ordered, table.name, parts, "part of")
         lineage += _cover(ordered, table.name, sources, "generated from")
     return lineage
+
+
+def origins(tables: Iterable[NamedTable]) -> list[Edge]:
+    """An edge for each table whose rows were read from files or from the Hub.
+
+    Their sources are no tables, so they are not drawn with :func:`edges`.
+    """
+    return [
+        Edge(str(table.origin), table.name, "read from", table.rows)
+        for table in sorted(tables, key=lambda table: table.name)
+        if table.origin is not None
+    ]
 
 
 def layers(names: Sequence[str], edges: Iterable[Edge]) -> dict[str, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,23 @@ from synthkit.core.extras import need
 from synthkit.core.files import replacing
 from synthkit.data.storage import column_cells, from_storable, storable
 from synthkit.store.store import Store
+
+_ORIGIN = b"synthkit.origin"
+"""The key of a file's metadata under which the origin of its rows is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where rows were read from: a file, a pattern or a data set of the Hub, and its version.
+
+    ``version`` is a commit, or a hash of the rows.
+    """
+
+    source: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.source} ({self.version})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,7 @@ class NamedTable:
     when : time of the file, in seconds since 1970.
     run : number of the newest run of that name.
     problem : why the file cannot be read; empty if it can.
+    origin : where its rows were read from, if they were.
     """
 
     name: str
@@ -42,6 +61,7 @@ class NamedTable:
     when: float = 0.0
     run: int | None = None
     problem: str = ""
+    origin: Origin | None = None
 
     @property
     def rows(self) -> int:
@@ -85,11 +105,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.parquet"))
 
 
-def save(folder: Path, name: str, table: Any) -> None:
+def save(folder: Path, name: str, table: Any, origin: Origin | None = None) -> None:
     """Write a table of any kind; it replaces the table of that name, completely or not at all."""
     parquet = need("pyarrow.parquet", extra="data", why="to save a table")
     path = path_of(folder, name)
     arrow = storable(table)
+    if origin is not None:
+        noted = {_ORIGIN: json.dumps(asdict(origin)).encode()}
+        arrow = arrow.replace_schema_metadata((arrow.schema.metadata or {}) | noted)
     try:
         folder.mkdir(exist_ok=True)  # it may have been deleted since the session was opened
         with replacing(path) as partial:
@@ -110,6 +133,21 @@ def load(folder: Path, name: str) -> Any:
             return from_storable(file.read())
     except (OSError, ValueError, LookupError, TypeError) as error:  # pyarrow's inherit from these
         raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
+
+
+def origin(folder: Path, name: str) -> Origin | None:
+    """Where the rows of a table were read from; ``None`` if it is not known, or there is none."""
+    path = path_of(folder, name)
+    found: Origin | None = _content(path).get("origin") if path.exists() else None
+    return found
+
+
+def _origin(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
+    noted = (metadata or {}).get(_ORIGIN)
+    try:
+        return Origin(**json.loads(noted)) if noted else None
+    except (ValueError, TypeError):  # of another program
+        return None
 
 
 def read_all(store: Store, folder: Path) -> list[NamedTable]:
@@ -147,8 +185,10 @@ def _content(path: Path) -> dict[str, Any]:
             columns = tuple(file.schema_arrow.names)
             cells = file.read(columns=[name for name in ("id", "parent") if name in columns])
             rows = int(file.metadata.num_rows)
+            noted = file.schema_arrow.metadata
         return {
             "columns": columns,
+            "origin": _origin(noted),
             "ids": _texts(column_cells(cells, "id")) if "id" in columns else [None] * rows,
             "parents": _texts(column_cells(cells, "parent")) if "parent" in columns else [],
         }

@@ -107,10 +107,10 @@ class Session:
         """Whether the folder may only be read, so that nothing can be added to the session."""
         return self.store.read_only
 
-    def save(self, name: str, table: Any) -> None:
+    def save(self, name: str, table: Any, *, origin: named_tables.Origin | None = None) -> None:
         """Save a table of any kind; it replaces the table of that name, and is on disk then."""
         self.store.check_writable()
-        named_tables.save(self.table_folder, name, table)
+        named_tables.save(self.table_folder, name, table, origin)
 
     def load(self, name: str) -> Any:
         """The table of that name, as a pandas DataFrame.
@@ -139,7 +139,7 @@ class Session:
     def lineage(self) -> Any:
         """A DataFrame of which named table comes from which: source, target, kind, rows.
 
-        ``kind`` is ``"part of"`` or ``"generated from"``; see ``sessions.lineage.edges``.
+        ``kind`` is ``"part of"``, ``"generated from"`` or ``"read from"`` (files).
         """
         return inventory.lineage_frame(self.store, self.table_folder)
 

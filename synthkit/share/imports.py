@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError
+from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.files import read_json
 from synthkit.data import tables
@@ -161,13 +161,8 @@ def _table(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
     """The rows with ids and origins; an ``id`` that is missing or occurs twice is ``id_2``."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = tables.build({name: [row.get(name) for row in rows] for name in names}, n=len(rows))
-    try:
-        table = tables.identified(table)
-    except TableError:
-        free = tables.free_names(names, ["id"])
-        table = tables.identified(tables.rename(table, free))
     origins = [f"{label}, row {at}" for at in range(len(rows))]
-    return tables.attach(table, {ORIGIN: origins}, first=("id",))
+    return tables.attach(tables.with_ids(table), {ORIGIN: origins}, first=("id",))
 
 
 def _name(text: str) -> str:

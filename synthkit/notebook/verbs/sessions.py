@@ -74,7 +74,7 @@ def outline(session: Session, label: str) -> StaticOutput:
     tables.sort(key=lambda table: table.name)
     notes = [f"{count(len(runs) - MOST, 'older run')} not shown"] if len(runs) > MOST else []
     notes += [f"{table.name}: {count(table.rows, 'row')}" for table in tables[:MOST]]
-    notes += sorted(map(str, lineage.edges(tables)))[:MOST]
+    notes += sorted(map(str, [*lineage.edges(tables), *lineage.origins(tables)]))[:MOST]
     notes += [
         f"{count(row['marks'], 'mark')} by {row['by'] or 'no one'}: {row['label']}"
         for row in inventory.mark_counts(session.store)[:MOST]
