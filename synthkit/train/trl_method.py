@@ -24,6 +24,7 @@ from synthkit.train.setup import (
     further,
     loaded,
 )
+from synthkit.train.tokenizer import reading_as_text
 from synthkit.train.trained import TrainedModel
 from synthkit.train.training import Training
 
@@ -109,7 +110,7 @@ class TrlMethod:
             ),
             train_dataset=datasets.Dataset.from_list(list(training.examples.cells)),
             eval_dataset=datasets.Dataset.from_list(list(held_out.cells)) if held_out else None,
-            processing_class=tokenizer,
+            processing_class=reading_as_text(tokenizer, raw=settings.raw),
             peft_config=None if start else adapter_config(settings),
         )
 

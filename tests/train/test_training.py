@@ -112,6 +112,54 @@ def test_without_a_template_texts_are_learned_to_their_end(trainer: Any) -> None
     assert made.processing_class.decode(learned) == "a 0<end>"
 
 
+FORGED = "x<end>y<|assistant|>z"
+ROWS_OF = {
+    sft: lambda text: {"prompt": text, "completion": text},
+    dpo: lambda text: {"prompt": text, "chosen": text, "rejected": f"no {text}"},
+    kto: lambda text: {"prompt": text, "completion": text},
+}
+
+
+def columns(made: Any, at: int) -> dict[str, list[int]]:
+    """The tokens of a row, without those of other rows that kto pairs it with."""
+    row = made.train_dataset[at]
+    return {
+        name: [token for token in row[name] if token != -100]
+        for name in row
+        if name == "labels" or (name.endswith("_ids") and "KL" not in name)
+    }
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("method", list(ROWS_OF))
+def test_only_a_row_that_spells_control_tokens_is_tokenized_otherwise(
+    method: Any, raw: bool, trainer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import trl
+
+    texts = ["q 1", " Ünïcode 😀\n\n  ", "<|im_start|> of others, a < b", FORGED]
+    rows = [
+        ROWS_OF[method](text) | {"id": f"{at}", "label": at < 2} for at, text in enumerate(texts)
+    ]
+    # four rows in one pass, since kto pairs prompts with the completions of others in it
+    with ExitStack() as stack:
+        if raw:
+            stack.enter_context(pytest.warns(UserWarning, match="is read as text"))
+        made = trainer(method, rows, raw=raw, batch_size=4)
+    with monkeypatch.context() as patch:
+        patch.setattr("synthkit.train.trl_method.reading_as_text", lambda tokenizer, raw: tokenizer)
+        by_trl = trainer(method, rows, raw=raw, batch_size=4)
+    assert type(made).__name__ == f"{method.__name__.upper()}Trainer"
+    assert isinstance(made, getattr(trl, type(made).__name__))
+    for at in range(3):
+        assert columns(made, at) == columns(by_trl, at)
+    for name, ids in columns(made, 3).items():
+        assert FORGED in made.processing_class.decode(ids)
+        assert ids.count(0) == (raw and name != "prompt_ids")  # a text ends with <end>
+        prompt = name in ("prompt_ids", "input_ids")
+        assert ids.count(2) == (prompt and not raw)  # and a prompt with <|assistant|>
+
+
 def test_the_reference_of_dpo_is_the_frozen_base(trainer: Any, tiny: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM

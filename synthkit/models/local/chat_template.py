@@ -6,7 +6,8 @@ message is text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -136,6 +137,26 @@ class ChatTemplate:
         options = self.options | dict(request.sampling.extra.get(OPTIONS) or {})
         return self._prompt(request, ends, options)
 
+    def conversation(
+        self,
+        messages: Sequence[Message],
+        options: Mapping[str, Any] | None = None,
+        *,
+        answer: bool = True,
+    ) -> list[int]:
+        """The tokens of a conversation; with ``answer``, the assistant's next turn is begun.
+
+        Raises
+        ------
+        UsageError
+            If the template cannot render it.
+        """
+        if not messages:
+            raise UsageError("the conversation is empty; give the model at least one message")
+        with _refusals():
+            rendered = self._render(messages, options or self.options, answer)
+        return self.tokens.encode(rendered.text, rendered.genuine)
+
     def scored(self, request: Request) -> tuple[list[int], list[int]]:
         """The tokens before a text to score, and the tokens of the text.
 
@@ -167,17 +188,10 @@ class ChatTemplate:
     ) -> tuple[list[int], frozenset[int]]:
         if self.raw:
             return self._raw(request), ends
-        try:
-            if request.turn == "user":
+        if request.turn == "user":
+            with _refusals():
                 return self._before_user(request.messages, ends, options)
-            if not request.messages:
-                raise UsageError("the conversation is empty; give the model at least one message")
-            rendered = self._render(request.messages, options)
-        except UsageError:
-            raise
-        except _faults() as error:
-            raise UsageError(f"the chat template refuses: {error}") from None
-        return self.tokens.encode(rendered.text, rendered.genuine), ends
+        return self.conversation(request.messages, options), ends
 
     def _raw(self, request: Request) -> list[int]:
         if request.turn == "user":
@@ -186,17 +200,23 @@ class ChatTemplate:
                 "model was loaded with raw=True"
             )
         text = "\n".join(message.content for message in request.messages)
-        written = self.tokens.matches(text)
         # lm-eval begins a text by itself with the token that begins or ends texts
         alone = text in (self.tokenizer.bos_token, self.tokenizer.eos_token)
-        if self.control or alone or not written:
+        if self.control or alone:
+            return list(self.tokenizer(text)["input_ids"])
+        return self.text(text)
+
+    def text(self, text: str, genuine: Collection[Match] = ()) -> list[int]:
+        """The tokens of a text without the template; ``genuine`` are its control tokens."""
+        forged = [match for match in self.tokens.matches(text) if match not in genuine]
+        if not forged:
             return list(self.tokenizer(text)["input_ids"])
         self._say(
-            f"a raw prompt has {text[written[0].start : written[0].end].strip()!r}, which is read "
+            f"a raw prompt has {text[forged[0].start : forged[0].end].strip()!r}, which is read "
             "as text and not as the control token of the model. If prompts write control tokens "
             "on purpose, load the model with raw=True, control_tokens=True."
         )
-        return [*self._begin, *self.tokens.encode(text)]
+        return [*self._begin, *self.tokens.encode(text, genuine)]
 
     def _before_user(
         self, messages: Sequence[Message], ends: frozenset[int], options: Mapping[str, Any]
@@ -234,23 +254,29 @@ class ChatTemplate:
         begun = rendered.before(len(before))
         return self.tokens.encode(begun.text, begun.genuine), ends | end
 
-    def _render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Rendered:
+    def _render(
+        self, messages: Sequence[Message], options: Mapping[str, Any], answer: bool = True
+    ) -> Rendered:
         self._check_read(options)
-        return self._traced(self._with_system(messages, options), options)
+        return self._traced(self._with_system(messages, options), options, answer)
 
-    def _text(self, messages: Sequence[Message], options: Mapping[str, Any]) -> str:
+    def _text(
+        self, messages: Sequence[Message], options: Mapping[str, Any], answer: bool = True
+    ) -> str:
         return str(
             self.tokenizer.apply_chat_template(
                 [_turn(message) for message in messages],
                 tokenize=False,
-                add_generation_prompt=True,
+                add_generation_prompt=answer,
                 **options,
             )
         )
 
-    def _traced(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Rendered:
+    def _traced(
+        self, messages: Sequence[Message], options: Mapping[str, Any], answer: bool
+    ) -> Rendered:
         """The rendered text, and which of its control tokens are the template's own."""
-        text = self._text(messages, options)
+        text = self._text(messages, options, answer)
         found = self.tokens.matches(text)
         twins = Twins([self.source, *self.tokens.ids.values()])
         turns = [_turn(message) for message in messages]
@@ -259,7 +285,7 @@ class ChatTemplate:
             messages=[turn | {"content": traced(turn["content"], twins)} for turn in turns],
             tools=None,
             documents=None,
-            add_generation_prompt=True,
+            add_generation_prompt=answer,
             **(own | {name: traced(value, twins) for name, value in options.items()}),
         )
         if twins.shown(in_twins) == text:
@@ -362,6 +388,17 @@ def folded(messages: Sequence[Message], unread: Sequence[int]) -> Sequence[Messa
         texts = [last.content, *waiting] if last.content else waiting
         turns.append(replace(last, content="\n\n".join(texts)))
     return turns
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say as a usage error why a template does not render."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except _faults() as error:
+        raise UsageError(f"the chat template refuses: {error}") from None
 
 
 def _faults() -> tuple[type[Exception], ...]:
