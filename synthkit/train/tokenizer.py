@@ -70,6 +70,4 @@ def _encoded(ids: Sequence[list[int]], several: bool) -> Any:
     from transformers import BatchEncoding
 
     encoded = {"input_ids": list(ids), "attention_mask": [[1] * len(each) for each in ids]}
-    if not several:
-        encoded = {name: values[0] for name, values in encoded.items()}
-    return BatchEncoding(encoded)
+    return BatchEncoding(encoded if several else {name: own[0] for name, own in encoded.items()})
