@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,9 @@ import lazy_loader
 from synthkit.core.errors import UsageError, did_you_mean, unknown
 
 T = TypeVar("T")
+PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
+"""The arXiv number of a paper."""
+_REFERENCES = re.compile(r"^References\n-+\n(.*?)(?=\n\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,18 @@ class Listed:
     def summary(self) -> str:
         """The first line of its docstring."""
         return self.doc.partition("\n")[0]
+
+    @property
+    def references(self) -> str:
+        """The section ``References`` of its docstring, or the arXiv numbers in it; may be empty.
+
+        >>> Listed("zerogen", "", "Texts for labels (arXiv 2202.07922).").references
+        'arXiv 2202.07922'
+        """
+        section = _REFERENCES.search(self.doc)
+        if section:
+            return " ".join(section[1].split())
+        return ", ".join(dict.fromkeys(f"arXiv {paper}" for paper in PAPER.findall(self.doc)))
 
 
 class Registry(Mapping[str, T], Generic[T]):

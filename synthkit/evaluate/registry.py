@@ -104,7 +104,7 @@ class Metric:
                 # whether it depends on the number of rows is not known
                 score = replace(score, at_n=len(inputs.rows.texts))
             aligned = score.parts is not None and len(score.parts) == len(ids)
-            measured.append(Measured(self.kind, score, ids if aligned else None))
+            measured.append(Measured(self.kind, score, ids if aligned else None, self.name))
         return measured, advice
 
     @property

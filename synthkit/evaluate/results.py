@@ -33,12 +33,14 @@ _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 class Measured:
     """A score with the kind of its metric and the ids of the rows its parts are of.
 
-    ``ids`` is ``None`` if the score has no parts.
+    ``ids`` is ``None`` if the score has no parts. ``metric`` is the name by which the metric is
+    registered, empty if it is not known.
     """
 
     kind: str
     score: Score
     ids: Sequence[str] | None = None
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)

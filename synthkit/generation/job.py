@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from asyncio import CancelledError
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
@@ -176,6 +177,12 @@ class Job:
             ids=row_ids,
             reject_ids=reject_ids,
             origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},
+            recipe=self.recipe.name,
+            reasons=Counter(
+                event.outcome.reason.partition(":")[0]
+                for event in outcome.events
+                if isinstance(event.outcome, Reject)
+            ),
         )
         if self.name and row_ids:
             self.session.save(self.name, run.table)

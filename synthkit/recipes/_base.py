@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -102,8 +101,6 @@ RECIPES: Registry[Callable[..., Any]] = Registry(
     "recipe", decorator="recipe", package="synthkit.recipes"
 )
 """Every recipe by name: those of synthkit, of installed packages and of the notebook."""
-PAPER = re.compile(r"\b\d{4}\.\d{5}\b")
-"""The arXiv number of a paper; the first in a recipe's docstring is that of the recipe."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -71,6 +71,9 @@ def _run(row: Mapping[str, Any]) -> None:
         if value is not None and not isinstance(value, str):
             _check_amount(f"{name} of a run", value)
     _check_amount("the rows of a run", row["rows"])
+    reasons = json.loads(row["reasons"] or "{}")
+    if not isinstance(reasons, dict) or not all(type(n) is int for n in reasons.values()):
+        raise StoreError("the reasons for the rejects of a run cannot be read.")
 
 
 def _run_rows(row: Mapping[str, Any]) -> None:

@@ -6,18 +6,20 @@ import json
 import platform
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import versions
+from synthkit.core.registry import PAPER
 from synthkit.curate.marks.history import current_marks
 from synthkit.data import tables
-from synthkit.models.hub.catalog_entries import CATALOG
-from synthkit.models.hub.hub_models import HUB_MODELS
-from synthkit.recipes._base import PAPER, RECIPES
+from synthkit.models.hub.origins import origin
+from synthkit.recipes._base import RECIPES
 from synthkit.sessions import evaluations, inventory, named_tables
+from synthkit.sessions.card_notes import citations, limits
+from synthkit.sessions.curations import SPLIT
 from synthkit.sessions.mark_statistics import agreements
 from synthkit.share.card import Card, CardFacts
 from synthkit.store.store import Store
@@ -25,6 +27,7 @@ from synthkit.store.store import Store
 PACKAGES = ("jupyter-synthkit", "openvino", "torch", "transformers", "openai", "pandas")
 """Packages whose versions a card names, as far as they are installed."""
 _RECIPE = re.compile(r"--recipe[ =](\w+)")
+Records = list[dict[str, Any]]
 
 
 def card(store: Store, folder: Path, table: Any, name: str) -> Card:
@@ -51,42 +54,59 @@ def card(store: Store, folder: Path, table: Any, name: str) -> Card:
 
 
 def gather(store: Store, table: Any, name: str) -> CardFacts:
-    """The facts of a table."""
+    """The facts of a table.
+
+    The same rows and the same session give the same facts, whose ``numbers()`` are plain values:
+    who holds the rows and the session can derive each of them again.
+    """
     if "id" not in tables.columns(table):
         raise UsageError(
             f"{name} has no column 'id', so its rows lead back to nothing. Keep the column that "
             "synthkit gave the table when you select columns."
         )
     cells = tables.column(table, "id")
-    ids = {str(id) for id in cells if isinstance(id, str)}
+    own = [id for id in cells if isinstance(id, str)]
+    ids = set(own)
     traced = store.completions.known_rows(ids)
     runs, returned = _runs(store, ids)
     completions = _Completions(store, traced)
-    return CardFacts(
+    found = evaluations.load_all(store, name)
+    evaluation = found[-1] if found else None
+    facts = CardFacts(
         name=name,
         columns=tuple(tables.columns(table)),
         rows=len(cells),
-        traced=sum(str(id) in traced for id in cells),
+        traced=sum(id in traced for id in own),
+        repeated=len(own) - len(ids),
         runs=runs,
+        rejects=[
+            {"run": run["run"], "reason": reason, "rows": n}
+            for run in runs
+            for reason, n in run["reasons"].items()
+        ],
         funnel=_funnel(store, returned, ids),
+        splits=_splits(store, own),
         models=completions.models(),
         sampling=completions.sampling(),
         completions=completions.totals(),
         marks=_marks(store, ids),
         agreement=_agreement(store, ids),
-        scores=_scores(store, name),
+        scores=_scores(evaluation),
+        citations=citations(runs, evaluation),
+        limits=(),
         versions={"python": platform.python_version()} | versions(PACKAGES),
     )
+    return limits(facts, ids, evaluation)
 
 
-def _runs(store: Store, ids: Collection[str]) -> tuple[list[dict[str, Any]], set[str]]:
+def _runs(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
     """The runs that returned some of the rows, and the ids of all rows that they returned."""
     rows_of = store.runs.all_rows()
-    runs: list[dict[str, Any]] = []
+    runs: Records = []
     returned: set[str] = set()
     for run in store.runs.all():
         made = rows_of.get(run["run"])
-        here = len(ids.intersection(made.ids)) if isinstance(ids, set) and made else 0
+        here = len(set(made.ids).intersection(ids)) if made else 0
         if made is None or not here:
             continue
         returned.update(made.ids)
@@ -95,50 +115,69 @@ def _runs(store: Store, ids: Collection[str]) -> tuple[list[dict[str, Any]], set
                 "run": run["run"],
                 "table": inventory.run_title(run),
                 "model": run["model"],
-                "recipe": _recipe(made.line),
+                "recipe": _recipe(run["recipe"], made.line),
                 "cell": inventory.cell(store, run["run"]),
                 "rows": len(made.ids),
                 "here": here,
                 "rejects": len(made.reject_ids),
+                "reasons": run["reasons"],
                 "requests": run["requests"],
                 "cached": run["hits"],
+                "cut": run["truncated"],
                 "cost": run["cost"],
             }
         )
     return runs, returned
 
 
-def _recipe(line: str) -> str:
-    """The recipe that a cell line names, with its paper; ``""`` if it names none."""
+def _recipe(name: str, line: str) -> str:
+    """The recipe of a run, with its paper; ``""`` for a plain prompt.
+
+    Runs of older sessions have no name of a recipe; then it is that of the cell line.
+    """
     named = _RECIPE.search(line)
-    if named is None:
-        return ""
-    listed = RECIPES.described().get(named[1])
+    name = name or (named[1] if named else "")
+    listed = RECIPES.described().get(name)
     paper = PAPER.search(listed.doc) if listed else None
-    return f"{named[1]} (arXiv {paper[0]})" if paper else named[1]
+    return "" if name == "prompt" else f"{name} (arXiv {paper[0]})" if paper else name
 
 
-def _funnel(store: Store, returned: set[str], ids: Collection[str]) -> dict[str, int]:
-    """How many rows the runs returned, each filter dropped, and are left; the last verdict counts.
+def _funnel(store: Store, returned: set[str], ids: Collection[str]) -> Records:
+    """How many rows the runs returned, each filter dropped and why, and are left.
 
-    The counts sum to the number of these rows.
+    The last verdict on a row counts. The counts after the first sum to it.
     """
     gone = returned.difference(ids)
     last = {verdict["id"]: verdict for verdict in store.curations.verdicts(gone)}
-    dropped = Counter(
-        f"dropped by {verdict['filter'] or 'marks'}"
-        for verdict in last.values()
-        if verdict["verdict"] == "dropped"
-    )
-    left_out = len(gone) - dropped.total()
-    steps = dict(dropped.most_common())
-    if left_out:
-        steps["left out in another way"] = left_out
-    return {
-        "returned by the runs": len(returned),
-        **steps,
-        "in this table": len(returned) - len(gone),
-    }
+    dropped: Counter[tuple[str, str]] = Counter()
+    for verdict in last.values():
+        if verdict["verdict"] == "dropped":
+            reason = verdict["why"].partition(":")[0]
+            dropped[f"dropped by {verdict['filter'] or 'marks'}", reason] += 1
+        elif verdict["filter"].startswith(SPLIT):
+            dropped[f"in the {verdict['filter'].partition(':')[0]}", ""] += 1
+    steps = [
+        ("returned by the runs", "", len(returned)),
+        *((step, why, n) for (step, why), n in dropped.most_common()),
+        ("left out in another way", "", len(gone) - dropped.total()),
+        ("in this table", "", len(returned) - len(gone)),
+    ]
+    return [
+        {"step": step, "reason": why, "rows": n}
+        for step, why, n in steps
+        if n or step != "left out in another way"
+    ]
+
+
+def _splits(store: Store, ids: list[str]) -> Records:
+    """How many of the rows each part of the last split of their tables has."""
+    last: dict[str, str] = {}
+    for verdict in store.curations.verdicts(set(ids)):
+        if verdict["verdict"] == "kept" and verdict["filter"].startswith(SPLIT):
+            last[verdict["id"]] = verdict["filter"].removeprefix(SPLIT)
+    counts = Counter(last.get(id, "none: ") for id in ids if last)
+    parts = ((part.partition(": "), n) for part, n in counts.most_common())
+    return [{"split": name, "rows": n, "how": how} for (name, _, how), n in parts]
 
 
 class _Completions:
@@ -148,7 +187,7 @@ class _Completions:
         self.names = store.models.names()
         self.all = store.completions.stored(store.completions.keys_for_rows(ids))
 
-    def models(self) -> list[dict[str, Any]]:
+    def models(self) -> Records:
         """One record for each model and way of running it, the most used first."""
         counts = Counter((str(each.request["model"]), each.completion.how) for each in self.all)
         return [
@@ -156,13 +195,14 @@ class _Completions:
                 "model": self.names.get(mark, "unknown"),
                 "how": how,
                 "completions": n,
-                "licence": _licence(self.names.get(mark, "")),
+                "licence": origin(self.names.get(mark, "")).licence,
+                "source": origin(self.names.get(mark, "")).source,
                 "fingerprint": mark,
             }
             for (mark, how), n in counts.most_common()
         ]
 
-    def sampling(self) -> list[dict[str, Any]]:
+    def sampling(self) -> Records:
         """One record for each set of parameters, without those that are not set."""
         counts = Counter(json.dumps(each.request["sampling"], sort_keys=True) for each in self.all)
         return [
@@ -187,44 +227,35 @@ class _Completions:
         }
 
 
-def _licence(name: str) -> str:
-    """The licence of a model of the catalog; ``""`` of others, whose licence is not known here."""
-    first = name.split()[0] if name else ""
-    model = CATALOG.get(first) or HUB_MODELS.get(first)
-    return model.licence if model else ""
-
-
-def _marks(store: Store, ids: Collection[str]) -> list[dict[str, Any]]:
+def _marks(store: Store, ids: Collection[str]) -> Records:
     """How many current marks on the rows there are, for each task, annotator and label."""
     counts = Counter(
         (mark.task, mark.person, mark.label)
-        for mark in current_marks(store.marks.for_rows(list(ids))).values()
+        for mark in current_marks(store.marks.for_rows(sorted(ids))).values()
         if mark.label
     )
     names = ("task", "by", "label")
     return [{**dict(zip(names, key, strict=True)), "marks": n} for key, n in sorted(counts.items())]
 
 
-def _agreement(store: Store, ids: Collection[str]) -> dict[str, str]:
-    """Two annotators -> Cohen's kappa with its interval."""
-    found = agreements(store.marks.for_rows(list(ids)))
-    return {
-        f"{a} and {b}": "one label on all rows" if score is None else str(score)
-        for (a, b), score in found.items()
-    }
-
-
-def _scores(store: Store, name: str) -> Sequence[Mapping[str, Any]]:
-    """The scores of the last evaluation of the table of this name."""
-    found = evaluations.load_all(store, name)
-    if not found:
-        return []
+def _agreement(store: Store, ids: Collection[str]) -> Records:
+    """Cohen's kappa with its interval of each two annotators; none if they use one label."""
+    found = agreements(store.marks.for_rows(sorted(ids)))
     return [
-        {
-            "metric": each.score.name,
-            "value": str(each.score),
-            "n": each.score.n,
-            "how": each.score.how,
-        }
-        for each in found[-1].report.measured
+        {"annotators": f"{a} and {b}"}
+        | ({} if score is None else _number(score) | {"rows": score.n})
+        for (a, b), score in found.items()
     ]
+
+
+def _scores(evaluation: evaluations.Evaluation | None) -> Records:
+    """The scores of an evaluation."""
+    return [
+        {"metric": each.score.name, **_number(each.score), "n": each.score.n,
+         "unit": each.score.unit, "better": each.score.better, "how": each.score.how}
+        for each in (evaluation.report.measured if evaluation else ())
+    ]  # fmt: skip
+
+
+def _number(score: Any) -> dict[str, Any]:
+    return {"value": score.value, "low": score.low, "high": score.high}

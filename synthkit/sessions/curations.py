@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthkit.curate.filters.base import Filter, apply_filters
+from synthkit.curate.selection.splitting import splits
 from synthkit.data import tables
 from synthkit.data.results import Curation
 from synthkit.sessions._frames import frame
 from synthkit.store.curations import VERDICT_COLUMNS
 from synthkit.store.store import Store
+
+SPLIT = "split "
+"""What the filter of a verdict begins with, if it says in which part of a split a row is."""
+SETTINGS = ("seed", "stratify", "together")
+"""Options of a split that are recorded with it."""
 
 
 def curate(store: Store, table: Any, filters: Iterable[Filter], name: str) -> Curation:
@@ -18,6 +24,26 @@ def curate(store: Store, table: Any, filters: Iterable[Filter], name: str) -> Cu
     curation = apply_filters(table, *filters)
     record(store, curation, name)
     return curation
+
+
+def split(
+    store: Store, table: Any, shares: Mapping[str, float], name: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Split a table, and record in which part each row is: it is kept by ``split PART: how``."""
+    parts = splits(table, shares, **options)
+    chosen = {"seed": 0} | {key: options[key] for key in SETTINGS if options.get(key) is not None}
+    how = [" ".join(f"{part}={share:g}" for part, share in shares.items())]
+    how += [f"{key} {value}" for key, value in chosen.items()]
+    if "id" in tables.columns(table):
+        counts = {part: tables.size(rows) for part, rows in parts.items()}
+        n = sum(counts.values())
+        verdicts = [
+            (str(id), f"{SPLIT}{part}: {'; '.join(how)}", "")
+            for part, rows in parts.items()
+            for id in tables.column(rows, "id")
+        ]
+        store.curations.add(name, [[f"{SPLIT}{how[0]}", n, n, counts]], verdicts)
+    return parts
 
 
 def record(store: Store, curation: Curation, name: str) -> int:

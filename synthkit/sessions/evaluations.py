@@ -36,6 +36,16 @@ class Evaluation:
     settings: Mapping[str, Any]
     report: Report
 
+    @property
+    def row_ids(self) -> set[str]:
+        """The ids of the rows that its scores are of; empty if no score has values of rows."""
+        return {
+            id
+            for measured in self.report.measured
+            if measured.kind in ROW_KINDS
+            for id in measured.ids or ()
+        }
+
 
 def evaluate(store: Store, table: Any, name: str, task: str, options: Mapping[str, Any]) -> Report:
     """Evaluate a table with the marks on its rows, and store the report."""
@@ -58,7 +68,7 @@ def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
     """Store a report, and return its number; one equal to the last of its name is not added."""
     scores = [
         {key: value for key, value in asdict(measured.score).items() if key != "parts"}
-        | {"kind": measured.kind}
+        | {"kind": measured.kind, "metric": measured.metric}
         for measured in report.measured
     ]
     body = {
@@ -143,12 +153,7 @@ def find(store: Store, which: int | str) -> Evaluation:
 def find_by_rows(store: Store, ids: frozenset[str] | None) -> Evaluation | None:
     """The last evaluation most of whose rows are among ``ids``; ``None`` if there is none."""
     for evaluation in reversed(load_all(store) if ids else []):
-        rows = {
-            id
-            for measured in evaluation.report.measured
-            if measured.kind in ROW_KINDS
-            for id in measured.ids or ()
-        }
+        rows = evaluation.row_ids
         if len(rows & (ids or set())) > len(rows) / 2:
             return evaluation
     return None
@@ -173,7 +178,7 @@ def _rounded_parts(measured: Measured) -> list[float] | None:
 
 
 def _measured(values: dict[str, Any], list_index: Any, parts: Any, id_lists: Any) -> Measured:
-    kind = str(values.pop("kind"))
+    kind, metric = str(values.pop("kind")), str(values.pop("metric", ""))
     if "at_n" not in values:  # of an earlier version, which did not say what depends on n
         by_row = parts is not None and "jackknife" not in values["how"]
         values["at_n"] = None if by_row else values["n"]
@@ -183,8 +188,8 @@ def _measured(values: dict[str, Any], list_index: Any, parts: Any, id_lists: Any
     if not all(isinstance(text, str) for text in texts) or not all(map(math.isfinite, numbers)):
         raise ValueError("a score has no name or no value")
     if list_index is None:
-        return Measured(kind, score)
+        return Measured(kind, score, None, metric)
     ids = [str(id) for id in id_lists[list_index]]
     if len(ids) != len(parts) or not all(math.isfinite(part) for part in parts):
         raise ValueError("a score has other rows than values of rows")
-    return Measured(kind, score, ids)
+    return Measured(kind, score, ids, metric)

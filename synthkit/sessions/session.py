@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,6 +282,12 @@ class Session:
         """
         return curations.curate(self.store, table, filters, name)
 
+    def split(
+        self, table: Any, shares: Mapping[str, float], *, name: str = "", **options: Any
+    ) -> Any:
+        """Splits of a table, as :func:`synthkit.splits` returns them; each row's is recorded."""
+        return curations.split(self.store, table, shares, name, options)
+
     def remember(self, curation: Curation, *, name: str = "") -> int:
         """Record the verdict on each row of any curation, and return the curation's number."""
         return curations.record(self.store, curation, name)
@@ -368,11 +374,6 @@ class Session:
         """A DataFrame of the differences between two evaluations, by number or table name.
 
         One row per metric that both have; see ``sessions.score_comparison.compare_scores``.
-
-        Raises
-        ------
-        UsageError
-            If there is no such evaluation.
         """
         from synthkit.sessions import score_comparison
 

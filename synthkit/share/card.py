@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.files import replacing
 from synthkit.core.formatting import count
+from synthkit.core.types import Score
 from synthkit.share.export import to_text
 
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{5})")
 SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6))
+
+
+Records = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,26 +29,46 @@ class CardFacts:
     Parameters
     ----------
     traced : how many of the rows lead back to completions of the session.
+    repeated : how many rows have the id of an earlier row, such as after a join.
     runs : that returned some of the rows; ``here`` is how many of the table's rows each returned.
-    funnel : the rows of these runs that each filter dropped, and that are left: step -> number.
+    rejects : of these runs: how many rows each rejected for a kind of reason.
+    funnel : the rows of these runs: how many were returned, each filter dropped for a kind of
+        reason, and are left.
+    splits : how many of the rows are in each part of their last split.
     models, sampling : of the completions that the rows are based on, with their numbers.
     completions : their totals.
+    agreement : Cohen's kappa of two annotators, with its interval.
     scores : of the last evaluation of the table of this name.
+    citations : what the recipes and metrics refer to.
+    limits : sentences that follow from the other facts.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: int
     traced: int
-    runs: Sequence[Mapping[str, Any]]
-    funnel: Mapping[str, int]
-    models: Sequence[Mapping[str, Any]]
-    sampling: Sequence[Mapping[str, Any]]
+    repeated: int
+    runs: Records
+    rejects: Records
+    funnel: Records
+    splits: Records
+    models: Records
+    sampling: Records
     completions: Mapping[str, float]
-    marks: Sequence[Mapping[str, Any]]
-    agreement: Mapping[str, str]
-    scores: Sequence[Mapping[str, Any]]
+    marks: Records
+    agreement: Records
+    scores: Records
+    citations: Records
+    limits: Sequence[str]
     versions: Mapping[str, str]
+
+    def numbers(self) -> dict[str, float]:
+        """Every number of the card by its name, such as ``"runs.1.rows"``, counted from 1.
+
+        Facts that are gathered again from the same rows and session have the same numbers, so two
+        of these dicts are compared to verify a card.
+        """
+        return dict(_numbers("", {field.name: getattr(self, field.name) for field in fields(self)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +122,22 @@ def _body(facts: CardFacts) -> list[str]:
         f"{untraced} {are} not traced.",
         "",
     ]
-    lines += _section("Runs", _table(facts.runs, leave="cell"))
+    lines += _section("Known limits", _items(facts.limits))
+    lines += _section("Runs", _table(facts.runs, leave=("cell", "reasons")))
+    lines += _section("Rejects", _table(facts.rejects))
     lines += _section("Prompts", _prompts(facts.runs))
-    lines += _section("Rows in and out", _table(_pairs(facts.funnel, "step", "rows")))
+    lines += _section("Rows in and out", _table(facts.funnel))
+    lines += _section("Splits", _table(facts.splits))
     lines += _section("Models", _table(facts.models))
     lines += _section("Sampling", _table(facts.sampling))
-    lines += _section("Completions", _table(_pairs(facts.completions, "total", "value")))
-    agreement = _pairs(facts.agreement, "annotators", "Cohen's kappa")
+    lines += _section("Completions", _table(pairs(facts.completions, "total", "value")))
+    agreement = [_with_interval(each, "Cohen's kappa") for each in facts.agreement]
     lines += _section("Marks", [*_table(facts.marks), *_table(agreement)])
-    lines += _section("Scores", _table(facts.scores))
+    lines += _section("Scores", _table([_with_interval(each, "value") for each in facts.scores]))
+    cited = [f"{each['of']}: {each['references']}" for each in facts.citations]
+    lines += _section("Citations", _items([_ARXIV.sub(_link, text) for text in cited]))
     lines += _section(
-        "Versions that wrote this card", _table(_pairs(facts.versions, "package", "version"))
+        "Versions that wrote this card", _table(pairs(facts.versions, "package", "version"))
     )
     return lines
 
@@ -115,14 +146,48 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "", *lines] if lines else []
 
 
-def _table(records: Sequence[Mapping[str, Any]], leave: str = "") -> list[str]:
-    if not records:
-        return []
-    columns = [column for column in records[0] if column != leave]
-    return [to_text(records, columns, "markdown")]
+def _items(texts: Sequence[str]) -> list[str]:
+    return [f"- {text}" for text in texts] + [""] * bool(texts)
 
 
-def _pairs(values: Mapping[str, Any], key: str, value: str) -> list[dict[str, Any]]:
+def _table(records: Records, leave: Sequence[str] = ()) -> list[str]:
+    """Records as a table, without columns that are empty in all of them."""
+    names = dict.fromkeys(name for record in records for name in record if name not in leave)
+    columns = [name for name in names if any(each.get(name) not in ("", None) for each in records)]
+    return [to_text(records, columns, "markdown")] if records else []
+
+
+def _with_interval(record: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """A record with its value and interval as one text, as scores are shown."""
+    rest = {name: cell for name, cell in record.items() if name not in ("value", "low", "high")}
+    if "value" not in record:
+        return rest | {column: "one label on all rows"}
+    value, low, high = (record[name] for name in ("value", "low", "high"))
+    score = Score(name="", value=value, low=low, high=high, n=0)
+    head = dict(list(rest.items())[:1])
+    return head | {column: str(score)} | rest
+
+
+def _link(number: re.Match[str]) -> str:
+    return f"[{number[0]}](https://arxiv.org/abs/{number[1]})"
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers in nested facts, each with the names and positions that lead to it."""
+    if isinstance(value, Mapping):
+        parts = ((str(key), part) for key, part in value.items())
+    elif isinstance(value, list | tuple):
+        parts = ((str(at), part) for at, part in enumerate(value, 1))
+    else:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, value
+        return
+    for key, part in parts:
+        yield from _numbers(f"{name}.{key}" if name else key, part)
+
+
+def pairs(values: Mapping[str, Any], key: str, value: str) -> list[dict[str, Any]]:
+    """A mapping as records with a column for its keys and one for its values."""
     return [{key: name, value: each} for name, each in values.items()]
 
 

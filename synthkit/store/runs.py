@@ -13,8 +13,9 @@ from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_li
 from synthkit.store.ids import pack, unpack
 from synthkit.store.origins import OriginTable
 
-_COLUMNS = ("run", "name", "model", "prompt", "at", "rows")
-_INSERT = "INSERT INTO runs (name, model, prompt, at, rows, ledger) VALUES (?,?,?,?,?,?)"
+_COLUMNS = ("run", "name", "model", "prompt", "at", "rows", "recipe")
+_INSERTED = "name, model, prompt, at, rows, ledger, recipe, reasons"
+_INSERT = f"INSERT INTO runs ({_INSERTED}) VALUES (?,?,?,?,?,?,?,?)"
 _INSERT_ROWS = "INSERT INTO run_rows VALUES (?,?,?,?)"
 
 
@@ -45,6 +46,8 @@ class RunTable:
         ids: Sequence[str] = (),
         reject_ids: Sequence[str] = (),
         origins: Mapping[str, Sequence[str]] | None = None,
+        recipe: str = "",
+        reasons: Mapping[str, int] | None = None,
     ) -> int:
         """Record a finished or interrupted run, and return its number.
 
@@ -53,10 +56,13 @@ class RunTable:
         line : what followed ``%%synth``, if a cell started the run.
         ids, reject_ids : of its rows and of its rejects.
         origins : row id -> the keys of the requests that the row is based on, in order.
+        recipe : the name of its recipe.
+        reasons : kind of reason -> how many rows were rejected for it.
         """
         with self._database.transaction():
+            counts = json.dumps(dict(reasons), ensure_ascii=False) if reasons else ""
             values = (name, model, prompt, time.time(), rows, json.dumps(asdict(ledger)))
-            run = self._database.insert(_INSERT, values)
+            run = self._database.insert(_INSERT, (*values, recipe, counts))
             if ids or reject_ids:
                 self._database.execute(_INSERT_ROWS, (run, line, pack(ids), pack(reject_ids)))
             self._origins.add(origins or {})
@@ -64,11 +70,17 @@ class RunTable:
         return run
 
     def all(self) -> list[dict[str, Any]]:
-        """One dict per run, the oldest first: run, name, model, prompt, at, rows, and ledger."""
-        query = f"SELECT {', '.join(_COLUMNS)}, ledger FROM runs ORDER BY run"
+        """One dict per run, the oldest first: its columns, and those of its ledger.
+
+        ``recipe`` is the name of its recipe, and ``reasons`` a dict of kind of reason -> how many
+        rows were rejected for it; both are empty for runs of format 7 and before.
+        """
+        query = f"SELECT {', '.join(_COLUMNS)}, ledger, reasons FROM runs ORDER BY run"
         return [
-            dict(zip(_COLUMNS, values, strict=True)) | json.loads(ledger)
-            for *values, ledger in self._database.rows(query)
+            dict(zip(_COLUMNS, values, strict=True))
+            | json.loads(ledger)
+            | {"reasons": json.loads(reasons or "{}")}
+            for *values, ledger, reasons in self._database.rows(query)
         ]
 
     def rows(self, run: int) -> RunRows | None:
@@ -107,8 +119,7 @@ class RunTable:
 
     def merge(self, runs: Iterable[SqlRow], run_rows: Iterable[SqlRow]) -> int:
         """Add the runs of another store that are not here, and return how many they are."""
-        query = "SELECT name, model, prompt, at, rows, ledger FROM runs"
-        known = set(self._database.rows(query))
+        known = set(self._database.rows(f"SELECT {_INSERTED} FROM runs"))
         rows_of = {number: rest for number, *rest in run_rows}
         added = 0
         for number, *values in runs:

@@ -10,8 +10,8 @@ from typing import Any
 
 from synthkit.core.answers import split_reasoning
 
-SCHEMA_VERSION = 7
-"""Format that this synthkit writes. Formats 1 to 7 can be read."""
+SCHEMA_VERSION = 8
+"""Format that this synthkit writes. Formats 1 to 8 can be read."""
 
 ADDED: Mapping[str, Mapping[str, str]] = {
     "completions": {
@@ -23,8 +23,9 @@ ADDED: Mapping[str, Mapping[str, str]] = {
         "how": "TEXT NOT NULL DEFAULT ''",
     },
     "marks": {"session": "TEXT NOT NULL DEFAULT ''"},
+    "runs": {"recipe": "TEXT NOT NULL DEFAULT ''", "reasons": "TEXT NOT NULL DEFAULT ''"},
 }
-"""Table -> the columns that formats 6 and 7 added at its end, with their declarations."""
+"""Table -> the columns that formats 6 to 8 added at its end, with their declarations."""
 
 _NEW = {
     table: "".join(f", {column} {declared}" for column, declared in columns.items())
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS completions (
 CREATE INDEX IF NOT EXISTS completions_ask ON completions (ask);
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY, name TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT NOT NULL,
-    at REAL NOT NULL, rows INTEGER NOT NULL, ledger TEXT NOT NULL);
+    at REAL NOT NULL, rows INTEGER NOT NULL, ledger TEXT NOT NULL{_NEW["runs"]});
 CREATE TABLE IF NOT EXISTS marks (
     seq INTEGER PRIMARY KEY, task TEXT NOT NULL, round INTEGER NOT NULL, row TEXT NOT NULL,
     by TEXT NOT NULL, label TEXT NOT NULL, reason TEXT NOT NULL, flag INTEGER NOT NULL,
@@ -104,7 +105,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Bring a new file, or one of an older format, to :data:`SCHEMA_VERSION`.
 
     Formats 2 to 5 only added tables. Format 6 added columns, and separates the reasoning in the
-    texts of completions. Format 7 added the column ``how``.
+    texts of completions. Format 7 added the column ``how``, and format 8 those of ``runs``.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

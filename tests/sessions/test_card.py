@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
+import re
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +16,35 @@ import yaml
 
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
+from synthkit.core.types import Completion, Request
 from synthkit.curate import by_column
 
 SIDES = [{"side": side, "topic": topic} for side in ("good", "bad") for topic in "abcdefghij"]
+SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+
+
+class Cut(sk.Fake):
+    """A fake whose answers are cut."""
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion] | None]:
+        for pair in super().complete(requests):
+            yield pair and (pair[0], replace(pair[1], finish="length"))
 
 
 @pytest.fixture
 def reviews(generate: Callable[..., sk.Run]) -> pd.DataFrame:
-    """60 rows of two runs: one of 20 rows with a low limit of tokens, and one of 40."""
+    """Rows of three runs: 20 with a low limit of tokens, 40, and those of 20 that are JSON."""
     short = sk.Sampling(max_tokens=3, seed=4)
-    first = generate("A {{ side }} text on {{ topic }}.", rows=SIDES, name="short", sampling=short)
-    model = sk.Fake(babble=0.3, name="other")
-    second = generate(
-        "Now a {{ side }} text on {{ topic }}.", rows=SIDES, n=2, name="long", model=model
-    )
-    table = pd.concat([first.table, second.table], ignore_index=True)
+    once: dict[str, Any] = {"rows": SIDES, "name": "short", "sampling": short, "model": Cut()}
+    first = generate("A {{ side }} text on {{ topic }}.", **once)
+    twice: dict[str, Any] = {"rows": SIDES, "name": "long", "n": 2, "model": sk.Fake(name="other")}
+    second = generate("Now a {{ side }} text on {{ topic }}.", **twice)
+    third = generate(
+        "A {{ side }} record.", rows=SIDES, name="json", model=sk.Fake(babble=0.3), schema=SCHEMA,
+        repairs=0,
+    )  # fmt: skip
+    runs = [first.table, second.table, third.table]
+    table = pd.concat(runs, ignore_index=True)
     return table.assign(
         words=table["text"].str.split().str.len(), place=table["topic"].map("abcdefghij".index)
     )
@@ -33,69 +52,151 @@ def reviews(generate: Callable[..., sk.Run]) -> pd.DataFrame:
 
 def left_after(session: sk.Session, table: pd.DataFrame) -> pd.DataFrame:
     """What three filters, a sample and a join leave of a table, with a row of another source."""
-    kept = session.curate(table, by_column("words", least=3), name="reviews").kept
-    kept = session.curate(kept, by_column("words", most=9), name="reviews").kept
+    kept = session.curate(table, by_column("words", least=6), name="reviews").kept
+    kept = session.curate(kept, by_column("words", most=11), name="reviews").kept
     kept = session.curate(kept, by_column("place", most=7), name="reviews").kept
     kept = kept.sample(frac=0.7, random_state=1)
-    prices = pd.DataFrame({"topic": list("abcdefg"), "price": range(7)})
+    prices = pd.DataFrame({"topic": list("abcdefga"), "price": range(8)})
     joined = kept.merge(prices, on="topic")
-    return pd.concat([joined, pd.DataFrame({"id": ["mine"], "text": ["Not made here."]})])
+    return pd.concat([joined, pd.DataFrame({"id": ["mine", None], "text": ["Not made here."] * 2})])
+
+
+def raw(session: sk.Session, query: str) -> list[Any]:
+    with closing(sqlite3.connect(session.folder / "store.sqlite")) as db:
+        return db.execute(query).fetchall()
 
 
 def test_every_number_of_a_card_is_that_of_the_rows_that_are_left(
     session: sk.Session, reviews: pd.DataFrame
 ) -> None:
+    """All numbers again, from the table and the SQLite file alone."""
     final = left_after(session, reviews)
-    made = final[final["id"] != "mine"]
-    facts = session.card(final, name="final").facts
-    assert (facts.rows, facts.traced) == (len(final), len(final) - 1)
-    first = set(reviews["id"][:20])
-    here = Counter("short" if id in first else "long" for id in made["id"])
-    assert {run["table"]: run["here"] for run in facts.runs} == here
-    assert {run["table"]: run["rows"] for run in facts.runs} == {"short": 20, "long": 40}
-
-    few, many = reviews["words"] < 3, reviews["words"] > 9
-    far = reviews["place"] > 7
-    dropped = {
-        "dropped by words >= 3": few.sum(),
-        "dropped by words <= 9": many.sum(),
-        "dropped by place <= 7": (far & ~few & ~many).sum(),
+    own = final[final["id"].isin(reviews["id"])].drop_duplicates("id")
+    shares = {"train": 0.75, "test": 0.25}
+    session.split(own, shares, name="final", duplicates=[], tolerance=0.2)
+    made = final[final["id"].isin(reviews["id"])]
+    here = set(made["id"])
+    session.mark(sorted(here)[:10], "accept", by="ana")
+    session.mark(sorted(here)[5:12], "reject", by="bo")
+    session.mark(sorted(here)[5:7], "accept", by="bo")
+    session.mark("elsewhere", "accept", by="bo")
+    session.evaluate(final.dropna(subset="id").drop_duplicates("id"), name="final",
+                     metrics=["distinct-1", "accept rate"], embedder=None)  # fmt: skip
+    expected: dict[str, float] = {
+        "rows": len(final),
+        "traced": len(made),
+        "repeated": int(final["id"].dropna().duplicated().sum()),
     }
-    funnel = dict(facts.funnel)
-    assert funnel.pop("returned by the runs") == 60
-    assert funnel.pop("in this table") == len(made)
-    other = funnel.pop("left out in another way")
-    assert funnel == {step: n for step, n in dropped.items() if n}
-    assert len(funnel) > 1
-    assert other == 60 - len(made) - sum(dropped.values())
+    assert len(final) == len(made) + 2
+    assert expected["repeated"] > 0
 
-    done = [each.completion for id in made["id"] for each in session.trace(id)]
-    assert facts.completions["completions"] == len(done) == len(made)
-    assert facts.completions["prompt tokens"] == sum(each.prompt_tokens for each in done)
-    assert facts.completions["completion tokens"] == sum(each.completion_tokens for each in done)
-    cut = sum(each.finish == "length" for each in done)
-    assert facts.completions["cut at max_tokens"] == cut
-    models = {each["model"]: each["completions"] for each in facts.models}
-    assert models == {"fake": here["short"], "other": here["long"]}
-    limits = {each["parameters"]["max_tokens"]: each["completions"] for each in facts.sampling}
-    assert limits == {3: here["short"], 256: here["long"]}
+    # the runs, by the rows of the table that each returned
+    pieces = [reviews["id"][:20], reviews["id"][20:60], reviews["id"][60:]]
+    ledgers = [json.loads(ledger) for (ledger,) in raw(session, "SELECT ledger FROM runs")]
+    assert len(pieces[2]) + ledgers[2]["rejects"] == 20
+    for at, (ids, ledger) in enumerate(zip(pieces, ledgers, strict=True), 1):
+        cut = raw(session, "SELECT key FROM completions WHERE finish = 'length'")
+        expected |= {
+            f"runs.{at}.run": at,
+            f"runs.{at}.rows": len(ids),
+            f"runs.{at}.here": len(here.intersection(ids)),
+            f"runs.{at}.rejects": 20 - len(ids) if at == 3 else 0,
+            f"runs.{at}.requests": ledger["requests"],
+            f"runs.{at}.cached": 0,
+            f"runs.{at}.cut": len(cut) if at == 1 else 0,
+            f"runs.{at}.cost": 0.0,
+        }
+    expected |= {"runs.3.reasons.is not JSON": 20 - len(pieces[2]), "rejects.1.run": 3}
+    expected["rejects.1.rows"] = 20 - len(pieces[2])
+
+    # the filters, each on what the one before kept
+    few, many, far = reviews["words"] < 6, reviews["words"] > 11, reviews["place"] > 7
+    drops = [few.sum(), (many & ~few).sum(), (far & ~few & ~many).sum()]
+    stray = len(reviews) - sum(drops) - len(here)
+    steps = [len(reviews), *sorted((int(n) for n in drops if n), reverse=True), stray, len(here)]
+    expected |= {f"funnel.{at}.rows": n for at, n in enumerate(steps, 1)}
+    assert steps[0] == sum(steps[1:])
+    assert len(steps) > 5
+
+    # the splits, which the verdicts hold
+    parts = raw(session, "SELECT row, filter FROM verdicts WHERE filter LIKE 'split%'")
+    part_of = {row: filter.split()[1] for row, filter in parts}
+    counts = Counter(part_of.get(id, "none") for id in final["id"].dropna())
+    expected |= {f"splits.{at}.rows": n for at, (_, n) in enumerate(counts.most_common(), 1)}
+
+    # the completions that the rows begin their key with
+    columns = "key, request, finish, prompt_tokens, completion_tokens, seconds"
+    done = [
+        row for row in raw(session, f"SELECT {columns} FROM completions") if row[0][:16] in here
+    ]
+    assert len(done) == len(here)
+    expected |= {
+        "completions.completions": len(done),
+        "completions.prompt tokens": sum(row[3] for row in done),
+        "completions.completion tokens": sum(row[4] for row in done),
+        "completions.seconds of all, one after the other": round(sum(row[5] for row in done), 1),
+        "completions.cut at max_tokens": sum(row[2] == "length" for row in done),
+    }
+    requests = [json.loads(row[1]) for row in done]
+    models = Counter(request["model"] for request in requests).most_common()
+    expected |= {f"models.{at}.completions": n for at, (_, n) in enumerate(models, 1)}
+    limits = Counter(json.dumps(request["sampling"], sort_keys=True) for request in requests)
+    for at, (text, n) in enumerate(limits.most_common(), 1):
+        expected[f"sampling.{at}.completions"] = n
+        for name, value in json.loads(text).items():
+            if value not in (None, [], {}, False):
+                expected[f"sampling.{at}.parameters.{name}"] = value
+
+    # marks, agreement and scores
+    expected |= {"marks.1.marks": 10, "marks.2.marks": 2, "marks.3.marks": 5}
+    # of 5 rows both marked, 2 the same; bo accepts 2 of them, ana all
+    expected |= {"agreement.1.value": 0.0, "agreement.1.rows": 5}
+    stored = session.scores("final")
+    assert stored["metric"].tolist() == ["distinct-1", "accept rate"]
+    texts = [str(text).lower() for text in final.dropna(subset="id").drop_duplicates("id")["text"]]
+    words = [word for text in texts for word in re.findall(r"\w+", text)]
+    assert stored["value"][0] == pytest.approx(len(set(words)) / len(words))
+    # bo's label is the majority of none: a tie leaves the row out; 5 + 2 accepts of 9
+    assert stored["value"][1] == pytest.approx(7 / 9)
+    for at, score in enumerate(stored.to_dict("records"), 1):
+        expected |= {f"scores.{at}.{key}": score[key] for key in ("value", "low", "high", "n")}
+
+    facts = session.card(final, name="final").facts
+    numbers = facts.numbers()
+    for bound in ("low", "high"):
+        assert numbers.pop(f"agreement.1.{bound}") == pytest.approx(0, abs=1)
+    assert sorted(numbers) == sorted(expected)
+    assert numbers == pytest.approx(expected, abs=1e-12)
 
 
-def test_marks_scores_and_agreement_are_those_of_the_rows(
+def test_limits_splits_and_citations_are_computed(
     session: sk.Session, reviews: pd.DataFrame
 ) -> None:
-    ids = reviews["id"].tolist()
-    session.mark(ids[:10], "accept", by="ana")
-    session.mark(ids[5:15], "reject", by="bo")
-    session.mark(ids[5:7], "accept", by="bo")
-    session.evaluate(reviews, name="final", metrics=["distinct-1"], embedder=None)
     facts = session.card(reviews[:12], name="final").facts
-    marks = {(each["by"], each["label"]): each["marks"] for each in facts.marks}
-    assert marks == {("ana", "accept"): 10, ("bo", "accept"): 2, ("bo", "reject"): 5}
-    assert list(facts.agreement) == ["ana and bo"]
-    stored = session.scores("final")
-    assert [each["metric"] for each in facts.scores] == stored["metric"].tolist()
-    assert f"{stored['value'][0]:.3g}"[:4] in facts.scores[0]["value"]
+    assert facts.limits == (
+        "12 of 12 completions cut at max_tokens.",
+        "8 rows of the runs left out, and no filter or mark says why.",
+        "12 rows only: shares have wide intervals.",
+        "All completions are of one model, so its habits are those of the data.",
+        "The licence of fake is not known here.",
+        "Nobody has marked any of the rows.",
+        "There are no scores of this table.",
+    )
+    part = session.split(reviews, {"train": 0.5, "test": 0.5}, name="all", seed=3, duplicates=[])
+    session.mark(reviews["id"][0], "accept", by="ana")
+    session.evaluate(reviews, name="final", metrics=["distinct-1"], embedder=None)
+    facts = session.card(part["test"], name="final").facts
+    assert [dict(each) for each in facts.splits] == [
+        {"split": "test", "rows": len(part["test"]), "how": "train=0.5 test=0.5; seed 3"}
+    ]
+    steps = {each["step"]: each["rows"] for each in facts.funnel}
+    assert steps["in the split train"] == len(part["train"])
+    n, rows = len(part["test"]), len(reviews)
+    text = f"The scores are of {rows} rows, of which {n} are here, of {n} rows with an id."
+    assert text in facts.limits
+    (cited,) = facts.citations
+    assert cited["of"] == "metric distinct-1"
+    assert cited["references"].startswith("J. Li et al. (2016), A diversity-promoting objective")
 
 
 def test_a_card_is_markdown_with_a_head_that_the_hub_reads(
@@ -109,7 +210,7 @@ def test_a_card_is_markdown_with_a_head_that_the_hub_reads(
     assert card.data.tags == ["synthetic", "synthkit"]
     assert yaml.safe_load(path.read_text().split("---")[1])["size_categories"] == ["n<1K"]
     assert "A {{ side }} text on {{ topic }}." in card.text
-    assert "60 rows lead back to a prompt" in card.text
+    assert "71 rows lead back to a prompt" in card.text
     with pytest.raises(UsageError, match="exists already"):
         session.card(reviews).save(path)
     session.card(reviews[:1]).save(path, overwrite=True)
@@ -130,7 +231,12 @@ def test_a_recipe_is_named_with_its_paper(session: sk.Session, generate: Any) ->
     line = "x --recipe zerogen --n 1"
     ledger = run.ledger
     session.store.runs.add("x", "fake", "p", 1, ledger, line=line, ids=ids)
-    assert session.card(run.table).facts.runs[-1]["recipe"] == "zerogen (arXiv 2202.07922)"
+    card = session.card(run.table)
+    assert card.facts.runs[-1]["recipe"] == "zerogen (arXiv 2202.07922)"
+    assert "- recipe zerogen: [arXiv 2202.07922](https://arxiv.org/abs/2202.07922)" in str(card)
+    recipe = sk.recipes.zerogen("A {{ label }} text.", labels=["good"], n=1)
+    run = generate(recipe)
+    assert session.card(run.table).facts.runs[0]["recipe"] == "zerogen (arXiv 2202.07922)"
 
 
 def test_tables_without_ids_and_unknown_tables_are_refused(session: sk.Session) -> None:

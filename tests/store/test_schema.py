@@ -22,6 +22,7 @@ ADDED_IN = {
     5: ("evaluations",),
     6: ("leases", "meta"),
     7: (),
+    8: (),
 }
 """Format -> the tables that it added to the one before."""
 
@@ -49,6 +50,8 @@ def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, ver
             db.execute(f"ALTER TABLE completions DROP COLUMN {column}")
         if version > 1:
             db.execute("ALTER TABLE marks DROP COLUMN session")
+        for column in ("recipe", "reasons"):
+            db.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         db.execute(f"PRAGMA user_version = {version}")
     with closing(Store(path)) as store:
         completion = store.completions.get([key])[key]

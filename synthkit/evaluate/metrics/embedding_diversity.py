@@ -119,6 +119,10 @@ def chamfer(vectors: ArrayLike, *, level: float = 0.95) -> Score:
     vectors : (n, d) embeddings, two rows or more; they are L2-normalised here. Time is O(n^2 d);
         the similarities of 512 rows are in memory at a time.
 
+    References
+    ----------
+    S. R. Cox et al. (2021), Directed diversity, arXiv 2101.06030, table 1.
+
     Examples
     --------
     >>> chamfer([[1, 0], [1, 0], [0, 1]]).value

@@ -47,7 +47,13 @@ class Memorised:
 )
 @metric("copies of test rows", kind="memorisation", of="inputs", needs=("test",), other="test rows")
 def _copies(inputs: EvalInputs, *, other: str) -> Iterator[tuple[Score, Sequence[str]]]:
-    """Memorisation of the real rows, or of a test set."""
+    """Memorisation of the real rows, or of a test set.
+
+    References
+    ----------
+    K. Lee et al. (2022), Deduplicating training data makes language models better, ACL, section
+    4.1; T. Brown et al. (2020), arXiv 2005.14165, appendix C.
+    """
     copies = memorised(
         inputs.table,
         inputs.against if other == "real rows" else inputs.test,

@@ -304,7 +304,12 @@ def learning_curve(
 
 @metric("TSTR", kind="utility", of="inputs", needs=("label", "against", "learner"))
 def _utility(inputs: EvalInputs) -> Iterator[tuple[Score, Sequence[str]]]:
-    """TSTR and the augmentation gain, with half of the real rows to train and half to test."""
+    """TSTR and the augmentation gain, with half of the real rows to train and half to test.
+
+    References
+    ----------
+    C. Esteban et al. (2017), arXiv 1706.02633; for text ZeroGen, arXiv 2202.07922.
+    """
     train, test = inputs.halves
     options: dict[str, Any] = {
         "label": inputs.label, "column": inputs.column, "learner": inputs.classifier,

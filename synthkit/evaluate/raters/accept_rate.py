@@ -12,7 +12,13 @@ from synthkit.evaluate.scores import proportion
 
 @metric("accept rate", kind="people", of="inputs", needs=("marks",))
 def accept_rate(inputs: EvalInputs) -> Iterator[tuple[Score, list[str]]]:
-    """The share of marked rows that are not rejected, without skips; Wilson interval."""
+    """The share of marked rows that are not rejected, without skips; Wilson interval.
+
+    References
+    ----------
+    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
+    Journal of the American Statistical Association 22, 209-212.
+    """
     accepted = {
         id: float(label != "reject")
         for id, label in inputs.marks.items()

@@ -202,7 +202,13 @@ def _fleiss(counts: Floats) -> float:
 
 @metric("agreement", kind="people", of="inputs", needs=("rater_pairs",))
 def _agreements(inputs: EvalInputs) -> Iterator[Score]:
-    """Cohen's kappa of each two raters, except those who gave a single label."""
+    """Cohen's kappa of each two raters, except those who gave a single label.
+
+    References
+    ----------
+    J. Cohen (1960), A coefficient of agreement for nominal scales, Educational and Psychological
+    Measurement 20, 37-46.
+    """
     pairs = {who: list(both) for who, both in inputs.rater_pairs.items()}
     varied = [who for who in pairs if len({label for pair in pairs[who] for label in pair}) > 1]
     if not varied:

@@ -135,7 +135,12 @@ def calibrate(
 
 @metric("judges", kind="people", of="inputs", needs=("judge", "marks"))
 def _calibrations(inputs: EvalInputs) -> Iterator[Score | Advice]:
-    """Each judge of the table compared with the marks, with advice."""
+    """Each judge of the table compared with the marks, with advice.
+
+    References
+    ----------
+    L. Zheng et al. (2023), arXiv 2306.05685, section 4.
+    """
     marks = dict(inputs.marks)
     if VERDICTS & set(marks.values()):  # a label then counts as an accept
         marks = {id: mark if mark in VERDICTS else "accept" for id, mark in marks.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from synthkit.core.registry import PAPER
 from synthkit.core.static_output import static_table
 from synthkit.notebook.arguments import ARGUMENTS, join, parser
 from synthkit.notebook.cell import run_cell
@@ -12,7 +13,7 @@ from synthkit.notebook.context import Context
 from synthkit.notebook.names import Names
 from synthkit.notebook.recipe_arguments import find_recipe, recipe_names
 from synthkit.notebook.verbs._base import argument, verb
-from synthkit.recipes._base import PAPER, RECIPES
+from synthkit.recipes._base import RECIPES
 
 
 @verb(argument("recipe", nargs="?", metavar="RECIPE", help="explain this one; default: list all"))

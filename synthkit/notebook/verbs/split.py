@@ -9,7 +9,7 @@ from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.duplicates.filters import near_duplicates
 from synthkit.curate.filters.registry import number
-from synthkit.curate.selection.splitting import RECALL, splits
+from synthkit.curate.selection.splitting import RECALL
 from synthkit.data import tables
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
@@ -49,9 +49,10 @@ def split(context: Context, options: Any) -> StaticOutput:
         column = options.column or tables.text_column(table)
         filter = near_duplicates(threshold=number(options.near), column=column, recall=RECALL)
         duplicates = [filter]
-    parts = splits(
+    parts = context.session.split(
         table,
         _shares(options.shares or ["train=0.8", "test=0.2"]),
+        name=name,
         stratify=options.stratify,
         together=[] if together == ["none"] else together,
         duplicates=duplicates,
