@@ -6,6 +6,7 @@ A process that is killed leaves its temporary files behind. Their names say whos
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -89,6 +90,12 @@ def sync_folder(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def file_hash(path: Path) -> str:
+    """BLAKE2b (128 bits) of a file, as 32 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ from synthkit.core.models import Budget, Model
 from synthkit.core.types import Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
-from synthkit.generation import run_tables
+from synthkit.generation import calls, run_tables
 from synthkit.generation.dry_run import DryRun, estimate
 from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
 from synthkit.generation.progress_line import progress_line
@@ -174,6 +174,7 @@ class Job:
             len(row_ids),
             run.ledger,
             line=self.line,
+            call=calls.recorded(self),
             ids=row_ids,
             reject_ids=reject_ids,
             origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},

@@ -52,7 +52,7 @@ class PromptLab:
     schema, labels, regex, output : how completions are parsed, as in ``generate``.
     sampling : for variants without a sampling of their own.
     session : where everything is kept; ``./.synthkit`` if not given.
-    by : the annotator's name; the name of the user account if not given.
+    by : the annotator's name; ``"me"`` if not given.
     line_options : options of a ``%%synth`` line that give the same inputs and schema, with values.
     find : returns the model of a spec; ``load_model`` if not given.
     named : returns the value of ``@name`` in a check's line.

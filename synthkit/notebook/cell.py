@@ -25,12 +25,13 @@ from synthkit.notebook.arguments import (
     split,
 )
 from synthkit.notebook.context import Context
-from synthkit.notebook.names import role, sampling, without_secrets
+from synthkit.notebook.names import Names, role, sampling, without_secrets
 from synthkit.notebook.recipe_arguments import find_recipe
 from synthkit.notebook.run_preview import Background, Feed, open_preview, run_job
 from synthkit.prompts.templates import Examples
 from synthkit.recipes._base import Recipe
 from synthkit.recipes._prompt import prompt
+from synthkit.sessions import inputs
 
 
 def run_cell(context: Context, line: str, cell: str) -> Any:
@@ -43,12 +44,14 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
     options = cell_options(context, words)
     owner = f"%%synth {options.name}"
     context.check_variable(options.name, by=owner)
-    job = replace(_job(context, options, cell), line=without_secrets(line))
+    names = context.names
+    job = replace(_job(context, names, options, cell), line=without_secrets(line))
     if options.dry_run:
         from synthkit.notebook.output.dry_run import outline
 
         return outline(job)
     _say_name(context, options)
+    inputs.remember(context.session.store, names.used)
     if options.background and interactive():
         return _start(context, job, options.learned)
     feed = _follow(context, job, None) if interactive() else None
@@ -92,11 +95,11 @@ def _arguments(context: Context, words: list[str]) -> tuple[list[Any], str]:
     return [*ARGUMENTS, *method.arguments], help
 
 
-def _job(context: Context, options: Any, cell: str) -> Job:
+def _job(context: Context, names: Names, options: Any, cell: str) -> Job:
     """The job that a line and a cell ask for."""
     others = dict(role(pair) for pair in options.others)
     return plan(
-        _recipe(context, options, cell),
+        _recipe(context, names, options, cell),
         model=context.model(options.model),
         others={name: context.model(spec) for name, spec in others.items()},
         session=context.session,
@@ -110,11 +113,10 @@ def _job(context: Context, options: Any, cell: str) -> Job:
     )
 
 
-def _recipe(context: Context, options: Any, cell: str) -> Recipe:
+def _recipe(context: Context, names: Names, options: Any, cell: str) -> Recipe:
     """The recipe of the line; without ``--recipe`` the cell is a prompt."""
-    names = context.names
     if options.recipe is not None:
-        return find_recipe(options.recipe, names).build(options, context, cell)
+        return find_recipe(options.recipe, names).build(options, context, names, cell)
     return prompt(
         cell,
         rows=names.rows(options.source, options.name, options.first),
@@ -124,7 +126,7 @@ def _recipe(context: Context, options: Any, cell: str) -> Recipe:
         like=names.table(options.like) if options.like else None,
         where=options.where,
         system=names.text(options.system),
-        examples=_examples(context, options),
+        examples=_examples(context, names, options),
         schema=names.schema(options.schema),
         labels=names.values(options.labels) if options.labels else None,
         regex=options.regex,
@@ -136,12 +138,12 @@ def _recipe(context: Context, options: Any, cell: str) -> Recipe:
     )
 
 
-def _examples(context: Context, options: Any) -> Examples | None:
+def _examples(context: Context, names: Names, options: Any) -> Examples | None:
     """The demonstrations that a line asks for."""
     if options.examples is None:
         return None
     return Examples(
-        table=context.names.table(options.examples),
+        table=names.table(options.examples),
         k=3 if options.shots is None else options.shots,
         pick=options.pick or "fixed",
         seed=base_seed(options),

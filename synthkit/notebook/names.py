@@ -28,6 +28,8 @@ class Names:
         self, variables: Mapping[str, Any], session: Session, hidden: Container[str] = ()
     ) -> None:
         self.variables, self.session = variables, session
+        self.used: dict[str, Any] = {}
+        """Name -> the table or value that a line named."""
         self.public = {
             name: value
             for name, value in variables.items()
@@ -39,11 +41,13 @@ class Names:
         name = name.removeprefix("@")
         if name in self.variables:
             tables.kind(self.variables[name])
-            return self.variables[name]
-        if name in self.session.names():
-            return self.session.load(name)
-        known = [*self.tables(), *self.session.names()]
-        raise TableError(unknown("table", name, dict.fromkeys(known)))
+            self.used[name] = self.variables[name]
+        elif name in self.session.names() or name in self.session.inputs():
+            self.used[name] = self.session.load(name)
+        else:
+            known = [*self.tables(), *self.session.names(), *self.session.inputs()]
+            raise TableError(unknown("table", name, dict.fromkeys(known)))
+        return self.used[name]
 
     def rows(self, spec: str | None, name: str, first: int | None = None) -> Any:
         """The rows that ``--from`` names: a table, a generator or function, or a file.
@@ -79,9 +83,13 @@ class Names:
     def value(self, name: str) -> Any:
         """The value of ``variable``, or the cells of ``table.column``; ``@`` may precede it."""
         head, _, field = name.removeprefix("@").partition(".")
-        if head not in self.variables:
+        if head in self.variables:
+            value = self.variables[head]
+        elif head in self.session.inputs():
+            value = self.session.load(head)
+        else:
             raise UsageError(unknown("variable", head, self.public))
-        value = self.variables[head]
+        self.used[head] = value
         return tables.column(value, field) if field else value
 
     def values(self, text: str) -> Any:

@@ -110,8 +110,12 @@ class LineRecipe:
         tags = getattr(hint, "__metadata__", ())
         return tags[0] if tags else hint
 
-    def build(self, options: Any, context: Context, cell: str) -> Recipe:
+    def build(self, options: Any, context: Context, names: Names, cell: str) -> Recipe:
         """The recipe that a line and a cell ask for.
+
+        Parameters
+        ----------
+        names : note which tables and values the line names.
 
         Raises
         ------
@@ -119,7 +123,6 @@ class LineRecipe:
             If the line has an option that the recipe does not take, or lacks one that it needs.
         """
         self._refuse(options)
-        names = context.names
         fields = [name.partition("=")[0].strip() for name in options.vary]
         fields += ["label"] if options.labels else []
         source = names.rows(options.source, options.name, options.first)
@@ -145,7 +148,7 @@ class LineRecipe:
                 self._check_unset(name)
                 values[name] = None
             elif name not in ("prompt", "rows") and value is not None and value != []:
-                values[name] = self._value(name, value, context, fields)
+                values[name] = self._value(name, value, context, names, fields)
         for name in self.parameters:
             if name not in values and self.hint(name) in TOOLS:
                 values[name] = TOOLS[self.hint(name)](context.embedder(EMBEDDER).embed)
@@ -191,11 +194,13 @@ class LineRecipe:
         sampler: Sampler = options.sampler or "product"
         return conditions(rows, n, vary, sampler, seed, like=like, where=where)
 
-    def _value(self, name: str, value: Any, context: Context, fields: Sequence[str]) -> Any:
+    def _value(
+        self, name: str, value: Any, context: Context, names: Names, fields: Sequence[str]
+    ) -> Any:
         """The value of an option, read by the type of its parameter."""
         if not isinstance(value, str):
             return value
-        hint, names = self.hint(name), context.names
+        hint = self.hint(name)
         if hint == "TABLE":
             return names.table(value)
         if name == "where" and not value.startswith("@"):

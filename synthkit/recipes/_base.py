@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.registry import Registry
@@ -84,6 +86,8 @@ class Recipe:
     requests, rows : how many requests it sends, not counting repairs, and how many rows it makes.
     roles : the names of further models it needs, given as ``generate(others=...)``.
     prompt : the prompt template, stored with the run.
+    call : the registered name of the function that made it, and its arguments; ``None`` of a recipe
+        that no registered function made.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Recipe:
     rows: Bounds
     roles: tuple[str, ...] = ()
     prompt: str = ""
+    call: tuple[str, Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
 
 RECIPES: Registry[Callable[..., Any]] = Registry(
@@ -111,8 +116,20 @@ def recipe(function: Function) -> Function:
     The function returns a :class:`Recipe`, or it is a generator function for
     :func:`~synthkit.recipes.from_function`. Lists of recipes show the first line of its docstring.
     """
-    RECIPES.add(function.__name__, function, function)
-    return function
+    if inspect.isgeneratorfunction(function):
+        RECIPES.add(function.__name__, function, function)
+        return function
+
+    @functools.wraps(function)
+    def made(*values: Any, **options: Any) -> Any:
+        result = function(*values, **options)
+        if not isinstance(result, Recipe):
+            return result
+        names = zip(inspect.signature(function).parameters, values, strict=False)
+        return replace(result, call=(function.__name__, dict(names) | options))
+
+    RECIPES.add(function.__name__, made, function)
+    return cast("Function", made)
 
 
 def gather(branches: Iterable[Steps[T]]) -> Steps[list[T]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +10,9 @@ from dataclasses import replace
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import History
 from synthkit.store.store import Store
+
+ME = "me"
+"""The annotator who gave no name: a login name would travel with every bundle."""
 
 
 class Annotator:
@@ -22,7 +24,7 @@ class Annotator:
     ----------
     store : where marks are kept.
     log : the marks to start from, oldest first; all marks of the store if not given.
-    by : the annotator's name; the name of the user account if not given.
+    by : the annotator's name; :data:`ME` if not given.
     task, round : as in :class:`~synthkit.core.types.Mark`.
     clock : returns seconds since 1970.
     """
@@ -40,7 +42,7 @@ class Annotator:
         self.store = store
         self.lock = threading.RLock()
         marks = store.marks.all() if log is None else log
-        self.history = History(marks, by=by or account_name(), task=task, round=round)
+        self.history = History(marks, by=by or ME, task=task, round=round)
         self._clock = clock
 
     def refresh(self) -> None:
@@ -80,11 +82,3 @@ class Annotator:
             stored = self.store.marks.add(timed)
             self.history.add(stored)
             return stored
-
-
-def account_name() -> str:
-    """The name of the user account; ``"me"`` where the account has no name."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # as in some containers
-        return "me"

@@ -10,7 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.core.models import Ledger
-from synthkit.sessions import evaluations
+from synthkit.sessions import evaluations, inputs
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import (
     has_valid_checksum,
@@ -81,6 +81,8 @@ def _run_rows(row: Mapping[str, Any]) -> None:
         raise StoreError("the rows of a run cannot be read.")
     if "\n" in row["line"] or "\r" in row["line"]:
         raise StoreError("the line of a cell has a line break.")
+    if row["call"] and not isinstance(json.loads(row["call"]), dict):
+        raise StoreError("the call of a run cannot be read.")
 
 
 def _mark(row: Mapping[str, Any]) -> None:
@@ -115,6 +117,12 @@ def _curation(row: Mapping[str, Any]) -> None:
             raise StoreError("the funnel of a curation cannot be read.")
 
 
+def _input(row: Mapping[str, Any]) -> None:
+    if not re.fullmatch(r"\w[\w.-]{,99}", row["name"]):
+        raise StoreError(f"an input has the name {row['name'][:40]!r}.")
+    inputs.hashes(json.loads(row["body"]))
+
+
 CHECKS: Mapping[str, RowCheck] = {
     "completions": _completion,
     "runs": _run,
@@ -125,6 +133,7 @@ CHECKS: Mapping[str, RowCheck] = {
     "labs": lambda row: check_lab_body(row["name"], json.loads(row["body"])),
     "curations": _curation,
     "filters": _filter,
+    "inputs": _input,
     "evaluations": lambda row: evaluations.decode(row["body"], row["rows"]),
 }
 """Table of a store -> function that raises if a row of it is not valid."""

@@ -1,7 +1,8 @@
 """Export of a bundle: a session, or some of its tables with all they need, in one .zip file.
 
-A bundle has ``manifest.json``, ``store.sqlite`` and ``tables/*.parquet``, and nothing else. The
-same content gives the same bytes. :mod:`synthkit.sessions.bundle_import` reads it.
+A bundle has ``manifest.json``, ``store.sqlite``, ``tables/*.parquet`` and ``inputs/*.parquet``, the
+tables that runs and evaluations were given. The same content gives the same bytes.
+:mod:`synthkit.sessions.bundle_import` reads it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -21,11 +22,12 @@ from typing import Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, check_known
 from synthkit.core.files import replacing, scratch_folder, sweep, sync, sync_folder
+from synthkit.sessions import inputs
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.schema import SCHEMA_VERSION
 from synthkit.store.store import Store
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 STORE = "store.sqlite"
 CHUNK_BYTES = 1 << 20
@@ -66,7 +68,7 @@ def export(
             files = {
                 f"tables/{table.name}.parquet": path_of(folder, table.name) for table in chosen
             }
-            _write(bundle, {STORE: copy, **files}, counts)
+            _write(bundle, {STORE: copy, **files, **_inputs(store, copy)}, counts)
             _move(bundle, path)
     except StoreError:
         raise
@@ -100,12 +102,6 @@ def _move(source: Path, path: Path) -> None:
             shutil.copyfile(source, partial)
 
 
-def file_hash(path: Path) -> str:
-    """BLAKE2b (128 bits) of a file, as 32 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
 def _checked_path(path: Path | str, over: bool) -> Path:
     path = Path(path).expanduser()
     if path.is_dir():
@@ -124,6 +120,8 @@ def _reduce(path: Path, tables: Sequence[NamedTable] | None) -> dict[str, int]:
     with closing(Store(path, log=False)) as copy:
         if tables is not None:
             ids = {id for table in tables for id in table.row_ids | table.parent_ids}
+            lines = " ".join(_kept_lines(copy, {table.name for table in tables}))
+            copy.inputs.keep(name for name in copy.inputs.all() if re.search(rf"\b{name}\b", lines))
             copy.keep([table.name for table in tables], ids)
         copy.leases.clear()
         copy.meta.keep(["session"])
@@ -131,6 +129,21 @@ def _reduce(path: Path, tables: Sequence[NamedTable] | None) -> dict[str, int]:
         if not copy.compact():  # deleted records would stay readable in its free pages
             raise StoreError("the copy of the store cannot be compacted; is the disk full?")
         return copy.counts()
+
+
+def _kept_lines(store: Store, names: Collection[str]) -> list[str]:
+    """The cell lines of the runs with these names."""
+    rows = store.runs.all_rows()
+    runs = [run["run"] for run in store.runs.all() if run["name"] in names]
+    return [rows[run].line for run in runs if run in rows]
+
+
+def _inputs(store: Store, copy: Path) -> dict[str, Path]:
+    """The members and files of the input tables that the reduced copy of a store needs."""
+    with closing(Store(copy, log=False)) as reduced:
+        contents = sorted(inputs.used(reduced))
+    paths = {f"{inputs.FOLDER}/{each}.parquet": inputs.path_of(store, each) for each in contents}
+    return {name: path for name, path in paths.items() if path.exists()}
 
 
 def _write(path: Path, members: dict[str, Path], counts: dict[str, int]) -> None:
@@ -151,7 +164,8 @@ def _write(path: Path, members: dict[str, Path], counts: dict[str, int]) -> None
                     hasher.update(chunk)
                     out.write(chunk)
             member = {"bytes": bundle.getinfo(name).file_size, "blake2b": hasher.hexdigest()}
-            manifest["members"][name] = member if name == STORE else member | {"when": when}
+            is_table = name.startswith("tables/")
+            manifest["members"][name] = member | {"when": when} if is_table else member
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
         bundle.writestr(_entry(MANIFEST), text)
 

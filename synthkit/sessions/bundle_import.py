@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError
-from synthkit.core.files import scratch_folder
+from synthkit.core.files import file_hash, scratch_folder
 from synthkit.core.formatting import count
+from synthkit.sessions import inputs
 from synthkit.sessions.bundle_checks import CHECKS
-from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE, file_hash
+from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE
 from synthkit.sessions.bundle_tables import check_table
 from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import path_of
@@ -31,7 +32,7 @@ MAX_RATIO = 250
 """Most bytes of a member per compressed byte. Text seldom has more than 20."""
 MAX_CONFLICTS = 5
 """Most rows with conflicting marks that a message lists."""
-_TABLE = re.compile(r"tables/(\w[\w.-]{,99})\.parquet")
+_TABLE = re.compile(r"tables/\w[\w.-]{,99}\.parquet|inputs/[0-9a-f]{32}\.parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class Imported:
     """What a bundle added: numbers of records; for tables and labs, name there -> name here.
 
     ``conflicts`` are the rows that people of one name have marked differently, here and there.
+    ``loads`` has all tables of the bundle, and what its cells were given: name there -> the name
+    for ``session.load``.
     """
 
     completions: int
@@ -49,6 +52,7 @@ class Imported:
     curations: int
     filters: int
     evaluations: int
+    loads: Mapping[str, str]
     conflicts: tuple[MarkConflict, ...] = ()
 
     def __str__(self) -> str:
@@ -93,22 +97,34 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     store.check_writable()
     with _unpacked(path, folder.parent) as scratch:
         tables = sorted((scratch / "tables").glob("*.parquet"))
-        for table in tables:
+        given = sorted((scratch / inputs.FOLDER).glob("*.parquet"))
+        for table in (*tables, *given):
             check_table(table)
+        for table in given:
+            if file_hash(table) != table.stem:
+                raise StoreError(f"the bundle's input {table.stem} is another table.")
         with closing(ForeignStore(scratch / STORE)) as other:
             other.check(CHECKS)
             names = {table: _free_name(table, folder) for table in tables}
+            new = {
+                table: name for table, name in names.items() if not path_of(folder, name).exists()
+            }
             try:
                 with file_changes(store) as changes:
                     added = store.merge(other)
-                    for table, name in names.items():
-                        if name:
-                            changes.add(table, path_of(folder, name))
+                    for table, name in new.items():
+                        changes.add(table, path_of(folder, name))
+                    for table in given:
+                        if not (path := inputs.path_of(store, table.stem)).exists():
+                            path.parent.mkdir(exist_ok=True)
+                            changes.add(table, path)
             except StoreError:
                 raise
             except OSError as error:
                 raise StoreError(f"nothing was imported: {error}.") from None
-    return Imported(**added, tables={table.stem: name for table, name in names.items() if name})
+    loads = added.pop("inputs") | {table.stem: name for table, name in names.items()}
+    loads = dict(sorted(loads.items()))
+    return Imported(**added, tables={table.stem: name for table, name in new.items()}, loads=loads)
 
 
 @contextmanager
@@ -125,7 +141,8 @@ def _unpacked(path: Path, folder: Path) -> Iterator[Path]:
                 free = shutil.disk_usage(scratch).free
                 if sum(member["bytes"] for member in members.values()) > free:
                     raise StoreError(f"it holds more than the {free} bytes that are free here.")
-                (scratch / "tables").mkdir()
+                for kind in ("tables", inputs.FOLDER):
+                    (scratch / kind).mkdir()
                 for name, member in members.items():
                     _extract(bundle, name, member, scratch / name)
         except FileNotFoundError:
@@ -203,12 +220,10 @@ def _extract(bundle: zipfile.ZipFile, name: str, member: Mapping[str, Any], targ
 
 
 def _free_name(path: Path, folder: Path) -> str:
-    """The name for a table in this session; empty if the same table is here already."""
+    """The name for a table in this session: its own, or one with a number if that is taken."""
     content = file_hash(path)
     for name in (path.stem, *(f"{path.stem[:90]}-{n}" for n in range(2, 1000))):
         existing = folder / f"{name}.parquet"
-        if not existing.exists():
+        if not existing.exists() or file_hash(existing) == content:
             return name
-        if file_hash(existing) == content:
-            return ""
     raise StoreError(f"a thousand tables have names like {path.stem!r}; delete some.")

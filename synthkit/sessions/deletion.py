@@ -8,6 +8,7 @@ from pathlib import Path
 
 from synthkit.core.errors import StoreError, TableError, UsageError, check_known
 from synthkit.core.formatting import count
+from synthkit.sessions import inputs
 from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
 from synthkit.store.store import Store
@@ -69,7 +70,11 @@ def delete(
             done = _deletion(store, plan, keys, reason)
             for table in plan.tables:
                 changes.delete(path_of(folder, table.name))
+            given = inputs.used(store)
             store.runs.delete(plan.runs)
+            for content in given - inputs.used(store):
+                if (path := inputs.path_of(store, content)).exists():
+                    changes.delete(path)
             store.completions.delete(keys)
     except StoreError:
         raise

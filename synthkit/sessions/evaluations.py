@@ -14,6 +14,7 @@ from synthkit.core.hashing import canonical
 from synthkit.core.types import Score
 from synthkit.data import tables
 from synthkit.evaluate.results import Measured, Report
+from synthkit.sessions import inputs
 from synthkit.sessions._frames import frame
 from synthkit.sessions.mark_statistics import majority_labels, rater_pairs
 from synthkit.store.store import Store
@@ -59,9 +60,25 @@ def evaluate(store: Store, table: Any, name: str, task: str, options: Mapping[st
         for (a, b), labels in rater_pairs(marks).items()
     }
     result = report(table, **{"marks": majority_labels(marks), "rater_pairs": pairs, **options})
-    settings = {key: value for key, value in options.items() if isinstance(value, str | int)}
-    save(store, name, result, settings)
+    save(store, name, result, _settings(store, table, task, options))
     return result
+
+
+def _settings(store: Store, table: Any, task: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All that an evaluation depends on; what cannot be kept is in ``lacks`` with the reason."""
+    kept: dict[str, Any] = {"task": task}
+    lacks: dict[str, str] = {}
+    given = {"table": table, **options, "checks": [c.line for c in options.get("checks") or ()]}
+    for option, value in given.items():
+        if value is None or option in ("embed", "progress"):  # an embedder has a name
+            continue
+        try:
+            kept[option] = inputs.encode(store, value)
+        except inputs.NotKept as error:
+            lacks[option] = str(error)
+    if options.get("embed") is not None and not options.get("embedder"):
+        lacks["embed"] = "an embedder without a name"
+    return kept | {"lacks": lacks}
 
 
 def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -> int:

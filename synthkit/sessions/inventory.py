@@ -10,7 +10,7 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.curate.marks.history import current_marks
-from synthkit.sessions import lineage, named_tables
+from synthkit.sessions import inputs, lineage, named_tables
 from synthkit.sessions._frames import frame
 from synthkit.sessions.named_tables import NamedTable
 from synthkit.store.store import Store
@@ -67,9 +67,12 @@ def cost_frame(store: Store) -> Any:
 
 
 def sizes(store: Store, folder: Path) -> dict[str, int]:
-    """Bytes on disk of each part of the store, and of the tables."""
-    files = folder.glob("*.parquet")
-    return {**store.sizes(), "tables": sum(path.stat().st_size for path in files)}
+    """Bytes on disk of each part of the store, of the tables, and of inputs of runs."""
+    places = {"tables": folder, "inputs": store.path.parent / inputs.FOLDER}
+    return store.sizes() | {
+        kind: sum(path.stat().st_size for path in place.glob("*.parquet"))
+        for kind, place in places.items()
+    }
 
 
 def cell(store: Store, number: int) -> str:

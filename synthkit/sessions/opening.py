@@ -9,6 +9,7 @@ from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError
 from synthkit.core.files import sweep
 from synthkit.sessions.file_changes import recover
+from synthkit.sessions.inputs import FOLDER
 from synthkit.store.store import Store
 
 TABLES = "tables"
@@ -42,9 +43,9 @@ def open_store(folder: Path) -> Store:
             "to it."
         )
     else:
-        for place in (folder, tables):
+        for place in (folder, tables, folder / FOLDER):
             sweep(place)
-        recover(store, tables)
+            recover(store, place)
     return store
 
 

@@ -26,6 +26,7 @@ from synthkit.data.results import Curation
 from synthkit.sessions import (
     curations,
     deletion,
+    inputs,
     inventory,
     learned_filters,
     named_tables,
@@ -113,16 +114,22 @@ class Session:
         named_tables.save(self.table_folder, name, table, origin)
 
     def load(self, name: str) -> Any:
-        """The table of that name, as a pandas DataFrame.
+        """The table of that name, as a pandas DataFrame; without one, what a cell named so.
 
         Raises
         ------
         TableError
-            If there is none.
+            If there is neither.
         StoreError
             If its file is damaged.
         """
+        if name not in self.names() and name in self.inputs():
+            return inputs.named(self.store, name)
         return named_tables.load(self.table_folder, name)
+
+    def inputs(self) -> list[str]:
+        """The names of what cells were given, such as ``--examples demos``; :meth:`load` has it."""
+        return sorted(self.store.inputs.all())
 
     def names(self) -> list[str]:
         """The names of the tables, sorted."""

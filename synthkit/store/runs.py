@@ -16,16 +16,20 @@ from synthkit.store.origins import OriginTable
 _COLUMNS = ("run", "name", "model", "prompt", "at", "rows", "recipe")
 _INSERTED = "name, model, prompt, at, rows, ledger, recipe, reasons"
 _INSERT = f"INSERT INTO runs ({_INSERTED}) VALUES (?,?,?,?,?,?,?,?)"
-_INSERT_ROWS = "INSERT INTO run_rows VALUES (?,?,?,?)"
+_INSERT_ROWS = "INSERT INTO run_rows VALUES (?,?,?,?,?)"
 
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """The cell line of a run, and the ids of the rows and rejects that it returned."""
+    """The cell line of a run, the ids of the rows and rejects that it returned, and its call.
+
+    ``call`` is JSON by which the run can be made again; empty if it was not recorded.
+    """
 
     line: str
     ids: list[str]
     reject_ids: list[str]
+    call: str = ""
 
 
 class RunTable:
@@ -43,6 +47,7 @@ class RunTable:
         ledger: Ledger,
         *,
         line: str = "",
+        call: str = "",
         ids: Sequence[str] = (),
         reject_ids: Sequence[str] = (),
         origins: Mapping[str, Sequence[str]] | None = None,
@@ -54,6 +59,7 @@ class RunTable:
         Parameters
         ----------
         line : what followed ``%%synth``, if a cell started the run.
+        call : JSON of the recipe and its arguments, by which the run can be made again.
         ids, reject_ids : of its rows and of its rejects.
         origins : row id -> the keys of the requests that the row is based on, in order.
         recipe : the name of its recipe.
@@ -64,7 +70,8 @@ class RunTable:
             values = (name, model, prompt, time.time(), rows, json.dumps(asdict(ledger)))
             run = self._database.insert(_INSERT, (*values, recipe, counts))
             if ids or reject_ids:
-                self._database.execute(_INSERT_ROWS, (run, line, pack(ids), pack(reject_ids)))
+                packed = (pack(ids), pack(reject_ids))
+                self._database.execute(_INSERT_ROWS, (run, line, *packed, call))
             self._origins.add(origins or {})
         self._database.merge_log()
         return run
@@ -85,13 +92,13 @@ class RunTable:
 
     def rows(self, run: int) -> RunRows | None:
         """The rows of a run; ``None`` if they were not recorded."""
-        query = "SELECT line, made, rejected FROM run_rows WHERE run = ?"
+        query = "SELECT line, made, rejected, call FROM run_rows WHERE run = ?"
         records = [_run_rows(*row) for row in self._database.rows(query, (run,))]
         return records[0] if records else None
 
     def all_rows(self) -> dict[int, RunRows]:
         """Run -> its rows, for all runs whose rows were recorded."""
-        query = "SELECT run, line, made, rejected FROM run_rows"
+        query = "SELECT run, line, made, rejected, call FROM run_rows"
         return {run: _run_rows(*row) for run, *row in self._database.rows(query)}
 
     def without_rows(self) -> list[int]:
@@ -153,5 +160,5 @@ class ModelTable(TableGroup):
         self._database.execute_many("INSERT INTO models VALUES (?,?) ON CONFLICT DO NOTHING", rows)
 
 
-def _run_rows(line: str, ids: bytes, reject_ids: bytes) -> RunRows:
-    return RunRows(line, unpack(ids), unpack(reject_ids))
+def _run_rows(line: str, ids: bytes, reject_ids: bytes, call: str) -> RunRows:
+    return RunRows(line, unpack(ids), unpack(reject_ids), call)

@@ -24,6 +24,7 @@ ADDED: Mapping[str, Mapping[str, str]] = {
     },
     "marks": {"session": "TEXT NOT NULL DEFAULT ''"},
     "runs": {"recipe": "TEXT NOT NULL DEFAULT ''", "reasons": "TEXT NOT NULL DEFAULT ''"},
+    "run_rows": {"call": "TEXT NOT NULL DEFAULT ''"},
 }
 """Table -> the columns that formats 6 to 8 added at its end, with their declarations."""
 
@@ -50,7 +51,8 @@ CREATE TABLE IF NOT EXISTS marks (
     edit TEXT NOT NULL, at REAL NOT NULL, act TEXT NOT NULL, step INTEGER NOT NULL{_NEW["marks"]});
 CREATE INDEX IF NOT EXISTS marks_row ON marks (row);
 CREATE TABLE IF NOT EXISTS run_rows (
-    run INTEGER PRIMARY KEY, line TEXT NOT NULL, made BLOB NOT NULL, rejected BLOB NOT NULL);
+    run INTEGER PRIMARY KEY, line TEXT NOT NULL, made BLOB NOT NULL,
+    rejected BLOB NOT NULL{_NEW["run_rows"]});
 CREATE TABLE IF NOT EXISTS origins (row TEXT PRIMARY KEY, keys BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS labs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS curations (
@@ -65,6 +67,9 @@ CREATE TABLE IF NOT EXISTS filters (
 CREATE TABLE IF NOT EXISTS evaluations (
     evaluation INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL,
     rows BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS inputs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS claims (
+    claim INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -105,7 +110,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Bring a new file, or one of an older format, to :data:`SCHEMA_VERSION`.
 
     Formats 2 to 5 only added tables. Format 6 added columns, and separates the reasoning in the
-    texts of completions. Format 7 added the column ``how``, and format 8 those of ``runs``.
+    texts of completions. Format 7 added the column ``how``, format 8 those of ``runs``, ``call``,
+    inputs and claims.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -12,6 +12,7 @@ from synthkit.store.curations import CurationTable, FilterTable
 from synthkit.store.database import Database
 from synthkit.store.evaluations import EvaluationTable
 from synthkit.store.foreign import ForeignStore
+from synthkit.store.inputs import InputTable
 from synthkit.store.labs import LabTable
 from synthkit.store.leases import LeaseTable
 from synthkit.store.marks import MarkTable
@@ -24,7 +25,7 @@ PATIENCE = 10.0
 
 _ROW_BYTES = {
     "marks": {"marks": "length(row) + length(reason) + length(edit) + 64"},
-    "labs": {"labs": "length(body)"},
+    "labs": {"labs": "length(body)", "inputs": "length(body)"},
     "runs": {
         "runs": "length(prompt) + length(ledger) + 64",
         "run_rows": "length(made) + length(rejected)",
@@ -76,6 +77,7 @@ class Store:
         self.curations = CurationTable(database)
         self.filters = FilterTable(database)
         self.evaluations = EvaluationTable(database)
+        self.inputs = InputTable(database)
         self.leases = LeaseTable(database)
         self.meta = MetaTable(database)
         if not database.read_only:
@@ -162,8 +164,8 @@ class Store:
     def merge(self, other: ForeignStore) -> dict[str, Any]:
         """Add what another store holds and this one does not; returns what was added.
 
-        That is the number of records of each kind, of ``labs`` their name there -> name here, and
-        the ``conflicts`` of marks.
+        That is the number of records of each kind, of ``labs`` and ``inputs`` their name there ->
+        name here, and the ``conflicts`` of marks.
         """
         other_id = next((value for key, value in other.rows("meta") if key == "session"), "")
         marks, conflicts = self.marks.merge(other.rows("marks"), other_id)
@@ -178,6 +180,7 @@ class Store:
             "curations": self.curations.merge(other.rows("curations"), other.rows("verdicts")),
             "filters": self.filters.merge(other.rows("filters")),
             "evaluations": self.evaluations.merge(other.rows("evaluations")),
+            "inputs": self.inputs.merge(other.rows("inputs")),
         }
 
     def backup(self, path: Path) -> None:

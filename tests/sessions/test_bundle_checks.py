@@ -21,8 +21,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError
+from synthkit.core.files import file_hash
 from synthkit.sessions import bundle_import
-from synthkit.sessions.bundle_export import file_hash
 from synthkit.store import store as store_module
 from tests.sessions.contents import contents
 

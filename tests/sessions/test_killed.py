@@ -87,7 +87,7 @@ def test_a_killed_deletion_is_done_or_not_begun(
         session.delete(runs=[2], tables=["good"], completions=True)
     after = state(full)
     assert state(tmp_path / "s") == (before if at == "in the transaction" else after)
-    assert len(files(tmp_path / "s")) == (3 if at == "in the transaction" else 1)
+    assert len(files(tmp_path / "s")) == (4 if at == "in the transaction" else 2)
 
 
 @pytest.mark.parametrize("at", ["unpacked", "in the transaction", "after the commit"])

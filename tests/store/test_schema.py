@@ -22,7 +22,7 @@ ADDED_IN = {
     5: ("evaluations",),
     6: ("leases", "meta"),
     7: (),
-    8: (),
+    8: ("inputs", "claims"),
 }
 """Format -> the tables that it added to the one before."""
 

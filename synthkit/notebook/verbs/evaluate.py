@@ -13,6 +13,7 @@ from synthkit.notebook.arguments import repeated
 from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.output.scores import ProgressBar, differences, evaluations
 from synthkit.notebook.verbs._base import TABLE_NAME, TEXT_COLUMN, argument, verb
+from synthkit.sessions import inputs
 
 
 @verb(
@@ -79,6 +80,7 @@ def evaluate(context: Context, options: Any) -> Any:
         seed=options.seed,
         progress=bar,
     )
+    inputs.remember(context.session.store, names.used)
     bound = context.bind({f"{name}_scores": report.frame()})
     return bar.end(report_summary(report, name=name, notes=[f"{bound}; saved in the session"]))
 

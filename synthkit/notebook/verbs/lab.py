@@ -13,8 +13,9 @@ from synthkit.lab.lab import PromptLab
 from synthkit.notebook.arguments import ARGUMENTS, parse, parser, repeated, split
 from synthkit.notebook.context import Context
 from synthkit.notebook.deferred import Deferred
-from synthkit.notebook.names import sampling, words
+from synthkit.notebook.names import Names, sampling, words
 from synthkit.notebook.verbs._base import argument, verb
+from synthkit.sessions import inputs
 
 UPDATE_SECONDS = 1.0
 """Least seconds between two updates of the static output."""
@@ -42,7 +43,7 @@ SHARED = {
     argument(
         "--judge-model", metavar="MODEL", help="model that answers the judges; default: the first"
     ),
-    argument("--by", metavar="NAME", help="annotator; default: your user name"),
+    argument("--by", metavar="NAME", help="annotator; default: me"),
     argument(
         "--trust",
         action="store_true",
@@ -76,6 +77,12 @@ def lab(context: Context, options: Any) -> None:
 
 def _prompt_lab(context: Context, options: Any) -> PromptLab:
     names = context.names
+    lab = _new_lab(context, names, options)
+    inputs.remember(context.session.store, names.used)
+    return lab
+
+
+def _new_lab(context: Context, names: Names, options: Any) -> PromptLab:
     saved = context.session.store.labs.get(options.name) or {}
     prompts = [names.text(prompt) or "" for prompt in options.prompt]
     if not prompts and not saved:

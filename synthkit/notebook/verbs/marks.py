@@ -59,7 +59,7 @@ from synthkit.notebook.verbs._base import READ_COLUMNS, TABLE_NAME, argument, ve
         metavar="N",
         help="mark N rows a second time, blind; default: %(default)s",
     ),
-    argument("--by", metavar="NAME", help="annotator; default: your user name"),
+    argument("--by", metavar="NAME", help="annotator; default: me"),
     argument("--task", default="", metavar="NAME", help="another question about the same rows"),
 )
 def mark(context: Context, options: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from synthkit.notebook.output.provenance import (
 )
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions import inventory, lineage, named_tables
+from synthkit.sessions.current import FOLDER
 from synthkit.sessions.session import Session
 from synthkit.share import imports
 from synthkit.store.completions import StoredCompletion
@@ -109,12 +111,13 @@ def export(context: Context, options: Any) -> None:
         "batch or ShareGPT",
     ),
     argument("--to", metavar="NAME", help="variable of a table of another program"),
+    argument("--bind", action="store_true", help="bind each table of a bundle to its name"),
 )
 def import_(context: Context, options: Any) -> None:
     """Add an exported session to this one, or bind tables that another program made."""
     path = Path(options.file).expanduser()
     if not path.is_dir() and path.suffix not in (".json", ".jsonl"):
-        print(f"imported: {context.session.import_bundle(options.file)}")
+        _import_bundle(context, path, options.bind)
         return
     read = imports.read(path)
     wanted = {_wanted(options.to, name, len(read)): table for name, table in read.items()}
@@ -126,6 +129,21 @@ def import_(context: Context, options: Any) -> None:
     rows = count(sum(map(len, read.values())), "row")
     bound = context.bind({free[name]: wanted[name] for name in wanted}, chosen=free.values())
     print(f"imported: {rows}; {bound}")
+
+
+def _import_bundle(context: Context, path: Path, bind: bool) -> None:
+    """Add a bundle to the session; say how to get each of its tables, or bind them."""
+    imported = context.session.import_bundle(path)
+    print(f"imported: {imported}")
+    variables = {re.sub(r"\W", "_", name): here for name, here in imported.loads.items()}
+    if bind:
+        values = {name: context.session.load(here) for name, here in variables.items()}
+        print(context.bind(values) if values else "the bundle has no tables")
+        return
+    folder = context.settings.folder
+    session = f"synthkit.session({'' if folder == FOLDER else repr(folder)})"
+    for name, here in variables.items():
+        print(f"{name} = {session}.load({here!r})")
 
 
 def _wanted(to: str | None, name: str, n: int) -> str:

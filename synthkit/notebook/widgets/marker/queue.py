@@ -94,7 +94,7 @@ class AnnotationQueue(Annotation):
     disagree : columns that hold one judgement each.
     seed : for the random order and the sample of ``again``.
     again : mark this many marked rows once more as round 2, without showing the marks of round 1.
-    by : the annotator's name; the name of the user account if not given.
+    by : the annotator's name; ``"me"`` if not given.
     task : names the question, where a table is marked for several.
     clock : returns seconds since 1970.
 

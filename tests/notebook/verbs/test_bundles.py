@@ -1,0 +1,53 @@
+"""A bundle has all that its cells name: they run again in another session, without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.notebook.conftest import Shell
+
+CELL = (
+    "%%synth lines --from topics --examples demos --shots 1 --vary tone=@tones --model {model}\n"
+    "One {{{{ tone }}}} line on {{{{ topic }}}}."
+)
+
+
+def test_a_cell_with_tables_runs_again_after_an_import(shell: Shell, tmp_path: Path) -> None:
+    shell.run(
+        "import pandas as pd\n"
+        "topics = pd.DataFrame({'topic': ['soup', 'bread']})\n"
+        "demos = pd.DataFrame({'topic': ['tea'], 'tone': ['dry'], 'text': ['Tea is hot.']})\n"
+        "tones = ['dry', 'warm']"
+    )
+    shell.run(CELL.format(model="fake"))
+    before = shell["lines"]
+    shell.run("%synth export lesson.zip")
+    shell.run("del topics, demos, tones, lines\n%config SynthMagics.folder = 'other'")
+    said = shell.run("%synth import lesson.zip")
+    assert "demos = synthkit.session('other').load('demos')" in said.splitlines()
+    shell.run(CELL.format(model="replay:fake"))
+    assert shell["lines"].equals(before)
+    shell.run("import synthkit\n" + "\n".join(said.splitlines()[1:]))
+    assert shell["tones"] == ["dry", "warm"]
+    assert shell["topics"]["topic"].tolist() == ["soup", "bread"]
+
+
+def test_an_import_binds_the_tables_if_it_is_asked_to(shell: Shell) -> None:
+    shell.run("import pandas as pd\nreal = pd.DataFrame({'text': ['cold soup', 'warm bread']})")
+    shell.run("%%synth said --n 2 --model fake\nSay.")
+    shell.run("%synth eval said --against real --embedder none --metric distinct-1")
+    shell.run("%synth export lesson.zip")
+    shell.run("del real, said\n%config SynthMagics.folder = 'other'")
+    assert "bound real, said" in shell.run("%synth import lesson.zip --bind")
+    assert shell["real"]["text"].tolist() == ["cold soup", "warm bread"]
+    assert len(shell["said"]) == 2
+
+
+def test_a_lab_keeps_the_table_of_its_inputs(shell: Shell) -> None:
+    shell.run("import pandas as pd\nasked = pd.DataFrame({'topic': ['soup']})")
+    line = "%synth lab tone --prompt 'On {{ topic }}.' --inputs asked --models fake --run"
+    shell.run(line)
+    shell.run("%synth export lesson.zip\ndel asked\n%config SynthMagics.folder = 'other'")
+    shell.run("%synth import lesson.zip")
+    shell.run(line.replace("lab tone", "lab again"))
+    assert shell["again_lab"].rows == shell["tone_lab"].rows == [{"topic": "soup"}]
