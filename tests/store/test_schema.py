@@ -50,6 +50,8 @@ def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, ver
             db.execute(f"ALTER TABLE completions DROP COLUMN {column}")
         if version > 1:
             db.execute("ALTER TABLE marks DROP COLUMN session")
+        if version > 2:
+            db.execute("ALTER TABLE run_rows DROP COLUMN call")
         for column in ("recipe", "reasons"):
             db.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         db.execute(f"PRAGMA user_version = {version}")
