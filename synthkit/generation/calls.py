@@ -9,28 +9,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthkit.core.errors import ReplayMiss, StoreError
 from synthkit.core.hashing import canonical
+from synthkit.core.models import Model
 from synthkit.core.types import Completion, Request
 from synthkit.recipes._base import RECIPES, Recipe
 from synthkit.sessions import inputs
 from synthkit.store.store import Store
 
-if TYPE_CHECKING:
-    from synthkit.generation.job import Job
 
-
-def recorded(job: Job) -> str:
-    """The JSON of a job's call: the recipe, its arguments, models and options.
+def recorded(
+    store: Store,
+    recipe: Recipe,
+    models: Mapping[str, Model],
+    *,
+    no_truncated: bool,
+    added: Sequence[str],
+) -> str:
+    """The JSON of a call: the recipe with its arguments, the models by role, and a job's options.
 
     An argument that cannot be kept, such as a function, is in ``lacks`` with the reason.
     """
-    store = job.session.store
-    name, arguments = job.recipe.call or ("", {})
+    name, arguments = recipe.call or ("", {})
     kept: dict[str, Any] = {}
-    lacks: dict[str, str] = {} if job.recipe.call else {"recipe": "a function of the notebook"}
+    lacks: dict[str, str] = {} if recipe.call else {"recipe": "a function of the notebook"}
     for argument, value in inputs.without_secrets(arguments).items():
         try:
             kept[argument] = inputs.encode(store, value)
@@ -40,9 +44,9 @@ def recorded(job: Job) -> str:
         "recipe": name,
         "arguments": kept,
         "lacks": lacks,
-        "models": {role: model.fingerprint for role, model in job.models.items()},
-        "no_truncated": job.no_truncated,
-        "added": list(job.added),
+        "models": {role: model.fingerprint for role, model in models.items()},
+        "no_truncated": no_truncated,
+        "added": list(added),
     }
     return canonical(body).decode("utf-8", "replace")
 

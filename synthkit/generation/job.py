@@ -167,14 +167,16 @@ class Job:
         """Keep a run and its table in the session; a session that is only read keeps neither."""
         if self.session.read_only:
             return
-        self.session.store.runs.add(
+        store = self.session.store
+        options: Any = {"no_truncated": self.no_truncated, "added": self.added}
+        store.runs.add(
             self.name,
             self.model.name,
             self.recipe.prompt,
             len(row_ids),
             run.ledger,
             line=self.line,
-            call=calls.recorded(self),
+            call=calls.recorded(store, self.recipe, self.models, **options),
             ids=row_ids,
             reject_ids=reject_ids,
             origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},
