@@ -26,6 +26,10 @@ from .curate.selection.splitting import splits as splits
 from .data.results import Run as Run
 from .generation.job import generate as generate
 from .generation.job import plan as plan
+from .generation.prompt_filter import by_prompt as by_prompt
+from .generation.text_columns import classify as classify
+from .generation.text_columns import embed as embed
+from .generation.text_columns import similarity as similarity
 from .models import Fake as Fake
 from .models import Pool as Pool
 from .models import load_embedder as load_embedder

@@ -18,7 +18,10 @@ NAMES = [
     "Sampling",
     "Session",
     "SynthkitError",
+    "by_prompt",
+    "classify",
     "curate",
+    "embed",
     "evaluate",
     "generate",
     "load_embedder",
@@ -31,6 +34,7 @@ NAMES = [
     "session",
     "shard",
     "share",
+    "similarity",
     "splits",
     "train",
 ]

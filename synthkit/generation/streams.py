@@ -1,4 +1,4 @@
-"""Rows from files, generators and other streams: read in order, and kept in the session."""
+"""Rows from files, the Hub, generators and other streams: read in order, and kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_source(rows: Any) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether a text names a source, rather than a table."""
-    return row_files.is_file_name(text)
+    return text.startswith("hf:") or row_files.is_file_name(text)
 
 
 def rows_of(rows: Any, session: Session, name: str, first: int | None = None) -> Any:
@@ -46,9 +46,9 @@ def rows_of(rows: Any, session: Session, name: str, first: int | None = None) ->
 
     Parameters
     ----------
-    rows : a table of any kind; the name of a file, a pattern such as ``data/*.parquet``; a function
-        without arguments that returns dicts, such as a generator function; a generator, an
-        iterator, or an ``IterableDataset``.
+    rows : a table of any kind; the name of a file, a pattern such as ``data/*.parquet``, or a data
+        set of the Hub (``hf:owner/name``); a function without arguments that returns dicts, such as
+        a generator function; a generator, an iterator, or an ``IterableDataset``.
     first : only so many rows; nothing behind them is read.
 
     Raises
@@ -112,6 +112,11 @@ def _name(rows: Any) -> str:
 
 def _opened(rows: Any, first: int | None) -> _Source:
     """The source that rows stand for."""
+    if isinstance(rows, str) and rows.startswith("hf:"):
+        from synthkit.models.hub import hub_datasets
+
+        found = hub_datasets.opened(rows)
+        return _Source(rows, itertools.islice(found.rows, first), found.version)
     if isinstance(rows, str | Path):
         files = row_files.matching(rows)
         if first is None:

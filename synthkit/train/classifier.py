@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.extras import need
+from synthkit.core.files import read_json
 from synthkit.evaluate.metrics.learners import Learner, Predict
-from synthkit.models.hub import catalog, resolve
+from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.hub.download import SAFETENSORS
 from synthkit.stats.classifier import Floats, distinct, positions, row_weights
 
@@ -189,6 +190,34 @@ def fine_tuned(
     return learn
 
 
+def pretrained_classifier(spec: str) -> tuple[FineTunedClassifier, str]:
+    """A text classifier of transformers with the labels of its files, and its fingerprint.
+
+    Parameters
+    ----------
+    spec : ``"hf:<repository or folder>"``.
+
+    Raises
+    ------
+    UsageError
+        If the model has no head for the labels of texts.
+    """
+    if not spec.startswith("hf:"):
+        raise UsageError(f"expected 'hf:<repository or folder>' of a classifier; got {spec!r}.")
+    folder = _folder(spec)
+    config = read_json(folder / "config.json") or {}
+    architecture = ", ".join(map(str, config.get("architectures") or ())) or "unknown"
+    if not architecture.endswith("ForSequenceClassification"):
+        raise UsageError(f"{spec} is no text classifier: its architecture is {architecture}.")
+    tokenizer, net = _loaded(spec)
+    names = net.config.id2label
+    limit = getattr(net.config, "max_position_embeddings", None) or 512
+    longest = int(min(tokenizer.model_max_length, limit - 2))  # RoBERTa uses positions from 2
+    labels = tuple(names[at] for at in range(net.config.num_labels))
+    mark = f"classify weights={fingerprint.of_folder(folder).weights} max_tokens={longest}"
+    return FineTunedClassifier(labels, net.eval(), tokenizer, longest, batch_size=16), mark
+
+
 @contextmanager
 def _seeded(seed: int) -> Iterator[Any]:
     """Torch with a seeded random state; the state before is restored afterwards."""
@@ -198,19 +227,19 @@ def _seeded(seed: int) -> Iterator[Any]:
         yield torch
 
 
-def _loaded(model: str, k: int) -> tuple[Any, Any]:
-    """The tokenizer, and on its device the net with a new head for k labels."""
+def _loaded(model: str, k: int | None = None) -> tuple[Any, Any]:
+    """The tokenizer, and on its device the net with a new head for k labels, or its own head."""
     torch = need("torch", extra="local", why=WHY)
     transformers = need("transformers", extra="local", why=WHY)
     from synthkit.models.transformers.loading import pretrained, quiet
 
-    folder = _folder(model)
+    folder, head = _folder(model), {} if k is None else {"num_labels": k}
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # it would warn that the head is new
     try:
         with quiet():
             tokenizer, net = pretrained(
-                "SequenceClassification", folder, model, num_labels=k, dtype=torch.float32
+                "SequenceClassification", folder, model, **head, dtype=torch.float32
             )
     finally:
         transformers.logging.set_verbosity(verbosity)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.core.errors import ModelNotFound, TableError, UsageError
 from synthkit.core.extras import need
 from synthkit.core.files import read_json
 from synthkit.models.hub import download, gguf
@@ -155,6 +155,37 @@ def snapshot(
 
 def _listing(name: str, revision: str) -> Listing | str:
     """The files of a commit, or why the Hub does not provide them."""
+    from huggingface_hub import HfApi
+
+    about = _about(
+        name, revision, lambda: HfApi().model_info(name, revision=revision, files_metadata=True)
+    )
+    if isinstance(about, str):
+        return about
+    sizes = {each.rfilename: each.size or 0 for each in about.siblings or ()}
+    licence = about.card_data.get("license") if about.card_data else None
+    parameters = about.safetensors.total if about.safetensors else 0
+    return Listing(str(about.sha), sizes, str(licence or "unknown"), parameters)
+
+
+def dataset_commit(name: str, revision: str) -> str:
+    """The commit of a data set's branch, tag or commit.
+
+    Raises
+    ------
+    TableError
+        If the Hub does not provide it.
+    """
+    hub: Any = need("huggingface_hub", extra="data", why="to find a data set of the Hub")
+    page = f"datasets/{name}"
+    about = _about(page, revision, lambda: hub.HfApi().dataset_info(name, revision=revision))
+    if isinstance(about, str):
+        raise TableError(f"'hf:{name}' cannot be read: {about}")
+    return str(about.sha)
+
+
+def _about(name: str, revision: str, ask: Callable[[], Any]) -> Any:
+    """What the Hub says of a repository, or in a text why it provides nothing."""
     from huggingface_hub import HfApi, constants, errors
 
     page = f"{constants.ENDPOINT}/{name}"
@@ -163,9 +194,11 @@ def _listing(name: str, revision: str) -> Listing | str:
     bases = errors.HfHubHTTPError.__bases__
     failures: tuple[type[BaseException], ...] = (*bases, OSError, ValueError)
     try:
-        about = HfApi().model_info(name, revision=revision, files_metadata=True)
+        about = ask()
         if about.gated:
-            HfApi().auth_check(name)
+            kind = "dataset" if name.startswith("datasets/") else "model"
+            HfApi().auth_check(name.removeprefix("datasets/"), repo_type=kind)
+        return about
     except errors.GatedRepoError:
         return (
             f"its owner asks for consent before it can be downloaded: open {page}, accept the "
@@ -180,10 +213,6 @@ def _listing(name: str, revision: str) -> Listing | str:
     except failures as error:
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         return f"the Hub ({constants.ENDPOINT}) cannot be reached: {words}"
-    sizes = {each.rfilename: each.size or 0 for each in about.siblings or ()}
-    licence = about.card_data.get("license") if about.card_data else None
-    parameters = about.safetensors.total if about.safetensors else 0
-    return Listing(str(about.sha), sizes, str(licence or "unknown"), parameters)
 
 
 def _unusable(repository: str, sizes: Mapping[str, int]) -> str:

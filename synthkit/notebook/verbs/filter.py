@@ -15,6 +15,8 @@ from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
 from synthkit.sessions.learned_filters import load_body
 
+BY_PROMPT = "by-prompt"
+
 
 class _Append(argparse.Action):
     """Appends a filter to those of the line, whose order is that of the funnel."""
@@ -50,6 +52,22 @@ def _argument(name: str, option: FilterOption) -> Any:
     TEXT_COLUMN,
     argument("--to", metavar="NAME", help="variable for the rows kept; default: TABLE_kept"),
     EMBEDDER_SPEC,
+    argument(
+        f"--{BY_PROMPT}",
+        dest="filters",
+        metavar="PROMPT",
+        action=_Append,
+        help="keep rows for which a model answers a question with yes",
+    ),
+    argument(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="that answers --by-prompt; default: SynthMagics.model",
+    ),
+    argument(
+        "--no-reasons", action="store_true", help="--by-prompt asks for yes or no, without a reason"
+    ),
     registered=filter_arguments,
 )
 def filter(context: Context, options: Any) -> Any:
@@ -65,7 +83,9 @@ def filter(context: Context, options: Any) -> Any:
     if options.to:
         context.check_variable(options.to)
     filters = [
-        line_filter(context, option, text, column=column, embedder=options.embedder)
+        _prompt_filter(context, text, options)
+        if option == BY_PROMPT
+        else line_filter(context, option, text, column=column, embedder=options.embedder)
         for option, text in options.filters
     ]
     curation = context.session.curate(table, *filters, name=name)
@@ -76,6 +96,19 @@ def filter(context: Context, options: Any) -> Any:
         chosen=[to],
     )
     return curation_summary(curation, name=name, bound=bound)
+
+
+def _prompt_filter(context: Context, prompt: str, options: Any) -> Filter:
+    """The filter of ``--by-prompt``."""
+    from synthkit.generation.prompt_filter import by_prompt
+
+    return by_prompt(
+        str(context.names.text(prompt)),
+        model=context.model(options.model),
+        session=context.session,
+        column=options.column,
+        reasons=not options.no_reasons,
+    )
 
 
 def _kept_name(context: Context, table: str) -> str:

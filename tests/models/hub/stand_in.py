@@ -80,12 +80,23 @@ def serve(repositories: dict[str, Repository]) -> Iterator[StandIn]:
             place = unquote(urlsplit(self.path).path)
             hub.asked.append(f"{self.command} {place}")
             parts = place.strip("/").split("/")
-            if parts[:2] == ["api", "models"]:
+            if parts[:2] in (["api", "models"], ["api", "datasets"]):
                 self.about("/".join(parts[2:4]), parts[4:])
-            elif parts[2:3] != ["resolve"]:
+                return
+            parts = parts[1:] if parts[0] == "datasets" else parts
+            if parts[2:3] != ["resolve"]:
                 self.refuse(404, "", "Not found")
             else:
                 self.file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
+
+        def do_POST(self) -> None:
+            """Answer what is asked of single paths of a data set."""
+            parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            repository = hub.repositories["/".join(parts[2:4])]
+            commit = self.commit(repository, parts[5]) or ""
+            found = [each for each in repository.entries(commit) if each["path"] in asked["paths"]]
+            self.answer(json.dumps(found).encode())
 
         def about(self, name: str, rest: list[str]) -> None:
             repository = hub.repositories.get(name)
@@ -98,7 +109,7 @@ def serve(repositories: dict[str, Repository]) -> Iterator[StandIn]:
                 return self.refuse(404, "RevisionNotFound", "Invalid rev id")
             entries = repository.entries(commit)
             if rest[:1] == ["tree"]:
-                return self.answer(json.dumps(entries).encode())
+                return self.tree(entries, "/".join(rest[2:]))
             about = {
                 "id": name,
                 "sha": commit,
@@ -110,6 +121,22 @@ def serve(repositories: dict[str, Repository]) -> Iterator[StandIn]:
                 ],
             }
             return self.answer(json.dumps(about).encode())
+
+        def tree(self, entries: list[dict[str, Any]], folder: str) -> None:
+            """Answer with the files and folders directly in a folder, or with all below it."""
+            start = f"{folder}/" if folder else ""
+            below = [each for each in entries if each["path"].startswith(start)]
+            if folder and not below:
+                return self.refuse(404, "EntryNotFound", "Entry not found")
+            if "recursive=true" not in self.path.lower():
+                names = dict.fromkeys(each["path"][len(start) :].split("/")[0] for each in below)
+                files = {each["path"]: each for each in below}
+                below = [
+                    files.get(start + name)
+                    or {"type": "directory", "path": start + name, "oid": "0" * 40, "size": 0}
+                    for name in names
+                ]
+            return self.answer(json.dumps(below).encode())
 
         @staticmethod
         def commit(repository: Repository, revision: str) -> str | None:

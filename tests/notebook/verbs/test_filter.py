@@ -225,3 +225,17 @@ def test_too_few_marks_say_how_many_are_needed(shell: Shell) -> None:
     assert "too few marks: mark 14 more rows" in shell.run("%synth learn first")
     with pytest.raises(UsageError, match=r"cannot be used yet\. Mark 14 more rows"):
         shell.run("%synth filter first --learned first")
+
+
+def test_a_prompt_filters_in_the_order_of_the_line(shell: Shell) -> None:
+    shell.run(
+        "import pandas as pd, synthkit as sk\n"
+        "texts = pd.DataFrame({'id': list('abc'), 'text': ['Hot soup.', 'Tea.', 'x']})\n"
+        "critic = sk.Fake(lambda asked: 'yes' if 'Hot' in asked.messages[-1].content else 'no')"
+    )
+    shown = shell.run(
+        "%synth filter texts --length 1-5 --by-prompt 'Is it soup?' --model critic --no-reasons"
+    )
+    assert shell["texts_kept"]["id"].tolist() == ["a"]
+    assert "by prompt: Is it soup?" in shown
+    assert "answered no" in shell.run("%synth trace b")
