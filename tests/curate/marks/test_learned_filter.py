@@ -93,7 +93,7 @@ def test_marks_about_another_column_are_learned_from_it() -> None:
     cells = {"label": columns["label"][70]}
     explained = stored.explain(texts[70], columns=cells)
     assert explained.score == pytest.approx(filter.scores[70])
-    assert explained == filter.explain(70)
+    assert replace(explained, score=filter.scores[70]) == filter.explain(70)
 
 
 def test_the_columns_that_a_filter_reads_are_needed() -> None:
