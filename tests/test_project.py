@@ -58,7 +58,8 @@ def test_the_readme_installs_the_versions_that_were_tested() -> None:
         for lines in [PROJECT["dependencies"], *EXTRAS.values()]
         for line in lines
     }
-    assert needed - {"jupyter-synthkit"} <= pinned
+    # vLLM asks for a torch and a transformers of its own, so no version of it goes with the others
+    assert needed - {"jupyter-synthkit", "vllm"} <= pinned
 
 
 def test_the_readme_installs_extras_that_exist() -> None:

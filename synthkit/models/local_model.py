@@ -1,4 +1,4 @@
-"""Models on this machine, run by transformers or OpenVINO, behind ``core.models.Model``."""
+"""Models on this machine, run by transformers, OpenVINO or vLLM: ``core.models.Model``."""
 
 from __future__ import annotations
 
@@ -56,9 +56,10 @@ def load_local(
         ``"gguf:<file or folder>"`` for a GGUF file, which is converted once.
     engine : ``"openvino"`` is faster on a CPU and needs no torch, and runs weights with the bits
         that they are stored in; ``"transformers"`` runs everything; ``"auto"`` is the faster one
-        that is installed and can run the model: see
-        :func:`~synthkit.models.local.engine_choice.chosen`. Texts are always scored by
-        transformers. An engine that is named is in the fingerprint.
+        of these two that is installed and can run the model: see
+        :func:`~synthkit.models.local.engine_choice.chosen`. ``"vllm"`` (extra ``vllm``) is the
+        fastest on a GPU; its draws are its own. Texts are always scored by transformers. An engine
+        that is named is in the fingerprint.
     quantize : ``"nf4"`` (4 bits, bitsandbytes), ``"int8"``, ``"none"``; ``"auto"`` is ``"none"``
         if the weights take at most half of the device's memory, else ``"nf4"``.
     adapter : folder of a PEFT adapter to apply.
@@ -142,12 +143,12 @@ class Local:
     model's own distribution: temperature 1, no cut, grammar, penalty or bias. ``seconds`` of a
     completion counts from the row's first to its last token, while other rows are decoded too.
 
-    Both engines get the same prompts, draws and grammars, and in both a row depends only on its own
-    seed and prompt. As with another precision, rows of the two often differ, since OpenVINO rounds
-    what it multiplies with weights of 4 bits to 8 bits: of 20 greedy texts of SmolLM2-135M (Q4_1,
-    32 tokens), 7 were those of float32 with bfloat16, 3 with OpenVINO, and none with nf4. The mean
-    Kullback-Leibler divergence of the next token from that of float32 was .001 nats with bfloat16,
-    .006 with OpenVINO, .03 with int8 and .40 with nf4 (560 positions).
+    transformers and OpenVINO get the same prompts, draws and grammars, and in both a row depends
+    only on its own seed and prompt. As with another precision, rows of the two often differ, since
+    OpenVINO rounds what it multiplies with weights of 4 bits to 8 bits: of 20 greedy texts of
+    SmolLM2-135M (Q4_1, 32 tokens), 7 were those of float32 with bfloat16, 3 with OpenVINO, and none
+    with nf4. The mean Kullback-Leibler divergence of the next token from that of float32 was .001
+    nats with bfloat16, .006 with OpenVINO, .03 with int8 and .40 with nf4 (560 positions).
     """
 
     price: tuple[float, float] | None = (0.0, 0.0)
@@ -349,9 +350,15 @@ def _openvino() -> ModuleType:
     return engine
 
 
+def _vllm() -> ModuleType:
+    from synthkit.models.vllm import engine
+
+    return engine
+
+
 # name -> the module with ``load(folder, settings)`` and ``Batch(loaded, rows=...)``
-ENGINES = {"transformers": _transformers, "openvino": _openvino}
-FORMS = {"transformers": SAFETENSORS, "openvino": OPENVINO}
+ENGINES = {"transformers": _transformers, "openvino": _openvino, "vllm": _vllm}
+FORMS = {"transformers": SAFETENSORS, "openvino": OPENVINO, "vllm": SAFETENSORS}
 
 
 @model_scheme("catalog")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.files import read_json
@@ -30,7 +31,8 @@ _LAYOUTS = (
 def read(path: Path | str) -> dict[str, Any]:
     """The tables in a file or folder of another program, by name.
 
-    - DataDreamer: a table for each step that is complete; steps with pickled values are refused.
+    - DataDreamer: a table for each step whose rows it has saved; a warning names the others, such
+      as lazy ones. Steps with pickled values are refused.
     - distilabel, and any folder of ``datasets``: a table for each leaf and split.
     - Results of an OpenAI batch: ``parent`` is the ``custom_id``, which
       :func:`synthkit.share.save` sets to the id of the row that was asked about; ``completion``,
@@ -81,6 +83,7 @@ def _folder(path: Path) -> Iterator[tuple[str, Any]]:
         inner_name = "_".join(inner.parts) or path.name
         yield _name(inner_name), _table(tables.records(_loaded(step / "_dataset")), label)
     if steps:
+        _say_unsaved(path)
         return
     marked = (
         file.parent for kind in ("dataset_dict.json", "state.json") for file in path.rglob(kind)
@@ -98,6 +101,23 @@ def _folder(path: Path) -> Iterator[tuple[str, Any]]:
             label = "/".join([path.name, *place])
             name = "_".join(place) if len(place) else path.name
             yield _name(name), _table(tables.records(data), f"{program} {label}")
+
+
+def _say_unsaved(path: Path) -> None:
+    """Warn of steps of which DataDreamer saved no rows: lazy ones, and those that did not end."""
+    locks = sorted(path.rglob("._dataset.flock"))
+    names = [
+        "/".join(lock.parent.relative_to(path).parts) or path.name
+        for lock in locks
+        if not (lock.parent / "_dataset").is_dir()
+        and not set(_HIDDEN) & set(lock.relative_to(path).parts)
+    ]
+    if names:
+        warn(
+            f"DataDreamer has saved no rows of {', '.join(names)}: a lazy step, or one that did "
+            "not end. Call .save() on it there to have them.",
+            stacklevel=4,
+        )
 
 
 def _loaded(folder: Path) -> Any:

@@ -13,7 +13,7 @@ ARCHITECTURES = {"llama", "qwen2", "qwen3"}
 """Those of GGUF files that openvino-genai 2026.4 reads."""
 
 
-def chosen(settings: LocalSettings) -> Literal["transformers", "openvino"]:
+def chosen(settings: LocalSettings) -> Literal["transformers", "openvino", "vllm"]:
     """The engine of a model: the faster one of those that are installed and can run it.
 
     OpenVINO runs GGUF files, and folders in its own form, on a CPU. transformers runs all others,
@@ -22,8 +22,8 @@ def chosen(settings: LocalSettings) -> Literal["transformers", "openvino"]:
     Raises
     ------
     UsageError
-        If OpenVINO was asked for with an option that it does not have, or for a GGUF file that it
-        cannot read.
+        If OpenVINO or vLLM was asked for with an option that it does not have, or OpenVINO for a
+        GGUF file that it cannot read.
 
     Notes
     -----
@@ -42,6 +42,13 @@ def chosen(settings: LocalSettings) -> Literal["transformers", "openvino"]:
     """
     if settings.engine == "transformers":
         return "transformers"
+    if settings.engine == "vllm":
+        refused = {"quantize='int8'": settings.quantize == "int8", "threads": settings.threads}
+        for option in (name for name, value in refused.items() if value):
+            raise UsageError(
+                f"engine='vllm' has no {option}. Leave it out, or use engine='transformers'."
+            )
+        return "vllm"
     wanted = {
         "quantize": settings.quantize != "auto",
         "dtype": settings.dtype != "auto",

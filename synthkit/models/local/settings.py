@@ -10,7 +10,7 @@ from typing import Any, Literal
 from synthkit.core.answers import REASONING_MARKERS, Markers
 from synthkit.models.hub import resolve
 
-EngineName = Literal["auto", "transformers", "openvino"]
+EngineName = Literal["auto", "transformers", "openvino", "vllm"]
 Quantize = Literal["auto", "nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
