@@ -32,7 +32,7 @@ def classify(context: Context, options: Any) -> StaticOutput:
     from synthkit.generation.text_columns import classify
 
     model = context.variables.get(options.classifier.removeprefix("@"), options.classifier)
-    table = context.names.table(options.table)
+    table = tables.with_ids(context.names.table(options.table))
     shared = {"column": options.column, "to": options.output, "session": context.session}
     return _bound(context, options, classify(table, model, **shared), "classified")
 
@@ -42,7 +42,7 @@ def embed(context: Context, options: Any) -> StaticOutput:
     """Add the vector of each text by an embedder; binds TABLE_embedded."""
     from synthkit.generation.text_columns import embed
 
-    table = context.names.table(options.table)
+    table = tables.with_ids(context.names.table(options.table))
     embedder = context.embedder(options.embedder)
     shared = {"column": options.column, "to": options.output, "session": context.session}
     return _bound(context, options, embed(table, embedder, **shared), "embedded")
@@ -64,7 +64,7 @@ def similarity(context: Context, options: Any) -> StaticOutput:
     if (options.other is None) == (options.text is None):
         raise UsageError("name a second column, or a text with --text; one of the two.")
     compared = similarity(
-        context.names.table(options.table),
+        tables.with_ids(context.names.table(options.table)),
         options.column,
         options.other,
         text=context.names.text(options.text),
@@ -82,7 +82,6 @@ def _bound(context: Context, options: Any, table: Any, ending: str) -> StaticOut
     cells = {run["name"] for run in context.session.store.runs.all()}
     free = wanted if options.to else context.bindings.free([wanted], context.verb, cells)[wanted]
     context.check_variable(free)
-    table = tables.with_ids(table)
     context.session.save(free, table)
     bound = context.bind({free: table}, chosen=[free])
     rows = [

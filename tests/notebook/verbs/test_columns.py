@@ -41,6 +41,16 @@ def test_verbs_add_columns_and_keep_the_rows(shell: Shell) -> None:
     assert shell.context.session.load("vectors")["meaning"][2] is None
 
 
+def test_the_ids_of_rows_do_not_depend_on_the_new_column(shell: Shell) -> None:
+    shell.run(ROWS + "texts = texts.drop(columns='id')")
+    shell.run("%synth similarity texts text topic")
+    shell.run("%synth classify texts law --column text")
+    shell.run("%synth filter texts --length 1-5 --column text")
+    ids = shell["texts_compared"]["id"].tolist()
+    assert shell["texts_classified"]["id"].tolist() == ids
+    assert shell["texts_kept"]["id"].tolist() == ids[:2]
+
+
 def test_mistakes_are_said(shell: Shell) -> None:
     shell.run(ROWS)
     with pytest.raises(UsageError, match="name a second column, or a text with --text"):
