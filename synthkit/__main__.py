@@ -1,35 +1,155 @@
-"""``python -m synthkit``: fetch models without a notebook."""
+"""``synthkit``, the same as ``python -m synthkit``: what needs no notebook."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from synthkit.core.errors import SynthkitError
+from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.extras import need
+from synthkit.core.formatting import count
 from synthkit.models import recommendation
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.hub_models import HUB_MODELS
 
+DESCRIPTION = "Synthetic data by language models: what needs no notebook."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0, or 1 after an error that was printed."""
-    parser = argparse.ArgumentParser(prog="python -m synthkit", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    pull = verbs.add_parser("pull", help="fetch a model into the cache, and print where it is")
-    pull.add_argument("name", help=", ".join([*catalog.CATALOG, *HUB_MODELS]))
-    pull.add_argument("--quiet", action="store_true", help="print only that")
-    verbs.add_parser("models", help="list the catalog, and what is already here")
-    options = parser.parse_args(arguments)
+    """The exit status: 0; 1 after an error, or if a bundle differs; 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
     try:
-        if options.verb == "pull":
-            print(*resolve.fetch(options.name, quiet=options.quiet), sep="\n")
-        else:
-            print(_listing())
+        return int(options.run(options) or 0)
     except SynthkitError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    except BrokenPipeError:  # such as of `synthkit models | head`
+        sys.stderr.close()
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="synthkit", description=DESCRIPTION)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, run: Any, help: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        added.set_defaults(run=run)
+        return added
+
+    pull = verb("pull", _pull, "fetch a model into the cache, and print where it is")
+    pull.add_argument("name", metavar="NAME", help=", ".join([*catalog.CATALOG, *HUB_MODELS]))
+    pull.add_argument("--quiet", action="store_true", help="print only where it is")
+    verb("models", _models, "list the catalog of models, and which are here")
+    check = verb("verify", _verify, "derive a bundle again, and say what differs and where")
+    check.add_argument("file", metavar="FILE", help="a file that `synthkit export` wrote")
+    card = verb("card", _card, "print the dataset card of a table, or write it to a file")
+    card.add_argument("table", metavar="TABLE", help="the name of a table of the session")
+    card.add_argument("file", metavar="FILE", nargs="?", help="such as README.md")
+    export = verb("export", _export, "write a session, or some of its tables, to one .zip file")
+    export.add_argument("file", metavar="FILE", help=".zip is added if it has no ending")
+    export.add_argument("tables", metavar="TABLE", nargs="*", help="only these; default: all")
+    export.add_argument(
+        "--notebook",
+        metavar="NOTEBOOK",
+        action="append",
+        default=[],
+        help="add the hash of a notebook, and its figures; may be repeated",
+    )
+    export.add_argument(
+        "--allow-secrets", action="store_true", help="export what looks like a key, too"
+    )
+    for writing in (card, export):
+        writing.add_argument(
+            "--session",
+            metavar="FOLDER",
+            default=".synthkit",
+            help="the session's folder; default: %(default)s",
+        )
+        writing.add_argument("--over", action="store_true", help="replace an existing file")
+    run = verb("run", _run, "run the cells of a notebook in order, and save it with its outputs")
+    run.add_argument("notebook", metavar="NOTEBOOK", help="what its session has is not asked again")
+    run.add_argument("--output", metavar="FILE", help="save it there; default: in its place")
+    run.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        help="longest time of one cell; default: no limit",
+    )
+    return parser
+
+
+def _pull(options: argparse.Namespace) -> None:
+    print(*resolve.fetch(options.name, quiet=options.quiet), sep="\n")
+
+
+def _models(options: argparse.Namespace) -> None:
+    print(_listing())
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from synthkit.verify import verify
+
+    found = verify(options.file)
+    print(found)
+    return 0 if found.agrees else 1
+
+
+def _card(options: argparse.Namespace) -> None:
+    with _session(options.session) as session:
+        card = session.card(options.table)
+    print(f"written: {card.save(options.file, overwrite=options.over)}" if options.file else card)
+
+
+def _export(options: argparse.Namespace) -> None:
+    with _session(options.session) as session:
+        path = session.export(
+            options.file,
+            options.tables or None,
+            over=options.over,
+            notebooks=options.notebook,
+            allow_secrets=options.allow_secrets,
+        )
+    print(f"written: {path}")
+
+
+def _session(folder: str) -> Any:
+    """The session of a folder that exists; a command begins no new one."""
+    from synthkit.sessions.session import Session
+
+    if not (Path(folder).expanduser() / "store.sqlite").exists():
+        raise UsageError(f"no session in {folder}; give its folder: --session FOLDER.")
+    return Session(folder)
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Run a notebook as ``jupyter execute`` does: in its folder, where its session is."""
+    client = need("nbclient", extra="notebook", why="to run a notebook")
+    formats = need("nbformat", extra="notebook", why="to run a notebook")
+    path = Path(options.notebook).expanduser()
+    output = Path(options.output).expanduser() if options.output else path
+    if not output.parent.is_dir():
+        raise UsageError(f"the folder {output.parent} does not exist; create it first.")
+    try:
+        notebook = formats.read(path, as_version=4)
+    except (OSError, ValueError, AttributeError, formats.ValidationError) as error:
+        raise UsageError(f"{path} cannot be read as a notebook: {error}.") from None
+    resources = {"metadata": {"path": str(path.parent.absolute())}}
+    runner = client.NotebookClient(notebook, timeout=options.timeout, resources=resources)
+    try:
+        runner.execute()
+    except (client.exceptions.CellExecutionError, client.exceptions.CellTimeoutError) as error:
+        raise SynthkitError(f"{path.name}: {str(error).strip()}") from None
+    except client.exceptions.DeadKernelError as error:
+        raise SynthkitError(f"{path.name}: the kernel died: {error}") from None
+    finally:
+        formats.write(notebook, output)
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    print(f"ran {count(cells, 'cell')}; written: {output}")
 
 
 def _listing() -> str:

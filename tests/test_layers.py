@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("train", "share"),
     ("sessions",),
     ("generation",),
-    ("lab", "benchmark"),
+    ("lab", "benchmark", "verify"),
     ("notebook",),
     ("__main__",),
 )

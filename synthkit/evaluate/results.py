@@ -125,6 +125,22 @@ class Report:
             found |= dict(zip(tested, corrected(list(tested.values())), strict=True))
         return found
 
+    def difference(self, other: Report, metric: str, *, seed: int = 0) -> Difference | str:
+        """This report's score of one metric minus that of another, as :meth:`differences` has it.
+
+        Raises
+        ------
+        UsageError
+            If one of them has no such score.
+        """
+        both = [self[metric], other[metric]]
+        a, b = (
+            next(m for m in report.measured if m.score is score)
+            for report, score in zip((self, other), both, strict=True)
+        )
+        rows = SharedRows((self.contents, other.contents), (self.keys, other.keys))
+        return _difference(a, b, rows, seed)
+
     def _repr_html_(self) -> str:
         return report_summary(self).html
 

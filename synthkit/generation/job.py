@@ -136,14 +136,7 @@ class Job:
         outcome = self._run(self.budget, cancel, listener)
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
         reject_ids = [event.id for event in outcome.events if isinstance(event.outcome, Reject)]
-        own = self._has_own_parents()
-        why = outcome.ledger.stopped or "not asked"
-        run = Run(
-            table=run_tables.rows(self.recipe, outcome.events, self.added, own_parent=own),
-            rejects=run_tables.rejects(self.recipe, outcome.events, own_parent=own),
-            pending=run_tables.pending(self.recipe, self._unfinished(outcome), why, own_parent=own),
-            ledger=replace(outcome.ledger, rejects=len(reject_ids)),
-        )
+        run = self._tables(outcome, len(reject_ids))
         error = outcome.error
         try:
             self._record(run, row_ids, reject_ids, outcome)
@@ -156,6 +149,21 @@ class Job:
             error = Interrupted(f"interrupted: {done} of this run are kept; run it again to go on.")
         vars(error)["run"] = run
         raise error
+
+    def replay(self) -> Run:
+        """The run as the session's completions make it; nothing is asked, and none is recorded."""
+        return self._tables(self._run(Budget(max_requests=0), None, None), 0)
+
+    def _tables(self, outcome: RunOutcome[None], rejects: int) -> Run:
+        """The tables of an outcome, with its ledger."""
+        own = self._has_own_parents()
+        why = outcome.ledger.stopped or "not asked"
+        return Run(
+            table=run_tables.rows(self.recipe, outcome.events, self.added, own_parent=own),
+            rejects=run_tables.rejects(self.recipe, outcome.events, own_parent=own),
+            pending=run_tables.pending(self.recipe, self._unfinished(outcome), why, own_parent=own),
+            ledger=replace(outcome.ledger, rejects=rejects),
+        )
 
     def _record(
         self,

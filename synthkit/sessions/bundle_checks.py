@@ -10,7 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.core.models import Ledger
-from synthkit.sessions import evaluations, inputs
+from synthkit.sessions import claims, evaluations, inputs
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import (
     has_valid_checksum,
@@ -134,6 +134,7 @@ CHECKS: Mapping[str, RowCheck] = {
     "curations": _curation,
     "filters": _filter,
     "inputs": _input,
+    "claims": lambda row: claims.read(row["body"]),
     "evaluations": lambda row: evaluations.decode(row["body"], row["rows"]),
 }
 """Table of a store -> function that raises if a row of it is not valid."""

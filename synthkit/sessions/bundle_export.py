@@ -1,8 +1,9 @@
 """Export of a bundle: a session, or some of its tables with all they need, in one .zip file.
 
-A bundle has ``manifest.json``, ``store.sqlite``, ``tables/*.parquet`` and ``inputs/*.parquet``, the
-tables that runs and evaluations were given. The same content gives the same bytes.
-:mod:`synthkit.sessions.bundle_import` reads it.
+A bundle has ``manifest.json``, ``store.sqlite``, ``tables/*.parquet``, ``inputs/*.parquet`` (the
+tables that runs and evaluations were given), ``cards``, ``figures`` and ``seal.json``. The same
+content gives the same bytes. :mod:`synthkit.sessions.bundle_import` reads it, and
+:mod:`synthkit.verify` derives it again.
 """
 
 from __future__ import annotations
@@ -10,29 +11,25 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, check_known
 from synthkit.core.files import replacing, scratch_folder, sweep, sync, sync_folder
-from synthkit.sessions import inputs
-from synthkit.sessions.named_tables import NamedTable, path_of, read_all
+from synthkit.sessions.bundle_contents import collect
+from synthkit.sessions.named_tables import read_all
 from synthkit.store.schema import SCHEMA_VERSION
 from synthkit.store.store import Store
 
 FORMAT = 2
 MANIFEST = "manifest.json"
-STORE = "store.sqlite"
 CHUNK_BYTES = 1 << 20
-_FOLDERS = re.compile(r"(?<![\w.@/\\-])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\"=,:]*[/\\])?")
-"""The folders of an absolute path in a cell line."""
 
 
 def export(
@@ -42,6 +39,8 @@ def export(
     names: Sequence[str] | None = None,
     *,
     over: bool = False,
+    notebooks: Sequence[Path | str] = (),
+    allow_secrets: bool = False,
 ) -> Path:
     """Write a bundle, completely or not at all, and return its path.
 
@@ -54,6 +53,8 @@ def export(
     names : export only these tables, with their runs, completions, marks, verdicts and scores, and
         without labs and learned filters.
     over : replace an existing file.
+    notebooks : files whose hashes, and the figures in their outputs, belong to the bundle.
+    allow_secrets : export although a prompt holds what looks like a key.
     """
     path = _checked_path(path, over)
     tables = {table.name: table for table in read_all(store, folder)}
@@ -61,14 +62,18 @@ def export(
     chosen = [table for name, table in sorted(tables.items()) if names is None or name in names]
     try:
         with _scratch(store, folder.parent) as scratch:
-            copy, bundle = scratch / STORE, scratch / "bundle.zip"
             store.marks.identify()
-            store.backup(copy)
-            counts = _reduce(copy, None if names is None else chosen) | {"tables": len(chosen)}
-            files = {
-                f"tables/{table.name}.parquet": path_of(folder, table.name) for table in chosen
-            }
-            _write(bundle, {STORE: copy, **files, **_inputs(store, copy)}, counts)
+            members, counts = collect(
+                store,
+                folder,
+                scratch,
+                chosen,
+                whole=names is None,
+                notebooks=[Path(each).expanduser() for each in notebooks],
+                allow_secrets=allow_secrets,
+            )
+            bundle = scratch / "bundle.zip"
+            _write(bundle, {name: scratch / name for name in members}, counts)
             _move(bundle, path)
     except StoreError:
         raise
@@ -113,37 +118,6 @@ def _checked_path(path: Path | str, over: bool) -> Path:
     if path.exists() and not over:
         raise UsageError(f"{path} exists already; choose another name.")
     return path
-
-
-def _reduce(path: Path, tables: Sequence[NamedTable] | None) -> dict[str, int]:
-    """Reduce the copy of a store to what the bundle needs, and count its records."""
-    with closing(Store(path, log=False)) as copy:
-        if tables is not None:
-            ids = {id for table in tables for id in table.row_ids | table.parent_ids}
-            lines = " ".join(_kept_lines(copy, {table.name for table in tables}))
-            copy.inputs.keep(name for name in copy.inputs.all() if re.search(rf"\b{name}\b", lines))
-            copy.keep([table.name for table in tables], ids)
-        copy.leases.clear()
-        copy.meta.keep(["session"])
-        copy.runs.edit_lines(lambda line: _FOLDERS.sub("", line))
-        if not copy.compact():  # deleted records would stay readable in its free pages
-            raise StoreError("the copy of the store cannot be compacted; is the disk full?")
-        return copy.counts()
-
-
-def _kept_lines(store: Store, names: Collection[str]) -> list[str]:
-    """The cell lines of the runs with these names."""
-    rows = store.runs.all_rows()
-    runs = [run["run"] for run in store.runs.all() if run["name"] in names]
-    return [rows[run].line for run in runs if run in rows]
-
-
-def _inputs(store: Store, copy: Path) -> dict[str, Path]:
-    """The members and files of the input tables that the reduced copy of a store needs."""
-    with closing(Store(copy, log=False)) as reduced:
-        contents = sorted(inputs.used(reduced))
-    paths = {f"{inputs.FOLDER}/{each}.parquet": inputs.path_of(store, each) for each in contents}
-    return {name: path for name, path in paths.items() if path.exists()}
 
 
 def _write(path: Path, members: dict[str, Path], counts: dict[str, int]) -> None:

@@ -19,7 +19,9 @@ from synthkit.core.files import file_hash, scratch_folder
 from synthkit.core.formatting import count
 from synthkit.sessions import inputs
 from synthkit.sessions.bundle_checks import CHECKS
-from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST, STORE
+from synthkit.sessions.bundle_contents import FOLDERS
+from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST
+from synthkit.sessions.bundle_seal import STORE
 from synthkit.sessions.bundle_tables import check_table
 from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import path_of
@@ -32,7 +34,10 @@ MAX_RATIO = 250
 """Most bytes of a member per compressed byte. Text seldom has more than 20."""
 MAX_CONFLICTS = 5
 """Most rows with conflicting marks that a message lists."""
-_TABLE = re.compile(r"tables/\w[\w.-]{,99}\.parquet|inputs/[0-9a-f]{32}\.parquet")
+_MEMBER = re.compile(
+    r"seal\.json|tables/\w[\w.-]{,99}\.parquet|inputs/[0-9a-f]{32}\.parquet"
+    r"|cards/\w[\w.-]{,99}\.(?:json|md)|figures/\w[\w.-]{,150}\.(?:png|jpg|svg|json)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Imported:
     curations: int
     filters: int
     evaluations: int
+    claims: int
     loads: Mapping[str, str]
     conflicts: tuple[MarkConflict, ...] = ()
 
@@ -59,7 +65,7 @@ class Imported:
         counts = [("completion", self.completions), ("run", self.runs), ("mark", self.marks)]
         counts += [("table", len(self.tables)), ("lab", len(self.labs))]
         counts += [("curation", self.curations), ("filter", self.filters)]
-        counts += [("evaluation", self.evaluations)]
+        counts += [("evaluation", self.evaluations), ("claim", self.claims)]
         added = [count(n, noun) for noun, n in counts if n]
         renamed = [
             f"{name} was renamed to {here}, since another {noun} has its name"
@@ -95,7 +101,7 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     """
     path = Path(path).expanduser()
     store.check_writable()
-    with _unpacked(path, folder.parent) as scratch:
+    with unpacked(path, folder.parent) as scratch:
         tables = sorted((scratch / "tables").glob("*.parquet"))
         given = sorted((scratch / inputs.FOLDER).glob("*.parquet"))
         for table in (*tables, *given):
@@ -128,8 +134,14 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
 
 
 @contextmanager
-def _unpacked(path: Path, folder: Path) -> Iterator[Path]:
-    """A temporary folder with the members of a bundle, each checked against the manifest."""
+def unpacked(path: Path, folder: Path) -> Iterator[Path]:
+    """A temporary folder in ``folder`` with the members of a bundle, checked by the manifest.
+
+    Raises
+    ------
+    StoreError
+        If the file is not a bundle, is damaged, or was written by a newer synthkit.
+    """
     with ExitStack() as held:
         try:
             scratch = held.enter_context(scratch_folder(folder))
@@ -141,7 +153,7 @@ def _unpacked(path: Path, folder: Path) -> Iterator[Path]:
                 free = shutil.disk_usage(scratch).free
                 if sum(member["bytes"] for member in members.values()) > free:
                     raise StoreError(f"it holds more than the {free} bytes that are free here.")
-                for kind in ("tables", inputs.FOLDER):
+                for kind in FOLDERS:
                     (scratch / kind).mkdir()
                 for name, member in members.items():
                     _extract(bundle, name, member, scratch / name)
@@ -194,7 +206,7 @@ def _members(bundle: zipfile.ZipFile, size: int) -> dict[str, dict[str, Any]]:
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
     name = entry.filename
-    if name not in (MANIFEST, STORE) and not _TABLE.fullmatch(name):
+    if name not in (MANIFEST, STORE) and not _MEMBER.fullmatch(name):
         raise StoreError(f"{name[:200]!r} does not belong in a bundle.")
     if entry.flag_bits & 1 or entry.external_attr >> 16 & 0o170000 not in (0, 0o100000):
         raise StoreError(f"{name} is not a plain file.")

@@ -17,7 +17,7 @@ from synthkit.curate.marks.history import current_marks
 from synthkit.data import tables
 from synthkit.models.hub.origins import origin
 from synthkit.recipes._base import RECIPES
-from synthkit.sessions import evaluations, inventory, named_tables
+from synthkit.sessions import claims, evaluations, inventory, named_tables
 from synthkit.sessions.card_notes import citations, limits
 from synthkit.sessions.curations import SPLIT
 from synthkit.sessions.mark_statistics import agreements
@@ -92,6 +92,7 @@ def gather(store: Store, table: Any, name: str) -> CardFacts:
         marks=_marks(store, ids),
         agreement=_agreement(store, ids),
         scores=_scores(evaluation),
+        claims=_claims(store, name),
         citations=citations(runs, evaluation),
         limits=(),
         versions={"python": platform.python_version()} | versions(PACKAGES),
@@ -255,6 +256,15 @@ def _scores(evaluation: evaluations.Evaluation | None) -> Records:
          "unit": each.score.unit, "better": each.score.better, "how": each.score.how}
         for each in (evaluation.report.measured if evaluation else ())
     ]  # fmt: skip
+
+
+def _claims(store: Store, name: str) -> Records:
+    """The claims about scores of the table of this name."""
+    return [
+        {"claim": each.text, "holds": each.holds, "numbers": dict(each.numbers)}
+        for each in claims.load_all_claims(store)
+        if name in each.tables
+    ]
 
 
 def _number(score: Any) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthkit.core.errors import StoreError, UsageError, unknown
 from synthkit.core.hashing import canonical
-from synthkit.core.types import Score
+from synthkit.core.types import Mark, Score
 from synthkit.data import tables
 from synthkit.evaluate.results import Measured, Report
 from synthkit.sessions import inputs
@@ -55,13 +55,18 @@ def evaluate(store: Store, table: Any, name: str, task: str, options: Mapping[st
     table = tables.identified(table)
     ids = [str(id) for id in tables.column(table, "id")]
     marks = [mark for mark in store.marks.for_rows(ids) if mark.task == task]
+    result = report(table, **{**given_by_marks(marks), **options})
+    save(store, name, result, _settings(store, table, task, options))
+    return result
+
+
+def given_by_marks(marks: Sequence[Mark]) -> dict[str, Any]:
+    """What a report is given that follows from marks: the majority's labels, and raters' pairs."""
     pairs = {
         f"{a or 'one'} again" if a == b else f"{a} and {b}": labels
         for (a, b), labels in rater_pairs(marks).items()
     }
-    result = report(table, **{"marks": majority_labels(marks), "rater_pairs": pairs, **options})
-    save(store, name, result, _settings(store, table, task, options))
-    return result
+    return {"marks": majority_labels(marks), "rater_pairs": pairs}
 
 
 def _settings(store: Store, table: Any, task: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +107,7 @@ def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
     rows = {
         "ids": [list(ids) for ids in id_lists],
         "of": list_of,
-        "parts": [_rounded_parts(measured) for measured in report.measured],
+        "parts": [rounded_parts(measured) for measured in report.measured],
         "keys": dict(report.keys),
         "contents": dict(report.contents),
     }
@@ -188,7 +193,8 @@ def score_frame(store: Store, name: str | None) -> Any:
     return frame(rows, SCORE_COLUMNS, what="scores", time="at")
 
 
-def _rounded_parts(measured: Measured) -> list[float] | None:
+def rounded_parts(measured: Measured) -> list[float] | None:
+    """The values of a score's rows as they are stored, with six digits."""
     if measured.ids is None or measured.score.parts is None:
         return None
     return [float(f"{float(part):.6g}") for part in measured.score.parts]

@@ -196,5 +196,11 @@ def _content(path: Path) -> dict[str, Any]:
         return {"ids": [], "problem": str(error)}
 
 
+def read_ids(path: Path) -> set[str]:
+    """The ids and parents of the rows in a Parquet file; none if it cannot be read."""
+    content = _content(path)
+    return {id for id in (*content["ids"], *content.get("parents", ())) if id is not None}
+
+
 def _texts(cells: Sequence[Any]) -> list[str | None]:
     return [None if cell is None else str(cell) for cell in cells]

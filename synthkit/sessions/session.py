@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
     from synthkit.evaluate.results import Report
     from synthkit.sessions.bundle_import import Imported
+    from synthkit.sessions.claims import Claim
     from synthkit.share.card import Card
     from synthkit.stats.classifier import Embed
 
@@ -207,10 +208,10 @@ class Session:
         """
         return deletion.delete(self.store, self.table_folder, runs, tables, completions)
 
-    def export(
-        self, path: Path | str, tables: Sequence[str] | None = None, *, over: bool = False
-    ) -> Path:
+    def export(self, path: Path | str, tables: Sequence[str] | None = None, **options: Any) -> Path:
         """Write the session, or some tables with all they need, to one .zip; returns its path.
+
+        ``options`` are those of :func:`synthkit.sessions.bundle_export.export`.
 
         Raises
         ------
@@ -219,7 +220,7 @@ class Session:
         """
         from synthkit.sessions import bundle_export
 
-        return bundle_export.export(self.store, self.table_folder, path, tables, over=over)
+        return bundle_export.export(self.store, self.table_folder, path, tables, **options)
 
     def import_bundle(self, path: Path | str) -> Imported:
         """Add what another session exported, and return what was new.
@@ -370,6 +371,12 @@ class Session:
         from synthkit.sessions import evaluations
 
         return evaluations.score_frame(self.store, name)
+
+    def claim(self, text: str) -> Claim:
+        """Check a claim over stored scores, and store it; see :mod:`synthkit.sessions.claims`."""
+        from synthkit.sessions import claims
+
+        return claims.add(self.store, text)
 
     def card(self, table: Any, *, name: str = "") -> Card:
         """The dataset card of a table; see :func:`synthkit.sessions.card_facts.card`."""

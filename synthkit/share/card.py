@@ -11,7 +11,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.files import replacing
-from synthkit.core.formatting import count
+from synthkit.core.formatting import count, rounded
 from synthkit.core.types import Score
 from synthkit.share.export import to_text
 
@@ -39,6 +39,7 @@ class CardFacts:
     completions : their totals.
     agreement : Cohen's kappa of two annotators, with its interval.
     scores : of the last evaluation of the table of this name.
+    claims : about scores of the table: whether each holds, and the numbers that it compares.
     citations : what the recipes and metrics refer to.
     limits : sentences that follow from the other facts.
     """
@@ -58,6 +59,7 @@ class CardFacts:
     marks: Records
     agreement: Records
     scores: Records
+    claims: Records
     citations: Records
     limits: Sequence[str]
     versions: Mapping[str, str]
@@ -134,6 +136,7 @@ def _body(facts: CardFacts) -> list[str]:
     agreement = [_with_interval(each, "Cohen's kappa") for each in facts.agreement]
     lines += _section("Marks", [*_table(facts.marks), *_table(agreement)])
     lines += _section("Scores", _table([_with_interval(each, "value") for each in facts.scores]))
+    lines += _section("Claims", _table([_claim(each) for each in facts.claims]))
     cited = [f"{each['of']}: {each['references']}" for each in facts.citations]
     lines += _section("Citations", _items([_ARXIV.sub(_link, text) for text in cited]))
     lines += _section(
@@ -166,6 +169,12 @@ def _with_interval(record: Mapping[str, Any], column: str) -> dict[str, Any]:
     score = Score(name="", value=value, low=low, high=high, n=0)
     head = dict(list(rest.items())[:1])
     return head | {column: str(score)} | rest
+
+
+def _claim(record: Mapping[str, Any]) -> dict[str, str]:
+    numbers = [f"{side} = {rounded(value)}" for side, value in record["numbers"].items()]
+    holds = "yes" if record["holds"] else "no"
+    return {"claim": record["claim"], "holds": holds, "numbers": "; ".join(numbers)}
 
 
 def _link(number: re.Match[str]) -> str:

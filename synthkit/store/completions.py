@@ -218,6 +218,12 @@ def has_valid_checksum(row: Mapping[str, Any]) -> bool:
     return _is_intact([row[name] for name in _COLUMNS.split(", ")])
 
 
+def derived_checksum(row: Mapping[str, Any]) -> str:
+    """The checksum that a row, column -> value, has to have."""
+    *names, _, how = _COLUMNS.split(", ")
+    return _checksum([row[name] for name in names], row[how])
+
+
 def _checksum(values: Sequence[Any], how: str) -> str:
     """16 hex digits (BLAKE2b, 64 bits) of the columns before ``checksum``, and ``how`` if any."""
     texts = [value.hex() if type(value) is bytes else str(value) for value in values]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from synthkit.core.errors import UsageError
+from synthkit.core.formatting import count, rounded
+from synthkit.core.static_output import static_table
 from synthkit.data import tables
 from synthkit.evaluate.checks import Judge, parse
 from synthkit.evaluate.registry import METRICS
@@ -13,7 +15,7 @@ from synthkit.notebook.arguments import repeated
 from synthkit.notebook.context import EMBEDDER, Context
 from synthkit.notebook.output.scores import ProgressBar, differences, evaluations
 from synthkit.notebook.verbs._base import TABLE_NAME, TEXT_COLUMN, argument, verb
-from synthkit.sessions import inputs
+from synthkit.sessions import claims, inputs
 
 
 @verb(
@@ -83,6 +85,22 @@ def evaluate(context: Context, options: Any) -> Any:
     inputs.remember(context.session.store, names.used)
     bound = context.bind({f"{name}_scores": report.frame()})
     return bar.end(report_summary(report, name=name, notes=[f"{bound}; saved in the session"]))
+
+
+@verb(argument("claim", nargs="*", metavar="CLAIM", help='"upper(accept_rate(a)) < 0.9"'))
+def claim(context: Context, options: Any) -> Any:
+    """Note a claim over stored scores, and say whether it holds; alone, list all."""
+    session, text = context.session, " ".join(options.claim)
+    stored = [session.claim(text)] if text else claims.load_all_claims(session.store)
+    rows = [
+        {
+            "claim": each.text,
+            "holds": "yes" if each.holds else "no",
+            "numbers": "; ".join(f"{side} = {rounded(n)}" for side, n in each.numbers.items()),
+        }
+        for each in stored
+    ]
+    return static_table(rows, note=f"{count(len(rows), 'claim')}, kept with the ids of the scores")
 
 
 @verb(argument("which", nargs="*", metavar="TABLE", help="tables, or numbers of evaluations"))

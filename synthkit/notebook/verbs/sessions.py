@@ -15,6 +15,7 @@ from synthkit.core.extras import need
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import current_marks
+from synthkit.notebook.arguments import repeated
 from synthkit.notebook.context import Context
 from synthkit.notebook.output.provenance import (
     completion_texts,
@@ -94,11 +95,19 @@ def _first(names: Sequence[str], most: int = 10) -> str:
 @verb(
     argument("file", metavar="FILE", help="file to write; .zip is added if it has no ending"),
     argument("tables", nargs="*", metavar="TABLE", help="only these tables; default: everything"),
+    repeated("--notebook", "NOTEBOOK", "add the hash of a saved notebook, and its figures"),
+    argument("--allow-secrets", action="store_true", help="export what looks like a key, too"),
     argument("--over", action="store_true", help="replace an existing file"),
 )
 def export(context: Context, options: Any) -> None:
     """Write the session, or some tables with their provenance, to one .zip file."""
-    path = context.session.export(options.file, options.tables or None, over=options.over)
+    path = context.session.export(
+        options.file,
+        options.tables or None,
+        over=options.over,
+        notebooks=options.notebook,
+        allow_secrets=options.allow_secrets,
+    )
     print(f"written: {path}")
 
 

@@ -1,0 +1,141 @@
+"""What a bundle holds: the reduced store, tables, inputs, cards, figures, and the seal of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import StoreError, UsageError
+from synthkit.core.secrets import looks_secret
+from synthkit.sessions import bundle_notebooks, card_facts, claims, inputs, named_tables
+from synthkit.sessions.bundle_seal import SEAL, STORE, seal
+from synthkit.sessions.named_tables import NamedTable, path_of
+from synthkit.store.store import Store
+
+CARDS = "cards"
+NOTEBOOKS = "notebooks"
+FOLDERS = ("tables", inputs.FOLDER, CARDS, bundle_notebooks.FIGURES)
+_FOLDERS = re.compile(r"(?<![\w.@/\\-])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\"=,:]*[/\\])?")
+"""The folders of an absolute path in a cell line."""
+
+
+def collect(
+    store: Store,
+    folder: Path,
+    scratch: Path,
+    tables: Sequence[NamedTable],
+    *,
+    whole: bool,
+    notebooks: Sequence[Path],
+    allow_secrets: bool,
+) -> tuple[list[str], dict[str, int]]:
+    """Write the members of a bundle into a folder; returns their names, and counts of records.
+
+    Parameters
+    ----------
+    whole : the store stays whole; otherwise it is reduced to what the tables need.
+    notebooks : whose hashes and figures belong to the bundle.
+    allow_secrets : do not look for secrets in prompts and lines.
+    """
+    for name in FOLDERS:
+        (scratch / name).mkdir()
+    for table in tables:  # copied, since another kernel may replace a table meanwhile
+        shutil.copy2(path_of(folder, table.name), scratch / "tables")
+    store.backup(scratch / STORE)
+    with closing(Store(scratch / STORE, log=False)) as copy:
+        _reduce(store, copy, None if whole else tables)
+        if not allow_secrets:
+            _check_secrets(copy)
+        for content in inputs.used(copy):
+            if (source := inputs.path_of(store, content)).exists():
+                shutil.copy2(source, scratch / inputs.FOLDER)
+        for table in tables:
+            if "id" in table.columns and not table.problem:
+                _write_card(copy, scratch, table.name)
+        counts = copy.counts() | {"tables": len(tables)}
+    bundle_notebooks.save_figures(notebooks, scratch / bundle_notebooks.FIGURES)
+    members = [STORE, *(f"{kind}/{path.name}" for kind, path in _files(scratch))]
+    damaged = {f"tables/{table.name}.parquet" for table in tables if table.problem}
+    sealed = seal(scratch, [name for name in members if name not in damaged])
+    sealed[NOTEBOOKS] = {path.name: bundle_notebooks.hashes(path) for path in notebooks}
+    (scratch / SEAL).write_text(json.dumps(sealed, sort_keys=True), encoding="utf-8")
+    return [*members, SEAL], counts
+
+
+def _files(scratch: Path) -> Iterator[tuple[str, Path]]:
+    for kind in FOLDERS:
+        for path in sorted((scratch / kind).iterdir()):
+            yield kind, path
+
+
+def _reduce(store: Store, copy: Store, tables: Sequence[NamedTable] | None) -> None:
+    """Reduce the copy of a store to what the bundle needs."""
+    if tables is not None:
+        names = {table.name for table in tables}
+        lines = " ".join(_lines(copy, names))
+        copy.inputs.keep(name for name in copy.inputs.all() if re.search(rf"\b{name}\b", lines))
+        ids = {id for table in tables for id in table.row_ids | table.parent_ids}
+        copy.keep(names, ids | _evaluated(store, copy, names))
+        stored = copy.claims.all().items()
+        copy.claims.keep(number for number, body in stored if claims.read(body).tables <= names)
+    copy.leases.clear()
+    copy.meta.keep(["session"])
+    copy.runs.edit_lines(lambda line: _FOLDERS.sub("", line))
+    if not copy.compact():  # deleted records would stay readable in its free pages
+        raise StoreError("the copy of the store cannot be compacted; is the disk full?")
+
+
+def _lines(store: Store, names: Collection[str]) -> list[str]:
+    """The cell lines of the runs with these names."""
+    rows = store.runs.all_rows()
+    runs = [run["run"] for run in store.runs.all() if run["name"] in names]
+    return [rows[run].line for run in runs if run in rows]
+
+
+def _evaluated(store: Store, copy: Store, names: Collection[str]) -> set[str]:
+    """The ids of the rows that evaluations of some tables were given, whose marks they need."""
+    ids: set[str] = set()
+    for _, name, _, body, _ in copy.evaluations.all():
+        for content in inputs.hashes(json.loads(body)["settings"]) if name in names else ():
+            if (path := inputs.path_of(store, content)).exists():
+                ids |= named_tables.read_ids(path)
+    return ids
+
+
+def _check_secrets(store: Store) -> None:
+    """Refuse prompts and lines that hold what looks like a key.
+
+    Raises
+    ------
+    UsageError
+        If one does; says where.
+    """
+    rows = store.runs.all_rows()
+    for run in store.runs.all():
+        line = rows[run["run"]].line if run["run"] in rows else ""
+        for what, text in (("prompt", run["prompt"]), ("line", line)):
+            if looks_secret(text):
+                raise UsageError(
+                    f"the {what} of run {run['run']} {run['name']} holds what looks like a key or "
+                    "a password. Delete the run, or export with --allow-secrets if it is none."
+                )
+    for name in store.labs.names():
+        if looks_secret(json.dumps(store.labs.get(name), ensure_ascii=False)):
+            raise UsageError(
+                f"the lab {name} holds what looks like a key or a password. Change its prompts, or "
+                "export with --allow-secrets if it is none."
+            )
+
+
+def _write_card(store: Store, scratch: Path, name: str) -> None:
+    card = card_facts.card(store, scratch / "tables", name, "")
+    facts: dict[str, Any] = asdict(card.facts)
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    (scratch / CARDS / f"{name}.json").write_text(text, encoding="utf-8")
+    (scratch / CARDS / f"{name}.md").write_text(str(card), encoding="utf-8")

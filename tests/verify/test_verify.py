@@ -1,0 +1,366 @@
+"""A bundle is derived again; one changed byte is found, with its place."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import synthkit as sk
+from synthkit.core.errors import StoreError
+from synthkit.core.types import Mark
+from synthkit.curate import by_column
+from synthkit.sessions.bundle_seal import seal
+from synthkit.verify import Verification, verify
+from tests.sessions.test_bundle_checks import rewrite
+
+Members = dict[str, bytes]
+Change = Callable[[Members, Path], None]
+
+
+def fill(session: sk.Session) -> None:
+    """Two runs, a filter, marks of two people, an evaluation, and a claim."""
+    rows = pd.DataFrame({"id": ["a", "b", "c"], "topic": ["soup", "bread", "tea"], "n": [1, 2, 3]})
+    said = sk.generate("On {{ topic }}.", rows=rows, n=2, model=sk.Fake(), session=session,
+                       name="said").table  # fmt: skip
+    sk.generate("Answer {{ text }}", rows=said, model=sk.Fake(), session=session, output="reply",
+                name="replies")  # fmt: skip
+    kept = session.curate(said, by_column("n", most=2), name="said").kept
+    session.save("kept", kept)
+    labels = ["accept", "reject", "accept", "accept", "reject", "accept"]
+    for by, flip in (("ana", 0), ("bo", 1)):
+        for at, (id, label) in enumerate(zip(said["id"], labels, strict=True)):
+            other = "reject" if at == 3 and flip else label
+            session.store.marks.add([Mark(id=id, label=other, by=by, at=10.0 + at)])
+    session.evaluate(said, name="said", column="text")
+    session.claim("upper(accept_rate(said)) < 1 and distinct_2(said) > 0.2")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    with sk.Session(folder / "session") as session:
+        fill(session)
+        return session.export(folder / "lesson.zip")
+
+
+@pytest.fixture
+def bundle(exported: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "lesson.zip"
+    path.write_bytes(exported.read_bytes())
+    return path
+
+
+def forge(bundle: Path, change: Change, *, seal_too: bool) -> Verification:
+    """Verify the bundle with a change, under checksums that fit; also the seal if asked."""
+
+    def changed(members: Members) -> None:
+        change(members, bundle.parent)
+        if seal_too:
+            folder = bundle.parent / "unpacked"
+            for name, content in members.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+            names = [name for name in members if name not in ("manifest.json", "seal.json")]
+            sealed = json.loads(members["seal.json"]) | seal(folder, names)
+            members["seal.json"] = json.dumps(sealed).encode()
+
+    rewrite(bundle, changed)
+    return verify(bundle)
+
+
+def in_store(*statements: str) -> Change:
+    def change(members: Members, folder: Path) -> None:
+        path = folder / "scratch.sqlite"
+        path.write_bytes(members["store.sqlite"])
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for statement in statements:
+                assert db.execute(statement).rowcount != 0
+        members["store.sqlite"] = path.read_bytes()
+
+    return change
+
+
+def in_cell(table: str, column: str, row: int, value: Any) -> Change:
+    def change(members: Members, folder: Path) -> None:
+        arrow = pq.read_table(pa.BufferReader(members[f"tables/{table}.parquet"]))
+        cells = arrow.column(column).to_pylist()
+        cells[row] = value(cells[row])
+        at = arrow.schema.names.index(column)
+        arrow = arrow.set_column(
+            at, arrow.schema.field(at), pa.array(cells, arrow.schema.types[at])
+        )
+        path = folder / "scratch.parquet"
+        pq.write_table(arrow, path)
+        members[f"tables/{table}.parquet"] = path.read_bytes()
+
+    return change
+
+
+def in_score(part: str, value: Any) -> Change:
+    def change(members: Members, folder: Path) -> None:
+        path = folder / "scratch.sqlite"
+        path.write_bytes(members["store.sqlite"])
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            body = json.loads(db.execute("SELECT body FROM evaluations").fetchone()[0])
+            score = next(each for each in body["scores"] if each["name"] == "accept rate")
+            score[part] = value(score[part])
+            db.execute("UPDATE evaluations SET body = ?", (json.dumps(body),))
+        members["store.sqlite"] = path.read_bytes()
+
+    return change
+
+
+def in_value_of_row(members: Members, folder: Path) -> None:
+    path = folder / "scratch.sqlite"
+    path.write_bytes(members["store.sqlite"])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        values = json.loads(
+            zlib.decompress(db.execute("SELECT rows FROM evaluations").fetchone()[0])
+        )
+        parts = next(each for each in values["parts"] if each)
+        parts[0] += 0.5
+        db.execute("UPDATE evaluations SET rows = ?", (zlib.compress(json.dumps(values).encode()),))
+    members["store.sqlite"] = path.read_bytes()
+
+
+def in_made_rows(members: Members, folder: Path) -> None:
+    path = folder / "scratch.sqlite"
+    path.write_bytes(members["store.sqlite"])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        (made,) = db.execute("SELECT made FROM run_rows WHERE run = 1").fetchone()
+        db.execute("UPDATE run_rows SET made = ? WHERE run = 1", (made[:-8] + b"\xff" * 8,))
+    members["store.sqlite"] = path.read_bytes()
+
+
+def replaced(name: str, old: str, new: str) -> Change:
+    def change(members: Members, folder: Path) -> None:
+        text = members[name].decode()
+        assert old in text
+        members[name] = text.replace(old, new, 1).encode()
+
+    return change
+
+
+def up(value: float) -> float:
+    return value + 0.001
+
+
+ONE_BYTE: dict[str, tuple[Change, str]] = {
+    "a cell": (
+        in_cell("said", "text", 1, lambda text: "X" + text[1:]),
+        "tables/said.parquet, row 2",
+    ),
+    "a field": (in_cell("said", "topic", 0, lambda text: "soap"), "column topic"),
+    "an id": (in_cell("said", "id", 0, lambda id: "f" * 16), "tables/said.parquet, row 1"),
+    "a reply": (in_cell("replies", "reply", 2, str.upper), "replies.parquet, row 3"),
+    "a prompt": (
+        in_store("UPDATE runs SET prompt = 'In {{ topic }}.' WHERE run = 1"),
+        "store.sqlite runs, run 1, column prompt",
+    ),
+    "the prompt of a request": (
+        in_store("UPDATE completions SET request = replace(request, 'On soup', 'On soap')"),
+        "column key",
+    ),
+    "a completion": (
+        in_store("UPDATE completions SET text = 'x' || substr(text, 2) WHERE rowid = 1"),
+        "column checksum",
+    ),
+    "a mark": (
+        in_store("UPDATE marks SET label = 'reject' WHERE seq = 1"),
+        "accept rate, value",
+    ),
+    "a score": (in_score("value", up), "accept rate, value"),
+    "the end of an interval": (in_score("high", up), "accept rate, high"),
+    "the unit of a score": (in_score("unit", lambda unit: "0..2"), "accept rate, unit"),
+    "the value of a row": (in_value_of_row, "value of row"),
+    "a claim": (
+        in_store("UPDATE claims SET body = replace(body, '\"holds\":true', '\"holds\":false')"),
+        "store.sqlite claims, claim 1, holds",
+    ),
+    "a number of a card": (
+        replaced("cards/said.json", '"rows": 6', '"rows": 7'),
+        "cards/said.json, rows",
+    ),
+    "a number in the text of a card": (
+        replaced("cards/said.md", "6 rows with", "7 rows with"),
+        "cards/said.md, line",
+    ),
+    "the id of a row of a run": (
+        in_made_rows,
+        "store.sqlite run_rows, run 1, row ffff",
+    ),
+}
+"""What is changed -> how, and where it is found even if the seal is made to fit."""
+
+
+def test_a_bundle_of_every_kind_of_record_agrees(bundle: Path) -> None:
+    found = verify(bundle)
+    assert found.agrees, found
+    assert found.checked["cells of rows"] == 6 * 5 + 6 * 6 + 4 * 5
+    assert found.checked["request keys"] == found.checked["checksums"] == 12
+    assert found.checked["marks"] == 12
+    assert {"numbers of cards", "claims", "scores and interval ends"} <= set(found.checked)
+    assert str(found).endswith("nothing differs")
+    assert [each.what for each in found.not_checked if "scores" in each.what] == []
+
+
+@pytest.mark.parametrize("seal_too", [False, True])
+@pytest.mark.parametrize("what", ONE_BYTE)
+def test_a_change_is_found_with_its_place(bundle: Path, what: str, seal_too: bool) -> None:
+    change, where = ONE_BYTE[what]
+    found = forge(bundle, change, seal_too=seal_too)
+    assert not found.agrees
+    assert any(where in each.where for each in found.differences), found
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (
+            in_store("UPDATE marks SET reason = 'x' WHERE seq = 2"),
+            "store.sqlite marks, row 2 (row ",
+        ),
+        (in_store("UPDATE marks SET at = at + 1e-6 WHERE seq = 3"), "column at"),
+        (in_cell("kept", "text", 0, str.upper), "tables/kept.parquet, row 1 (id "),
+        (in_store("DELETE FROM marks WHERE seq = 12"), "store.sqlite marks"),
+        (in_score("value", lambda value: value * (1 + 1e-15) + 1e-16), "evaluations, row 1"),
+        (lambda members, folder: members.pop("cards/kept.md"), "cards/kept.md"),
+    ],
+)
+def test_what_nothing_follows_from_is_compared_with_the_seal(
+    bundle: Path, change: Change, where: str
+) -> None:
+    found = forge(bundle, change, seal_too=False)
+    assert any(each.where.startswith("store") or "kept" in each.where for each in found.differences)
+    assert any(where in each.where for each in found.differences), found
+
+
+def test_a_difference_says_what_is_stored_and_what_is_derived(bundle: Path) -> None:
+    change = in_cell("said", "topic", 0, lambda text: "soap")
+    found = forge(bundle, change, seal_too=True)
+    (difference,) = found.differences
+    assert str(difference).endswith("column topic: stored 'soap', derived 'soup'")
+
+
+def test_what_needs_code_or_a_model_is_not_checked_and_counted(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    def twice(row: dict[str, Any]) -> Any:
+        (first,) = yield [sk.recipes.user(f"Say {row['i']}.")]
+        return {"text": first.text}
+
+    run = sk.generate(twice, rows={"i": [1, 2]}, model=sk.Fake(), session=session, name="said")
+    session.evaluate(
+        run.table,
+        name="said",
+        column="text",
+        embed=lambda texts: [[float(len(text)), 1.0] for text in texts],
+        checks=[sk.evaluate.checks.function(lambda row: True, line="@mine")],
+    )
+    session.evaluate(
+        run.table, name="said", column="text", embedder="none-such",
+        embed=lambda texts: [[float(len(text)), 1.0] for text in texts],
+    )  # fmt: skip
+    found = verify(session.export(tmp_path / "b"))
+    assert found.agrees, found
+    reasons = {each.reason: each.n for each in found.not_checked}
+    assert reasons["its recipe is a function of the notebook, which is not kept"] == 2
+    assert any("@mine is a function of the notebook" in reason for reason in reasons)
+    assert any("needs the embedder none-such, which is not installed" in each for each in reasons)
+
+
+def test_an_honest_change_in_the_session_is_noted_and_no_difference(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    fill(session)
+    session.save("clean", session.load("said").assign(text="cleaned"))
+    found = verify(session.export(tmp_path / "b"))
+    assert found.agrees, found
+    assert any("changed it after it was generated" in each.reason for each in found.not_checked)
+
+
+def test_a_part_of_a_session_agrees(session: sk.Session, tmp_path: Path) -> None:
+    fill(session)
+    found = verify(session.export(tmp_path / "b", ["said"]))
+    assert found.agrees, found
+    assert found.checked["claims"] == 1
+    assert verify(session.export(tmp_path / "c", ["kept"])).agrees
+
+
+def test_bundles_of_older_versions_are_derived_as_far_as_they_go() -> None:
+    path = Path(__file__).parents[1] / "sessions" / "data" / "bundle.zip"
+    found = verify(path)
+    assert found.agrees, found
+    assert any(each.what == "the seal" for each in found.not_checked)
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 2000, -1, -30])
+def test_a_truncated_bundle_is_refused(bundle: Path, size: int) -> None:
+    bundle.write_bytes(bundle.read_bytes()[:size])
+    with pytest.raises(StoreError, match=r"not a bundle|damaged"):
+        verify(bundle)
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 100, b"PK\x03\x04" + b"\0" * 500, b"\0" * 22])
+def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(StoreError):
+        verify(tmp_path / "b.zip")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda members, folder: members.update({"seal.json": b"[1]"}),
+        lambda members, folder: members.update({"seal.json": b"\xff"}),
+        lambda members, folder: members.update({"seal.json": b'{"store.sqlite": 3}'}),
+        lambda members, folder: members.update({"cards/said.json": b"{}"}),
+        lambda members, folder: members.update({"cards/said.json": b"\xff\xfe"}),
+        lambda members, folder: members.update({"cards/other.json": b"[" * 100_000}),
+        in_store("UPDATE evaluations SET rows = x'00'"),
+        in_store("UPDATE evaluations SET body = '{\"settings\": 5}'"),
+        in_store("UPDATE claims SET body = '[]'"),
+        in_store('UPDATE run_rows SET call = \'{"recipe": [], "arguments": 3, "lacks": {}}\''),
+        in_store("UPDATE run_rows SET call = '[['"),
+        in_store("UPDATE marks SET edit = '{'"),
+        in_store("INSERT INTO origins VALUES ('00000000000000000', x'00')"),
+    ],
+)
+def test_odd_records_are_refused_or_differ(bundle: Path, change: Change) -> None:
+    try:
+        agrees = forge(bundle, change, seal_too=False).agrees
+    except StoreError:  # as it says
+        agrees = False
+    assert not agrees
+
+
+def test_more_requests_than_a_bundle_can_have_are_not_made(bundle: Path) -> None:
+    change = in_store(
+        "UPDATE run_rows SET call = replace(call, '\"n\":2', '\"n\":2000000000') WHERE run = 1"
+    )
+    found = forge(bundle, change, seal_too=True)
+    assert any("it asks for more than" in each.reason for each in found.not_checked), found
+
+
+def test_it_needs_no_network_and_no_model(bundle: Path) -> None:
+    code = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise SystemExit('network')\n"
+        "socket.socket.connect = socket.create_connection = refuse\n"
+        "from synthkit.verify import verify\n"
+        f"print(verify({str(bundle)!r}).agrees, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["True", "False"], done.stderr
