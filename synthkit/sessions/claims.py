@@ -99,13 +99,13 @@ def add(store: Store, text: str) -> Claim:
         If it cannot be read, or names a score that is not stored; says which there are.
     """
     claim = check(text, _stored_scores(store))
-    store.claims.add(canonical(_body(claim)).decode("utf-8", "replace"))
+    store.evaluations.claims.add(canonical(_body(claim)).decode("utf-8", "replace"))
     return claim
 
 
 def load_all_claims(store: Store) -> list[Claim]:
     """The claims of a session, the oldest first."""
-    return [read(body) for body in store.claims.all().values()]
+    return [read(body) for body in store.evaluations.claims.all().values()]
 
 
 def read(body: str) -> Claim:

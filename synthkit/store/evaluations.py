@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.claims import ClaimTable
+from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
 
 _INSERT = "INSERT INTO evaluations (name, at, body, rows) VALUES (?,?,?,?)"
 
 
 class EvaluationTable(TableGroup):
-    """The evaluations of a session. What the body and the rows mean is up to the caller."""
+    """The evaluations of a session, and the claims over their scores.
+
+    What the body and the rows mean is up to the caller.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.claims = ClaimTable(database)
 
     def add(self, name: str, body: str, rows: bytes) -> int:
         """Store an evaluation of a table, and return its number.

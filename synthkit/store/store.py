@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from synthkit.store.claims import ClaimTable
 from synthkit.store.completions import CompletionTable
 from synthkit.store.curations import CurationTable, FilterTable
 from synthkit.store.database import Database
@@ -79,7 +78,6 @@ class Store:
         self.filters = FilterTable(database)
         self.evaluations = EvaluationTable(database)
         self.inputs = InputTable(database)
-        self.claims = ClaimTable(database)
         self.leases = LeaseTable(database)
         self.meta = MetaTable(database)
         if not database.read_only:
@@ -183,7 +181,7 @@ class Store:
             "filters": self.filters.merge(other.rows("filters")),
             "evaluations": self.evaluations.merge(other.rows("evaluations")),
             "inputs": self.inputs.merge(other.rows("inputs")),
-            "claims": self.claims.merge(other.rows("claims")),
+            "claims": self.evaluations.claims.merge(other.rows("claims")),
         }
 
     def backup(self, path: Path) -> None:

@@ -34,7 +34,7 @@ def check(findings: Findings, session: Session) -> None:
 
 def check_claims(findings: Findings, session: Session) -> None:
     """Derive each claim again from the scores that it names."""
-    for number, body in session.store.claims.all().items():
+    for number, body in session.store.evaluations.claims.all().items():
         where = f"store.sqlite claims, claim {number}"
         with findings.deriving(where):
             stored = claims.read(body)
