@@ -82,10 +82,8 @@ def _reduce(store: Store, copy: Store, tables: Sequence[NamedTable] | None) -> N
         copy.inputs.keep(name for name in copy.inputs.all() if re.search(rf"\b{name}\b", lines))
         ids = {id for table in tables for id in table.row_ids | table.parent_ids}
         copy.keep(names, ids | _evaluated(store, copy, names))
-        stored = copy.evaluations.claims.all().items()
-        copy.evaluations.claims.keep(
-            number for number, body in stored if claims.read(body).tables <= names
-        )
+        noted = copy.evaluations.claims
+        noted.keep(n for n, body in noted.all().items() if claims.read(body).tables <= names)
     copy.leases.clear()
     copy.meta.keep(["session"])
     copy.runs.edit_lines(lambda line: _FOLDERS.sub("", line))
