@@ -55,7 +55,7 @@ def kto(
     TableError
         If a column is missing, a cell is not a text, a label is another value, or all are the same.
     UsageError
-        If ``beta`` or a weight is not above 0, or ``batch_size`` is 1.
+        If ``beta`` or a weight is not above 0, or ``batch_size`` is below 2 for each process.
 
     References
     ----------
@@ -70,8 +70,11 @@ def kto(
     if not min(beta, *weights) > 0:
         raise UsageError(f"beta and weights must be above 0; got {beta} and {weights}.")
     settings = TrainSettings.of(options, rate=RATE)
-    if settings.batch_size < 2:
-        raise UsageError("kto compares the rows of a step: batch_size must be at least 2; got 1.")
+    if settings.batch_size < 2 * settings.processes:
+        raise UsageError(
+            "kto compares the rows of a step: batch_size must be at least 2 for each process; got "
+            f"{settings.batch_size}."
+        )
     names: dict[str, Any] = {"prompt": prompt, "completion": completion, "label": label}
     convert = partial(examples.judged, **names)
     wanted, unwanted = weights

@@ -87,6 +87,9 @@ def callback(transformers: Any, listener: Listener, checkpoint: Path | None) -> 
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            args.distributed_state.wait_for_everyone()  # each process writes a part of it
+            if not state.is_world_process_zero:
+                return
             with replacing(folder / DONE) as file:
                 file.write_text(f'{{"seconds": {self.seconds}}}')
 

@@ -32,6 +32,9 @@ class TrainSettings:
     checkpoint_every : steps between checkpoints; by default a quarter of the steps.
     seed : of the adapter, the order of rows and dropout.
     raw : train on texts without a chat template, for base models that have none.
+    processes : that train together, each with a GPU, or with some of the CPUs and a copy of the
+        weights. They share the rows of a step: apart from rounding, any number of them gives the
+        same result.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class TrainSettings:
     checkpoint_every: int | None = None
     seed: int = 0
     raw: bool = False
+    processes: int = 1
 
     def __post_init__(self) -> None:
         check_known("quantize", self.quantize, ("none", "nf4"))
@@ -61,6 +65,7 @@ class TrainSettings:
             batch_size=self.batch_size,
             max_tokens=self.max_tokens,
             checkpoint_every=self.checkpoint_every,
+            processes=self.processes,
         )
         rate = self.learning_rate
         if self.epochs <= 0 or (rate is not None and not rate > 0) or not 0 <= self.dropout < 1:
@@ -94,10 +99,11 @@ class TrainSettings:
     def record(self) -> dict[str, Any]:
         """The settings that change the result, as plain values.
 
-        How often checkpoints are written does not change it.
+        How often checkpoints are written does not change it, nor do processes if the rows of a
+        step are shared equally.
         """
         values = asdict(self)
-        del values["checkpoint_every"]
+        del values["checkpoint_every"], values["processes"]
         if self.rank is None:
             for name in ("alpha", "dropout", "targets"):
                 del values[name]

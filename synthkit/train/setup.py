@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from synthkit.core.errors import UsageError
 from synthkit.models.hub import resolve
 from synthkit.models.hub.download import SAFETENSORS
 from synthkit.models.local import memory
@@ -46,6 +47,29 @@ def check_memory(source: resolve.ModelSource, needed: int, advice: str) -> None:
     else:
         free = memory.of_process()
     memory.preflight(f"training {source.name}", needed, free, advice)
+
+
+def check_processes(settings: TrainSettings, micro: int) -> None:
+    """Check that the steps can be divided among the processes, each with a GPU if there is one.
+
+    Raises
+    ------
+    UsageError
+        If they cannot.
+    """
+    n = settings.processes
+    if settings.batch_size % (micro * n) and n > 1:
+        raise UsageError(
+            f"processes={n} share the rows of a step equally: expected a batch_size that is a "
+            f"multiple of {n}; got {settings.batch_size}."
+        )
+    if n > 1 and device_name() == "cuda":
+        import torch
+
+        if torch.cuda.device_count() < n:
+            raise UsageError(
+                f"processes={n} need as many GPUs; this machine has {torch.cuda.device_count()}."
+            )
 
 
 def loaded(
@@ -84,7 +108,7 @@ def common_arguments(
         "output_dir": str(work),
         "per_device_train_batch_size": micro,
         "per_device_eval_batch_size": micro,
-        "gradient_accumulation_steps": max(1, settings.batch_size // micro),
+        "gradient_accumulation_steps": settings.batch_size // (micro * settings.processes) or 1,
         "num_train_epochs": settings.epochs,
         "max_steps": settings.steps or -1,
         "learning_rate": settings.learning_rate,
@@ -108,6 +132,7 @@ def common_arguments(
 def spread_checkpoints(arguments: Any, n: int) -> None:
     """Spread the checkpoints over the steps."""
     in_step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    in_step *= arguments.world_size
     steps = arguments.max_steps
     if steps < 1:
         steps = int(-(-n // in_step) * arguments.num_train_epochs)

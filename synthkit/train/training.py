@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,18 @@ from synthkit.core.files import read_json, scratch_folder, sweep, sync_folder
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
 from synthkit.models.hub import resolve
+from synthkit.train import processes
 from synthkit.train.differences import difference
 from synthkit.train.examples import Examples
 from synthkit.train.progress import Listener, callback, last_checkpoint, line, measured
 from synthkit.train.settings import TrainSettings
-from synthkit.train.setup import common_arguments, device_name, spread_checkpoints, undisturbed
+from synthkit.train.setup import (
+    check_processes,
+    common_arguments,
+    device_name,
+    spread_checkpoints,
+    undisturbed,
+)
 from synthkit.train.trained import RECORD, TrainedModel
 
 FOLDER = Path(".synthkit/train")
@@ -32,6 +39,8 @@ PACKAGES = ("transformers", "torch", "accelerate", "bitsandbytes")
 """Those that each method uses."""
 MODULES = {"scikit-learn": "sklearn"}
 """Package -> what is imported of it, where the names differ."""
+FACTS = "facts.json"
+"""The file among the checkpoints with what is known before the first step."""
 
 
 class Method(Protocol):
@@ -48,6 +57,10 @@ class Method(Protocol):
     @property
     def packages(self) -> Sequence[str]:
         """The packages that it needs beside transformers."""
+
+    @property
+    def together(self) -> bool:
+        """Whether the loss compares the rows of a pass, so that it depends on their number."""
 
     @property
     def left_out(self) -> str:
@@ -111,6 +124,7 @@ class Training:
         if (done / RECORD).is_file():
             return self.method.result(done, _record(done))
         _check_packages(self.method.packages)
+        check_processes(self.settings, self.method.micro_batch(device_name(), self.settings))
         from filelock import FileLock
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +133,7 @@ class Training:
                 self.method.check_memory(self, source)
                 if message := difference(plan, self.folder):
                     print(message, file=notices())
-                self._train(plan, source, done, listener)
+                self._train(plan["key"], listener)
         return self.method.result(done, _record(done))
 
     def _plan(self, source: resolve.ModelSource) -> dict[str, Any]:
@@ -129,7 +143,7 @@ class Training:
             "method": self.method.name,
             "base": {"spec": self.base, "name": source.name, "weights": identity.weights,
                      "template": identity.template},
-            "settings": self.settings.record | dict(self.method.own),
+            "settings": self.settings.record | dict(self.method.own) | self._processes,
             "rows": dict(self.examples.rows),
             "held_out": dict(self.held_out.rows) if self.held_out else {},
         }  # fmt: skip
@@ -138,11 +152,22 @@ class Training:
             plan["base"]["adapter"] = named["adapter"] = self.start.adapter
         return {"key": digest(named)[:16], **plan}
 
-    def _train(
-        self, plan: dict[str, Any], source: resolve.ModelSource, done: Path, listener: Any
-    ) -> None:
-        work = self.folder / f".{plan['key']}.checkpoints"
+    @property
+    def _processes(self) -> dict[str, int]:
+        """The number of processes, if the result depends on it.
+
+        Several processes fill up the last step of an epoch with rows of the first.
+        """
+        settings = self.settings
+        uneven = len(self.examples.cells) % settings.batch_size
+        if settings.processes > 1 and (self.method.together or settings.dropout or uneven):
+            return {"processes": settings.processes}
+        return {}
+
+    def _train(self, key: str, listener: Listener | None) -> None:
+        work = self.folder / f".{key}.checkpoints"
         sweep(self.folder)
+        work.mkdir(exist_ok=True)
         checkpoint = last_checkpoint(work)
         for path in work.glob("checkpoint-*"):  # those that a kill left incomplete
             if path != checkpoint and (checkpoint is None or _step(path) > _step(checkpoint)):
@@ -150,28 +175,49 @@ class Training:
         with ExitStack() as stack:
             if listener is None:
                 listener = stack.enter_context(line())
-            stack.enter_context(undisturbed())
+            try:
+                if self.settings.processes > 1:
+                    processes.launch(self, work, listener)
+                else:
+                    self.fit(work, listener, warn)
+            except KeyboardInterrupt as error:
+                raise self._interrupted(work) from error
+        sync_folder(self.folder)
+        shutil.rmtree(work, ignore_errors=True)
+
+    def fit(self, work: Path, listener: Listener, say: Callable[[str], None]) -> None:
+        """Train in this process, which may be one of several, and write the result.
+
+        Parameters
+        ----------
+        work : the folder of checkpoints.
+        say : called with a warning.
+        """
+        source = self.method.find(self)
+        plan = self._plan(source)
+        done = self.folder / plan["key"]
+        checkpoint = last_checkpoint(work)
+        with undisturbed():
             trainer, tell = self._trainer(source, work, listener, checkpoint)
             left_out = len(self.examples.cells) - len(trainer.train_dataset)
-            if left_out:
-                warn(
-                    f"{count(left_out, 'example')} of {len(self.examples.cells)} left out: "
-                    f"{self.method.left_out}."
-                )
-            facts = {**plan, "left_out": left_out, "device": _machine()}
+            facts = {**plan, "left_out": left_out, "device": _machine(self.settings.processes)}
             facts["versions"] = versions((*PACKAGES, *self.method.packages))
-            try:
-                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            except KeyboardInterrupt as error:
-                raise self._interrupted(facts, work) from error
+            if trainer.is_world_process_zero():
+                _write(work / FACTS, facts)
+                if left_out:
+                    say(
+                        f"{count(left_out, 'example')} of {len(self.examples.cells)} left out: "
+                        f"{self.method.left_out}."
+                    )
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            if not trainer.is_world_process_zero():
+                return
             facts |= _outcome(trainer, tell, work)
             with scratch_folder(self.folder) as made:
                 self.method.save(trainer, self, made)
-                _write(made, facts)
+                _write(made / RECORD, facts)
                 shutil.rmtree(done, ignore_errors=True)
                 made.rename(done)
-        sync_folder(self.folder)
-        shutil.rmtree(work, ignore_errors=True)
 
     def _trainer(
         self, source: resolve.ModelSource, work: Path, listener: Listener, checkpoint: Path | None
@@ -196,16 +242,16 @@ class Training:
         trainer.remove_callback(PrinterCallback)  # it prints a dict at each step
         return trainer, tell
 
-    def _interrupted(self, facts: dict[str, Any], work: Path) -> Interrupted:
+    def _interrupted(self, work: Path) -> Interrupted:
         """The interrupt, with the model of the last checkpoint, if there is one."""
-        checkpoint = last_checkpoint(work)
-        if checkpoint is None:
+        checkpoint, facts = last_checkpoint(work), read_json(work / FACTS)
+        if checkpoint is None or facts is None:
             return Interrupted("Stopped before the first checkpoint; nothing is kept.")
         state = read_json(checkpoint / "trainer_state.json") or {}
         facts |= {"steps": state.get("global_step"), "log": measured(state.get("log_history", []))}
         facts |= {"key": f"{facts['key']} step {facts['steps']}", "complete": False}
         self.method.complete(self, checkpoint)
-        _write(checkpoint, facts)
+        _write(checkpoint / RECORD, facts)
         error = Interrupted(
             f"Stopped; the checkpoint of step {facts['steps']} is kept. Run it again to go on."
         )
@@ -236,9 +282,8 @@ def _outcome(trainer: Any, tell: Any, work: Path) -> dict[str, Any]:
     return {"steps": trainer.state.global_step, "seconds": tell.seconds, "log": log}
 
 
-def _write(folder: Path, record: Mapping[str, Any]) -> None:
-    text = json.dumps(record, ensure_ascii=False, indent=1)
-    (folder / RECORD).write_text(text, encoding="utf-8")
+def _write(path: Path, record: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -252,9 +297,10 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.partition("-")[2])
 
 
-def _machine() -> str:
+def _machine(processes: int) -> str:
     import torch
 
+    several = f", {processes} processes" if processes > 1 else ""
     if device_name() == "cuda":
-        return str(torch.cuda.get_device_name())
-    return f"CPU ({platform.machine()}), {count(torch.get_num_threads(), 'thread')}"
+        return f"{torch.cuda.get_device_name()}{several}"
+    return f"CPU ({platform.machine()}), {count(torch.get_num_threads(), 'thread')}{several}"
