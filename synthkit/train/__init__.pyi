@@ -1,9 +1,11 @@
 from ._dpo import dpo as dpo
 from ._kto import kto as kto
+from ._openai import openai as openai
 from ._sft import sft as sft
 from .classifier import FineTunedClassifier as FineTunedClassifier
 from .classifier import fine_tuned as fine_tuned
 from .classifier import finetune as finetune
+from .hosted import HostedModel as HostedModel
 from .settings import TrainSettings as TrainSettings
 from .trained import TrainedModel as TrainedModel
 from .trained import load_trained as load_trained

@@ -9,6 +9,7 @@ from typing import Any
 from synthkit.core.errors import ModelNotFound
 from synthkit.core.files import read_json
 from synthkit.models.local_model import Local, load_local
+from synthkit.train.hosted import HostedModel, hosted
 from synthkit.train.settings import TrainSettings
 
 RECORD = "training.json"
@@ -62,7 +63,7 @@ class TrainedModel(Local):
         return list(self.record["log"])
 
 
-def load_trained(folder: Path | str) -> TrainedModel:
+def load_trained(folder: Path | str) -> TrainedModel | HostedModel:
     """The trained model in a folder that :func:`synthkit.train.sft` or another method wrote.
 
     Raises
@@ -77,4 +78,6 @@ def load_trained(folder: Path | str) -> TrainedModel:
     if record is None:
         raise ModelNotFound(f"{folder} was expected to be the folder of a trained model; it has no "
                             f"{RECORD} that can be read.")  # fmt: skip
+    if record["method"] == "openai":
+        return hosted(folder, record)
     return TrainedModel(folder, record)

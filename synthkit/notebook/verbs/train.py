@@ -18,7 +18,7 @@ from synthkit.notebook.verbs._base import argument, verb
 from synthkit.train.progress import Progress
 from synthkit.train.trained import TrainedModel
 
-METHODS = ("sft", "dpo", "kto")
+METHODS = ("sft", "dpo", "kto", "openai")
 PERIOD_SECONDS = 2.0
 """A figure is drawn again after so long at the earliest."""
 
@@ -30,7 +30,7 @@ PERIOD_SECONDS = 2.0
         "--base",
         default="smollm2",
         metavar="MODEL",
-        help="or a trained model; default: %(default)s",
+        help="or a trained model, or openai:NAME for --method openai; default: %(default)s",
     ),
     argument("--method", default="sft", choices=METHODS, help="%(choices)s; default: %(default)s"),
     argument("--held-out", metavar="TABLE", help="rows whose loss is measured on the way"),
@@ -38,6 +38,7 @@ PERIOD_SECONDS = 2.0
     argument("--rank", type=int, help="of the LoRA adapter; default: 16"),
     argument("--quantize", help="nf4: keep the frozen weights in 4 bits; default: none"),
     argument("--learning-rate", type=float, help="default: 2e-4 for sft, 2e-5 for others"),
+    argument("--processes", type=int, help="that train together; default: 1"),
     argument("--seed", type=int, help="of the adapter and the order of rows; default: 0"),
     argument(
         "--set",
@@ -48,9 +49,9 @@ PERIOD_SECONDS = 2.0
     ),
 )
 def train(context: Context, options: Any) -> Any:
-    """Fine-tune a model on a table: sft on completions, dpo on pairs, kto on labels."""
+    """Fine-tune a model on a table, here or by the jobs of a server."""
     context.check_variable(options.name)
-    names = ("epochs", "rank", "quantize", "learning_rate", "seed")
+    names = ("epochs", "rank", "quantize", "learning_rate", "processes", "seed")
     chosen = {name: getattr(options, name) for name in names}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     chosen |= settings(options.set)

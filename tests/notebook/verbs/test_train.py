@@ -15,6 +15,8 @@ from synthkit.train.training import Training
 from tests.models.conftest import save_tiny
 from tests.notebook.conftest import Shell
 from tests.notebook.test_completion import complete
+from tests.server import Server
+from tests.train.fine_tuning import FineTuning
 
 ROWS = pd.DataFrame({"question": ["q 0", "q 1", "q 2"], "completion": ["a 0", "a 1", "a 2"]})
 
@@ -47,6 +49,23 @@ def test_a_trained_model_is_bound_and_answers_cells(shell: Shell, line: str) -> 
     folder = model.folder
     shell.run(line)
     assert shell["student"].folder == folder
+
+
+def test_a_hosted_model_is_trained_and_answers_cells(shell: Shell) -> None:
+    shell.ip.user_ns["rows"] = pd.DataFrame(
+        {"prompt": [f"q {n}" for n in range(10)], "completion": ["a"] * 10}
+    )
+    with Server(FineTuning()) as server:
+        shown = shell.run(
+            "%synth train hosted --from rows --method openai --base openai:m --epochs 2 "
+            f"--set base_url={server.base_url} --set poll_seconds=0.01"
+        )
+        assert "bound hosted: ft:m:me" in shown
+        assert "openai of m on 10 rows; seed 0" in shown
+        shell.run("%%synth answers --n 2 --model hosted\nq {{ 1 }}")
+    assert list(shell["answers"]["text"]) == ["Answer to: q 1"] * 2
+    with pytest.raises(UsageError, match="option 'rank' not found"):
+        shell.run("%synth train hosted --from rows --method openai --base openai:m --rank 2")
 
 
 def test_losses_are_drawn_while_it_runs(
