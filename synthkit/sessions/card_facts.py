@@ -124,7 +124,7 @@ def _runs(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
                 "reasons": run["reasons"],
                 "requests": run["requests"],
                 "cached": run["hits"],
-                "cut": run["truncated"],
+                "cut": run.get("truncated", 0),  # older ledgers do not count them
                 "cost": run["cost"],
             }
         )

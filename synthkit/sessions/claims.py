@@ -174,10 +174,10 @@ def check(text: str, scores: Scores) -> Claim:
         raise UsageError(f"the claim cannot be read: {message}. Write one {_FORM}.") from None
     reader = _Reader(text, scores)
     try:
-        for statement in assigned:
-            reader.assign(statement)
         if not isinstance(last, ast.Expr):
             raise UsageError(f"a claim ends with a comparison, {_FORM}.")
+        for statement in assigned:
+            reader.assign(statement)
         holds = reader.condition(last.value)
     except (ZeroDivisionError, OverflowError, RecursionError) as error:
         raise UsageError(f"the claim cannot be computed: {error}.") from None
@@ -224,8 +224,8 @@ class _Reader:
 
     def quantity(self, node: ast.expr) -> _Quantity:
         """The value of a sum."""
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            return _Quantity(float(node.value))
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return _Quantity(float(str(node.value)))
         if isinstance(node, ast.Name) and node.id in self._names:
             return self._names[node.id]
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
