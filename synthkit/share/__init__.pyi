@@ -1,3 +1,4 @@
+from ._croissant import croissant as croissant
 from .export import save as save
 from .formats import formatted as formatted
 from .imports import read as read
