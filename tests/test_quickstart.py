@@ -34,7 +34,7 @@ NAMES = {
     "fresh ...": "fresh --n 4",
 }
 """What the README leaves open in a command -> what the test puts there."""
-MORE = ("%synth train", "%%synth more")
+MORE = ("%synth train", "%synth card student", "%synth push", "%%synth more")
 """Commands that need another extra, which the README names beside them."""
 SETUP = """
 %config SynthMagics.model = "fake"

@@ -6,7 +6,7 @@ import json
 import platform
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from synthkit.sessions.card_notes import citations, limits
 from synthkit.sessions.curations import SPLIT
 from synthkit.sessions.mark_statistics import agreements
 from synthkit.share.card import Card, CardFacts
+from synthkit.share.export import is_splits
 from synthkit.store.store import Store
 
 PACKAGES = ("jupyter-synthkit", "openvino", "torch", "transformers", "openai", "pandas")
@@ -30,7 +31,9 @@ _RECIPE = re.compile(r"--recipe[ =](\w+)")
 Records = list[dict[str, Any]]
 
 
-def card(store: Store, folder: Path, table: Any, name: str) -> Card:
+def card(
+    store: Store, folder: Path, table: Any, name: str, files: Mapping[str, str] | None = None
+) -> Card:
     """The dataset card of a table: how its rows were made, and what was left out.
 
     Everything is counted from the ids of the rows, so a filtered, joined or sampled table has the
@@ -38,8 +41,10 @@ def card(store: Store, folder: Path, table: Any, name: str) -> Card:
 
     Parameters
     ----------
-    table : the name of a table of this session, or a table of any kind with a column ``id``.
+    table : the name of a table of this session, or a table of any kind with a column ``id``; or
+        name -> table for splits.
     name : the title, and the name under which the table was evaluated.
+    files : split -> its file in a repository.
 
     Raises
     ------
@@ -50,31 +55,32 @@ def card(store: Store, folder: Path, table: Any, name: str) -> Card:
     """
     if isinstance(table, str):
         table, name = named_tables.load(folder, table), name or table
-    return Card(gather(store, table, name or "table"))
+    parts = table if is_splits(table) else {"": table}
+    return Card(gather(store, parts, name or "table"), files or {})
 
 
-def gather(store: Store, table: Any, name: str) -> CardFacts:
-    """The facts of a table.
+def gather(store: Store, parts: Mapping[str, Any], name: str) -> CardFacts:
+    """The facts of a table, or of splits: name -> table; a table alone has the name ``""``.
 
     The same rows and the same session give the same facts, whose ``numbers()`` are plain values:
     who holds the rows and the session can derive each of them again.
     """
-    if "id" not in tables.columns(table):
+    if not all("id" in tables.columns(table) for table in parts.values()):
         raise UsageError(
             f"{name} has no column 'id', so its rows lead back to nothing. Keep the column that "
             "synthkit gave the table when you select columns."
         )
-    cells = tables.column(table, "id")
+    cells = [cell for table in parts.values() for cell in tables.column(table, "id")]
     own = [id for id in cells if isinstance(id, str)]
     ids = set(own)
     traced = store.completions.known_rows(ids)
-    runs, returned = _runs(store, ids)
-    completions = _Completions(store, traced)
+    runs, returned = runs_of(store, ids)
+    sources = Sources(store, traced)
     found = evaluations.load_all(store, name)
     evaluation = found[-1] if found else None
     facts = CardFacts(
         name=name,
-        columns=tuple(tables.columns(table)),
+        columns=tuple(dict.fromkeys(c for part in parts.values() for c in tables.columns(part))),
         rows=len(cells),
         traced=sum(id in traced for id in own),
         repeated=len(own) - len(ids),
@@ -85,10 +91,10 @@ def gather(store: Store, table: Any, name: str) -> CardFacts:
             for reason, n in run["reasons"].items()
         ],
         funnel=_funnel(store, returned, ids),
-        splits=_splits(store, own),
-        models=completions.models(),
-        sampling=completions.sampling(),
-        completions=completions.totals(),
+        splits=_splits(store, own, parts),
+        models=sources.models(),
+        sampling=sources.sampling(),
+        completions=sources.totals(),
         marks=_marks(store, ids),
         agreement=_agreement(store, ids),
         scores=_scores(evaluation),
@@ -100,7 +106,7 @@ def gather(store: Store, table: Any, name: str) -> CardFacts:
     return limits(facts, ids, evaluation)
 
 
-def _runs(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
+def runs_of(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
     """The runs that returned some of the rows, and the ids of all rows that they returned."""
     rows_of = store.runs.all_rows()
     runs: Records = []
@@ -170,18 +176,20 @@ def _funnel(store: Store, returned: set[str], ids: Collection[str]) -> Records:
     ]
 
 
-def _splits(store: Store, ids: list[str]) -> Records:
-    """How many of the rows each part of the last split of their tables has."""
+def _splits(store: Store, ids: list[str], parts: Mapping[str, Any]) -> Records:
+    """How many of the rows each split has: of those given, or of the last split of each row."""
+    if "" not in parts:
+        return [{"split": name, "rows": tables.size(table)} for name, table in parts.items()]
     last: dict[str, str] = {}
     for verdict in store.curations.verdicts(set(ids)):
         if verdict["verdict"] == "kept" and verdict["filter"].startswith(SPLIT):
             last[verdict["id"]] = verdict["filter"].removeprefix(SPLIT)
     counts = Counter(last.get(id, "none: ") for id in ids if last)
-    parts = ((part.partition(": "), n) for part, n in counts.most_common())
-    return [{"split": name, "rows": n, "how": how} for (name, _, how), n in parts]
+    found = ((part.partition(": "), n) for part, n in counts.most_common())
+    return [{"split": name, "rows": n, "how": how} for (name, _, how), n in found]
 
 
-class _Completions:
+class Sources:
     """The completions that rows are based on, each counted once."""
 
     def __init__(self, store: Store, ids: Iterable[str]) -> None:

@@ -24,9 +24,9 @@ def learn(
     *,
     name: str,
     embed: Embed,
-    column: str | None,
+    column: str | None = None,
     reads: Sequence[str] = (),
-    task: str,
+    task: str = "",
     **options: Any,
 ) -> LearnedFilter:
     """Learn a filter from the marks on a table, and store it as the next version of its name."""

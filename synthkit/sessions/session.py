@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from synthkit.sessions.bundle_import import Imported
     from synthkit.sessions.claims import Claim
     from synthkit.share.card import Card
+    from synthkit.share.hub import Push
+    from synthkit.share.model_card import ModelCard
     from synthkit.stats.classifier import Embed
 
 MEMORY = ":memory:"
@@ -166,20 +168,14 @@ class Session:
     def cell(self, run: int) -> str:
         """The ``%%synth`` cell of a run; for a run started in Python, made from name and prompt.
 
-        Raises
-        ------
-        UsageError
-            If there is no run of that number.
+        A number without a run is a :class:`~synthkit.core.errors.UsageError`.
         """
         return inventory.cell(self.store, run)
 
     def compare(self, a: int | str, b: int | str) -> Comparison:
         """Compare two runs, each by its number or by the name of its table.
 
-        Raises
-        ------
-        UsageError, TableError
-            If there is no such run or table.
+        A run or table that is not there is a :class:`~synthkit.core.errors.UsageError`.
         """
         return run_comparison.compare(self.store, self.table_folder, a, b)
 
@@ -307,42 +303,25 @@ class Session:
         """
         return curations.verdict_frame(self.store, rows)
 
-    def learn(
-        self,
-        table: Any,
-        *,
-        name: str,
-        embed: Embed,
-        column: str | None = None,
-        reads: Sequence[str] = (),
-        task: str = "",
-        threshold: float | None = None,
-        precision: float | None = None,
-        seed: int = 0,
-    ) -> LearnedFilter:
+    def learn(self, table: Any, *, name: str, embed: Embed, **options: Any) -> LearnedFilter:
         """Learn a filter from the marks on a table, and store it as the next version of its name.
 
-        The majority of annotators counts. See :func:`synthkit.curate.learn` for the method and the
-        other parameters, and :func:`synthkit.curate.learned` to apply the filter.
+        The majority of annotators counts. See :func:`synthkit.curate.learn` for the method, and
+        :func:`synthkit.curate.learned` to apply the filter.
 
         Parameters
         ----------
         embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-        column : of the texts; the column with the longest texts if not given.
-        reads : other columns that the filter reads, such as a label that marks are about.
-        task : of the marks.
+        options : ``column`` of the texts, the one with the longest if not given; ``reads``, other
+            columns that the filter reads, such as a label that marks are about; ``task`` of the
+            marks; and those of :func:`synthkit.curate.learn`, such as ``threshold`` and ``seed``.
         """
-        options: dict[str, Any] = {"threshold": threshold, "precision": precision, "seed": seed}
-        options |= {"column": column, "reads": reads, "task": task}
         return learned_filters.learn(self.store, table, name=name, embed=embed, **options)
 
     def learned(self, name: str, *, embed: Embed, version: int | None = None) -> LearnedFilter:
         """The learned filter of that name; the latest version if none is given.
 
-        Raises
-        ------
-        UsageError
-            If there is none, or it was learned with another embedder.
+        One that is not there, or was learned with another embedder, is a ``UsageError``.
         """
         return learned_filters.load(self.store, name, version, embed)
 
@@ -378,11 +357,20 @@ class Session:
 
         return claims.add(self.store, text)
 
-    def card(self, table: Any, *, name: str = "") -> Card:
-        """The dataset card of a table; see :func:`synthkit.sessions.card_facts.card`."""
-        from synthkit.sessions import card_facts
+    def card(self, table: Any, *, name: str = "") -> Card | ModelCard:
+        """The card of a table, splits or a trained model; see ``sessions.card_facts.card``."""
+        from synthkit.sessions import card_facts, model_facts
 
+        if model_facts.is_trained(table):
+            return model_facts.model_card(self.store, table, name)
         return card_facts.card(self.store, self.table_folder, table, name)
+
+    def push(self, what: Any, repository: str, *, name: str = "", private: bool = True) -> Push:
+        """What a push to the Hub would send, which ``send()`` does; see ``sessions.publishing``."""
+        from synthkit.sessions import publishing
+
+        options: dict[str, Any] = {"name": name, "private": private}
+        return publishing.prepare(self.store, self.folder, what, repository, **options)
 
     def compare_scores(self, a: int | str, b: int | str, *, seed: int = 0) -> Any:
         """A DataFrame of the differences between two evaluations, by number or table name.

@@ -6,6 +6,7 @@ The format is MLCommons' Croissant 1.0 (Akhtar et al. 2024, arXiv 2403.19546), i
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,14 +40,20 @@ CONTEXT: dict[str, Any] = {
 
 
 def croissant(
-    files: Mapping[str, Path | str], *, name: str, url: str = "", description: str = ""
+    files: Mapping[str, Path | str],
+    *,
+    name: str,
+    root: Path | str | None = None,
+    url: str = "",
+    description: str = "",
 ) -> dict[str, Any]:
     """Croissant metadata of Parquet files, as a dict to be written as JSON beside them.
 
     Parameters
     ----------
-    files : name of a part, such as ``"train"`` -> its Parquet file. Each is a record set. In the
-        metadata its path is relative to the folder that all files are in.
+    files : name of a part, such as ``"train"`` -> its Parquet file. Each is a record set.
+    root : the folder of the metadata, from which the files are named; the folder that all files
+        are in if not given.
     url : the page of the dataset.
 
     Returns
@@ -74,8 +81,9 @@ def croissant(
     if missing is not None or not files:
         raise UsageError(f"Croissant metadata needs files; {missing or 'none'} is no file.")
     paths = {part: Path(file).expanduser().absolute() for part, file in files.items()}
-    roots = {path.parent for path in paths.values()}
-    root = next(iter(roots)) if len(roots) == 1 else Path(*_common(list(roots)))
+    if root is None:
+        root = os.path.commonpath([path.parent for path in paths.values()])
+    root = Path(root).expanduser().absolute()
     made: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -87,11 +95,6 @@ def croissant(
         "recordSet": [_records(part, path, root) for part, path in paths.items()],
     }
     return made
-
-
-def _common(folders: list[Path]) -> list[str]:
-    parts = zip(*(folder.parts for folder in folders), strict=False)
-    return [names[0] for names in parts if len(set(names)) == 1]
 
 
 def _place(path: Path, root: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +70,23 @@ class CardFacts:
         Facts that are gathered again from the same rows and session have the same numbers, so two
         of these dicts are compared to verify a card.
         """
-        return dict(_numbers("", {field.name: getattr(self, field.name) for field in fields(self)}))
+        return numbers_in({each.name: getattr(self, each.name) for each in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A dataset card, as Markdown with a head for the Hub; ``str(card)`` is its text."""
+    """A dataset card, as Markdown with a head for the Hub; ``str(card)`` is its text.
+
+    Parameters
+    ----------
+    files : split -> its file in a repository, which the head names.
+    """
 
     facts: CardFacts
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return _head(self.facts) + "\n".join(_body(self.facts))
+        return _head(self.facts, self.files) + "\n".join(_body(self.facts))
 
     def _repr_markdown_(self) -> str:
         return "\n".join(_body(self.facts))
@@ -93,22 +99,29 @@ class Card:
         UsageError
             If the file exists and ``overwrite`` is not set, or cannot be written.
         """
-        path = Path(path).expanduser().absolute()
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} exists already, and was not overwritten.")
-        try:
-            with replacing(path) as partial:
-                partial.write_text(str(self), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
-        return path
+        return write_card(path, str(self), overwrite)
 
 
-def _head(facts: CardFacts) -> str:
+def write_card(path: Path | str, text: str, overwrite: bool) -> Path:
+    """Write the text of a card, completely or not at all."""
+    path = Path(path).expanduser().absolute()
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists already, and was not overwritten.")
+    try:
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _head(facts: CardFacts, files: Mapping[str, str]) -> str:
     size = next((name for name, limit in SIZES if facts.rows < limit), "n>1M")
+    parts = [f"  - split: {json.dumps(split)}\n    path: {path}\n" for split, path in files.items()]
+    configs = "configs:\n- config_name: default\n  data_files:\n" + "".join(parts)
     return (
         f"---\npretty_name: {json.dumps(facts.name)}\nsize_categories:\n- {size}\n"
-        "tags:\n- synthetic\n- synthkit\n---\n\n"
+        f"tags:\n- synthetic\n- synthkit\n{configs if files else ''}---\n\n"
     )
 
 
@@ -124,36 +137,38 @@ def _body(facts: CardFacts) -> list[str]:
         f"{untraced} {are} not traced.",
         "",
     ]
-    lines += _section("Known limits", _items(facts.limits))
-    lines += _section("Runs", _table(facts.runs, leave=("cell", "reasons")))
-    lines += _section("Rejects", _table(facts.rejects))
-    lines += _section("Prompts", _prompts(facts.runs))
-    lines += _section("Rows in and out", _table(facts.funnel))
-    lines += _section("Splits", _table(facts.splits))
-    lines += _section("Models", _table(facts.models))
-    lines += _section("Sampling", _table(facts.sampling))
-    lines += _section("Completions", _table(pairs(facts.completions, "total", "value")))
+    lines += section("Known limits", items(facts.limits))
+    lines += section("Runs", table(facts.runs, leave=("cell", "reasons")))
+    lines += section("Rejects", table(facts.rejects))
+    lines += section("Prompts", prompts(facts.runs))
+    lines += section("Rows in and out", table(facts.funnel))
+    lines += section("Splits", table(facts.splits))
+    lines += section("Models", table(facts.models))
+    lines += section("Sampling", table(facts.sampling))
+    lines += section("Completions", table(pairs(facts.completions, "total", "value")))
     agreement = [_with_interval(each, "Cohen's kappa") for each in facts.agreement]
-    lines += _section("Marks", [*_table(facts.marks), *_table(agreement)])
-    lines += _section("Scores", _table([_with_interval(each, "value") for each in facts.scores]))
-    lines += _section("Claims", _table([_claim(each) for each in facts.claims]))
+    lines += section("Marks", [*table(facts.marks), *table(agreement)])
+    lines += section("Scores", table([_with_interval(each, "value") for each in facts.scores]))
+    lines += section("Claims", table([_claim(each) for each in facts.claims]))
     cited = [f"{each['of']}: {each['references']}" for each in facts.citations]
-    lines += _section("Citations", _items([_ARXIV.sub(_link, text) for text in cited]))
-    lines += _section(
-        "Versions that wrote this card", _table(pairs(facts.versions, "package", "version"))
+    lines += section("Citations", items([_ARXIV.sub(_link, text) for text in cited]))
+    lines += section(
+        "Versions that wrote this card", table(pairs(facts.versions, "package", "version"))
     )
     return lines
 
 
-def _section(title: str, lines: Sequence[str]) -> list[str]:
+def section(title: str, lines: Sequence[str]) -> list[str]:
+    """A heading and its lines; nothing if there are none."""
     return [f"## {title}", "", *lines] if lines else []
 
 
-def _items(texts: Sequence[str]) -> list[str]:
+def items(texts: Sequence[str]) -> list[str]:
+    """Texts as a list."""
     return [f"- {text}" for text in texts] + [""] * bool(texts)
 
 
-def _table(records: Records, leave: Sequence[str] = ()) -> list[str]:
+def table(records: Records, leave: Sequence[str] = ()) -> list[str]:
     """Records as a table, without columns that are empty in all of them."""
     names = dict.fromkeys(name for record in records for name in record if name not in leave)
     columns = [name for name in names if any(each.get(name) not in ("", None) for each in records)]
@@ -181,8 +196,12 @@ def _link(number: re.Match[str]) -> str:
     return f"[{number[0]}](https://arxiv.org/abs/{number[1]})"
 
 
+def numbers_in(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Every number in nested facts, by the names and positions that lead to it."""
+    return dict(_numbers("", facts))
+
+
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The numbers in nested facts, each with the names and positions that lead to it."""
     if isinstance(value, Mapping):
         parts = ((str(key), part) for key, part in value.items())
     elif isinstance(value, list | tuple):
@@ -200,7 +219,7 @@ def pairs(values: Mapping[str, Any], key: str, value: str) -> list[dict[str, Any
     return [{key: name, value: each} for name, each in values.items()]
 
 
-def _prompts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def prompts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each cell once, in a block that its own backticks cannot end."""
     lines = []
     for cell in dict.fromkeys(str(run["cell"]) for run in runs):

@@ -1,4 +1,4 @@
-"""``%synth card``: the dataset card of a table."""
+"""``%synth card``: the card of a table or a trained model."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Any
 from IPython.display import Markdown, display
 
 from synthkit.notebook.context import Context
-from synthkit.notebook.verbs._base import TABLE_NAME, argument, verb
+from synthkit.notebook.verbs._base import argument, verb
+from synthkit.sessions.model_facts import is_trained
 
 
 @verb(
-    TABLE_NAME,
+    argument("table", metavar="TABLE", help="a table, or the variable of a trained model"),
     argument("file", nargs="?", metavar="FILE", help="write it there too, such as README.md"),
     argument("--overwrite", action="store_true", help="replace the file if it exists"),
 )
 def card(context: Context, options: Any) -> None:
-    """Show how a table was made, what was left out, and its scores."""
+    """Show how a table or a trained model was made: what went in, what was left out."""
     name = options.table.removeprefix("@")
-    made = context.session.card(context.names.table(name), name=name)
+    value = context.variables.get(name)
+    made = context.session.card(
+        value if is_trained(value) else context.names.table(name), name=name
+    )
     if options.file:
         path = made.save(options.file, overwrite=options.overwrite)
         print(f"The card of {name} is in {path}.")

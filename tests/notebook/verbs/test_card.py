@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import EndpointError, UsageError
 from tests.notebook.conftest import Shell
 
 
@@ -19,3 +19,20 @@ def test_a_card_is_shown_and_written(shell: Shell, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
         shell.run(f"%synth card reviews {path}")
     shell.run(f"%synth card reviews {path} --overwrite")
+
+
+def test_a_push_is_shown_before_it_is_sent(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    shell.run("%%synth reviews --model fake --n 4\nSay hello {{ 1 }}.")
+    shown = shell.run("%synth push reviews me/reviews")
+    assert "data/train.parquet" in shown
+    assert "dataset me/reviews, a new private repository   3 files to send" in shown
+    assert "a new public repository" in shell.run("%synth push reviews me/reviews --public")
+    with pytest.raises(EndpointError, match="HF_HUB_OFFLINE is set"):
+        shell.run("%synth push reviews me/reviews --send")
+    with pytest.raises(UsageError, match="expected a repository as owner/name"):
+        shell.run("%synth push reviews mine")
+    with pytest.raises(UsageError, match="table 'nothing' not found"):
+        shell.run("%synth push nothing me/reviews")

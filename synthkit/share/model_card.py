@@ -1,0 +1,140 @@
+"""Model cards: what a model was trained on, how, and what it changed, in the form of the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.extras import need
+from synthkit.core.formatting import count, rounded
+from synthkit.share.card import (
+    Records,
+    items,
+    numbers_in,
+    pairs,
+    prompts,
+    section,
+    table,
+    write_card,
+)
+
+HELD_OUT = "eval_"
+"""What the names of values measured on held-out rows begin with in a log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a model card says: from the record of a training, and the session by its rows' ids.
+
+    Parameters
+    ----------
+    base : of the base model: ``model``, ``licence``, ``source``, ``repository`` and ``weights``,
+        their hash.
+    rows, held_out : how many rows were learned from, and how many measured the loss.
+    shared : how many rows are in both.
+    left_out : examples that were too long.
+    traced : how many of ``rows`` lead back to completions of the session.
+    runs, models, completions : that the traced rows come from; see
+        :class:`~synthkit.share.card.CardFacts`.
+    arguments : the settings of the training.
+    measured : each value of the log, the first time and the last, with the step.
+    """
+
+    name: str
+    method: str
+    base: Mapping[str, str]
+    rows: int
+    held_out: int
+    shared: int
+    left_out: int
+    traced: int
+    runs: Records
+    models: Records
+    completions: Mapping[str, float]
+    arguments: Mapping[str, Any]
+    measured: Records
+    steps: int
+    seconds: float
+    device: str
+    versions: Mapping[str, str]
+    limits: Sequence[str]
+
+    def numbers(self) -> dict[str, float]:
+        """Every number of the card by its name, as :meth:`CardFacts.numbers` names them."""
+        return numbers_in({field.name: getattr(self, field.name) for field in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model card, as Markdown with a head for the Hub; ``str(card)`` is its text."""
+
+    facts: ModelFacts
+
+    def __str__(self) -> str:
+        return f"---\n{_head(self.facts)}\n---\n\n" + "\n".join(_body(self.facts))
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join(_body(self.facts))
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write the card to a file, such as ``README.md``; returns its absolute path.
+
+        Raises
+        ------
+        UsageError
+            If the file exists and ``overwrite`` is not set, or cannot be written.
+        """
+        return write_card(path, str(self), overwrite)
+
+
+def _head(facts: ModelFacts) -> str:
+    """The head that the Hub reads, by its own package; measured values are of the last step."""
+    hub: Any = need("huggingface_hub", extra="train", why="to write a model card")
+    results = [
+        hub.EvalResult(
+            task_type="text-generation",
+            dataset_type="held-out",
+            dataset_name=f"{count(facts.held_out, 'held-out row')} of the training",
+            metric_type=str(each["value"]),
+            metric_value=each["last"],
+        )
+        for each in facts.measured
+        if each["rows"] == "held-out"
+    ]
+    data = hub.ModelCardData(
+        base_model=facts.base["repository"] or None,
+        library_name="peft" if facts.arguments.get("rank") else "transformers",
+        model_name=facts.name,
+        eval_results=results or None,
+        tags=["synthetic", "synthkit", facts.method],
+    )
+    return str(data.to_yaml(line_break="\n"))
+
+
+def _body(facts: ModelFacts) -> list[str]:
+    untraced = facts.rows - facts.traced
+    lines = [
+        f"# {facts.name}",
+        "",
+        f"{facts.base['model']}, trained by {facts.method} on {count(facts.rows, 'row')} in "
+        f"{count(facts.steps, 'step')} and {rounded(facts.seconds)} s on {facts.device}. "
+        f"{count(facts.traced, 'row')} of the session lead back to a prompt and a model; "
+        f"{untraced} not traced.",
+        "",
+    ]
+    lines += section("Known limits", items(facts.limits))
+    lines += section("Base", table(pairs(facts.base, "of the base", "value")))
+    lines += section("Before and after", table(facts.measured))
+    lines += section("Arguments", table(pairs(facts.arguments, "argument", "value")))
+    lines += section("Runs that the rows come from", table(facts.runs, leave=("cell", "reasons")))
+    lines += section("Prompts", prompts(facts.runs))
+    lines += section("Models that wrote the rows", table(facts.models))
+    totals = {
+        "rows": facts.rows, "rows not traced": untraced, "held-out rows": facts.held_out,
+        "rows in both": facts.shared, "examples left out": facts.left_out,
+    }  # fmt: skip
+    lines += section("Rows", table(pairs(totals, "total", "value")))
+    lines += section("Completions", table(pairs(facts.completions, "total", "value")))
+    return lines + section("Versions", table(pairs(facts.versions, "package", "version")))
