@@ -147,7 +147,7 @@ def test_the_guard_sees_a_circle() -> None:
             ["synthkit.store"],
         ),
         ("models.fake", "from synthkit.store import Store", []),
-        ("share.export", "from synthkit.train import classifier", ["synthkit.train.classifier"]),
+        ("share.export", "from synthkit.train import settings", ["synthkit.train.settings"]),
     ],
 )
 def test_the_guard_sees_a_wrong_import(module: str, source: str, wrong: list[str]) -> None:

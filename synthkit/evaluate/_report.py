@@ -63,7 +63,7 @@ def report(
     rater_pairs : two raters -> the pairs of labels that they gave the same rows.
     judge : columns of judges' scores or labels; if not given, those with a column of reasons, or
         ``outcome``.
-    learner : trained on rows, such as ``synthkit.train.classifier.fine_tuned()``; logistic
+    learner : trained on rows, such as ``synthkit.train.fine_tuned()``; logistic
         regression on embeddings if not given.
     weight : column of the weight of each row for the learner.
     pair_on : columns by which rows of two tables are paired; if not given ``parent``, otherwise all

@@ -88,9 +88,10 @@ def classify(
     """
     texts = _texts(table, column)
     if isinstance(model, str):
-        from synthkit.train.classifier import pretrained_classifier
+        from synthkit.train.transformer_classifier import pretrained_classifier
 
-        classifier, mark = pretrained_classifier(model)
+        classifier = pretrained_classifier(model)
+        mark = classifier.fingerprint
         cached = TextModel(model, mark, lambda part: _labelled(classifier, part))
         labels = {
             text: (completion.text, np.exp((completion.logprobs or (("", 0.0),))[0][1]))

@@ -33,6 +33,7 @@ def sft(
 
     Only completions count in the loss. Prompts and completions are texts or lists of turns; in a
     table with ``messages``, each answer of the assistant is a completion of the turns before it.
+    trl's trainers take no row weights.
 
     The same rows in any order, base, and options give the model that was trained before. If the
     process is killed, the same call goes on from the last checkpoint. On a CPU the same seed and

@@ -1,14 +1,16 @@
-"""Rows as trl takes them: prompts and completions, or prompts with a chosen and a rejected one."""
+"""Rows as trainers take them: prompts with completions, texts with labels, and pairs of texts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.errors import TableError, check_known
+from synthkit.core.errors import TableError, UsageError, check_known, unknown
 from synthkit.core.hashing import digest
 from synthkit.data import tables
+from synthkit.stats.classifier import distinct
 
 Turn = dict[str, str]
 Example = dict[str, Any]
@@ -114,6 +116,95 @@ def judged(table: Any, *, raw: bool, prompt: str, completion: str, label: str) -
     return found
 
 
+def labelled(
+    table: Any, *, text: str, label: str, known: Sequence[Any], weights: str | None = None
+) -> Examples:
+    """Examples of texts, each with the position of its label among the known ones, and a weight.
+
+    Rows of weight 0 give no example.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a cell is not a text, a label is missing or unknown, or a weight is
+        not 0 or more.
+    """
+    _missing(tables.columns(table), [text, label, *([weights] if weights else [])])
+    position = {value: at for at, value in enumerate(known)}
+
+    def convert(row: Mapping[str, Any]) -> list[Example]:
+        if not isinstance(row[text], str):
+            raise ValueError(f"expected a text; got {row[text]!r:.80}")
+        if row[label] not in position:
+            raise ValueError(unknown("label", str(row[label]), known).removesuffix("."))
+        weight = row[weights] if weights else 1.0
+        if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise ValueError(f"expected a weight of 0 or more; got {weight!r:.80}")
+        example = {"text": row[text], "label": position[row[label]], "weight": float(weight)}
+        return [example] if weight else []
+
+    return _examples(table, convert)
+
+
+def label_values(table: Any, label: str) -> tuple[Any, ...]:
+    """The distinct labels of a table, sorted.
+
+    Raises
+    ------
+    TableError
+        If the column is missing.
+    UsageError
+        If there are fewer than two, or one is neither a text, a number nor a truth value.
+    """
+    values = tables.column(table, label)
+    known = distinct(values)
+    for row, value in enumerate(values):
+        if not isinstance(value, str | int | float):
+            raise UsageError(
+                f"row {row}: expected a text, a number, True or False as label; got {value!r:.80}."
+            )
+    return known
+
+
+def check_each_label(examples: Examples, known: Sequence[Any]) -> None:
+    """Check that each of the known labels has an example.
+
+    Raises
+    ------
+    UsageError
+        If all rows of a label have weight 0.
+    """
+    present = {example["label"] for example in examples.cells}
+    for at, label in enumerate(known):
+        if at not in present:
+            raise UsageError(f"no row of the label {label!r} has a weight above 0.")
+
+
+def pairs(table: Any, *, names: Sequence[str], score: str | None = None) -> Examples:
+    """Examples of texts that belong together or not, with a score of their similarity, if any.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a cell is not a text, or a score is not from -1 to 1.
+    """
+    _missing(tables.columns(table), [*names, *([score] if score else [])])
+
+    def convert(row: Mapping[str, Any]) -> list[Example]:
+        example: Example = {}
+        for name in names:
+            if not isinstance(row[name], str) or not row[name].strip():
+                raise ValueError(f"expected a text in {name!r}; got {row[name]!r:.80}")
+            example[name] = row[name]
+        if score:
+            if not isinstance(row[score], int | float) or not -1 <= row[score] <= 1:
+                raise ValueError(f"expected a score from -1 to 1; got {row[score]!r:.80}")
+            example["label"] = float(row[score])
+        return [example]
+
+    return _examples(table, convert)
+
+
 def _missing(names: Sequence[str], needed: Sequence[str], other: str = "") -> None:
     absent = [name for name in needed if name not in names]
     if not absent:
@@ -136,7 +227,7 @@ def _examples(table: Any, convert: Any) -> Examples:
             raise TableError(f"row {n}: {error}. Remove or mend such rows first.") from None
     cells = [example for _, examples in sorted(found.items()) for example in examples]
     if not cells:
-        raise TableError("there is no row to learn from: the table has no completion.")
+        raise TableError("there is no row to learn from in the table.")
     return Examples(cells, {id: digest(examples)[:16] for id, examples in sorted(found.items())})
 
 

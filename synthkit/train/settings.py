@@ -8,6 +8,8 @@ from typing import Any, Literal
 from synthkit.core.errors import UsageError, check_known, check_positive
 
 Quantization = Literal["none", "nf4"]
+ADAPTER_OPTIONS = ("rank", "alpha", "dropout", "targets", "quantize", "raw")
+"""Those of language models only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,20 @@ class TrainSettings:
         values["alpha"] = settings.alpha or 2.0 * (settings.rank or 0)
         values["learning_rate"] = settings.learning_rate or rate / (1 if settings.rank else 10)
         return cls(**values)
+
+    @classmethod
+    def of_encoder(cls, options: dict[str, Any], **defaults: Any) -> TrainSettings:
+        """The settings of a method that trains all weights of an encoder, with its defaults.
+
+        Raises
+        ------
+        UsageError
+            If there is no such option; those of an adapter are not there.
+        """
+        known = [field.name for field in fields(cls) if field.name not in ADAPTER_OPTIONS]
+        check_known("option", options, known)
+        chosen = {name: value for name, value in options.items() if value is not None}
+        return cls(**{"rank": None, **defaults, **chosen})
 
     @property
     def record(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from synthkit.core.errors import UsageError
 from synthkit.models.hub import resolve
@@ -157,13 +158,22 @@ def adapter_config(settings: TrainSettings) -> Any:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep what a trainer changes in the whole process: random states, bars and messages."""
+    """Keep what a trainer changes in the whole process: random states, bars and messages.
+
+    No new progress bar is shown meanwhile.
+    """
     import datasets
     import numpy as np
     import torch
     import transformers
+    from tqdm import tqdm
 
     from synthkit.models.transformers.loading import quiet
+
+    show = tqdm.__init__
+
+    def hide(bar: tqdm[Any], *args: Any, **options: Any) -> None:
+        show(bar, *args, **{**options, "disable": True})
 
     states = random.getstate(), np.random.get_state()
     verbosity = transformers.logging.get_verbosity()
@@ -171,7 +181,8 @@ def undisturbed() -> Iterator[None]:
     datasets.disable_progress_bars()
     transformers.logging.set_verbosity_error()
     try:
-        with torch.random.fork_rng(), quiet():
+        # to mine negatives, sentence-transformers 6.2 shows bars, and has no option for it
+        with torch.random.fork_rng(), quiet(), patch.object(tqdm, "__init__", hide):
             # trl 1.16 sets the option by the name that transformers 5.23 renamed
             warnings.filterwarnings("ignore", ".gradient_checkpointing.* is deprecated")
             yield

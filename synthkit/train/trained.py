@@ -6,10 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import ModelNotFound
-from synthkit.core.files import read_json
 from synthkit.models.local_model import Local, load_local
-from synthkit.train.hosted import HostedModel, hosted
 from synthkit.train.settings import TrainSettings
 
 RECORD = "training.json"
@@ -61,23 +58,3 @@ class TrainedModel(Local):
     def log(self) -> list[dict[str, Any]]:
         """What was measured at each step."""
         return list(self.record["log"])
-
-
-def load_trained(folder: Path | str) -> TrainedModel | HostedModel:
-    """The trained model in a folder that :func:`synthkit.train.sft` or another method wrote.
-
-    Raises
-    ------
-    ModelNotFound
-        If the folder has no record of a training, or the base model is not here.
-    UsageError
-        If its adapter is missing.
-    """
-    folder = Path(folder).expanduser().absolute()
-    record = read_json(folder / RECORD)
-    if record is None:
-        raise ModelNotFound(f"{folder} was expected to be the folder of a trained model; it has no "
-                            f"{RECORD} that can be read.")  # fmt: skip
-    if record["method"] == "openai":
-        return hosted(folder, record)
-    return TrainedModel(folder, record)

@@ -1,6 +1,6 @@
 """TSTR, augmentation gain and learning curves: train on a table, test on real rows.
 
-Any learner can be used: ``light(embed)`` is quick, ``synthkit.train.classifier.fine_tuned()`` is
+Any learner can be used: ``light(embed)`` is quick, ``synthkit.train.fine_tuned()`` is
 more accurate.
 """
 

@@ -10,15 +10,16 @@ from IPython.display import display
 from synthkit import plots
 from synthkit import train as trainers
 from synthkit.core.environment import interactive
-from synthkit.core.errors import Interrupted
+from synthkit.core.errors import Interrupted, UsageError
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import settings
 from synthkit.notebook.output.figures import FigureOutput
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.train.progress import Progress
-from synthkit.train.trained import TrainedModel
 
-METHODS = ("sft", "dpo", "kto", "openai")
+METHODS = ("sft", "dpo", "kto", "classifier", "embedder", "fewshot", "openai")
+ENCODERS = ("classifier", "embedder", "fewshot")
+WEIGHTED = ("classifier", "fewshot")
 PERIOD_SECONDS = 2.0
 """A figure is drawn again after so long at the earliest."""
 
@@ -28,16 +29,17 @@ PERIOD_SECONDS = 2.0
     argument("--from", dest="source", metavar="TABLE", required=True, help="rows to learn from"),
     argument(
         "--base",
-        default="smollm2",
         metavar="MODEL",
-        help="or a trained model, or openai:NAME for --method openai; default: %(default)s",
+        help="a trained model too, openai:NAME for --method openai; default: smollm2; minilm for "
+        "classifiers and embedders",
     ),
     argument("--method", default="sft", choices=METHODS, help="%(choices)s; default: %(default)s"),
     argument("--held-out", metavar="TABLE", help="rows whose loss is measured on the way"),
-    argument("--epochs", type=float, help="passes over the rows; default: 1"),
+    argument("--weights", metavar="COLUMN", help="weights of rows: for classifier and fewshot"),
+    argument("--epochs", type=float, help="passes over the rows; default: 1, classifier: 5"),
     argument("--rank", type=int, help="of the LoRA adapter; default: 16"),
     argument("--quantize", help="nf4: keep the frozen weights in 4 bits; default: none"),
-    argument("--learning-rate", type=float, help="default: 2e-4 for sft, 2e-5 for others"),
+    argument("--learning-rate", type=float, help="default: 2e-4 for sft and classifier, else 2e-5"),
     argument("--processes", type=int, help="that train together; default: 1"),
     argument("--seed", type=int, help="of the adapter and the order of rows; default: 0"),
     argument(
@@ -49,19 +51,22 @@ PERIOD_SECONDS = 2.0
     ),
 )
 def train(context: Context, options: Any) -> Any:
-    """Fine-tune a model on a table, here or by the jobs of a server."""
+    """Train a model, a classifier or an embedder on a table, here or on a server."""
     context.check_variable(options.name)
-    names = ("epochs", "rank", "quantize", "learning_rate", "processes", "seed")
+    if options.weights and options.method not in WEIGHTED:
+        raise UsageError(f"--weights is for {' and '.join(WEIGHTED)}; {options.method} takes none.")
+    names = ("weights", "epochs", "rank", "quantize", "learning_rate", "processes", "seed")
     chosen = {name: getattr(options, name) for name in names}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     chosen |= settings(options.set)
     if options.held_out:
         chosen["held_out"] = context.names.table(options.held_out)
+    base = options.base or ("minilm" if options.method in ENCODERS else "smollm2")
     live = LiveLosses(options.name) if interactive() else None
     try:
         model = getattr(trainers, options.method)(
             context.names.table(options.source),
-            base=context.variables.get(options.base, options.base),
+            base=context.variables.get(base, base),
             folder=context.session.folder / "train",
             listener=live,
             **chosen,
@@ -107,7 +112,7 @@ class LiveLosses:
             self.shown.update(bundle, raw=True)
 
 
-def _caption(model: TrainedModel) -> str:
+def _caption(model: Any) -> str:
     record = model.record
     rows, seed = len(record["rows"]), record["settings"]["seed"]
     return f"{record['method']} of {record['base']['name']} on {rows:,} rows; seed {seed}"

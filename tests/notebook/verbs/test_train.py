@@ -16,6 +16,7 @@ from tests.models.conftest import save_tiny
 from tests.notebook.conftest import Shell
 from tests.notebook.test_completion import complete
 from tests.server import Server
+from tests.train.conftest import LABELS, TEXTS, save_bert
 from tests.train.fine_tuning import FineTuning
 
 ROWS = pd.DataFrame({"question": ["q 0", "q 1", "q 2"], "completion": ["a 0", "a 1", "a 2"]})
@@ -99,6 +100,26 @@ def test_an_interrupt_binds_the_last_checkpoint(
     with pytest.raises(Interrupted, match="step 1 is kept"):
         shell.run(line)
     assert shell["student"] == "the last checkpoint"
+
+
+def test_classifiers_and_embedders_are_bound_and_used(shell: Shell, tmp_path: Path) -> None:
+    base = save_bert(tmp_path / "bert")
+    shell.ip.user_ns["reviews"] = pd.DataFrame({"text": TEXTS, "label": LABELS, "weight": 1.0})
+    shell.ip.user_ns["pairs"] = pd.DataFrame({"anchor": TEXTS, "positive": TEXTS[::-1]})
+    options = f"--base hf:{base} --set batch_size=4 --set steps=2"
+    line = f"%synth train mine --from reviews --method {{}} --weights weight {options}"
+    for method in ("classifier", "fewshot"):
+        assert "bound mine" in shell.run(line.format(method))
+        shell.run("%synth classify reviews mine --column text")
+        found = shell["reviews_classified"]
+        assert found["predicted"].tolist() == shell["mine"].predict(TEXTS)
+    shown = shell.run(f"%synth train near --from pairs --method embedder {options}")
+    assert "embedder of bert on 16 rows; seed 0" in shown
+    assert "near" in complete(shell, "%synth explore reviews --embedder nea")[0]
+    shell.run("%synth filter reviews --dedupe-meaning 0.9999 --embedder near")
+    assert len(shell["reviews_kept"]) == 16
+    with pytest.raises(UsageError, match="--weights is for classifier and fewshot; kto takes none"):
+        shell.run(line.format("kto"))
 
 
 def test_lines_that_cannot_work_are_refused(shell: Shell, line: str) -> None:
