@@ -27,6 +27,7 @@ from synthkit.core.files import read_json, replacing, scratch_folder, sync_folde
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
 from synthkit.models.openai.providers import PROVIDERS
+from synthkit.models.openai.refusals import error_message
 from synthkit.models.openai.server import Server, connect
 from synthkit.train import examples
 from synthkit.train.differences import difference
@@ -386,8 +387,9 @@ def _refusals(server: Server) -> Iterator[None]:
     except EndpointError:
         raise
     except sdk.APIStatusError as error:
-        url = server.base_url
-        raise server.refusal(url, error.status_code, error.message, error.response.text) from None
+        body = error.response.text
+        words, _ = error_message(body)
+        raise server.refusal(server.base_url, error.status_code, words, body) from None
     except sdk.APIError as error:
         words = server.redact(str(error.__cause__ or error))
         raise EndpointError(f"{server.base_url} cannot be reached: {words}") from None

@@ -36,6 +36,8 @@ def differences(plan: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[
         )
     settings, others = plan["settings"], record["settings"]
     for name in dict.fromkeys([*settings, *others]):
+        if plan["method"] != record["method"] and not (name in settings and name in others):
+            continue
         now, was = settings.get(name), others.get(name)
         if now != was:
             yield f"{name} {now} (was {was})"

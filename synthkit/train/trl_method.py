@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from synthkit.core.errors import UsageError
 from synthkit.core.files import read_json
 from synthkit.models.hub import resolve
 from synthkit.models.local import memory
@@ -157,6 +158,11 @@ def trained(
     listener: Listener | None,
 ) -> TrainedModel:
     """The model that a method trains on rows, which ``convert`` makes examples of."""
+    if not isinstance(base, str | TrainedModel):
+        raise UsageError(
+            "expected as base the spec of a model on this machine, or one that was trained here; "
+            f"got a {type(base).__name__}."
+        )
     spec, start = (base, None) if isinstance(base, str) else (base.spec, base)
     if start is not None:
         settings = start.kept(settings)

@@ -157,5 +157,5 @@ def test_what_cannot_work_is_refused(
         with pytest.raises(error, match=message):
             openai(rows, **options(server, tmp_path, **others))
     assert server.count == 0
-    with pytest.raises(EndpointError, match="no-such-model cannot be fine-tuned"):
+    with pytest.raises(EndpointError, match=r"refused \(400\): The model no-such-model cannot be"):
         openai(ROWS, **options(server, tmp_path, base="openai:no-such-model"))

@@ -65,6 +65,8 @@ def test_a_hosted_model_is_trained_and_answers_cells(shell: Shell) -> None:
         assert "openai of m on 10 rows; seed 0" in shown
         shell.run("%%synth answers --n 2 --model hosted\nq {{ 1 }}")
     assert list(shell["answers"]["text"]) == ["Answer to: q 1"] * 2
+    with pytest.raises(UsageError, match=r"a model on this machine.*got a HostedModel"):
+        shell.run("%synth train further --from rows --base hosted")
     with pytest.raises(UsageError, match="option 'rank' not found"):
         shell.run("%synth train hosted --from rows --method openai --base openai:m --rank 2")
 
