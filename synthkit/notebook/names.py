@@ -158,6 +158,21 @@ def words(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
+def named_splits(tables_by_name: Mapping[str, Any]) -> dict[str, Any]:
+    """Split -> its table: the part of the name of each variable after the last ``_``.
+
+    Raises
+    ------
+    UsageError
+        If two splits would have one name.
+    """
+    parts = {name.rpartition("_")[2]: table for name, table in tables_by_name.items()}
+    if len(parts) < len(tables_by_name):
+        names = ", ".join(tables_by_name)
+        raise UsageError(f"splits are named by what follows the last '_'; got twice one: {names}.")
+    return {split: tables.native(table) for split, table in parts.items()}
+
+
 def role(pair: str) -> tuple[str, str]:
     """Role and model, from ``role=model``."""
     name, equals, model = pair.partition("=")

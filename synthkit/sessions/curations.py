@@ -33,6 +33,10 @@ def split(
     parts = splits(table, shares, **options)
     chosen = {"seed": 0} | {key: options[key] for key in SETTINGS if options.get(key) is not None}
     how = [" ".join(f"{part}={share:g}" for part, share in shares.items())]
+    chosen = {
+        key: (", ".join(value) or "none") if isinstance(value, list | tuple) else value
+        for key, value in chosen.items()
+    }
     how += [f"{key} {value}" for key, value in chosen.items()]
     if "id" in tables.columns(table):
         counts = {part: tables.size(rows) for part, rows in parts.items()}

@@ -16,7 +16,7 @@ from synthkit.sessions.opening import TABLES
 from synthkit.share._croissant import FILE, croissant
 from synthkit.share.export import is_splits, save
 from synthkit.share.findings import Finding, find_in_table, find_in_text
-from synthkit.share.hub import Push
+from synthkit.share.hub import Push, check_repository
 from synthkit.store.store import Store
 
 FOLDER = "push"
@@ -46,8 +46,9 @@ def prepare(
         If the table has no column ``id``, or the name of a split or the repository is not valid.
     """
     store.check_writable()
+    check_repository(repository)  # before a folder of that name is replaced
     name = name or repository.rpartition("/")[2]
-    folder = home / FOLDER / re.sub(r"[^\w.-]", "--", repository)
+    folder = home / FOLDER / repository.replace("/", "--")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if model_facts.is_trained(what):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.share.findings import Finding
 
 Kind = Literal["dataset", "model"]
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 NEW, SAME, OTHER = "new", "there already", "replaces another"
 
 
@@ -43,8 +45,7 @@ class Push:
     is_private: bool | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.repository.count("/") != 1 or not all(self.repository.split("/")):
-            raise UsageError(f"expected a repository as owner/name; got {self.repository!r}.")
+        check_repository(self.repository)
         try:
             self.compare()
         except EndpointError as error:
@@ -168,6 +169,15 @@ class Push:
         if self.there is None or name not in self.there:
             return NEW
         return SAME if self.there[name] in _hashes(path) else OTHER
+
+
+def check_repository(name: str) -> None:
+    """Raise an error unless a name is one of a repository: ``owner/name``."""
+    if not _REPOSITORY.fullmatch(name):
+        raise UsageError(
+            "expected a repository as owner/name, of letters, digits, '-', '_' and '.'; got "
+            f"{name!r}."
+        )
 
 
 def _size(files: Sequence[Mapping[str, Any]]) -> str:

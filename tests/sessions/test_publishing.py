@@ -155,8 +155,11 @@ def test_offline_a_push_can_be_prepared(
 
 
 def test_wrong_names_are_refused(session: sk.Session, reviews: pd.DataFrame) -> None:
-    with pytest.raises(UsageError, match="owner/name; got 'reviews'"):
-        session.push(reviews, "reviews")
+    for name in ("reviews", "..", ".", "../..", "me/..", "me/../x", "a/b/c", "/", "", "me/a b"):
+        with pytest.raises(UsageError, match="expected a repository as owner/name"):
+            session.push(reviews, name)
+    assert session.store.runs.all() != []
+    assert (session.folder / "store.sqlite").exists()
     bad: dict[str, Any] = {"held out": reviews}
     with pytest.raises(UsageError, match="got 'held out'"):
         session.push(bad, "me/reviews")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthkit.data import tables
 from synthkit.notebook.context import Context
-from synthkit.notebook.names import words
+from synthkit.notebook.names import named_splits, words
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions.model_facts import is_trained
 
@@ -31,8 +30,7 @@ def push(context: Context, options: Any) -> Any:
     what = context.variables.get(names[0]) if len(names) == 1 else None
     if not is_trained(what):
         parts = {name: context.names.table(name) for name in names}
-        parts = {name.rpartition("_")[2]: tables.native(part) for name, part in parts.items()}
-        what = parts if len(names) > 1 else context.names.table(names[0])
+        what = named_splits(parts) if len(names) > 1 else parts[names[0]]
     push = context.session.push(what, options.repository, private=not options.public)
     if not options.send:
         return push.shown

@@ -7,7 +7,7 @@ from typing import Any
 from synthkit.core.formatting import count
 from synthkit.data import tables
 from synthkit.notebook.context import Context
-from synthkit.notebook.names import words
+from synthkit.notebook.names import named_splits, words
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.share import export
 from synthkit.share.export import FOLDERS
@@ -42,7 +42,7 @@ def save(context: Context, options: Any) -> None:
     parts = {name: context.names.table(name) for name in names}
     rows = sum(map(tables.size, parts.values()))
     if len(names) > 1:
-        parts = {name.rpartition("_")[2]: tables.native(part) for name, part in parts.items()}
+        parts = named_splits(parts)
     table = parts if len(names) > 1 else parts[names[0]]
     path = export.save(
         table,

@@ -34,5 +34,8 @@ def test_a_push_is_shown_before_it_is_sent(shell: Shell, monkeypatch: pytest.Mon
         shell.run("%synth push reviews me/reviews --send")
     with pytest.raises(UsageError, match="expected a repository as owner/name"):
         shell.run("%synth push reviews mine")
+    shell.run("%%synth more_reviews --model fake --n 2\nSay hello {{ 1 }}.")
+    with pytest.raises(UsageError, match="got twice one: reviews, more_reviews"):
+        shell.run("%synth push reviews,more_reviews me/reviews")
     with pytest.raises(UsageError, match="table 'nothing' not found"):
         shell.run("%synth push nothing me/reviews")
