@@ -156,9 +156,16 @@ def adapter_config(settings: TrainSettings) -> Any:
     )
 
 
+def limit_threads(most: int) -> None:
+    """Use at most so many threads: those on CPUs that other programs use slow the others down."""
+    import torch
+
+    torch.set_num_threads(min(most, torch.get_num_threads()))
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep what a trainer changes in the whole process: random states, bars and messages.
+    """Keep what a trainer changes in the whole process: random states, threads, bars, messages.
 
     No new progress bar is shown meanwhile.
     """
@@ -175,7 +182,7 @@ def undisturbed() -> Iterator[None]:
     def hide(bar: tqdm[Any], *args: Any, **options: Any) -> None:
         show(bar, *args, **{**options, "disable": True})
 
-    states = random.getstate(), np.random.get_state()
+    states, threads = (random.getstate(), np.random.get_state()), torch.get_num_threads()
     verbosity = transformers.logging.get_verbosity()
     bars = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
@@ -189,6 +196,7 @@ def undisturbed() -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+        torch.set_num_threads(threads)
         transformers.logging.set_verbosity(verbosity)
         if bars:
             datasets.enable_progress_bars()

@@ -18,6 +18,7 @@ from synthkit.core.files import read_json, scratch_folder, sweep, sync_folder
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
 from synthkit.models.hub import resolve
+from synthkit.models.local.threads import CPUWatch
 from synthkit.train import processes
 from synthkit.train.differences import difference
 from synthkit.train.examples import Examples
@@ -27,6 +28,7 @@ from synthkit.train.setup import (
     check_processes,
     common_arguments,
     device_name,
+    limit_threads,
     spread_checkpoints,
     undisturbed,
 )
@@ -197,8 +199,10 @@ class Training:
         plan = self._plan(source)
         done = self.folder / plan["key"]
         checkpoint = last_checkpoint(work)
+        watch = CPUWatch()
         with undisturbed():
             trainer, tell = self._trainer(source, work, listener, checkpoint)
+            limit_threads(watch.free())
             left_out = len(self.examples.cells) - len(trainer.train_dataset)
             facts = {**plan, "left_out": left_out, "device": _machine(self.settings.processes)}
             facts["versions"] = versions((*PACKAGES, *self.method.packages))
