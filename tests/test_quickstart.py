@@ -62,6 +62,11 @@ for id, text in zip(reviews.id, reviews.text):
     sk.session().mark([id], "accept" if "e" in text[:9] else "reject", by="ana")
 """,
     "%synth scores": "%synth eval drafts --against real --label sentiment",
+    "%synth claim": """
+for id in reviews.id[:4]:
+    sk.session().mark([id], "accept", by="ana")
+%synth eval reviews --embedder none
+""",
     "session.mark": "ids = run.table.id[:2].tolist()",
     "%synth save reviews_train": "%synth split reviews",
     "%synth import sharegpt": 'sk.share.save(table, "sharegpt.json", format="sharegpt");',

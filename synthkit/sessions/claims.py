@@ -78,12 +78,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Quantity:
-    """A number, its interval if it has one, and the score that it is."""
+    """A number, its interval or why it has none, and the score that it is."""
 
     value: float
     low: float | None = None
     high: float | None = None
     of: tuple[Report, str] | None = field(default=None, repr=False)
+    lacks: str = "it is no score, and no difference of two scores of one metric"
 
 
 Scores = Callable[[str, str | int], tuple[Mapping[str, Any], Report]]
@@ -259,10 +260,7 @@ class _Reader:
             inner = self.quantity(arguments[0])
             end = inner.high if name == "upper" else inner.low
             if end is None:
-                raise UsageError(
-                    f"{ast.unparse(arguments[0])} has no interval: {name}() takes a score that has "
-                    "one, or the difference of two scores of one metric."
-                )
+                raise UsageError(f"{ast.unparse(arguments[0])} has no interval: {inner.lacks}.")
             return _Quantity(end)
         table = arguments[0]
         key = table.id if isinstance(table, ast.Name) else getattr(table, "value", None)
@@ -271,14 +269,17 @@ class _Reader:
         record, report = self._scores(name, key)
         self.used[f"{_as_written(name)}({key})"] = record
         score = report[str(record["metric"])]
-        return _Quantity(score.value, score.low, score.high, (report, score.name))
+        lacks = "the metric has none"
+        return _Quantity(score.value, score.low, score.high, (report, score.name), lacks)
 
     def _gap(self, left: _Quantity, right: _Quantity) -> _Quantity:
         value = left.value - right.value
         if left.of is None or right.of is None or left.of[1] != right.of[1]:
             return _Quantity(value)
         gap = left.of[0].difference(right.of[0], left.of[1])
-        return _Quantity(value) if isinstance(gap, str) else _Quantity(value, gap.low, gap.high)
+        if isinstance(gap, str):
+            return _Quantity(value, lacks=gap)
+        return _Quantity(value, gap.low, gap.high)
 
     def _refuse(self, node: ast.AST, expected: str = "a number, a score or a sum") -> NoReturn:
         got = ast.get_source_segment(self._text, node) or self._text
