@@ -16,6 +16,8 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Completion
+from synthkit.sessions.annotator import Annotator
+from synthkit.verify import verify
 from tests.sessions.contents import fill
 
 
@@ -125,3 +127,46 @@ with sk.Session(sys.argv[1]) as session:
             runs = len(copy.store.runs.all())
             assert runs > 0
             assert copy.store.completions.count() >= 5 * runs
+
+
+def test_a_prompt_with_a_key_is_refused(session: sk.Session, tmp_path: Path) -> None:
+    prompt = "Use the key sk-proj-abcdEFGH1234ijklMNOP."
+    sk.generate(prompt, model=sk.Fake(), session=session, name="said")
+    with pytest.raises(UsageError, match="the prompt of run 1 said holds what looks like a key"):
+        session.export(tmp_path / "b")
+    assert list(tmp_path.glob("*.zip")) == []
+    assert session.export(tmp_path / "b", allow_secrets=True).exists()
+
+
+def test_marks_without_a_name_have_no_login_name(session: sk.Session) -> None:
+    annotator = Annotator(session.store)
+    annotator.write([replace(annotator.mark("a"), label="accept")])
+    assert [mark.by for mark in session.marks()] == ["me"]
+
+
+def test_figures_and_hashes_of_notebooks_are_in_a_bundle(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    fill(session)
+    data = {"image/png": "iVBORw0KGgo=", "text/plain": "a figure"}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Lesson"]},
+        {"cell_type": "code", "source": ["1 + 1"], "outputs": [{"data": data}]},
+    ]
+    lesson = tmp_path / "my lesson.ipynb"
+    lesson.write_text(json.dumps({"cells": cells}))
+    path = session.export(tmp_path / "b", notebooks=[lesson])
+    with zipfile.ZipFile(path) as bundle:
+        assert bundle.read("figures/my_lesson-cell2-1.png") == b"\x89PNG\r\n\x1a\n"
+        sealed = json.loads(bundle.read("seal.json"))["notebooks"]
+    assert verify(path).checked["notebooks"] == 1
+    cells[1]["outputs"] = []  # other outputs are no other notebook
+    lesson.write_text(json.dumps({"cells": cells}))
+    assert verify(path).agrees
+    cells[1]["source"] = ["1 + 2"]
+    lesson.write_text(json.dumps({"cells": cells}))
+    (difference,) = verify(path).differences
+    assert difference.where == "my lesson.ipynb, code cells"
+    assert repr(sealed["my lesson.ipynb"]["cells"]) == difference.stored
+    lesson.unlink()
+    assert [each.what for each in verify(path).not_checked] == ["notebook my lesson.ipynb"]
