@@ -58,7 +58,7 @@ def embed(context: Context, options: Any) -> StaticOutput:
     TO,
 )
 def similarity(context: Context, options: Any) -> StaticOutput:
-    """Add the similarity of two columns, or of a column and a text; binds TABLE_compared."""
+    """Add the similarity of a column to another or a text; binds TABLE_compared."""
     from synthkit.generation.text_columns import similarity
 
     if (options.other is None) == (options.text is None):
