@@ -5,9 +5,11 @@ from ._fewshot import fewshot as fewshot
 from ._fine_tuned import fine_tuned as fine_tuned
 from ._kto import kto as kto
 from ._openai import openai as openai
+from ._reward import reward as reward
 from ._sft import sft as sft
 from .hosted import HostedModel as HostedModel
 from .loading import load_trained as load_trained
+from .reward_model import RewardModel as RewardModel
 from .settings import TrainSettings as TrainSettings
 from .trained import TrainedModel as TrainedModel
 from .trained_classifier import FewShotClassifier as FewShotClassifier

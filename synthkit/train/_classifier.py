@@ -106,6 +106,7 @@ class ClassifierMethod:
     packages: ClassVar = ("datasets",)
     together: ClassVar = False
     left_out: ClassVar = ""
+    metric: ClassVar = "eval_loss"
 
     @property
     def own(self) -> Mapping[str, Any]:

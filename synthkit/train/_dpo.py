@@ -69,4 +69,5 @@ def dpo(
     names: dict[str, Any] = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
     convert = partial(examples.preferences, **names)
     method = TrlMethod(name="dpo", trainer_name="DPO", own={"beta": beta}, copies=2, parts=2)
-    return trained(method, convert, rows, held_out, base, settings, folder, listener)
+    model: TrainedModel = trained(method, convert, rows, held_out, base, settings, folder, listener)
+    return model

@@ -80,4 +80,5 @@ def kto(
     wanted, unwanted = weights
     own = {"beta": beta, "desirable_weight": wanted, "undesirable_weight": unwanted}
     method = TrlMethod(name="kto", trainer_name="KTO", own=own, copies=2, parts=2, together=True)
-    return trained(method, convert, rows, held_out, base, settings, folder, listener)
+    model: TrainedModel = trained(method, convert, rows, held_out, base, settings, folder, listener)
+    return model

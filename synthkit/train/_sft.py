@@ -81,4 +81,5 @@ def sft(
     names: dict[str, Any] = {"prompt": prompt, "completion": completion, "messages": messages}
     convert = partial(examples.completions, **names)
     method = TrlMethod(name="sft", trainer_name="SFT", own={})
-    return trained(method, convert, rows, held_out, base, settings, folder, listener)
+    model: TrainedModel = trained(method, convert, rows, held_out, base, settings, folder, listener)
+    return model

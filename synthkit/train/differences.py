@@ -34,6 +34,8 @@ def differences(plan: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[
         yield (
             f"the files of {base['name']}" if same else f"base {base['name']} (was {other['name']})"
         )
+    if (now := base.get("adapter")) != (was := other.get("adapter")):
+        yield f"the adapter it starts from, {now or 'none'} (was {was or 'none'})"
     settings, others = plan["settings"], record["settings"]
     for name in dict.fromkeys([*settings, *others]):
         if plan["method"] != record["method"] and not (name in settings and name in others):

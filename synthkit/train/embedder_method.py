@@ -47,6 +47,7 @@ class EmbedderMethod:
     further: Mapping[str, Any] = field(default_factory=dict)
     packages = ("datasets", "sentence-transformers", "scikit-learn")
     together = True
+    metric = "eval_loss"
     left_out = "too few texts differ from the positive by the margin, or the pair is there twice"
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from synthkit.core.errors import TableError, UsageError, check_known, unknown
 from synthkit.core.hashing import digest
 from synthkit.data import tables
+from synthkit.data.cells import canonical_row
 from synthkit.stats.classifier import distinct
 
 Turn = dict[str, str]
@@ -205,6 +206,41 @@ def pairs(table: Any, *, names: Sequence[str], score: str | None = None) -> Exam
     return _examples(table, convert)
 
 
+def prompts(table: Any, *, raw: bool, prompt: str, originals: dict[str, Any]) -> Examples:
+    """Examples of prompts alone, each with ``row``, the key of its row in ``originals``.
+
+    Parameters
+    ----------
+    originals : filled with the rows, which may have cells of any type.
+
+    Raises
+    ------
+    TableError
+        If the column is missing, or a cell is neither a text nor a list of turns.
+    """
+    _missing(tables.columns(table), [prompt])
+
+    def convert(row: Mapping[str, Any]) -> list[Example]:
+        example = _example(_turns(row[prompt]), raw=raw) | {"row": canonical_row(row)}
+        originals[example["row"]] = row
+        return [example]
+
+    return _examples(table, convert)
+
+
+def conversation(prompt: Any, completion: Any, *, raw: bool) -> list[Turn] | str | None:
+    """A prompt with its completion, as a reward model reads them; ``None`` if one is missing."""
+    try:
+        # a model may complete a prompt with nothing
+        empty = [{"role": "assistant", "content": ""}]
+        turns = _turns(completion, role="assistant") if completion != "" else empty
+        parts = _example(_turns(prompt), completion=turns, raw=raw)
+    except (ValueError, KeyError, TypeError):
+        return None
+    both: list[Turn] | str = parts["prompt"] + parts["completion"]
+    return both
+
+
 def _missing(names: Sequence[str], needed: Sequence[str], other: str = "") -> None:
     absent = [name for name in needed if name not in names]
     if not absent:
@@ -259,8 +295,8 @@ def _length(example: Example) -> int:
 
 
 def _texts(example: Example) -> Iterator[str]:
-    for part in example.values():
-        if isinstance(part, str):
+    for name, part in example.items():
+        if isinstance(part, str) and name != "row":
             yield part
         elif isinstance(part, list):
             yield from (turn["content"] for turn in part)

@@ -9,6 +9,7 @@ from typing import Any
 from synthkit.core.errors import ModelNotFound
 from synthkit.core.files import read_json
 from synthkit.train.hosted import hosted
+from synthkit.train.reward_model import RewardModel
 from synthkit.train.trained import RECORD, TrainedModel
 from synthkit.train.trained_classifier import FewShotClassifier, TrainedClassifier
 from synthkit.train.trained_embedder import TrainedEmbedder
@@ -18,6 +19,7 @@ RESULTS: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
     "embedder": TrainedEmbedder,
     "fewshot": FewShotClassifier,
     "openai": hosted,
+    "reward": RewardModel,
 }
 """Method -> what it makes, unless that is a local language model."""
 
@@ -27,7 +29,8 @@ def load_trained(folder: Path | str) -> Any:
 
     Returns
     -------
-    TrainedModel, HostedModel, TrainedEmbedder, TrainedClassifier or FewShotClassifier
+    TrainedModel, HostedModel, RewardModel, TrainedEmbedder, TrainedClassifier or
+        FewShotClassifier
 
     Raises
     ------

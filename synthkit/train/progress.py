@@ -34,11 +34,12 @@ class Progress:
 
     @property
     def text(self) -> str:
-        """Step, the latest loss and the time left, in words."""
-        losses = [entry["loss"] for entry in self.log if "loss" in entry]
-        loss = f", loss {losses[-1]:.3f}" if losses else ""
+        """Step, the latest loss (of grpo the mean reward) and the time left, in words."""
+        last: dict[str, Any] = next((entry for entry in reversed(self.log) if "loss" in entry), {})
+        name = "loss" if last.get("reward") is None else "reward"
+        measure = f", {name} {last[name]:.3f}" if last else ""
         left = "" if self.seconds_left is None else f", about {self.seconds_left:,.0f} s left"
-        return f"step {self.step} of {self.steps}{loss}{left}"
+        return f"step {self.step} of {self.steps}{measure}{left}"
 
 
 Listener: TypeAlias = Callable[[Progress], None]
@@ -52,7 +53,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 def measured(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries of transformers' log with a loss, without the values that only count."""
-    counted = ("epoch", "num_tokens", "grad_norm", "learning_rate", "runtime")
+    counted = ("epoch", "num_tokens", "grad_norm", "learning_rate", "runtime", "step_time")
     return [
         {
             key: value

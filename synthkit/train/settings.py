@@ -32,6 +32,8 @@ class TrainSettings:
     batch_size : rows in one step.
     max_tokens : longer rows are cut, and rows whose answer is cut away entirely are left out.
     checkpoint_every : steps between checkpoints; by default a quarter of the steps.
+    patience : stop early, after so many checkpoints in a row at which the held-out rows were not
+        better than before, and keep the best checkpoint. Needs ``held_out``.
     seed : of the adapter, the order of rows and dropout.
     raw : train on texts without a chat template, for base models that have none.
     processes : that train together, each with a GPU, or with some of the CPUs and a copy of the
@@ -55,6 +57,7 @@ class TrainSettings:
     batch_size: int = 8
     max_tokens: int = 1024
     checkpoint_every: int | None = None
+    patience: int | None = None
     seed: int = 0
     raw: bool = False
     processes: int = 1
@@ -68,6 +71,7 @@ class TrainSettings:
             max_tokens=self.max_tokens,
             checkpoint_every=self.checkpoint_every,
             processes=self.processes,
+            patience=self.patience,
         )
         rate = self.learning_rate
         if self.epochs <= 0 or (rate is not None and not rate > 0) or not 0 <= self.dropout < 1:
@@ -115,11 +119,13 @@ class TrainSettings:
     def record(self) -> dict[str, Any]:
         """The settings that change the result, as plain values.
 
-        How often checkpoints are written does not change it, nor do processes if the rows of a
-        step are shared equally.
+        How often checkpoints are written does not change it, unless one of them may be the last,
+        nor do processes if the rows of a step are shared equally.
         """
         values = asdict(self)
-        del values["checkpoint_every"], values["processes"]
+        del values["processes"]
+        if self.patience is None:
+            del values["checkpoint_every"], values["patience"]
         if self.rank is None:
             for name in ("alpha", "dropout", "targets"):
                 del values[name]

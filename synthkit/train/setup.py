@@ -26,6 +26,10 @@ LIBRARIES = 900_000_000
 """Bytes of torch, transformers and a trainer, beside the weights."""
 ACTIVATIONS = 400_000
 """Bytes of activations for each token of a small model."""
+REWARD = "SequenceClassification"
+"""The head of a reward model, as transformers names it."""
+TASKS = {"CausalLM": "CAUSAL_LM", REWARD: "SEQ_CLS"}
+"""Head of the network -> what peft calls its task; it trains the head of a ``SEQ_CLS`` as well."""
 
 
 @functools.cache
@@ -74,9 +78,13 @@ def check_processes(settings: TrainSettings, micro: int) -> None:
 
 
 def loaded(
-    base: str, source: resolve.ModelSource, settings: TrainSettings, device: str
+    base: str,
+    source: resolve.ModelSource,
+    settings: TrainSettings,
+    device: str,
+    head: str = "CausalLM",
 ) -> tuple[Any, Any]:
-    """The tokenizer and the weights to train."""
+    """The tokenizer and the weights to train; ``head`` as :data:`REWARD`, with one number."""
     from synthkit.models.transformers.loading import load_options, pretrained, quiet
 
     # bfloat16 cannot hold the small changes of a step, and an adapter is float32 in any case
@@ -87,17 +95,23 @@ def loaded(
         from synthkit.models.transformers.precision import fastest
 
         local = replace(local, dtype=fastest(device))
+    options = load_options(local) | ({"num_labels": 1} if head == REWARD else {})
     with quiet():
-        return pretrained("CausalLM", source.files(SAFETENSORS), source.name, **load_options(local))
+        return pretrained(head, source.files(SAFETENSORS), source.name, **options)
 
 
-def further(net: Any, folder: Path) -> Any:
+def further(net: Any, folder: Path, head: str = "CausalLM") -> Any:
     """The weights with the adapter in a folder, to be trained further."""
     import peft
 
-    adapted = peft.PeftModel.from_pretrained(net, str(folder), is_trainable=True)
-    # the adapter names its base by a spec; peft looks for a folder of that name
-    adapted.peft_config["default"].base_model_name_or_path = net.name_or_path
+    config = peft.PeftConfig.from_pretrained(str(folder))
+    config.inference_mode = False
+    config.base_model_name_or_path = None  # it is a spec, where peft expects a folder
+    config.task_type, config.modules_to_save = TASKS[head], None  # peft adds the head of the task
+    adapted = peft.get_peft_model(net, config)
+    # a head that the adapter was not trained with stays as it is
+    weights = peft.get_peft_model_state_dict(adapted) | peft.load_peft_weights(str(folder), "cpu")
+    peft.set_peft_model_state_dict(adapted, weights)
     return adapted
 
 
@@ -130,6 +144,17 @@ def common_arguments(
     }
 
 
+def best_kept(metric: str) -> dict[str, Any]:
+    """The arguments of a trainer that keeps the best checkpoint, and may stop early."""
+    return {
+        "load_best_model_at_end": True,
+        "metric_for_best_model": metric,
+        "greater_is_better": metric != "eval_loss",
+        # how long there was no improvement, before a kill
+        "restore_callback_states_from_checkpoint": True,
+    }
+
+
 def spread_checkpoints(arguments: Any, n: int) -> None:
     """Spread the checkpoints over the steps."""
     in_step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
@@ -140,7 +165,7 @@ def spread_checkpoints(arguments: Any, n: int) -> None:
     arguments.save_steps = max(1, steps // CHECKPOINTS)
 
 
-def adapter_config(settings: TrainSettings) -> Any:
+def adapter_config(settings: TrainSettings, head: str = "CausalLM") -> Any:
     """The configuration of the adapter; ``None`` if all weights are trained."""
     import peft
 
@@ -152,7 +177,7 @@ def adapter_config(settings: TrainSettings) -> Any:
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=settings.targets if len(targets) == 1 else targets,
-        task_type="CAUSAL_LM",
+        task_type=TASKS[head],
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from synthkit.core.environment import notices, warn
-from synthkit.core.errors import Interrupted, ModelError
+from synthkit.core.errors import Interrupted, ModelError, UsageError
 from synthkit.core.extras import need, versions
 from synthkit.core.files import read_json, scratch_folder, sweep, sync_folder
 from synthkit.core.formatting import count
@@ -25,6 +25,7 @@ from synthkit.train.examples import Examples
 from synthkit.train.progress import Listener, callback, last_checkpoint, line, measured
 from synthkit.train.settings import TrainSettings
 from synthkit.train.setup import (
+    best_kept,
     check_processes,
     common_arguments,
     device_name,
@@ -32,7 +33,7 @@ from synthkit.train.setup import (
     spread_checkpoints,
     undisturbed,
 )
-from synthkit.train.trained import RECORD, TrainedModel
+from synthkit.train.trained import RECORD, Trained
 
 FOLDER = Path(".synthkit/train")
 """Where trained models are kept, in the folder of the notebook's session."""
@@ -67,6 +68,10 @@ class Method(Protocol):
     @property
     def left_out(self) -> str:
         """Why its trainer may leave examples out."""
+
+    @property
+    def metric(self) -> str:
+        """The measure of held-out rows by which the best checkpoint is chosen."""
 
     def find(self, training: Training) -> resolve.ModelSource:
         """The files of the base; an error if it cannot be trained so. Nothing is loaded."""
@@ -104,7 +109,7 @@ class Training:
 
     method: Method
     base: str
-    start: TrainedModel | None
+    start: Trained | None
     examples: Examples
     held_out: Examples | None
     settings: TrainSettings
@@ -120,6 +125,8 @@ class Training:
         Interrupted
             After Ctrl-C; ``model`` of it is that of the last checkpoint.
         """
+        if self.settings.patience and not self.held_out:
+            raise UsageError("patience needs held_out=, the rows that say when to stop.")
         source = self.method.find(self)
         plan = self._plan(source)
         done = self.folder / plan["key"]
@@ -238,11 +245,16 @@ class Training:
         arguments = common_arguments(settings, work, device, micro)
         if self.held_out:
             arguments |= {"eval_strategy": "steps", "eval_on_start": checkpoint is None}
+        if settings.patience:
+            arguments |= best_kept(self.method.metric)
         trainer = self.method.trainer(self, source, arguments)
         if settings.checkpoint_every is None:
-            spread_checkpoints(trainer.args, len(trainer.train_dataset))
+            repeated = getattr(trainer.args, "num_generations", 1)  # of each prompt, by grpo
+            spread_checkpoints(trainer.args, len(trainer.train_dataset) * repeated)
         trainer.args.eval_steps = trainer.args.save_steps
         trainer.add_callback(tell)
+        if settings.patience:
+            trainer.add_callback(transformers.EarlyStoppingCallback(settings.patience))
         trainer.remove_callback(PrinterCallback)  # it prints a dict at each step
         return trainer, tell
 
@@ -283,7 +295,10 @@ def _outcome(trainer: Any, tell: Any, work: Path) -> dict[str, Any]:
             "the loss is not finite, so the model is not kept. Use a lower learning_rate than "
             f"{trainer.args.learning_rate:g}."
         )
-    return {"steps": trainer.state.global_step, "seconds": tell.seconds, "log": log}
+    best = (
+        {"best_step": trainer.state.best_global_step} if trainer.args.load_best_model_at_end else {}
+    )
+    return {"steps": trainer.state.global_step, **best, "seconds": tell.seconds, "log": log}
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:

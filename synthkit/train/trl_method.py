@@ -15,10 +15,12 @@ from synthkit.models.local import memory
 from synthkit.models.local.chat_template import check_present
 from synthkit.train.examples import Examples
 from synthkit.train.progress import Listener
+from synthkit.train.reward_model import RewardModel
 from synthkit.train.settings import TrainSettings
 from synthkit.train.setup import (
     ACTIVATIONS,
     LIBRARIES,
+    REWARD,
     adapter_config,
     check_memory,
     device_name,
@@ -26,7 +28,7 @@ from synthkit.train.setup import (
     loaded,
 )
 from synthkit.train.tokenizer import reading_as_text
-from synthkit.train.trained import TrainedModel
+from synthkit.train.trained import Trained, TrainedModel
 from synthkit.train.training import Training
 
 ADAPTER = "adapter_config.json"
@@ -46,6 +48,8 @@ class TrlMethod:
     copies : of the weights in memory; two if the method needs a frozen reference.
     parts : rows that are read at once for each example.
     together : whether the rows of a step are read in one pass, since the loss compares them.
+    head : of the network, as transformers names it.
+    metric : the measure of held-out rows by which the best checkpoint is chosen.
     """
 
     name: str
@@ -54,6 +58,8 @@ class TrlMethod:
     copies: int = 1
     parts: int = 1
     together: bool = False
+    head: str = "CausalLM"
+    metric: str = "eval_loss"
     packages: ClassVar = ("peft", "datasets", "trl")
     left_out: ClassVar = "the prompt alone has max_tokens or more"
 
@@ -92,7 +98,7 @@ class TrlMethod:
         # an adapter of rank 16 on all layers has 2 to 4 % of the weights of a small model
         trained = parameters * min(settings.rank / 400, 1) if settings.rank else parameters
         trained_bytes = 12 if settings.rank is None else 16  # weights are counted already
-        tokens = min(settings.max_tokens, training.examples.longest)
+        tokens = min(settings.max_tokens, self.longest(training))
         activations = self.micro_batch(device, settings) * self.parts * tokens * ACTIVATIONS
         spare = LIBRARIES if device == "cpu" else memory.SPARE
         needed = spare + parameters * each * copies + trained * trained_bytes + activations
@@ -102,30 +108,64 @@ class TrlMethod:
         self, training: Training, source: resolve.ModelSource, arguments: dict[str, Any]
     ) -> Any:
         """The trainer of trl."""
-        import datasets
         import trl
 
         settings, start, held_out = training.settings, training.start, training.held_out
-        tokenizer, net = loaded(training.base, source, settings, device_name())
-        return getattr(trl, f"{self.trainer_name}Trainer")(
-            model=further(net, start.folder) if start else net,
+        tokenizer, net = loaded(training.base, source, settings, device_name(), self.head)
+        tokenizer = reading_as_text(tokenizer, raw=settings.raw)
+        trainer = getattr(trl, f"{self.trainer_name}Trainer")(
+            model=further(net, start.folder, self.head) if start else net,
             args=getattr(trl, f"{self.trainer_name}Config")(
-                max_length=settings.max_tokens,
-                gradient_checkpointing=not self._keeps_activations(training, net),
-                **arguments,
-                **self.own,
+                **{"gradient_checkpointing": not self._keeps_activations(training, net)}
+                | arguments
+                | self.arguments(settings)
             ),
-            train_dataset=datasets.Dataset.from_list(list(training.examples.cells)),
-            eval_dataset=datasets.Dataset.from_list(list(held_out.cells)) if held_out else None,
-            processing_class=reading_as_text(tokenizer, raw=settings.raw),
-            peft_config=None if start else adapter_config(settings),
+            train_dataset=self.dataset(training.examples, settings, tokenizer),
+            eval_dataset=self.dataset(held_out, settings, tokenizer) if held_out else None,
+            processing_class=tokenizer,
+            peft_config=None if start else adapter_config(settings, self.head),
+            **self.given(settings),
         )
+        self.prepare(trainer)
+        return trainer
+
+    def arguments(self, settings: TrainSettings) -> dict[str, Any]:
+        """The arguments of this trainer, beside those that all have in common."""
+        return {"max_length": settings.max_tokens, **self.own}
+
+    def dataset(self, examples: Examples, settings: TrainSettings, tokenizer: Any) -> Any:
+        """Examples as trl takes them."""
+        import datasets
+
+        return datasets.Dataset.from_list(list(examples.cells))
+
+    def given(self, settings: TrainSettings) -> dict[str, Any]:
+        """What else the trainer is given."""
+        return {}
+
+    def prepare(self, trainer: Any) -> None:
+        """Change what trl chose; evaluate in batches of one size, over which it averages."""
+        if trainer.eval_dataset is not None and not self.together:
+            n, most = len(trainer.eval_dataset), trainer.args.per_device_eval_batch_size
+            share = trainer.args.world_size
+            size = next(size for size in range(most, 0, -1) if n % (size * share) == 0 or size == 1)
+            trainer.args.per_device_eval_batch_size = size
+        if self.head == REWARD:
+            # beside weights of 4 bits, trl 1.16 keeps the head in bfloat16, whatever it reads
+            dtype = trainer.model.get_input_embeddings().weight.dtype
+            for name, weight in trainer.model.named_parameters():
+                if "modules_to_save" in name:
+                    weight.data = weight.data.to(dtype)
+
+    def longest(self, training: Training) -> int:
+        """The characters of the longest example."""
+        return training.examples.longest
 
     def _keeps_activations(self, training: Training, net: Any) -> bool:
         """Whether activations are few enough to keep them, which saves a fifth of the time."""
         sizes = net.config.get_text_config()
         width = 10 * sizes.hidden_size + 4 * (getattr(sizes, "intermediate_size", None) or 0)
-        tokens = min(training.settings.max_tokens, training.examples.longest // 2)
+        tokens = min(training.settings.max_tokens, self.longest(training) // 2)
         rows = self.micro_batch(device_name(), training.settings) * self.parts
         return bool(rows * tokens * sizes.num_hidden_layers * width * 4 <= KEPT)
 
@@ -142,9 +182,9 @@ class TrlMethod:
     def complete(self, training: Training, checkpoint: Path) -> None:
         """A checkpoint has all that is needed."""
 
-    def result(self, folder: Path, record: dict[str, Any]) -> TrainedModel:
-        """The trained model."""
-        return TrainedModel(folder, record)
+    def result(self, folder: Path, record: dict[str, Any]) -> Any:
+        """The trained model, or reward model."""
+        return RewardModel(folder, record) if self.head == REWARD else TrainedModel(folder, record)
 
 
 def trained(
@@ -152,21 +192,26 @@ def trained(
     convert: Callable[..., Examples],
     rows: Any,
     held_out: Any,
-    base: str | TrainedModel,
+    base: str | Trained,
     settings: TrainSettings,
     folder: Path | str,
     listener: Listener | None,
-) -> TrainedModel:
-    """The model that a method trains on rows, which ``convert`` makes examples of."""
-    if not isinstance(base, str | TrainedModel):
+) -> Any:
+    """What a method trains on rows, which ``convert`` makes examples of."""
+    if not isinstance(base, str | TrainedModel | RewardModel):
         raise UsageError(
             "expected as base the spec of a model on this machine, or one that was trained here; "
             f"got a {type(base).__name__}."
         )
     spec, start = (base, None) if isinstance(base, str) else (base.spec, base)
+    if isinstance(start, RewardModel) and method.head != REWARD:
+        raise UsageError(
+            f"{start.name} is a reward model, which writes no text, so {method.name} cannot start "
+            "from it. Use the model that it was made of, or give it to grpo as a reward."
+        )
     if start is not None:
         settings = start.kept(settings)
-        start = start if settings.rank else None  # else its folder is a base like any other
+        start = start if start.adapted else None  # else its folder is a base like any other
     training = Training(
         method=method,
         base=spec,
@@ -176,5 +221,4 @@ def trained(
         settings=settings,
         folder=Path(folder).expanduser().absolute(),
     )
-    model: TrainedModel = training.run(listener)
-    return model
+    return training.run(listener)

@@ -285,7 +285,8 @@ getattr(train, method)(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "rows", "rank"), [("sft", ROWS, 4), ("dpo", PAIRS, None), ("kto", JUDGED, 4)]
+    ("method", "rows", "rank"),
+    [("sft", ROWS, 4), ("dpo", PAIRS, None), ("kto", JUDGED, 4), ("reward", PAIRS, 4)],
 )
 def test_a_killed_training_goes_on_from_its_checkpoint(
     method: str, rows: Any, rank: int | None, llama: str, tmp_path: Path

@@ -58,7 +58,7 @@ def row_filter(test: Callable[[Mapping[str, Any]], Any]) -> Filter:
     Raises
     ------
     UsageError
-        If ``test`` is not a function; when applied, if it fails, with the row.
+        If ``test`` is not a function; when applied, if it fails or gives a float, with the row.
 
     Examples
     --------
@@ -78,6 +78,11 @@ def row_filter(test: Callable[[Mapping[str, Any]], Any]) -> Filter:
         passed, why = result if pair else (result, "")
         if isinstance(passed, str):
             return passed or "dropped"
+        if isinstance(passed, float):
+            raise UsageError(
+                f"{name} gave the number {passed:g}, which does not say whether to keep the row; "
+                "compare it, as in lambda row: score(row) >= 0.5."
+            )
         return "" if passed else str(why) or f"{name} says no"
 
     def judge(table: Any) -> list[str]:
