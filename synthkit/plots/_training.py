@@ -1,4 +1,4 @@
-"""Losses of a training against its steps."""
+"""Losses or rewards of a training against its steps."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from synthkit.plots.captions import thousands
 from synthkit.plots.points import finite
 from synthkit.plots.registry import plot
 
-SERIES = {"training rows": "loss", "held-out rows": "eval_loss"}
+LOSSES = {"training rows": "loss", "held-out rows": "eval_loss"}
 """Name of a line -> the column with its values."""
+REWARDS = {"training prompts": "reward", "held-out prompts": "eval_reward"}
+"""Those of a training by rewards, whose loss does not say how good it is."""
 
 
 @plot("training")
 def training(log: Any, *, caption: str = "") -> Any:
-    """A plotly figure of the loss at each step, and of that of held-out rows.
+    """A plotly figure of the loss at each step, and of that of held-out rows; of grpo the reward.
 
     Parameters
     ----------
     log : a table with ``step`` and ``loss``, ``eval_loss`` or both, such as the ``log`` of a
-        :class:`~synthkit.train.TrainedModel`.
+        :class:`~synthkit.train.TrainedModel`; or with ``reward``, which is drawn instead.
     caption : method and seed, or how far the training is.
 
     Raises
@@ -29,7 +31,7 @@ def training(log: Any, *, caption: str = "") -> Any:
     TableError
         If the table lacks ``step``.
     UsageError
-        If a loss is not finite.
+        If a value is not finite.
     MissingExtra
         If plotly is not installed.
 
@@ -42,9 +44,11 @@ def training(log: Any, *, caption: str = "") -> Any:
     entries = tables.records(log)
     if entries:
         tables.check_columns(log, ["step"])
+    rewarded = any(entry.get(name) is not None for entry in entries for name in REWARDS.values())
+    what, unit, series = ("reward", "", REWARDS) if rewarded else ("loss", " (nats)", LOSSES)
     figure = theme.new_figure()
     ends, sentences, values = [], [], []
-    for at, (name, column) in enumerate(SERIES.items()):
+    for at, (name, column) in enumerate(series.items()):
         measured = {
             int(entry["step"]): finite(entry[column], f"{column!r} of step {entry['step']}")
             for entry in entries
@@ -52,15 +56,15 @@ def training(log: Any, *, caption: str = "") -> Any:
         }
         if not measured:
             continue
-        losses = [round(loss, 5) for loss in measured.values()]
-        values += losses
+        drawn = [round(value, 5) for value in measured.values()]
+        values += drawn
         hue, symbol = theme.style(at)
         figure.add_scatter(
-            x=list(measured), y=losses, mode="lines+markers", line={"color": hue, "width": 2},
+            x=list(measured), y=drawn, mode="lines+markers", line={"color": hue, "width": 2},
             marker={"symbol": symbol, "size": 6}, name=name, showlegend=False,
         )  # fmt: skip
-        ends.append((name, at, losses[-1]))
-        sentences.append(_sentence(name, losses[0], losses[-1]))
+        ends.append((name, at, drawn[-1]))
+        sentences.append(_sentence(what, name, drawn[0], drawn[-1]))
     options: dict[str, Any] = {}
     if values:
         room = (max(values) - min(values)) * 0.08 or 0.1
@@ -71,14 +75,14 @@ def training(log: Any, *, caption: str = "") -> Any:
     rows = [{name: _short(value) for name, value in entry.items()} for entry in entries]
     parts = [f"n = {steps} steps", caption]
     summary = " ".join(sentences) or "No losses yet."
-    return theme.finish(figure, ("step", "loss (nats)"), parts, summary, rows, **options)
+    return theme.finish(figure, ("step", f"{what}{unit}"), parts, summary, rows, **options)
 
 
-def _sentence(name: str, first: float, last: float) -> str:
+def _sentence(what: str, name: str, first: float, last: float) -> str:
     if first == last:
-        return f"The loss of the {name} is {last:.3f}."
+        return f"The {what} of the {name} is {last:.3f}."
     moved = "fell" if last < first else "rose"
-    return f"The loss of the {name} {moved} from {first:.3f} to {last:.3f}."
+    return f"The {what} of the {name} {moved} from {first:.3f} to {last:.3f}."
 
 
 def _short(value: Any) -> Any:

@@ -3,10 +3,12 @@ from ._dpo import dpo as dpo
 from ._embedder import embedder as embedder
 from ._fewshot import fewshot as fewshot
 from ._fine_tuned import fine_tuned as fine_tuned
+from ._grpo import grpo as grpo
 from ._kto import kto as kto
 from ._openai import openai as openai
 from ._reward import reward as reward
 from ._sft import sft as sft
+from .executed_test import passes_test as passes_test
 from .hosted import HostedModel as HostedModel
 from .loading import load_trained as load_trained
 from .reward_model import RewardModel as RewardModel

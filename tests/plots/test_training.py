@@ -29,6 +29,22 @@ def test_losses_of_training_and_held_out_rows_have_a_line_each() -> None:
     assert rows(figure)[1]["loss"] == 3.0
 
 
+def test_rewards_are_drawn_in_place_of_losses() -> None:
+    log = [
+        {"step": 0, "eval_loss": 0.0, "eval_reward": 0.25},
+        {"step": 1, "loss": 0.0, "reward": 0.5},
+        {"step": 2, "loss": 0.0, "reward": None},
+        {"step": 3, "loss": 0.0, "reward": 0.75},
+    ]
+    figure = training(log)
+    assert [(line.name, line.x, line.y) for line in figure.data] == [
+        ("training prompts", (1, 3), (0.5, 0.75)),
+        ("held-out prompts", (0,), (0.25,)),
+    ]
+    assert summary(figure).startswith("The reward of the training prompts rose from 0.500 to 0.750")
+    assert figure.layout.yaxis.title.text == "reward"
+
+
 def test_a_log_that_cannot_be_drawn_is_refused() -> None:
     assert summary(training([])) == "No losses yet."
     with pytest.raises(TableError, match="column 'step' not found"):

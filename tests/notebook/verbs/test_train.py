@@ -71,6 +71,29 @@ def test_a_hosted_model_is_trained_and_answers_cells(shell: Shell) -> None:
         shell.run("%synth train hosted --from rows --method openai --base openai:m --rank 2")
 
 
+def test_a_reward_model_is_bound_and_is_a_reward_of_a_further_training(
+    shell: Shell, tiny: Path
+) -> None:
+    names = ("prompt", "chosen", "rejected")
+    shell.ip.user_ns["pairs"] = pd.DataFrame([dict(zip(names, "qyn", strict=True))] * 2)
+    shell.ip.user_ns["short"] = lambda row: -len(row["completion"])
+    small = f"--base hf:{tiny} --rank 2 --set batch_size=2"
+    shell.run(f"%synth train scorer --from pairs --method reward {small}")
+    shown = shell.run(
+        f"%synth train brief --from pairs --method grpo {small} --set generations=2 "
+        "--set completion_tokens=4 --set weights=[1,0.5,1] --reward @scorer --reward @short "
+        "--reward 'length completion 1-3 words' --patience 1 --held-out pairs"
+    )
+    assert "The reward of the training prompts" in shown
+    assert shell["brief"].record["settings"]["reward_weights"] == [1, 0.5, 1]
+    shell.ip.user_ns["answers"] = [{"prompt": "q", "completion": "y"}]
+    shell.ip.user_ns["good"] = shell["scorer"].at_least(-1e9)
+    shell.run("%synth filter answers --by good")
+    assert len(shell["answers_kept"]) == 1
+    with pytest.raises(UsageError, match="gave the number"):
+        shell.run("%synth filter answers --by scorer")
+
+
 def test_losses_are_drawn_while_it_runs(
     shell: Shell, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +151,12 @@ def test_lines_that_cannot_work_are_refused(shell: Shell, line: str) -> None:
     for wrong, message in (
         ("%synth train student", "--from"),
         (f"{line} --method rl", "'sft', 'dpo', 'kto'"),
+        (f"{line} --method grpo", "grpo needs a reward"),
+        (f"{line} --method grpo --reward @nothing", "variable 'nothing' not found"),
+        (f"{line} --method grpo --reward longer", "check 'longer' not found"),
+        (f"{line} --method grpo --reward 'judge Is it polite?'", "needs judge="),
+        (f"{line} --reward 'regex completion a'", "are for --method grpo; got sft"),
+        (f"{line} --patience 0", "patience must be at least 1"),
         (f"{line} --set ranks=2", "Did you mean 'rank'"),
         (line.replace("--from rows", "--from row"), "Did you mean 'rows'"),
         (line.replace("train student", "train rows-1"), "rows-1"),
