@@ -208,10 +208,12 @@ def undisturbed() -> Iterator[None]:
         show(bar, *args, **{**options, "disable": True})
 
     states, threads = (random.getstate(), np.random.get_state()), torch.get_num_threads()
-    verbosity = transformers.logging.get_verbosity()
+    libraries = transformers.logging, datasets.logging
+    verbosities = [library.get_verbosity() for library in libraries]
     bars = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
-    transformers.logging.set_verbosity_error()
+    for library in libraries:
+        library.set_verbosity_error()
     try:
         # to mine negatives, sentence-transformers 6.2 shows bars, and has no option for it
         with torch.random.fork_rng(), quiet(), patch.object(tqdm, "__init__", hide):
@@ -222,6 +224,7 @@ def undisturbed() -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_num_threads(threads)
-        transformers.logging.set_verbosity(verbosity)
+        for library, verbosity in zip(libraries, verbosities, strict=True):
+            library.set_verbosity(verbosity)
         if bars:
             datasets.enable_progress_bars()
