@@ -72,10 +72,17 @@ def training(log: Any, *, caption: str = "") -> Any:
         figure.update_yaxes(range=span)
         options = theme.name_lines(figure, ends, span)
     steps = thousands(max((int(entry["step"]) for entry in entries), default=0))
-    rows = [{name: _short(value) for name, value in entry.items()} for entry in entries]
+    shown = [column for column in series.values() if any(column in entry for entry in entries)]
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in entries:
+        row = rows.setdefault(int(entry["step"]), dict.fromkeys(["step", *shown]))
+        row["step"] = int(entry["step"])
+        row |= {name: round(entry[name], 4) for name in shown if entry.get(name) is not None}
     parts = [f"n = {steps} steps", caption]
     summary = " ".join(sentences) or "No losses yet."
-    return theme.finish(figure, ("step", f"{what}{unit}"), parts, summary, rows, **options)
+    return theme.finish(
+        figure, ("step", f"{what}{unit}"), parts, summary, list(rows.values()), **options
+    )
 
 
 def _sentence(what: str, name: str, first: float, last: float) -> str:
@@ -83,7 +90,3 @@ def _sentence(what: str, name: str, first: float, last: float) -> str:
         return f"The {what} of the {name} is {last:.3f}."
     moved = "fell" if last < first else "rose"
     return f"The {what} of the {name} {moved} from {first:.3f} to {last:.3f}."
-
-
-def _short(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
