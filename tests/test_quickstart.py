@@ -34,7 +34,14 @@ NAMES = {
     "fresh ...": "fresh --n 4",
 }
 """What the README leaves open in a command -> what the test puts there."""
-MORE = ("%synth train", "%synth card student", "%synth push", "%%synth more")
+MORE = (
+    "%synth train",
+    "%synth card student",
+    "%synth push",
+    "%%synth more",
+    "%synth classify reviews mine",
+    "%synth explore reviews --embedder mine",
+)
 """Commands that need another extra, which the README names beside them."""
 SETUP = """
 %config SynthMagics.model = "fake"
