@@ -138,10 +138,9 @@ def _run(options: argparse.Namespace) -> None:
         notebook = formats.read(path, as_version=4)
     except (OSError, ValueError, AttributeError, formats.ValidationError) as error:
         raise UsageError(f"{path} cannot be read as a notebook: {error}.") from None
-    resources = {"metadata": {"path": str(path.parent.absolute())}}
-    runner = client.NotebookClient(notebook, timeout=options.timeout, resources=resources)
+    run_cells = client.execute
     try:
-        runner.execute()
+        run_cells(notebook, cwd=str(path.parent.absolute()), timeout=options.timeout)
     except (client.exceptions.CellExecutionError, client.exceptions.CellTimeoutError) as error:
         raise SynthkitError(f"{path.name}: {str(error).strip()}") from None
     except client.exceptions.DeadKernelError as error:

@@ -211,11 +211,11 @@ def _replaced(value: Any, name: str, inside: bool, found: list[str] | None = Non
 
 
 def _is_secret(words: Sequence[str], value: Any, inside: bool) -> bool:
-    if isinstance(value, bool) or value is None or value == "":
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":
         return False
     inside = inside and not (words and words[-1] in _PLAIN_IN_SECRET)
     if not isinstance(value, str):
-        return isinstance(value, int | float) and (inside or is_strong(words))
+        return inside or is_strong(words)
     if inside or is_strong(words) or looks_secret(value):
         return True
     if not words or words[-1] not in _WEAK or len(value) < 6:
