@@ -84,7 +84,7 @@ def test_openvino_refuses_what_only_transformers_has(file: Path) -> None:
     with pytest.raises(UsageError, match=r"no quantize or dtype.*engine='transformers'"):
         load_local(f"gguf:{file}", engine="openvino", quantize="nf4", dtype="float32")
     with pytest.raises(UsageError, match="engine"):
-        load_local(f"gguf:{file}", engine="vllm")  # type: ignore[arg-type]
+        load_local(f"gguf:{file}", engine="jax")  # type: ignore[arg-type]
 
 
 def test_a_session_moves_to_a_machine_with_the_other_engine_and_asks_nothing(
