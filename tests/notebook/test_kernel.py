@@ -75,7 +75,7 @@ def test_an_interrupt_of_a_local_model_keeps_its_rows_and_goes_on_with_it(
     began = time.monotonic()
     kernel.manager.interrupt_kernel()
     assert finish(30) == "error"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert "Interrupted:" in "".join(text)
     done, pending = map(int, kernel.run("print(len(facts), len(facts_run.pending))")[1].split())
     assert 5 <= done < 200

@@ -272,7 +272,7 @@ def test_what_it_cannot_load_or_do_is_refused(tiny: Path) -> None:
     with pytest.raises(UsageError, match="adapter"):
         load_model("smollm2", engine="openvino", adapter="folder")
     with pytest.raises(UsageError, match="engine"):
-        load_model("smollm2", engine="vllm")
+        load_model("smollm2", engine="jax")
 
 
 def test_a_catalog_model_is_named_without_openvino_or_torch() -> None:
