@@ -1,0 +1,57 @@
+"""The workflow notebooks, and the README's table of their lengths."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "notebooks" / "workflows"
+ROW = re.compile(r"^\| .*\(notebooks/workflows/(\w+)\.ipynb\) \|.*\| (\d+) \| (\d+) \|$", re.M)
+DATADREAMER = {
+    "distil": 52,
+    "instruct": 39,
+    "align": 28,
+    "self_reward": 80,
+    "augment": 27,
+    "clean": 23,
+    "attributed_reviews": 49,
+}
+"""Lines of the same workflow in DataDreamer 0.46, without blanks and comments."""
+
+
+def cells(name: str) -> list[str]:
+    notebook = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))
+    return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+
+
+def lines(name: str) -> int:
+    """Lines of code and prompts, without blanks and comments, however long they are."""
+    stripped = [line.strip() for cell in cells(name) for line in cell.splitlines()]
+    return sum(bool(line) and not line.startswith("#") for line in stripped)
+
+
+def test_the_table_has_every_workflow_with_its_lines() -> None:
+    rows = ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {name: int(theirs) for name, _, theirs in rows} == DATADREAMER
+    assert {name: int(ours) for name, ours, _ in rows} == {name: lines(name) for name, *_ in rows}
+    assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(DATADREAMER)
+
+
+@pytest.mark.parametrize("name", DATADREAMER)
+def test_each_is_shorter_than_that_of_datadreamer(name: str) -> None:
+    assert lines(name) < DATADREAMER[name]
+
+
+@pytest.mark.parametrize("name", DATADREAMER)
+def test_no_line_is_long_only_to_save_lines(name: str) -> None:
+    code = [line for cell in cells(name) for line in cell.splitlines() if line[:1] != "%"]
+    assert [line for line in code if len(line) > 160] == []
+
+
+@pytest.mark.parametrize("name", DATADREAMER)
+def test_each_ends_with_an_evaluation_with_intervals(name: str) -> None:
+    assert re.search(r"%synth scores \w+ \w+|evaluate\.gain\(|paired_bootstrap\(", cells(name)[-1])
