@@ -53,13 +53,11 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 def measured(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries of transformers' log with a loss, without the values that only count."""
-    counted = ("epoch", "num_tokens", "grad_norm", "learning_rate", "runtime", "step_time")
+    counted = (
+        "epoch", "num_tokens", "grad_norm", "learning_rate", "runtime", "step_time", "_per_second",
+    )  # fmt: skip
     return [
-        {
-            key: value
-            for key, value in entry.items()
-            if not key.endswith(counted) and "_per_" not in key
-        }
+        {key: value for key, value in entry.items() if not key.endswith(counted)}
         for entry in history
         if "loss" in entry or "eval_loss" in entry
     ]

@@ -18,6 +18,7 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.curate import length, row_filter
 from synthkit.evaluate import checks
 from synthkit.train import TrainedModel, grpo, reward
+from synthkit.train.progress import measured
 from synthkit.train.rewards import Reward, number, reward_of, rewards_of
 from synthkit.train.setup import undisturbed
 from synthkit.train.training import Training
@@ -209,6 +210,11 @@ def test_a_reward_without_a_number_is_counted_and_stops_nothing(
     shares = [entry["rewards/odd/missing"] for entry in entries]
     assert set(shares) <= {0, 0.5, 1}
     assert json.loads((model.folder / "training.json").read_text())["log"] == model.log
+
+
+def test_a_reward_may_have_any_name_in_the_log() -> None:
+    kept = {"step": 1, "loss": 0.0, "rewards/words_per_line/mean": 2.0}
+    assert measured([kept | {"eval_samples_per_second": 3.0, "step_time": 1.0}]) == [kept]
 
 
 def test_all_weights_and_a_reference_can_be_used(llama: str, tmp_path: Path) -> None:
