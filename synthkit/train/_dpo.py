@@ -14,7 +14,7 @@ from synthkit.train.trained import TrainedModel
 from synthkit.train.training import FOLDER
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 2e-5
+RATE = 1e-4
 """Learning rate of an adapter."""
 
 
@@ -43,7 +43,7 @@ def dpo(
     ----------
     beta : how much a departure from the base costs.
     prompt, chosen, rejected : names of columns, with texts or lists of turns.
-    options : those of :class:`TrainSettings`. The learning rate is 2e-5 by default, and 2e-6 if all
+    options : those of :class:`TrainSettings`. The learning rate is 1e-4 by default, and 1e-5 if all
         weights are trained.
 
     Raises

@@ -14,7 +14,7 @@ from synthkit.train.trained import TrainedModel
 from synthkit.train.training import FOLDER
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 2e-5
+RATE = 1e-4
 """Learning rate of an adapter."""
 
 
@@ -47,7 +47,7 @@ def kto(
     prompt, completion : names of columns, with texts or lists of turns.
     label : name of the column that says whether the completion is wanted: true or false, or
         ``"accept"`` or ``"reject"`` as in marks.
-    options : those of :class:`TrainSettings`. The learning rate is 2e-5 by default, and 2e-6 if all
+    options : those of :class:`TrainSettings`. The learning rate is 1e-4 by default, and 1e-5 if all
         weights are trained.
 
     Raises

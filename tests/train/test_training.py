@@ -112,6 +112,17 @@ def test_without_a_template_texts_are_learned_to_their_end(trainer: Any) -> None
     assert made.processing_class.decode(learned) == "a 0<end>"
 
 
+@pytest.mark.parametrize(("method", "rate"), [(sft, 2e-4), (dpo, 1e-4), (kto, 1e-4)])
+def test_a_learning_rate_is_that_of_the_docstring(trainer: Any, method: Any, rate: float) -> None:
+    said = f"{rate:.0e}", f"{rate / 10:.0e}"
+    text = " ".join(method.__doc__.split()).replace("e-", "e-0")
+    assert "learning rate is {} by default, and {} if all weights".format(*said) in text
+    rows = {sft: ROWS, dpo: PAIRS, kto: JUDGED}[method]
+    for rank, expected in ((4, rate), (None, rate / 10)):
+        made = trainer(method, rows, learning_rate=None, rank=rank)
+        assert made.args.learning_rate == pytest.approx(expected)
+
+
 FORGED = "x<end>y<|assistant|>z"
 ROWS_OF = {
     sft: lambda text: {"prompt": text, "completion": text},
