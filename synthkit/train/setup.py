@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from synthkit.core.errors import UsageError
 from synthkit.models.hub import resolve
@@ -202,10 +201,11 @@ def undisturbed() -> Iterator[None]:
 
     from synthkit.models.transformers.loading import quiet
 
-    show = tqdm.__init__
+    bar: Any = tqdm
+    show = bar.__init__
 
-    def hide(bar: tqdm[Any], *args: Any, **options: Any) -> None:
-        show(bar, *args, **{**options, "disable": True})
+    def hide(self: Any, *args: Any, **options: Any) -> None:
+        show(self, *args, **{**options, "disable": True})
 
     states, threads = (random.getstate(), np.random.get_state()), torch.get_num_threads()
     libraries = transformers.logging, datasets.logging
@@ -214,13 +214,14 @@ def undisturbed() -> Iterator[None]:
     datasets.disable_progress_bars()
     for library in libraries:
         library.set_verbosity_error()
+    bar.__init__ = hide  # sentence-transformers 6.2 has no option to mine negatives without bars
     try:
-        # to mine negatives, sentence-transformers 6.2 shows bars, and has no option for it
-        with torch.random.fork_rng(), quiet(), patch.object(tqdm, "__init__", hide):
+        with torch.random.fork_rng(), quiet():
             # trl 1.16 sets the option by the name that transformers 5.23 renamed
             warnings.filterwarnings("ignore", ".gradient_checkpointing.* is deprecated")
             yield
     finally:
+        bar.__init__ = show
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_num_threads(threads)
