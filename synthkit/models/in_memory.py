@@ -13,8 +13,8 @@ from synthkit.core.errors import ChatTemplateMissing
 from synthkit.core.hashing import digest
 from synthkit.models.hub.fingerprint import INCIDENTAL, Identity
 from synthkit.models.hub.resolve import ModelSource
-from synthkit.models.local.chat_template import check_options
 from synthkit.models.local.settings import LocalSettings
+from synthkit.models.local.template_options import check_options
 from synthkit.models.local_model import Local
 from synthkit.models.transformers.loading import wrap
 

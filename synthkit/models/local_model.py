@@ -16,12 +16,13 @@ from synthkit.core.models import Activity, Model
 from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import fingerprint, resolve
 from synthkit.models.hub.download import OPENVINO, SAFETENSORS
-from synthkit.models.local import chat_template, memory, threads
-from synthkit.models.local.chat_template import ChatTemplate, check_present, check_use
+from synthkit.models.local import memory, threads
+from synthkit.models.local.chat_template import ChatTemplate
 from synthkit.models.local.engine_choice import chosen
 from synthkit.models.local.intake import Intake, checker
 from synthkit.models.local.rows import completion
 from synthkit.models.local.settings import Dtype, EngineName, LocalSettings, Quantize
+from synthkit.models.local.template_options import OPTIONS, check_present, check_use
 from synthkit.models.schemes import model_scheme
 from synthkit.models.ticking import ticking
 
@@ -174,7 +175,7 @@ class Local:
         if settings.control_tokens:
             parts["control_tokens"] = True
         if settings.chat_template_kwargs:
-            parts[chat_template.OPTIONS] = dict(settings.chat_template_kwargs)
+            parts[OPTIONS] = dict(settings.chat_template_kwargs)
         self.reasoning_markers = settings.reasoning_markers
         parts |= marker_identity(self.reasoning_markers)
         self.fingerprint = canonical(parts).decode()

@@ -12,7 +12,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.files import read_json
 from synthkit.models.hub import resolve
 from synthkit.models.local import memory
-from synthkit.models.local.chat_template import check_present
+from synthkit.models.local.template_options import check_present
 from synthkit.train.examples import Examples
 from synthkit.train.progress import Listener
 from synthkit.train.reward_model import RewardModel

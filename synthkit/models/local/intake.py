@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Request
-from synthkit.models.local import chat_template, grammar, sampling
+from synthkit.models.local import grammar, sampling, template_options
 from synthkit.models.local.chat_template import ChatTemplate
 from synthkit.models.local.rows import DecodingRow
 from synthkit.models.local.vocabulary import Vocabulary
@@ -136,10 +136,10 @@ def checker(
             if request.answer is not None:
                 continue
             bias = sampling.knobs(request.sampling).token_bias
-            options = request.sampling.extra.get(chat_template.OPTIONS) or {}
-            chat_template.check_options(options)
+            options = request.sampling.extra.get(template_options.OPTIONS) or {}
+            template_options.check_options(options)
             if options and raw:
-                raise UsageError(f"{chat_template.OPTIONS} need a chat template; got raw=True")
+                raise UsageError(f"{template_options.OPTIONS} need a chat template; got raw=True")
             if bias:
                 load().bias(bias, frozenset())
             if request.schema is not None and id(request.schema) not in schemas:

@@ -26,6 +26,8 @@ REFUSED_IN_A_ROW = 8
 """After this many refusals in a row, a request that was answered before is sent once more."""
 LOADING_SECONDS = 600.0
 """How long to wait for a server that says that it is loading its model."""
+MAX_WORDS = 200
+"""Of a server, in the text that says what a run waits for."""
 
 Input = TypeVar("Input")
 GivenUp = tuple["SentRequest[Input]", str, str]
@@ -47,6 +49,11 @@ class Meter:
         """The requests in flight, and what a pause waits for."""
         text = self.pause if time.monotonic() < self.paused_until else ""
         return Activity(text, self.in_flight)
+
+    def wait(self, seconds: float, server: str, why: str) -> None:
+        """Note a pause, and what the server does that is waited for."""
+        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
+        self.pause = f"waiting: {server} {' '.join(why.split())[:MAX_WORDS]}"
 
 
 @dataclass(slots=True)
@@ -161,6 +168,10 @@ class Health(Generic[Input]):
         self.failing.clear()
         self.failures = self.strikes = 0
         self.loading_since = math.inf
+
+    def accepted(self) -> None:
+        """Note that the server accepted a request."""
+        self.throttled_since, self.last_accepted = math.inf, time.monotonic()
 
     @property
     def dubious(self) -> bool:

@@ -50,8 +50,6 @@ RETRIED = {408, 409, 425}
 PROBES = ((0.2, 4.0), (1.0, math.inf))
 """(seconds, requests in flight) while there is no answer yet: a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
-MAX_WORDS = 200
-"""Of a server, in the text that says what a run waits for."""
 PROBE = -1
 """The position of a request that was answered before and is sent again, to tell a server that now
 refuses everything from rows that are at fault."""
@@ -215,8 +213,7 @@ class Scheduler(Generic[Input, Output]):
     def _accepted(self, job: SentRequest[Input]) -> None:
         """Note that the server accepted a request."""
         self._alive()
-        self.health.throttled_since = math.inf
-        self.health.last_accepted = time.monotonic()
+        self.health.accepted()
         self.window.succeeded(job.era)
 
     def _answered(self, job: SentRequest[Input], response: Response) -> None:
@@ -388,10 +385,7 @@ class Scheduler(Generic[Input, Output]):
     def _pause(self, delay: float, why: str) -> None:
         """Send nothing for a while; ``why`` is what the server does."""
         delay *= random.uniform(1.0, 1.25)
-        until = time.monotonic() + delay
-        self.meter.paused_until = max(self.meter.paused_until, until)
-        words = " ".join(self.server.redact(why).split())
-        self.meter.pause = f"waiting: {self.server.base_url} {words[:MAX_WORDS]}"
+        self.meter.wait(delay, self.server.base_url, self.server.redact(why))
         self.loop.call_later(delay, self.wake.set)
 
     def _fail(self, job: SentRequest[Input], reason: str, raw: str) -> None:
