@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -78,8 +79,9 @@ def launch(training: Shared, work: Path, listener: Listener) -> None:
     if failure is not None:
         raise failure
     if process.returncode:
-        lines = (work / LOG).read_text(errors="replace").strip().splitlines()
-        raise ModelError("a process of the training ended: " + " ".join(lines[-3:]))
+        raise ModelError(
+            f"a process of the training ended{_end((work / LOG).read_text(errors='replace'))}"
+        )
 
 
 @contextmanager
@@ -114,6 +116,15 @@ def _launched(n: int, work: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def _end(log: str) -> str:
+    """How the first process ended that did, and the last error, by the log of torch's launcher."""
+    ends = re.findall(r"^ *exitcode *: (-?\d+) .*?(SIG\w+|$)", log, re.MULTILINE)
+    how = [f" by {signal}" if signal else f" with code {code}" for code, signal in ends[-1:]]
+    # the launcher adds an error of its own
+    errors = re.findall(r"^(?!.*ChildFailed)[\w.]+(?:Error|Exception)\b.*", log, re.MULTILINE)
+    return "".join([*how, *(f": {error}" for error in errors[-1:])])
 
 
 def _event(text: str) -> dict[str, Any]:

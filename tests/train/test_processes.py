@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ import pytest
 
 from synthkit.core.errors import Interrupted, ModelError, UsageError
 from synthkit.train import dpo, kto, sft
-from synthkit.train.progress import Progress, last_checkpoint
+from synthkit.train.processes import launch
+from synthkit.train.progress import Listener, Progress, last_checkpoint
+from synthkit.train.settings import TrainSettings
 from synthkit.train.training import Training
 from tests.models.conftest import save_tiny
 from tests.train.test_training import JUDGED, KILLED, PAIRS, ROWS, losses, weights
@@ -75,6 +80,35 @@ def test_two_processes_killed_and_interrupted_give_the_model_of_one(
 def test_a_failure_of_the_processes_is_an_error(llama: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Use a lower learning_rate than 1e"):
         sft(ROWS, base=llama, folder=tmp_path, **TWO | {"learning_rate": 1e30})
+
+
+@dataclass
+class Dying:
+    """A training whose first process ends in the middle of it."""
+
+    end: str
+    settings: TrainSettings
+
+    def fit(self, work: Path, listener: Listener, say: Any) -> None:
+        if os.environ["RANK"] == "1":
+            time.sleep(60)
+        if self.end == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        print("Traceback:\nMemoryError: no room for 8 GB", file=sys.stderr, flush=True)
+        os._exit(3)
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("killed", "a process of the training ended by SIGKILL"),
+        ("exit", "a process of the training ended with code 3: MemoryError: no room for 8 GB"),
+    ],
+)
+def test_a_process_that_dies_leaves_its_reason(end: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        launch(Dying(end, TrainSettings(processes=2)), tmp_path, print)
+    assert str(caught.value) == message
 
 
 def test_the_number_of_processes_is_in_the_key_if_the_result_depends_on_it(
