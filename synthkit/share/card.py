@@ -70,11 +70,35 @@ class CardFacts:
         Facts that are gathered again from the same rows and session have the same numbers, so two
         of these dicts are compared to verify a card.
         """
-        return numbers_in({each.name: getattr(self, each.name) for each in fields(self)})
+        return numbers_in(self)
+
+
+class CardText:
+    """What cards have in common: Markdown that a notebook shows, and that is written to a file."""
+
+    __slots__ = ()
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write the card to a file, such as ``README.md``; returns its absolute path.
+
+        Raises
+        ------
+        UsageError
+            If the file exists and ``overwrite`` is not set, or cannot be written.
+        """
+        path = Path(path).expanduser().absolute()
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} exists already, and was not overwritten.")
+        try:
+            with replacing(path) as partial:
+                partial.write_text(str(self), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
+        return path
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Card(CardText):
     """A dataset card, as Markdown with a head for the Hub; ``str(card)`` is its text.
 
     Parameters
@@ -90,29 +114,6 @@ class Card:
 
     def _repr_markdown_(self) -> str:
         return "\n".join(_body(self.facts))
-
-    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
-        """Write the card to a file, such as ``README.md``; returns its absolute path.
-
-        Raises
-        ------
-        UsageError
-            If the file exists and ``overwrite`` is not set, or cannot be written.
-        """
-        return write_card(path, str(self), overwrite)
-
-
-def write_card(path: Path | str, text: str, overwrite: bool) -> Path:
-    """Write the text of a card, completely or not at all."""
-    path = Path(path).expanduser().absolute()
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already, and was not overwritten.")
-    try:
-        with replacing(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
-    return path
 
 
 def _head(facts: CardFacts, files: Mapping[str, str]) -> str:
@@ -196,9 +197,9 @@ def _link(number: re.Match[str]) -> str:
     return f"[{number[0]}](https://arxiv.org/abs/{number[1]})"
 
 
-def numbers_in(facts: Mapping[str, Any]) -> dict[str, float]:
-    """Every number in nested facts, by the names and positions that lead to it."""
-    return dict(_numbers("", facts))
+def numbers_in(facts: Any) -> dict[str, float]:
+    """Every number in the fields of facts, by the names and positions that lead to it."""
+    return dict(_numbers("", {each.name: getattr(facts, each.name) for each in fields(facts)}))
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, rounded
 from synthkit.share.card import (
+    CardText,
     Records,
     items,
     numbers_in,
@@ -17,7 +17,6 @@ from synthkit.share.card import (
     prompts,
     section,
     table,
-    write_card,
 )
 
 HELD_OUT = "eval_"
@@ -63,11 +62,11 @@ class ModelFacts:
 
     def numbers(self) -> dict[str, float]:
         """Every number of the card by its name, as :meth:`CardFacts.numbers` names them."""
-        return numbers_in({field.name: getattr(self, field.name) for field in fields(self)})
+        return numbers_in(self)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCard:
+class ModelCard(CardText):
     """A model card, as Markdown with a head for the Hub; ``str(card)`` is its text."""
 
     facts: ModelFacts
@@ -77,16 +76,6 @@ class ModelCard:
 
     def _repr_markdown_(self) -> str:
         return "\n".join(_body(self.facts))
-
-    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
-        """Write the card to a file, such as ``README.md``; returns its absolute path.
-
-        Raises
-        ------
-        UsageError
-            If the file exists and ``overwrite`` is not set, or cannot be written.
-        """
-        return write_card(path, str(self), overwrite)
 
 
 def _head(facts: ModelFacts) -> str:
