@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 from synthkit.models.hub import resolve
 from synthkit.train import examples
-from synthkit.train.encoders import Trained, check_encoder_memory, files_of, source_of, spec_of
+from synthkit.train.encoders import check_encoder_memory, files_of, source_of, spec_of
 from synthkit.train.examples import Examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
+from synthkit.train.trained import Trained
 from synthkit.train.trained_classifier import TrainedClassifier
-from synthkit.train.training import FOLDER, Training
+from synthkit.train.training import FOLDER, Training, train
 from synthkit.train.transformer_classifier import filler, tokenized
 
 RATE = 2e-4
@@ -84,16 +85,10 @@ def classifier(
     convert = partial(examples.labelled, text=text, label=label, known=labels)
     found = convert(rows, weights=weights)
     examples.check_each_label(found, labels)
-    training = Training(
-        method=ClassifierMethod(labels),
-        base=spec_of(base),
-        start=None,
-        examples=found,
-        held_out=None if held_out is None else convert(held_out),
-        settings=settings,
-        folder=Path(folder).expanduser().absolute(),
+    method = ClassifierMethod(labels)
+    result: TrainedClassifier = train(
+        method, found, convert, held_out, spec_of(base), settings, folder, listener
     )
-    result: TrainedClassifier = training.run(listener)
     return result
 
 

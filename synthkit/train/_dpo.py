@@ -14,9 +14,6 @@ from synthkit.train.trained import TrainedModel
 from synthkit.train.training import FOLDER
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 1e-4
-"""Learning rate of an adapter."""
-
 
 def dpo(
     rows: Any,
@@ -65,9 +62,8 @@ def dpo(
     """
     if not beta > 0:
         raise UsageError(f"beta must be above 0; got {beta}.")
-    settings = TrainSettings.of(options, rate=RATE)
-    names: dict[str, Any] = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    convert = partial(examples.preferences, **names)
+    settings = TrainSettings.of(options, rate=1e-4)
+    convert = partial(examples.preferences, prompt=prompt, chosen=chosen, rejected=rejected)
     method = TrlMethod(name="dpo", trainer_name="DPO", own={"beta": beta}, copies=2, parts=2)
     model: TrainedModel = trained(method, convert, rows, held_out, base, settings, folder, listener)
     return model

@@ -10,13 +10,12 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.data import tables
 from synthkit.train import examples
 from synthkit.train.embedder_method import RANKING, SIMILARITY, EmbedderMethod
-from synthkit.train.encoders import Trained, spec_of
+from synthkit.train.encoders import spec_of
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
+from synthkit.train.trained import Trained
 from synthkit.train.trained_embedder import TrainedEmbedder
-from synthkit.train.training import FOLDER, Training
-
-RATE = 2e-5
+from synthkit.train.training import FOLDER, train
 
 
 def embedder(
@@ -83,7 +82,7 @@ def embedder(
     >>> mine.embed(["How do I reset it?"]).shape  # doctest: +SKIP
     (1, 384)
     """
-    settings = TrainSettings.of_encoder(options, learning_rate=RATE, batch_size=32, max_tokens=256)
+    settings = TrainSettings.of_encoder(options, learning_rate=2e-5, batch_size=32, max_tokens=256)
     names = set(tables.columns(rows))
     scored, triplets = score in names, negative in names
     if scored and triplets:
@@ -106,17 +105,11 @@ def embedder(
             "the rows of a step are compared: expected two rows or more and a batch_size of 2 or "
             f"more; got {len(found.cells)} and {settings.batch_size}."
         )
-    training = Training(
-        method=EmbedderMethod(
-            name="embedder", loss=SIMILARITY if scored else RANKING, open=TrainedEmbedder,
-            hard_negatives=hard_negatives, margin=margin,
-        ),
-        base=spec_of(base),
-        start=None,
-        examples=found,
-        held_out=None if held_out is None else convert(held_out),
-        settings=settings,
-        folder=Path(folder).expanduser().absolute(),
+    method = EmbedderMethod(
+        name="embedder", loss=SIMILARITY if scored else RANKING, open=TrainedEmbedder,
+        hard_negatives=hard_negatives, margin=margin,
     )  # fmt: skip
-    result: TrainedEmbedder = training.run(listener)
+    result: TrainedEmbedder = train(
+        method, found, convert, held_out, spec_of(base), settings, folder, listener
+    )
     return result

@@ -15,14 +15,13 @@ from synthkit.models.transformers.embedder import load_encoder
 from synthkit.stats.classifier import fit
 from synthkit.train import examples
 from synthkit.train.embedder_method import SIMILARITY, EmbedderMethod
-from synthkit.train.encoders import Trained, spec_of
+from synthkit.train.encoders import spec_of
 from synthkit.train.examples import Example, Examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
+from synthkit.train.trained import Trained
 from synthkit.train.trained_classifier import HEAD, FewShotClassifier
-from synthkit.train.training import FOLDER, Training
-
-RATE = 2e-5
+from synthkit.train.training import FOLDER, train
 
 
 def fewshot(
@@ -84,7 +83,7 @@ def fewshot(
     >>> found.predict(["Lovely soup.", "Never again."])  # doctest: +SKIP
     ['positive', 'negative']
     """
-    settings = TrainSettings.of_encoder(options, learning_rate=RATE, batch_size=16, max_tokens=256)
+    settings = TrainSettings.of_encoder(options, learning_rate=2e-5, batch_size=16, max_tokens=256)
     if pairs < 1 or not C > 0:
         raise UsageError(f"expected pairs of 1 or more and C above 0; got {pairs} and {C}.")
     labels = examples.label_values(rows, label)
@@ -92,22 +91,17 @@ def fewshot(
     found = convert(rows, weights=weights)
     examples.check_each_label(found, labels)
     draw = partial(contrastive, pairs=pairs, seed=settings.seed)
-    training = Training(
-        method=EmbedderMethod(
-            name="fewshot",
-            loss=SIMILARITY,
-            open=FewShotClassifier,
-            further={"labels": list(labels), "pairs": pairs, "C": C},
-            head=partial(write_head, cells=found.cells, C=C),
-        ),
-        base=spec_of(base),
-        start=None,
-        examples=draw(found),
-        held_out=None if held_out is None else draw(convert(held_out)),
-        settings=settings,
-        folder=Path(folder).expanduser().absolute(),
+    method = EmbedderMethod(
+        name="fewshot",
+        loss=SIMILARITY,
+        open=FewShotClassifier,
+        further={"labels": list(labels), "pairs": pairs, "C": C},
+        head=partial(write_head, cells=found.cells, C=C),
     )
-    result: FewShotClassifier = training.run(listener)
+    result: FewShotClassifier = train(
+        method, draw(found), lambda table: draw(convert(table)), held_out, spec_of(base), settings,
+        folder, listener,
+    )  # fmt: skip
     return result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from synthkit.evaluate.metrics.learners import Learner, Predict
 from synthkit.train._classifier import RATE, classifier
-from synthkit.train.encoders import Trained
+from synthkit.train.trained import Trained
 
 
 def fine_tuned(

@@ -23,8 +23,6 @@ from synthkit.train.trained import Trained, TrainedModel
 from synthkit.train.training import FOLDER, Training
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 1e-5
-"""Learning rate of an adapter."""
 CACHED = 60_000
 """Bytes of keys and values for each token of a small model."""
 
@@ -113,7 +111,7 @@ def grpo(
             f"one weight for each reward; got {generations}, {temperature}, {beta}, and "
             f"{len(factors)} weights of {len(found)} rewards."
         )
-    settings = TrainSettings.of(options, rate=RATE)
+    settings = TrainSettings.of(options, rate=1e-5)
     if settings.processes > 1:
         raise UsageError(
             "grpo trains in one process, in which its rewards are; leave processes at 1."

@@ -14,9 +14,6 @@ from synthkit.train.trained import TrainedModel
 from synthkit.train.training import FOLDER
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 1e-4
-"""Learning rate of an adapter."""
-
 
 def kto(
     rows: Any,
@@ -69,14 +66,13 @@ def kto(
     """
     if not min(beta, *weights) > 0:
         raise UsageError(f"beta and weights must be above 0; got {beta} and {weights}.")
-    settings = TrainSettings.of(options, rate=RATE)
+    settings = TrainSettings.of(options, rate=1e-4)
     if settings.batch_size < 2 * settings.processes:
         raise UsageError(
             "kto compares the rows of a step: batch_size must be at least 2 for each process; got "
             f"{settings.batch_size}."
         )
-    names: dict[str, Any] = {"prompt": prompt, "completion": completion, "label": label}
-    convert = partial(examples.judged, **names)
+    convert = partial(examples.judged, prompt=prompt, completion=completion, label=label)
     wanted, unwanted = weights
     own = {"beta": beta, "desirable_weight": wanted, "undesirable_weight": unwanted}
     method = TrlMethod(name="kto", trainer_name="KTO", own=own, copies=2, parts=2, together=True)

@@ -16,9 +16,6 @@ from synthkit.train.trained import Trained
 from synthkit.train.training import FOLDER
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 1e-4
-"""Learning rate of an adapter."""
-
 
 def reward(
     rows: Any,
@@ -73,15 +70,9 @@ def reward(
     """
     if not center >= 0:
         raise UsageError(f"center must be 0 or more; got {center}.")
-    settings = TrainSettings.of(options, rate=RATE)
-    names: dict[str, Any] = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    method = TrlMethod(
-        name="reward",
-        trainer_name="Reward",
-        own={"center_rewards_coefficient": center or None},
-        parts=2,
-        head=REWARD,
-    )
-    convert = partial(examples.preferences, **names)
+    settings = TrainSettings.of(options, rate=1e-4)
+    convert = partial(examples.preferences, prompt=prompt, chosen=chosen, rejected=rejected)
+    own = {"center_rewards_coefficient": center or None}
+    method = TrlMethod(name="reward", trainer_name="Reward", own=own, parts=2, head=REWARD)
     scorer: RewardModel = trained(method, convert, rows, held_out, base, settings, folder, listener)
     return scorer

@@ -13,9 +13,6 @@ from synthkit.train.trained import TrainedModel
 from synthkit.train.training import FOLDER
 from synthkit.train.trl_method import TrlMethod, trained
 
-RATE = 2e-4
-"""Learning rate of an adapter."""
-
 
 def sft(
     rows: Any,
@@ -77,9 +74,8 @@ def sft(
     >>> model.record["steps"], model.log[-1]["loss"]  # doctest: +SKIP
     (24, 1.93)
     """
-    settings = TrainSettings.of(options, rate=RATE)
-    names: dict[str, Any] = {"prompt": prompt, "completion": completion, "messages": messages}
-    convert = partial(examples.completions, **names)
+    settings = TrainSettings.of(options, rate=2e-4)
+    convert = partial(examples.completions, prompt=prompt, completion=completion, messages=messages)
     method = TrlMethod(name="sft", trainer_name="SFT", own={})
     model: TrainedModel = trained(method, convert, rows, held_out, base, settings, folder, listener)
     return model

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.files import read_json
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.hub.download import SAFETENSORS
 from synthkit.train.setup import LIBRARIES, check_memory
+from synthkit.train.trained import Trained
 from synthkit.train.training import Training
 
 ADVICE = "Use a smaller batch_size, shorter texts (max_tokens) or a smaller base."
@@ -21,19 +22,6 @@ UNITS = 200
 for SmolLM2, both in float32."""
 _LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 _WIDTHS = ("hidden_size", "dim", "d_model", "n_embd")
-
-
-@runtime_checkable
-class Trained(Protocol):
-    """Something that was trained here and can be trained further, as a whole."""
-
-    @property
-    def spec(self) -> str:
-        """What further training starts from."""
-
-    @property
-    def adapter(self) -> str:
-        """The hash of its adapter; ``"none"`` if all weights were trained."""
 
 
 def spec_of(base: str | Trained) -> str:

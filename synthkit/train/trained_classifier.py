@@ -12,6 +12,7 @@ from synthkit.core.errors import ModelError
 from synthkit.core.files import read_json
 from synthkit.core.hashing import canonical
 from synthkit.stats.classifier import Floats, embedded, softmax
+from synthkit.train.trained import Trained
 from synthkit.train.trained_embedder import TrainedEmbedder
 from synthkit.train.transformer_classifier import TransformerClassifier
 
@@ -19,42 +20,30 @@ HEAD = "head.json"
 """The file of a few-shot classifier with its coefficients."""
 
 
-class TrainedClassifier(TransformerClassifier):
+class TrainedClassifier(Trained, TransformerClassifier):
     """A classifier of texts that was trained here, or loaded by :func:`load_trained`.
 
     Parameters
     ----------
     folder : of its weights, as transformers loads it.
-    record : see :attr:`TrainedModel.record`.
+    record : see :attr:`Trained.record`.
     """
 
-    adapter = "none"
-    """It is trained further as a whole."""
-
     def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        Trained.__init__(self, folder, record)
         settings = record["settings"]
-        name = f"{record['base']['name']} {record['method']} {record['key'][:8]}"
-        super().__init__(name, folder, settings["labels"], settings["max_tokens"])
-        self.record = record
-
-    @property
-    def spec(self) -> str:
-        """What further training starts from."""
-        return f"hf:{self.folder}"
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """What was measured at each step."""
-        return list(self.record["log"])
+        TransformerClassifier.__init__(
+            self, self.label, folder, settings["labels"], settings["max_tokens"]
+        )
 
 
-class FewShotClassifier:
+class FewShotClassifier(Trained):
     """Logistic regression on an embedder that was trained for it; used as any classifier.
 
     Parameters
     ----------
     folder : of the embedder and the coefficients.
-    record : see :attr:`TrainedModel.record`.
+    record : see :attr:`Trained.record`.
 
     Raises
     ------
@@ -66,7 +55,7 @@ class FewShotClassifier:
         head = read_json(folder / HEAD)
         if head is None:
             raise ModelError(f"{folder / HEAD} cannot be read. Delete that folder to train again.")
-        self.folder, self.record = folder, record
+        super().__init__(folder, record)
         self.embedder = TrainedEmbedder(folder, record)
         """The embedder, which can be used by itself."""
         self.labels: tuple[Any, ...] = tuple(record["settings"]["labels"])
@@ -74,7 +63,7 @@ class FewShotClassifier:
         self.coefficients: Floats = np.array(head["coefficients"])
         """(k, d); they and the intercepts add up to 0 over the labels."""
         self.intercepts: Floats = np.array(head["intercepts"])
-        self.name = self.embedder.name
+        self.name = self.label
 
     @property
     def fingerprint(self) -> str:
@@ -98,8 +87,3 @@ class FewShotClassifier:
     def predict(self, texts: Sequence[str]) -> list[Any]:
         """The most probable label of each text."""
         return [self.labels[at] for at in self.probabilities(texts).argmax(axis=1)]
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """What was measured at each step."""
-        return list(self.record["log"])

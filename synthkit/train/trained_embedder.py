@@ -6,32 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.models.transformers.embedder import SentenceEmbedder, load_encoder
+from synthkit.train.trained import Trained
 
 
-class TrainedEmbedder(SentenceEmbedder):
+class TrainedEmbedder(Trained, SentenceEmbedder):
     """An embedder that was trained here, or loaded by :func:`load_trained`; used as any other.
 
     Parameters
     ----------
     folder : of its weights, as sentence-transformers loads it.
-    record : see :attr:`TrainedModel.record`.
+    record : see :attr:`Trained.record`.
     """
 
-    adapter = "none"
-    """It is trained further as a whole."""
-
     def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        Trained.__init__(self, folder, record)
         plain = load_encoder(str(folder))
-        name = f"{record['base']['name']} {record['method']} {record['key'][:8]}"
-        super().__init__(name, plain.folder, plain.fingerprint, plain.dim, plain.encoding)
-        self.record = record
-
-    @property
-    def spec(self) -> str:
-        """What further training starts from, and ``load_embedder`` loads."""
-        return f"hf:{self.folder}"
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """What was measured at each step."""
-        return list(self.record["log"])
+        SentenceEmbedder.__init__(
+            self, self.label, plain.folder, plain.fingerprint, plain.dim, plain.encoding
+        )

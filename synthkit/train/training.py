@@ -275,6 +275,30 @@ class Training:
         return error
 
 
+def train(
+    method: Method,
+    examples: Examples,
+    convert: Callable[[Any], Examples],
+    held_out: Any,
+    base: str,
+    settings: TrainSettings,
+    folder: Path | str,
+    listener: Listener | None,
+    start: Trained | None = None,
+) -> Any:
+    """What a method trains on examples; ``convert`` makes examples of the held-out rows."""
+    training = Training(
+        method=method,
+        base=base,
+        start=start,
+        examples=examples,
+        held_out=None if held_out is None else convert(held_out),
+        settings=settings,
+        folder=Path(folder).expanduser().absolute(),
+    )
+    return training.run(listener)
+
+
 def _check_packages(packages: Sequence[str]) -> None:
     for module in ("torch", "transformers"):
         need(module, extra="train", why=WHY)

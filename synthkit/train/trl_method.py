@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ from synthkit.train.setup import (
 )
 from synthkit.train.tokenizer import reading_as_text
 from synthkit.train.trained import Trained, TrainedModel
-from synthkit.train.training import Training
+from synthkit.train.training import Training, train
 
 ADAPTER = "adapter_config.json"
 KEPT = 500_000_000
@@ -212,13 +213,5 @@ def trained(
     if start is not None:
         settings = start.kept(settings)
         start = start if start.adapted else None  # else its folder is a base like any other
-    training = Training(
-        method=method,
-        base=spec,
-        start=start,
-        examples=convert(rows, raw=settings.raw),
-        held_out=None if held_out is None else convert(held_out, raw=settings.raw),
-        settings=settings,
-        folder=Path(folder).expanduser().absolute(),
-    )
-    return training.run(listener)
+    convert = partial(convert, raw=settings.raw)
+    return train(method, convert(rows), convert, held_out, spec, settings, folder, listener, start)
