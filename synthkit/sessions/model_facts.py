@@ -11,7 +11,8 @@ from synthkit.core.formatting import count
 from synthkit.models.hub.origins import origin
 from synthkit.sessions.card_facts import Records, Sources, runs_of
 from synthkit.sessions.card_notes import FEW_ROWS
-from synthkit.share.model_card import HELD_OUT, ModelCard, ModelFacts
+from synthkit.share.model_card import HELD_OUT, SHARES, ModelCard, ModelFacts
+from synthkit.stats.intervals import wilson
 from synthkit.store.store import Store
 
 
@@ -61,7 +62,7 @@ def gather(store: Store, record: Mapping[str, Any], name: str) -> ModelFacts:
         models=sources.models(),
         completions=sources.totals(),
         arguments=dict(settings),
-        measured=_measured(record.get("log", ())),
+        measured=_measured(record.get("log", ()), record.get("examples_held_out", 0)),
         steps=record.get("steps") or 0,
         seconds=record.get("seconds", 0.0),
         device=record.get("device", ""),
@@ -85,9 +86,13 @@ def _plain(name: str) -> str:
     return Path(name).name if Path(name).is_absolute() else name
 
 
-def _measured(log: Iterable[Mapping[str, Any]]) -> Records:
-    """Each value of a log, the first time that it was measured and the last."""
+def _measured(log: Iterable[Mapping[str, Any]], n: int) -> Records:
+    """Each value of a log, the first time that it was measured and the last.
+
+    Shares of the ``n`` held-out examples have their intervals.
+    """
     seen: dict[str, list[tuple[int, float]]] = {}
+    shares = [HELD_OUT + name for name in SHARES]
     for entry in log:
         for key, value in entry.items():
             if key != "step" and isinstance(value, int | float):
@@ -100,9 +105,20 @@ def _measured(log: Iterable[Mapping[str, Any]]) -> Records:
             "at step": values[0][0],
             "last": values[-1][1],
             "at last step": values[-1][0],
+            **(_intervals(values[0][1], values[-1][1], n) if key in shares and n else {}),
         }
         for key, values in sorted(seen.items(), key=lambda item: not item[0].startswith(HELD_OUT))
     ]
+
+
+def _intervals(first: float, last: float, n: int) -> dict[str, float]:
+    """The Wilson intervals of two shares of ``n`` examples, by the names of the card's facts."""
+    bounds = {"first": wilson(round(first * n), n), "last": wilson(round(last * n), n)}
+    return {
+        f"{name} {side}": bound
+        for name, pair in bounds.items()
+        for side, bound in zip(("low", "high"), pair, strict=True)
+    }
 
 
 def _limits(facts: ModelFacts, complete: bool) -> tuple[str, ...]:
@@ -119,6 +135,9 @@ def _limits(facts: ModelFacts, complete: bool) -> tuple[str, ...]:
         f"{count(facts.left_out, 'example')} left out, too long for max_tokens.": facts.left_out,
         f"Trained on {count(facts.rows, 'row')} only.": facts.rows < FEW_ROWS,
         "The licence of the base is not known here.": not facts.base["licence"],
-        "One training with one seed: the values have no interval.": True,
+        "The accuracy of pairs is 0 at the start, where no margin has grown yet; chance is 0.5.": (
+            facts.method == "dpo"
+        ),
+        "One training with one seed: no interval covers how seeds differ.": True,
     }
     return tuple(text for text, holds in found.items() if holds)

@@ -8,6 +8,7 @@ from typing import Any
 
 from synthkit.core.extras import need
 from synthkit.core.formatting import count, rounded
+from synthkit.core.types import Score
 from synthkit.share.card import (
     CardText,
     Records,
@@ -21,6 +22,8 @@ from synthkit.share.card import (
 
 HELD_OUT = "eval_"
 """What the names of values measured on held-out rows begin with in a log."""
+SHARES = ("accuracy", "rewards/accuracies")
+"""Values that are shares of the held-out pairs, of reward and dpo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,8 @@ class ModelFacts:
     runs, models, completions : that the traced rows come from; see
         :class:`~synthkit.share.card.CardFacts`.
     arguments : the settings of the training.
-    measured : each value of the log, the first time and the last, with the step.
+    measured : each value of the log, the first time and the last, with the step; shares of held-out
+        pairs have a 95 % Wilson interval.
     """
 
     name: str
@@ -79,7 +83,10 @@ class ModelCard(CardText):
 
 
 def _head(facts: ModelFacts) -> str:
-    """The head that the Hub reads, by its own package; measured values are of the last step."""
+    """The head that the Hub reads, by its own package; measured values are of the last step.
+
+    It has no place for an interval, which may be wider on one side.
+    """
     hub: Any = need("huggingface_hub", extra="train", why="to write a model card")
     results = [
         hub.EvalResult(
@@ -102,6 +109,15 @@ def _head(facts: ModelFacts) -> str:
     return str(data.to_yaml(line_break="\n"))
 
 
+def _with_intervals(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A measured value, with its intervals in the cells of the first and the last."""
+    cells = {name: cell for name, cell in record.items() if not name.endswith((" low", " high"))}
+    for name in ("first", "last"):
+        low, high = record.get(f"{name} low"), record.get(f"{name} high")
+        cells[name] = str(Score(name="", value=record[name], low=low, high=high, n=0))
+    return cells
+
+
 def _body(facts: ModelFacts) -> list[str]:
     untraced = facts.rows - facts.traced
     lines = [
@@ -115,7 +131,7 @@ def _body(facts: ModelFacts) -> list[str]:
     ]
     lines += section("Known limits", items(facts.limits))
     lines += section("Base", table(pairs(facts.base, "of the base", "value")))
-    lines += section("Before and after", table(facts.measured))
+    lines += section("Before and after", table([_with_intervals(each) for each in facts.measured]))
     lines += section("Arguments", table(pairs(facts.arguments, "argument", "value")))
     lines += section("Runs that the rows come from", table(facts.runs, leave=("cell", "reasons")))
     lines += section("Prompts", prompts(facts.runs))

@@ -212,6 +212,7 @@ class Training:
             limit_threads(watch.free())
             left_out = len(self.examples.cells) - len(trainer.train_dataset)
             facts = {**plan, "left_out": left_out, "device": _machine(self.settings.processes)}
+            facts["examples_held_out"] = len(trainer.eval_dataset or ())
             facts["versions"] = versions((*PACKAGES, *self.method.packages))
             if trainer.is_world_process_zero():
                 _write(work / FACTS, facts)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit.train import TrainedModel, sft
+from synthkit.stats.intervals import wilson
+from synthkit.train import TrainedModel, dpo, sft
 from tests.models.conftest import save_tiny
 from tests.sessions.test_card import raw
 from tests.share.hub import Hub
@@ -81,8 +82,39 @@ def test_every_number_of_a_model_card(session: sk.Session, student: TrainedModel
         "1 row not traced: no completion of the session leads to them.",
         "Trained on 9 rows only.",
         "The licence of the base is not known here.",
-        "One training with one seed: the values have no interval.",
+        "One training with one seed: no interval covers how seeds differ.",
     )
+
+
+@pytest.mark.slow
+def test_the_accuracy_of_held_out_pairs_has_an_interval(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    from huggingface_hub import ModelCard
+
+    pairs = [{"prompt": f"q {n}", "chosen": "yes", "rejected": f"no {n}"} for n in range(4)]
+    tiny, options = save_tiny(tmp_path / "tiny"), {"rank": 2, "steps": 4, "learning_rate": 1e-2}
+    model = dpo(pairs[:2], held_out=[*pairs[2:], {"prompt": "q", "chosen": "b", "rejected": "yes"}],
+                base=f"hf:{tiny}", folder=tmp_path / "train", **options)  # fmt: skip
+    card = session.card(model)
+    (row,) = [each for each in card.facts.measured
+              if each["value"] == "rewards/accuracies" and each["rows"] == "held-out"]  # fmt: skip
+    # by hand, Wilson (1927): z^2 = 3.8415, n = 3; none of them at the start
+    grew = round(3 * model.log[-1]["eval_rewards/accuracies"])
+    expected = {0: (0, 0.5615), 2: (0.2077, 0.9385), 3: (0.4385, 1)}
+    assert (row["first"], row["last"]) == (0, pytest.approx(grew / 3, abs=1e-4))
+    assert (row["first low"], row["first high"]) == pytest.approx(expected[0], abs=1e-4)
+    assert (row["last low"], row["last high"]) == pytest.approx(expected[grew], abs=1e-4)
+    low, high = wilson(grew, 3)
+    text = f"{row['last']:.3g} [{low:.3g}, {high:.3g}]"
+    assert text in str(card).replace("\\", "")
+    assert any("chance is 0.5" in limit for limit in card.facts.limits)
+    assert not any("low" in each or "high" in each
+                   for each in card.facts.measured if each["value"] == "loss")  # fmt: skip
+    (tmp_path / "README.md").write_text(str(card))
+    data = ModelCard.load(tmp_path / "README.md").data
+    values = {each.metric_type: each.metric_value for each in data.eval_results}
+    assert values["rewards/accuracies"] == row["last"]
 
 
 @pytest.mark.slow
