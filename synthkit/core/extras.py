@@ -9,6 +9,7 @@ from types import ModuleType
 
 from synthkit.core.errors import MissingExtra
 from synthkit.core.garbage import collection_paused
+from synthkit.core.interrupts import interrupts_held
 
 
 def need(module: str, *, extra: str, why: str) -> ModuleType:
@@ -26,7 +27,7 @@ def need(module: str, *, extra: str, why: str) -> ModuleType:
     """
     try:
         # the collector takes a fifth of the time of a large import, and finds nothing
-        with collection_paused():
+        with collection_paused(), interrupts_held():
             return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtra(
