@@ -98,8 +98,10 @@ class _Content:
 
     @property
     def right(self) -> list[bool]:
-        """For each column, whether all its cells are numbers."""
-        return [all(is_number(row[name]) for row in self.rows) for name in self.columns]
+        """For each column, whether its cells are numbers, or missing."""
+        columns = ([row[name] for row in self.rows] for name in self.columns)
+        present = [[value for value in cells if not _missing(value)] for cells in columns]
+        return [bool(cells) and all(map(is_number, cells)) for cells in present]
 
 
 def _plain(content: _Content) -> str:
@@ -118,6 +120,10 @@ def _aligned(content: _Content) -> list[str]:
     cells = [list(map(_one_line, line, limits)) for line in texts]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(_pad, line, widths, content.right)) for line in cells]
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value)
 
 
 def _limits(lengths: Sequence[int]) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from synthkit.data import tables
 from synthkit.plots import theme
-from synthkit.plots.captions import thousands
+from synthkit.plots.captions import count
 from synthkit.plots.points import finite
 from synthkit.plots.registry import plot
 
@@ -14,6 +14,9 @@ LOSSES = {"training rows": "loss", "held-out rows": "eval_loss"}
 """Name of a line -> the column with its values."""
 REWARDS = {"training prompts": "reward", "held-out prompts": "eval_reward"}
 """Those of a training by rewards, whose loss does not say how good it is."""
+
+WHOLE = 8
+"""Up to so many steps, each is written below the axis."""
 
 
 @plot("training")
@@ -71,14 +74,22 @@ def training(log: Any, *, caption: str = "") -> Any:
         span = (min(values) - room, max(values) + room)
         figure.update_yaxes(range=span)
         options = theme.name_lines(figure, ends, span)
-    steps = thousands(max((int(entry["step"]) for entry in entries), default=0))
-    shown = [column for column in series.values() if any(column in entry for entry in entries)]
+    last = max((int(entry["step"]) for entry in entries), default=0)
+    if last < WHOLE:  # else plotly writes halves of steps
+        figure.update_xaxes(dtick=1)
+    shown = {
+        column: name for name, column in series.items() if any(column in entry for entry in entries)
+    }
     rows: dict[int, dict[str, Any]] = {}
     for entry in entries:
-        row = rows.setdefault(int(entry["step"]), dict.fromkeys(["step", *shown]))
+        row = rows.setdefault(int(entry["step"]), dict.fromkeys(["step", *shown.values()], ""))
         row["step"] = int(entry["step"])
-        row |= {name: round(entry[name], 4) for name in shown if entry.get(name) is not None}
-    parts = [f"n = {steps} steps", caption]
+        row |= {
+            name: round(entry[column], 4)
+            for column, name in shown.items()
+            if entry.get(column) is not None
+        }
+    parts = [f"n = {count(last, 'step')}", caption]
     summary = " ".join(sentences) or "No losses yet."
     return theme.finish(
         figure, ("step", f"{what}{unit}"), parts, summary, list(rows.values()), **options

@@ -26,7 +26,14 @@ def test_losses_of_training_and_held_out_rows_have_a_line_each() -> None:
         "The loss of the held-out rows rose from 4.000 to 4.500."
     )
     assert figure.layout.title.text == "n = 2 steps; seed 1"
-    assert rows(figure)[1]["loss"] == 3.0
+    assert training(LOG[:2]).layout.title.text == "n = 1 step"
+    assert rows(figure) == [
+        {"step": 0, "training rows": "", "held-out rows": 4.0},
+        {"step": 1, "training rows": 3.0, "held-out rows": ""},
+        {"step": 2, "training rows": 2.5, "held-out rows": 4.5},
+    ]
+    assert figure.layout.xaxis.dtick == 1
+    assert training([{"step": 9, "loss": 1.0}]).layout.xaxis.dtick is None
 
 
 def test_rewards_are_drawn_in_place_of_losses() -> None:
