@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import warnings
 from typing import Any, TextIO
 
@@ -38,6 +39,13 @@ def notices() -> TextIO:
     return sys.stderr if _kernel() is None else sys.stdout
 
 
+def notice(message: str) -> None:
+    """Print a notice; in a notebook in short lines, since it breaks long ones within words."""
+    if _kernel() is not None:
+        message = textwrap.fill(message, 88, break_long_words=False, break_on_hyphens=False)
+    print(message, file=notices())
+
+
 def watched() -> bool:
     """Whether a person sees what is written to :func:`notices`, so that progress is worth it."""
     return notices().isatty() or interactive()
@@ -48,7 +56,7 @@ def warn(message: str, category: type[Warning] = RuntimeWarning, *, stacklevel: 
     if _kernel() is None:
         warnings.warn(message, category, stacklevel + 1)
     else:
-        print(f"Note: {message}", file=notices())
+        notice(f"Note: {message}")
 
 
 def _kernel() -> Any:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.environment import notices, watched
+from synthkit.core.environment import notice, notices, watched
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.core.extras import need
 
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.1
 def progress_bar(name: str, licence: str, total: int, quiet: bool) -> Iterator[Any]:
     """A tqdm bar on a terminal or in a notebook; elsewhere one line; nothing if ``quiet``."""
     if not quiet:
-        print(f"Fetching {name} ({total / 1e6:.0f} MB), licence {licence}.", file=notices())
+        notice(f"Fetching {name} ({total / 1e6:.0f} MB), licence {licence}.")
     with _bar(name, total, quiet, unit="B", unit_scale=True) as bar:
         yield bar
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from synthkit.core.environment import notices
+from synthkit.core.environment import notice
 from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.files import read_json
 from synthkit.core.hashing import digest
@@ -175,7 +175,7 @@ def file_hashes(paths: Sequence[Path]) -> dict[str, str]:
     unread = sum(path.stat().st_size for path, key in keys.items() if key not in known)
     if unread >= LONG_READ:
         where = paths[0] if len(paths) == 1 else paths[0].parent
-        print(f"Reading {unread / 1e6:,.0f} MB of {where}, once: its fingerprint.", file=notices())
+        notice(f"Reading {unread / 1e6:,.0f} MB of {where}, once: its fingerprint.")
     return {path.name: _file_hash(path, key) for path, key in keys.items()}
 
 

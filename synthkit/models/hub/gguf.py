@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.environment import notices
+from synthkit.core.environment import notice
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError
 from synthkit.core.extras import need
 from synthkit.models.hub import catalog, download, fingerprint
@@ -141,10 +141,9 @@ def converted(file: Path, form: Form = SAFETENSORS) -> Path:
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if where(file, form):
                 return folder
-            print(
+            notice(
                 f"Converting {file.name} ({file.stat().st_size / 1e6:.0f} MB) to "
-                f"{form.name}, once; the result is kept in {folder}.",
-                file=notices(),
+                f"{form.name}, once; the result is kept in {folder}."
             )
             part = folder.parent / f".{folder.name}.part"
             shutil.rmtree(part, ignore_errors=True)
