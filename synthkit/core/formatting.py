@@ -66,6 +66,17 @@ def money(dollars: float) -> str:
     return f"${dollars:.{digits}f}"
 
 
+def duration(seconds: float) -> str:
+    """A time in seconds below two minutes, in minutes below two hours, then in hours.
+
+    >>> duration(14.2), duration(130), duration(5 * 3600)
+    ('14 s', '2 min', '5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
 def cell(value: Any) -> str:
     """The text of one cell: text unchanged, other values as JSON, objects as their type's name.
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.environment import notices
+from synthkit.core.environment import notice
 from synthkit.core.errors import (
     EndpointError,
     Interrupted,
@@ -191,7 +191,7 @@ class FineTuningJob:
         with FileLock(self.folder / f".{plan['key']}.lock"):
             if (record := read_json(done / RECORD)) is None:
                 if message := difference(plan, self.folder):
-                    print(message, file=notices())
+                    notice(message)
                 with line() as shown, _refusals(self.server):
                     record = plan | self._ended(plan["key"], poll_seconds, listener or shown)
                 if price is not None and record["trained_tokens"]:
@@ -325,10 +325,9 @@ class FineTuningJob:
                 return str(client.files.retrieve(known[name]).id)
             except sdk.NotFoundError:
                 pass
-        print(
+        notice(
             f"Uploading {count(len(found.cells), 'example')} ({len(content):,} bytes) to "
-            f"{self.server.base_url}.",
-            file=notices(),
+            f"{self.server.base_url}."
         )
         file = client.files.create(file=(f"{name}.jsonl", content), purpose="fine-tune")
         with replacing(self.folder / FILES) as path:

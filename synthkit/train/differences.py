@@ -13,21 +13,23 @@ from synthkit.train.trained import RECORD
 def difference(plan: Mapping[str, Any], folder: Path) -> str:
     """A sentence on how a training differs from the nearest earlier one; ``""`` if there is none.
 
-    The nearest is the one with the fewest differences, of a training by the same method if there
-    is one.
+    The nearest is the one with the fewest differences among those by the same method, on some of
+    the same rows.
     """
     earlier = [read_json(path) or {} for path in sorted(folder.glob(f"*/{RECORD}"))]
-    found = [(list(differences(plan, record)), record) for record in earlier if record.get("key")]
+    found = [
+        (list(differences(plan, record)), record["key"])
+        for record in earlier
+        if record.get("method") == plan["method"] and record["rows"].keys() & plan["rows"].keys()
+    ]
     if not found:
         return ""
-    what, record = min(found, key=lambda pair: (pair[1]["method"] != plan["method"], len(pair[0])))
-    return f"A new training: it differs from {record['key'][:8]} in {'; '.join(what)}."
+    what, key = min(found, key=lambda pair: len(pair[0]))
+    return f"A new training: it differs from {key[:8]} in {'; '.join(what)}."
 
 
 def differences(plan: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
     """What differs, each in a few words with both values."""
-    if plan["method"] != record["method"]:
-        yield f"method {plan['method']} (was {record['method']})"
     base, other = plan["base"], record["base"]
     if (base["weights"], base["template"]) != (other["weights"], other["template"]):
         same = base["name"] == other["name"]
@@ -35,11 +37,9 @@ def differences(plan: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[
             f"the files of {base['name']}" if same else f"base {base['name']} (was {other['name']})"
         )
     if (now := base.get("adapter")) != (was := other.get("adapter")):
-        yield f"the adapter it starts from, {now or 'none'} (was {was or 'none'})"
+        yield f"the adapter it starts from, {(now or 'none')[:8]} (was {(was or 'none')[:8]})"
     settings, others = plan["settings"], record["settings"]
     for name in dict.fromkeys([*settings, *others]):
-        if plan["method"] != record["method"] and not (name in settings and name in others):
-            continue
         now, was = settings.get(name), others.get(name)
         if now != was:
             yield f"{name} {now} (was {was})"

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from synthkit.core.environment import notices, watched
 from synthkit.core.files import read_json, replacing
+from synthkit.core.formatting import duration
 
 DONE = "checkpoint.json"
 """The file that is written into a checkpoint when all others are there."""
@@ -22,7 +23,7 @@ class Progress:
 
     Parameters
     ----------
-    step, steps : done, and in all.
+    step, steps : done, and in all; ``steps`` is 0 while that is not known yet.
     log : what was measured so far: dicts with ``step`` and ``loss`` or ``eval_loss``.
     seconds_left : an estimate; ``None`` before the first step.
     """
@@ -35,10 +36,12 @@ class Progress:
     @property
     def text(self) -> str:
         """Step, the latest loss (of grpo the mean reward) and the time left, in words."""
+        if not self.steps:
+            return "preparing"
         last: dict[str, Any] = next((entry for entry in reversed(self.log) if "loss" in entry), {})
         name = "loss" if last.get("reward") is None else "reward"
         measure = f", {name} {last[name]:.3f}" if last else ""
-        left = "" if self.seconds_left is None else f", about {self.seconds_left:,.0f} s left"
+        left = "" if self.seconds_left is None else f", about {duration(self.seconds_left)} left"
         return f"step {self.step} of {self.steps}{measure}{left}"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from synthkit.core.environment import notices, warn
+from synthkit.core.environment import notice, warn
 from synthkit.core.errors import Interrupted, ModelError, UsageError
 from synthkit.core.extras import need, versions
 from synthkit.core.files import read_json, scratch_folder, sweep, sync_folder
@@ -22,7 +22,7 @@ from synthkit.models.local.threads import CPUWatch
 from synthkit.train import processes
 from synthkit.train.differences import difference
 from synthkit.train.examples import Examples
-from synthkit.train.progress import Listener, callback, last_checkpoint, line, measured
+from synthkit.train.progress import Listener, Progress, callback, last_checkpoint, line, measured
 from synthkit.train.settings import TrainSettings
 from synthkit.train.setup import (
     best_kept,
@@ -132,18 +132,29 @@ class Training:
         done = self.folder / plan["key"]
         if (done / RECORD).is_file():
             return self.method.result(done, _record(done))
+        work = self.folder / f".{plan['key']}.checkpoints"
+        with ExitStack() as stack:
+            listener = listener or stack.enter_context(line())
+            listener(Progress(0, 0, (), None))
+            try:
+                self._train_once(plan, source, work, listener)
+            except KeyboardInterrupt as error:
+                raise self._interrupted(work) from error
+        return self.method.result(done, _record(done))
+
+    def _train_once(
+        self, plan: dict[str, Any], source: resolve.ModelSource, work: Path, listener: Listener
+    ) -> None:
+        """Train unless another process does the same now, which is waited for."""
         _check_packages(self.method.packages)
         check_processes(self.settings, self.method.micro_batch(device_name(), self.settings))
         from filelock import FileLock
 
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / f".{plan['key']}.lock"):
-            if not (done / RECORD).is_file():
+            if not (self.folder / plan["key"] / RECORD).is_file():
                 self.method.check_memory(self, source)
-                if message := difference(plan, self.folder):
-                    print(message, file=notices())
-                self._train(plan["key"], listener)
-        return self.method.result(done, _record(done))
+                self._train(plan, work, listener)
 
     def _plan(self, source: resolve.ModelSource) -> dict[str, Any]:
         """What the result depends on, and the key that is made of it."""
@@ -173,24 +184,21 @@ class Training:
             return {"processes": settings.processes}
         return {}
 
-    def _train(self, key: str, listener: Listener | None) -> None:
-        work = self.folder / f".{key}.checkpoints"
+    def _train(self, plan: dict[str, Any], work: Path, listener: Listener) -> None:
         sweep(self.folder)
         work.mkdir(exist_ok=True)
         checkpoint = last_checkpoint(work)
         for path in work.glob("checkpoint-*"):  # those that a kill left incomplete
             if path != checkpoint and (checkpoint is None or _step(path) > _step(checkpoint)):
                 shutil.rmtree(path)
-        with ExitStack() as stack:
-            if listener is None:
-                listener = stack.enter_context(line())
-            try:
-                if self.settings.processes > 1:
-                    processes.launch(self, work, listener)
-                else:
-                    self.fit(work, listener, warn)
-            except KeyboardInterrupt as error:
-                raise self._interrupted(work) from error
+        if checkpoint:
+            notice(f"Going on from the checkpoint of step {_step(checkpoint)}.")
+        elif message := difference(plan, self.folder):
+            notice(message)
+        if self.settings.processes > 1:
+            processes.launch(self, work, listener)
+        else:
+            self.fit(work, listener, warn)
         sync_folder(self.folder)
         shutil.rmtree(work, ignore_errors=True)
 

@@ -182,7 +182,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(llama: str, tmp_path: Pat
     resumed = grpo(ROWS, rewards=rewards, base=llama, folder=tmp_path / "killed",
                    listener=lambda progress: steps.append(progress.step), **options)  # fmt: skip
     whole = grpo(ROWS, rewards=rewards, base=llama, folder=tmp_path / "whole", **options)
-    assert (min(steps), resumed.record["steps"], whole.record["steps"]) == (5, 7, 7)
+    assert (steps[1], resumed.record["steps"], whole.record["steps"]) == (5, 7, 7)
     assert mean_rewards(resumed) == pytest.approx(mean_rewards(whole))
     for name, value in weights(whole).items():
         assert weights(resumed)[name].numpy() == pytest.approx(value.numpy(), abs=1e-5), name

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from IPython.display import display
-
-from synthkit import plots
 from synthkit import train as trainers
-from synthkit.core.environment import interactive
 from synthkit.core.errors import Interrupted, UsageError
 from synthkit.evaluate.checks import parse
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import settings
-from synthkit.notebook.output.figures import FigureOutput
+from synthkit.notebook.output.live_losses import LiveLosses
 from synthkit.notebook.verbs._base import argument, verb
-from synthkit.train.progress import Progress
 
 METHODS = ("sft", "dpo", "kto", "reward", "grpo", "classifier", "embedder", "fewshot", "openai")
 ENCODERS = ("classifier", "embedder", "fewshot")
 WEIGHTED = ("classifier", "fewshot")
-PERIOD_SECONDS = 2.0
-"""A figure is drawn again after so long at the earliest."""
 
 
 @verb(
@@ -83,25 +75,23 @@ def train(context: Context, options: Any) -> Any:
         chosen["held_out"] = context.names.table(options.held_out)
     chosen |= _rewards(context, options)
     base = options.base or ("minilm" if options.method in ENCODERS else "smollm2")
-    live = LiveLosses(options.name) if interactive() else None
-    try:
-        model = getattr(trainers, options.method)(
-            context.names.table(options.source),
-            base=context.variables.get(base, base),
-            folder=context.session.folder / "train",
-            listener=live,
-            **chosen,
-        )
-    except Interrupted as stopped:
-        if stopped.model is not None:
-            print(context.bind({options.name: stopped.model}, chosen=[options.name]))
-        raise
-    print(f"{context.bind({options.name: model}, chosen=[options.name])}: {model.name}")
-    shown = FigureOutput(plots.training(model.log, caption=_caption(model)))
-    if live is None or not live.shown:
-        return shown
-    live.draw(model.log, _caption(model))
-    return shown.static
+    with LiveLosses(options.name) as live:
+        try:
+            model = getattr(trainers, options.method)(
+                context.names.table(options.source),
+                base=context.variables.get(base, base),
+                folder=context.session.folder / "train",
+                listener=live,
+                **chosen,
+            )
+        except Interrupted as stopped:
+            if stopped.model is not None:
+                print(f"{context.bind({options.name: stopped.model}, chosen=[options.name])}")
+            raise
+        before = "" if live.told else ", trained before"
+        bound = context.bind({options.name: model}, chosen=[options.name])
+        print(f"{bound}: {model.name}{before}")
+        return live.finish(model.log, _caption(model))
 
 
 def _rewards(context: Context, options: Any) -> dict[str, Any]:
@@ -118,35 +108,6 @@ def _rewards(context: Context, options: Any) -> dict[str, Any]:
     ]
     judge = context.model(options.judge_model) if options.judge_model else None
     return {"rewards": rewards, "judge": judge}
-
-
-class LiveLosses:
-    """A listener that draws the losses of a training while it runs.
-
-    Parameters
-    ----------
-    name : of the model.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.shown: Any = None
-        self._drawn = 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        """Draw the losses so far, unless that was done a moment ago."""
-        if time.monotonic() - self._drawn < PERIOD_SECONDS or not progress.log:
-            return
-        self.draw(list(progress.log), f"{self.name}: {progress.text}")
-        self._drawn = time.monotonic()
-
-    def draw(self, log: list[dict[str, Any]], caption: str) -> None:
-        """Draw losses in place of those shown."""
-        bundle = FigureOutput(plots.training(log, caption=caption)).bundle
-        if self.shown is None:
-            self.shown = display(bundle, raw=True, display_id=True)
-        else:
-            self.shown.update(bundle, raw=True)
 
 
 def _caption(model: Any) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from synthkit import plots
 from synthkit.core.errors import Interrupted, UsageError
-from synthkit.notebook.verbs import train as verb
+from synthkit.core.static_output import StaticOutput
+from synthkit.notebook.output import live_losses
+from synthkit.train.progress import Progress
 from synthkit.train.training import Training
 from tests.models.conftest import save_tiny
 from tests.notebook.conftest import Shell
@@ -94,29 +96,51 @@ def test_a_reward_model_is_bound_and_is_a_reward_of_a_further_training(
         shell.run("%synth filter answers --by scorer")
 
 
-def test_losses_are_drawn_while_it_runs(
-    shell: Shell, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def frames(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of the frames that a person sees."""
     monkeypatch.setenv("SYNTHKIT_LIVE", "1")
-    monkeypatch.setattr(verb, "PERIOD_SECONDS", 0)
-    drawn: list[str] = []
-    figure = plots.training
+    monkeypatch.setattr(live_losses, "PERIOD_SECONDS", 0)
+    texts: list[str] = []
+    draw = live_losses.frame
 
-    def training(log: Any, *, caption: str) -> Any:
-        drawn.append(caption)
-        return figure(log, caption=caption)
+    def frame(text: str, progress: Progress) -> StaticOutput:
+        texts.append(text)
+        return draw(text, progress)
 
-    monkeypatch.setattr(plots, "training", training)
-    shell.run(line)
-    assert drawn[0].startswith("student: step ")
-    assert any("step 1 of 2, loss" in caption and "s left" in caption for caption in drawn)
-    assert drawn[-1] == "sft of tiny on 3 rows; seed 1"
+    monkeypatch.setattr(live_losses, "frame", frame)
+    return texts
 
 
-def test_an_interrupt_binds_the_last_checkpoint(
-    shell: Shell, line: str, monkeypatch: pytest.MonkeyPatch
+def test_losses_are_drawn_while_it_runs(shell: Shell, line: str, frames: list[str]) -> None:
+    shown = shell.run(line)
+    assert frames[0].startswith("student: preparing, started ")
+    assert any("step 1 of 2, loss" in text and "s left, started" in text for text in frames)
+    assert "sft of tiny on 3 rows; seed 1" in shown
+    assert "trained before" not in shown
+    frames.clear()
+    assert f"bound student: {shell['student'].name}, trained before" in shell.run(line)
+    assert frames == []
+
+
+def test_the_drawing_reaches_from_the_first_to_the_last_step() -> None:
+    log = [{"step": 0, "eval_loss": 4.0}, {"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}]
+    html = live_losses.frame("two of four & more", Progress(2, 4, log, 130.0)).html
+    left, right = live_losses.LEFT, live_losses.RIGHT
+    training, held_out = re.findall(r'<path d="M([\d.,L]+)" stroke="#', html)
+    points = [[float(number) for number in pair.split(",")] for pair in training.split("L")]
+    assert [x for x, _ in points] == [left + (right - left) / 4, (left + right) / 2]
+    assert live_losses.BOTTOM > points[1][1] > points[0][1] > float(held_out.split(",")[1])
+    assert html.count("<svg") == html.count("</svg>") == 1
+    assert "</tspan> held-out rows</text>" in html
+    assert html.endswith("<p>two of four &amp; more</p>")
+
+
+def test_an_interrupt_binds_the_last_checkpoint_and_says_where_it_stopped(
+    shell: Shell, line: str, frames: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(self: Any, listener: Any) -> None:
+        listener(Progress(2, 7, [{"step": 2, "loss": 1.0}], None))
         error = Interrupted("Stopped; the checkpoint of step 1 is kept.")
         error.model = "the last checkpoint"
         raise error
@@ -125,6 +149,7 @@ def test_an_interrupt_binds_the_last_checkpoint(
     with pytest.raises(Interrupted, match="step 1 is kept"):
         shell.run(line)
     assert shell["student"] == "the last checkpoint"
+    assert frames[-1] == "student: stopped at step 2 of 7"
 
 
 def test_classifiers_and_embedders_are_bound_and_used(shell: Shell, tmp_path: Path) -> None:
