@@ -22,7 +22,10 @@ Each message says what was expected, what was given, and what to do. Ctrl-C rais
 from __future__ import annotations
 
 import difflib
+import math
+import textwrap
 from collections.abc import Collection, Iterable
+from numbers import Real
 from typing import Any
 
 
@@ -37,7 +40,7 @@ class SynthkitError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback: the message is enough."""
-        return [f"{type(self).__name__}: {self}"]
+        return _wrapped(f"{type(self).__name__}: {self}")
 
 
 class UsageError(SynthkitError, ValueError):
@@ -79,7 +82,7 @@ class Interrupted(KeyboardInterrupt):
     model: Any = None
 
     def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+        return _wrapped(str(self))
 
 
 class ModelError(SynthkitError, RuntimeError):
@@ -106,6 +109,15 @@ class EndpointError(ModelError, ConnectionError):
     """A server that refused, with its message; ``status`` is ``None`` if it did not answer."""
 
     status: int | None = None
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of at most 88 characters: JupyterLab breaks longer ones within words."""
+    return [
+        part
+        for line in text.split("\n")
+        for part in textwrap.wrap(line, 88, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -140,9 +152,25 @@ def check_known(
 
 def check_positive(**counts: int | None) -> None:
     """Raise a :class:`UsageError` for a count below 1; ``None`` is the default of an option."""
+    check_numbers(**counts)
     for name, value in counts.items():
+        if value is not None and value != int(value):
+            raise UsageError(f"{name} must be a whole number; got {value}.")
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1; got {value}.")
+
+
+def check_numbers(**values: Any) -> None:
+    """Raise a :class:`UsageError` for a value that is not a finite number; ``None`` is a default.
+
+    >>> check_numbers(steps=3, rate="fast")
+    Traceback (most recent call last):
+    synthkit.core.errors.UsageError: rate must be a number; got 'fast'.
+    """
+    for name, value in values.items():
+        if value is None or (isinstance(value, Real) and math.isfinite(value)):
+            continue
+        raise UsageError(f"{name} must be a number; got {value!r}.")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

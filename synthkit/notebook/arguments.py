@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from argparse import HelpFormatter
 from collections.abc import Sequence
@@ -180,7 +181,28 @@ def parse(
     try:
         return parser.parse_args(words)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{error}. {help}") from None
+        raise UsageError(f"{_plain(str(error))} {help}") from None
+
+
+KINDS = {"int": "whole number", "float": "number"}
+
+
+def _plain(message: str) -> str:
+    """A message of argparse in plain English.
+
+    >>> _plain("argument --n: invalid int value: 'two'")
+    "expected a whole number for --n; got 'two'."
+    >>> _plain("argument --pick: invalid choice: 'nearst' (choose from 'fixed', 'nearest')")
+    "--pick 'nearst' not found; have 'fixed', 'nearest'. Did you mean 'nearest'?"
+    """
+    if found := re.fullmatch(r"argument (\S+): invalid (.+) value: (.*)", message, re.S):
+        name, kind, value = found.groups()
+        return f"expected a {KINDS.get(kind, kind)} for {name}; got {value}."
+    if found := re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \((.*)\)", message, re.S):
+        name, value, choices = found.groups()
+        known = [text.strip("'") for text in choices.removeprefix("choose from ").split(", ")]
+        return unknown(name, value, filter(None, known))
+    return f"{message.removeprefix('argument ')}."
 
 
 def split(line: str) -> list[str]:

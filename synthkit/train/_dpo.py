@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_numbers
 from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
@@ -60,6 +60,7 @@ def dpo(
     >>> model.log[-1]["rewards/accuracies"]  # doctest: +SKIP
     0.75
     """
+    check_numbers(beta=beta)
     if not beta > 0:
         raise UsageError(f"beta must be above 0; got {beta}.")
     settings = TrainSettings.of(options, rate=1e-4)

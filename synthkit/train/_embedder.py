@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError
+from synthkit.core.errors import TableError, UsageError, check_numbers
 from synthkit.data import tables
 from synthkit.train import examples
 from synthkit.train.embedder_method import RANKING, SIMILARITY, EmbedderMethod
@@ -89,6 +89,7 @@ def embedder(
         raise TableError(f"expected either {score!r} or {negative!r}; the table has both columns.")
     if hard_negatives and (scored or triplets):
         raise UsageError("hard negatives are mined for pairs without scores or negatives only.")
+    check_numbers(hard_negatives=hard_negatives, margin=margin)
     if hard_negatives < 0 or not 0 <= margin < 1:
         raise UsageError(
             "expected hard_negatives of 0 or more and a margin of 0 or more and below 1; got "

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_numbers
 from synthkit.models.transformers.embedder import load_encoder
 from synthkit.stats.classifier import fit
 from synthkit.train import examples
@@ -84,6 +84,7 @@ def fewshot(
     ['positive', 'negative']
     """
     settings = TrainSettings.of_encoder(options, learning_rate=2e-5, batch_size=16, max_tokens=256)
+    check_numbers(pairs=pairs, C=C)
     if pairs < 1 or not C > 0:
         raise UsageError(f"expected pairs of 1 or more and C above 0; got {pairs} and {C}.")
     labels = examples.label_values(rows, label)

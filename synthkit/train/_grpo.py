@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import UsageError, check_positive
+from synthkit.core.errors import UsageError, check_numbers, check_positive
 from synthkit.core.models import Model
 from synthkit.models.hub import resolve
 from synthkit.train import examples
@@ -105,6 +105,7 @@ def grpo(
     found = rewards_of(rewards, judge)
     factors = [1.0] * len(found) if weights is None else [float(weight) for weight in weights]
     check_positive(completion_tokens=completion_tokens)
+    check_numbers(generations=generations, temperature=temperature, beta=beta)
     if generations < 2 or not temperature > 0 or not beta >= 0 or len(factors) != len(found):
         raise UsageError(
             "expected generations of 2 or more, a temperature above 0, a beta of 0 or more, and "

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, check_numbers
 from synthkit.train import examples
 from synthkit.train.progress import Listener
 from synthkit.train.settings import TrainSettings
@@ -64,6 +64,7 @@ def kto(
     >>> model.log[-1]["rewards/margins"]  # doctest: +SKIP
     0.12
     """
+    check_numbers(beta=beta)
     if not min(beta, *weights) > 0:
         raise UsageError(f"beta and weights must be above 0; got {beta} and {weights}.")
     settings = TrainSettings.of(options, rate=1e-4)

@@ -20,6 +20,7 @@ from synthkit.core.errors import (
     TableError,
     UsageError,
     check_known,
+    check_numbers,
     check_positive,
 )
 from synthkit.core.extras import versions
@@ -111,6 +112,7 @@ def openai(
     >>> model.name, model.record["trained_tokens"]  # doctest: +SKIP
     ('ft:gpt-4.1-mini-2025-04-14:me::AbC', 12800)
     """
+    check_numbers(epochs=epochs, rate_multiplier=rate_multiplier, poll_seconds=poll_seconds)
     if epochs is not None and (epochs < 1 or epochs != int(epochs)):
         raise UsageError(f"epochs must be a whole number, 1 or more; got {epochs}.")
     check_positive(batch_size=batch_size)

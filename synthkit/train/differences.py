@@ -42,10 +42,15 @@ def differences(plan: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[
     for name in dict.fromkeys([*settings, *others]):
         now, was = settings.get(name), others.get(name)
         if now != was:
-            yield f"{name} {now} (was {was})"
+            yield f"{name} {_short(now)} (was {_short(was)})"
     for name in ("rows", "held_out"):
         if words := _rows(plan[name], record[name]):
             yield words if name == "rows" else f"held-out {words}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:40].rstrip()}…"
 
 
 def _rows(now: Mapping[str, str], was: Mapping[str, str]) -> str:

@@ -245,11 +245,12 @@ def _missing(names: Sequence[str], needed: Sequence[str], other: str = "") -> No
     absent = [name for name in needed if name not in names]
     if not absent:
         return
+    hint = f"A column of another name is given as an option, in a line as --set {absent[0]}=COLUMN."
     if not other:
-        check_known("column", absent, names, error=TableError)
+        raise TableError(f"{unknown('column', absent[0], names)} {hint}")
     raise TableError(
         f"expected the columns {' and '.join(map(repr, needed))}{other}; have "
-        f"{', '.join(map(repr, names)) or 'none'}. Name the columns to use as options."
+        f"{', '.join(map(repr, names)) or 'none'}. {hint}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from synthkit.core.errors import UsageError, check_known, check_positive
+from synthkit.core.errors import UsageError, check_known, check_numbers, check_positive
 
 Quantization = Literal["none", "nf4"]
 ADAPTER_OPTIONS = ("rank", "alpha", "dropout", "targets", "quantize", "raw")
@@ -74,6 +74,10 @@ class TrainSettings:
             patience=self.patience,
         )
         rate = self.learning_rate
+        check_numbers(
+            epochs=self.epochs, learning_rate=rate, dropout=self.dropout, alpha=self.alpha,
+            seed=self.seed,
+        )  # fmt: skip
         if self.epochs <= 0 or (rate is not None and not rate > 0) or not 0 <= self.dropout < 1:
             raise UsageError(
                 "expected epochs and a learning_rate above 0, and a dropout of 0 or more and below "

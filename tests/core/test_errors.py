@@ -47,6 +47,9 @@ def test_every_error_is_a_synthkit_error_and_survives_pickle(found: type[Excepti
 
 def test_a_notebook_shows_the_message_and_no_traceback() -> None:
     assert errors.UsageError("no such thing")._render_traceback_() == ["UsageError: no such thing"]
+    lines = errors.Interrupted("long word " * 20 + "\nlast")._render_traceback_()
+    assert max(map(len, lines)) <= 88
+    assert " ".join(lines) == "long word " * 20 + "last"
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_every_figure_of_the_package_is_offered() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("pie reviews", "invalid choice: 'pie'.*--help explains"),
+        ("pie reviews", "'pie' not found; have .*--help explains"),
         ("", "required: KIND"),
         ("balance reviews", "balance needs --label COLUMN"),
         ("balance --label mood", "takes one table or variable; got 0"),

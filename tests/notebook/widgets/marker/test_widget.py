@@ -574,7 +574,7 @@ def test_the_verbs_mark_and_bind(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
     for line, problem in [
         ("--keys accept", "expected ACTION=KEY"),
         ("--score @rows", "variable 'rows' not found"),
-        ("--order up", "invalid choice"),
+        ("--order up", "--order 'up' not found; have"),
     ]:
         with pytest.raises(UsageError, match=problem):
             shell.run(f"%synth mark reviews {line}")
