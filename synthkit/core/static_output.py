@@ -75,7 +75,7 @@ def static_table(
     1 verb
     """
     content = _Content(
-        rows=rows,
+        rows=[{name: _short(value) for name, value in row.items()} for row in rows],
         columns=list(columns or (rows[0] if rows else ())),
         more=list(more) if rows else [],
         name=name,
@@ -120,6 +120,13 @@ def _aligned(content: _Content) -> list[str]:
     cells = [list(map(_one_line, line, limits)) for line in texts]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(_pad, line, widths, content.right)) for line in cells]
+
+
+def _short(value: Any) -> Any:
+    """A number with at most four decimals, or four significant digits below 1."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.4g}") if abs(value) < 1 else round(value, 4)
 
 
 def _missing(value: Any) -> bool:

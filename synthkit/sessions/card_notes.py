@@ -49,7 +49,7 @@ def limits(facts: CardFacts, ids: Collection[str], evaluation: Evaluation | None
     people = {str(mark["by"]) for mark in facts.marks}
     scored = evaluation.row_ids if evaluation else set()
     found = {
-        f"{_rows(untraced)} not traced: no completion of the session leads to it.": untraced,
+        f"{_rows(untraced)} not traced to a completion of the session.": untraced,
         f"{_rows(facts.repeated)} a repetition of another row, with the same id.": facts.repeated,
         f"{cut} of {count(done, 'completion')} cut at max_tokens.": cut,
         f"{count(outside, 'row')} of the runs left out, and no filter or mark says why.": outside,

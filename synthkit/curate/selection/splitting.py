@@ -94,6 +94,8 @@ def splits(
     values = tables.column(rows, stratify) if stratify else [None] * len(group)
     labels = [as_text(value) for value in values]
     ids = list(map(str, tables.column(rows, "id")))
+    if not ids:
+        raise UsageError("expected a table with rows to split; it has none.")
     part = _assigned(group, uniform(ids, seed), labels, cuts)[group]
     _check(part, group, labels, names, cuts, stratify, tolerance)
     own = tables.native(table)

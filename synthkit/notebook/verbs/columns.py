@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthkit.core.errors import UsageError
+from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
 from synthkit.notebook.context import Context
@@ -89,7 +90,7 @@ def _bound(context: Context, options: Any, table: Any, ending: str) -> StaticOut
         for row in tables.head(table, context.settings.preview_rows)
     ]
     return static_table(
-        rows, note=f"{name}: {options.output} of {tables.size(table)} rows; {bound}"
+        rows, note=f"{name}: {count(tables.size(table), 'row')} with {options.output}; {bound}"
     )
 
 

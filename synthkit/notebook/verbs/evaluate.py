@@ -100,6 +100,8 @@ def claim(context: Context, options: Any) -> Any:
         }
         for each in stored
     ]
+    if not rows:
+        return static_table([], note='no claims yet; note one: %synth claim "distinct_2(a) > 0.5"')
     return static_table(rows, note=f"{count(len(rows), 'claim')}, kept with the ids of the scores")
 
 
