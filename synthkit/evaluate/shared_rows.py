@@ -31,9 +31,11 @@ def match(first: Sequence[Hashable], second: Sequence[Hashable]) -> list[tuple[i
 class SharedRows:
     """Which rows of two evaluated tables are the same.
 
-    Rows of both are the same if they have one id, as of a test set or of a filtered table, or the
-    same text and label. If fewer than half of the rows of the smaller table are in the other, rows
-    of the same conditions are paired instead, if those are half of them or more.
+    Rows are paired by their conditions if both tables have the same ones, each for one row: such as
+    answers of two models to the same prompts, of which many may be the same word. Otherwise rows
+    are the same if they have one id, as of a filtered table, or the same text and label. If fewer
+    than half of the rows of the smaller table are in the other, rows of the same conditions are
+    paired instead, if those are half of them or more.
 
     Parameters
     ----------
@@ -45,8 +47,16 @@ class SharedRows:
     keys: tuple[Mapping[str, str], Mapping[str, str]]
 
     @property
+    def same_conditions(self) -> bool:
+        """Whether both tables have the same conditions, each for one row."""
+        first, second = (sorted(keys.values()) for keys in self.keys)
+        return first == second and 0 < len(first) == len(set(first))
+
+    @property
     def repeated(self) -> bool:
         """Whether half of the rows of one table are in the other, but not equally often."""
+        if self.same_conditions:
+            return False
         counts = [Counter(contents.values()) for contents in self.contents]
         if not all(counts):
             return False
@@ -61,7 +71,8 @@ class SharedRows:
         linked = self._linked((a_ids, b_ids))
         shared = set(linked[0]) & set(linked[1])
         least = max(2, math.ceil(min(len(a_ids), len(b_ids)) / 2))
-        if min(sum(unit in shared for unit in side) for side in linked) >= least:
+        found = min(sum(unit in shared for unit in side) for side in linked)
+        if found >= least and not self.same_conditions:
             return linked
         pairs = match(
             [self.keys[0].get(id, f"row {id}") for id in a_ids],

@@ -87,6 +87,22 @@ def test_a_table_drawn_from_another_with_replacement_is_no_other(session: sk.Ses
     assert found["pass rate"] == NO_DIFFERENCE
 
 
+def test_short_answers_of_two_models_are_paired_by_their_prompts(session: sk.Session) -> None:
+    labels = ["yes" if n % 2 else "no" for n in range(40)]
+    for name, wrong in (("first", 2), ("second", 30)):
+        table = [
+            {"id": f"{name}{n}", "prompt": f"Is it {n}?", "label": label,
+             "answer": "maybe" if n < wrong else label}
+            for n, label in enumerate(labels)
+        ]  # fmt: skip
+        session.evaluate(table, name=name, column="answer", checks=[regex("answer", "yes|no")])
+    (found,) = (
+        session.compare_scores("first", "second").query("metric == 'pass rate'").to_dict("records")
+    )
+    assert (found["paired"], found["rows"], found["verdict"]) == (True, 40, "better")
+    assert found["difference"] == pytest.approx(28 / 40)
+
+
 def test_copies_within_one_of_two_separate_tables_are_less_diverse(session: sk.Session) -> None:
     copies = [row | {"text": f"soup {n % 4}"} for n, row in enumerate(rows(seed=2))]
     found = verdicts(session, rows(), copies)
