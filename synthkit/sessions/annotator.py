@@ -9,10 +9,8 @@ from dataclasses import replace
 
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import History
+from synthkit.sessions.people import person
 from synthkit.store.store import Store
-
-ME = "me"
-"""The annotator who gave no name: a login name would travel with every bundle."""
 
 
 class Annotator:
@@ -24,7 +22,7 @@ class Annotator:
     ----------
     store : where marks are kept.
     log : the marks to start from, oldest first; all marks of the store if not given.
-    by : the annotator's name; :data:`ME` if not given.
+    by : the annotator's name; the session's person if not given.
     task, round : as in :class:`~synthkit.core.types.Mark`.
     clock : returns seconds since 1970.
     """
@@ -42,7 +40,7 @@ class Annotator:
         self.store = store
         self.lock = threading.RLock()
         marks = store.marks.all() if log is None else log
-        self.history = History(marks, by=by or ME, task=task, round=round)
+        self.history = History(marks, by=by or person(store), task=task, round=round)
         self._clock = clock
 
     def refresh(self) -> None:

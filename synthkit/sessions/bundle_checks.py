@@ -10,7 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import StoreError
 from synthkit.core.models import Ledger
-from synthkit.sessions import claims, evaluations, inputs
+from synthkit.sessions import claims, evaluations, inputs, people
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import (
     has_valid_checksum,
@@ -43,10 +43,22 @@ def _completion(row: Mapping[str, Any]) -> None:
         named = isinstance(call["name"], str) and isinstance(call["id"], str)
         if len(call) != 3 or not named or not isinstance(call["arguments"], dict | str):
             raise StoreError("a tool call cannot be read.")
+    _check_session("a completion", row["source"])
     if len(row["how"]) > 200 or not row["how"].isprintable():
         raise StoreError(f"a completion says of how it was made: {row['how'][:80]!r}.")
     if not has_valid_checksum(row):
         raise StoreError(f"the completion {key[:16]!r} differs from its checksum.")
+
+
+def _check_session(what: str, id: str) -> None:
+    """Refuse the id of a session that synthkit does not make; ``""`` is the session itself."""
+    if not re.fullmatch("([0-9a-f]{8})?", id):
+        raise StoreError(f"the session of {what} is {id[:16]!r}.")
+
+
+def _person(row: Mapping[str, Any]) -> None:
+    _check_session("a person", row["session"])
+    people.check_name(row["name"])
 
 
 def _check_amount(what: str, value: float) -> None:
@@ -89,8 +101,7 @@ def _mark(row: Mapping[str, Any]) -> None:
     edit = json.loads(row["edit"])
     if not isinstance(edit, dict) or not all(isinstance(text, str) for text in edit.values()):
         raise StoreError("the edit of a mark cannot be read.")
-    if not re.fullmatch("([0-9a-f]{8})?", row["session"]):
-        raise StoreError(f"the session of a mark is {row['session'][:16]!r}.")
+    _check_session("a mark", row["session"])
     if row["act"] not in ("mark", "undo", "redo"):
         raise StoreError(f"the act of a mark is {row['act']!r}.")
 
@@ -130,6 +141,7 @@ CHECKS: Mapping[str, RowCheck] = {
     "marks": _mark,
     "meta": _meta,
     "origins": _origin,
+    "people": _person,
     "labs": lambda row: check_lab_body(row["name"], json.loads(row["body"])),
     "curations": _curation,
     "filters": _filter,

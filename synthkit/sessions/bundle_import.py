@@ -101,16 +101,9 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     """
     path = Path(path).expanduser()
     store.check_writable()
-    with unpacked(path, folder.parent) as scratch:
-        tables = sorted((scratch / "tables").glob("*.parquet"))
-        given = sorted((scratch / inputs.FOLDER).glob("*.parquet"))
-        for table in (*tables, *given):
-            check_table(table)
-        for table in given:
-            if file_hash(table) != table.stem:
-                raise StoreError(f"the bundle's input {table.stem} is another table.")
+    with checked(path, folder.parent) as scratch:
+        tables, given = _tables(scratch)
         with closing(ForeignStore(scratch / STORE)) as other:
-            other.check(CHECKS)
             names = {table: _free_name(table, folder) for table in tables}
             new = {
                 table: name for table, name in names.items() if not path_of(folder, name).exists()
@@ -131,6 +124,29 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     loads = added.pop("inputs") | {table.stem: name for table, name in names.items()}
     loads = dict(sorted(loads.items()))
     return Imported(**added, tables={table.stem: name for table, name in new.items()}, loads=loads)
+
+
+@contextmanager
+def checked(path: Path, folder: Path) -> Iterator[Path]:
+    """What :func:`unpacked` yields, once all in it is what synthkit could have written."""
+    with unpacked(path, folder) as scratch:
+        tables, given = _tables(scratch)
+        for table in (*tables, *given):
+            check_table(table)
+        for table in given:
+            if file_hash(table) != table.stem:
+                raise StoreError(f"the bundle's input {table.stem} is another table.")
+        with closing(ForeignStore(scratch / STORE)) as other:
+            other.check(CHECKS)
+        yield scratch
+
+
+def _tables(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of a bundle's named tables and of its inputs."""
+    tables, given = (
+        sorted((folder / kind).glob("*.parquet")) for kind in ("tables", inputs.FOLDER)
+    )
+    return tables, given
 
 
 @contextmanager

@@ -29,7 +29,19 @@ def learn(
     task: str = "",
     **options: Any,
 ) -> LearnedFilter:
-    """Learn a filter from the marks on a table, and store it as the next version of its name."""
+    """Learn a filter from the marks on a table, and store it as the next version of its name.
+
+    The majority of annotators counts. See :func:`synthkit.curate.learn` for the method, and
+    :func:`synthkit.curate.learned` to apply the filter.
+
+    Parameters
+    ----------
+    embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
+    column : of the texts; the one with the longest if not given.
+    reads : other columns that the filter reads, such as a label that marks are about.
+    task : of the marks.
+    options : of :func:`synthkit.curate.learn`, such as ``threshold`` and ``seed``.
+    """
     from synthkit.curate.marks.learning import learn
 
     table = tables.identified(table)

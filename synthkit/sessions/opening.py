@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
+from typing import Any
 
 from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError
@@ -14,6 +16,14 @@ from synthkit.store.store import Store
 
 TABLES = "tables"
 """The folder of the named tables within that of the session."""
+OPEN: list[Any] = []
+"""The sessions that are open, which end with the program."""
+
+
+@atexit.register
+def _close_all() -> None:
+    while OPEN:
+        OPEN[-1].close()
 
 
 def open_store(folder: Path) -> Store:
@@ -46,6 +56,7 @@ def open_store(folder: Path) -> Store:
         for place in (folder, tables, folder / FOLDER):
             sweep(place)
             recover(store, place)
+        store.marks.identify()
     return store
 
 

@@ -6,7 +6,6 @@ Parquet. The folder can be copied, zipped or moved.
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import shutil
@@ -30,16 +29,18 @@ from synthkit.sessions import (
     inventory,
     learned_filters,
     named_tables,
+    people,
     run_comparison,
 )
 from synthkit.sessions.deletion import Deletion
-from synthkit.sessions.opening import TABLES, open_store
+from synthkit.sessions.opening import OPEN, TABLES, open_store
 from synthkit.sessions.run_comparison import Comparison
 from synthkit.store.completions import StoredCompletion
 
 if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
     from synthkit.evaluate.results import Report
+    from synthkit.sessions.attached import Attached
     from synthkit.sessions.bundle_import import Imported
     from synthkit.sessions.claims import Claim
     from synthkit.share.card import Card
@@ -82,8 +83,9 @@ class Session:
         self.folder = Path(folder).expanduser().absolute()
         self._tables = self.folder / TABLES
         self.store = open_store(self.folder)
+        self.attached: list[Attached] = []
         self.closed = False
-        _OPEN.append(self)
+        OPEN.append(self)
 
     def __enter__(self) -> Session:
         return self
@@ -126,13 +128,34 @@ class Session:
         StoreError
             If its file is damaged.
         """
-        if name not in self.names() and name in self.inputs():
-            return inputs.named(self.store, name)
+        if name not in self.names():
+            if name in self.store.inputs.all():
+                return inputs.named(self.store, name)
+            if other := next((each for each in self.attached if name in each.names()), None):
+                return other.load(name)
         return named_tables.load(self.table_folder, name)
 
     def inputs(self) -> list[str]:
-        """The names of what cells were given, such as ``--examples demos``; :meth:`load` has it."""
-        return sorted(self.store.inputs.all())
+        """The names of what cells were given, such as ``--examples demos``; :meth:`load` has it.
+
+        Also those of all that attached sessions have.
+        """
+        return sorted({*self.store.inputs.all()}.union(*(each.names() for each in self.attached)))
+
+    def attach(self, source: Path | str, *, read_only: bool = True) -> None:
+        """Find here what another session holds; see :func:`synthkit.sessions.attached.attach`."""
+        from synthkit.sessions import attached
+
+        self.attached.append(attached.attach(self.store, source, read_only=read_only))
+
+    @property
+    def person(self) -> str:
+        """The name that goes with marks and answers into bundles, ``"me"`` until it is set."""
+        return people.person(self.store)
+
+    @person.setter
+    def person(self, name: str) -> None:
+        people.name_person(self.store, name)
 
     def names(self) -> list[str]:
         """The names of the tables, sorted."""
@@ -304,18 +327,7 @@ class Session:
         return curations.verdict_frame(self.store, rows)
 
     def learn(self, table: Any, *, name: str, embed: Embed, **options: Any) -> LearnedFilter:
-        """Learn a filter from the marks on a table, and store it as the next version of its name.
-
-        The majority of annotators counts. See :func:`synthkit.curate.learn` for the method, and
-        :func:`synthkit.curate.learned` to apply the filter.
-
-        Parameters
-        ----------
-        embed : texts -> (n, d) numbers, such as ``load_embedder("wordllama").embed``.
-        options : ``column`` of the texts, the one with the longest if not given; ``reads``, other
-            columns that the filter reads, such as a label that marks are about; ``task`` of the
-            marks; and those of :func:`synthkit.curate.learn`, such as ``threshold`` and ``seed``.
-        """
+        """Learn a filter from the marks on a table; see ``sessions.learned_filters.learn``."""
         return learned_filters.learn(self.store, table, name=name, embed=embed, **options)
 
     def learned(self, name: str, *, embed: Embed, version: int | None = None) -> LearnedFilter:
@@ -330,13 +342,9 @@ class Session:
         return learned_filters.filter_frame(self.store)
 
     def evaluate(self, table: Any, *, name: str, task: str = "", **options: Any) -> Report:
-        """Evaluate a table and the marks on it, and store the report.
+        """Evaluate a table and its marks of a task, and store the report.
 
-        Parameters
-        ----------
-        name : of the table.
-        task : of the marks.
-        options : of :func:`synthkit.evaluate.report`.
+        ``options`` are those of :func:`synthkit.evaluate.report`.
         """
         from synthkit.sessions import evaluations
 
@@ -385,16 +393,8 @@ class Session:
         """Close the store, so that the folder can be copied. Closing twice does nothing."""
         if not self.closed:
             self.closed = True
-            _OPEN.remove(self)
-            self.store.close()
+            OPEN.remove(self)
+            for store in (*(each.store for each in self.attached), self.store):
+                store.close()
             if self._temporary and self._process == os.getpid():  # a fork leaves it to its parent
                 shutil.rmtree(self.folder, ignore_errors=True)
-
-
-_OPEN: list[Session] = []
-
-
-@atexit.register
-def _close_all() -> None:
-    while _OPEN:
-        _OPEN[-1].close()

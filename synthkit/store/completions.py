@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 _CHECKED = [list(COLUMNS["completions"]).index(name) for name in _COLUMNS.split(", ")[:-2]]
 """The places in a row of the table of the columns that the checksum covers besides ``how``."""
-_SELECT = f"SELECT {_COLUMNS}, request FROM completions"
+_SELECT = f"SELECT {_COLUMNS}, source, request FROM completions"
 _INSERT = (
     f"INSERT INTO completions VALUES ({', '.join('?' * len(COLUMNS['completions']))}) "
     "ON CONFLICT DO NOTHING"
@@ -36,24 +36,58 @@ _INSERT = (
 
 @dataclass(frozen=True, slots=True)
 class StoredCompletion:
-    """A completion with its request, as :meth:`Request.payload` returned it."""
+    """A completion with its request, as :meth:`Request.payload` returned it.
+
+    ``source`` is the id of the session that asked for it; ``""`` for the one that holds it.
+    """
 
     key: str
     request: Mapping[str, Any]
     completion: Completion
+    source: str = ""
 
 
 class CompletionTable:
-    """The completions of a session. A completion is never changed once it is stored."""
+    """The completions of a session. A completion is never changed once it is stored.
+
+    Attributes
+    ----------
+    attached : the completions of other sessions, and the ids of these.
+    shared : those that get what is asked here, and the id of this session.
+    """
 
     def __init__(self, database: Database, origins: OriginTable) -> None:
         self._database, self._origins = database, origins
+        self.attached: list[tuple[CompletionTable, str]] = []
+        self.shared: list[tuple[CompletionTable, str]] = []
+
+    def attach(self, other: CompletionTable, source: str, own: str = "") -> None:
+        """Look up in another session what is not here, and keep it here.
+
+        Parameters
+        ----------
+        source : the id of the other session.
+        own : the id of this session, if what is asked here is to be added to the other.
+        """
+        self.attached.append((other, source))
+        if own:
+            self.shared.append((other, own))
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
-        """Key -> completion, for those of the keys that are stored.
+        """Key -> completion, for those of the keys that are stored here or in what is attached.
 
         Damaged ones are left out with a warning, so that they are asked for again.
         """
+        found = self._own(keys)
+        for other, source in self.attached:
+            missing = [key for key in keys if key not in found]
+            if taken := other.get(missing) if missing else {}:
+                if not self._database.read_only:
+                    self.merge(other._all_columns(taken), source)
+                found |= taken
+        return found
+
+    def _own(self, keys: Sequence[str]) -> dict[str, Completion]:
         rows = self._rows(f"SELECT {_COLUMNS} FROM completions", keys)
         intact = {row[0]: _completion(row) for row in rows if _is_intact(row)}
         if len(intact) < len(rows):
@@ -89,10 +123,10 @@ class CompletionTable:
             completion.cached_tokens,
         )
         checksum = _checksum([values[at] for at in _CHECKED], completion.how)
-        values = (*values, checksum, completion.how)
+        values = (*values, checksum, completion.how, "")
         if self._database.execute(_INSERT, values):
             return completion
-        stored = self.get([key])
+        stored = self._own([key])
         if key not in stored:  # what is there is damaged
             self.delete([key])
             self._database.execute(_INSERT, values)
@@ -108,15 +142,20 @@ class CompletionTable:
         StoreLocked
             If another process writes for longer than ``patience`` seconds (60 by default).
         """
+        items = list(items)
         with self._database.transaction(patience=patience):
-            return [self.put(*item) for item in items]
+            stored = [self.put(*item) for item in items]
+        for other, source in self.shared:
+            with suppress(StoreError):  # it is stored here in any case
+                other.merge(self._all_columns(key for key, *_ in items), source)
+        return stored
 
     def absorb(self) -> int:
         """Store what waits in the files of earlier runs, and return how many were new."""
         new = 0
         for path in left_behind(self._database.path.parent):
             items = {item[0]: item for item in read(path)}
-            new += len(items) - len(self.get(list(items)))
+            new += len(items) - len(self._own(list(items)))
             self.put_many(items.values())
             path.unlink(missing_ok=True)
         return new
@@ -164,11 +203,12 @@ class CompletionTable:
         """
         rows = self._database.rows(f"{_SELECT} WHERE ask = ? LIMIT 1000", (messages_hash(request),))
         rows = rows or self._database.rows(f"{_SELECT} ORDER BY rowid DESC LIMIT ?", (among,))
-        distances: dict[int, tuple[int, int]] = {}
-        for at, row in enumerate(rows):
+        others = (table.nearest(request, among=among) for table, _ in self.attached)
+        candidates = [stored for stored in others if stored is not None]
+        for row in rows:
             with suppress(StoreError):  # a damaged one is no example
-                distances[at] = distance(request, _request(row))
-        return _stored(rows[min(distances, key=lambda at: distances[at])]) if distances else None
+                candidates.append(_stored(row))
+        return min(candidates, key=lambda it: distance(request, it.request), default=None)
 
     def explain(self, request: Mapping[str, Any]) -> str:
         """Why a request is not stored: the fields in which it differs from the nearest stored one.
@@ -200,9 +240,17 @@ class CompletionTable:
         """Delete all completions but these."""
         self._database.execute(f"DELETE FROM completions WHERE key NOT {AMONG}", (json_list(keys),))
 
-    def merge(self, rows: Iterable[SqlRow]) -> int:
-        """Add rows of another store, and return how many were new; those that are here stay."""
-        return self._database.execute_many(_INSERT, rows)
+    def merge(self, rows: Iterable[SqlRow], source: str = "") -> int:
+        """Add rows of another store, and return how many were new; those that are here stay.
+
+        Those that the other session asked for itself get ``source``, its id.
+        """
+        return self._database.execute_many(
+            _INSERT, ((*row[:-1], row[-1] or source) for row in rows)
+        )
+
+    def _all_columns(self, keys: Iterable[str]) -> list[SqlRow]:
+        return self._rows(f"SELECT {', '.join(COLUMNS['completions'])} FROM completions", keys)
 
     def _rows(self, select: str, keys: Iterable[str]) -> list[SqlRow]:
         return self._database.rows(f"{select} WHERE key {AMONG}", (json_list(keys),))
@@ -244,7 +292,7 @@ def _stored(row: SqlRow) -> StoredCompletion:
             f"the completion {row[0][:16]!r} is damaged: its checksum differs. Run its cell again, "
             "which asks for it again, or restore the session from a copy or a bundle."
         )
-    return StoredCompletion(row[0], _request(row), _completion(row))
+    return StoredCompletion(row[0], _request(row), _completion(row), row[-2])
 
 
 def _request(row: SqlRow) -> Any:

@@ -53,6 +53,7 @@ class Database:
     ----------
     path : created if it does not exist.
     log : keep a write-ahead log; without it the file is always complete by itself.
+    read_only : open the file to read, although it may be written.
 
     Raises
     ------
@@ -60,12 +61,12 @@ class Database:
         If the file cannot be opened, is not a synthkit store, or has a newer format.
     """
 
-    def __init__(self, path: Path, *, log: bool = True) -> None:
+    def __init__(self, path: Path, *, log: bool = True, read_only: bool = False) -> None:
         self.path = path
-        self._log = log
+        self._how = {"log": log, "read_only": read_only}
         self._lock = threading.RLock()
         self._closed = self._in_transaction = False
-        self._use(open_file(path, log=log))
+        self._use(open_file(path, **self._how))
         _DATABASES.add(self)
 
     def _use(self, opened: OpenedFile) -> None:
@@ -82,7 +83,7 @@ class Database:
             if not self._in_transaction:  # its beginning has checked
                 self.check_present()
             if self._connection is None:  # after a fork
-                self._use(open_file(self.path, log=self._log))
+                self._use(open_file(self.path, **self._how))
             assert self._connection is not None
             try:
                 yield self._connection

@@ -51,8 +51,8 @@ class OpenedFile:
     copy: tempfile.TemporaryDirectory[str] | None = None
 
 
-def open_file(path: Path, *, log: bool) -> OpenedFile:
-    """Open the store at ``path``; it is created if it does not exist.
+def open_file(path: Path, *, log: bool, read_only: bool = False) -> OpenedFile:
+    """Open the store at ``path``; it is created if it does not exist and may be written.
 
     Raises
     ------
@@ -60,15 +60,15 @@ def open_file(path: Path, *, log: bool) -> OpenedFile:
         If it cannot be opened, is empty, cut short or no synthkit store, or has a newer format.
     """
     try:
-        if not path.exists() and not _create(path):
-            raise StoreError(f"{path} cannot be created.")
+        if not path.exists() and (read_only or not _create(path)):
+            raise StoreError(f"{path} {'does not exist' if read_only else 'cannot be created'}.")
         if path.stat().st_size == 0:
             raise StoreError(
                 f"{path} is empty: what it held is lost, perhaps by a full disk or a copy that was "
                 "cut short. Restore it from a copy or a bundle; or delete it to begin with none."
             )
         writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-        return _open_to_write(path, log) if writable else _open_to_read(path)
+        return _open_to_write(path, log) if writable and not read_only else _open_to_read(path)
     except sqlite3.Error as error:
         if is_locked(error):
             raise StoreLocked(_locked(path)) from None

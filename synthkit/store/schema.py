@@ -10,8 +10,8 @@ from typing import Any
 
 from synthkit.core.answers import split_reasoning
 
-SCHEMA_VERSION = 8
-"""Format that this synthkit writes. Formats 1 to 8 can be read."""
+SCHEMA_VERSION = 9
+"""Format that this synthkit writes. Formats 1 to 9 can be read."""
 
 ADDED: Mapping[str, Mapping[str, str]] = {
     "completions": {
@@ -21,12 +21,13 @@ ADDED: Mapping[str, Mapping[str, str]] = {
         "cached_tokens": "INTEGER NOT NULL DEFAULT 0",
         "checksum": "TEXT NOT NULL DEFAULT ''",
         "how": "TEXT NOT NULL DEFAULT ''",
+        "source": "TEXT NOT NULL DEFAULT ''",
     },
     "marks": {"session": "TEXT NOT NULL DEFAULT ''"},
     "runs": {"recipe": "TEXT NOT NULL DEFAULT ''", "reasons": "TEXT NOT NULL DEFAULT ''"},
     "run_rows": {"call": "TEXT NOT NULL DEFAULT ''"},
 }
-"""Table -> the columns that formats 6 to 8 added at its end, with their declarations."""
+"""Table -> the columns that formats 6 to 9 added at its end, with their declarations."""
 
 _NEW = {
     table: "".join(f", {column} {declared}" for column, declared in columns.items())
@@ -70,6 +71,7 @@ CREATE TABLE IF NOT EXISTS evaluations (
 CREATE TABLE IF NOT EXISTS inputs (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS claims (
     claim INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS people (session TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -111,7 +113,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     Formats 2 to 5 only added tables. Format 6 added columns, and separates the reasoning in the
     texts of completions. Format 7 added the column ``how``, format 8 those of ``runs``, ``call``,
-    inputs and claims.
+    inputs and claims, format 9 ``source`` and people.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

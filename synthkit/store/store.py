@@ -18,6 +18,7 @@ from synthkit.store.leases import LeaseTable
 from synthkit.store.marks import MarkTable
 from synthkit.store.meta import MetaTable
 from synthkit.store.origins import OriginTable
+from synthkit.store.people import PeopleTable
 from synthkit.store.runs import ModelTable, RunTable
 
 PATIENCE = 10.0
@@ -48,6 +49,7 @@ class Store:
     ----------
     path : the SQLite file; created if it does not exist.
     log : keep a write-ahead log beside the file while it is open.
+    read_only : open the file to read, although it may be written.
 
     Raises
     ------
@@ -65,9 +67,9 @@ class Store:
     ({'variants': []}, 0)
     """
 
-    def __init__(self, path: Path | str, *, log: bool = True) -> None:
+    def __init__(self, path: Path | str, *, log: bool = True, read_only: bool = False) -> None:
         self.path = Path(path)
-        self._database = database = Database(self.path, log=log)
+        self._database = database = Database(self.path, log=log, read_only=read_only)
         self.origins = OriginTable(database)
         self.completions = CompletionTable(database, self.origins)
         self.runs = RunTable(database, self.origins)
@@ -80,6 +82,7 @@ class Store:
         self.inputs = InputTable(database)
         self.leases = LeaseTable(database)
         self.meta = MetaTable(database)
+        self.people = PeopleTable(database)
         if not database.read_only:
             self.completions.absorb()
 
@@ -109,6 +112,10 @@ class Store:
     def is_present(self) -> bool:
         """Whether the file that was opened is still at its path."""
         return self._database.is_present()
+
+    def is_same(self, other: Store) -> bool:
+        """Whether the other one is of the same file."""
+        return self.path.samefile(other.path)
 
     def check_present(self) -> None:
         """Raise ``StoreError`` if the file was deleted or replaced since it was opened."""
@@ -170,9 +177,10 @@ class Store:
         other_id = next((value for key, value in other.rows("meta") if key == "session"), "")
         marks, conflicts = self.marks.merge(other.rows("marks"), other_id)
         self.models.merge(other.rows("models"))
+        self.people.merge(other.rows("people"))
         self.origins.merge(other.rows("origins"))
         return {
-            "completions": self.completions.merge(other.rows("completions")),
+            "completions": self.completions.merge(other.rows("completions"), other_id),
             "runs": self.runs.merge(other.rows("runs"), other.rows("run_rows")),
             "marks": marks,
             "conflicts": conflicts,

@@ -15,7 +15,7 @@ import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Message, Request
 from synthkit.data.tables import records
-from synthkit.sessions import session as session_module
+from synthkit.sessions import opening
 
 ROWS = {"i": [1, 2, 3]}
 
@@ -79,7 +79,7 @@ def test_session_returns_one_object_per_folder(
     for opened in (again, other, fresh):
         opened.close()
         opened.close()
-    assert session_module._OPEN == []
+    assert opening.OPEN == []
 
 
 @pytest.mark.parametrize("broken", ["file", "garbage", "under a file"])

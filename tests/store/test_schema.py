@@ -23,6 +23,7 @@ ADDED_IN = {
     6: ("leases", "meta"),
     7: (),
     8: ("inputs", "claims"),
+    9: ("people",),
 }
 """Format -> the tables that it added to the one before."""
 
@@ -46,6 +47,7 @@ def test_a_store_of_an_older_format_gains_the_missing_tables(tmp_path: Path, ver
             "cached_tokens",
             "checksum",
             "how",
+            "source",
         ):
             db.execute(f"ALTER TABLE completions DROP COLUMN {column}")
         if version > 1:
@@ -77,7 +79,8 @@ def test_checksums_of_format_6_hold(tmp_path: Path) -> None:
     with closing(Store(path)) as store:
         store.completions.put(key, REQUEST.payload("m"), Completion("Hello.", completion_tokens=2))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("ALTER TABLE completions DROP COLUMN how")
+        for column in ("how", "source"):
+            db.execute(f"ALTER TABLE completions DROP COLUMN {column}")
         db.execute("PRAGMA user_version = 6")
         assert len(db.execute("SELECT checksum FROM completions").fetchone()[0]) == 16
     with closing(Store(path)) as store:

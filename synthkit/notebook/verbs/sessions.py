@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,12 @@ from synthkit.notebook.output.provenance import (
     tokens_out,
 )
 from synthkit.notebook.verbs._base import argument, verb
-from synthkit.sessions import inventory, lineage, named_tables
+from synthkit.sessions import inventory, lineage, named_tables, people
 from synthkit.sessions.current import FOLDER
 from synthkit.sessions.session import Session
 from synthkit.share import imports
 from synthkit.store.completions import StoredCompletion
+from synthkit.store.store import Store
 
 MOST = 20
 """Runs, tables and other entries that the static output of a session lists of each kind."""
@@ -39,13 +40,21 @@ MOST = 20
 @verb(
     argument(
         "folder", nargs="?", metavar="FOLDER", help="open the session here; default: the current"
-    )
+    ),
+    repeated("--attach", "SOURCE", "find here what another session's folder, bundle or URL holds"),
+    argument("--share", action="store_true", help="add what is asked here to attached folders"),
+    expands=True,
 )
 def session(context: Context, options: Any) -> Any:
     """Browse the session's runs and tables; with a folder, open the session there."""
     if options.folder:
         context.settings.folder = options.folder
     session, label = context.session, context.settings.folder
+    for source in options.attach:
+        session.attach(source, read_only=not options.share)
+    if options.attach:
+        print("\n".join(map(str, session.attached)))
+        return None
     if not interactive():
         return outline(session, label)
     module = need(
@@ -173,14 +182,14 @@ def trace(context: Context, options: Any) -> StaticOutput:
         if not decisions:
             raise
         behind = []
-    names = context.session.store.models.names()
-    parts = (part for stored in behind for part in _parts(stored, names))
+    parts = (part for stored in behind for part in _parts(stored, context.session.store))
     return static_table([*parts, *decisions])
 
 
-def _parts(stored: StoredCompletion, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What a completion rests on; ``names`` are the models' by their fingerprints."""
+def _parts(stored: StoredCompletion, store: Store) -> list[dict[str, Any]]:
+    """What a completion rests on."""
     request, completion = stored.request, stored.completion
+    names = store.models.names()
     rows = [{"part": name, "value": text} for name, text in message_texts(request)]
     rows += [
         *({"part": name, "value": text} for name, text in completion_texts(completion)),
@@ -196,6 +205,8 @@ def _parts(stored: StoredCompletion, names: Mapping[str, str]) -> list[dict[str,
         rows.append({"part": "schema", "value": request["schema"]})
     if completion.how:
         rows.append({"part": "how", "value": completion.how})
+    if stored.source:
+        rows.append({"part": "asked by", "value": people.asked_by(store, stored.source)})
     return rows
 
 

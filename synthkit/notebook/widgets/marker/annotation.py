@@ -21,7 +21,7 @@ from synthkit.data.results import Curation
 from synthkit.evaluate.raters.agreement import cohen_kappa, confusion
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
 from synthkit.sessions import current
-from synthkit.sessions.annotator import ME, Annotator
+from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.session import Session
 from synthkit.stats.intervals import wilson
 
@@ -57,7 +57,7 @@ class Annotation:
         self.table = table
         self.session = session or current.session()
         self.labels = _labels(labels)
-        store, by = self.session.store, by or ME
+        store, by = self.session.store, by or self.session.person
         log = store.marks.for_rows(table.ids)
         self.annotator = Annotator(
             store, log, by=by, task=task, round=2 if again else 1, clock=clock
