@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from argparse import HelpFormatter
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, HelpFormatter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
@@ -144,14 +144,37 @@ def cell_arguments(function: Any) -> Any:
     return magic_arguments()(function)
 
 
-def parser(prog: str, summary: str, arguments: Sequence[Any]) -> MagicArgumentParser:
-    """A parser of arguments, whose help starts with ``prog`` and ``summary``."""
+def parser(
+    prog: str, summary: str, arguments: Sequence[Any], value: Callable[[str], str] = str
+) -> MagicArgumentParser:
+    """A parser of arguments, whose help starts with ``prog`` and ``summary``.
+
+    Parameters
+    ----------
+    value : what an argument's text stands for, such as the value of a variable.
+    """
     result = MagicArgumentParser(
         prog, description=summary, add_help=False, formatter_class=HelpFormatter
     )
     for declared in map(with_default, arguments):
-        result.add_argument(*declared.args, **declared.kwds)
+        options = dict(declared.kwds)
+        if options.get("action") in (None, "append"):
+            options["type"] = _reader(options.get("type", str), value)
+        result.add_argument(*declared.args, **options)
     return result
+
+
+def _reader(kind: Callable[[str], Any], value: Callable[[str], str]) -> Callable[[str], Any]:
+    """What reads a text of argparse: what it stands for, as a value of some kind."""
+
+    def read(text: str) -> Any:
+        found = value(text)
+        if kind is not str and found.startswith("@"):
+            raise ArgumentTypeError(f"{found} is no variable that holds a number or a text")
+        return kind(found)
+
+    read.__name__ = kind.__name__  # in the message of argparse
+    return read
 
 
 def with_default(declared: Any) -> Any:

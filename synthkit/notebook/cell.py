@@ -36,7 +36,9 @@ from synthkit.sessions import inputs
 
 def run_cell(context: Context, line: str, cell: str) -> Any:
     """Run a ``%%synth`` cell, or show what it would ask with ``--dry-run``."""
+    line = context.evaluated(line)
     words = split(line)
+    context.used.clear()
     if HELP & set(words):
         arguments, _ = _arguments(context, words)
         print(parser("%%synth", "Generate a dataset from a prompt.", arguments).format_help())
@@ -51,7 +53,7 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
 
         return outline(job)
     _say_name(context, options)
-    inputs.remember(context.session.store, names.used)
+    inputs.remember(context.session.store, context.used | names.used)
     if options.background and interactive():
         return _start(context, job, options.learned)
     feed = _follow(context, job, None) if interactive() else None
@@ -82,7 +84,7 @@ def _say_name(context: Context, options: Any) -> None:
 def cell_options(context: Context, words: list[str]) -> Any:
     """The options of a ``%%synth`` line, with those of its recipe."""
     arguments, help = _arguments(context, words)
-    return parse(parser("%%synth", "", arguments), words, arguments, help)
+    return parse(parser("%%synth", "", arguments, context.named), words, arguments, help)
 
 
 def _arguments(context: Context, words: list[str]) -> tuple[list[Any], str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from numbers import Number
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from IPython.display import display
@@ -24,6 +28,15 @@ T = TypeVar("T")
 
 EMBEDDER = "wordllama"
 """The default embedder: small, and without torch."""
+
+
+_EXPRESSION = re.compile(r"(?:(?<!\S)|(?<=\w=))\{([^{}]+)\}(?!\S)")
+_VARIABLE = re.compile(r"(?P<start>[\w.-]+=|)@(?P<name>[^\W\d]\w*)")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can be written into a line as it is."""
+    return isinstance(value, str | Number | PurePath)
 
 
 class Settings(Protocol):
@@ -58,6 +71,8 @@ class Context:
         self._shell = shell
         self._models: dict[str, Model] = {}
         self._embedders: dict[str, Embedder] = {}
+        self.used: dict[str, Any] = {}
+        """The texts and numbers that a line named, by their names."""
         self.verb = ""
         """The verb that runs, such as ``%synth filter``."""
         self._shown: dict[str | None, tuple[str | None, list[Any]]] = {}
@@ -128,21 +143,43 @@ class Context:
 
         return Bindings(self.variables)
 
-    def expand(self, line: str) -> str:
-        """The line with each ``{expression}`` replaced by its value in the notebook.
+    def evaluated(self, line: str) -> str:
+        """The line with the value of each ``{expression}`` that is a word or ends one.
+
+        What is in quotation marks stays, and an expression of anything but a text or a number.
 
         Raises
         ------
         UsageError
             If an expression cannot be evaluated.
         """
-        from IPython.utils.text import FullEvalFormatter
 
-        try:
-            return str(FullEvalFormatter().vformat(line, (), self.variables))
-        except Exception as error:  # of the user's expression
-            reason = f"{type(error).__name__}: {error}"
-            raise UsageError(f"{line.strip()} cannot be evaluated: {reason}") from error
+        def value(match: re.Match[str]) -> str:
+            try:
+                value = eval(match[1], self.variables)
+            except Exception as error:  # of the user's expression
+                reason = f"{type(error).__name__}: {error}"
+                raise UsageError(f"{match[0]} cannot be evaluated: {reason}") from error
+            return shlex.quote(str(value)) if _is_plain(value) else match[0]
+
+        return _EXPRESSION.sub(value, line)
+
+    def named(self, text: str) -> str:
+        """The text, with the value of ``@variable`` if it is one or ends in one: a text or number.
+
+        Anything else that a variable holds is up to the option.
+        """
+        if (match := _VARIABLE.fullmatch(text)) is None:
+            return text
+        name = match["name"]
+        if name in self.variables:
+            value = self.variables[name]
+        else:
+            value = self.session.load(name) if name in self.session.inputs() else None
+        if not _is_plain(value):
+            return text
+        self.used[name] = value
+        return f"{match['start']}{value}"
 
     def model(self, spec: str | None = None) -> Model:
         """The model in a variable, or the one that a spec names, loaded once; else the default."""
@@ -150,7 +187,7 @@ class Context:
         from synthkit.notebook.names import is_model
 
         spec = spec or self.settings.model
-        value = self.variables.get(spec)
+        value = self.variables.get(spec.removeprefix("@"))
         if is_model(value):
             return cast("Model", value)
         scheme = spec.partition(":")[0]

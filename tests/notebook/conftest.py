@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager
 
 from synthkit.notebook.context import Context
 from synthkit.notebook.magics import SynthMagics
-from synthkit.sessions import session
+from synthkit.sessions import opening
 
 
 @dataclass
@@ -57,7 +57,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     ip.run_line_magic("load_ext", "synthkit")
     yield Shell(ip)
     ip.run_line_magic("unload_ext", "synthkit")
-    session._close_all()
+    opening._close_all()
     ip.history_manager.end_session()
     atexit.unregister(ip.atexit_operations)  # which takes half a second
     InteractiveShell.clear_instance()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -342,3 +343,53 @@ def test_a_cell_lets_go_of_the_widgets_it_showed_when_it_ran_before(
     assert beside.closed
     assert not other.closed
     assert not again.closed
+
+
+@pytest.mark.parametrize("line", ["--n @n", "--n {n}", "--n {n - 1 + 1}", "--n={n}", "--n @text"])
+def test_an_option_takes_a_variable_or_an_expression(shell: Shell, line: str) -> None:
+    shell.ip.user_ns |= {"n": np.int64(3), "text": "3"}
+    shell.run(f"%%synth facts --model fake {line}\nTell a fact.")
+    assert len(shell["facts"]) == 3
+
+
+@pytest.mark.parametrize("model", ["@m", "m", "@spec", "{spec}", "{spec + ''}"])
+def test_a_model_is_named_by_a_variable_that_holds_it_or_its_spec(shell: Shell, model: str) -> None:
+    shell.ip.user_ns |= {"m": Fake(), "spec": "fake"}
+    shell.run(f"%%synth facts --model {model} --n 1\nTell a fact.")
+    assert len(shell["facts"]) == 1
+
+
+def test_values_of_a_setting_are_read_from_variables(shell: Shell) -> None:
+    shell.ip.user_ns |= {"k": 40, "fake": (fake := Fake())}
+    shell.run("%%synth facts --model fake --n 1 --extra top_k=@k --stop {'a b'}\nTell a fact.")
+    assert fake.asked[0].sampling.extra == {"top_k": 40}
+    assert fake.asked[0].sampling.stop == ("a b",)
+
+
+def test_what_is_in_quotation_marks_or_no_plain_value_stays(shell: Shell) -> None:
+    shell.ip.user_ns |= {"x": 3, "fake": (fake := Fake())}
+    shell.run("%%synth facts --model fake --n 1 --stop '{x}' --stop {[x]}\nTell a fact.")
+    assert fake.asked[0].sampling.stop == ("{x}", "{[x]}")
+
+
+def test_a_cell_with_variables_is_run_again_where_they_are_not(shell: Shell) -> None:
+    shell.ip.user_ns |= {"n": 2, "x": 0.5}
+    cell = "%%synth facts --model fake --n @n -t {x}\nTell a fact."
+    shell.run(cell)
+    del shell.ip.user_ns["n"]
+    assert "2 rows, 2 cached" in shell.run(cell)
+    assert "-t 0.5" in shell.context.session.cell(1)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--n @nothing", "--n: @nothing is no variable that holds a number"),
+        ("--n {1 / 0}", r"\{1 / 0\} cannot be evaluated: ZeroDivisionError"),
+        ("--n @table", "--n: @table is no variable that holds a number"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(shell: Shell, option: str, says: str) -> None:
+    shell.ip.user_ns["table"] = pd.DataFrame({"a": [1]})
+    with pytest.raises(UsageError, match=says):
+        shell.run(f"%%synth facts --model fake {option}\nTell a fact.")

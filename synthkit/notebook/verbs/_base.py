@@ -39,7 +39,6 @@ class Verb:
     arguments: Sequence[Any]
     registered: Callable[[], Sequence[Any]]
     words: bool
-    expands: bool
 
     @property
     def summary(self) -> str:
@@ -52,9 +51,8 @@ class Verb:
 
     def __call__(self, context: Context, line: str) -> Any:
         """Run the verb with the rest of its line, or print its help if that asks for it."""
-        words = split(context.expand(line) if self.expands else line)
-        arguments = self.all_arguments()
-        parsed = parser(f"%synth {self.name}", self.summary, arguments)
+        words, arguments = split(context.evaluated(line)), self.all_arguments()
+        parsed = parser(f"%synth {self.name}", self.summary, arguments, context.named)
         if HELP & set(words):
             print(parsed.format_help())
             return None
@@ -73,7 +71,6 @@ def verb(
     *arguments: Any,
     registered: Callable[[], Sequence[Any]] = tuple,
     words: bool = False,
-    expands: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a verb of ``%synth``: a decorator of a function ``(context, options)``.
 
@@ -89,7 +86,6 @@ def verb(
     registered : returns further arguments, for options that users may add to.
     words : whether the function reads the words of the line itself, and gets their list in place
         of options; then ``arguments`` serve help and completion only.
-    expands : whether ``{expression}`` in the line is replaced by its value in the notebook.
 
     Examples
     --------
@@ -106,7 +102,7 @@ def verb(
 
     def register(function: Function) -> Function:
         name = own_name or function.__name__
-        VERBS.add(name, Verb(name, function, declared, registered, words, expands), function)
+        VERBS.add(name, Verb(name, function, declared, registered, words), function)
         return function
 
     return register

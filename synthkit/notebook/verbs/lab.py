@@ -124,7 +124,9 @@ def _from_run(context: Context, options: Any) -> list[str]:
         return []
     rows = store.runs.rows(runs[-1]["run"])
     if rows is not None and rows.line and not (options.inputs or options.vary):
-        line = parse(parser("%%synth", "", ARGUMENTS), split(rows.line), ARGUMENTS, "")
+        line = parse(
+            parser("%%synth", "", ARGUMENTS, context.named), split(rows.line), ARGUMENTS, ""
+        )
         options.inputs, options.vary = line.source, line.vary
         for name in ("schema", "labels", "regex", "output", "temperature", "top_p", "max_tokens"):
             if getattr(options, name) is None:

@@ -43,7 +43,6 @@ MOST = 20
     ),
     repeated("--attach", "SOURCE", "find here what another session's folder, bundle or URL holds"),
     argument("--share", action="store_true", help="add what is asked here to attached folders"),
-    expands=True,
 )
 def session(context: Context, options: Any) -> Any:
     """Browse the session's runs and tables; with a folder, open the session there."""
@@ -171,7 +170,6 @@ def _wanted(to: str | None, name: str, n: int) -> str:
 
 @verb(
     argument("id", metavar="ID", help="the id of a row, or an expression: {reviews.id[3]}"),
-    expands=True,
 )
 def trace(context: Context, options: Any) -> StaticOutput:
     """Trace a row to its prompt, model, sampling, raw output, verdicts and marks."""

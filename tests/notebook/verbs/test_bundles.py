@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import synthkit as sk
 from tests.notebook.conftest import Shell
 
 CELL = (
@@ -51,3 +52,18 @@ def test_a_lab_keeps_the_table_of_its_inputs(shell: Shell) -> None:
     shell.run("%synth import lesson.zip")
     shell.run(line.replace("lab tone", "lab again"))
     assert shell["again_lab"].rows == shell["tone_lab"].rows == [{"topic": "soup"}]
+
+
+def test_a_lesson_is_attached_and_its_answers_and_tables_are_found(
+    shell: Shell, tmp_path: Path
+) -> None:
+    with sk.Session(tmp_path / "teacher") as teacher:
+        run = sk.generate("Say {{ i }}.", rows={"i": [1]}, model=sk.Fake(), session=teacher)
+        teacher.save("seeds", run.table)
+        teacher.person = "Ms Ada"
+        teacher.export(tmp_path / "lesson.zip")
+    shown = shell.run("%synth session --attach lesson.zip")
+    assert shown.strip() == "attached lesson.zip: 1 completion; tables: seeds"
+    shown = shell.run("%%synth said --model fake --from seeds\nSay {{ i }}.")
+    assert "1 cached, 0 generated" in shown
+    assert "Ms Ada, in session" in shell.run("%synth trace {said.id[0]}")
