@@ -192,7 +192,11 @@ def test_examples_are_drawn_without_a_seed_for_the_model(shell: Shell) -> None:
             UsageError,
             "expected a number for --temperature",
         ),
-        ("%%synth a --model fake --seed 1.5\nHi.", UsageError, "expected a whole number for --seed"),
+        (
+            "%%synth a --model fake --seed 1.5\nHi.",
+            UsageError,
+            "expected a whole number for --seed",
+        ),
         ("%%synth a --model fake --n 0\nHi.", UsageError, "at least 1; got 0"),
         ("%%synth a --model fake --system 'open\nHi.", UsageError, "quotation"),
         ("%%synth a --model fake\n   \n", PromptError, "empty"),

@@ -114,7 +114,7 @@ def test_lists_numbers_and_tables_are_read_by_their_types(cook: Shell) -> None:
     [
         ("--recipe haikus", "recipe 'haikus' not found; .*Did you mean 'haiku'"),
         ("--recipe haiku --lins 2", "option '--lins' not found.*Did you mean '--lines'"),
-        ("--recipe haiku --lines two", "invalid int value: 'two'"),
+        ("--recipe haiku --lines two", "expected a whole number for --lines; got 'two'"),
         ("--recipe haiku --labels a,b", "takes no --labels; %synth recipes haiku explains it"),
         ("--recipe sums --words a --temperature 1", "takes no --temperature"),
         ("--recipe sums --words a --shares a,b", "--shares a,b: expected numbers"),
