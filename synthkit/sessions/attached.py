@@ -98,7 +98,7 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
         raise UsageError(f"{source} is this session itself; attach another one.")
     if not store.read_only:
         store.models.merge(other.models.names().items())
-        store.people.merge(other.people.names().items())
+        store.marks.people.merge(other.marks.people.names().items())
     store.completions.attach(
         other.completions, other.marks.identify(), "" if read_only else store.marks.identify()
     )

@@ -28,16 +28,16 @@ def check_name(name: str) -> str:
 
 def person(store: Store) -> str:
     """The name that the person of a session gave, or :data:`ME`."""
-    return store.people.names().get(store.marks.identify(), ME)
+    return store.marks.people.names().get(store.marks.identify(), ME)
 
 
 def name_person(store: Store, name: str) -> None:
     """Name the person of a session."""
     store.check_writable()
-    store.people.put(store.marks.identify(), check_name(name))
+    store.marks.people.put(store.marks.identify(), check_name(name))
 
 
 def asked_by(store: Store, source: str) -> str:
     """Who asked for a completion, by its ``source``; ``""`` if it was this session."""
-    name = store.people.names().get(source, "")
+    name = store.marks.people.names().get(source, "")
     return f"{name}, in session {source}" if name else f"session {source}" if source else ""

@@ -10,8 +10,9 @@ from typing import Any
 
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
 from synthkit.store.mark_merge import MarkConflict, conflicts, merge_marks
+from synthkit.store.people import PeopleTable
 from synthkit.store.schema import COLUMNS
 
 _FIELDS = ("id", "label", "reason", "by", "at", "flag", "edit", "task", "round", "act", "step",
@@ -20,7 +21,16 @@ _COLUMNS = "row, label, reason, by, at, flag, edit, task, round, act, step, sess
 
 
 class MarkTable(TableGroup):
-    """All marks that were ever written in a session, undone ones too, the oldest first."""
+    """All marks that were ever written in a session, undone ones too, the oldest first.
+
+    Attributes
+    ----------
+    people : whose marks and answers those of other sessions are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.people = PeopleTable(database)
 
     def add(self, marks: Sequence[Mark]) -> list[Mark]:
         """Append marks, and return them as stored: those without a step share a new one.

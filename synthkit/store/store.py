@@ -18,7 +18,6 @@ from synthkit.store.leases import LeaseTable
 from synthkit.store.marks import MarkTable
 from synthkit.store.meta import MetaTable
 from synthkit.store.origins import OriginTable
-from synthkit.store.people import PeopleTable
 from synthkit.store.runs import ModelTable, RunTable
 
 PATIENCE = 10.0
@@ -82,7 +81,6 @@ class Store:
         self.inputs = InputTable(database)
         self.leases = LeaseTable(database)
         self.meta = MetaTable(database)
-        self.people = PeopleTable(database)
         if not database.read_only:
             self.completions.absorb()
 
@@ -177,7 +175,7 @@ class Store:
         other_id = next((value for key, value in other.rows("meta") if key == "session"), "")
         marks, conflicts = self.marks.merge(other.rows("marks"), other_id)
         self.models.merge(other.rows("models"))
-        self.people.merge(other.rows("people"))
+        self.marks.people.merge(other.rows("people"))
         self.origins.merge(other.rows("origins"))
         return {
             "completions": self.completions.merge(other.rows("completions"), other_id),
