@@ -14,13 +14,9 @@ from synthkit.core.errors import TableError, UsageError, check_positive
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
 from synthkit.data import row_files, tables
-from synthkit.models.local.memory import of_process
 from synthkit.sessions import named_tables
 from synthkit.sessions.named_tables import Origin
 from synthkit.sessions.session import Session
-
-BYTES_EACH = 5
-"""Bytes of memory for each byte of a file whose rows are read, as JSON lines and CSV need."""
 
 
 def is_source(rows: Any) -> bool:
@@ -118,10 +114,7 @@ def _opened(rows: Any, first: int | None) -> _Source:
         found = hub_datasets.opened(rows)
         return _Source(rows, itertools.islice(found.rows, first), found.version)
     if isinstance(rows, str | Path):
-        files = row_files.matching(rows)
-        if first is None:
-            _check_memory(str(rows), sum(file.stat().st_size for file in files))
-        return _Source(_name(rows), row_files.read(files, first))
+        return _Source(_name(rows), row_files.read(row_files.matching(rows), first))
     hint = ""
     if isinstance(rows, Iterator):
         hint = ", or was read before; make it again, or give the function that makes it"
@@ -141,17 +134,6 @@ def _checked(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
         if not isinstance(row, Mapping):
             raise TableError(f"row {at}: expected a dict; got {type(row).__name__}.")
         yield row
-
-
-def _check_memory(name: str, size: int) -> None:
-    """Raise a :class:`UsageError` if the rows of files of ``size`` bytes would not fit."""
-    memory = of_process()
-    if memory is not None and BYTES_EACH * size > memory.free:
-        raise UsageError(
-            f"{name} has {size / 1e6:,.0f} MB, whose rows need about {BYTES_EACH} times as much "
-            f"memory, and {memory.free / 1e6:,.0f} MB are free. Read only its first rows: "
-            "first=1000, or --first 1000 in a cell."
-        )
 
 
 def _kept(session: Session, spool: str) -> Origin | None:

@@ -10,10 +10,10 @@ import datasets
 import pytest
 
 from synthkit import Fake, Session, generate, plan, recipes
+from synthkit.core import memory
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.hashing import digest
-from synthkit.generation import streams
-from synthkit.models.local import memory
+from synthkit.data import row_files
 
 
 def topics(n: int = 4) -> Iterator[dict[str, Any]]:
@@ -142,8 +142,8 @@ def test_a_file_that_would_not_fit_into_memory_is_refused_but_read_in_part(
 ) -> None:
     file = write(tmp_path / "topics.jsonl", *map(str, range(999)))
     free = memory.Memory(limit=10_000, free=10_000, source="a test")
-    monkeypatch.setattr(streams, "of_process", lambda: free)
-    with pytest.raises(UsageError, match=r"and 0 MB are free. Read only its first rows"):
+    monkeypatch.setattr(row_files, "of_process", lambda: free)
+    with pytest.raises(UsageError, match=r"and 0 MB are free. Read only the first rows"):
         generate("On {{ topic }}.", rows=file, model=Fake(), session=session)
     run = generate("On {{ topic }}.", rows=file, first=3, model=Fake(), session=session)
     assert run.table["topic"].tolist() == ["0", "1", "2"]
