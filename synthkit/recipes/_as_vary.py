@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthkit.core.errors import TableError
-from synthkit.data import tables
+from synthkit.data import row_files, tables
 from synthkit.recipes._base import Table
 
 
@@ -23,6 +23,7 @@ def as_vary(rows: Table) -> dict[str, Any]:
         If the columns ``field`` or ``value`` are missing or have a missing cell, or if a field has
         both values with a label and values without.
     """
+    rows = row_files.opened(rows)
     cells = [tables.column(rows, name) for name in ("field", "value")]
     labelled = "label" in tables.columns(rows)
     labels = tables.column(rows, "label") if labelled else [None] * len(cells[0])

@@ -15,13 +15,14 @@ from typing import Annotated, Any, Protocol, TypeVar, cast
 from synthkit.core.errors import SynthkitError, UsageError
 from synthkit.core.registry import Registry
 from synthkit.core.types import Completion, Message, Reject, Request, Row, Sampling, Steps
-from synthkit.data import tables
+from synthkit.data import row_files, tables
 from synthkit.recipes._arguments import kept_columns, parent_id
 
 T = TypeVar("T")
 
 Table = Annotated[Any, "TABLE"]
-"""A table of any kind; in a ``%%synth`` line the name of one."""
+"""A table of any kind, or a file or a pattern such as ``data/*.jsonl``; in a ``%%synth`` line the
+name of one."""
 Embed = Annotated[Callable[[Sequence[str]], Any], "EMBEDDER"]
 """Texts -> (n, d) array, rows L2-normalised; in a ``%%synth`` line the name of an embedder."""
 
@@ -115,6 +116,7 @@ def recipe(function: Function) -> Function:
 
     The function returns a :class:`Recipe`, or it is a generator function for
     :func:`~synthkit.recipes.from_function`. Lists of recipes show the first line of its docstring.
+    Where it takes a table, the caller may name a file.
     """
     if inspect.isgeneratorfunction(function):
         RECIPES.add(function.__name__, function, function)
@@ -122,14 +124,24 @@ def recipe(function: Function) -> Function:
 
     @functools.wraps(function)
     def made(*values: Any, **options: Any) -> Any:
+        given = dict(zip(inspect.signature(function).parameters, values, strict=False))
+        options = {
+            name: row_files.opened(value) if _is_table(function, name) else value
+            for name, value in options.items()
+        }
         result = function(*values, **options)
         if not isinstance(result, Recipe):
             return result
-        names = zip(inspect.signature(function).parameters, values, strict=False)
-        return replace(result, call=(function.__name__, dict(names) | options))
+        return replace(result, call=(function.__name__, given | options))
 
     RECIPES.add(function.__name__, made, function)
     return cast("Function", made)
+
+
+def _is_table(function: Callable[..., Any], parameter: str) -> bool:
+    """Whether a parameter takes a table."""
+    annotated = function.__annotations__.get(parameter) in (Table, "Table")
+    return annotated or parameter in ("rows", "like", "examples")
 
 
 def gather(branches: Iterable[Steps[T]]) -> Steps[list[T]]:

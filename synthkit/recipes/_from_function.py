@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Completion, Reject, Request, Row, Steps
-from synthkit.data import tables
+from synthkit.data import row_files, tables
 from synthkit.recipes._base import Bounds, Recipe, as_list, per_row, per_table
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def from_function(function: Callable[..., Any], rows: Any = None, **options: Any
         If the function is not a generator function with such a first parameter, or has no
         keyword-only parameter of an option's name.
     """
-    name = getattr(function, "__name__", "recipe")
+    name, rows = getattr(function, "__name__", "recipe"), row_files.opened(rows)
     if not inspect.isgeneratorfunction(function):
         raise UsageError(
             f"a recipe is a generator function: it yields lists of requests; {name} does not yield."

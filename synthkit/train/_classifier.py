@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from synthkit.data import row_files
 from synthkit.models.hub import resolve
 from synthkit.train import examples
 from synthkit.train.encoders import check_encoder_memory, files_of, source_of, spec_of
@@ -81,6 +82,7 @@ def classifier(
     settings = TrainSettings.of_encoder(
         options, epochs=5, learning_rate=RATE, batch_size=16, max_tokens=128
     )
+    rows = row_files.opened(rows)
     labels = examples.label_values(rows, label)
     convert = partial(examples.labelled, text=text, label=label, known=labels)
     found = convert(rows, weights=weights)

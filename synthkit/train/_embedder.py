@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError, check_numbers
-from synthkit.data import tables
+from synthkit.data import row_files, tables
 from synthkit.train import examples
 from synthkit.train.embedder_method import RANKING, SIMILARITY, EmbedderMethod
 from synthkit.train.encoders import spec_of
@@ -83,6 +83,7 @@ def embedder(
     (1, 384)
     """
     settings = TrainSettings.of_encoder(options, learning_rate=2e-5, batch_size=32, max_tokens=256)
+    rows = row_files.opened(rows)
     names = set(tables.columns(rows))
     scored, triplets = score in names, negative in names
     if scored and triplets:

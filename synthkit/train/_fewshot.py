@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from synthkit.core.errors import UsageError, check_numbers
+from synthkit.data import row_files
 from synthkit.models.transformers.embedder import load_encoder
 from synthkit.stats.classifier import fit
 from synthkit.train import examples
@@ -87,6 +88,7 @@ def fewshot(
     check_numbers(pairs=pairs, C=C)
     if pairs < 1 or not C > 0:
         raise UsageError(f"expected pairs of 1 or more and C above 0; got {pairs} and {C}.")
+    rows = row_files.opened(rows)
     labels = examples.label_values(rows, label)
     convert = partial(examples.labelled, text=text, label=label, known=labels)
     found = convert(rows, weights=weights)

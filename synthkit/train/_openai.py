@@ -27,6 +27,7 @@ from synthkit.core.extras import versions
 from synthkit.core.files import read_json, replacing, scratch_folder, sync_folder
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
+from synthkit.data import row_files
 from synthkit.models.openai.providers import PROVIDERS
 from synthkit.models.openai.refusals import error_message
 from synthkit.models.openai.server import Server, connect
@@ -73,7 +74,7 @@ def openai(
 
     Parameters
     ----------
-    rows : a table of any kind with 10 examples or more; they are sent to the server.
+    rows : a table of any kind, or files, with 10 examples or more; they are sent to the server.
     base : ``"openai:NAME"``, or a provider of :data:`~synthkit.models.openai.providers.PROVIDERS`
         and a name; or a model that was trained by this function.
     held_out : rows whose loss the server measures on the way.
@@ -123,7 +124,7 @@ def openai(
     convert = partial(
         examples.completions, raw=False, prompt=prompt, completion=completion, messages=messages
     )
-    found = convert(rows)
+    found = convert(row_files.opened(rows))
     if len(found.cells) < LEAST:
         raise TableError(
             f"expected {LEAST} examples or more, as OpenAI does; got {len(found.cells)}."
@@ -138,7 +139,7 @@ def openai(
         server=connected,
         name=name,
         examples=found,
-        held_out=None if held_out is None else convert(held_out),
+        held_out=None if held_out is None else convert(row_files.opened(held_out)),
         hyperparameters={key: value for key, value in hyperparameters.items() if value is not None},
         seed=seed,
         suffix=suffix,

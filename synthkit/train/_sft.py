@@ -38,10 +38,11 @@ def sft(
 
     Parameters
     ----------
-    rows : a table of any kind, with an ``id`` or without.
+    rows : a table of any kind, with an ``id`` or without; or a file or a pattern such as
+        ``data/*.jsonl``.
     base : a spec as :func:`synthkit.load_model` takes it, of weights that transformers loads; or a
         model that was trained here. Its adapter is trained further, and keeps its shape.
-    held_out : rows whose loss is measured at the start and at each checkpoint.
+    held_out : rows or files whose loss is measured at the start and at each checkpoint.
     prompt, completion, messages : names of columns.
     folder : of all trained models; by default in the folder of the notebook's session.
     listener : called with a :class:`~synthkit.train.progress.Progress` after each step.

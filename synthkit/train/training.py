@@ -17,6 +17,7 @@ from synthkit.core.extras import need, versions
 from synthkit.core.files import read_json, scratch_folder, sweep, sync_folder
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
+from synthkit.data import row_files
 from synthkit.models.hub import resolve
 from synthkit.models.local.threads import CPUWatch
 from synthkit.train import processes
@@ -301,7 +302,7 @@ def train(
         base=base,
         start=start,
         examples=examples,
-        held_out=None if held_out is None else convert(held_out),
+        held_out=None if held_out is None else convert(row_files.opened(held_out)),
         settings=settings,
         folder=Path(folder).expanduser().absolute(),
     )

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from synthkit.core.errors import UsageError
 from synthkit.core.files import read_json
+from synthkit.data import row_files
 from synthkit.models.hub import resolve
 from synthkit.models.local import memory
 from synthkit.models.local.template_options import check_present
@@ -214,4 +215,5 @@ def trained(
         settings = start.kept(settings)
         start = start if start.adapted else None  # else its folder is a base like any other
     convert = partial(convert, raw=settings.raw)
-    return train(method, convert(rows), convert, held_out, spec, settings, folder, listener, start)
+    found = convert(row_files.opened(rows))
+    return train(method, found, convert, held_out, spec, settings, folder, listener, start)

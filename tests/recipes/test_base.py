@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Row
+from synthkit.data import row_files
 from synthkit.recipes import gather, user
 
 Make = Callable[..., sk.Run]
@@ -45,3 +47,26 @@ def test_a_second_model_answers_what_is_asked_of_it(make: Make) -> None:
     assert (again.ledger.hits, again.ledger.requests) == (1, 1)
     with pytest.raises(UsageError, match=r"role 'jury' not found; have 'judge'"):
         make(recipe, others={"jury": sk.Fake()})
+
+
+def test_a_recipe_takes_files_wherever_it_takes_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a1.csv").write_text("text,topic\nThe soup was warm.,soup\n")
+    (tmp_path / "a2.csv").write_text("text,topic\nBread.,bread\n")
+    files, table = str(tmp_path / "a*.csv"), row_files.opened(tmp_path / "a1.csv")
+    scored = sk.recipes.judge("Is it good?", rows=files)
+    assert scored.source["text"].tolist() == ["The soup was warm.", "Bread."]
+    assert scored.call is not None
+    assert scored.call[1]["rows"]["topic"].tolist() == ["soup", "bread"]
+    answered = sk.recipes.rag(
+        "{{ passages }}", rows=tmp_path / "a2.csv", passages=files, query="text", column="text"
+    )
+    assert answered.source["text"].tolist() == ["Bread."]
+    assert len(answered.call[1]["passages"]) == 2  # type: ignore[index]
+    demos = tmp_path / "a1.csv"
+    assert sk.recipes.prompt("On {{ topic }}.", rows=files, output="out").rows.least == 2
+    prompted = sk.recipes.prompt("On {{ topic }}.", vary={"topic": ["tea"]}, examples=demos)
+    assert prompted.call[1]["examples"].equals(table)  # type: ignore[index]
+    drawn = sk.recipes.prompt("On {{ topic }}.", like=files, sampler="joint", n=3)
+    assert drawn.rows.least == 3
+    with pytest.raises(TableError, match=r"no.csv does not exist"):
+        sk.recipes.judge("Is it good?", rows="no.csv")

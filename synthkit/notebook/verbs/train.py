@@ -19,7 +19,14 @@ WEIGHTED = ("classifier", "fewshot")
 
 @verb(
     argument("name", metavar="NAME", help="variable for the trained model"),
-    argument("--from", dest="source", metavar="TABLE", required=True, help="rows to learn from"),
+    argument(
+        "--from",
+        dest="source",
+        metavar="TABLE",
+        required=True,
+        help="rows to learn from: a table, a generator or files ('data/*.jsonl')",
+    ),
+    argument("--first", type=int, metavar="N", help="only the first rows of --from; default: all"),
     argument(
         "--base",
         metavar="MODEL",
@@ -27,7 +34,7 @@ WEIGHTED = ("classifier", "fewshot")
         "classifiers and embedders",
     ),
     argument("--method", default="sft", choices=METHODS, help="%(choices)s; default: %(default)s"),
-    argument("--held-out", metavar="TABLE", help="rows whose loss is measured on the way"),
+    argument("--held-out", metavar="TABLE", help="rows or files whose loss is measured on the way"),
     argument(
         "--reward",
         action="append",
@@ -71,14 +78,15 @@ def train(context: Context, options: Any) -> Any:
     chosen = {name: getattr(options, name) for name in names}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     chosen |= settings(options.set)
+    named = context.names
     if options.held_out:
-        chosen["held_out"] = context.names.table(options.held_out)
+        chosen["held_out"] = named.rows(options.held_out, f"{options.name}_held_out")
     chosen |= _rewards(context, options)
     base = options.base or ("minilm" if options.method in ENCODERS else "smollm2")
     with LiveLosses(options.name) as live:
         try:
             model = getattr(trainers, options.method)(
-                context.names.table(options.source),
+                named.rows(options.source, options.name, options.first),
                 base=context.variables.get(base, base),
                 folder=context.session.folder / "train",
                 listener=live,

@@ -12,6 +12,7 @@ import pytest
 from synthkit.core.errors import Interrupted, UsageError
 from synthkit.core.static_output import StaticOutput
 from synthkit.notebook.output import live_losses
+from synthkit.train import sft
 from synthkit.train.progress import Progress
 from synthkit.train.training import Training
 from tests.models.conftest import save_tiny
@@ -52,6 +53,27 @@ def test_a_trained_model_is_bound_and_answers_cells(shell: Shell, line: str) -> 
     folder = model.folder
     shell.run(line)
     assert shell["student"].folder == folder
+
+
+def test_files_are_rows_that_the_session_keeps(shell: Shell, tiny: Path, tmp_path: Path) -> None:
+    ROWS[:2].to_json(tmp_path / "a1.jsonl", orient="records", lines=True)
+    ROWS[2:].to_json(tmp_path / "a2.jsonl", orient="records", lines=True)
+    ROWS.to_csv(tmp_path / "others.csv", index=False)
+    shell.run(
+        f"%synth train student --from '{tmp_path}/a*.jsonl' --base hf:{tiny} --rank 2 "
+        f"--held-out {tmp_path}/others.csv --set prompt=question"
+    )
+    model, session = shell["student"], shell.context.session
+    assert set(model.record["rows"]) == set(session.load("student_rows")["id"])
+    assert set(model.record["held_out"]) == set(session.load("student_held_out_rows")["id"])
+    named = sft(str(tmp_path / "a*.jsonl"), held_out=tmp_path / "others.csv", base=f"hf:{tiny}",
+                rank=2, prompt="question", folder=model.folder.parent)  # fmt: skip
+    assert named.folder == model.folder
+    shell.run(
+        f"%synth train less --from {tmp_path}/a1.jsonl --first 1 --base hf:{tiny} --rank 2 "
+        "--set prompt=question"
+    )
+    assert len(shell["less"].record["rows"]) == 1
 
 
 def test_a_hosted_model_is_trained_and_answers_cells(shell: Shell) -> None:
