@@ -17,7 +17,7 @@ from synthkit.curate.marks.history import current_marks
 from synthkit.data import tables
 from synthkit.models.hub.origins import origin
 from synthkit.recipes._base import RECIPES
-from synthkit.sessions import claims, evaluations, inventory, named_tables
+from synthkit.sessions import claims, evaluations, inventory, named_tables, row_origins
 from synthkit.sessions.card_notes import citations, limits
 from synthkit.sessions.curations import SPLIT
 from synthkit.sessions.mark_statistics import agreements
@@ -56,11 +56,13 @@ def card(
     if isinstance(table, str):
         table, name = named_tables.load(folder, table), name or table
     parts = table if is_splits(table) else {"": table}
-    return Card(gather(store, parts, name or "table"), files or {})
+    return Card(gather(store, folder, parts, name or "table"), files or {})
 
 
-def gather(store: Store, parts: Mapping[str, Any], name: str) -> CardFacts:
+def gather(store: Store, folder: Path, parts: Mapping[str, Any], name: str) -> CardFacts:
     """The facts of a table, or of splits: name -> table; a table alone has the name ``""``.
+
+    ``folder`` has the tables of the session, among them the rows that were read from files.
 
     The same rows and the same session give the same facts, whose ``numbers()`` are plain values:
     who holds the rows and the session can derive each of them again.
@@ -84,6 +86,7 @@ def gather(store: Store, parts: Mapping[str, Any], name: str) -> CardFacts:
         rows=len(cells),
         traced=sum(id in traced for id in own),
         repeated=len(own) - len(ids),
+        origins=row_origins.gather(store, folder, parts.values(), traced),
         runs=runs,
         rejects=[
             {"run": run["run"], "reason": reason, "rows": n}

@@ -29,6 +29,8 @@ class CardFacts:
     Parameters
     ----------
     traced : how many of the rows lead back to completions of the session.
+    origins : where the rows come from, each row counted once: generated, and from which source;
+        read from a file or a data set of the Hub, with its version; imported from another program.
     repeated : how many rows have the id of an earlier row, such as after a join.
     runs : that returned some of the rows; ``here`` is how many of the table's rows each returned.
     rejects : of these runs: how many rows each rejected for a kind of reason.
@@ -63,6 +65,7 @@ class CardFacts:
     citations: Records
     limits: Sequence[str]
     versions: Mapping[str, str]
+    origins: Records = ()
 
     def numbers(self) -> dict[str, float]:
         """Every number of the card by its name, such as ``"runs.1.rows"``, counted from 1.
@@ -139,6 +142,7 @@ def _body(facts: CardFacts) -> list[str]:
         "",
     ]
     lines += section("Known limits", items(facts.limits))
+    lines += section("Origins", table(facts.origins))
     lines += section("Runs", table(facts.runs, leave=("cell", "reasons")))
     lines += section("Rejects", table(facts.rejects))
     lines += section("Prompts", prompts(facts.runs))

@@ -20,6 +20,7 @@ from synthkit.data import tables
 from synthkit.share import messages as chat
 
 ORIGIN = "origin"
+_ORIGIN = re.compile(r"((?:DataDreamer|distilabel|datasets|OpenAI batch|ShareGPT) .+), row \d+")
 _HIDDEN = ("_backups", ".cache")
 _LAYOUTS = (
     "an output folder of DataDreamer (step.json beside _dataset), a Distiset of distilabel or "
@@ -183,6 +184,16 @@ def _table(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
     table = tables.build({name: [row.get(name) for row in rows] for name in names}, n=len(rows))
     origins = [f"{label}, row {at}" for at in range(len(rows))]
     return tables.attach(tables.with_ids(table), {ORIGIN: origins}, first=("id",))
+
+
+def imported_from(cell: Any) -> str:
+    """The program and file or folder in a cell of the column ``origin``; ``""`` if it has none.
+
+    >>> imported_from("ShareGPT chats.json, row 0")
+    'ShareGPT chats.json'
+    """
+    found = _ORIGIN.fullmatch(cell) if isinstance(cell, str) else None
+    return found[1] if found else ""
 
 
 def _name(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,14 @@ def _check(findings: Findings, session: Session, folder: Path, name: str) -> Non
     text = (folder / where).read_text(encoding="utf-8")
     stored = json.loads(text)
     expected = {field.name for field in fields(CardFacts)}
-    if not isinstance(stored, dict) or set(stored) != expected:
+    needed = {field.name for field in fields(CardFacts) if field.default is MISSING}
+    if not isinstance(stored, dict) or not needed <= set(stored) <= expected:
         raise StoreError("it has other facts than this synthkit gathers.")
     derived = json.loads(json.dumps(asdict(card_facts.card(session.store, session.table_folder,
                                                            name, "").facts)))  # fmt: skip
+    for fact in expected - set(stored):
+        del derived[fact]
+        findings.lacks(f"{fact} of {where}", "it was written by a synthkit that gathered none")
     one, two = dict(_leaves("", stored)), dict(_leaves("", derived))
     elsewhere = 0
     for place in [*one, *(place for place in two if place not in one)]:

@@ -16,8 +16,10 @@ import yaml
 
 import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
+from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Request
 from synthkit.curate import by_column
+from synthkit.sessions.named_tables import Origin
 
 SIDES = [{"side": side, "topic": topic} for side in ("good", "bad") for topic in "abcdefghij"]
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -106,6 +108,7 @@ def test_every_number_of_a_card_is_that_of_the_rows_that_are_left(
             f"runs.{at}.cut": len(cut) if at == 1 else 0,
             f"runs.{at}.cost": 0.0,
         }
+    expected |= {"origins.1.rows": len(made), "origins.2.rows": 2}
     expected |= {"runs.3.reasons.is not JSON": 20 - len(pieces[2]), "rejects.1.run": 3}
     expected["rejects.1.rows"] = 20 - len(pieces[2])
 
@@ -246,3 +249,49 @@ def test_tables_without_ids_and_unknown_tables_are_refused(session: sk.Session) 
         session.card("nothing")
     session.save("mine", [{"id": "a1", "text": "Bread."}])
     assert session.card("mine").facts.traced == 0
+
+
+def test_a_card_says_where_each_row_comes_from(
+    session: sk.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted again from the files and the ids of the runs alone."""
+    monkeypatch.chdir(tmp_path)
+    Path("topics.jsonl").write_text("".join(f'{{"topic": "{name}"}}\n' for name in "abcd"))
+    chats = [{"conversations": [{"from": "human", "value": text}]} for text in ("Hi", "Bye")]
+    Path("chats.json").write_text(json.dumps(chats))
+    options: Any = {"model": sk.Fake(), "session": session}
+    of_file = sk.generate("On {{ topic }}.", rows="topics.jsonl", name="first", **options).table
+    further = sk.generate("More on {{ text }}.", rows=of_file, name="further", **options).table
+    (imported,) = sk.share.imports.read("chats.json").values()
+    of_chats = sk.generate("Answer {{ messages }}.", rows=imported, name="chats", **options).table
+    alone = sk.generate("Say {{ i }}.", rows=[{"i": 1}], name="alone", **options).table
+    kept = session.load("first_rows")
+    commit = Origin("hf:owner/name", "train, commit " + "a" * 40)
+    session.save("hub_rows", [{"id": "h1"}, {"id": "h2"}], origin=commit)
+    absolute = Origin("/home/me/b.csv", "rows 0123456789ab")
+    session.save("other_rows", [{"id": "o1"}], origin=absolute)
+    pandas = pd.DataFrame({"id": ["mine", None]})
+    parts = [of_file, further[:3].drop(columns="parent"), imported, of_chats[:1], alone, kept[:2],
+             session.load("hub_rows"), session.load("other_rows"), pandas]  # fmt: skip
+    version = f"rows {digest(kept['id'].tolist())[:12]}"
+    expected = {
+        ("generated from", "topics.jsonl", version, 7),
+        ("imported from", "ShareGPT chats.json", "", 2),
+        ("generated from", "ShareGPT chats.json", "", 1),
+        ("generated", "", "", 1),
+        ("read from", "topics.jsonl", version, 2),
+        ("read from", "hf:owner/name", commit.version, 2),
+        ("read from", "b.csv", absolute.version, 1),
+        ("unknown", "", "", 2),
+    }
+    card = session.card(pd.concat(parts, ignore_index=True), name="all")
+    assert {tuple(each.values()) for each in card.facts.origins} == expected
+    assert sum(each["rows"] for each in card.facts.origins) == card.facts.rows
+    assert f"| generated from | topics.jsonl | {version} | 7 |" in str(card)
+    assert "/home/me" not in str(card)
+    # read back from a file, rows stay what they are
+    further.to_json("again.jsonl", orient="records", lines=True)
+    again = sk.generate("Again {{ text }}.", rows="again.jsonl", name="again", **options)
+    facts = session.card(session.load("again_rows"), name="again_rows").facts
+    assert [each["source"] for each in facts.origins] == ["topics.jsonl"]
+    assert len(again.table) == 4
