@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
 from synthkit.data import tables
 from synthkit.generation.rows import row_id
@@ -26,6 +27,7 @@ MOST_ROWS_OF_ONE = 10_000
 def check_store(findings: Findings, path: Path) -> None:
     """Check each record of a store file by itself."""
     origins: defaultdict[bytes, list[str]] = defaultdict(list)
+    unsummed = 0
     for table, (names, rows) in store_records(path):
         for at, cells in enumerate(rows, 1):
             record = dict(zip(names, cells, strict=True))
@@ -33,6 +35,7 @@ def check_store(findings: Findings, path: Path) -> None:
             if table == "completions":
                 where = f"{where} (key {record['key']})"
                 with findings.deriving(where):
+                    unsummed += not record["checksum"]
                     _check_completion(findings, where, record)
             if table == "origins":
                 origins[bytes(record["keys"])].append(record["row"])
@@ -41,6 +44,8 @@ def check_store(findings: Findings, path: Path) -> None:
                     check(record)
         if table == "marks":
             findings.checked["marks"] += len(rows)
+    what, reason = f"{count(unsummed, 'completion')} of store.sqlite", "stored without checksums"
+    findings.lacks(what, f"{reason}, by an older synthkit", unsummed)
     for keys, ids in origins.items():
         with findings.deriving(f"store.sqlite origins of {ids[0]}"):
             _check_origin(findings, unpack(keys, KEY_DIGITS), ids)
@@ -52,11 +57,9 @@ def _check_completion(findings: Findings, where: str, record: Mapping[str, Any])
         findings.lacks(where, "its request has half of a surrogate pair, so its key is not known")
     else:
         findings.same("request keys", f"{where}, column key", record["key"], digest(request))
-    if not record["checksum"]:
-        findings.lacks(where, "it was stored by a synthkit that made no checksums")
-        return
-    derived = derived_checksum(record)
-    findings.same("checksums", f"{where}, column checksum", record["checksum"], derived)
+    if record["checksum"]:
+        derived = derived_checksum(record)
+        findings.same("checksums", f"{where}, column checksum", record["checksum"], derived)
 
 
 def _check_origin(findings: Findings, keys: list[str], ids: list[str]) -> None:
@@ -73,15 +76,14 @@ def _check_origin(findings: Findings, keys: list[str], ids: list[str]) -> None:
 
 
 def check_ids(findings: Findings, session: Session) -> None:
-    """Check that each row of a run or a table leads to its requests, or is named by its cells."""
+    """Check that each row of a run or a table leads to its requests, or is named by its cells.
+
+    Rows of runs that rest on no request are checked when their recipe makes them again.
+    """
     store = session.store
-    for run, rows in store.runs.all_rows().items():
-        ids = {*rows.ids, *rows.reject_ids}
-        known = store.completions.known_rows(ids)
+    for rows in store.runs.all_rows().values():
+        known = store.completions.known_rows({*rows.ids, *rows.reject_ids})
         findings.checked["row ids"] += len(known)
-        findings.lacks(
-            f"{len(ids - known)} row ids of run {run}", "they rest on no request", len(ids - known)
-        )
     for name in session.names():
         with findings.deriving(f"tables/{name}.parquet"):
             _check_table(findings, session, name)
@@ -95,7 +97,7 @@ def _check_table(findings: Findings, session: Session, name: str) -> None:
     ids = [str(id) for id in tables.column(table, "id")]
     known = session.store.completions.known_rows(ids)
     if len(known) < len(set(ids)):
-        known |= set(ids) & _ids_of_cells(table)
+        known |= set(ids) & ids_of_cells(table)
     rows_of = session.store.runs.all_rows()
     own = {
         id
@@ -115,7 +117,7 @@ def _check_table(findings: Findings, session: Session, name: str) -> None:
         findings.differs(where, repr(ids[at - 1]), "the id of no request, and of no row of its run")
 
 
-def _ids_of_cells(table: Any) -> set[str]:
+def ids_of_cells(table: Any) -> set[str]:
     """The ids that rows without an id get, from their cells."""
     names = [name for name in tables.columns(table) if name != "id"]
     bare = table[names] if names else None

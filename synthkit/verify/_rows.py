@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from synthkit.sessions import inputs, named_tables
 from synthkit.sessions.bundle_seal import cell_text
 from synthkit.sessions.session import Session
 from synthkit.store.runs import RunRows
+from synthkit.verify._records import ids_of_cells
 from synthkit.verify.findings import Findings, shown
 
 SLACK = 1000
@@ -30,22 +32,49 @@ def check(findings: Findings, session: Session) -> None:
         with findings.deriving(f"tables/{name}.parquet"):
             loaded[name] = _Cells(named_tables.load(session.table_folder, name))
     runs = session.store.runs.all_rows()
+    lost: set[str] = set()
     for run in session.store.runs.all():
         rows = runs.get(run["run"])
         if rows is None or not (rows.ids or rows.reject_ids):
             continue
+        ids = {*rows.ids, *rows.reject_ids}
+        unasked = ids - session.store.completions.known_rows(ids)
         what = f"the cells of {len(rows.ids)} rows of run {run['run']} {run['name']}".rstrip()
         try:
-            made = _Cells(_again(findings, session, run, rows))
+            again = _again(findings, session, run, rows)
+            made, rejects = _Cells(again.table), _Cells(again.rejects)
         except (SynthkitError, *_DAMAGE) as error:
             findings.lacks(what, str(error), len(rows.ids))
+            what = f"{len(unasked)} row ids of run {run['run']}, which rest on no request"
+            findings.lacks(what, str(error), len(unasked))
+            lost |= ids
             continue
         for id in rows.ids:
             if id not in made.at:
                 where = f"store.sqlite run_rows, run {run['run']}, row {id}"
                 findings.differs(where, "a row", "no such row of its recipe and completions")
+        gone = unasked - made.at.keys() - rejects.at.keys() - set(rows.ids)
+        findings.checked["row ids"] += len(unasked) - len(gone)
+        what = f"{len(gone)} ids of rejects of run {run['run']}, which rest on no request"
+        findings.lacks(what, "its recipe does not make them from the completions", len(gone))
         for name, table in loaded.items():
             _compare(findings, name, table, made, own=newest.get(name) == run["run"])
+    for name, table in loaded.items():
+        _note_others(findings, session, name, table, lost)
+
+
+def _note_others(
+    findings: Findings, session: Session, name: str, table: _Cells, lost: set[str]
+) -> None:
+    """Note the cells that no run made, unless ids were made of them or their runs are noted."""
+    named = ids_of_cells(named_tables.load(session.table_folder, name))
+    rest = table.at.keys() - lost - named
+    counts = {
+        column: len(rest - table.compared[column]) for column in table.columns if column != "id"
+    }
+    added = [column for column, n in counts.items() if n]
+    what = f"{sum(counts.values())} cells of table {name}, columns {', '.join(added)}"
+    findings.lacks(what, "no run made them: they are the user's", sum(counts.values()))
 
 
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError)
@@ -59,10 +88,12 @@ class _Cells:
         self.columns = {name: column_cells(arrow, name) for name in arrow.schema.names}
         ids = self.columns.get("id", [])
         self.at = {str(id): at for at, id in enumerate(ids)}
+        self.compared: defaultdict[str, set[str]] = defaultdict(set)
+        """Column -> ids of the rows whose cells were compared with those of a run."""
 
 
 def _again(findings: Findings, session: Session, run: Mapping[str, Any], rows: RunRows) -> Any:
-    """The table of a run, made from its call; no request is sent."""
+    """A run, made from its call; no request is sent."""
     if not rows.call:
         raise StoreError("a synthkit recorded it that kept no calls.")
     body = json.loads(rows.call)
@@ -87,7 +118,7 @@ def _again(findings: Findings, session: Session, run: Mapping[str, Any], rows: R
         no_truncated=bool(body["no_truncated"]),
         added=tuple(body["added"]),
     )
-    return job.replay().table
+    return job.replay()
 
 
 def _size(session: Session, arguments: Mapping[str, Any]) -> int:
@@ -111,6 +142,7 @@ def _compare(findings: Findings, name: str, table: _Cells, made: _Cells, *, own:
         for id in _both(made, table):
             stored = table.columns[column][table.at[id]]
             derived = made.columns[column][made.at[id]]
+            table.compared[column].add(id)
             if _same(stored, derived):
                 findings.checked["cells of rows"] += 1
                 continue

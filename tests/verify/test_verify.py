@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError
-from synthkit.core.types import Mark
+from synthkit.core.types import Mark, Row
 from synthkit.curate import by_column
 from synthkit.sessions.bundle_seal import seal
 from synthkit.verify import Verification, verify
@@ -193,6 +194,10 @@ ONE_BYTE: dict[str, tuple[Change, str]] = {
         replaced("cards/said.json", '"rows": 6', '"rows": 7'),
         "cards/said.json, rows",
     ),
+    "a limit of a card": (
+        replaced("cards/said.json", "6 rows only", "60 rows only"),
+        "cards/said.json, limits.1",
+    ),
     "a number in the text of a card": (
         replaced("cards/said.md", "6 rows with", "7 rows with"),
         "cards/said.md, line",
@@ -252,6 +257,46 @@ def test_a_difference_says_what_is_stored_and_what_is_derived(bundle: Path) -> N
     found = forge(bundle, change, seal_too=True)
     (difference,) = found.differences
     assert str(difference).endswith("column topic: stored 'soap', derived 'soup'")
+
+
+def test_rows_without_requests_are_made_again_and_what_users_add_is_said(tmp_path: Path) -> None:
+    def plain(rows: Any) -> Any:
+        yield [Row({"x": 1})]
+
+    with sk.Session(tmp_path / "session") as session:
+        fill(session)
+        sk.generate(plain, rows=[{"a": 1}], model=sk.Fake(), session=session, name="plain")
+        session.save("more", session.load("kept").assign(words=3, mine="a"))
+        found = verify(session.export(tmp_path / "lesson"))
+    said = {each.what: (each.reason, each.n) for each in found.not_checked}
+    function = "its recipe is a function of the notebook, which is not kept"
+    assert said == {
+        "the cells of 1 rows of run 3 plain": (function, 1),
+        "1 row ids of run 3, which rest on no request": (function, 1),
+        "8 cells of table more, columns words, mine": ("no run made them: they are the user's", 8),
+    }
+
+
+def test_a_card_without_the_facts_of_a_newer_synthkit_is_compared_in_the_others(
+    bundle: Path,
+) -> None:
+    def older(members: Members, folder: Path) -> None:
+        for name in ("said", "replies", "kept"):
+            facts = json.loads(members[f"cards/{name}.json"])
+            assert facts.pop("origins") == [
+                {"how": "generated", "source": "", "version": "", "rows": facts["rows"]}
+            ]
+            members[f"cards/{name}.json"] = json.dumps(facts).encode()
+            text = members[f"cards/{name}.md"].decode()
+            section = re.compile(r"## Origins.*?(?=## )", re.DOTALL)
+            members[f"cards/{name}.md"] = section.sub("", text).encode()
+
+    found = forge(bundle, older, seal_too=True)
+    assert found.agrees, found
+    reason = "it was written by a synthkit that gathered none"
+    assert [each.what for each in found.not_checked if each.reason == reason] == [
+        f"origins of cards/{name}.json" for name in ("kept", "replies", "said")
+    ]
 
 
 def test_what_needs_code_or_a_model_is_not_checked_and_counted(
