@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,9 @@ def collect(
     for name in FOLDERS:
         (scratch / name).mkdir()
     for table in tables:  # copied, since another kernel may replace a table meanwhile
-        shutil.copy2(path_of(folder, table.name), scratch / "tables")
+        target = Path(shutil.copy2(path_of(folder, table.name), scratch / "tables"))
+        if table.origin and (source := Path(table.origin.source).expanduser()).is_absolute():
+            named_tables.note_origin(target, replace(table.origin, source=source.name))
     store.backup(scratch / STORE)
     with closing(Store(scratch / STORE, log=False)) as copy:
         _reduce(store, copy, None if whole else tables)

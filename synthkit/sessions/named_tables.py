@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -111,14 +112,29 @@ def save(folder: Path, name: str, table: Any, origin: Origin | None = None) -> N
     path = path_of(folder, name)
     arrow = storable(table)
     if origin is not None:
-        noted = {_ORIGIN: json.dumps(asdict(origin)).encode()}
-        arrow = arrow.replace_schema_metadata((arrow.schema.metadata or {}) | noted)
+        arrow = _noted(arrow, origin)
     try:
         folder.mkdir(exist_ok=True)  # it may have been deleted since the session was opened
         with replacing(path) as partial:
             parquet.write_table(arrow, partial, write_page_checksum=True)
     except (OSError, NotImplementedError) as error:
         raise StoreError(f"the table {name!r} cannot be saved: {error}.") from None
+
+
+def note_origin(path: Path, origin: Origin) -> None:
+    """Note in the file of a table where its rows were read from; its time stays."""
+    parquet = need("pyarrow.parquet", extra="data", why="to read a table")
+    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        arrow = file.read()
+    when = path.stat()
+    with replacing(path) as partial:
+        parquet.write_table(_noted(arrow, origin), partial, write_page_checksum=True)
+        os.utime(partial, ns=(when.st_atime_ns, when.st_mtime_ns))
+
+
+def _noted(arrow: Any, origin: Origin) -> Any:
+    noted = {_ORIGIN: json.dumps(asdict(origin)).encode()}
+    return arrow.replace_schema_metadata((arrow.schema.metadata or {}) | noted)
 
 
 def load(folder: Path, name: str) -> Any:

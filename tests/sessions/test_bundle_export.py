@@ -49,11 +49,15 @@ def test_no_key_and_no_folder_of_ours_is_in_a_bundle(
     planned = sk.plan("Hi.", model=sk.Fake(), session=session, name="hi")
     line = f"hi --schema {tmp_path}/deep/schema.json --vary a=x/y --model fake"
     replace(planned, line=line).run()
+    (tmp_path / "rows of mine.jsonl").write_text('{"a": 1}')
+    sk.generate("{{ a }}", rows=tmp_path / "rows of mine.jsonl", model=sk.Fake(),
+                session=session, name="read")  # fmt: skip
     path = session.export(tmp_path / "bundle.zip")
     with zipfile.ZipFile(path) as bundle:
         content = b"".join(bundle.read(name) for name in bundle.namelist())
     for secret in ("sk-very-secret", "MY_KEY", str(tmp_path), os.environ["HOME"] + "/"):
         assert secret.encode() not in content
+    assert b"rows of mine.jsonl" in content
     assert b"hi --schema schema.json --vary a=x/y --model fake" in content
 
 
