@@ -12,10 +12,17 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.files import replacing
 from synthkit.core.formatting import count, rounded
+from synthkit.core.hashing import digest
 from synthkit.core.types import Score
 from synthkit.share.export import to_text
 
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{5})")
+DIGITS = 8
+"""Of the digest of a fingerprint."""
+DIGESTS = (
+    "A digest stands for a fingerprint: the weights, their precision and the chat template, or the "
+    "server and its parameters. The whole fingerprints are in the head of the saved card."
+)
 SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6))
 
 
@@ -125,20 +132,17 @@ def _head(facts: CardFacts, files: Mapping[str, str]) -> str:
     configs = "configs:\n- config_name: default\n  data_files:\n" + "".join(parts)
     return (
         f"---\npretty_name: {json.dumps(facts.name)}\nsize_categories:\n- {size}\n"
-        f"tags:\n- synthetic\n- synthkit\n{configs if files else ''}---\n\n"
+        f"tags:\n- synthetic\n- synthkit\n{configs if files else ''}"
+        f"synthkit: {json.dumps(head_facts(facts.models))}\n---\n\n"
     )
 
 
 def _body(facts: CardFacts) -> list[str]:
     """The lines of the card, a section for each kind of facts that there is."""
-    untraced = facts.rows - facts.traced
-    lead, are = ("leads" if facts.traced == 1 else "lead"), ("is" if untraced == 1 else "are")
     lines = [
         f"# {facts.name}",
         "",
-        f"{count(facts.rows, 'row')} with the columns {', '.join(facts.columns)}. "
-        f"{count(facts.traced, 'row')} {lead} back to a prompt, a model and a seed; "
-        f"{untraced} {are} not traced.",
+        f"{count(facts.rows, 'row')} with the columns {', '.join(facts.columns)}. {traced(facts)}",
         "",
     ]
     lines += section("Known limits", items(facts.limits))
@@ -146,11 +150,12 @@ def _body(facts: CardFacts) -> list[str]:
     lines += section("Runs", table(facts.runs, leave=("cell", "reasons")))
     lines += section("Rejects", table(facts.rejects))
     lines += section("Prompts", prompts(facts.runs))
-    lines += section("Rows in and out", table(facts.funnel))
+    if any(step["rows"] for step in facts.funnel):  # of rows of no run it knows nothing
+        lines += section("Rows of the runs, in and out", table(facts.funnel))
     lines += section("Splits", table(facts.splits))
-    lines += section("Models", table(facts.models))
+    lines += section("Models", models(facts.models))
     lines += section("Sampling", table(facts.sampling))
-    lines += section("Completions", table(pairs(facts.completions, "total", "value")))
+    lines += section("Completions", totals(facts.completions))
     agreement = [_with_interval(each, "Cohen's kappa") for each in facts.agreement]
     lines += section("Marks", [*table(facts.marks), *table(agreement)])
     lines += section("Scores", table([_with_interval(each, "value") for each in facts.scores]))
@@ -161,6 +166,39 @@ def _body(facts: CardFacts) -> list[str]:
         "Versions that wrote this card", table(pairs(facts.versions, "package", "version"))
     )
     return lines
+
+
+def traced(facts: Any) -> str:
+    """How many of the rows of a card are traced, in a sentence."""
+    if not facts.traced:
+        return "None of them is traced: no completion of this session leads to them."
+    untraced = facts.rows - facts.traced
+    lead, are = ("leads" if facts.traced == 1 else "lead"), ("is" if untraced == 1 else "are")
+    return (
+        f"{count(facts.traced, 'row')} {lead} back to a prompt, a model and a seed; "
+        f"{untraced} {are} not traced."
+    )
+
+
+def models(records: Records) -> list[str]:
+    """Models as a table, with a short digest of each fingerprint, which is one long word."""
+    rest = [{k: v for k, v in each.items() if k != "fingerprint"} for each in records]
+    shown = [a | {"digest": _short(b)} for a, b in zip(rest, records, strict=True)]
+    return [*table(shown), DIGESTS, ""] if records else []
+
+
+def head_facts(records: Records) -> dict[str, Any]:
+    """What the head of a card has for machines: digest -> fingerprint of each model."""
+    return {"fingerprints": {_short(each): each["fingerprint"] for each in records}}
+
+
+def _short(model: Mapping[str, Any]) -> str:
+    return digest(model["fingerprint"])[:DIGITS]
+
+
+def totals(completions: Mapping[str, float]) -> list[str]:
+    """The totals of completions as a table; nothing if there are none."""
+    return table(pairs(completions, "total", "value")) if completions["completions"] else []
 
 
 def section(title: str, lines: Sequence[str]) -> list[str]:

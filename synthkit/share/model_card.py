@@ -12,12 +12,16 @@ from synthkit.core.types import Score
 from synthkit.share.card import (
     CardText,
     Records,
+    head_facts,
     items,
+    models,
     numbers_in,
     pairs,
     prompts,
     section,
     table,
+    totals,
+    traced,
 )
 
 HELD_OUT = "eval_"
@@ -105,6 +109,7 @@ def _head(facts: ModelFacts) -> str:
         model_name=facts.name,
         eval_results=results or None,
         tags=["synthetic", "synthkit", facts.method],
+        synthkit=head_facts(facts.models),
     )
     return str(data.to_yaml(line_break="\n"))
 
@@ -125,8 +130,7 @@ def _body(facts: ModelFacts) -> list[str]:
         "",
         f"{facts.base['model']}, trained by {facts.method} on {count(facts.rows, 'row')} in "
         f"{count(facts.steps, 'step')} and {rounded(facts.seconds)} s on {facts.device}. "
-        f"{count(facts.traced, 'row')} of the session lead back to a prompt and a model; "
-        f"{untraced} not traced.",
+        f"{traced(facts)}",
         "",
     ]
     lines += section("Known limits", items(facts.limits))
@@ -135,11 +139,11 @@ def _body(facts: ModelFacts) -> list[str]:
     lines += section("Arguments", table(pairs(facts.arguments, "argument", "value")))
     lines += section("Runs that the rows come from", table(facts.runs, leave=("cell", "reasons")))
     lines += section("Prompts", prompts(facts.runs))
-    lines += section("Models that wrote the rows", table(facts.models))
-    totals = {
+    lines += section("Models that wrote the rows", models(facts.models))
+    numbers = {
         "rows": facts.rows, "rows not traced": untraced, "held-out rows": facts.held_out,
         "rows in both": facts.shared, "examples left out": facts.left_out,
     }  # fmt: skip
-    lines += section("Rows", table(pairs(totals, "total", "value")))
-    lines += section("Completions", table(pairs(facts.completions, "total", "value")))
+    lines += section("Rows", table(pairs(numbers, "total", "value")))
+    lines += section("Completions", totals(facts.completions))
     return lines + section("Versions", table(pairs(facts.versions, "package", "version")))

@@ -19,7 +19,9 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Request
 from synthkit.curate import by_column
+from synthkit.models import load_model
 from synthkit.sessions.named_tables import Origin
+from tests.models.conftest import save_tiny
 
 SIDES = [{"side": side, "topic": topic} for side in ("good", "bad") for topic in "abcdefghij"]
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -247,8 +249,6 @@ def test_tables_without_ids_and_unknown_tables_are_refused(session: sk.Session) 
         session.card([{"text": "a"}])
     with pytest.raises(TableError):
         session.card("nothing")
-    session.save("mine", [{"id": "a1", "text": "Bread."}])
-    assert session.card("mine").facts.traced == 0
 
 
 def test_a_card_says_where_each_row_comes_from(
@@ -295,3 +295,35 @@ def test_a_card_says_where_each_row_comes_from(
     facts = session.card(session.load("again_rows"), name="again_rows").facts
     assert [each["source"] for each in facts.origins] == ["topics.jsonl"]
     assert len(again.table) == 4
+
+
+def test_a_card_of_own_rows_says_how_many_there_are_and_that_none_is_traced(
+    session: sk.Session,
+) -> None:
+    session.save("mine", [{"id": f"a{n}", "text": "Bread."} for n in range(60)])
+    card = session.card("mine")
+    assert card.facts.traced == 0
+    text = str(card)
+    assert "60 rows with the columns id, text. None of them is traced" in text
+    assert re.search(r"\| unknown +\| 60 \|", text)
+    assert "## Rows of the runs" not in text
+    assert "## Completions" not in text
+    assert not re.search(r"\| 0 \|", text)
+
+
+def test_no_cell_of_a_card_is_one_long_word(session: sk.Session) -> None:
+    """A fingerprint is: the body has its digest, and the head all of it, where machines read it."""
+    from huggingface_hub import DatasetCard
+
+    model = load_model(f"hf:{save_tiny(session.folder / 'tiny')}")
+    table = sk.generate("Say {{ n }}.", model=model, session=session, vary={"n": list("ab")},
+                        max_tokens=2).table  # fmt: skip
+    card = session.card(table, name="said")
+    (model_facts,) = card.facts.models
+    assert model_facts["fingerprint"] == model.fingerprint
+    assert len(model.fingerprint) > 100
+    body = card._repr_markdown_()
+    assert max(map(len, body.split())) < 40
+    short = digest(model.fingerprint)[:8]
+    assert f"| {short} |" in body
+    assert DatasetCard(str(card)).data.synthkit == {"fingerprints": {short: model.fingerprint}}

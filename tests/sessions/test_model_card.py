@@ -138,6 +138,9 @@ def test_a_model_is_pushed_with_its_card_and_without_paths_of_this_machine(
     assert json.loads(files["adapter_config.json"])["base_model_name_or_path"] == "tiny"
     (tmp_path / "README.md").write_bytes(files["README.md"])
     card = ModelCard.load(tmp_path / "README.md")
+    (fingerprint,) = card.data.synthkit["fingerprints"].values()
+    assert fingerprint == session.card(student).facts.models[0]["fingerprint"]
+    assert f"| {fingerprint}" not in card.text.replace("\\", "")
     assert card.data.library_name == "peft"
     results = {each.metric_type: each.metric_value for each in card.data.eval_results}
     assert results["loss"] == [e["eval_loss"] for e in student.log if "eval_loss" in e][-1]
