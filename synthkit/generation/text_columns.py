@@ -201,10 +201,11 @@ def similarity(
 
 def _texts(table: Any, column: str | None) -> list[str | None]:
     """The texts of a column; ``None`` where one is missing or blank."""
-    cells = tables.column(table, column or tables.text_column(table))
+    column = column or tables.text_column(table)
+    cells = tables.column(table, column)
     texts = [None if blank(cell) else as_text(cell) for cell in cells]
     if cells and not any(texts):
-        raise TableError(f"the column {column!r} has no text.")
+        raise TableError(f"the column {column!r} has no text. Name another one, as with --column.")
     return texts
 
 

@@ -74,8 +74,8 @@ def _why_empty(completion: Completion) -> str:
     if completion.tool_calls:
         names = ", ".join(call.name for call in completion.tool_calls)
         return f"empty answer: the model called {names}"
-    if completion.truncated and completion.reasoning:
-        return f"empty answer: {TRUNCATED}, in its reasoning"
+    if completion.truncated:
+        return f"empty answer: {TRUNCATED}{', in its reasoning' if completion.reasoning else ''}"
     return "empty answer: all of it is reasoning" if completion.reasoning else "empty answer"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from synthkit.core.errors import UsageError
+from synthkit.core.types import Sampling
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_spec, number
 from synthkit.data import tables
@@ -66,7 +67,13 @@ def _argument(name: str, option: FilterOption) -> Any:
         help="that answers --by-prompt; default: SynthMagics.model",
     ),
     argument(
-        "--no-reasons", action="store_true", help="--by-prompt asks for yes or no, without a reason"
+        "--reasons", action="store_true", help="--by-prompt asks for a reason before yes or no"
+    ),
+    argument(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="per answer to --by-prompt; default: 8, with --reasons 200",
     ),
     registered=filter_arguments,
 )
@@ -83,7 +90,7 @@ def filter(context: Context, options: Any) -> Any:
     if options.to:
         context.check_variable(options.to)
     filters = [
-        _prompt_filter(context, text, options)
+        _prompt_filter(context, text, options, table)
         if option == BY_PROMPT
         else line_filter(context, option, text, column=column, embedder=options.embedder)
         for option, text in options.filters
@@ -98,16 +105,20 @@ def filter(context: Context, options: Any) -> Any:
     return curation_summary(curation, name=name, bound=bound)
 
 
-def _prompt_filter(context: Context, prompt: str, options: Any) -> Filter:
-    """The filter of ``--by-prompt``."""
-    from synthkit.generation.prompt_filter import by_prompt
+def _prompt_filter(context: Context, prompt: str, options: Any, table: Any) -> Filter:
+    """The filter of ``--by-prompt``; whatever is wrong with its columns is said at once."""
+    from synthkit.generation.prompt_filter import by_prompt, checked_column
 
+    question = str(context.names.text(prompt))
+    column = checked_column(question, table, options.column)
+    most = options.max_tokens
     return by_prompt(
-        str(context.names.text(prompt)),
+        question,
         model=context.model(options.model),
         session=context.session,
-        column=options.column,
-        reasons=not options.no_reasons,
+        column=column,
+        reasons=options.reasons,
+        sampling=Sampling(temperature=0.0, max_tokens=most) if most else None,
     )
 
 

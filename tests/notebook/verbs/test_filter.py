@@ -233,9 +233,34 @@ def test_a_prompt_filters_in_the_order_of_the_line(shell: Shell) -> None:
         "texts = pd.DataFrame({'id': list('abc'), 'text': ['Hot soup.', 'Tea.', 'x']})\n"
         "critic = sk.Fake(lambda asked: 'yes' if 'Hot' in asked.messages[-1].content else 'no')"
     )
-    shown = shell.run(
-        "%synth filter texts --length 1-5 --by-prompt 'Is it soup?' --model critic --no-reasons"
-    )
+    shown = shell.run("%synth filter texts --length 1-5 --by-prompt 'Is it soup?' --model critic")
     assert shell["texts_kept"]["id"].tolist() == ["a"]
     assert "by prompt: Is it soup?" in shown
     assert "answered no" in shell.run("%synth trace b")
+    assert {request.sampling.max_tokens for request in shell["critic"].asked} == {8}
+    shell.run("%synth filter texts --by-prompt 'Soup?' --model critic --max-tokens 30")
+    assert shell["critic"].asked[-1].sampling.max_tokens == 30
+
+
+def test_a_prompt_that_has_no_clear_column_is_refused_before_anything_is_asked(
+    shell: Shell,
+) -> None:
+    shell.run(
+        "import pandas as pd, synthkit as sk\n"
+        "pairs = pd.DataFrame({'id': list('ab'), 'question': ['Who is it?'] * 2,"
+        " 'answer': ['It is Ann.'] * 2})\n"
+        "numbers = pd.DataFrame({'id': list('ab'), 'n': [1, 2]})\n"
+        "critic = sk.Fake('yes')"
+    )
+    line = "%synth filter {} --by-prompt 'Is it polite?' --model critic"
+    for table, why in (
+        ("pairs", r"'question' and 'answer' have texts of about one length.*--column question"),
+        ("numbers", r"no column has texts.*--column n"),
+        ("pairs --column reply", "column 'reply' not found"),
+    ):
+        with pytest.raises(TableError, match=why):
+            shell.run(line.format(table))
+    assert shell["critic"].asked == []
+    shell.run(line.format("pairs --column answer"))
+    assert shell["critic"].asked[0].messages[-1].content == "Is it polite?\n\nIt is Ann."
+    shell.run("%synth filter pairs --by-prompt 'Is {{ question }} polite?' --model critic")
