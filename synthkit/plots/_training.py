@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthkit.data import tables
@@ -14,7 +15,8 @@ LOSSES = {"training rows": "loss", "held-out rows": "eval_loss"}
 """Name of a line -> the column with its values."""
 REWARDS = {"training prompts": "reward", "held-out prompts": "eval_reward"}
 """Those of a training by rewards, whose loss does not say how good it is."""
-
+FEW = 10
+"""Most steps at each end of a training whose mean is compared: batches differ by chance."""
 WHOLE = 8
 """Up to so many steps, each is written below the axis."""
 
@@ -42,7 +44,8 @@ def training(log: Any, *, caption: str = "") -> Any:
     --------
     >>> figure = training([{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.5}])
     >>> figure.data[0].y, theme.summary(figure)
-    ((3.0, 2.5), 'The loss of the training rows fell from 3.000 to 2.500.')
+    ((3.0, 2.5),
+     'The loss of the training rows fell from 3.000 (step 1) to 2.500 (step 2).')
     """
     entries = tables.records(log)
     if entries:
@@ -50,7 +53,8 @@ def training(log: Any, *, caption: str = "") -> Any:
     rewarded = any(entry.get(name) is not None for entry in entries for name in REWARDS.values())
     what, unit, series = ("reward", "", REWARDS) if rewarded else ("loss", " (nats)", LOSSES)
     figure = theme.new_figure()
-    ends, sentences, values = [], [], []
+    ends, values = [], []
+    sentences: list[str] = []
     for at, (name, column) in enumerate(series.items()):
         measured = {
             int(entry["step"]): finite(entry[column], f"{column!r} of step {entry['step']}")
@@ -67,7 +71,8 @@ def training(log: Any, *, caption: str = "") -> Any:
             marker={"symbol": symbol, "size": 6}, name=name, showlegend=False,
         )  # fmt: skip
         ends.append((name, at, drawn[-1]))
-        sentences.append(_sentence(what, name, drawn[0], drawn[-1]))
+        few = 1 if column.startswith("eval_") else FEW  # that of held-out rows is of all of them
+        sentences.insert(0, _sentence(f"The {what} of the {name}", measured, few))
     options: dict[str, Any] = {}
     if values:
         room = (max(values) - min(values)) * 0.08 or 0.1
@@ -92,12 +97,24 @@ def training(log: Any, *, caption: str = "") -> Any:
     parts = [f"n = {count(last, 'step')}", caption]
     summary = " ".join(sentences) or "No losses yet."
     return theme.finish(
-        figure, ("step", f"{what}{unit}"), parts, summary, list(rows.values()), **options
-    )
+        figure, ("step", f"{what}{unit}"), parts, summary, list(rows.values()),
+        first=list(series)[1], **options,
+    )  # fmt: skip
 
 
-def _sentence(what: str, name: str, first: float, last: float) -> str:
+def _sentence(subject: str, values: Mapping[int, float], few: int) -> str:
+    """How values moved from the first steps to the last, by the mean of ``few`` of them at most."""
+    steps = list(values)
+    few = min(few, max(1, len(steps) // 2))
+    (first, began), (last, ended) = (_mean(values, part) for part in (steps[:few], steps[-few:]))
     if first == last:
-        return f"The {what} of the {name} is {last:.3f}."
+        return f"{subject} is {last:.3f} ({ended})."
     moved = "fell" if last < first else "rose"
-    return f"The {what} of the {name} {moved} from {first:.3f} to {last:.3f}."
+    return f"{subject} {moved} from {first:.3f} ({began}) to {last:.3f} ({ended})."
+
+
+def _mean(values: Mapping[int, float], steps: Sequence[int]) -> tuple[float, str]:
+    mean = sum(values[step] for step in steps) / len(steps)
+    if len(steps) == 1:
+        return mean, f"step {steps[0]}"
+    return mean, f"mean of steps {steps[0]} to {steps[-1]}"

@@ -106,6 +106,7 @@ def finish(
     rows: Sequence[Mapping[str, Any]],
     *,
     foot: int = 0,
+    first: str = "",
     **options: Any,
 ) -> Any:
     """The figure with axis titles, a caption below the axis, its summary and its table.
@@ -117,6 +118,7 @@ def finish(
     summary : one sentence or two that say what the figure shows.
     rows : the table it was drawn from; plain values.
     foot : further pixels below the axis, for ticks of several lines.
+    first : a column; if not all rows of the table can be shown, those with a value there are.
     options : further options of plotly's layout.
     """
     lines = textwrap.wrap("; ".join(filter(None, caption)), CAPTION_WIDTH)
@@ -129,7 +131,12 @@ def finish(
             "text": "<br>".join(map(escape, lines)),
             "y": (LINE * len(lines) + 8) / options["height"],
         },
-        meta={"summary": summary, "rows": list(map(dict, rows[:MOST_ROWS])), "size": len(rows)},
+        meta={
+            "summary": summary,
+            "rows": list(map(dict, _chosen(rows, MOST_ROWS, first))),
+            "size": len(rows),
+            "first": first,
+        },
         **options,
     )
     for axis, title in zip(("xaxis", "yaxis"), axes, strict=True):
@@ -195,9 +202,36 @@ def summary(figure: Any) -> str:
     return str(_meta(figure).get("summary", caption(figure) or "A figure."))
 
 
-def rows(figure: Any) -> list[dict[str, Any]]:
-    """The first 100 rows of the table that a figure was drawn from; none if it holds no table."""
-    return [dict(row) for row in _meta(figure).get("rows", ())]
+def rows(figure: Any, most: int = MOST_ROWS) -> list[dict[str, Any]]:
+    """The first rows of the table that a figure was drawn from, up to 100; none if it has none.
+
+    Of a training that has more, they are those with a value of held-out rows, and rows at equal
+    distances.
+    """
+    held = _meta(figure)
+    return [dict(row) for row in _chosen(held.get("rows", ()), most, held.get("first", ""))]
+
+
+def _chosen(
+    rows: Sequence[Mapping[str, Any]], most: int, first: str
+) -> Sequence[Mapping[str, Any]]:
+    """Up to ``most`` rows, in their order: the first, or those with a value in a column ``first``.
+
+    Too many of these, and the others if there is room, are taken at equal distances.
+    """
+    if not first or len(rows) <= most:
+        return rows[:most]
+    has = [at for at, row in enumerate(rows) if row.get(first) not in ("", None)]
+    rest = [at for at in range(len(rows)) if at not in set(has)]
+    chosen = _spread(has, most)
+    return [rows[at] for at in sorted(chosen + _spread(rest, most - len(chosen)))]
+
+
+def _spread(places: list[int], most: int) -> list[int]:
+    """Up to ``most`` of some places at equal distances, the first and the last among them."""
+    if len(places) <= most or most < 2:
+        return places[:most]
+    return [places[round(n * (len(places) - 1) / (most - 1))] for n in range(most)]
 
 
 def size(figure: Any) -> int:

@@ -55,10 +55,10 @@ class FigureOutput:
     def static(self) -> StaticOutput:
         """The summary and the table."""
         summary = plots.summary(self.figure)
-        rows = plots.rows(self.figure)
-        more = plots.size(self.figure) - len(rows[:MOST_ROWS])
+        rows = plots.rows(self.figure, MOST_ROWS)
+        more = plots.size(self.figure) - len(rows)
         rest = [count(more, "more row")] if more > 0 else []
-        table = static_table(rows[:MOST_ROWS], note=plots.caption(self.figure), notes=rest)
+        table = static_table(rows, note=plots.caption(self.figure), notes=rest)
         head = f'<p class="{STATIC_CLASS} {NO_MATHEMATICS}">{escape(summary)}</p>'
         return StaticOutput(f"{summary}\n\n{table.plain}", f"{head}\n{table.html}")
 
