@@ -60,8 +60,8 @@ def classifier(
     TableError
         If a column is missing, a text or a label is missing, or a weight is below 0.
     UsageError
-        If there are fewer than two labels, an option is unknown or out of its range, or the base is
-        not a transformer.
+        If there are fewer than two labels, each row has a label of its own, an option is unknown or
+        out of its range, or the base is not a transformer.
 
     Notes
     -----

@@ -67,8 +67,8 @@ def fewshot(
     TableError
         If a column is missing, a text or a label is missing, or a weight is below 0.
     UsageError
-        If there are fewer than two labels, ``pairs`` is below 1, ``C`` is not above 0, or the base
-        has no weights to train.
+        If there are fewer than two labels, each row has a label of its own, ``pairs`` is below 1,
+        ``C`` is not above 0, or the base has no weights to train.
     MissingExtra
         If sentence-transformers or scikit-learn is not installed.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import TableError, UsageError, check_known, unknown
 from synthkit.core.hashing import digest
 from synthkit.data import tables
@@ -168,17 +170,31 @@ def label_values(table: Any, label: str) -> tuple[Any, ...]:
 
 
 def check_each_label(examples: Examples, known: Sequence[Any]) -> None:
-    """Check that each of the known labels has an example.
+    """Check that the known labels have examples to be learned from; warn if one has one only.
 
     Raises
     ------
     UsageError
-        If all rows of a label have weight 0.
+        If all rows of a label have weight 0, or each row has a label of its own.
     """
-    present = {example["label"] for example in examples.cells}
+    counts = Counter(example["label"] for example in examples.cells)
     for at, label in enumerate(known):
-        if at not in present:
+        if not counts[at]:
             raise UsageError(f"no row of the label {label!r} has a weight above 0.")
+    single = [label for at, label in enumerate(known) if counts[at] == 1]
+    if len(single) == len(known):
+        raise UsageError(
+            f"each of the {len(known)} rows has a label of its own, such as {known[0]!r:.80}: a "
+            "label is learned from several rows. If the labels are in another column, name it, in "
+            "a line as --set label=COLUMN."
+        )
+    if single:
+        have = "has" if len(single) == 1 else "have"
+        warn(
+            f"{len(single)} of {len(known)} labels {have} one row only, such as {single[0]!r:.80}. "
+            "A label is learned from several rows: add some, or leave out rows of such labels.",
+            stacklevel=3,
+        )
 
 
 def pairs(table: Any, *, names: Sequence[str], score: str | None = None) -> Examples:

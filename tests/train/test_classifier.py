@@ -171,6 +171,8 @@ def test_a_text_forges_no_control_token(quick: Any, llama: str) -> None:
     ("rows", "options", "message"),
     [
         (rows_of(TEXTS, ["+"] * 16), {}, "two or more labels"),
+        (rows_of(TEXTS, TEXTS), {}, "each of the 16 rows has a label of its own.*label=COLUMN"),
+        (rows_of(TEXTS[:2], ["+", "-"]), {}, "each of the 2 rows has a label of its own"),
         (rows_of(TEXTS, [None, *LABELS[1:]]), {}, "row 0: expected a label"),
         (rows_of([5, *TEXTS[1:]], LABELS), {}, "row 0: expected a text; got 5"),
         (ROWS, {"label": "labels"}, "column 'labels' not found.*Did you mean 'label'"),
@@ -197,6 +199,17 @@ def test_what_cannot_work_is_refused(
     with pytest.raises((UsageError, TableError), match=message):
         quick(rows, **options)
     assert not (tmp_path / "trained").exists()
+
+
+def test_labels_with_one_row_are_named(quick: Any) -> None:
+    few = "1 of 3 labels has one row only, such as '!'"
+    with pytest.warns(RuntimeWarning, match=few) as caught:
+        quick(rows_of(TEXTS, ["!", *LABELS[1:]]), steps=1)
+    assert caught[0].filename == __file__
+    rows = [row | {"w": float(at < 10 or at == 15)} for at, row in enumerate(
+        rows_of(TEXTS, ["a"] * 5 + ["b"] * 5 + ["c"] * 6))]  # fmt: skip
+    with pytest.warns(RuntimeWarning, match="such as 'c'"):
+        quick(rows, weights="w", steps=1)
 
 
 def test_a_base_that_cannot_work_is_refused(

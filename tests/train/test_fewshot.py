@@ -112,6 +112,7 @@ def test_it_is_cached_loaded_and_has_its_lineage(
         (rows_of(TEXTS, ["+"] * 16), {}, "two or more labels"),
         (rows_of([None, *TEXTS[1:]], LABELS), {}, "row 0: expected a text; got None"),
         (rows_of(TEXTS, [[1]] * 16), {}, "row 0: expected a label"),
+        (rows_of(TEXTS, TEXTS), {}, "each of the 16 rows has a label of its own"),
         (ROWS, {"pairs": 0}, "pairs of 1 or more and C above 0; got 0 and 1.0"),
         (ROWS, {"C": 0}, "C above 0"),
         (ROWS, {"held_out": ROWS[:2]}, "two labels or more; all have the same"),
