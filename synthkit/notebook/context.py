@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from IPython.display import display
 
+from synthkit.core.environment import interactive
 from synthkit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Context:
         self.verb = ""
         """The verb that runs, such as ``%synth filter``."""
         self._shown: dict[str | None, tuple[str | None, list[Any]]] = {}
+        self._hints: set[tuple[str, str]] = set()
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -121,6 +123,13 @@ class Context:
             if name != other:
                 print(f"{name} is {self.bindings.holder(name)} and stays; {other} is bound here.")
         return f"bound {', '.join(bound.values())}"
+
+    def hint(self, text: str) -> None:
+        """Print a line, once in each session, if a person sees it."""
+        hint = self.settings.folder, text
+        if interactive() and hint not in self._hints:
+            self._hints.add(hint)
+            print(text)
 
     def check_variable(self, name: str, *, by: str = "") -> str:
         """Return ``name`` if a variable of that name can be bound.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from synthkit.core.errors import UsageError
+from synthkit.core.types import Mark
+from synthkit.curate.marks.history import current_marks
 from synthkit.store.store import Store
 
 ME = "me"
 """The person who gave no name: a login name would travel with every bundle."""
+HINT = "%synth me NAME names you"
 MOST_CHARACTERS = 80
 
 
@@ -41,3 +44,9 @@ def asked_by(store: Store, source: str) -> str:
     """Who asked for a completion, by its ``source``; ``""`` if it was this session."""
     name = store.marks.people.names().get(source, "")
     return f"{name}, in session {source}" if name else f"session {source}" if source else ""
+
+
+def marks_by(store: Store, name: str) -> list[Mark]:
+    """The current marks that someone of that name made in this session."""
+    current = current_marks(store.marks.all()).values()
+    return [mark for mark in current if (mark.by, mark.session) == (name, "")]

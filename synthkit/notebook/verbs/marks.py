@@ -20,6 +20,7 @@ from synthkit.data import tables
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
 from synthkit.notebook.verbs._base import READ_COLUMNS, TABLE_NAME, argument, verb
+from synthkit.sessions.people import HINT, ME
 
 
 @verb(
@@ -59,7 +60,7 @@ from synthkit.notebook.verbs._base import READ_COLUMNS, TABLE_NAME, argument, ve
         metavar="N",
         help="mark N rows a second time, blind; default: %(default)s",
     ),
-    argument("--by", metavar="NAME", help="annotator; default: me"),
+    argument("--by", metavar="NAME", help="annotator; default: the name of %%synth me"),
     argument("--task", default="", metavar="NAME", help="another question about the same rows"),
 )
 def mark(context: Context, options: Any) -> Any:
@@ -90,10 +91,17 @@ def mark(context: Context, options: Any) -> Any:
         module.bindings(keys, queue.labels, pair=options.pair)
         context.bind({f"{name}_marker": queue})
         return queue.summary()
+    name_hint(context, options.by)
     marker = module.Marker(table, reasons=reasons, keys=keys, **settings)
     context.bind({f"{name}_marker": context.show(marker)})
     marker.keep(display(marker.summary().for_widget, display_id=True))
     return None
+
+
+def name_hint(context: Context, by: str | None) -> None:
+    """Say, once in a session, how the person of a session gives a name."""
+    if not by and context.session.person == ME:
+        context.hint(f"marks are by {ME!r}; {HINT}")
 
 
 @verb(

@@ -1,4 +1,4 @@
-"""``%synth session``, ``export``, ``import`` and ``trace``: stored runs, tables and rows."""
+"""``%synth session``, ``me``, ``export``, ``import``, ``trace``: stored runs, tables and rows."""
 
 from __future__ import annotations
 
@@ -63,6 +63,20 @@ def session(context: Context, options: Any) -> Any:
     place = display(outline(session, label).for_widget, display_id=True)
     browser.changed = lambda: place.update(outline(session, label).for_widget)
     return None
+
+
+@verb(argument("name", nargs="*", metavar="NAME", help="such as Maya; default: show it"))
+def me(context: Context, options: Any) -> None:
+    """Name yourself: your marks are by that name; alone, show the name."""
+    session, former = context.session, context.session.person
+    if options.name:
+        session.person = " ".join(options.name)
+    name = session.person
+    print(f"marks are by {name!r}" + ("" if name != people.ME else f"; {people.HINT}"))
+    for other in dict.fromkeys([former, people.ME] if options.name else ()):
+        n = len(people.marks_by(session.store, other))
+        if n and other != name:
+            print(f"{count(n, 'mark')} by {other!r} stay{'s' if n == 1 else ''} by {other!r}")
 
 
 def outline(session: Session, label: str) -> StaticOutput:
