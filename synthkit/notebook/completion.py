@@ -53,14 +53,15 @@ class Completer:
         before = words[1:] if not last else words[1:-1]
         arguments: Sequence[Any] = ARGUMENTS
         if magic == "%synth":
-            from synthkit.notebook.verbs._base import VERBS
+            from synthkit.notebook.verbs._base import VERBS, find_verb
 
             if not before:
-                return _starting(last, sorted(VERBS))
-            name = before.pop(0)
-            if name not in VERBS:
+                return _starting(last, (name for name in sorted(VERBS) if " " not in name))
+            if before[0] not in VERBS:
                 return []
-            arguments = VERBS[name].all_arguments()
+            verb, _ = find_verb(" ".join(before))
+            before = before[len(verb.name.split()) :]
+            arguments = verb.all_arguments()
         for recipe in option_values(before, "--recipe"):
             arguments = [*arguments, *self._recipe_arguments(recipe)]
         option = before[-1] if before else ""

@@ -67,11 +67,11 @@ class SynthMagics(Magics):
             with collection_paused():
                 from synthkit.notebook.cell import run_cell
             return run_cell(self.context, line, cell)
-        from synthkit.notebook.verbs._base import VERBS
+        from synthkit.notebook.verbs._base import VERBS, find_verb
 
-        name, *rest = line.split(maxsplit=1) or [""]
-        if name and name not in HELP:
-            return VERBS[name](self.context, "".join(rest))
+        if line.strip() and line.split()[0] not in HELP:
+            verb, rest = find_verb(line)
+            return verb(self.context, rest)
         from synthkit.core.static_output import static_table
 
         listed = VERBS.listed()
@@ -79,6 +79,7 @@ class SynthMagics(Magics):
             [
                 {"verb": f"%synth {name}", "summary": listed[name].summary}
                 for name in sorted(listed)
+                if " " not in name  # those of a group are listed by it
             ],
             note="%synth VERB? explains a verb, %%synth? the options of a cell",
         )
@@ -91,11 +92,13 @@ def _say_started() -> None:
         clear_output(wait=True)
 
 
-_ASKS = re.compile(r"(\s*%synth\s+[\w-]+)\s*\?{1,2}\s*")
+_ASKS = re.compile(r"(\s*%synth\s+[\w-]+(?:\s+[\w-]+)?)\s*\?{1,2}\s*")
 
 
 def _help_of_verbs(lines: list[str]) -> list[str]:
     """``%synth VERB?`` as ``%synth VERB --help``: IPython would look for an object of that name.
+
+    A second word belongs to the verb, or is the table that it would take.
 
     >>> _help_of_verbs(["%synth show?\\n", "reviews?\\n"])
     ['%synth show --help\\n', 'reviews?\\n']

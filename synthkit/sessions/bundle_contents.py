@@ -34,6 +34,7 @@ def collect(
     whole: bool,
     notebooks: Sequence[Path],
     allow_secrets: bool,
+    marks: bool,
 ) -> tuple[list[str], dict[str, int]]:
     """Write the members of a bundle into a folder; returns their names, and counts of records.
 
@@ -42,6 +43,7 @@ def collect(
     whole : the store stays whole; otherwise it is reduced to what the tables need.
     notebooks : whose hashes and figures belong to the bundle.
     allow_secrets : do not look for secrets in prompts and lines.
+    marks : keep marks, evaluations and claims.
     """
     for name in FOLDERS:
         (scratch / name).mkdir()
@@ -51,6 +53,10 @@ def collect(
             named_tables.note_origin(target, replace(table.origin, source=source.name))
     store.backup(scratch / STORE)
     with closing(Store(scratch / STORE, log=False)) as copy:
+        if not marks:
+            copy.marks.keep(())
+            copy.evaluations.keep(())
+            copy.evaluations.claims.keep(())
         _reduce(store, copy, None if whole else tables)
         if not allow_secrets:
             _check_secrets(copy)

@@ -41,6 +41,7 @@ def export(
     over: bool = False,
     notebooks: Sequence[Path | str] = (),
     allow_secrets: bool = False,
+    marks: bool = True,
 ) -> Path:
     """Write a bundle, completely or not at all, and return its path.
 
@@ -55,6 +56,7 @@ def export(
     over : replace an existing file.
     notebooks : files whose hashes, and the figures in their outputs, belong to the bundle.
     allow_secrets : export although a prompt holds what looks like a key.
+    marks : ``False`` to leave out marks, and evaluations and claims, which may rest on them.
     """
     path = _checked_path(path, over)
     tables = {table.name: table for table in read_all(store, folder)}
@@ -71,6 +73,7 @@ def export(
                 whole=names is None,
                 notebooks=[Path(each).expanduser() for each in notebooks],
                 allow_secrets=allow_secrets,
+                marks=marks,
             )
             bundle = scratch / "bundle.zip"
             _write(bundle, {name: scratch / name for name in members}, counts)

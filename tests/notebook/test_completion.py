@@ -29,7 +29,14 @@ SMOL = ["smollm2", "smollm2-360m", "smollm2-1.7b", "smollm3-3b"]
     ("text", "expected"),
     [
         ("%synth mod", ["%synth model", "%synth models"]),
-        ("%synth ", [f"%synth {verb}" for verb in sorted(VERBS)]),
+        ("%synth ", [f"%synth {verb}" for verb in sorted(VERBS) if " " not in verb]),
+        ("%synth clas", ["%synth class", "%synth classify"]),
+        ("%synth class as", ["%synth class assign"]),
+        ("%synth class assign se", ["%synth class assign seeds"]),
+        (
+            "%synth class assign seeds --ov",
+            ["%synth class assign seeds --overlap", "%synth class assign seeds --over"],
+        ),
         ("%synth mark see", ["%synth mark seeds"]),
         ("%synth mark seeds --order un", ["%synth mark seeds --order uncertain"]),
         ("%synth mark seeds --ag", ["%synth mark seeds --again"]),

@@ -39,6 +39,7 @@ class Verb:
     arguments: Sequence[Any]
     registered: Callable[[], Sequence[Any]]
     words: bool
+    group: bool
 
     @property
     def summary(self) -> str:
@@ -63,6 +64,29 @@ class Verb:
         return self.run(context, parse(parsed, words, arguments, help))
 
 
+def find_verb(line: str) -> tuple[Verb, str]:
+    """The verb that begins a line, and the rest of the line.
+
+    The name of a verb of a group has two words, such as ``class assign``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such verb.
+    """
+    name, _, rest = line.strip().partition(" ")
+    found, rest = VERBS[name], rest.lstrip()
+    if found.group and (part := f"{name} {rest.partition(' ')[0]}") in parts(name):
+        return VERBS[part], rest.partition(" ")[2]
+    return found, rest
+
+
+def parts(group: str) -> dict[str, str]:
+    """The verbs of a group, each with its summary."""
+    listed = VERBS.listed().items()
+    return {name: each.summary for name, each in listed if name.startswith(f"{group} ")}
+
+
 VERBS: Registry[Verb] = Registry("verb", decorator="verb", package="synthkit.notebook.verbs")
 """Every verb by its name: those of synthkit, of installed packages and of the notebook."""
 
@@ -71,6 +95,7 @@ def verb(
     *arguments: Any,
     registered: Callable[[], Sequence[Any]] = tuple,
     words: bool = False,
+    group: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a verb of ``%synth``: a decorator of a function ``(context, options)``.
 
@@ -86,6 +111,7 @@ def verb(
     registered : returns further arguments, for options that users may add to.
     words : whether the function reads the words of the line itself, and gets their list in place
         of options; then ``arguments`` serve help and completion only.
+    group : whether further verbs are named by its name and a second word.
 
     Examples
     --------
@@ -102,7 +128,7 @@ def verb(
 
     def register(function: Function) -> Function:
         name = own_name or function.__name__
-        VERBS.add(name, Verb(name, function, declared, registered, words), function)
+        VERBS.add(name, Verb(name, function, declared, registered, words, group), function)
         return function
 
     return register

@@ -20,6 +20,7 @@ from synthkit.data import tables
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
 from synthkit.notebook.verbs._base import READ_COLUMNS, TABLE_NAME, argument, verb
+from synthkit.sessions.classroom.assignment import own_rows
 from synthkit.sessions.people import HINT, ME
 
 
@@ -62,11 +63,14 @@ from synthkit.sessions.people import HINT, ME
     ),
     argument("--by", metavar="NAME", help="annotator; default: the name of %%synth me"),
     argument("--task", default="", metavar="NAME", help="another question about the same rows"),
+    argument("--assigned", action="store_true", help="only your rows: %%synth class assign"),
 )
 def mark(context: Context, options: Any) -> Any:
     """Judge rows or pairs one by one, by keyboard or mouse; binds TABLE_marker."""
     name = options.table.removeprefix("@")
     table = context.names.table(name)
+    if options.assigned:
+        table = own_rows(context.session, name, table, by=options.by)
     settings = {
         "name": name,
         "session": context.session,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from synthkit.core.errors import UsageError
+from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
 
 TABLE = (
@@ -44,3 +48,46 @@ def test_a_marker_hints_once_at_the_name_and_only_where_a_person_watches(
     assert hint not in shell.run("%synth mark said")
     shell.run("%config SynthMagics.folder = 'other'\n%synth me Maya")
     assert hint not in shell.run("%synth mark said")
+
+
+def test_each_part_is_listed_explained_and_found(shell: Shell) -> None:
+    listed = shell.run("%synth class")
+    explained = " ".join(shell.run("%synth class?").split())
+    assert "%synth class assign" not in shell.run("%synth")
+    for name in (each for each in VERBS if each.startswith("class ")):
+        summary = VERBS[name].summary
+        assert f"%synth {name}" in listed
+        assert f"{name.split()[1]}: {summary.rstrip('.')}" in explained
+    with pytest.raises(UsageError, match=r"'asign' not found.*Did you mean 'assign'"):
+        shell.run("%synth class asign said")
+
+
+def test_a_class_is_assigned_rows_and_a_student_marks_the_own_ones(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "names.txt").write_text("Maya\nBo Li\n\nCy\n", encoding="utf-8")
+    line = "%synth class assign said --rows 4 --overlap 2 --students"
+    said = shell.run(f"{TABLE}\n{line} names.txt")
+    loads = shell["said_assigned"]["student"].value_counts().to_dict()
+    assert sorted(loads.values()) == [2, 3, 3]
+    for student, n in loads.items():
+        assert re.search(rf"^{student} +{n}$", said, re.M)
+    assert "4 rows to 2 students each, 2 to 3 rows a student; bound said_assigned" in said
+    assigned = shell["said_assigned"]
+    with pytest.raises(UsageError, match="exists already"):
+        shell.run(f"{line} names.txt")
+    shell.run("who = ['Maya', 'Bo Li', 'Cy']")
+    for students in ("@who", "'Maya,Bo Li,Cy'"):
+        shell.run(f"{line} {students} --over")
+        assert shell["said_assigned"].equals(assigned)
+    with pytest.raises(UsageError, match=r"no.txt: the file cannot be read"):
+        shell.run(f"{line} no.txt")
+    shell.run("del said, said_assigned\n%config SynthMagics.folder = 'student'")
+    with pytest.raises(UsageError, match="attach the lesson"):
+        shell.run("said = 3\nsaid = [{'id': 'a', 'text': 'x'}]\n%synth mark said --assigned")
+    shell.run("del said\n%synth session --attach lesson.zip\n%synth me Bo Lu")
+    with pytest.raises(UsageError, match=r"Did you mean 'Bo Li'\? %synth me NAME changes"):
+        shell.run("%synth mark said --assigned")
+    shell.run("%synth me Bo Li\n%synth mark said --assigned")
+    own = assigned["id"][assigned["student"] == "Bo Li"].tolist()
+    assert shell["said_marker"].scope == own

@@ -1,0 +1,96 @@
+"""``%synth class``: who marks what, what the students send back, agreement and final labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from synthkit.core.errors import UsageError
+from synthkit.core.formatting import count
+from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.notebook.context import Context
+from synthkit.notebook.verbs._base import TABLE_NAME, argument, parts, verb
+from synthkit.sessions.classroom import assignment
+
+
+def _part() -> list[Any]:
+    """The second word of the verb, explained for each."""
+    summaries = {name.split()[1]: summary for name, summary in parts("class").items()}
+    help = "; ".join(f"{name}: {summary.rstrip('.')}" for name, summary in summaries.items())
+    return [argument("part", nargs="?", choices=summaries, metavar="PART", help=help)]
+
+
+@verb("class", registered=_part, group=True)
+def class_(context: Context, options: Any) -> StaticOutput:
+    """Teach a class: assign rows, collect marks, agreement, final labels, progress."""
+    rows = [
+        {"verb": f"%synth {name}", "summary": summary} for name, summary in parts("class").items()
+    ]
+    return static_table(rows, note="%synth class PART? explains one of them")
+
+
+@verb(
+    "class assign",
+    TABLE_NAME,
+    argument(
+        "--students",
+        required=True,
+        metavar="NAMES",
+        help="a,b,c, @variable, or a text file with a name on each line; no default",
+    ),
+    argument("--rows", type=int, metavar="N", help="so many rows at random; default: all"),
+    argument(
+        "--overlap",
+        type=int,
+        default=3,
+        metavar="N",
+        help="students who mark each row; default: %(default)s",
+    ),
+    argument("--seed", type=int, default=0, help="seed of the choice; default: %(default)s"),
+    argument(
+        "--to",
+        default="lesson.zip",
+        metavar="FILE",
+        help="the bundle for the students; default: %(default)s",
+    ),
+    argument("--over", action="store_true", help="replace an existing file"),
+)
+def assign(context: Context, options: Any) -> StaticOutput:
+    """Decide who marks which rows, and write the lesson; binds TABLE_assigned."""
+    name, session = options.table.removeprefix("@"), context.session
+    students = _students(context, options.students)
+    assigned = assignment.assign(
+        session,
+        name,
+        context.names.table(name),
+        students,
+        rows=options.rows,
+        overlap=options.overlap,
+        seed=options.seed,
+    )
+    path = assignment.write_lesson(session, name, options.to, over=options.over)
+    bound = context.bind({f"{name}_assigned": assigned})
+    loads = assigned["student"].value_counts().reindex(students, fill_value=0)
+    rows, least, most = assigned["id"].nunique(), loads.min(), loads.max()
+    each = f"{least} to {most}" if least < most else f"{most}"
+    return static_table(
+        [{"student": student, "rows": int(n)} for student, n in loads.items()],
+        note=f"{count(rows, 'row')} to {options.overlap} students each, {each} rows a student; "
+        f"{bound}; written: {path}",
+        notes=[
+            f"a student runs: %synth session --attach {path.name}, %synth me NAME, "
+            f"%synth mark {name} --assigned, %synth export NAME.zip"
+        ],
+    )
+
+
+def _students(context: Context, text: str) -> list[str]:
+    """The names in ``a,b,c``, in ``@variable`` or on the lines of a file."""
+    path = Path(text).expanduser()
+    if path.suffix != ".txt" and not path.is_file():
+        return [str(name) for name in context.names.values(text)]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--students {text}: the file cannot be read: {error}.") from None
+    return [line.strip() for line in lines if line.strip()]
