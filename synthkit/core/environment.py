@@ -35,8 +35,37 @@ def interactive() -> bool:
 
 
 def notices() -> TextIO:
-    """Where notices and progress bars are written: a notebook shows standard error as an error."""
+    """Where notices are written: a notebook shows standard error as an error."""
     return sys.stderr if _kernel() is None else sys.stdout
+
+
+def bar_stream() -> Any:
+    """Where a progress bar is written that goes at its end, a new one for each bar."""
+    return notices() if _kernel() is None else _Line()
+
+
+class _Line:
+    """A line in a notebook that is shown in place of the one before, and leaves nothing behind.
+
+    Of a bar that has gone from standard output, a notebook keeps a blank line.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._place: Any = None
+
+    def write(self, text: str) -> int:
+        """Show a line of tqdm's, which begins with ``\\r``; a blank one takes it away."""
+        from IPython.display import display
+
+        data = {"text/plain": text.strip()}
+        if self._place:
+            if text.startswith("\r"):
+                self._place.update(data, raw=True)
+        elif text.strip():
+            self._place = display(data, raw=True, display_id=True)
+        return len(text)
 
 
 def notice(message: str) -> None:

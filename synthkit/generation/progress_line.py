@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from synthkit.core.environment import notices, watched
+from synthkit.core.environment import bar_stream, watched
 from synthkit.core.models import Activity, Ledger
 from synthkit.generation.branches import Answer
 from synthkit.generation.rows import RowEvent
@@ -58,6 +58,6 @@ def progress_line(rows: int | None) -> Iterator[ProgressLine | None]:
         mininterval=PERIOD_SECONDS,
         miniters=0,
         leave=False,
-        file=notices(),
+        file=bar_stream(),
     ) as bar:
         yield ProgressLine(bar)

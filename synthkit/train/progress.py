@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from synthkit.core.environment import notices, watched
+from synthkit.core.environment import bar_stream, watched
 from synthkit.core.files import read_json, replacing
 from synthkit.core.formatting import duration
 
@@ -110,5 +110,5 @@ def line() -> Iterator[Listener]:
         return
     from tqdm import tqdm
 
-    with tqdm(bar_format="{desc}   {elapsed}", leave=False, file=notices()) as bar:
+    with tqdm(bar_format="{desc}   {elapsed}", leave=False, file=bar_stream()) as bar:
         yield lambda progress: bar.set_description_str(progress.text)

@@ -127,3 +127,22 @@ def test_tab_completes_an_option(open_notebook: Open) -> None:
     expect(sheet.page.locator(".jp-Completer-item")).to_have_text(re.compile("--temperature"))
     editor.press("Enter")
     expect(editor).to_have_text("%%synth a --temperature")
+
+
+def test_a_progress_line_leaves_no_blank_line(open_notebook: Open) -> None:
+    generate = (
+        "import synthkit as sk\n"
+        'run = sk.generate("Say {{ x }}.", vary={"x": range(12)}, model=slow)\n'
+        "len(run.table) + len(run.rejects)"
+    )
+    sheet = open_notebook(load("line", seconds=0.4), generate)
+    sheet.run(0)
+    sheet.run(1, wait=False)
+    expect(outputs(sheet, 1).first).to_have_text(re.compile(r"^[1-9]\d?/12 rows"))
+    sheet.wait_until_ran(1)
+    line, result = outputs(sheet, 1).all()
+    assert result.inner_text().strip() == "12"
+    assert line.evaluate("(element) => element.getBoundingClientRect().height") == 0
+    assert result.evaluate("(element) => element.getBoundingClientRect().height") > 0
+    saved = sheet.save()["cells"][1]["outputs"]
+    assert [output["output_type"] for output in saved] == ["display_data", "execute_result"]

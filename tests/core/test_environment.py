@@ -10,8 +10,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from tqdm import tqdm
 
-from synthkit.core.environment import interactive, notices, warn
+from synthkit.core.environment import bar_stream, interactive, notices, warn
 from synthkit.core.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,34 @@ def test_nobody_watches_a_headless_run(command: list[str], tmp_path: Path) -> No
     if (out := tmp_path / "out.ipynb").exists():
         (output,) = json.loads(out.read_text())["cells"][0]["outputs"]
         assert (output["name"], output["text"]) == ("stdout", ["Note: the disk is full.\n"])
+
+
+def test_a_bar_in_a_notebook_is_one_line_that_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+
+    class Place:
+        def update(self, data: dict[str, str], raw: bool) -> None:
+            shown.append(data["text/plain"])
+
+    def display(data: dict[str, str], **options: bool) -> Place:
+        assert options == {"raw": True, "display_id": True}
+        assert not shown
+        Place().update(data, raw=True)
+        return Place()
+
+    assert bar_stream() is sys.stderr
+    monkeypatch.setattr("synthkit.core.environment._kernel", object)
+    monkeypatch.setattr("IPython.display.display", display)
+    bar = {"total": 2, "leave": False, "bar_format": "{n_fmt}/{total_fmt} rows", "mininterval": 0}
+    for _ in tqdm(range(2), file=bar_stream(), **bar):  # type: ignore[call-overload]
+        pass
+    assert shown[:3] == ["0/2 rows", "1/2 rows", "2/2 rows"]
+    assert set(shown[3:]) == {""}
+    shown.clear()
+    tqdm(total=2, delay=9, file=bar_stream(), leave=False).close()
+    assert shown == []
 
 
 def test_outside_a_notebook_a_warning_names_the_caller() -> None:

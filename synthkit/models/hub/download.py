@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.environment import notice, notices, watched
+from synthkit.core.environment import bar_stream, notice, watched
 from synthkit.core.errors import ModelError, ModelNotFound
 from synthkit.core.extras import need
 
@@ -37,7 +37,7 @@ def _bar(name: str, total: int, quiet: bool, **options: Any) -> Any:
     from tqdm import tqdm
 
     hidden = quiet or not watched()
-    return tqdm(total=total, desc=name, leave=False, disable=hidden, file=notices(), **options)
+    return tqdm(total=total, desc=name, leave=False, disable=hidden, file=bar_stream(), **options)
 
 
 def _percent(log: Path) -> int:
