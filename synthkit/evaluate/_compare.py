@@ -60,7 +60,7 @@ def compare(
     >>> old = Score(name="accuracy", value=0.4, n=5, parts=[0, 1, 0, 1, 0])
     >>> new = Score(name="accuracy", value=0.8, n=5, parts=[1, 1, 0, 1, 1])
     >>> print(compare(new, old, [(n, n) for n in range(5)]))
-    +0.4 [-0.28, +1.08], no significant difference on 5 rows
+    +0.4 [-0.151, +0.722], no significant difference on 5 rows
     """
     sizes = first.n, second.n
     if first.parts is not None and second.parts is not None:

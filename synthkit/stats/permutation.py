@@ -58,8 +58,10 @@ def row_difference(
     The interval is that of the permutations, shifted by the difference; ``p`` is from both tails,
     and ``None`` if no permutation could differ. If the tables are separate, or shared rows have two
     values, they may also vary differently: then the larger p-value and the wider interval count, of
-    the permutations and of Student's test with a cluster-robust error. An interval never has width
-    0: it is as wide as if one success and one failure more were there. And a few rows that are out
+    the permutations and of Student's test with a cluster-robust error. The interval of a difference
+    of shares is that of Agresti and Min for the same rows, and that of Agresti and Caffo for tables
+    without a common row. An interval never has width 0: it is as wide as if one success and one
+    failure more were there. And a few rows that are out
     of the ordinary are no difference of tables: the p-value is at least :func:`least_p` if that is
     above 1 - level.
 
@@ -73,8 +75,9 @@ def row_difference(
     ----------
     E. J. G. Pitman (1937), Significance tests which may be applied to samples from any populations;
     B. Efron and R. Tibshirani (1993), An introduction to the bootstrap, chapter 15; A. Agresti and
-    B. Caffo (2000), The American Statistician 54 (one success and one failure more). Student's tail
-    by D. L. Wallace (1959), Annals of Mathematical Statistics 30, 1124.
+    B. Caffo (2000), The American Statistician 54 (one success and one failure more); A. Agresti and
+    Y. Min (2005), Statistics in Medicine 24, 729 (matched pairs). Student's tail by D. L. Wallace
+    (1959), Annals of Mathematical Statistics 30, 1124.
 
     Examples
     --------
@@ -109,14 +112,19 @@ def row_difference(
     tested = isinstance(null, tuple) or float(np.ptp(null)) > rounding
     ends = [(value - high, value - low) for low, high in [_quantiles(null, level)]]
     error, freedom = rows.error()
+    z = NormalDist().inv_cdf((1 + level) / 2)
     if error > rounding and not rows.same_values:
         p = max(p, _student_tail(value / error, freedom))
         margin = t_quantile(level, max(1, int(freedom))) * error
         ends.append((value - margin, value + margin))
     if is_share or not (rows.differ_in_rows or rows.gaps.any()):
-        margin = NormalDist().inv_cdf((1 + level) / 2) * rows.least_error(is_share)
+        margin = z * rows.least_error(is_share)
         ends.append((value - margin, value + margin))
+    if is_share and (adjusted := _share_difference(rows, values, z)):
+        ends = [adjusted]
     low, high = min(end for end, _ in ends), max(end for _, end in ends)
+    if is_share:
+        low, high = max(low, -1.0), min(high, 1.0)
     if p > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
     return Difference(
@@ -230,6 +238,28 @@ class _Rows:
         spread = 1.0 if is_share else float(np.ptp(self.values))
         differing = (float(np.count_nonzero(self.gaps)) + 1) / (size + 2)
         return spread * math.sqrt(float(np.square(self.swapped).sum()) * differing)
+
+
+def _share_difference(rows: _Rows, values: list[Floats], z: float) -> tuple[float, float] | None:
+    """The interval of a difference of shares of the same rows, or of tables without a common row.
+
+    By Agresti and Min (2005) with half a row more of each kind of pair, and by Agresti and Caffo
+    (2000) with one success and one failure more in each table. ``None`` for tables that share some
+    rows, or have copies of a row.
+    """
+    sizes = np.array([len(side) for side in values])
+    if len(rows.values) == sizes[0] == sizes[1] and rows.shared.all():
+        better, worse = (float((rows.gaps == gap).sum()) + 0.5 for gap in (1.0, -1.0))
+        size = sizes[0] + 2.0
+        centre = (better - worse) / size
+        error = math.sqrt(better + worse - (better - worse) ** 2 / size) / size
+    elif len(rows.values) == sizes.sum():
+        shares = (np.array([side.sum() for side in values]) + 1) / (sizes + 2)
+        centre = float(shares[0] - shares[1])
+        error = math.sqrt(float((shares * (1 - shares) / (sizes + 2)).sum()))
+    else:
+        return None
+    return centre - z * error, centre + z * error
 
 
 def _null(rows: _Rows, resamples: int, seed: int) -> Floats | tuple[float, float]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -79,6 +80,41 @@ def test_separate_tables_are_compared_as_by_welch_and_by_permutation() -> None:
     interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
     assert found.low <= interval.low + 0.02
     assert found.high >= interval.high - 0.02
+
+
+def test_shares_of_two_tables_have_the_interval_of_agresti_and_caffo() -> None:
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    first, second = [1.0] * 17 + [0.0] * 3, [1.0] * 9 + [0.0] * 21
+    found = row_difference(first, second, range(20), range(20, 50))
+    low, high = confint_proportions_2indep(17, 20, 9, 30, method="agresti-caffo", compare="diff")
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_shares_of_the_same_rows_have_the_interval_of_agresti_and_min() -> None:
+    first, second = [1.0] * 12 + [0.0] * 8, [1.0] * 3 + [0.0] * 16 + [1.0]  # 9 better, 1 worse
+    found = row_difference(first, second, range(20), range(20))
+    error = math.sqrt(9.5 + 1.5 - 8**2 / 22) / 22
+    assert found.low == pytest.approx(8 / 22 - 1.959964 * error)
+    assert found.high == pytest.approx(8 / 22 + 1.959964 * error)
+
+
+@pytest.mark.parametrize("units", [range(18), range(18, 36), [0] * 18])
+def test_the_difference_of_two_shares_is_at_most_one(units: Sequence[int]) -> None:
+    found = row_difference([1.0] * 18, [0.0] * 17 + [1.0], range(18), units)
+    assert -1 <= found.low < found.value < found.high <= 1
+
+
+def test_intervals_of_shares_cover_large_differences() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        pairs = rng.choice(4, size=20, p=[0.05, 0.9, 0.02, 0.03])  # true difference: 0.88
+        first, second = (pairs <= 1).astype(float), (pairs % 2 == 0).astype(float)
+        second[pairs == 3] = 0
+        found = row_difference(first, second, range(20), range(20), resamples=200)
+        covered += found.low <= 0.88 <= found.high
+    assert covered >= 0.92 * 300
 
 
 def test_copies_of_a_row_are_one_row() -> None:
