@@ -270,8 +270,11 @@ def name_lines(
     low, high = span
     gap = (high - low) * 0.075
     height = math.inf
-    for name, at, value in sorted(ends, key=lambda end: -end[2]):
+    ordered = sorted(ends, key=lambda end: -end[2])
+    for n, (name, at, value) in enumerate(ordered):
         height = min(value, height - gap)
+        # plotly hides what is below the axis: leave room there for the names that follow
+        height = max(height, low + gap * (len(ordered) - 1 - n))
         figure.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=height, text=key(at, name)
         )

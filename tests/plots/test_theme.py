@@ -126,3 +126,12 @@ def test_the_template_is_registered_and_small_in_the_json_of_a_figure() -> None:
     assert len(json.dumps(layout["template"])) < 1000
     assert layout["template"]["layout"]["font"]["color"] == theme.INK
     assert templates["synthkit"].to_plotly_json() == layout["template"]
+
+
+@pytest.mark.parametrize("values", [(0.01, 0.0), (0.0, 0.01), (1.0, 0.0), (0.0, 0.0, 0.0)])
+def test_names_of_lines_lie_within_the_axis_and_do_not_touch(values: tuple[float, ...]) -> None:
+    figure = theme.new_figure()
+    theme.name_lines(figure, [(str(n), n, value) for n, value in enumerate(values)], (0.0, 1.0))
+    heights = [name.y for name in figure.layout.annotations]
+    assert all(0 <= height <= 1 for height in heights)
+    assert all(a - b >= 0.0749 for a, b in pairwise(heights))
