@@ -16,7 +16,7 @@ from synthkit.core.models import Activity, Model
 from synthkit.core.types import Completion, Message, Request
 from synthkit.models.hub import fingerprint, resolve
 from synthkit.models.hub.download import OPENVINO, SAFETENSORS
-from synthkit.models.local import memory, threads
+from synthkit.models.local import loaded, memory, threads
 from synthkit.models.local.chat_template import ChatTemplate
 from synthkit.models.local.engine_choice import chosen
 from synthkit.models.local.intake import Intake, checker
@@ -111,9 +111,7 @@ def load_local(
         least = size if stored else int(size * share * (2 if dtype == "float32" else 1))
         if where == "cpu":
             advice = f"{memory.ADVICE} Nothing was downloaded."
-            memory.preflight(
-                spec, least + memory.beside_weights("cpu"), memory.of_process(), advice
-            )
+            memory.preflight(spec, least + memory.beside_weights("cpu"), memory.of_process, advice)
 
     source = resolve.find(spec, OPENVINO if engine == "openvino" else None, check)
     if not raw:
@@ -186,6 +184,7 @@ class Local:
         self._lock = threading.Lock()
         self._doing = ""
         self._batch: Any = None
+        self._running = 0
 
     def __repr__(self) -> str:
         how = f"engine={self.engine!r}, quantize={self.settings.quantize!r}"
@@ -211,8 +210,21 @@ class Local:
         engine, _ = self._load(self.engine)
         return engine
 
+    def unload(self) -> bool:
+        """Give the memory of the weights back, unless rows are under way; returns whether it did.
+
+        They are loaded again when they are needed. Where memory ends, idle models are unloaded for
+        the one that is needed, those used longest ago first.
+        """
+        if self._running or not self._loaded or not self._lock.acquire(blocking=False):
+            return False
+        self._loaded.clear()
+        self._lock.release()
+        return True
+
     def _load(self, engine: str) -> tuple[Any, ChatTemplate]:
         with self._lock:
+            loaded.used(self)
             if engine not in self._loaded:
                 package = ENGINES[engine]()
                 source, form = self.settings.source, FORMS[engine]
@@ -222,8 +234,8 @@ class Local:
                 if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:
                     raise resolve.changed(f"the files of the adapter in {adapter}")
                 self._doing = self._loading
-                loaded = package.load(folder, self.settings)
-                self._loaded[engine] = (loaded, self._chat(loaded))
+                weights = package.load(folder, self.settings)
+                self._loaded[engine] = (weights, self._chat(weights))
             return self._loaded[engine]
 
     @property
@@ -257,8 +269,10 @@ class Local:
             If a request has an unknown ``extra``, or a schema that cannot be followed.
         """
         check = checker(requests, self.load, raw=self.settings.raw)
-        check()
+        self._running += 1
+        loaded.used(self)
         try:
+            check()
             intake = Intake(requests, check, name=self.name, rows=self.settings.max_batch)
             yield from self._refilled(intake)
             while intake.waiting:
@@ -274,6 +288,7 @@ class Local:
                     yield from self._refilled(intake)
         finally:
             self._doing, self._batch, self._scorer = "", None, None
+            self._running -= 1
 
     def _refilled(self, intake: Intake) -> Iterator[tuple[int, Completion] | None]:
         """Take new requests. Texts are scored at once, in passes of their own."""

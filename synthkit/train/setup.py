@@ -45,12 +45,10 @@ def check_memory(source: resolve.ModelSource, needed: int, advice: str) -> None:
     NotEnoughMemory
         If it does not; the message ends in the advice.
     """
-    if device_name() == "cuda":
-        total = memory.cuda_bytes()
-        free: memory.Memory | None = memory.Memory(total, total, "the GPU")
-    else:
-        free = memory.of_process()
-    memory.preflight(f"training {source.name}", needed, free, advice)
+    total = memory.cuda_bytes()
+    found = functools.partial(memory.Memory, total, total, "the GPU")
+    there = found if device_name() == "cuda" else memory.of_process
+    memory.preflight(f"training {source.name}", needed, there, advice)
 
 
 def check_processes(settings: TrainSettings, micro: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import subprocess
+from collections.abc import Callable
 from importlib import metadata
 
 from synthkit.core.errors import NotEnoughMemory
 from synthkit.core.memory import Memory as Memory
 from synthkit.core.memory import of_process as of_process
+from synthkit.models.local.loaded import unload_one
 
 ADVICE = "Close other programs or kernels, or choose a smaller model."
 SPARE = 400_000_000
@@ -54,14 +56,17 @@ def beside_weights(device: str) -> int:
     return SPARE + for_keys_and_values(device)
 
 
-def preflight(name: str, needed: int, memory: Memory | None, advice: str) -> None:
-    """Check that weights fit into the free memory.
+def preflight(name: str, needed: int, found: Callable[[], Memory | None], advice: str) -> None:
+    """Check that weights fit into the free memory; models that are idle are unloaded for them.
 
     Raises
     ------
     NotEnoughMemory
         If they do not; the message has the bytes needed and free, the limit, and ``advice``.
     """
+    memory = found()
+    while memory is not None and needed > memory.free and unload_one():
+        memory = found()
     if memory is not None and needed > memory.free:
         raise NotEnoughMemory(
             f"{name} needs about {needed / 1e9:.2f} GB of memory, but {memory.free / 1e9:.2f} GB "

@@ -23,5 +23,5 @@ def load(folder: Path, settings: LocalSettings) -> weights.Engine:
     cache = memory.for_keys_and_values("cpu")
     # compiling repacks the weights, and lets go of the stored ones at its end
     needed = 2 * (folder / "openvino_model.bin").stat().st_size + memory.beside_weights("cpu")
-    memory.preflight(settings.source.name, needed, memory.of_process(), memory.ADVICE)
+    memory.preflight(settings.source.name, needed, memory.of_process, memory.ADVICE)
     return weights.load(folder, threads=settings.threads, most_bytes=cache, rows=settings.max_batch)

@@ -35,4 +35,4 @@ def _preflight(settings: LocalSettings) -> None:
     if settings.quantize == "none":
         advice = f'Load it with quantize="nf4", about a third of the weights. {advice}'
     needed = int(precision.size(settings) * share) + memory.beside_weights("cpu")
-    memory.preflight(settings.source.name, needed, memory.of_process(), advice)
+    memory.preflight(settings.source.name, needed, memory.of_process, advice)
