@@ -28,7 +28,8 @@ class TrainSettings:
     epochs : passes over the rows.
     steps : most steps; by default as many as the epochs have.
     learning_rate : the highest of AdamW, reached after a tenth of the steps; then it falls linearly
-        to 0. The default depends on the method, and is a tenth if all weights are trained.
+        to 0. The first step has the rate 0, as in transformers. The default depends on the method,
+        and is a tenth if all weights are trained.
     batch_size : rows in one step.
     max_tokens : longer rows are cut, and rows whose answer is cut away entirely are left out.
     checkpoint_every : steps between checkpoints; by default a quarter of the steps.
