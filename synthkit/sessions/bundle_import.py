@@ -10,7 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class Imported:
 
     ``conflicts`` are the rows that people of one name have marked differently, here and there.
     ``loads`` has all tables of the bundle, and what its cells were given: name there -> the name
-    for ``session.load``.
+    for ``session.load``. ``session`` is the id of the session that exported it, and ``held`` the
+    numbers of marks and completions in it, also of those that were here.
     """
 
     completions: int
@@ -60,6 +61,8 @@ class Imported:
     claims: int
     loads: Mapping[str, str]
     conflicts: tuple[MarkConflict, ...] = ()
+    session: str = ""
+    held: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         counts = [("completion", self.completions), ("run", self.runs), ("mark", self.marks)]
@@ -111,6 +114,7 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
             try:
                 with file_changes(store) as changes:
                     added = store.merge(other)
+                    added |= {"session": other.session(), "held": other.counts()}
                     for table, name in new.items():
                         changes.add(table, path_of(folder, name))
                     for table in given:

@@ -60,6 +60,14 @@ class ForeignStore:
         for row in self._connection.execute(query):
             yield _separated(row) if is_mixed else row
 
+    def session(self) -> str:
+        """The id of the session; empty if it has none."""
+        return next((value for key, value in self.rows("meta") if key == "session"), "")
+
+    def counts(self) -> dict[str, int]:
+        """Number of marks, and of completions."""
+        return {table: sum(1 for _ in self.rows(table)) for table in ("marks", "completions")}
+
     def check(self, checks: Mapping[str, RowCheck]) -> None:
         """Compare schema, types and rows with what this synthkit writes.
 

@@ -172,7 +172,7 @@ class Store:
         That is the number of records of each kind, of ``labs`` and ``inputs`` their name there ->
         name here, and the ``conflicts`` of marks.
         """
-        other_id = next((value for key, value in other.rows("meta") if key == "session"), "")
+        other_id = other.session()
         marks, conflicts = self.marks.merge(other.rows("marks"), other_id)
         self.models.merge(other.rows("models"))
         self.marks.people.merge(other.rows("people"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,12 @@ from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.notebook.context import Context
 from synthkit.notebook.verbs._base import TABLE_NAME, argument, parts, verb
-from synthkit.sessions.classroom import assignment
+from synthkit.sessions.classroom import assignment, collecting
+
+MOST = 10
+"""Rows, pairs and conflicts that an output lists."""
+KINDS = {"marks": "mark", "completions": "answer"}
+"""What bundles of students bring -> its noun."""
 
 
 def _part() -> list[Any]:
@@ -94,3 +100,55 @@ def _students(context: Context, text: str) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise UsageError(f"--students {text}: the file cannot be read: {error}.") from None
     return [line.strip() for line in lines if line.strip()]
+
+
+@verb(
+    "class collect",
+    argument(
+        "sources",
+        nargs="+",
+        metavar="FILE",
+        help="bundles of students, folders of them, patterns such as *.zip, or @variable",
+    ),
+)
+def collect(context: Context, options: Any) -> StaticOutput:
+    """Import the bundles of students; says what came, and which are damaged."""
+    sources: list[Any] = []
+    for word in options.sources:
+        sources += context.names.values(word) if word.startswith("@") else [word]
+    collected = collecting.collect(context.session, collecting.bundles(sources))
+    damaged = [each for each in collected if each.problem]
+    new = {kind: sum(each.new.get(kind, 0) for each in collected) for kind in KINDS}
+    conflicts = [
+        conflict for each in collected if each.imported for conflict in each.imported.conflicts
+    ]
+    notes = [f"{each.path.name}: {each.problem}" for each in damaged]
+    if conflicts:
+        rows = count(len(conflicts), "row")
+        notes.append(f"both marks stay where one name marked {rows} differently:")
+        notes += [str(conflict) for conflict in conflicts[:MOST]] + _rest(conflicts)
+    return static_table(
+        [
+            {
+                "file": each.path.name,
+                "by": each.who,
+                "new": "damaged" if each.problem else _kinds(each.new),
+                "here already": _kinds(each.known),
+            }
+            for each in collected
+        ],
+        note=f"{count(len(collected), 'bundle')}: {_kinds(new) or 'nothing'} new"
+        + (f", {len(damaged)} damaged" if damaged else ""),
+        notes=notes,
+    )
+
+
+def _kinds(numbers: dict[str, int]) -> str:
+    """Numbers of marks and completions in words."""
+    return ", ".join(
+        count(numbers[kind], noun) for kind, noun in KINDS.items() if numbers.get(kind)
+    )
+
+
+def _rest(entries: Sequence[Any]) -> list[str]:
+    return [f"{len(entries) - MOST} more"] if len(entries) > MOST else []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
@@ -91,3 +92,42 @@ def test_a_class_is_assigned_rows_and_a_student_marks_the_own_ones(
     shell.run("%synth me Bo Li\n%synth mark said --assigned")
     own = assigned["id"][assigned["student"] == "Bo Li"].tolist()
     assert shell["said_marker"].scope == own
+
+
+def student(folder: Path, name: str, labels: str, *, file: str = "") -> None:
+    """Write the bundle of a student who gave each row of "abcdef" a label: a, r or none (-)."""
+    names = {"a": "accept", "r": "reject"}
+    with sk.Session(folder / "sessions" / (file or name)) as session:
+        session.person = name
+        for id, label in zip("abcdef", labels, strict=True):
+            if label != "-":
+                session.mark(id, names[label], by=name)
+        session.export(folder / f"{file or name}.zip", over=True)
+
+
+def test_what_students_send_comes_in_once_and_says_what_it_was(
+    shell: Shell, tmp_path: Path
+) -> None:
+    student(tmp_path, "Maya", "aar---")
+    student(tmp_path, "Bo", "--raa-")
+    student(tmp_path, "Maya", "r-----", file="other")
+    (tmp_path / "torn.zip").write_bytes((tmp_path / "Bo.zip").read_bytes()[:-99])
+    said = shell.run("%synth class collect *.zip").splitlines()
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in said[2:6]}
+    assert rows == {
+        "Bo.zip": "Bo 3 marks",
+        "Maya.zip": "Maya 3 marks",
+        "other.zip": "Maya 1 mark",
+        "torn.zip": "damaged",
+    }
+    assert "4 bundles: 7 marks new, 1 damaged" in said
+    text = "\n".join(said)
+    assert "torn.zip: " in text
+    assert "both marks stay where one name marked 1 row differently:" in text
+    assert "row a by Maya: 'accept' in session" in text or "row a by Maya: 'reject' in" in text
+    again = shell.run("files = ['Maya.zip', 'Bo.zip']\n%synth class collect @files other.zip")
+    assert "3 bundles: nothing new" in again
+    assert re.search(r"Maya\.zip +Maya +3 marks", again)
+    assert len(shell.context.session.marks()) == 7
+    with pytest.raises(UsageError, match=r"no bundles in no\*\.zip"):
+        shell.run("%synth class collect no*.zip")
