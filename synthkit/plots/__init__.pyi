@@ -8,6 +8,7 @@ from ._embedding_map import embedding_map as embedding_map
 from ._funnel import funnel as funnel
 from ._learning_curve import learning_curve as learning_curve
 from ._losses import losses as losses
+from ._progress import progress as progress
 from ._reliability import binned as binned
 from ._reliability import reliability as reliability
 from ._scores import scores as scores

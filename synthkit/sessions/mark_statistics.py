@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -11,6 +11,7 @@ from synthkit.core.errors import UsageError, unknown
 from synthkit.core.types import Mark, Score
 from synthkit.curate.marks.decisions import accepted, label_pairs
 from synthkit.curate.marks.history import current_marks
+from synthkit.stats.intervals import wilson
 from synthkit.store.store import Store
 
 Raters = tuple[str, str]
@@ -64,6 +65,18 @@ def agreements(marks: Iterable[Mark], *, seed: int = 0) -> dict[Raters, Score | 
         else None
         for raters, labels in rater_pairs(marks).items()
     }
+
+
+def agreement(first: Mapping[str, Mark], second: Mapping[str, Mark]) -> dict[str, Any]:
+    """How far two looks at the same rows agree: n, share, low, high (Wilson), Cohen's kappa."""
+    from synthkit.evaluate.raters.agreement import cohen_kappa, confusion  # imports NumPy
+
+    pairs = label_pairs(first, second)
+    agreed = sum(a == b for a, b in pairs)
+    low, high = wilson(agreed, len(pairs))
+    share = agreed / len(pairs) if pairs else float("nan")
+    kappa = cohen_kappa(confusion(pairs)[1])
+    return {"n": len(pairs), "share": share, "low": low, "high": high, "kappa": kappa}
 
 
 def accept_rates(store: Store, name: str, *, task: str = "") -> list[dict[str, Any]]:

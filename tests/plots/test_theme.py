@@ -29,6 +29,7 @@ CURVE = [
     for n in (1, 2)
 ]
 RATES = [{"version": "v1", "accepted": 2, "n": 4}]
+STUDENT = {"student": "Bo", "marked": 3, "assigned": 4, "agrees": 0.5, "n": 2}
 FIGURES: dict[str, Callable[[], Any]] = {
     "scores": lambda: plots.scores({"a": [score(0.5)], "b": [score(0.9)]}),
     "funnel": lambda: plots.funnel([Stage("length", 9, 5)]),
@@ -43,6 +44,7 @@ FIGURES: dict[str, Callable[[], Any]] = {
     "losses": lambda: plots.losses([0.1], means=[0, 1], deviations=[1, 1], shares=[1, 0]),
     "training": lambda: plots.training([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}]),
     "confusion": lambda: plots.confusion([[1, 2], [3, 4]], ["a", "b"]),
+    "progress": lambda: plots.progress([STUDENT]),
     "cost_quality": lambda: plots.cost_quality(
         [{"by": "a", "share": 0, "cost": 1, "accuracy": 0.5, "low": 0.4, "high": 0.6}
          | {"front": True, "n": 5, "seed": 0}]
@@ -58,6 +60,7 @@ EMPTY: dict[str, Callable[[], Any]] = {
     "agreement": lambda: plots.agreement({}),
     "accept_rates": lambda: plots.accept_rates({name: [] for name in RATES[0]}),
     "training": lambda: plots.training([]),
+    "progress": lambda: plots.progress({name: [] for name in STUDENT}),
 }
 
 

@@ -150,12 +150,13 @@ class History:
                     return list(marks.values())
         return list(marks.values())
 
-    def pace(self) -> float | None:
-        """Median seconds from one label to the next, over the last 20; ``None`` before two.
+    def pace(self, last: int | None = 20) -> float | None:
+        """Median seconds from one label to the next; ``None`` before two.
 
-        Gaps of more than :data:`PAUSE` seconds do not count.
+        Those are the ``last`` ones, or all. Gaps of more than :data:`PAUSE` seconds do not count.
         """
-        times = [step.at for step in self._done[-21:] if step.changes_label]
+        steps = self._done if last is None else self._done[-last - 1 :]
+        times = [step.at for step in steps if step.changes_label]
         gaps = [b - a for a, b in pairwise(times) if 0 <= b - a <= PAUSE]
         return median(gaps) if gaps else None
 

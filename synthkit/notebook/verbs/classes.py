@@ -6,12 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from IPython.display import display
+
+from synthkit import plots
 from synthkit.core.errors import UsageError
-from synthkit.core.formatting import count
+from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.data import tables
 from synthkit.notebook.context import Context
+from synthkit.notebook.names import words
+from synthkit.notebook.output.figures import FigureOutput
 from synthkit.notebook.verbs._base import TABLE_NAME, argument, parts, verb
-from synthkit.sessions.classroom import assignment, collecting
+from synthkit.notebook.verbs.marks import open_marker
+from synthkit.plots.captions import with_interval
+from synthkit.sessions.classroom import adjudication, assignment, collecting
+from synthkit.sessions.classroom.agreement import class_agreement
+from synthkit.sessions.classroom.class_marks import ClassMarks, class_marks
+from synthkit.sessions.classroom.progress import progress
 
 MOST = 10
 """Rows, pairs and conflicts that an output lists."""
@@ -141,6 +152,155 @@ def collect(context: Context, options: Any) -> StaticOutput:
         + (f", {len(damaged)} damaged" if damaged else ""),
         notes=notes,
     )
+
+
+TEACHER = argument("--teacher", metavar="NAME", help="annotator; default: the name of %%synth me")
+TASK = argument("--task", default="", metavar="NAME", help="task of the marks; default: no task")
+ANONYMOUS = argument("--anonymous", action="store_true", help="show Student 1, Student 2, ...")
+
+
+@verb(
+    "class agreement",
+    TABLE_NAME,
+    TEACHER,
+    TASK,
+    ANONYMOUS,
+    argument("--seed", type=int, default=0, help="of the bootstrap; default: %(default)s"),
+)
+def agreement(context: Context, options: Any) -> StaticOutput:
+    """Measure how far students agree; binds TABLE_pairs and TABLE_contested."""
+    name, table, marks = _marks(context, options)
+    found = class_agreement(marks, seed=options.seed)
+    bound = context.bind({f"{name}_pairs": found.pairs, f"{name}_contested": found.rows})
+    both = sum(len(given) > 1 for given in marks.labels().values())
+    alpha = f"{found.alpha.name}: {found.alpha}" if found.alpha else found.why
+    texts = dict(zip(marks.ids, tables.column(table, tables.text_column(table)), strict=True))
+    rows = [{**row, "text": texts[row["id"]]} for row in _shown(found.rows)]
+    outputs = [
+        static_table(
+            rows,
+            more=_more(found.rows, "row"),
+            note=f"{alpha}; {len(found.rows)} of {count(both, 'row')} with two labels contested",
+            notes=[
+                f"{count(len(marks.students), 'student')}; {bound}; interval: bootstrap over rows",
+                *_others(marks),
+                f"decide: %synth class adjudicate {name}",
+            ],
+        ),
+        _pairs(found.pairs, "pair", "students who differ most from each other"),
+    ]
+    if len(found.teacher):
+        outputs.append(
+            _pairs(found.teacher, "student", f"students who differ most from {marks.name}")
+        )
+    for output in outputs[:-1]:
+        display(output)
+    return outputs[-1]
+
+
+def _pairs(frame: Any, noun: str, note: str) -> StaticOutput:
+    """How far two people each agree."""
+    rows = [
+        {"first": row["first"], "second": row["second"], "n": row["n"],
+         "equal labels": with_interval(row["share"], row["low"], row["high"]),
+         "kappa": None if row["kappa"] is None else round(row["kappa"], 2)}
+        for row in _shown(frame)
+    ]  # fmt: skip
+    return static_table(rows, more=_more(frame, noun), note=note)
+
+
+@verb(
+    "class adjudicate",
+    TABLE_NAME,
+    argument("--column", metavar="COLUMN", help="column to judge; default: the longest texts"),
+    argument("--labels", metavar="A,B,C", help="further labels; default: those of the students"),
+    TASK,
+    ANONYMOUS,
+)
+def adjudicate(context: Context, options: Any) -> Any:
+    """Decide the rows on which students differ; binds TABLE_adjudicated."""
+    name, table, marks = _marks(context, options)
+    given = {label for row in marks.labels().values() for label in row.values()}
+    final, decided = adjudication.adjudicated(table, marks)
+    bound = context.bind({f"{name}_adjudicated": final})
+    rows = adjudication.contested_rows(table, marks, names=not options.anonymous)
+    counts = ", ".join(f"{how} {decided[how]}" for how in adjudication.DECISIONS if decided[how])
+    open_rows = decided["tie"] + decided["no label"]
+    result = static_table(
+        [],
+        note=f"{name}: {count(tables.size(rows), 'row')} contested; {bound}: {counts}",
+        notes=[
+            *([f"{count(open_rows, 'row')} undecided"] if open_rows else []),
+            *_others(marks),
+            f"run it again when you have marked: {name}_adjudicated has your labels then",
+        ],
+    )
+    if not tables.size(rows):
+        return result
+    open_marker(
+        context,
+        rows,
+        name=name,
+        column=options.column or tables.text_column(table),
+        labels=words(options.labels) or sorted(given - {"accept", "reject"}),
+        task=options.task,
+    )
+    return result
+
+
+@verb("class dashboard", TABLE_NAME, TEACHER, TASK, ANONYMOUS)
+def dashboard(context: Context, options: Any) -> StaticOutput:
+    """Show how far students are, how fast, and agreeing; binds TABLE_progress."""
+    name, _, marks = _marks(context, options)
+    table = progress(marks)
+    bound = context.bind({f"{name}_progress": table})
+    done, due = int(table["marked"].sum()), int(table["assigned"].sum())
+    display(FigureOutput(plots.progress(table, caption=f"marks of {name}")).bundle, raw=True)
+    names = {"pace": "seconds a mark", "agrees": "agrees with most"}
+    shown = table.round(2).rename(columns=names)
+    return static_table(
+        _shown(shown, most=len(shown)),
+        note=f"{name}: {thousands(done)} of {thousands(due)} marks; {bound}",
+        notes=[
+            "seconds a mark: median without pauses; n: rows on which most others gave one label",
+            *_others(marks),
+        ],
+    )
+
+
+def _marks(context: Context, options: Any) -> tuple[str, Any, ClassMarks]:
+    """The name of the table, the table, and the marks of the class on it."""
+    name = options.table.removeprefix("@")
+    table = tables.identified(context.names.table(name))
+    marks = class_marks(
+        context.session,
+        name,
+        table,
+        task=options.task,
+        teacher=getattr(options, "teacher", None),
+        anonymous=options.anonymous,
+    )
+    if not any(marks.students.values()):
+        raise UsageError(f"no student marked {name} yet; %synth class collect *.zip gets marks.")
+    return name, table, marks
+
+
+def _shown(frame: Any, most: int = MOST) -> list[dict[str, Any]]:
+    """The first rows of a table, without missing numbers."""
+    return [
+        {name: None if value != value else value for name, value in row.items()}
+        for row in frame.head(most).to_dict("records")
+    ]
+
+
+def _more(frame: Any, noun: str) -> list[str]:
+    return [f"{count(len(frame) - MOST, f'more {noun}')}"] if len(frame) > MOST else []
+
+
+def _others(marks: ClassMarks) -> list[str]:
+    """A note on people who are not on the list of the class."""
+    others = ", ".join(f"{who} {n}" for who, n in marks.others.items())
+    return [f"not on the list of the class, and not counted: {others}"] if others else []
 
 
 def _kinds(numbers: dict[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from IPython.display import display
@@ -73,7 +73,6 @@ def mark(context: Context, options: Any) -> Any:
         table = own_rows(context.session, name, table, by=options.by)
     settings = {
         "name": name,
-        "session": context.session,
         "column": options.column,
         "show": words(options.show) or None,
         "labels": words(options.labels),
@@ -88,24 +87,37 @@ def mark(context: Context, options: Any) -> Any:
         "task": options.task,
         "pair": PAIR if options.pair else None,
     }
-    reasons, keys = words(options.reasons), _keys(options.keys)
+    return open_marker(
+        context, table, reasons=words(options.reasons), keys=_keys(options.keys), **settings
+    )
+
+
+def open_marker(
+    context: Context,
+    table: Any,
+    *,
+    name: str,
+    by: str | None = None,
+    reasons: Sequence[str] = (),
+    keys: Mapping[str, str] | None = None,
+    pair: Sequence[str] | None = None,
+    **settings: Any,
+) -> StaticOutput | None:
+    """Open a marker of a table, and bind it to NAME_marker; without a person, its static output."""
     module = need("synthkit.notebook.widgets.marker.widget", extra="notebook", why="to mark rows")
+    settings |= {"name": name, "by": by, "session": context.session, "pair": pair}
     if not interactive():
         queue = module.open_queue(table, **settings)
-        module.bindings(keys, queue.labels, pair=options.pair)
+        module.bindings(keys or {}, queue.labels, pair=pair is not None)
         context.bind({f"{name}_marker": queue})
-        return queue.summary()
-    name_hint(context, options.by)
+        summary: StaticOutput = queue.summary()
+        return summary
+    if not by and context.session.person == ME:
+        context.hint(f"marks are by {ME!r}; {HINT}")
     marker = module.Marker(table, reasons=reasons, keys=keys, **settings)
     context.bind({f"{name}_marker": context.show(marker)})
     marker.keep(display(marker.summary().for_widget, display_id=True))
     return None
-
-
-def name_hint(context: Context, by: str | None) -> None:
-    """Say, once in a session, how the person of a session gives a name."""
-    if not by and context.session.person == ME:
-        context.hint(f"marks are by {ME!r}; {HINT}")
 
 
 @verb(

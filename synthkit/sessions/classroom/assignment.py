@@ -78,7 +78,7 @@ def shares(n: int, students: Sequence[str], overlap: int, seed: int) -> list[lis
     fewest. Then students change places where that makes the numbers of shared rows more equal.
 
     >>> shares(3, ["Ana", "Bo", "Cy"], 2, 0)
-    [['Bo', 'Cy'], ['Ana', 'Cy'], ['Ana', 'Bo']]
+    [['Bo', 'Cy'], ['Ana', 'Bo'], ['Ana', 'Cy']]
     """
     if not 1 <= overlap <= len(students):
         raise UsageError(

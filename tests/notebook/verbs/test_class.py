@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
+from tests.sessions.classroom.conftest import CLASS, marks_of, send
 
 TABLE = (
     "import pandas as pd\n"
@@ -94,23 +94,15 @@ def test_a_class_is_assigned_rows_and_a_student_marks_the_own_ones(
     assert shell["said_marker"].scope == own
 
 
-def student(folder: Path, name: str, labels: str, *, file: str = "") -> None:
-    """Write the bundle of a student who gave each row of "abcdef" a label: a, r or none (-)."""
-    names = {"a": "accept", "r": "reject"}
-    with sk.Session(folder / "sessions" / (file or name)) as session:
-        session.person = name
-        for id, label in zip("abcdef", labels, strict=True):
-            if label != "-":
-                session.mark(id, names[label], by=name)
-        session.export(folder / f"{file or name}.zip", over=True)
-
-
 def test_what_students_send_comes_in_once_and_says_what_it_was(
     shell: Shell, tmp_path: Path
 ) -> None:
-    student(tmp_path, "Maya", "aar---")
-    student(tmp_path, "Bo", "--raa-")
-    student(tmp_path, "Maya", "r-----", file="other")
+    for name, labels, file in (
+        ("Maya", "aar---", "Maya"),
+        ("Bo", "--raa-", "Bo"),
+        ("Maya", "r-----", "other"),
+    ):
+        send(tmp_path, name, labels, on=file)
     (tmp_path / "torn.zip").write_bytes((tmp_path / "Bo.zip").read_bytes()[:-99])
     said = shell.run("%synth class collect *.zip").splitlines()
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in said[2:6]}
@@ -131,3 +123,58 @@ def test_what_students_send_comes_in_once_and_says_what_it_was(
     assert len(shell.context.session.marks()) == 7
     with pytest.raises(UsageError, match=r"no bundles in no\*\.zip"):
         shell.run("%synth class collect no*.zip")
+
+
+@pytest.fixture
+def school(shell: Shell, tmp_path: Path) -> Shell:
+    """The notebook of a teacher who marked four rows and collected what three students sent."""
+    for name, labels in CLASS.items():
+        send(tmp_path, name, labels)
+    shell.run(f"{TABLE}\n%synth me Ms Ada\n%synth class collect *.zip")
+    shell.context.session.store.marks.add(marks_of("Ms Ada", "arrr--"))
+    return shell
+
+
+def test_agreement_is_shown_and_bound(school: Shell) -> None:
+    said = school.run("%synth class agreement said")
+    assert "Krippendorff's alpha (nominal): -0.2 [" in said
+    assert "4 of 5 rows with two labels contested" in said
+    assert re.search(r"Bo +Cy +4 +0\.25 \[0\.05, 0\.70\] +-0\.5$", said, re.M)
+    assert re.search(r"Ms Ada +Bo +3 +1\.00 \[0\.44, 1\.00\] +1\.0$", said, re.M)
+    assert re.search(r"b +accept 2, reject 1 +0\.6667 +reject +A line on b\.", said)
+    assert school["said_pairs"]["n"].tolist() == [4, 4, 3]
+    assert school["said_contested"]["id"].tolist() == ["d", "e", "b", "c"]
+    hidden = school.run("%synth class agreement said --anonymous")
+    assert "Student 1" in hidden
+    assert not re.search(r"Maya|Bo|Cy", hidden)
+    with pytest.raises(UsageError, match="no student marked other yet"):
+        school.run("other = [{'id': 'x', 'text': 'y'}]\n%synth class agreement other")
+
+
+def test_the_teacher_decides_in_the_marker(school: Shell) -> None:
+    said = school.run("%synth class adjudicate said")
+    assert "said: 4 rows contested" in said
+    assert "teacher 4, tie 1, no label 1" in said
+    assert "2 rows undecided" in said
+    marker = school["said_marker"]
+    assert marker.scope == ["d", "e", "b", "c"]
+    assert marker.table.row("e") == {"votes": "accept: Bo; reject: Cy", "text": "A line on e."}
+    school.run("said_marker.mark('e', 'accept')\n%synth class adjudicate said --anonymous")
+    final = school["said_adjudicated"].set_index("id")
+    assert final.loc["e", ["label", "decided"]].tolist() == ["accept", "teacher"]
+    assert school["said_marker"].table.row("e")["votes"] == "accept 1, reject 1"
+    assert school.context.session.marks()[-1].by == "Ms Ada"
+
+
+def test_the_dashboard_shows_a_figure_and_a_table(school: Shell) -> None:
+    said = school.run("%synth class dashboard said")
+    (figure,) = (
+        each.data for each in school.shown if "application/vnd.plotly.v1+json" in each.data
+    )
+    bars = figure["application/vnd.plotly.v1+json"]["data"][0]
+    assert bars["y"] == ["Bo", "Cy", "Maya"]
+    assert bars["x"] == pytest.approx([4 / 6, 5 / 6, 4 / 6], abs=1e-4)
+    assert "said: 13 of 18 marks; bound said_progress" in said
+    assert re.search(r"Cy +5 +6 +10\.0 +0\.25 +4 +3 +2", said)
+    assert "Maya" not in school.run("%synth class dashboard said --anonymous")
+    assert school["said_progress"]["student"].tolist() == ["Student 1", "Student 2", "Student 3"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -13,17 +13,15 @@ from synthkit.core.errors import TableError, UsageError, check_known
 from synthkit.core.extras import need
 from synthkit.core.formatting import thousands
 from synthkit.core.types import Mark
-from synthkit.curate.marks.decisions import label_pairs
 from synthkit.curate.marks.history import History, current_marks, is_edited
 from synthkit.curate.marks.orders import sample_ids, shuffled
 from synthkit.curate.marks.tables import marks_frame, split_by_marks
 from synthkit.data.results import Curation
-from synthkit.evaluate.raters.agreement import cohen_kappa, confusion
 from synthkit.notebook.widgets.marker.table import AnnotatedTable
 from synthkit.sessions import current
 from synthkit.sessions.annotator import Annotator
+from synthkit.sessions.mark_statistics import agreement
 from synthkit.sessions.session import Session
-from synthkit.stats.intervals import wilson
 
 BUILT_IN = {"accept": "✓", "reject": "✗", "skip": "–"}
 """Labels of every task, and their signs."""
@@ -238,16 +236,6 @@ class Annotation:
         started = [id for id in seen if id in self.history.current]
         rest = [id for id in sample_ids(seen, len(seen), seed) if id not in set(started)]
         return shuffled([*started, *rest][: max(n, len(started))], seed)
-
-
-def agreement(first: Mapping[str, Mark], second: Mapping[str, Mark]) -> dict[str, Any]:
-    """How far two looks at the same rows agree: n, share, low, high, kappa."""
-    pairs = label_pairs(first, second)
-    agreed = sum(a == b for a, b in pairs)
-    low, high = wilson(agreed, len(pairs))
-    share = agreed / len(pairs) if pairs else float("nan")
-    kappa = cohen_kappa(confusion(pairs)[1])
-    return {"n": len(pairs), "share": share, "low": low, "high": high, "kappa": kappa}
 
 
 def described(mark: Mark) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from synthkit.core.types import Mark
 from synthkit.notebook.widgets.base import clipped
-from synthkit.notebook.widgets.marker.annotation import agreement
 from synthkit.notebook.widgets.marker.learning import report_line
 from synthkit.notebook.widgets.marker.queue import REASON_LENGTH, AnnotationQueue
+from synthkit.sessions.mark_statistics import agreement
 
 TEXT_LENGTH = 5_000
 """Characters of the row's text in a trait, which is saved with the notebook."""
