@@ -10,7 +10,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.files import read_json
 from synthkit.models.hub import catalog, fingerprint, resolve
 from synthkit.models.hub.download import SAFETENSORS
-from synthkit.train.setup import LIBRARIES, check_memory
+from synthkit.train.setup import check_memory, libraries
 from synthkit.train.trained import Trained
 from synthkit.train.training import Training
 
@@ -88,4 +88,4 @@ def check_encoder_memory(training: Training, source: resolve.ModelSource, folder
     tokens = min(settings.max_tokens * parts, examples.longest // 2 + 1)
     activations = settings.batch_size * tokens * layers * width * UNITS
     parameters = source.identity.size // 2
-    check_memory(source, int(LIBRARIES + parameters * BYTES + activations), ADVICE)
+    check_memory(source, int(libraries() + parameters * BYTES + activations), ADVICE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ WARMUP = 0.1
 CHECKPOINTS = 4
 LIBRARIES = 900_000_000
 """Bytes of torch, transformers and a trainer, beside the weights."""
+IMPORTED = {"trl": 550_000_000, "torch": 310_000_000, "pandas": 120_000_000}
+"""Package -> bytes that a process has already once it is imported."""
 ACTIVATIONS = 400_000
 """Bytes of activations for each token of a small model."""
 REWARD = "SequenceClassification"
@@ -35,6 +38,15 @@ TASKS = {"CausalLM": "CAUSAL_LM", REWARD: "SEQ_CLS"}
 def device_name() -> str:
     """``"cuda"`` if the installed torch can use a GPU, else ``"cpu"``."""
     return "cuda" if memory.cuda_bytes() else "cpu"
+
+
+def libraries(processes: int = 1) -> int:
+    """Bytes that torch, transformers and a trainer take, beyond what this process has already.
+
+    Further processes begin with nothing.
+    """
+    there = (size for package, size in IMPORTED.items() if package in sys.modules)
+    return LIBRARIES - (next(there, 0) if processes == 1 else 0)
 
 
 def check_memory(source: resolve.ModelSource, needed: int, advice: str) -> None:

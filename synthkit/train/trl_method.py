@@ -21,12 +21,12 @@ from synthkit.train.reward_model import RewardModel
 from synthkit.train.settings import TrainSettings
 from synthkit.train.setup import (
     ACTIVATIONS,
-    LIBRARIES,
     REWARD,
     adapter_config,
     check_memory,
     device_name,
     further,
+    libraries,
     loaded,
 )
 from synthkit.train.tokenizer import reading_as_text
@@ -90,7 +90,8 @@ class TrlMethod:
     def bytes_needed(self, training: Training, source: resolve.ModelSource, device: str) -> int:
         """An estimate: libraries, weights, what is trained (16 bytes each), and activations.
 
-        Activations are those of the longest rows in one pass, recomputed layer by layer.
+        Libraries are those that this process has not imported yet. Activations are those of the
+        longest rows in one pass, recomputed layer by layer.
         """
         settings = training.settings
         parameters = source.identity.size // 2
@@ -102,7 +103,7 @@ class TrlMethod:
         trained_bytes = 12 if settings.rank is None else 16  # weights are counted already
         tokens = min(settings.max_tokens, self.longest(training))
         activations = self.micro_batch(device, settings) * self.parts * tokens * ACTIVATIONS
-        spare = LIBRARIES if device == "cpu" else memory.SPARE
+        spare = libraries(settings.processes) if device == "cpu" else memory.SPARE
         needed = spare + parameters * each * copies + trained * trained_bytes + activations
         return int(needed * (settings.processes if device == "cpu" else 1))
 

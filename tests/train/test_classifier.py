@@ -228,7 +228,7 @@ def test_a_base_that_cannot_work_is_refused(
         quick(base=f"hf:{broken}")
     with pytest.raises(ModelError, match="Use a lower learning_rate than 1e"):
         quick(learning_rate=1e30)
-    little = memory.Memory(1 << 30, 1 << 29, "the control group of this process")
+    little = memory.Memory(1 << 30, 1 << 27, "the control group of this process")
     monkeypatch.setattr(memory, "of_process", lambda: little)
     with pytest.raises(NotEnoughMemory, match=r"training bert needs about .* a smaller batch_size"):
         quick()

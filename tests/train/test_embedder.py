@@ -225,7 +225,7 @@ def test_without_memory_or_negatives_it_is_refused(
 
     with pytest.raises(UsageError, match="no pair has 1 text or more that the base finds"):
         train(PAIRS, hard_negatives=1, margin=0.999)
-    little = memory.Memory(1 << 30, 1 << 29, "the control group of this process")
+    little = memory.Memory(1 << 30, 1 << 27, "the control group of this process")
     monkeypatch.setattr(memory, "of_process", lambda: little)
     with pytest.raises(NotEnoughMemory, match=r"training bert needs about .* a smaller batch_size"):
         train(PAIRS)

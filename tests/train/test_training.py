@@ -25,7 +25,7 @@ from synthkit.core.errors import (
     UsageError,
 )
 from synthkit.core.types import Message, Request
-from synthkit.train import TrainedModel, dpo, kto, load_trained, sft
+from synthkit.train import TrainedModel, dpo, kto, load_trained, setup, sft
 from synthkit.train.progress import Progress
 from synthkit.train.setup import undisturbed
 from synthkit.train.training import Training
@@ -450,10 +450,23 @@ def test_a_base_that_cannot_work_is_refused_before_it_is_loaded(
         sft(ROWS, base=f"hf:{save_tiny(tmp_path / 'base', template=None)}", folder=tmp_path)
     with pytest.raises(ModelNotFound):
         sft(ROWS, base="hf:nobody/nothing", folder=tmp_path)
-    little = memory.Memory(1 << 30, 1 << 29, "the control group of this process")
+    little = memory.Memory(1 << 30, 1 << 27, "the control group of this process")
     monkeypatch.setattr(memory, "of_process", lambda: little)
     with pytest.raises(NotEnoughMemory, match=r"training tiny needs about .* Use quantize='nf4'"):
         sft(ROWS, base=llama, folder=tmp_path)
+
+
+def test_libraries_that_are_imported_are_not_counted_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for package in ("trl", "torch", "pandas"):
+        monkeypatch.delitem(sys.modules, package, raising=False)
+    assert setup.libraries() == setup.LIBRARIES
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert setup.libraries() == setup.LIBRARIES - setup.IMPORTED["torch"]
+    monkeypatch.setitem(sys.modules, "trl", None)
+    assert setup.libraries() == setup.LIBRARIES - setup.IMPORTED["trl"]
+    assert setup.libraries(processes=2) == setup.LIBRARIES
 
 
 def test_a_loss_that_is_not_finite_is_an_error(llama: str, tmp_path: Path) -> None:

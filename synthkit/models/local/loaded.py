@@ -31,8 +31,13 @@ def unload_one() -> bool:
     for model in list(_MODELS):
         if model.unload():
             del _MODELS[model]
-            gc.collect()
-            with suppress(OSError, AttributeError):  # not glibc
-                ctypes.CDLL(None).malloc_trim(0)  # it keeps what was freed otherwise
+            give_back()
             return True
     return False
+
+
+def give_back() -> None:
+    """Give back what was freed, such as the weights of an ended training, which glibc keeps."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)

@@ -10,7 +10,7 @@ from importlib import metadata
 from synthkit.core.errors import NotEnoughMemory
 from synthkit.core.memory import Memory as Memory
 from synthkit.core.memory import of_process as of_process
-from synthkit.models.local.loaded import unload_one
+from synthkit.models.local.loaded import give_back, unload_one
 
 ADVICE = "Close other programs or kernels, or choose a smaller model."
 SPARE = 400_000_000
@@ -65,6 +65,9 @@ def preflight(name: str, needed: int, found: Callable[[], Memory | None], advice
         If they do not; the message has the bytes needed and free, the limit, and ``advice``.
     """
     memory = found()
+    if memory is not None and needed > memory.free:
+        give_back()
+        memory = found()
     while memory is not None and needed > memory.free and unload_one():
         memory = found()
     if memory is not None and needed > memory.free:
