@@ -91,7 +91,7 @@ class TrlMethod:
         """An estimate: libraries, weights, what is trained (16 bytes each), and activations.
 
         Libraries are those that this process has not imported yet. Activations are those of the
-        longest rows in one pass, recomputed layer by layer.
+        longest rows in one pass, recomputed layer by layer, with a token for two characters.
         """
         settings = training.settings
         parameters = source.identity.size // 2
@@ -101,7 +101,7 @@ class TrlMethod:
         # an adapter of rank 16 on all layers has 2 to 4 % of the weights of a small model
         trained = parameters * min(settings.rank / 400, 1) if settings.rank else parameters
         trained_bytes = 12 if settings.rank is None else 16  # weights are counted already
-        tokens = min(settings.max_tokens, self.longest(training))
+        tokens = min(settings.max_tokens, self.longest(training) // 2)
         activations = self.micro_batch(device, settings) * self.parts * tokens * ACTIVATIONS
         spare = libraries(settings.processes) if device == "cpu" else memory.SPARE
         needed = spare + parameters * each * copies + trained * trained_bytes + activations
