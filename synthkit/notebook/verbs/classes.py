@@ -19,7 +19,7 @@ from synthkit.notebook.output.figures import FigureOutput
 from synthkit.notebook.verbs._base import TABLE_NAME, argument, parts, verb
 from synthkit.notebook.verbs.marks import open_marker
 from synthkit.plots.captions import with_interval
-from synthkit.sessions.classroom import adjudication, assignment, collecting
+from synthkit.sessions.classroom import adjudication, assignment, collecting, room
 from synthkit.sessions.classroom.agreement import class_agreement
 from synthkit.sessions.classroom.class_marks import ClassMarks, class_marks
 from synthkit.sessions.classroom.progress import progress
@@ -266,6 +266,25 @@ def dashboard(context: Context, options: Any) -> StaticOutput:
             *_others(marks),
         ],
     )
+
+
+@verb(
+    "class check",
+    argument("--model", metavar="MODEL", help="the lesson's model; default: SynthMagics.model"),
+)
+def check(context: Context, options: Any) -> StaticOutput:
+    """Check this machine for a lesson: versions, memory, CPUs, weights, a port."""
+    model = (options.model or context.settings.model).removeprefix("@")
+    checks = room.room_check(model, context.session.folder)
+    wrong = sum(not each.ok for each in checks)
+    return static_table(
+        [
+            {"what": each.what, "ok": "✓" if each.ok else "✗ no", "found": each.found,
+             "to do": each.to_do}
+            for each in checks
+        ],
+        note=f"{count(wrong, 'line')} not ok" if wrong else "this machine can run the lesson",
+    )  # fmt: skip
 
 
 def _marks(context: Context, options: Any) -> tuple[str, Any, ClassMarks]:

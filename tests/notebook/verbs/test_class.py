@@ -178,3 +178,14 @@ def test_the_dashboard_shows_a_figure_and_a_table(school: Shell) -> None:
     assert re.search(r"Cy +5 +6 +10\.0 +0\.25 +4 +3 +2", said)
     assert "Maya" not in school.run("%synth class dashboard said --anonymous")
     assert school["said_progress"]["student"].tolist() == ["Student 1", "Student 2", "Student 3"]
+
+
+def test_a_machine_is_checked_for_a_lesson(shell: Shell) -> None:
+    said = shell.run("%synth class check --model fake")
+    assert re.search(r"^versions +✓ +Python 3\.", said, re.M)
+    assert re.search(r"^port +✓ +8\d\d\d is free", said, re.M)
+    assert "weights" not in said
+    assert "this machine can run the lesson" in said
+    said = shell.run("%synth class check --model granite-4.0-micro")
+    assert re.search(r"^weights +✗ no +granite-4\.0-micro is not here +synthkit pull", said, re.M)
+    assert re.search(r"^\d lines? not ok$", said, re.M)
