@@ -82,6 +82,11 @@ path = "chats.jsonl"
 turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
 table = pd.DataFrame({"messages": [turns] * 3})
 """,
+    "%synth class assign": "open('names.txt', 'w').write('Maya\\nBo\\nCy\\n');",
+    "%synth class agreement": """
+for name, label in (("Bo", "accept"), ("Cy", "reject")):
+    sk.session().mark(drafts_assigned.id.unique(), label, by=name)
+""",
     "session.compare": "sk.generate('Hi {{ i }}.', model=one, session=session, rows=table);",
 }
 """The start of a command -> what a reader has done before it."""

@@ -95,8 +95,8 @@ def assign(context: Context, options: Any) -> StaticOutput:
         note=f"{count(rows, 'row')} to {options.overlap} students each, {each} rows a student; "
         f"{bound}; written: {path}",
         notes=[
-            f"a student runs: %synth session --attach {path.name}, %synth me NAME, "
-            f"%synth mark {name} --assigned, %synth export NAME.zip"
+            f"students run: %synth session --attach {path.name}, then %synth me NAME,",
+            f"%synth mark {name} --assigned, and at the end %synth export NAME.zip",
         ],
     )
 
@@ -203,7 +203,7 @@ def _pairs(frame: Any, noun: str, note: str) -> StaticOutput:
     rows = [
         {"first": row["first"], "second": row["second"], "n": row["n"],
          "equal labels": with_interval(row["share"], row["low"], row["high"]),
-         "kappa": None if row["kappa"] is None else round(row["kappa"], 2)}
+         "kappa": row["kappa"] and round(row["kappa"], 2)}
         for row in _shown(frame)
     ]  # fmt: skip
     return static_table(rows, more=_more(frame, noun), note=note)
@@ -241,6 +241,7 @@ def adjudicate(context: Context, options: Any) -> Any:
         context,
         rows,
         name=name,
+        to=f"{name}_adjudication",
         column=options.column or tables.text_column(table),
         labels=words(options.labels) or sorted(given - {"accept", "reject"}),
         task=options.task,
@@ -307,7 +308,7 @@ def _marks(context: Context, options: Any) -> tuple[str, Any, ClassMarks]:
 def _shown(frame: Any, most: int = MOST) -> list[dict[str, Any]]:
     """The first rows of a table, without missing numbers."""
     return [
-        {name: None if value != value else value for name, value in row.items()}
+        {name: "" if value != value else value for name, value in row.items()}
         for row in frame.head(most).to_dict("records")
     ]
 

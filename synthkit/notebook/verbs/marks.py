@@ -97,25 +97,32 @@ def open_marker(
     table: Any,
     *,
     name: str,
+    to: str = "",
     by: str | None = None,
     reasons: Sequence[str] = (),
     keys: Mapping[str, str] | None = None,
     pair: Sequence[str] | None = None,
     **settings: Any,
 ) -> StaticOutput | None:
-    """Open a marker of a table, and bind it to NAME_marker; without a person, its static output."""
+    """Open a marker of a table; without a person, return its static output.
+
+    Parameters
+    ----------
+    to : the variable to bind it to, by default ``NAME_marker``.
+    """
+    to = to or f"{name}_marker"
     module = need("synthkit.notebook.widgets.marker.widget", extra="notebook", why="to mark rows")
     settings |= {"name": name, "by": by, "session": context.session, "pair": pair}
     if not interactive():
         queue = module.open_queue(table, **settings)
         module.bindings(keys or {}, queue.labels, pair=pair is not None)
-        context.bind({f"{name}_marker": queue})
+        context.bind({to: queue})
         summary: StaticOutput = queue.summary()
         return summary
     if not by and context.session.person == ME:
         context.hint(f"marks are by {ME!r}; {HINT}")
     marker = module.Marker(table, reasons=reasons, keys=keys, **settings)
-    context.bind({f"{name}_marker": context.show(marker)})
+    context.bind({to: context.show(marker)})
     marker.keep(display(marker.summary().for_widget, display_id=True))
     return None
 

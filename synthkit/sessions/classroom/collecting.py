@@ -19,7 +19,7 @@ class Collected:
 
     Parameters
     ----------
-    who : the name of the person who exported it.
+    who : the name of the person who exported it, or ``"this session"``.
     imported : ``None`` if nothing was.
     problem : why nothing was imported.
     """
@@ -78,5 +78,8 @@ def _collected(session: Session, path: Path) -> Collected:
         imported = session.import_bundle(path)
     except StoreError as error:
         return Collected(path, problem=str(error))
-    who = session.store.marks.people.names().get(imported.session, ME)
+    marks = session.store.marks
+    who = marks.people.names().get(imported.session, ME)
+    if imported.session == marks.identify():
+        who = "this session"
     return Collected(path, who, imported)

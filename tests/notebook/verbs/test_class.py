@@ -156,13 +156,13 @@ def test_the_teacher_decides_in_the_marker(school: Shell) -> None:
     assert "said: 4 rows contested" in said
     assert "teacher 4, tie 1, no label 1" in said
     assert "2 rows undecided" in said
-    marker = school["said_marker"]
+    marker = school["said_adjudication"]
     assert marker.scope == ["d", "e", "b", "c"]
     assert marker.table.row("e") == {"votes": "accept: Bo; reject: Cy", "text": "A line on e."}
-    school.run("said_marker.mark('e', 'accept')\n%synth class adjudicate said --anonymous")
+    school.run("said_adjudication.mark('e', 'accept')\n%synth class adjudicate said --anonymous")
     final = school["said_adjudicated"].set_index("id")
     assert final.loc["e", ["label", "decided"]].tolist() == ["accept", "teacher"]
-    assert school["said_marker"].table.row("e")["votes"] == "accept 1, reject 1"
+    assert school["said_adjudication"].table.row("e")["votes"] == "accept 1, reject 1"
     assert school.context.session.marks()[-1].by == "Ms Ada"
 
 
@@ -175,6 +175,7 @@ def test_the_dashboard_shows_a_figure_and_a_table(school: Shell) -> None:
     assert bars["y"] == ["Bo", "Cy", "Maya"]
     assert bars["x"] == pytest.approx([4 / 6, 5 / 6, 4 / 6], abs=1e-4)
     assert "said: 13 of 18 marks; bound said_progress" in said
+    assert "null" not in said
     assert re.search(r"Cy +5 +6 +10\.0 +0\.25 +4 +3 +2", said)
     assert "Maya" not in school.run("%synth class dashboard said --anonymous")
     assert school["said_progress"]["student"].tolist() == ["Student 1", "Student 2", "Student 3"]

@@ -101,3 +101,10 @@ def test_a_folder_or_pattern_without_bundles_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="no bundles in"):
             bundles([source])
     assert bundles(["none.zip"]) == [Path("none.zip")]
+
+
+def test_the_own_lesson_is_named_as_such(session: sk.Session, tmp_path: Path) -> None:
+    session.person = "Ms Ada"
+    session.mark("a", "accept", by="Ms Ada")
+    (came,) = collect(session, [session.export(tmp_path / "lesson.zip")])
+    assert (came.who, came.new["marks"], came.known["marks"]) == ("this session", 0, 1)
