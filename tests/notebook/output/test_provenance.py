@@ -20,6 +20,6 @@ def test_it_says_how_the_model_was_asked_or_ran(session: sk.Session, how: str) -
     assert session.store.completions.get([key]) == {key: answer}
     shown = {part.label: part.value for part in of_id(session, key[:16], {})}
     assert shown.get("how", "") == how
-    traced = {part["part"]: part["value"] for part in _parts(session.trace(key)[0], {})}
+    traced = {part["part"]: part["value"] for part in _parts(session.trace(key)[0], session.store)}
     assert traced.get("how", "") == how
     assert traced["tool call"] == shown["tool call"] == 'look_up({"word": "soup"})'
