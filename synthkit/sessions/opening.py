@@ -12,6 +12,7 @@ from synthkit.core.errors import StoreError
 from synthkit.core.files import sweep
 from synthkit.sessions.file_changes import recover
 from synthkit.sessions.inputs import FOLDER
+from synthkit.store.meta import SESSION
 from synthkit.store.store import Store
 
 TABLES = "tables"
@@ -56,7 +57,8 @@ def open_store(folder: Path) -> Store:
         for place in (folder, tables, folder / FOLDER):
             sweep(place)
             recover(store, place)
-        store.marks.identify()
+        if store.meta.get(SESSION) is None and store.completions.count():  # of an older synthkit
+            store.marks.identify()
     return store
 
 

@@ -17,6 +17,7 @@ from synthkit.core.request_diff import described, differences, distance
 from synthkit.core.types import Completion, ToolCall
 from synthkit.store.database import AMONG, Database, SqlRow, json_list
 from synthkit.store.ids import ID_DIGITS
+from synthkit.store.meta import MetaTable
 from synthkit.store.origins import OriginTable
 from synthkit.store.schema import COLUMNS
 from synthkit.store.spill import StoredItem, left_behind, read
@@ -58,6 +59,7 @@ class CompletionTable:
 
     def __init__(self, database: Database, origins: OriginTable) -> None:
         self._database, self._origins = database, origins
+        self._meta = MetaTable(database)
         self.attached: list[tuple[CompletionTable, str]] = []
         self.shared: list[tuple[CompletionTable, str]] = []
 
@@ -144,6 +146,7 @@ class CompletionTable:
         """
         items = list(items)
         with self._database.transaction(patience=patience):
+            self._meta.identify()  # who asked, where another session uses these
             stored = [self.put(*item) for item in items]
         for other, source in self.shared:
             with suppress(StoreError):  # it is stored here in any case

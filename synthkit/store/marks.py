@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark
 from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
 from synthkit.store.mark_merge import MarkConflict, conflicts, merge_marks
+from synthkit.store.meta import MetaTable
 from synthkit.store.people import PeopleTable
 from synthkit.store.schema import COLUMNS
 
@@ -31,6 +31,7 @@ class MarkTable(TableGroup):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.people = PeopleTable(database)
+        self._meta = MetaTable(database)
 
     def add(self, marks: Sequence[Mark]) -> list[Mark]:
         """Append marks, and return them as stored: those without a step share a new one.
@@ -60,15 +61,11 @@ class MarkTable(TableGroup):
         self._database.execute(f"DELETE FROM marks WHERE row NOT {AMONG}", (json_list(ids),))
 
     def identify(self) -> str:
-        """The id of this session, 8 hex digits, made at first need; empty if it cannot be stored.
+        """The id of this session: see :meth:`.MetaTable.identify`.
 
         The marks of this session have no id in the table: where they are exported to, they get it.
         """
-        query = "SELECT value FROM meta WHERE key = 'session'"
-        if not self._database.read_only and not self._database.rows(query):
-            values = ("session", secrets.token_hex(4))
-            self._database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", values)
-        return next((str(value) for (value,) in self._database.rows(query)), "")
+        return self._meta.identify()
 
     def merge(
         self, rows: Iterable[SqlRow], session_id: str = ""

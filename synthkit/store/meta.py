@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 
 from synthkit.store.database import AMONG, TableGroup, json_list
+
+SESSION = "session"
+"""The key of the session's id."""
 
 
 class MetaTable(TableGroup):
@@ -18,6 +22,17 @@ class MetaTable(TableGroup):
         """The value of that name; ``None`` if there is none."""
         rows = self._database.rows("SELECT value FROM meta WHERE key = ?", (key,))
         return rows[0][0] if rows else None
+
+    def identify(self) -> str:
+        """The id of this session, 8 hex digits, made at first need; empty if it cannot be stored.
+
+        A session without completions, marks and a named person has none, so that copies of its
+        folder are sessions of their own.
+        """
+        if not self._database.read_only and self.get(SESSION) is None:
+            values = (SESSION, secrets.token_hex(4))
+            self._database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", values)
+        return self.get(SESSION) or ""
 
     def delete(self, key: str) -> None:
         """Delete a value."""

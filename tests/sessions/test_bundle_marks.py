@@ -161,6 +161,13 @@ def test_a_session_without_marks_has_no_id_so_that_copies_of_it_differ(
         assert here.store.marks.identify() != copy.store.marks.identify()
 
 
+def test_a_session_has_an_id_from_its_first_completion_on(session: sk.Session) -> None:
+    session.save("t", ROWS)
+    assert session.store.meta.get("session") is None
+    sk.generate("Say.", model=sk.Fake(), session=session)
+    assert session.store.meta.get("session") == session.store.marks.identify() != ""
+
+
 @pytest.mark.parametrize("id", ["", "x", "\x1b[31mred!!", "0123456789"])
 def test_a_forged_session_id_is_refused(
     session: sk.Session, other: sk.Session, tmp_path: Path, id: str
