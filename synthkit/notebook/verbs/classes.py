@@ -256,13 +256,15 @@ def dashboard(context: Context, options: Any) -> StaticOutput:
     table = progress(marks)
     bound = context.bind({f"{name}_progress": table})
     done, due = int(table["marked"].sum()), int(table["assigned"].sum())
-    display(FigureOutput(plots.progress(table, caption=f"marks of {name}")).bundle, raw=True)
+    figure = plots.progress(table, caption=f"marks of {name}")
+    display(FigureOutput(figure).bundle, raw=True)
     names = {"pace": "seconds a mark", "agrees": "agrees with most"}
     shown = table.round(2).rename(columns=names)
     return static_table(
         _shown(shown, most=len(shown)),
         note=f"{name}: {thousands(done)} of {thousands(due)} marks; {bound}",
         notes=[
+            plots.summary(figure),
             "seconds a mark: median without pauses; n: rows on which most others gave one label",
             *_others(marks),
         ],

@@ -13,6 +13,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.sessions.classroom.assignment import assign, load, own_rows, shares, write_lesson
+from synthkit.verify import verify
 
 ROWS = pd.DataFrame({"id": [f"r{n}" for n in range(90)], "text": [f"text {n}" for n in range(90)]})
 
@@ -148,3 +149,15 @@ def test_a_lesson_holds_no_marks_and_no_scores_of_them(
     assert len(other.scores()) == 0
     assert other.store.evaluations.claims.all() == {}
     assert len(session.marks()) == 90
+
+
+def test_a_lesson_can_be_verified(session: sk.Session, tmp_path: Path) -> None:
+    said = sk.generate(
+        "Say {{ i }}.", rows={"i": [1, 2, 3, 4]}, model=sk.Fake(), session=session, name="said"
+    ).table
+    session.mark(said["id"], "accept", by="Ms Ada")
+    session.evaluate(said, name="said", column="text", metrics=["accept rate"])
+    assign(session, "said", said, names(3))
+    found = verify(write_lesson(session, "said", tmp_path / "lesson.zip"))
+    assert found.agrees
+    assert sum(found.checked.values()) > 8
