@@ -100,8 +100,8 @@ def _help_of_verbs(lines: list[str]) -> list[str]:
 
     A second word belongs to the verb, or is the table that it would take.
 
-    >>> _help_of_verbs(["%synth show?\\n", "reviews?\\n"])
-    ['%synth show --help\\n', 'reviews?\\n']
+    >>> _help_of_verbs(["%synth show?\\n", "%synth class assign?\\n", "reviews?\\n"])
+    ['%synth show --help\\n', '%synth class assign --help\\n', 'reviews?\\n']
     """
     if lines and lines[0].startswith("%%"):
         return lines

@@ -93,7 +93,7 @@ def progress(table: Any, *, caption: str = "") -> Any:
 
 
 def _share(row: dict[str, Any]) -> float:
-    return finite(row["marked"] / row["assigned"], "a share") if row["assigned"] else 0.0
+    return finite(row["marked"] / row["assigned"], "a share") if row["assigned"] else 1.0
 
 
 def _agrees(row: dict[str, Any]) -> Score | None:

@@ -74,11 +74,13 @@ def find_verb(line: str) -> tuple[Verb, str]:
     UsageError
         If there is no such verb.
     """
-    name, _, rest = line.strip().partition(" ")
-    found, rest = VERBS[name], rest.lstrip()
-    if found.group and (part := f"{name} {rest.partition(' ')[0]}") in parts(name):
-        return VERBS[part], rest.partition(" ")[2]
-    return found, rest
+    name, *rest = line.split(maxsplit=1)
+    after = "".join(rest)
+    if VERBS[name].group and after:
+        part, *rest = after.split(maxsplit=1)
+        if f"{name} {part}" in parts(name):
+            return VERBS[f"{name} {part}"], "".join(rest)
+    return VERBS[name], after
 
 
 def parts(group: str) -> dict[str, str]:
