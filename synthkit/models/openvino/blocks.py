@@ -16,13 +16,16 @@ class Blocks:
     """A pool of blocks.
 
     A full block of a prompt is kept under the hash of all tokens up to its end, until its place is
-    needed, so that another text with this beginning need not read it again.
+    needed, so that another text with this beginning need not read it again. Blocks that keep
+    nothing are taken first, those used last before all others: the system gives memory to a block
+    when it is first used, and never takes it back.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self._users = [0] * count
-        self._idle = dict.fromkeys(range(count))  # without users; those to be used first come first
+        self._empty = list(reversed(range(count)))  # without users, and keep nothing
+        self._idle: dict[int, None] = {}  # without users; those kept for longest come first
         self._keys: dict[int, bytes] = {}
         self._blocks: dict[bytes, int] = {}
 
@@ -37,11 +40,14 @@ class Blocks:
         blocks are free.
         """
         held = [self._blocks[key] for key in takewhile(self._blocks.__contains__, keys)]
-        fresh = [block for block in self._idle if block not in held][: count - len(held)]
-        if len(held) + len(fresh) < count:
+        wanted = count - len(held)
+        oldest = [block for block in self._idle if block not in held]
+        oldest = oldest[: max(0, wanted - len(self._empty))]
+        if len(self._empty) + len(oldest) < wanted:
             return None
-        for block in fresh:
-            self._blocks.pop(self._keys.pop(block, b""), None)
+        for block in oldest:
+            del self._blocks[self._keys.pop(block)]
+        fresh = [self._empty.pop() for _ in range(wanted - len(oldest))] + oldest
         for block in [*held, *fresh]:
             self._users[block] += 1
             self._idle.pop(block, None)
@@ -56,8 +62,10 @@ class Blocks:
         """Give back the blocks of a text. Its end is taken for other texts before its beginning."""
         for block in reversed(blocks):
             self._users[block] -= 1
-            if not self._users[block]:
+            if not self._users[block] and block in self._keys:
                 self._idle[block] = None
+            elif not self._users[block]:
+                self._empty.append(block)
 
 
 def keys(tokens: Sequence[int]) -> list[bytes]:

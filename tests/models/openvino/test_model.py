@@ -234,7 +234,7 @@ def test_a_row_that_does_not_fit_into_the_cache_is_a_row_with_an_error(
     model: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model.load().blocks, "count", 0)
-    monkeypatch.setattr(model.load().blocks, "_idle", {})
+    monkeypatch.setattr(model.load().blocks, "_empty", [])
     [done] = answers(model, [ask("salt")])
     assert "memory ran out" in done.error
 
