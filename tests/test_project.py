@@ -11,21 +11,50 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synthkit.models.hub.catalog_entries import CATALOG
+from synthkit.models.hub.hub_models import HUB_MODELS
+from synthkit.models.hub.sample_data import SAMPLES
+from tests.benchmarks.binder import code, offered, packages, plain
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+PINNED = {
+    plain(line)
+    for line in (ROOT / "binder" / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
 
 
-def test_binder_installs_what_the_project_declares() -> None:
+def test_binder_installs_what_the_quickstart_does_in_the_versions_tested() -> None:
     environment = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())
     conda = [line for line in environment["dependencies"] if isinstance(line, str)]
-    (pip,) = (line["pip"] for line in environment["dependencies"] if isinstance(line, dict))
+    first, *names = packages()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (names,) = re.findall(r"<!-- quickstart -->.*?\.\[([\w,]+)\]", readme, re.DOTALL)
-    extras = [line for name in names.split(",") for line in EXTRAS[name]]
-    declared = {*PROJECT["dependencies"], *extras}
+    (extras,) = re.findall(r"<!-- quickstart -->.*?\.\[([\w,]+)\]", readme, re.DOTALL)
+    core = {plain(line) for line in PROJECT["dependencies"]} - {"ipython"}
+    declared = core | {plain(line) for name in extras.split(",") for line in EXTRAS[name]}
     assert conda == ["python=3.12", "pip"]
-    assert set(pip) == {line for line in declared if not line.startswith("ipython")}
+    assert first == "-c constraints.txt"
+    assert core <= {plain(name) for name in names} <= declared | {"notebook"}
+    assert {plain(name) for name in names} <= PINNED
+
+
+def test_binder_has_the_models_and_samples_of_its_notebooks_and_no_others() -> None:
+    script = (ROOT / "binder" / "postBuild").read_text()
+    (pulled,) = re.findall(r"^python -m synthkit pull (.+)$", script, re.M)
+    cells = [cell for path in offered() for cell, _ in code(path)]
+    words = {word for cell in cells for word in re.findall(r"[\w.-]+", cell)}
+    assert set(pulled.split()) == words & {*CATALOG, *HUB_MODELS, *SAMPLES}
+    assert len(offered()) == 8
+
+
+def test_the_badge_of_binder_opens_the_first_notebook() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (page,) = re.findall(
+        r"https://mybinder\.org/v2/gh/[^?]+/main\?urlpath=lab/tree/([^)]+)", readme
+    )
+    assert ROOT / page == offered()[0]
 
 
 @pytest.mark.parametrize("script", ["postBuild", "start"])
@@ -48,18 +77,11 @@ def test_the_readme_installs_the_versions_that_were_tested() -> None:
     installs = re.findall(r"^pip install .*\.\[.*$", readme, re.MULTILINE)
     assert len(installs) == 2
     assert all(" -c binder/constraints.txt " in line for line in installs)
-    pinned = {
-        line.partition("==")[0].lower().replace("_", "-")
-        for line in (ROOT / "binder" / "constraints.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    }
     needed = {
-        re.split(r"[>=<\[;# ]", line)[0].lower().replace("_", "-")
-        for lines in [PROJECT["dependencies"], *EXTRAS.values()]
-        for line in lines
+        plain(line) for lines in [PROJECT["dependencies"], *EXTRAS.values()] for line in lines
     }
     # vLLM asks for a torch and a transformers of its own, so no version of it goes with the others
-    assert needed - {"jupyter-synthkit", "vllm"} <= pinned
+    assert needed - {"jupyter-synthkit", "vllm"} <= PINNED
 
 
 def test_the_readme_installs_extras_that_exist() -> None:
