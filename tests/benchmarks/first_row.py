@@ -131,14 +131,17 @@ def outputs(client: Any, cell: str) -> Iterator[Any]:
         If it fails.
     """
     sent = client.execute(cell, allow_stdin=True)
+    error = ""
     while True:
         message = client.get_iopub_msg(timeout=300)
         if message["parent_header"].get("msg_id") != sent:
             continue
         content = message["content"]
         if message["msg_type"] == "error":
-            raise RuntimeError("\n".join(content["traceback"]))
+            error = "\n".join(content["traceback"])
         if content.get("execution_state") == "idle":
+            if error:  # until now the kernel would refuse the next cell
+                raise RuntimeError(error)
             return
         yield message
 
