@@ -33,4 +33,4 @@ def test_an_interval_holds_the_true_value_as_often_as_it_says(case: Case) -> Non
         if case.metric in WIDE:
             assert found > level
         else:
-            assert found == pytest.approx(level, abs=0.02)
+            assert found == pytest.approx(level, abs=0.025)  # 1,000 trials: 2.6 standard errors
