@@ -231,8 +231,8 @@ class Local:
                 self._doing = source.work(form) or self._loading
                 folder = source.files(form)
                 adapter = self.settings.adapter
-                if adapter is not None and fingerprint.adapter_hash(adapter) != self._adapter:
-                    raise resolve.changed(f"the files of the adapter in {adapter}")
+                if adapter is not None:
+                    fingerprint.check_adapter(adapter, self._adapter)
                 self._doing = self._loading
                 weights = package.load(folder, self.settings)
                 self._loaded[engine] = (weights, self._chat(weights))

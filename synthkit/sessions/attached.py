@@ -17,7 +17,7 @@ from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.files import file_hash, replacing, scratch_folder
 from synthkit.core.formatting import count
-from synthkit.sessions import bundle_import, inputs, named_tables
+from synthkit.sessions import bundle_import, bundle_trainings, inputs, named_tables
 from synthkit.sessions.bundle_seal import STORE
 from synthkit.sessions.opening import TABLES
 from synthkit.store.store import Store
@@ -65,7 +65,8 @@ class Attached:
 def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attached:
     """Let a session find what another one holds.
 
-    The names of its models and people are copied, and each completion when it is first used.
+    The names of its models and people and the records of its trainings are copied, and each
+    completion when it is first used.
 
     Parameters
     ----------
@@ -99,6 +100,7 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
     if not store.read_only:
         store.models.merge(other.models.names().items())
         store.marks.people.merge(other.marks.people.names().items())
+        bundle_trainings.bring(folder, store.path.parent)
     store.completions.attach(
         other.completions, other.marks.identify(), "" if read_only else store.marks.identify()
     )

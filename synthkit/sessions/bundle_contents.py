@@ -1,4 +1,4 @@
-"""What a bundle holds: the reduced store, tables, inputs, cards, figures, and the seal of them."""
+"""What a bundle holds: the reduced store, tables and what belongs to them, and the seal of all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ from typing import Any
 
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.secrets import looks_secret
-from synthkit.sessions import bundle_notebooks, card_facts, claims, inputs, named_tables
+from synthkit.sessions import (
+    bundle_notebooks,
+    bundle_trainings,
+    card_facts,
+    claims,
+    inputs,
+    named_tables,
+)
 from synthkit.sessions.bundle_seal import SEAL, STORE, seal
 from synthkit.sessions.named_tables import NamedTable, path_of
 from synthkit.store.store import Store
 
 CARDS = "cards"
 NOTEBOOKS = "notebooks"
-FOLDERS = ("tables", inputs.FOLDER, CARDS, bundle_notebooks.FIGURES)
+FOLDERS = (
+    "tables", inputs.FOLDER, CARDS, bundle_notebooks.FIGURES, bundle_trainings.RECORDS
+)  # fmt: skip
 _FOLDERS = re.compile(r"(?<![\w.@/\\-])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\"=,:]*[/\\])?")
 """The folders of an absolute path in a cell line."""
 
@@ -66,6 +75,8 @@ def collect(
         for table in tables:
             if "id" in table.columns and not table.problem:
                 _write_card(copy, scratch, table.name)
+        asked = None if whole else copy.models.names()
+        bundle_trainings.save(folder.parent, scratch / bundle_trainings.RECORDS, asked)
         counts = copy.counts() | {"tables": len(tables)}
     bundle_notebooks.save_figures(notebooks, scratch / bundle_notebooks.FIGURES)
     members = [STORE, *(f"{kind}/{path.name}" for kind, path in _files(scratch))]

@@ -1,9 +1,9 @@
 """Export of a bundle: a session, or some of its tables with all they need, in one .zip file.
 
 A bundle has ``manifest.json``, ``store.sqlite``, ``tables/*.parquet``, ``inputs/*.parquet`` (the
-tables that runs and evaluations were given), ``cards``, ``figures`` and ``seal.json``. The same
-content gives the same bytes. :mod:`synthkit.sessions.bundle_import` reads it, and
-:mod:`synthkit.verify` derives it again.
+tables that runs and evaluations were given), ``cards``, ``figures``, ``trainings`` (their records,
+without weights) and ``seal.json``. The same content gives the same bytes.
+:mod:`synthkit.sessions.bundle_import` reads it, and :mod:`synthkit.verify` derives it again.
 """
 
 from __future__ import annotations

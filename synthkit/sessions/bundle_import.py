@@ -17,7 +17,7 @@ from typing import Any
 from synthkit.core.errors import StoreError
 from synthkit.core.files import file_hash, scratch_folder
 from synthkit.core.formatting import count
-from synthkit.sessions import inputs
+from synthkit.sessions import bundle_trainings, inputs
 from synthkit.sessions.bundle_checks import CHECKS
 from synthkit.sessions.bundle_contents import FOLDERS
 from synthkit.sessions.bundle_export import CHUNK_BYTES, FORMAT, MANIFEST
@@ -37,6 +37,7 @@ MAX_CONFLICTS = 5
 _MEMBER = re.compile(
     r"seal\.json|tables/\w[\w.-]{,99}\.parquet|inputs/[0-9a-f]{32}\.parquet"
     r"|cards/\w[\w.-]{,99}\.(?:json|md)|figures/\w[\w.-]{,150}\.(?:png|jpg|svg|json)"
+    r"|trainings/[0-9a-f]{16}\.json"
 )
 
 
@@ -92,9 +93,9 @@ class Imported:
 def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
     """Add what a bundle holds and the session does not; a second import adds nothing.
 
-    Completions and models that are here stay. Marks are inserted by their time among those that are
-    here; a name in another session is another person, so no mark replaces one that is here. A
-    table or lab whose name has other content here gets another name.
+    Completions, models and trainings that are here stay. Marks are inserted by their time among
+    those that are here; a name in another session is another person, so no mark replaces one that
+    is here. A table or lab whose name has other content here gets another name.
 
     Raises
     ------
@@ -125,6 +126,7 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
                 raise
             except OSError as error:
                 raise StoreError(f"nothing was imported: {error}.") from None
+        bundle_trainings.bring(scratch, folder.parent)
     loads = added.pop("inputs") | {table.stem: name for table, name in names.items()}
     loads = dict(sorted(loads.items()))
     return Imported(**added, tables={table.stem: name for table, name in new.items()}, loads=loads)
@@ -140,6 +142,7 @@ def checked(path: Path, folder: Path) -> Iterator[Path]:
         for table in given:
             if file_hash(table) != table.stem:
                 raise StoreError(f"the bundle's input {table.stem} is another table.")
+        bundle_trainings.check(scratch)
         with closing(ForeignStore(scratch / STORE)) as other:
             other.check(CHECKS)
         yield scratch

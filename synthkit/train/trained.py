@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from synthkit.models.hub.fingerprint import adapter_hash
+from synthkit.models.hub.fingerprint import TRAINING, adapter_hash
 from synthkit.models.local_model import Local, load_local
 from synthkit.train.settings import TrainSettings
 
-RECORD = "training.json"
+RECORD = TRAINING
 """The file with the record, in the folder of a trained model."""
 
 

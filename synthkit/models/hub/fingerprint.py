@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from synthkit.core.environment import notice
-from synthkit.core.errors import ModelNotFound, UsageError
+from synthkit.core.errors import ModelError, ModelNotFound, UsageError
 from synthkit.core.files import read_json
 from synthkit.core.hashing import digest
 from synthkit.models.hub import catalog
@@ -139,8 +139,14 @@ def template_hash(folder: Path) -> str:
     return digest(template)[:16] if template else "none"
 
 
+TRAINING = "training.json"
+"""The record of the training of an adapter, in its folder."""
+
+
 def adapter_hash(folder: Path) -> str:
     """16 hex digits of a PEFT adapter's settings and weights.
+
+    A folder that a bundle brought has only the record of the training, which has them.
 
     Raises
     ------
@@ -148,6 +154,8 @@ def adapter_hash(folder: Path) -> str:
         If the folder has no adapter, or a pickled one.
     """
     files = sorted(folder.glob("adapter_model.*"))
+    if not files and (left := (read_json(folder / TRAINING) or {}).get("adapter")):
+        return str(left)
     if files and not (folder / "adapter_model.safetensors").is_file():
         raise UsageError(
             f"adapter={str(folder)!r} was expected to have adapter_model.safetensors, but has "
@@ -161,6 +169,31 @@ def adapter_hash(folder: Path) -> str:
             f"adapter_model.safetensors, as PEFT saves it; it has {_listing(folder)}."
         )
     return digest(file_hashes([folder / "adapter_config.json", *files]))[:16]
+
+
+def check_adapter(folder: Path, expected: str) -> None:
+    """Check that the weights of an adapter are there, and are those of a fingerprint.
+
+    Raises
+    ------
+    ModelError
+        If they are not.
+    """
+    if adapter_hash(folder) != expected:
+        raise changed(f"the files of the adapter in {folder}")
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            "this was not asked where the model was trained, and a bundle brings no weights. To "
+            f"train it here, delete {folder} and run the cell that trains it."
+        )
+
+
+def changed(what: str) -> ModelError:
+    """The error that files are not those of a fingerprint any more."""
+    return ModelError(
+        f"{what} have changed since this model was made, so its completions would be kept under "
+        "the name of other weights. Load the model again."
+    )
 
 
 def file_hash(path: Path) -> str:

@@ -85,15 +85,7 @@ class ModelSource:
 
     def _check(self, now: fingerprint.Identity, where: Path) -> None:
         if now != self.identity:
-            raise changed(f"the files of {self.name} in {where}")
-
-
-def changed(what: str) -> ModelError:
-    """The error that files are not those of a fingerprint any more."""
-    return ModelError(
-        f"{what} have changed since this model was made, so its completions would be kept under "
-        "the name of other weights. Load the model again."
-    )
+            raise fingerprint.changed(f"the files of {self.name} in {where}")
 
 
 def find(spec: str, form: Form | None = None, check: repository.Check | None = None) -> ModelSource:

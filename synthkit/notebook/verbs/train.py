@@ -11,6 +11,7 @@ from synthkit.notebook.context import Context
 from synthkit.notebook.names import settings
 from synthkit.notebook.output.live_losses import LiveLosses
 from synthkit.notebook.verbs._base import argument, verb
+from synthkit.sessions.bundle_trainings import TRAIN
 
 METHODS = ("sft", "dpo", "kto", "reward", "grpo", "classifier", "embedder", "fewshot", "openai")
 ENCODERS = ("classifier", "embedder", "fewshot")
@@ -88,7 +89,7 @@ def train(context: Context, options: Any) -> Any:
             model = getattr(trainers, options.method)(
                 named.rows(options.source, options.name, options.first),
                 base=context.variables.get(base, base),
-                folder=context.session.folder / "train",
+                folder=context.session.folder / TRAIN,
                 listener=live,
                 **chosen,
             )
