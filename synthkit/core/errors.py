@@ -6,6 +6,7 @@
     │   └── TableError                    a table that lacks what a function needs
     ├── MissingExtra(ImportError)         a feature whose packages are not installed
     ├── RecipeError(RuntimeError)         a recipe whose own code failed
+    ├── CheckFailed(AssertionError)       an exercise that is not solved yet
     ├── StoreError(OSError)               a session folder that cannot be read or written
     │   └── StoreLocked                   another program keeps the store locked
     └── ModelError(RuntimeError)          a model that cannot answer
@@ -61,6 +62,13 @@ class MissingExtra(SynthkitError, ImportError):
 
 class RecipeError(SynthkitError, RuntimeError):
     """A recipe whose own code failed."""
+
+
+class CheckFailed(SynthkitError, AssertionError):
+    """An exercise that is not solved yet; the message says what is wrong."""
+
+    def _render_traceback_(self) -> list[str]:
+        return _wrapped(str(self))
 
 
 class StoreError(SynthkitError, OSError):

@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import display
 
 from synthkit.core.environment import interactive
-from synthkit.core.errors import Interrupted, SynthkitError
+from synthkit.core.errors import Interrupted, SynthkitError, UsageError
 from synthkit.core.formatting import thousands
 from synthkit.core.static_output import StaticOutput
 from synthkit.data import tables
@@ -44,6 +44,8 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
         print(parser("%%synth", "Generate a dataset from a prompt.", arguments).format_help())
         return None
     options = cell_options(context, words)
+    if options.name == "check":
+        raise UsageError("%%synth check begins the check of an exercise; name the table otherwise.")
     owner = f"%%synth {options.name}"
     context.check_variable(options.name, by=owner)
     names = context.names

@@ -62,6 +62,10 @@ class Completer:
             verb, _ = find_verb(" ".join(before))
             before = before[len(verb.name.split()) :]
             arguments = verb.all_arguments()
+        elif before[:1] == ["check"]:
+            from synthkit.notebook.exercises import check
+
+            before, arguments = before[1:], check.ARGUMENTS
         for recipe in option_values(before, "--recipe"):
             arguments = [*arguments, *self._recipe_arguments(recipe)]
         option = before[-1] if before else ""

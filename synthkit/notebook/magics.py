@@ -59,10 +59,16 @@ class SynthMagics(Magics):
             %%synth reviews --n 12 --vary sentiment=positive,negative --vary topic=@topics
             Write one {{ sentiment }} sentence about a restaurant's {{ topic }}.
 
+        %%synth check NAME checks an exercise: %%synth check --help explains it.
+
         %synth alone lists the verbs for models, tables and sessions; %synth VERB? or
         %synth VERB --help explains one of them.
         """
         if cell is not None:
+            if line.split()[:1] == ["check"]:
+                from synthkit.notebook.exercises.check import run_check
+
+                return run_check(self.context.variables, line, cell)
             _say_started()
             with collection_paused():
                 from synthkit.notebook.cell import run_cell
