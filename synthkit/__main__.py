@@ -15,6 +15,7 @@ from synthkit.models import recommendation
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.hub.sample_data import SAMPLES, fetch_sample
+from synthkit.notebook.exercises.options import GRADE
 
 DESCRIPTION = "Synthetic data by language models: what needs no notebook."
 
@@ -82,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         help="longest time of one cell; default: no limit",
     )
+    grade = verb("grade", _grade, "grade the exercises of a class by running its notebooks")
+    for names, keywords in GRADE:
+        grade.add_argument(*names, **keywords)
+    grade.add_argument("--csv", metavar="FILE", help="write the grades there; default: not written")
     return parser
 
 
@@ -155,6 +160,18 @@ def _run(options: argparse.Namespace) -> None:
         formats.write(notebook, output)
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     print(f"ran {count(cells, 'cell')}; written: {output}")
+
+
+def _grade(options: argparse.Namespace) -> None:
+    from synthkit.notebook.exercises.class_grades import grade_class, summary
+    from synthkit.notebook.exercises.grading import grade_table
+
+    grades = grade_class(options)
+    table = grade_table(grades)
+    print(summary(table, grades, lesson=options.lesson, bound=""))
+    if options.csv:
+        table.to_csv(options.csv, index=False)
+        print(f"written: {options.csv}")
 
 
 def _listing() -> str:

@@ -101,7 +101,7 @@ def read_check(source: str) -> Check | None:
     Examples
     --------
     >>> read_check("%%synth check length --points 2\\nassert len(reviews) == 12")
-    Check(name='length', points=2.0, body='assert len(reviews) == 12')
+    Check(name='length', points=2, body='assert len(reviews) == 12')
     >>> read_check("%%synth checked\\nSay.") is None
     True
     """
@@ -117,7 +117,8 @@ def read_check(source: str) -> Check | None:
         )
     if not 0 <= options.points < 1e6:
         raise UsageError(f"expected points from 0; got {options.points:g}.")
-    return Check(options.name, options.points, body)
+    points = int(options.points) if options.points.is_integer() else options.points
+    return Check(options.name, points, body)
 
 
 def run_check(variables: Mapping[str, Any], line: str, cell: str) -> None:

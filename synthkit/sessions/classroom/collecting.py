@@ -58,17 +58,30 @@ def bundles(sources: Iterable[str | Path]) -> list[Path]:
     UsageError
         If a folder or a pattern has none.
     """
+    return named_files(sources, "*.zip", "bundles", "files of %synth export")
+
+
+def named_files(sources: Iterable[str | Path], kind: str, noun: str, what: str) -> list[Path]:
+    """The files that files, folders and patterns name, each once; of a folder those of one kind.
+
+    Hidden files and folders are left out.
+
+    Raises
+    ------
+    UsageError
+        If a folder or a pattern has none.
+    """
     found: dict[Path, None] = {}
     for source in map(str, sources):
         path = Path(source).expanduser()
         if path.is_dir():
-            paths = sorted(path.glob("*.zip"))
+            paths = sorted(path.glob(kind))
         elif has_magic(source) and not path.exists():
             paths = [Path(name) for name in sorted(glob(str(path), recursive=True))]
         else:
             paths = [path]
         if not paths:
-            raise UsageError(f"no bundles in {source}; expected .zip files of %synth export.")
+            raise UsageError(f"no {noun} in {source}; expected {kind}, {what}.")
         found |= dict.fromkeys(paths)
     return list(found)
 

@@ -37,7 +37,8 @@ def test_an_exercise_that_is_solved_passes_with_its_points(shell: Shell) -> None
         ("texts = ['A line.']", "length: not yet: len(texts) == 2 does not hold."),
         (
             "texts = [3]",
-            "length: the check could not run: TypeError: object of type 'int' has no len(), in: short\n"
+            "length: the check could not run: TypeError: object of type 'int' has no len(), in: "
+            "short\n"
             "= [text for text in texts if len(text) < 5]",
         ),
     ],
