@@ -34,6 +34,10 @@ TASKS = {"CausalLM": "CAUSAL_LM", REWARD: "SEQ_CLS"}
 """Head of the network -> what peft calls its task; it trains the head of a ``SEQ_CLS`` as well."""
 
 
+PACKED_ON_CPU = "support_avx512bf16_for_cpu"
+"""The attribute of bitsandbytes' layers that says that they pack their weights in evaluations."""
+
+
 @functools.cache
 def device_name() -> str:
     """``"cuda"`` if the installed torch can use a GPU, else ``"cpu"``."""
@@ -106,7 +110,12 @@ def loaded(
         local = replace(local, dtype=fastest(device))
     options = load_options(local) | ({"num_labels": 1} if head == REWARD else {})
     with quiet():
-        return pretrained(head, source.files(SAFETENSORS), source.name, **options)
+        tokenizer, net = pretrained(head, source.files(SAFETENSORS), source.name, **options)
+    for module in net.modules():
+        # held-out rows would pack 4-bit weights, and packed ones pass no gradient back
+        if hasattr(module, PACKED_ON_CPU):
+            setattr(module, PACKED_ON_CPU, False)
+    return tokenizer, net
 
 
 def further(net: Any, folder: Path, head: str = "CausalLM") -> Any:
