@@ -65,8 +65,8 @@ class Attached:
 def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attached:
     """Let a session find what another one holds.
 
-    The names of its models and people and the records of its trainings are copied, and each
-    completion when it is first used.
+    Its marks are read where they are, as those of other people. The names of its models and people
+    and the records of its trainings are copied, and each completion when it is first used.
 
     Parameters
     ----------
@@ -101,6 +101,7 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
         store.models.merge(other.models.names().items())
         store.marks.people.merge(other.marks.people.names().items())
         bundle_trainings.bring(folder, store.path.parent)
+    store.marks.attach(other.marks)
     store.completions.attach(
         other.completions, other.marks.identify(), "" if read_only else store.marks.identify()
     )

@@ -32,6 +32,7 @@ class MarkTable(TableGroup):
         super().__init__(database)
         self.people = PeopleTable(database)
         self._meta = MetaTable(database)
+        self._attached: list[MarkTable] = []
 
     def add(self, marks: Sequence[Mark]) -> list[Mark]:
         """Append marks, and return them as stored: those without a step share a new one.
@@ -46,15 +47,32 @@ class MarkTable(TableGroup):
             self._database.execute_many(insert, map(_values, stored))
         return stored
 
+    def attach(self, other: MarkTable) -> None:
+        """Read the marks of another store as well, as those of its people; they come first."""
+        self._attached.append(other)
+
     def all(self) -> list[Mark]:
-        """All marks."""
-        query = f"SELECT {_COLUMNS} FROM marks ORDER BY seq"
-        return [_mark(row) for row in self._database.rows(query)]
+        """All marks, of attached stores too."""
+        return self._read("", ())
 
     def for_rows(self, ids: Iterable[str]) -> list[Mark]:
-        """The marks of some rows."""
-        query = f"SELECT {_COLUMNS} FROM marks WHERE row {AMONG} ORDER BY seq"
-        return [_mark(row) for row in self._database.rows(query, (json_list(ids),))]
+        """The marks of some rows, of attached stores too."""
+        return self._read(f"WHERE row {AMONG}", (json_list(ids),))
+
+    def _read(self, where: str, values: tuple[str, ...]) -> list[Mark]:
+        query = f"SELECT {_COLUMNS} FROM marks {where} ORDER BY seq"
+        own = [_mark(row) for row in self._database.rows(query, values)]
+        if not self._attached:
+            return own
+        sessions = {mark.session or self.identify() for mark in own} | {self.identify()}
+        others: list[Mark] = []
+        for table in self._attached:
+            there = table.identify()
+            marks = (replace(mark, session=mark.session or there)
+                     for mark in table._read(where, values))  # fmt: skip
+            others += [mark for mark in marks if mark.session not in sessions]
+            sessions |= {mark.session for mark in others}
+        return others + own
 
     def keep(self, ids: Iterable[str]) -> None:
         """Delete all marks but those of these rows."""

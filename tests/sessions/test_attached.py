@@ -15,6 +15,7 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import ReplayMiss, StoreError, UsageError
+from synthkit.curate.marks.history import current_marks
 from synthkit.sessions import attached
 from synthkit.sessions.people import asked_by
 
@@ -31,6 +32,7 @@ def teacher(tmp_path: Path) -> Iterator[sk.Session]:
     with sk.Session(tmp_path / "teacher") as session:
         session.person = "Ms Ada"
         session.save("said", ask(session, sk.Fake()).table)
+        session.mark(session.load("said")["id"][:2], "accept", by="me")
         session.store.inputs.put("demos", '["a", "b"]')
         yield session
 
@@ -262,3 +264,25 @@ def test_marks_are_by_the_person_of_the_session(student: sk.Session) -> None:
     table = ask(student, sk.Fake()).table
     Annotator(student.store).change(table["id"][0], lambda mark: replace(mark, label="accept"))
     assert [mark.by for mark in student.marks()] == ["Bo"]
+
+
+def test_marks_of_the_other_session_are_read_as_those_of_its_person(
+    teacher: sk.Session, student: sk.Session, source: str
+) -> None:
+    first, second, _ = teacher.load("said")["id"]
+    own = student.mark(first, "reject", by="me")
+    student.attach(source)
+    there = teacher.store.marks.identify()
+    for marks in (student.marks(), student.marks(rows=[first])):
+        assert [(m.id, m.label, m.session) for m in marks][:1] == [(first, "accept", there)]
+        assert marks[-1] == own[0]
+    assert len(student.marks()) == 3
+    assert [m.id for m in student.marks(rows=[second])] == [second]
+    assert len({key[2] for key in current_marks(student.marks())}) == 2  # two people called me
+    bundle = student.export(student.folder.parent / "own.zip")
+    with sk.Session(student.folder.parent / "collected") as other:
+        other.import_bundle(bundle)
+        assert len(other.marks()) == 1  # attached marks are not passed on
+        other.import_bundle(teacher.export(student.folder.parent / "whole.zip"))
+        other.attach(source)
+        assert len(other.marks()) == 3  # what was imported is not read twice
