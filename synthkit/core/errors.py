@@ -45,23 +45,45 @@ class SynthkitError(Exception):
 
 
 class UsageError(SynthkitError, ValueError):
-    """An option, a name or a value that is not valid."""
+    """An option, a name or a value that is not valid.
+
+    Nothing was asked or changed. The message has what was expected and what was given; for a name,
+    also the names that there are and the closest one. Correct it and run the line again.
+    """
 
 
 class PromptError(UsageError):
-    """A template that cannot be rendered."""
+    """A template that cannot be rendered.
+
+    Nothing was asked. Each ``{{ field }}`` must be a column of ``--from`` or a field of ``--vary``;
+    a column whose name is not a plain word is ``{{ row["my column"] }}``. ``--dry-run`` shows the
+    prompts without asking.
+    """
 
 
 class TableError(UsageError):
-    """A table that lacks what a function needs."""
+    """A table that lacks what a function needs.
+
+    The message names the column that was expected and those that there are. Name another one
+    (``--column``, or the argument ``column``), or add it to the table. A table without ``id`` has
+    no provenance: take one that a cell, ``%synth show`` or a session made.
+    """
 
 
 class MissingExtra(SynthkitError, ImportError):
-    """A feature whose packages are not installed."""
+    """A feature whose packages are not installed.
+
+    Run the command of the message in the environment of the kernel (``%pip install ...`` in a
+    cell does that), then restart the kernel. Everything that was asked so far is kept.
+    """
 
 
 class RecipeError(SynthkitError, RuntimeError):
-    """A recipe whose own code failed."""
+    """A recipe whose own code failed.
+
+    ``run`` has the rows made before, and their completions are kept. Correct the recipe and run it
+    again: only what is missing is asked.
+    """
 
 
 class CheckFailed(SynthkitError, AssertionError):
@@ -72,18 +94,26 @@ class CheckFailed(SynthkitError, AssertionError):
 
 
 class StoreError(SynthkitError, OSError):
-    """A session folder that cannot be read or written."""
+    """A session folder that cannot be read or written.
+
+    Check that the disk has room, that the folder may be written, and that no newer synthkit wrote
+    it. ``%synth session FOLDER`` works in another folder; a damaged one is left as it is.
+    """
 
 
 class StoreLocked(StoreError):
-    """Another program keeps the store locked; nothing was changed."""
+    """Another program keeps the store locked; nothing was changed.
+
+    Close what has the session open (a database browser, a backup, a program that syncs folders),
+    then run the cell again. Several kernels with one session do not lock each other out.
+    """
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or the kernel's interrupt during a run, raised once what is done has been kept.
 
     ``run`` is the :class:`~synthkit.data.results.Run` with the rows made so far; ``model`` that of
-    a training's last checkpoint.
+    a training's last checkpoint. Run the same cell again to go on from there.
     """
 
     run: Any = None
@@ -94,27 +124,53 @@ class Interrupted(KeyboardInterrupt):
 
 
 class ModelError(SynthkitError, RuntimeError):
-    """A model that cannot answer."""
+    """A model that cannot answer.
+
+    ``run`` has the rows made before. The message has the model's own reason: correct what it names,
+    or choose another model (``%synth models``), and run the cell again; only what is missing is
+    asked.
+    """
 
 
 class ModelNotFound(ModelError, LookupError):
-    """No model of that name on this machine."""
+    """No model of that name on this machine.
+
+    ``%synth models`` lists the names. A model of the Hub is ``hf:owner/name``, a server's is
+    ``openai:NAME``. Without a network, download it beforehand: ``synthkit pull NAME``.
+    """
 
 
 class ChatTemplateMissing(ModelError):
-    """A base model that is asked to chat."""
+    """A base model that is asked to chat.
+
+    Take the instruct version of the model, or load it with ``raw=True``: it then continues the text
+    of the prompt.
+    """
 
 
 class NotEnoughMemory(ModelError, MemoryError):
-    """Weights larger than the free memory."""
+    """Weights larger than the free memory.
+
+    Close other kernels, take a smaller model (``%synth models`` recommends one), or load it with
+    fewer bits: ``quantize="nf4"``.
+    """
 
 
 class ReplayMiss(ModelError, LookupError):
-    """A replayed session that lacks a completion."""
+    """A replayed session that lacks a completion.
+
+    The message names the field in which the request differs from the nearest one that was recorded.
+    Undo that change, or ask the model itself with ``--model``.
+    """
 
 
 class EndpointError(ModelError, ConnectionError):
-    """A server that refused, with its message; ``status`` is ``None`` if it did not answer."""
+    """A server that refused, with its message; ``status`` is ``None`` if it did not answer.
+
+    401 and 403: the key is missing or wrong; give the name of its environment variable with
+    ``api_key_env``. 404: the address or the model's name. 429: the rate; the requests were tried
+    again before this. No status: nothing answers at that address. Finished rows are kept.
+    """
 
     status: int | None = None
 

@@ -74,8 +74,8 @@ def reliability(
 ) -> Reliability:
     """The expected calibration error of probabilities, and its bins.
 
-    ECE = sum_b n_b / n |share_b - predicted_b| over bins of equal width. With few rows it is too
-    high, since chance alone separates the two: compare it with ``by_chance``, its mean for
+    ``ECE = sum_b n_b / n |share_b - predicted_b|`` over bins of equal width. With few rows it is
+    too high, since chance alone separates the two: compare it with ``by_chance``, its mean for
     perfectly calibrated probabilities. The interval, a bootstrap over rows, has that bias too: it
     contained an error of 0.1 in 97 % of tables of 300 rows, and in 79 % of tables of 60 rows.
 
