@@ -80,6 +80,7 @@ def texts() -> Iterator[tuple[str, str]]:
     files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.ts"), PACKAGE / "evaluate" / "METRICS.md"]
     pages = ("README.md", "CHANGELOG.md", "tests/benchmarks/README.md")
     files += [PACKAGE / "ARCHITECTURE.md", *(ROOT / page for page in pages)]
+    files += [*(ROOT / "notebooks").rglob("*.md"), *(ROOT / "notebooks").rglob("*.py")]
     for path in sorted(
         path for path in files if path.exists() and "node_modules" not in path.parts
     ):

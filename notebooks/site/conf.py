@@ -1,0 +1,54 @@
+"""Sphinx's configuration of the documentation site; README has the command that builds it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from notebooks.site import lexer, reference, repository
+from notebooks.site.directives import DIRECTIVES
+from synthkit import __version__ as release
+
+project = "synthkit"
+copyright = "the synthkit contributors, Apache-2.0"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+exclude_patterns = ["site", "**/.ipynb_checkpoints", "**/.synthkit"]
+show_warning_types = True
+smartquotes = False  # they would join the two hyphens of an option
+
+# notebooks are shown as they are stored
+nb_execution_mode = "off"
+nb_merge_streams = True
+suppress_warnings = ["mystnb.unknown_mime_type"]  # plotly's JSON; the image beside it is shown
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "none"
+add_module_names = False
+autodoc_member_order = "bysource"
+autosummary_generate = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"synthkit {release}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "source_repository": repository.ADDRESS,
+    "source_branch": "main",
+    "source_directory": "notebooks/",
+}
+
+
+def setup(app: object) -> None:
+    """Add what Sphinx does not have by itself."""
+    lexer.setup(app)
+    reference.setup(app)
+    repository.setup(app)
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)  # type: ignore[attr-defined]

@@ -1,0 +1,72 @@
+"""The notebooks: their titles, and which of them use a name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A notebook of the course, or one of the workflows.
+
+    Parameters
+    ----------
+    path : its file.
+    """
+
+    path: Path
+
+    @cached_property
+    def cells(self) -> list[dict[str, Any]]:
+        """Its cells."""
+        return list(json.loads(self.path.read_text(encoding="utf-8"))["cells"])
+
+    @cached_property
+    def code(self) -> str:
+        """The text of all code cells."""
+        return "\n\n".join("".join(c["source"]) for c in self.cells if c["cell_type"] == "code")
+
+    @cached_property
+    def shown(self) -> str:
+        """The plain text of all outputs."""
+        outputs = [each for cell in self.cells for each in cell.get("outputs", ())]
+        texts = [each.get("data", {}).get("text/plain", each.get("text", ())) for each in outputs]
+        return "\n\n".join("".join(text) for text in texts)
+
+    @property
+    def label(self) -> str:
+        """The name of its file, in words."""
+        return self.path.stem.replace("_", " ")
+
+
+@cache
+def lessons() -> list[Lesson]:
+    """All notebooks: the course in its order, then the workflows."""
+    course, rest = SOURCE.glob("*.ipynb"), SOURCE.glob("*/*.ipynb")
+    return [Lesson(path) for path in [*sorted(course), *sorted(rest)]]
+
+
+def using(patterns: Iterable[str], shown: Iterable[str] = ()) -> list[Lesson]:
+    """The lessons whose code matches a pattern, or whose outputs match one of ``shown``."""
+    code, outputs = [re.compile(each) for each in patterns], [re.compile(each) for each in shown]
+    return [
+        lesson
+        for lesson in lessons()
+        if any(each.search(lesson.code) for each in code)
+        or any(each.search(lesson.shown) for each in outputs)
+    ]
+
+
+def links(found: Iterable[Lesson], page: Path) -> str:
+    """Links to lessons from a page, in Markdown."""
+    paths = [(each.label, os.path.relpath(each.path, page.parent)) for each in found]
+    return ", ".join(f"[{label}]({path})" for label, path in paths)
