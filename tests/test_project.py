@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+import synthkit
+from notebooks.site.citation import citation
 from synthkit.models.hub.catalog_entries import CATALOG
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.hub.sample_data import SAMPLES
@@ -99,6 +102,42 @@ def test_the_top_level_holds_nothing_else() -> None:
         "LICENSE",
         "CHANGELOG.md",
     }
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("vendor.github-workflows", WORKFLOWS),
+        ("custom.github-workflows-require-timeout", WORKFLOWS),
+        ("vendor.citation-file-format", [ROOT / "notebooks" / "pages" / "CITATION.cff"]),
+    ],
+)
+def test_files_for_other_services_follow_their_schemas(schema: str, files: list[Path]) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    done = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_workflows_run_what_the_readme_says_and_hold_no_secret() -> None:
+    texts = {path.stem: path.read_text() for path in WORKFLOWS}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (build,) = re.findall(r"^sphinx-build .+$", readme, re.MULTILINE)
+    assert "run: .ci/run\n" in texts["tests"]
+    assert f"run: {build}\n" in texts["site"]
+    assert not [text for text in texts.values() if "secrets." in text]
+    publish = yaml.safe_load(texts["release"])["jobs"]["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+    assert set(publish["needs"]) == {"tests", "build"}
+    # by their major version, which gets corrections
+    actions = re.findall(r"uses: ([\w/-]+)@(\S+)", "".join(texts.values()))
+    assert [each for each in actions if not re.fullmatch(r"v\d+|release/v1", each[1])] == []
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    assert citation()["version"] == synthkit.__version__
 
 
 def test_the_architecture_page_names_files_that_exist() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from notebooks.site import reference, tables
+from notebooks.site import citation, reference, tables
 
 
 def directive(write: Callable[[str, Path], str]) -> type[SphinxDirective]:
@@ -34,5 +34,6 @@ DIRECTIVES = {
     "has": directive(tables.holds),
     "compare": directive(tables.comparison),
     "errors": directive(lambda _, page: tables.errors()),
+    "citation": directive(lambda _, page: citation.page()),
     "catalog": directive(lambda name, page: tables.CATALOGS[name]()),
 }
