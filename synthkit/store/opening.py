@@ -138,7 +138,10 @@ def _create(path: Path) -> bool:
             os.link(partial, path)  # fails if the name is taken, which replacing would not
         except FileExistsError:
             raise
-        except OSError:  # a file system without links
+        except (
+            OSError,
+            AttributeError,
+        ):  # a file system, or a Python such as Pyodide, without links
             if path.exists():
                 raise FileExistsError(path) from None
     return path.exists()
