@@ -15,7 +15,7 @@ from synthkit.models import recommendation
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.hub.sample_data import SAMPLES, fetch_sample
-from synthkit.notebook.exercises.options import GRADE
+from synthkit.notebook.exercises.options import EXERCISES, GRADE
 
 DESCRIPTION = "Synthetic data by language models: what needs no notebook."
 
@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     for names, keywords in GRADE:
         grade.add_argument(*names, **keywords)
     grade.add_argument("--csv", metavar="FILE", help="write the grades there; default: not written")
+    listed = verb("exercises", _exercises, "list a lesson's exercises, or write them for graders")
+    for names, keywords in EXERCISES:
+        listed.add_argument(*names, **keywords)
     return parser
 
 
@@ -172,6 +175,12 @@ def _grade(options: argparse.Namespace) -> None:
     if options.csv:
         table.to_csv(options.csv, index=False)
         print(f"written: {options.csv}")
+
+
+def _exercises(options: argparse.Namespace) -> None:
+    from synthkit.notebook.exercises.other_graders import list_exercises
+
+    print(list_exercises(options))
 
 
 def _listing() -> str:

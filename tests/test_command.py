@@ -69,6 +69,7 @@ def test_a_bundle_that_differs_has_the_status_1(
         (["run", "none.ipynb"], "cannot be read as a notebook"),
         (["run", "there.zip"], "cannot be read as a notebook"),
         (["pull", "none"], "none"),
+        (["exercises", "gone.ipynb"], "cannot be read as a notebook"),
         (["grade", "gone*"], "no notebooks in gone*"),
         (["grade", "x.ipynb", "--attach", "none.zip"], "none.zip does not exist"),
     ],
@@ -95,7 +96,7 @@ def test_wrong_usage_has_the_status_2(
 
 
 def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("pull", "models", "verify", "card", "export", "run", "grade"):
+    for verb in ("pull", "models", "verify", "card", "export", "run", "grade", "exercises"):
         with pytest.raises(SystemExit) as caught:
             main([verb, "--help"])
         assert caught.value.code == 0

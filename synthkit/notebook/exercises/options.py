@@ -57,3 +57,22 @@ GRADE: Options = (
     ),
 )
 """Of ``%synth class grade`` and ``synthkit grade``."""
+EXERCISES: Options = (
+    (("lesson",), {"metavar": "NOTEBOOK", "help": "the teacher's notebook"}),
+    (
+        ("--to",),
+        {
+            "metavar": "FILE",
+            "help": "write the notebook there with metadata for nbgrader and otter-grader; "
+            "default: not written",
+        },
+    ),
+    (
+        ("--tests",),
+        {
+            "metavar": "FOLDER",
+            "help": "write the tests there, for otter generate; default: not written",
+        },
+    ),
+)
+"""Of ``%synth class exercises`` and ``synthkit exercises``."""

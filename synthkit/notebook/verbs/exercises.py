@@ -1,4 +1,4 @@
-"""``%synth class grade``: the exercises of a class, graded by running its notebooks."""
+"""``%synth class grade`` and ``class exercises``: the exercises of a lesson, and their points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from synthkit.core.static_output import StaticOutput
 from synthkit.notebook.context import Context
-from synthkit.notebook.exercises import class_grades, options
+from synthkit.notebook.exercises import class_grades, options, other_graders
 from synthkit.notebook.exercises.grading import grade_table
 from synthkit.notebook.verbs._base import argument, verb
 
@@ -18,3 +18,9 @@ def grade(context: Context, options: Any) -> StaticOutput:
     table = grade_table(grades)
     bound = context.bind({"grades": table})
     return class_grades.summary(table, grades, lesson=options.lesson, bound=bound)
+
+
+@verb("class exercises", *(argument(*names, **keywords) for names, keywords in options.EXERCISES))
+def exercises(context: Context, options: Any) -> StaticOutput:
+    """List a lesson's exercises; write them for nbgrader and otter-grader."""
+    return other_graders.list_exercises(options)
