@@ -15,7 +15,7 @@ from synthkit.models import recommendation
 from synthkit.models.hub import catalog, resolve
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.hub.sample_data import SAMPLES, fetch_sample
-from synthkit.notebook.exercises.options import EXERCISES, GRADE
+from synthkit.notebook.exercises.options import EXERCISES, GRADE, SERVE
 
 DESCRIPTION = "Synthetic data by language models: what needs no notebook."
 
@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     listed = verb("exercises", _exercises, "list a lesson's exercises, or write them for graders")
     for names, keywords in EXERCISES:
         listed.add_argument(*names, **keywords)
+    serve = verb("serve", _serve, "serve an endpoint to a class, with a token for each student")
+    serve.add_argument("model", metavar="MODEL", help="such as openai:gpt-4.1-mini")
+    serve.add_argument("--base-url", metavar="URL", help="its server; default: that of the model")
+    serve.add_argument(
+        "--api-key-env", metavar="NAME", help="the variable with the key; default: the provider's"
+    )
+    for names, keywords in SERVE:
+        serve.add_argument(*names, **keywords)
     return parser
 
 
@@ -181,6 +189,23 @@ def _exercises(options: argparse.Namespace) -> None:
     from synthkit.notebook.exercises.other_graders import list_exercises
 
     print(list_exercises(options))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from synthkit.models import load_model
+    from synthkit.notebook.verbs.serve import start, summary
+    from synthkit.sessions.classroom.assignment import read_names
+
+    if not options.students:
+        raise UsageError("say who the class is: --students names.txt")
+    given = {"base_url": options.base_url, "api_key_env": options.api_key_env}
+    model = load_model(options.model, **{name: value for name, value in given.items() if value})
+    serving = start(model, read_names(Path(options.students).expanduser()), options)
+    print(summary(serving, options.tokens), flush=True)
+    try:
+        serving.wait()
+    finally:
+        serving.stop()
 
 
 def _listing() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 import synthkit as sk
 from synthkit.__main__ import main
+from tests.server import Server, free_port
 from tests.sessions.contents import fill
 
 
@@ -69,6 +72,8 @@ def test_a_bundle_that_differs_has_the_status_1(
         (["run", "none.ipynb"], "cannot be read as a notebook"),
         (["run", "there.zip"], "cannot be read as a notebook"),
         (["pull", "none"], "none"),
+        (["serve", "fake"], "say who the class is"),
+        (["serve", "openai:m", "--students", "none.txt"], "OPENAI_API_KEY"),
         (["exercises", "gone.ipynb"], "cannot be read as a notebook"),
         (["grade", "gone*"], "no notebooks in gone*"),
         (["grade", "x.ipynb", "--attach", "none.zip"], "none.zip does not exist"),
@@ -96,7 +101,17 @@ def test_wrong_usage_has_the_status_2(
 
 
 def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("pull", "models", "verify", "card", "export", "run", "grade", "exercises"):
+    for verb in (
+        "pull",
+        "models",
+        "verify",
+        "card",
+        "export",
+        "run",
+        "grade",
+        "exercises",
+        "serve",
+    ):
         with pytest.raises(SystemExit) as caught:
             main([verb, "--help"])
         assert caught.value.code == 0
@@ -138,3 +153,32 @@ def test_the_module_is_the_command() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("StoreError: no bundle at none.zip")
+
+
+@pytest.mark.slow
+def test_an_endpoint_is_served_until_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("Maya\nBo\n")
+    line = "serve openai:m --students names.txt --host 127.0.0.1 --port"
+    with Server() as server:
+        port = free_port()
+        command = [sys.executable, "-m", "synthkit", *line.split(), str(port)]
+        process = subprocess.Popen(
+            [*command, "--base-url", server.base_url],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{port}/v1"
+        assert f"served at {url} to 2 students, 200 requests each" in "".join(
+            process.stdout.readline() for _ in range(3)
+        )
+        with (tmp_path / "tokens.csv").open(newline="") as file:
+            tokens = {row["student"]: row["token"] for row in csv.DictReader(file)}
+        model = sk.load_model("openai:m", base_url=url, api_key=tokens["Bo"])
+        with sk.Session(tmp_path / "bo") as session:
+            run = sk.generate("Hi.", model=model, session=session)
+        assert run.table["text"].tolist() == ["Answer to: Hi."]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 1
+        process.stdout.close()

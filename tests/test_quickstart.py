@@ -87,6 +87,17 @@ table = pd.DataFrame({"messages": [turns] * 3})
 for name, label in (("Bo", "accept"), ("Cy", "reject")):
     sk.session().mark(drafts_assigned.id.unique(), label, by=name)
 """,
+    "%synth class grade": """
+import os, nbformat
+os.makedirs("sent")
+os.makedirs("course")
+cells = [nbformat.v4.new_code_cell("%%synth check one\\nassert True")]
+for path in ("lesson.ipynb", "sent/maya.ipynb"):
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+""",
+    "%synth class serve gpt": """
+gpt = sk.load_model("openai:m", base_url="http://127.0.0.1:9/v1", api_key="none")
+""",
     "session.compare": "sk.generate('Hi {{ i }}.', model=one, session=session, rows=table);",
 }
 """The start of a command -> what a reader has done before it."""

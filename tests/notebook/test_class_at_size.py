@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import synthkit as sk
 from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 from synthkit.sessions.classroom.assignment import own_rows
 from tests.notebook.conftest import Shell
-from tests.server import Server
+from tests.server import Server, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +33,7 @@ CELLS = (
     "%synth me Ms Ada",
     "%synth model small openai:m --base-url URL --api-key none",
     "%%synth lesson --from steps --model small\nSay {{ step }}.",
+    "%synth class serve small --students names.txt --cap 10 --at-once 10 --port PORT\n"
     "%synth class assign said --students names.txt",
     "%synth class collect sent",
     "%synth class agreement said",
@@ -47,9 +50,8 @@ def label(row: int, first: bool) -> str:
     return "reject" if row % 2 or (row % 4 == 0 and first) else "accept"
 
 
-def attend(folder: Path, name: str, url: str, first: dict[str, str]) -> Counter[str]:
+def attend(folder: Path, name: str, model: Any, first: dict[str, str]) -> Counter[str]:
     """All that a student does; returns how many completions came from where."""
-    model = sk.load_model("openai:m", base_url=url, api_key="none")
     with sk.Session(folder / "homes" / name) as session:
         session.attach(folder / ".synthkit")
         session.attach(folder / "lesson.zip")
@@ -75,7 +77,11 @@ def test_thirty_students_and_one_teacher(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "sent").mkdir()
     began = time.process_time()
     with Server(latency=0.01) as server:
-        said = [shell.run(cell.replace("URL", server.base_url)) for cell in CELLS[:4]]
+        places = {"URL": server.base_url, "PORT": str(free_port())}
+        cells = [re.sub("URL|PORT", lambda name: places[name[0]], cell) for cell in CELLS[:4]]
+        said = [shell.run(cell) for cell in cells]
+        with (tmp_path / "tokens.csv").open(newline="") as file:
+            tokens = {row["student"]: row["token"] for row in csv.DictReader(file)}
         assert server.count == LESSON
         assert "400 rows to 3 students each, 40 rows a student" in said[3]
         assigned = shell["said_assigned"]
@@ -83,13 +89,20 @@ def test_thirty_students_and_one_teacher(shell: Shell, tmp_path: Path) -> None:
         first = assigned.groupby("id")["student"].first().to_dict()
 
         def student(name: str) -> Counter[str]:
-            return attend(tmp_path, name, server.base_url, first)
+            url = f"http://127.0.0.1:{places['PORT']}/v1"
+            behind = {"base_url": url, "proxy_of": server.base_url}
+            model = sk.load_model("openai:m", **behind, api_key=tokens[name])
+            return attend(tmp_path, name, model, first)
 
         with ThreadPoolExecutor(10) as pool:
             found: list[Any] = list(pool.map(student, STUDENTS))
         assert found == [{"cached": 30, "asked": 10, "marks": 40}] * 30
         assert server.count == LESSON + 30 * OWN
         assert len({asked.body for asked in server.asked}) == server.count
+        counts = shell.run("%synth class serve")
+        assert all(re.search(rf"^{name} +10 +10 ", counts, re.M) for name in STUDENTS)
+        assert "300 requests of 30 students" in counts
+        assert "nothing is served" in shell.run("%synth class serve --stop")
         said += [shell.run(cell) for cell in CELLS[4:]]
         assert server.count == LESSON + 30 * OWN
     assert "30 bundles: 1\u202f200 marks, 300 answers new" in said[4]
@@ -112,7 +125,7 @@ def test_thirty_students_and_one_teacher(shell: Shell, tmp_path: Path) -> None:
     assert final == {"accept": 100, "reject": 300}
     progress = shell["said_progress"]
     assert progress["marked"].tolist() == progress["assigned"].tolist() == [40] * 30
-    counts = shell.context.session.store.counts()
+    held = shell.context.session.store.counts()
     assert "30 bundles: nothing new" in shell.run(CELLS[4])
-    assert shell.context.session.store.counts() == counts
+    assert shell.context.session.store.counts() == held
     assert time.process_time() - began < 60

@@ -58,7 +58,7 @@ class Endpoint:
         """The given price, or the one that ``genai-prices`` lists for a hosted model."""
         if self.given_price is not None:
             return self.given_price
-        return listed_price(self.server.base_url, self.name)
+        return listed_price(self.server.origin, self.name)
 
     @property
     def fingerprint(self) -> str:
@@ -209,7 +209,7 @@ def endpoint(
     reasoning_markers : (start, end) pairs of texts around the reasoning in an answer; by default
         :data:`~synthkit.core.answers.REASONING_MARKERS`, none with ``()``.
     server : options of :func:`synthkit.models.openai.server.connect`: ``provider``, ``base_url``,
-        ``api_key``, ``api_key_env``, ``ask_key``, ``organization``, ``project``,
+        ``proxy_of``, ``api_key``, ``api_key_env``, ``ask_key``, ``organization``, ``project``,
         ``default_headers``, ``default_query``, ``concurrency`` (64), ``timeout`` (600 s for one
         try), ``max_retries`` (3). Missing ones come from the variables that the ``openai`` SDK
         reads.
@@ -236,7 +236,7 @@ def endpoint(
     connected = connect(**server)
     for secret in secrets_in(fixed):
         connected.redactor.add(secret, certain=True)
-    provider = provider_at(connected.base_url)
+    provider = provider_at(connected.origin)
     named = PROVIDERS.get(str(server.get("provider")), provider)
     return Endpoint(
         name=name,

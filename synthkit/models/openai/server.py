@@ -47,6 +47,7 @@ class Server:
     ----------
     base_url : as it may be shown and stored: a secret in its path is a placeholder.
     address : the base URL itself.
+    origin : the base URL of the server that answers, which is another one behind a proxy.
     concurrency : most requests in flight.
     timeout : seconds for one try.
     max_retries : further tries after the first.
@@ -55,6 +56,7 @@ class Server:
 
     base_url: str
     address: str = field(repr=False)
+    origin: str
     api_key: str | None = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
@@ -66,7 +68,7 @@ class Server:
     def identity(self) -> dict[str, Any]:
         """The parts of a fingerprint that name this server: base URL and public query."""
         query = {name: value for name, value in self.query.items() if not _SECRET.search(name)}
-        return {"base_url": self.base_url} | ({"query": hidden_query(query)} if query else {})
+        return {"base_url": self.origin} | ({"query": hidden_query(query)} if query else {})
 
     def target(self, url: str) -> str:
         """The address to post to, of a URL that may be shown."""
@@ -155,6 +157,7 @@ def connect(
     *,
     provider: str | None = None,
     base_url: str | None = None,
+    proxy_of: str | None = None,
     api_key: str | None = None,
     api_key_env: str | None = None,
     ask_key: bool = False,
@@ -176,6 +179,8 @@ def connect(
     ----------
     provider : a name of :data:`~synthkit.models.openai.providers.PROVIDERS`, which gives the
         address and the variable of the key.
+    proxy_of : the base URL of the server behind a proxy at ``base_url``, such as that of a class:
+        completions are stored under it, so that those of either address are found.
     api_key_env : name of the environment variable that holds the key. Prefer it to ``api_key``,
         which stays in the notebook.
     ask_key : ask for the key with ``getpass``; it is kept in memory only.
@@ -224,6 +229,7 @@ def connect(
     return Server(
         base_url=shown,
         address=address,
+        origin=hidden_url(_address(proxy_of), path=True) if proxy_of else shown,
         api_key=key,
         headers=headers,
         query=query,

@@ -44,7 +44,7 @@ class Check:
     @property
     def worth(self) -> str:
         """Its points in words."""
-        return f"{self.points:g} point{'' if self.points == 1 else 's'}"
+        return in_points(self.points)
 
     @property
     def result(self) -> dict[str, Any]:
@@ -88,6 +88,15 @@ class Check:
         """The line of the body that raised an error, counted from 1; 0 if none did."""
         frames = traceback.extract_tb(error.__traceback__)
         return next((f.lineno or 0 for f in reversed(frames) if f.filename == file), 0)
+
+
+def in_points(points: float) -> str:
+    """A number of points in words.
+
+    >>> in_points(1), in_points(2.5)
+    ('1 point', '2.5 points')
+    """
+    return f"{points:g} point{'' if points == 1 else 's'}"
 
 
 def read_check(source: str) -> Check | None:

@@ -12,6 +12,7 @@ from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.notebook.exercises.check import in_points
 from synthkit.notebook.exercises.grading import Grade, grade
 from synthkit.sessions.classroom.collecting import named_files
 
@@ -69,7 +70,7 @@ def summary(table: Any, grades: Sequence[Grade], *, lesson: str | None, bound: s
         notes.append("the checks are those of each notebook; --lesson gives the lesson's own")
     return static_table(
         table.drop(columns="remarks").to_dict("records"),
-        note=f"{count(len(grades), 'notebook')}, mean {average:.3g} of {whole:g} points"
+        note=f"{count(len(grades), 'notebook')}, mean {average:.3g} of {in_points(whole)}"
         + (f"; {bound}" if bound else ""),
         notes=notes,
     )

@@ -76,3 +76,50 @@ EXERCISES: Options = (
     ),
 )
 """Of ``%synth class exercises`` and ``synthkit exercises``."""
+SERVE: Options = (
+    (
+        ("--students",),
+        {
+            "metavar": "NAMES",
+            "help": "a,b,c, @variable, or a text file with a name on each line; default: none",
+        },
+    ),
+    (
+        ("--cap",),
+        {
+            "type": int,
+            "default": 200,
+            "metavar": "N",
+            "help": "most requests of a student; default: 200",
+        },
+    ),
+    (
+        ("--at-once",),
+        {
+            "type": int,
+            "metavar": "N",
+            "help": "requests under way at the same time; default: those of the model (64)",
+        },
+    ),
+    (
+        ("--tokens",),
+        {
+            "default": "tokens.csv",
+            "metavar": "FILE",
+            "help": "the table of tokens, for the teacher; default: tokens.csv",
+        },
+    ),
+    (
+        ("--host",),
+        {
+            "default": "",
+            "metavar": "ADDRESS",
+            "help": "address to listen at; default: all of this machine",
+        },
+    ),
+    (
+        ("--port",),
+        {"type": int, "metavar": "N", "help": "default: the first free one from 8000 to 8049"},
+    ),
+)
+"""Of ``%synth class serve`` and ``synthkit serve``."""

@@ -11,7 +11,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
-from synthkit.notebook.exercises.check import Check
+from synthkit.notebook.exercises.check import Check, in_points
 from synthkit.notebook.exercises.notebooks import checks, exercise_of, read_notebook
 
 NBGRADER_SCHEMA = 3
@@ -106,7 +106,7 @@ def list_exercises(options: Any) -> StaticOutput:
         notes.append(f"written: {count(len(found), 'test')} in {options.tests}")
     return static_table(
         [{"exercise": check.name, "points": check.points} for check in found.values()],
-        note=f"{count(len(found), 'exercise')}, {sum(c.points for c in found.values()):g} points",
+        note=f"{count(len(found), 'exercise')}, {in_points(sum(check.points for check in found.values()))}",
         notes=notes,
     )
 

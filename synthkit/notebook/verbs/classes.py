@@ -13,6 +13,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
+from synthkit.models.openai.model import Endpoint
+from synthkit.models.openai.providers import PROVIDERS
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import words
 from synthkit.notebook.output.figures import FigureOutput
@@ -75,7 +77,7 @@ def class_(context: Context, options: Any) -> StaticOutput:
 def assign(context: Context, options: Any) -> StaticOutput:
     """Decide who marks which rows, and write the lesson; binds TABLE_assigned."""
     name, session = options.table.removeprefix("@"), context.session
-    students = _students(context, options.students)
+    students = class_list(context, options.students)
     assigned = assignment.assign(
         session,
         name,
@@ -101,16 +103,12 @@ def assign(context: Context, options: Any) -> StaticOutput:
     )
 
 
-def _students(context: Context, text: str) -> list[str]:
+def class_list(context: Context, text: str) -> list[str]:
     """The names in ``a,b,c``, in ``@variable`` or on the lines of a file."""
     path = Path(text).expanduser()
     if path.suffix != ".txt" and not path.is_file():
         return [str(name) for name in context.names.values(text)]
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"--students {text}: the file cannot be read: {error}.") from None
-    return [line.strip() for line in lines if line.strip()]
+    return assignment.read_names(path)
 
 
 @verb(
@@ -276,9 +274,13 @@ def dashboard(context: Context, options: Any) -> StaticOutput:
     argument("--model", metavar="MODEL", help="the lesson's model; default: SynthMagics.model"),
 )
 def check(context: Context, options: Any) -> StaticOutput:
-    """Check this machine for a lesson: versions, memory, CPUs, weights, a port."""
+    """Check a machine for a lesson: versions, memory, CPUs, weights, port, endpoint."""
     model = (options.model or context.settings.model).removeprefix("@")
-    checks = room.room_check(model, context.session.folder)
+    scheme = model.partition(":")[0]
+    remote = model in context.variables or scheme == "openai" or scheme in PROVIDERS
+    loaded = context.model(model) if remote else None
+    endpoint = loaded if isinstance(loaded, Endpoint) else None
+    checks = room.room_check(model, context.session.folder, endpoint)
     wrong = sum(not each.ok for each in checks)
     return static_table(
         [

@@ -59,7 +59,7 @@ def assign(
         raise UsageError(f"expected 1 to {len(ids)} rows, which {name} has; got {rows}.")
     chosen = set(ids if rows is None else sample_ids(ids, rows, seed))
     in_order = [id for id in ids if id in chosen]
-    shared = shares(len(in_order), _checked(students), overlap, seed)
+    shared = shares(len(in_order), checked_names(students), overlap, seed)
     pairs = [(id, who) for id, group in zip(in_order, shared, strict=True) for who in group]
     assigned = frame(pairs, COLUMNS, what="who marks what")
     if name not in session.names():
@@ -190,7 +190,29 @@ def own_rows(session: Session, name: str, table: Any, *, by: str | None = None) 
     return tables.take(table, [places[id] for id in assigned[who]])
 
 
-def _checked(students: Sequence[str]) -> list[str]:
+def read_names(path: Path) -> list[str]:
+    """The names on the lines of a file.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--students {path}: the file cannot be read: {error}.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def checked_names(students: Sequence[str]) -> list[str]:
+    """The names of a class.
+
+    Raises
+    ------
+    UsageError
+        If one occurs twice or cannot be shown.
+    """
     names = [check_name(str(student)) for student in students]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UsageError(f"{twice!r} is on the list twice; add a letter to tell them from another.")

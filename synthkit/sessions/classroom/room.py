@@ -19,6 +19,7 @@ from synthkit.models.hub.catalog_entries import CATALOG
 from synthkit.models.hub.download import SAFETENSORS
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.local import memory, threads
+from synthkit.models.openai.model import Endpoint
 
 PACKAGE = "jupyter-synthkit"
 EXTRAS = ("", "notebook")
@@ -28,6 +29,8 @@ ENGINES = {"openvino": "openvino_genai", "local": "torch"}
 PORTS = range(8000, 8050)
 DISK = 1_000_000_000
 """Bytes of disk that a session and the files of a small model take at most."""
+ENDPOINT_SECONDS = 15.0
+"""How long a server may take to list its models."""
 SHOWN = ("jupyterlab", "notebook", "ipykernel", "anywidget")
 
 
@@ -41,15 +44,17 @@ class Check:
     to_do: str = ""
 
 
-def room_check(model: str, folder: Path) -> list[Check]:
+def room_check(model: str, folder: Path, endpoint: Endpoint | None = None) -> list[Check]:
     """What a lesson needs of this machine.
 
     Parameters
     ----------
     model : the spec of the lesson's model; one that runs elsewhere needs no memory and no weights.
     folder : where the session is kept.
+    endpoint : that model, if it is behind a server, which is asked for its list of models.
     """
     checks = [_versions(), _cpus(), _disk(folder), _port()]
+    checks += [] if endpoint is None else [_endpoint(endpoint)]
     if (size := weight_bytes(model)) is not None:
         checks += [_engine(), _memory(model, size), _weights(model)]
     return checks
@@ -117,6 +122,27 @@ def _port() -> Check:
             return Check("port", f"{port} is free", ok=True)
     to_do = "end a server of an earlier lesson"
     return Check("port", f"none is free from {PORTS[0]} to {PORTS[-1]}", ok=False, to_do=to_do)
+
+
+def _endpoint(model: Endpoint) -> Check:
+    """Whether a server answers and takes the key; nothing is generated."""
+    import httpx2
+
+    server = model.server
+    url, headers = f"{server.address}/models", dict(server.headers)
+    try:
+        answer = httpx2.get(
+            url, headers=headers, params=dict(server.query), timeout=ENDPOINT_SECONDS
+        )
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        found = f"{server.base_url} does not answer ({type(error).__name__})"
+        return Check("endpoint", found, ok=False, to_do="start the server, or correct base_url")
+    status = answer.status_code
+    if status in (401, 403):
+        found = f"{server.base_url} refuses the key ({status})"
+        return Check("endpoint", found, ok=False, to_do="give another key or token")
+    ok = status < 300 or status in (404, 405)  # not every server has a list of models
+    return Check("endpoint", f"{server.base_url} answers ({status})", ok, "" if ok else "wait")
 
 
 def _engine() -> Check:

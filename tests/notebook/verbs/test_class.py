@@ -10,6 +10,7 @@ import pytest
 from synthkit.core.errors import UsageError
 from synthkit.notebook.verbs._base import VERBS
 from tests.notebook.conftest import Shell
+from tests.server import Server
 from tests.sessions.classroom.conftest import CLASS, marks_of, send
 
 TABLE = (
@@ -190,3 +191,31 @@ def test_a_machine_is_checked_for_a_lesson(shell: Shell) -> None:
     said = shell.run("%synth class check --model granite-4.0-micro")
     assert re.search(r"^weights +✗ no +granite-4\.0-micro is not here +synthkit pull", said, re.M)
     assert re.search(r"^\d lines? not ok$", said, re.M)
+
+
+def test_an_endpoint_is_served_to_a_class(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASS_KEY", key := "sk-proj-0aB1cD2eF3gH4iJ5")
+    with pytest.raises(UsageError, match="nothing is served here"):
+        shell.run("%synth class serve")
+    with pytest.raises(UsageError, match="say who the class is: --students"):
+        shell.run("%synth class serve fake")
+    with pytest.raises(UsageError, match="runs here; only a server's model can be served"):
+        shell.run("%synth class serve fake --students Maya,Bo")
+    with Server() as server:
+        load = f"%synth model small openai:m --base-url {server.base_url} --api-key-env"
+        shell.run(f"{load} CLASS_KEY")
+        said = shell.run("%synth class serve small --students Maya,Bo --cap 3 --host 127.0.0.1")
+        assert re.search(r"m: served at http://127\.0\.0\.1:80\d\d/v1 to 2 students, 3 req", said)
+        (line,) = re.findall(r"^(%synth model .*) --ask-key$", said, re.M)
+        tokens = dict(row.split(",") for row in Path("tokens.csv").read_text().splitlines())
+        assert not any(token in said for token in (key, *tokens.values()) if token != "token")
+        monkeypatch.setenv("MINE", tokens["Maya"])
+        shell.run(f"{line} --api-key-env MINE\n%config SynthMagics.folder = 'maya'")
+        assert "(200)" in shell.run("%synth class check --model class_model")
+        shell.run("%%synth said --n 2 --model class_model\nSay.")
+        assert shell["class_model"].fingerprint == shell["small"].fingerprint
+        assert re.search(r"^Maya +2 +3 ", shell.run("%synth class serve"), re.M)
+        assert "nothing is served" in shell.run("%synth class serve --stop")
+    assert "does not answer" in shell.run("%synth class check --model class_model")

@@ -8,14 +8,17 @@ from collections import namedtuple
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import synthkit as sk
 from synthkit.core.memory import Memory
 from synthkit.models.hub import catalog
 from synthkit.models.local import memory, threads
 from synthkit.sessions.classroom import room
 from synthkit.sessions.classroom.room import Check, room_check, weight_bytes
+from tests.server import Reply, Server
 
 Disk = namedtuple("Disk", "total used free")
 EVERYWHERE = ["versions", "CPU threads", "disk", "port"]
@@ -140,3 +143,23 @@ def test_old_and_missing_packages_are_named(
     assert check.to_do == (
         'pip install -U "jupyter-synthkit[notebook]" (anywidget>=0.9.18, plotly>=6.5)'
     )
+
+
+def test_an_endpoint_says_whether_it_answers(tmp_path: Path) -> None:
+    def found(**options: Any) -> tuple[bool, str]:
+        model = sk.load_model("openai:m", **options)
+        (check,) = (c for c in room_check("small", tmp_path, model) if c.what == "endpoint")
+        return check.ok, check.found.removeprefix(options["base_url"])
+
+    with Server() as server:
+        url = server.base_url
+        for status, expected in (
+            (200, (True, " answers (200)")),
+            (404, (True, " answers (404)")),
+            (401, (False, " refuses the key (401)")),
+            (503, (False, " answers (503)")),
+        ):
+            server.script = Reply(status, body={"data": []})
+            assert found(base_url=url, api_key="sk-0123456789abcdef") == expected
+        assert {asked.path for asked in server.asked} == {"/v1/models"}
+    assert found(base_url=url, api_key="none") == (False, " does not answer (ConnectError)")
