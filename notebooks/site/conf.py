@@ -17,7 +17,7 @@ copyright = "the synthkit contributors, Apache-2.0"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = ["site", "**/.ipynb_checkpoints", "**/.synthkit"]
 show_warning_types = True
-smartquotes = False  # they would join the two hyphens of an option
+smartquotes_action = "D"  # dashes; quotation marks stay as they are typed
 
 # notebooks are shown as they are stored
 nb_execution_mode = "off"
@@ -32,6 +32,7 @@ autodoc_member_order = "bysource"
 autosummary_generate = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_attr_annotations = False
 
 html_theme = "furo"
 html_title = f"synthkit {release}"

@@ -171,7 +171,7 @@ def _option(text: str, option: str, arguments: Any, magic: str) -> Feature:
         return Feature("", "", [text], "", "", [rf"^{magic}\b"])
     if name not in known:
         raise UsageError(unknown(f"option of {magic}", name, known))
-    summary = str(known[name].kwds.get("help", "")).replace("%%", "%")
+    summary = re.sub(r"(--[\w-]+)", r"`\1`", known[name].kwds.get("help", "").replace("%%", "%"))
     pattern = rf"{magic}[^\n]* {re.escape(option)}(?![\w-])"
     return Feature("", "", [text], summary[:1].upper() + summary[1:], "", [pattern])
 
