@@ -35,10 +35,12 @@ napoleon_use_rtype = False
 napoleon_attr_annotations = False
 
 html_theme = "furo"
+pygments_dark_style = "a11y-high-contrast-dark"
 html_title = f"synthkit {release}"
 html_static_path = ["static"]
+templates_path = ["templates"]
+html_copy_source = False
 html_css_files = ["site.css"]
-html_show_sourcelink = False
 html_theme_options = {
     "source_repository": repository.ADDRESS,
     "source_branch": "main",

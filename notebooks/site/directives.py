@@ -22,7 +22,7 @@ def directive(write: Callable[[str, Path], str]) -> type[SphinxDirective]:
         def run(self) -> list[nodes.Node]:
             page = Path(self.env.doc2path(self.env.docname))
             text = write("\n".join([*self.arguments, *self.content]), page)
-            return self.parse_text_to_nodes(text)
+            return self.parse_text_to_nodes(text, allow_section_headings=True)
 
     return Written
 
@@ -33,6 +33,8 @@ DIRECTIVES = {
     ),
     "has": directive(tables.holds),
     "compare": directive(tables.comparison),
+    "magics": directive(lambda _, page: tables.magics()),
+    "command": directive(lambda _, page: tables.command()),
     "errors": directive(lambda _, page: tables.errors()),
     "citation": directive(lambda _, page: citation.page()),
     "catalog": directive(lambda name, page: tables.CATALOGS[name]()),

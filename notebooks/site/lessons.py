@@ -43,6 +43,11 @@ class Lesson:
         return "\n\n".join("".join(text) for text in texts)
 
     @property
+    def trains(self) -> bool:
+        """Whether it trains a model, which needs more than Binder has."""
+        return bool(re.search(r"%synth train\b|\bsk\.train\.", self.code))
+
+    @property
     def label(self) -> str:
         """The name of its file, in words."""
         return self.path.stem.replace("_", " ")

@@ -34,9 +34,16 @@ def names(package: str) -> list[str]:
         listed = [
             name
             for name, value in vars(module).items()
-            if not name.startswith("_") and getattr(value, "__module__", "") == package
+            if not name.startswith("_")
+            and (inspect.isfunction(value) or inspect.isclass(value))
+            and value.__module__ == package
         ]
     return [name for name in listed if not inspect.ismodule(getattr(module, name))]
+
+
+def _defined(value: Any, path: str) -> str:
+    """Where a value is defined; ``path`` if it does not say so, as constants do not."""
+    return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else path
 
 
 @cache
@@ -46,29 +53,25 @@ def public() -> dict[str, str]:
     for package in packages():
         module = importlib.import_module(package)
         for name in names(package):
-            value = getattr(module, name)
-            defined = (
-                f"{getattr(value, '__module__', package)}.{getattr(value, '__qualname__', name)}"
-            )
-            found.setdefault(defined, f"{package}.{name}")
+            path = f"{package}.{name}"
+            found.setdefault(_defined(getattr(module, name), path), path)
     return found
 
 
 def listing(package: str) -> str:
-    """Its public names in reStructuredText: a table with a line on each, then each in full."""
+    """Its public names in reStructuredText: a table with a line on each, then each in full.
+
+    A name that another package documents already is only in the table.
+    """
     module = importlib.import_module(package)
     full, table = [], [".. autosummary::", "   :nosignatures:", ""]
     for name in names(package):
         value, path = getattr(module, name), f"{package}.{name}"
-        home = (
-            public().get(f"{value.__module__}.{value.__qualname__}", path)
-            if hasattr(value, "__qualname__")
-            else path
-        )
+        home = public().get(_defined(value, path), path)
         table.append(f"   ~{home}")
         if home == path:
             kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
-            full += [f".. auto{kind}:: {path}"] + ["   :members:"] * (kind == "class") + [""]
+            full += [f".. auto{kind}:: {path}", "   :members:" if kind == "class" else "", ""]
     return "\n".join([*table, "", *full])
 
 

@@ -11,9 +11,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from notebooks.site.lessons import Lesson
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "notebooks"
 ADDRESS = "https://github.com/synthkit/synthkit/"
+BINDER = "https://mybinder.org/v2/gh/synthkit/synthkit/main"
 PAGES = {
     "CHANGELOG.md": "pages/changelog.md",
     "README.md": "pages/guide.md",
@@ -53,6 +56,16 @@ def _include_read(app: Any, relative_path: Path, parent: str, content: list[str]
     content[0] = relinked(content[0], origin, Path(app.env.doc2path(app.env.docname)))
 
 
+def _lesson(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Tell the template of a lesson's page where the lesson can be run."""
+    path = SOURCE / f"{page}.ipynb"
+    if path.exists():
+        place = f"{BINDER}?urlpath=lab/tree/notebooks/{page}.ipynb"
+        context["binder"] = "" if Lesson(path).trains else place
+        context["notebook"] = f"{ADDRESS}blob/main/notebooks/{page}.ipynb"
+
+
 def setup(app: Any) -> None:
-    """Resolve the links of included pages."""
+    """Resolve the links of included pages, and link lessons to where they run."""
     app.connect("include-read", _include_read)
+    app.connect("html-page-context", _lesson)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from notebooks.site import features, lessons, messages
 from notebooks.site.features import Feature
@@ -15,7 +16,10 @@ from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.hub.sample_data import SAMPLES
 from synthkit.models.openai.providers import PROVIDERS
 from synthkit.models.schemes import MODEL_SCHEMES
+from synthkit.notebook.arguments import ARGUMENTS, with_default
+from synthkit.notebook.verbs._base import VERBS
 
+OPTION = re.compile(r"(--[\w-]+)")
 NAME = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 """A name of synthkit; other code stands between two backticks on each side."""
 
@@ -108,6 +112,40 @@ def errors() -> str:
             count = f"{len(found)} messages" if len(found) > 1 else "Its message"
             parts += ["<details>", f"<summary>{count}</summary>\n", *found, "\n</details>\n"]
     return "\n".join(parts)
+
+
+def magics() -> str:
+    """The cell magic and each verb, with their arguments."""
+    parts = ["## %%synth", "Make a table of a prompt.", arguments(ARGUMENTS)]
+    for name, listed in VERBS.listed().items():
+        parts += [f"## %synth {name}", _prose(listed.summary)]
+        parts.append(arguments(VERBS[name].all_arguments()))
+    return "\n\n".join(parts)
+
+
+def arguments(declared: Sequence[Any]) -> str:
+    """Arguments of a line, with their help."""
+    rows = []
+    for each in map(with_default, declared):
+        words = {"default": None, "metavar": "", **each.kwds}
+        choices = ", ".join(words.get("choices") or ())
+        value = (
+            "" if words.get("action") == "store_true" else words["metavar"] or choices or "VALUE"
+        )
+        shown = f"{each.args[0]} {value}" if each.args[0].startswith("-") else value
+        help = words.get("help", "") % {**words, "choices": choices}
+        rows.append([code(shown), OPTION.sub(r"`\1`", help)])
+    return table(["argument", "meaning"], rows) if rows else ""
+
+
+def command() -> str:
+    """The command ``synthkit``, as its help explains it."""
+    from synthkit.__main__ import _parser
+
+    parser = _parser()
+    (verbs,) = (each for each in parser._actions if isinstance(each.choices, dict))
+    parts = [f"```text\n{each.format_help()}```" for each in verbs.choices.values()]
+    return "\n\n".join(parts)
 
 
 def catalog() -> str:
