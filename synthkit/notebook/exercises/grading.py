@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -97,13 +98,21 @@ def grade(
     if own is not None and not checks(own, name=str(lesson)):
         raise UsageError(f"{lesson} has no check; expected cells of %%synth check NAME.")
     paths = [path for path in paths if lesson is None or not _same(path, lesson)]
-    one = partial(_grade, lesson=own, bundles=bundles, files=files, seconds=seconds)
+    stopping = threading.Event()
+
+    def one(path: Path, student: str) -> Grade:
+        attached = {bundle.name: bundle for bundle in bundles}
+        if (sent := path.with_suffix(".zip")).is_file() and sent not in bundles:
+            attached[f"{'sent-' * (sent.name in attached)}{sent.name}"] = sent
+        run = partial(run_sealed, bundles=attached, files=files, seconds=seconds, stopping=stopping)
+        return _grade(path, student, own, run)
+
     with ThreadPoolExecutor(max(1, at_once)) as pool:
         try:
             yield from pool.map(one, paths, handles(paths))
-        except BaseException:  # Ctrl-C: what runs ends, the others do not begin
+        finally:  # after Ctrl-C: no further cell, no further notebook
+            stopping.set()
             pool.shutdown(cancel_futures=True)
-            raise
 
 
 def handles(paths: Sequence[Path]) -> list[str]:
@@ -142,15 +151,8 @@ def grade_table(grades: Sequence[Grade]) -> Any:
     return frame(rows, columns, what="grades")
 
 
-def _grade(
-    path: Path,
-    student: str,
-    *,
-    lesson: Any,
-    bundles: Sequence[Path],
-    files: Sequence[Path],
-    seconds: float,
-) -> Grade:
+def _grade(path: Path, student: str, lesson: Any, run: Callable[[Any], str]) -> Grade:
+    """The grade of a notebook, which ``run`` runs; it returns why it ended early."""
     exercises = {} if lesson is None else checks(lesson)
     remarks, notebook = list[str](), None
     try:
@@ -161,9 +163,7 @@ def _grade(
             remarks = with_checks_of(lesson, notebook)
         if not exercises:
             return Grade(student, remarks=["it has no check"], notebook=notebook)
-        own = path.with_suffix(".zip")
-        attached = [*bundles, own] if own.is_file() and own not in bundles else bundles
-        ended = run_sealed(notebook, attached, files, seconds)
+        ended = run(notebook)
     except SynthkitError as error:
         ended = str(error)
     failures = {name: _failure(check, notebook) for name, check in exercises.items()}

@@ -64,7 +64,6 @@ def with_checks_of(lesson: Any, notebook: Any) -> list[str]:
     A check that is not there goes before the next cell of the lesson that is, else to the end.
     """
     remarks = []
-    ids = [cell.get("id") for cell in lesson.cells]
     for at, cell in enumerate(lesson.cells):
         if not (name := exercise_of(cell)):
             continue
@@ -76,14 +75,18 @@ def with_checks_of(lesson: Any, notebook: Any) -> list[str]:
             notebook.cells[place] = own
         if not places:
             remarks.append(f"check {name} was missing")
-            notebook.cells.insert(_place(notebook, ids[at + 1 :]), own)
+            notebook.cells.insert(_place(notebook, lesson.cells[at + 1 :]), own)
     return remarks
 
 
 def _place(notebook: Any, following: Iterable[Any]) -> int:
-    """The place of the first of the cells with these ids; the end if none is there."""
-    places = {cell.get("id"): place for place, cell in enumerate(notebook.cells)}
-    return next((places[id] for id in following if id in places), len(notebook.cells))
+    """The place of the first of these cells, by its id or its text; the end if none is there."""
+    places: dict[str, int] = {}
+    for place, cell in enumerate(notebook.cells):
+        for key in (cell.get("id"), _code(cell)):
+            places.setdefault(key, place)
+    keys = (key for cell in following for key in (cell.get("id"), _code(cell)) if key)
+    return next((places[key] for key in keys if key in places), len(notebook.cells))
 
 
 def _code(cell: Any) -> str:

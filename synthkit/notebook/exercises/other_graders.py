@@ -104,9 +104,10 @@ def list_exercises(options: Any) -> StaticOutput:
     if options.tests:
         write_otter_tests(found, Path(options.tests).expanduser())
         notes.append(f"written: {count(len(found), 'test')} in {options.tests}")
+    points = sum(check.points for check in found.values())
     return static_table(
         [{"exercise": check.name, "points": check.points} for check in found.values()],
-        note=f"{count(len(found), 'exercise')}, {in_points(sum(check.points for check in found.values()))}",
+        note=f"{count(len(found), 'exercise')}, {in_points(points)}",
         notes=notes,
     )
 

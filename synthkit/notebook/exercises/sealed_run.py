@@ -7,7 +7,8 @@ import logging
 import shlex
 import shutil
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
@@ -25,7 +26,11 @@ _LOG.propagate = False
 
 
 def run_sealed(
-    notebook: Any, bundles: Sequence[Path], files: Sequence[Path], seconds: float
+    notebook: Any,
+    bundles: Mapping[str, Path],
+    files: Sequence[Path],
+    seconds: float,
+    stopping: threading.Event,
 ) -> str:
     """Run all cells in a new kernel and folder; returns why it ended early, else an empty text.
 
@@ -34,26 +39,27 @@ def run_sealed(
 
     Parameters
     ----------
-    bundles : of sessions, which are attached to the new one; copied beside the notebook.
+    bundles : of sessions, which are attached to the new one; by their names beside the notebook.
     files : further ones that the cells may read there.
     seconds : longest time of a cell.
+    stopping : when it is set, no further cell is run.
     """
     formats = need("nbformat", extra="notebook", why="to grade notebooks")
     with tempfile.TemporaryDirectory(prefix="synthkit-", ignore_cleanup_errors=True) as folder:
-        for path in (*bundles, *files):
-            (shutil.copytree if path.is_dir() else shutil.copy)(path, Path(folder) / path.name)
-        lines = [f"%synth session --attach {shlex.quote(path.name)}" for path in bundles]
+        for name, path in [*((path.name, path) for path in files), *bundles.items()]:
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, Path(folder) / name)
+        lines = [f"%synth session --attach {shlex.quote(name)}" for name in bundles]
         begin = formats.v4.new_code_cell("\n".join([SEAL, *lines]))
         notebook.cells.insert(0, begin)
         try:
-            why = asyncio.run(_run(notebook, folder, seconds))
+            why = asyncio.run(_run(notebook, folder, seconds, stopping))
         finally:
             notebook.cells.remove(begin)
     errors = [each for each in begin.get("outputs", ()) if each.output_type == "error"]
     return why or "".join(f"the lesson cannot begin: {each.evalue}" for each in errors)
 
 
-async def _run(notebook: Any, folder: str, seconds: float) -> str:
+async def _run(notebook: Any, folder: str, seconds: float, stopping: threading.Event) -> str:
     client = need("nbclient", extra="notebook", why="to grade notebooks")
     late: list[int] = []
     printed: dict[int, int] = {}
@@ -91,6 +97,8 @@ async def _run(notebook: Any, folder: str, seconds: float) -> str:
             env=environment(folder, sources), stdout=DEVNULL, stderr=DEVNULL
         ):
             for at, cell in enumerate(notebook.cells):
+                if stopping.is_set():
+                    return "grading was interrupted"
                 await runner.async_execute_cell(cell, at)
                 if late[-2:] == [at - 1, at]:
                     return (

@@ -79,7 +79,7 @@ def summary(serving: Serving, tokens: str) -> StaticOutput:
         notes=[
             f"tokens, one for each student: {tokens}",
             f"counts: {page} (password: the token of {TEACHER}), or %synth class serve",
-            "it ends with this program; what students send to it is not encrypted",
+            "it ends with this program, and counts with it; what students send is not encrypted",
         ],
     )
 

@@ -109,6 +109,11 @@ def test_the_lessons_checks_are_put_back_where_they_were(tmp_path: Path) -> None
     restored, remarks = sources(tmp_path / "d.ipynb", lesson)
     assert restored == [*LESSON[:2], "own = 1", *LESSON[2:]]
     assert remarks == ["check rows was missing", "check long was missing"]
+    for cell in notebook.cells:
+        del cell["id"]  # as other editors write it
+    notebook.nbformat_minor = 4
+    nbformat.write(notebook, tmp_path / "d.ipynb")
+    assert sources(tmp_path / "d.ipynb", lesson) == (restored, remarks)
     assert list(checks(read_notebook(lesson))) == ["rows", "long"]
     with pytest.raises(UsageError, match=r"two checks of it are named 'rows'"):
         checks(read_notebook(write(tmp_path / "e.ipynb", [ROWS, *own])), name="it")

@@ -211,6 +211,31 @@ def test_the_page_of_counts_opens_for_the_teacher(serve: Callable[..., Serving])
     assert "1 request of 2 students" in shown
 
 
+def test_a_request_whose_student_has_left_is_not_sent(
+    upstream: Server, serve: Callable[..., Serving]
+) -> None:
+    upstream.latency = 0.5
+    serving = serve(cap=1, at_once=1)
+
+    async def ask(who: str) -> int:
+        headers = {"Authorization": f"Bearer {serving.room.tokens[who]}"}
+        async with httpx2.AsyncClient() as client:
+            url = f"{serving.base_url}/chat/completions"
+            body = {"model": "m", "messages": [{"content": who}]}
+            return (await client.post(url, json=body, headers=headers)).status_code
+
+    async def leave() -> int:
+        first = asyncio.ensure_future(ask("Maya"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask("Bo"), 0.2)
+        assert await first == 200
+        return await ask("Bo")
+
+    assert asyncio.run(leave()) == 200
+    assert upstream.prompts == ["Maya", "Bo"]
+
+
 def test_thirty_students_get_fair_shares(upstream: Server, serve: Callable[..., Serving]) -> None:
     upstream.latency = 0.15
     serving = serve(STUDENTS, at_once=10)
