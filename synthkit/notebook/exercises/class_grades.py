@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from synthkit.core.environment import bar_stream, watched
-from synthkit.core.errors import UsageError, check_positive
+from synthkit.core.errors import Interrupted, UsageError, check_positive
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
@@ -43,7 +43,14 @@ def grade_class(options: Any) -> list[Grade]:
 
     hidden = not watched()
     bar = {"desc": "graded", "leave": False, "disable": hidden, "file": bar_stream()}
-    grades = list(tqdm(graded, total=len(paths), **bar))
+    grades: list[Grade] = []
+    try:
+        for each in tqdm(graded, total=len(paths), **bar):
+            grades.append(each)  # noqa: PERF402 - an interrupt keeps what is there
+    except KeyboardInterrupt:
+        graded.close()
+        done = f"{len(grades)} of {count(len(paths), 'notebook')}"
+        raise Interrupted(f"Interrupted: {done} were graded; run it again.") from None
     if options.save:
         save(grades, Path(options.save).expanduser())
     if not grades:

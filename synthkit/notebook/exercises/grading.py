@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,7 +62,7 @@ def grade(
     files: Sequence[Path] = (),
     seconds: float = 60.0,
     at_once: int = 2,
-) -> Iterator[Grade]:
+) -> Generator[Grade, None, None]:
     """The grades of notebooks, in their order, each as soon as it is there.
 
     Each notebook runs in a kernel, a folder and a session of its own. What models answered is
