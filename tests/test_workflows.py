@@ -10,9 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
-ROW = re.compile(
-    r"^\| .*\(notebooks/(?:workflows/)?(\w+)\.ipynb\) \|.*\| (\d+) \| (\d+) \|$", re.M
-)
+ROW = re.compile(r"^\| .*\(notebooks/(?:workflows/)?(\w+)\.ipynb\) \|.*\| (\d+) \| (\d+) \|$", re.M)
 LESSON = {"lesson", "parameters", "raises-exception"}
 """Tags of cells that are the lesson's and not the workflow's."""
 DATADREAMER = {
