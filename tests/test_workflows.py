@@ -18,7 +18,7 @@ DATADREAMER = {
     "instruct": 39,
     "align": 28,
     "self_reward": 80,
-    "augment": 27,
+    "12_augment": 27,
     "13_clean": 23,
     "attributed_reviews": 49,
 }
