@@ -8,7 +8,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from notebooks.site import citation, reference, tables
+from notebooks.site import citation, lessons, reference, tables
 
 
 def directive(write: Callable[[str, Path], str]) -> type[SphinxDirective]:
@@ -28,6 +28,7 @@ def directive(write: Callable[[str, Path], str]) -> type[SphinxDirective]:
 
 
 DIRECTIVES = {
+    "lessons": directive(lambda _, page: lessons.menu()),
     "public": directive(
         lambda package, page: f"```{{eval-rst}}\n{reference.listing(package)}\n```"
     ),

@@ -75,3 +75,18 @@ def links(found: Iterable[Lesson], page: Path) -> str:
     """Links to lessons from a page, in Markdown."""
     paths = [(each.label, os.path.relpath(each.path, page.parent)) for each in found]
     return ", ".join(f"[{label}]({path})" for label, path in paths)
+
+
+def menu() -> str:
+    """The notebooks of each folder as a part of the site's menu."""
+    found: dict[str, list[str]] = {}
+    for each in lessons():
+        path = each.path.relative_to(SOURCE)
+        found.setdefault(path.parent.name or "lessons", []).append(str(path.with_suffix("")))
+    trees = [
+        "\n".join(
+            ["```{toctree}", f":caption: {folder.capitalize()}", ":hidden:", "", *paths, "```"]
+        )
+        for folder, paths in found.items()
+    ]
+    return "\n\n".join(trees)

@@ -17,7 +17,7 @@ from synthkit.models.hub.sample_data import SAMPLES
 from synthkit.models.openai.providers import PROVIDERS
 from synthkit.models.schemes import MODEL_SCHEMES
 from synthkit.notebook.arguments import ARGUMENTS, with_default
-from synthkit.notebook.verbs._base import VERBS
+from synthkit.notebook.verbs._base import VERBS, parts
 
 OPTION = re.compile(r"(--[\w-]+)")
 NAME = re.compile(r"(?<!`)`([^`]+)`(?!`)")
@@ -79,9 +79,13 @@ def holds(text: str, page: Path) -> str:
 
 
 def held(line: str) -> list[Feature]:
-    """The features that a line names: a line of a notebook, or modules and names in Python."""
+    """The features that a line names: a line of a notebook, or modules and names in Python.
+
+    A verb of which others are part, such as ``%synth class``, brings these along.
+    """
     if line.startswith("%"):
-        return [features.named(line)]
+        below = parts(line.removeprefix("%synth "))
+        return [features.named(each) for each in [line, *(f"%synth {part}" for part in below)]]
     return [each for path in line.split() for each in features.within(path)]
 
 
@@ -103,24 +107,24 @@ def _linked(match: re.Match[str]) -> str:
 
 def errors() -> str:
     """Each error: what it means, what to do, and the messages that it comes with."""
-    parts = []
+    found = []
     for each in messages.classes():
         path = f"{each.__module__}.{each.__name__}"
-        parts.append(f"```{{eval-rst}}\n.. autoexception:: {path}\n   :show-inheritance:\n```\n")
-        found = [f"- {code(text)}" for text in messages.messages(each.__name__)]
-        if found:
-            count = f"{len(found)} messages" if len(found) > 1 else "Its message"
-            parts += ["<details>", f"<summary>{count}</summary>\n", *found, "\n</details>\n"]
-    return "\n".join(parts)
+        found.append(f"```{{eval-rst}}\n.. autoexception:: {path}\n   :show-inheritance:\n```\n")
+        texts = [f"- {code(text)}" for text in messages.messages(each.__name__)]
+        if texts:
+            count = f"{len(texts)} messages" if len(texts) > 1 else "Its message"
+            found += ["<details>", f"<summary>{count}</summary>\n", *texts, "\n</details>\n"]
+    return "\n".join(found)
 
 
 def magics() -> str:
     """The cell magic and each verb, with their arguments."""
-    parts = ["## %%synth", "Make a table of a prompt.", arguments(ARGUMENTS)]
+    found = ["## %%synth", "Make a table of a prompt.", arguments(ARGUMENTS)]
     for name, listed in VERBS.listed().items():
-        parts += [f"## %synth {name}", _prose(listed.summary)]
-        parts.append(arguments(VERBS[name].all_arguments()))
-    return "\n\n".join(parts)
+        found += [f"## %synth {name}", _prose(listed.summary)]
+        found.append(arguments(VERBS[name].all_arguments()))
+    return "\n\n".join(found)
 
 
 def arguments(declared: Sequence[Any]) -> str:
@@ -144,8 +148,7 @@ def command() -> str:
 
     parser = _parser()
     (verbs,) = (each for each in parser._actions if isinstance(each.choices, dict))
-    parts = [f"```text\n{each.format_help()}```" for each in verbs.choices.values()]
-    return "\n\n".join(parts)
+    return "\n\n".join(f"```text\n{each.format_help()}```" for each in verbs.choices.values())
 
 
 def catalog() -> str:

@@ -87,7 +87,10 @@ class RecipeError(SynthkitError, RuntimeError):
 
 
 class CheckFailed(SynthkitError, AssertionError):
-    """An exercise that is not solved yet; the message says what is wrong."""
+    """An exercise that is not solved yet; the message says what is wrong.
+
+    Change your answer, then run its cell and the check again, as often as you like.
+    """
 
     def _render_traceback_(self) -> list[str]:
         return _wrapped(str(self))
