@@ -49,7 +49,7 @@ def test_binder_has_the_models_and_samples_of_its_notebooks_and_no_others() -> N
     cells = [cell for path in offered() for cell, _ in code(path)]
     words = {word for cell in cells for word in re.findall(r"[\w.-]+", cell)}
     assert set(pulled.split()) == words & {*CATALOG, *HUB_MODELS, *SAMPLES}
-    assert len(offered()) == 8
+    assert len(offered()) >= 8
 
 
 def test_the_badge_of_binder_opens_the_first_notebook() -> None:
