@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from synthkit.sessions.session import MEMORY, Session
 
 FOLDER = ".synthkit"
+ATTACH = "SYNTHKIT_ATTACH"
+"""The environment variable with bundles and folders that each session attaches as it is opened."""
 _CURRENT: dict[Path, Session] = {}
 
 
 def session(folder: Path | str | None = None) -> Session:
     """The session of ``./.synthkit``, or of another folder; one object per folder.
 
-    ``":memory:"`` is one temporary session until it is closed.
+    ``":memory:"`` is one temporary session until it is closed. What ``SYNTHKIT_ATTACH`` names is
+    attached; between several paths stands what stands between those of ``PATH``.
 
     Raises
     ------
     StoreError
-        If the folder cannot be created or read.
+        If the folder cannot be created or read, or what is to be attached is no session.
     """
     path = Path(FOLDER if folder is None else folder).expanduser()
     path = path if str(path) == MEMORY else path.absolute()
@@ -27,4 +31,6 @@ def session(folder: Path | str | None = None) -> Session:
         current.close()  # the folder was deleted or replaced
     if current is None or current.closed:
         _CURRENT[path] = current = Session(path)
+        for source in filter(None, os.environ.get(ATTACH, "").split(os.pathsep)):
+            current.attach(source)
     return current

@@ -206,6 +206,20 @@ def test_a_session_in_memory_leaves_nothing() -> None:
     assert not folder.exists()
 
 
+def test_the_environment_names_what_each_session_attaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        with sk.Session(tmp_path / name) as session:
+            session.save(name, [{"id": "a1", "text": name}])
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    monkeypatch.setenv("SYNTHKIT_ATTACH", os.pathsep.join(folders))
+    with sk.session(tmp_path / "own") as session:
+        assert [each.source for each in session.attached] == folders
+        assert session.load("two")["text"].tolist() == ["two"]
+        assert sk.session(tmp_path / "own").attached == session.attached
+
+
 def test_the_current_session_in_memory_is_one_until_it_is_closed() -> None:
     session = sk.session(":memory:")
     assert sk.session(":memory:") is session

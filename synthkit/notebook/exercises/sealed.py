@@ -1,4 +1,4 @@
-"""The inside of a kernel that runs a student's notebook: no network, no keys, set seeds."""
+"""The inside of a kernel that runs a student's notebook: no network, no keys, the bundles."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import random
 import re
 import socket
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from synthkit.core.errors import StoreError
 from synthkit.core.secrets import hidden
 from synthkit.models.openai.providers import PROVIDERS
+from synthkit.sessions.current import ATTACH, session
 
 NO_KEY = "none"
 """In the place of each key: what a lesson's bundle has is found without one."""
@@ -33,7 +36,7 @@ def environment(folder: str, sources: Iterable[str]) -> dict[str, str]:
     keys |= {name for name, value in os.environ.items() if hidden(value, name) != value}
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != ATTACH},
         **dict.fromkeys(keys, NO_KEY),
         **proxies,
         "HF_HUB_OFFLINE": "1",
@@ -43,13 +46,28 @@ def environment(folder: str, sources: Iterable[str]) -> dict[str, str]:
     }
 
 
-def seal() -> None:
-    """Refuse the network to this process, ask for no password, and seed ``random``."""
-    import sys
+def seal(bundles: Sequence[str]) -> None:
+    """Refuse the network to this process, ask for no password, seed ``random``, attach bundles.
 
+    Raises
+    ------
+    StoreError
+        If bundles are damaged; the others are attached to each session that is opened.
+    """
     sys.addaudithook(_refuse)
     setattr(getpass, "getpass", lambda *_, **__: NO_KEY)  # noqa: B010
     random.seed(0)
+    problems = []
+    for bundle in map(os.path.abspath, bundles):
+        try:
+            session().attach(bundle)
+        except StoreError as error:
+            problems.append(str(error))
+        else:
+            attached = [os.environ[ATTACH]] if ATTACH in os.environ else []
+            os.environ[ATTACH] = os.pathsep.join([*attached, bundle])
+    if problems:
+        raise StoreError("; ".join(problems))
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:

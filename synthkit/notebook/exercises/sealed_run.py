@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
+import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from subprocess import DEVNULL
 from typing import Any
 
 from synthkit.core.extras import need
 from synthkit.notebook.exercises.sealed import environment
 
-SEAL = "from synthkit.notebook.exercises.sealed import seal\nseal()\n%load_ext synthkit"
+SEAL = "%load_ext synthkit\nfrom synthkit.notebook.exercises.sealed import seal\nseal({})"
+PARAMETERS = "parameters"
+"""The tag of a cell with the settings of a lesson."""
+REPLAY = "LIVE = False"
+"""The setting with which a lesson takes what models answered from its bundle."""
+_ATTACHED = re.compile(r"--attach[=\s]+[\"']?([^\s\"']+)")
 LATE = "CellTimeoutError"
 MOST_OUTPUT = 1_000_000
 """Characters that a cell's prints may have; the rest is left out."""
@@ -35,7 +40,7 @@ def run_sealed(
     """Run all cells in a new kernel and folder; returns why it ended early, else an empty text.
 
     The outputs are in the notebook then. A cell that raises does not end it; one that takes too
-    long is interrupted.
+    long is interrupted. A cell that is tagged ``parameters`` gets ``LIVE = False``.
 
     Parameters
     ----------
@@ -46,17 +51,30 @@ def run_sealed(
     """
     formats = need("nbformat", extra="notebook", why="to grade notebooks")
     with tempfile.TemporaryDirectory(prefix="synthkit-", ignore_cleanup_errors=True) as folder:
-        for name, path in [*((path.name, path) for path in files), *bundles.items()]:
-            (shutil.copytree if path.is_dir() else shutil.copy)(path, Path(folder) / name)
-        lines = [f"%synth session --attach {shlex.quote(name)}" for name in bundles]
-        begin = formats.v4.new_code_cell("\n".join([SEAL, *lines]))
+        for name, path in [*((path.name, path) for path in files), *_places(notebook, bundles)]:
+            target = Path(folder) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, target)
+        for cell in notebook.cells:
+            if PARAMETERS in cell.metadata.get("tags", ()):
+                cell.source += f"\n{REPLAY}"
+        begin = formats.v4.new_code_cell(SEAL.format(list(bundles)))
         notebook.cells.insert(0, begin)
         try:
             why = asyncio.run(_run(notebook, folder, seconds, stopping))
         finally:
             notebook.cells.remove(begin)
     errors = [each for each in begin.get("outputs", ()) if each.output_type == "error"]
-    return why or "".join(f"the lesson cannot begin: {each.evalue}" for each in errors)
+    return why or "".join(f"a bundle was left out: {each.evalue}" for each in errors)
+
+
+def _places(notebook: Any, bundles: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Where bundles are to be: beside the notebook, and where its cells attach one so named."""
+    yield from bundles.items()
+    for path in {path for cell in notebook.cells for path in _ATTACHED.findall(cell.source)}:
+        parts = PurePosixPath(path).parts
+        if parts[-1] in bundles and len(parts) > 1 and not {"/", ".."} & {*parts}:
+            yield path, bundles[parts[-1]]
 
 
 async def _run(notebook: Any, folder: str, seconds: float, stopping: threading.Event) -> str:

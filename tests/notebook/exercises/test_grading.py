@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,12 @@ from tests.server import Server
 
 ROWS = "%%synth check rows --points 2\nassert len(said) == 4, f'4 rows are due, not {len(said)}.'"
 LONG = "%%synth check long\nassert long == 2, f'two rows are long; yours are {long}.'"
+BEGIN = """LIVE = True
+%load_ext synthkit
+%synth session own --attach bundles/lesson.zip
+%synth model small openai:m --base-url URL --api-key-env CLASS_KEY"""
 LESSON = (
-    "%load_ext synthkit\n%synth model small openai:m --base-url URL --api-key-env CLASS_KEY",
+    BEGIN,
     "%%synth said --n 4 --vary topic=bread,soup --model small\nSay {{ topic }}.",
     ROWS,
     "long = (said['text'].str.len() > 20).sum()",
@@ -33,6 +38,7 @@ def write(path: Path, cells: Iterable[str]) -> Path:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell{number}"
+        cell.metadata.tags = ["parameters"] * cell.source.startswith("LIVE")
     notebook.metadata.kernelspec = {"name": "another", "display_name": "Another"}
     nbformat.write(notebook, path)
     return path
@@ -70,16 +76,21 @@ def test_a_class_is_graded_by_replay_whatever_its_notebooks_do(
     peek = "import os, urllib.request\nkeys = os.environ['MY_API_KEY']\nlong = 2"
     fetch = f"urllib.request.urlopen('{server.base_url}')"
     write(tmp_path / "maya.ipynb", cells)
-    write(tmp_path / "bo.ipynb", [*cells[:2], easy, "while True: pass", peek, fetch, LONG])
+    write(
+        tmp_path / "bo.ipynb", [*cells[:2], easy, "import time; time.sleep(99)", peek, fetch, LONG]
+    )
     write(tmp_path / "cy.ipynb", [*cells[:3], "import os; os._exit(1)", LONG])
     (tmp_path / "dee.ipynb").write_text("{not a notebook")
+    (tmp_path / "maya.zip").write_text("no bundle")
     paths = [Path(f"{name}.ipynb") for name in ("maya", "bo", "cy", "dee", "lesson")]
     bundles = [Path("lesson.zip")]
-    maya, bo, cy, dee = grade(paths, lesson=lesson, bundles=bundles, seconds=2, at_once=1)
+    maya, bo, cy, dee = grade(paths, lesson=lesson, bundles=bundles, seconds=9, at_once=1)
     assert (maya.student, maya.points, maya.total) == ("maya", {"rows": 2, "long": 1}, 3)
-    assert (maya.failed, maya.remarks) == ({}, [])
+    assert maya.failed == {}
+    assert re.fullmatch(r"a bundle was left out: .*maya\.zip.*", maya.remarks[0])
+    assert maya.notebook.cells[0].source.endswith("\nLIVE = False")
     assert bo.points == {"rows": 2, "long": 1}
-    assert bo.remarks == ["check rows was changed", "interrupted after 2 s: cell 4"]
+    assert bo.remarks == ["check rows was changed", "interrupted after 9 s: cell 4"]
     assert (
         "there is no network while a notebook is graded" in bo.notebook.cells[5].outputs[0].evalue
     )
@@ -89,7 +100,7 @@ def test_a_class_is_graded_by_replay_whatever_its_notebooks_do(
     assert "cannot be read as a notebook" in dee.remarks[0]
     assert main(["grade", "maya.ipynb", "--lesson", "lesson.ipynb"]) == 0  # without the bundle
     out, err = capfd.readouterr()
-    assert "not yet: 4 rows are due, not 0." in out
+    assert "not yet: there is no 'said' here" in out
     assert err == ""
 
 
