@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import clear_output
-from traitlets import Float, Int, Unicode, default
+from traitlets import Float, Int, Unicode, default, observe
 
 from synthkit.core.environment import interactive
 from synthkit.core.garbage import collection_paused
@@ -45,6 +45,12 @@ class SynthMagics(Magics):
         from synthkit.sessions.current import FOLDER
 
         return FOLDER
+
+    @observe("folder")
+    def _set_default_folder(self, change: Any) -> None:
+        from synthkit.sessions.current import set_default_folder
+
+        set_default_folder(change["new"])
 
     @no_var_expand
     @line_cell_magic
@@ -126,7 +132,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Remove what :func:`load` registered; variables and the session stay."""
+    """Remove what :func:`load` registered; variables and what is in the session stay."""
     magics = shell.magics_manager.registry.pop("SynthMagics", None)
     if magics is None:
         return
@@ -135,3 +141,7 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     shell.Completer.custom_matchers.remove(magics.completer.matcher)
     shell.input_transformers_cleanup.remove(_help_of_verbs)
+    if "synthkit.sessions.current" in sys.modules:
+        from synthkit.sessions.current import set_default_folder
+
+        set_default_folder()

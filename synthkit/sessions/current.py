@@ -11,20 +11,28 @@ FOLDER = ".synthkit"
 ATTACH = "SYNTHKIT_ATTACH"
 """The environment variable with bundles and folders that each session attaches as it is opened."""
 _CURRENT: dict[Path, Session] = {}
+_default_folder = FOLDER
+
+
+def set_default_folder(folder: str = FOLDER) -> None:
+    """Let :func:`session` without a folder be the session of this one."""
+    global _default_folder
+    _default_folder = folder
 
 
 def session(folder: Path | str | None = None) -> Session:
-    """The session of ``./.synthkit``, or of another folder; one object per folder.
+    """The session of a folder; without one, that of the notebook; one object per folder.
 
-    ``":memory:"`` is one temporary session until it is closed. What ``SYNTHKIT_ATTACH`` names is
-    attached; between several paths stands what stands between those of ``PATH``.
+    The notebook's folder is that of ``%synth session FOLDER``, and ``./.synthkit`` before. The
+    folder ``":memory:"`` is one temporary session until it is closed. What ``SYNTHKIT_ATTACH`` names
+    is attached; between several paths stands what stands between those of ``PATH``.
 
     Raises
     ------
     StoreError
         If the folder cannot be created or read, or what is to be attached is no session.
     """
-    path = Path(FOLDER if folder is None else folder).expanduser()
+    path = Path(_default_folder if folder is None else folder).expanduser()
     path = path if str(path) == MEMORY else path.absolute()
     current = _CURRENT.get(path)
     if current is not None and not current.closed and not current.store.is_present():

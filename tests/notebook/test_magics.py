@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from IPython.utils.capture import capture_output
 
+import synthkit as sk
 from synthkit.core.errors import ModelNotFound, PromptError, TableError, UsageError
 from synthkit.models.fake import Fake
 from tests.notebook.conftest import Shell
@@ -254,6 +255,15 @@ def test_session_verb_shows_runs_and_changes_the_folder(shell: Shell) -> None:
     assert "10 completions; tables: facts" in shown
     assert "0 completions; tables: none yet" in shell.run("%synth session elsewhere")
     assert Path("elsewhere/store.sqlite").exists()
+
+
+def test_python_has_the_session_that_the_notebook_opened(shell: Shell) -> None:
+    shell.run("%synth session elsewhere")
+    assert sk.session().folder == Path("elsewhere").absolute()
+    shell.run("%config SynthMagics.folder = 'third'")
+    assert sk.session().folder == Path("third").absolute()
+    shell.run("%unload_ext synthkit")
+    assert sk.session().folder == Path(".synthkit").absolute()
 
 
 def test_trace_leads_from_a_row_to_its_prompt(shell: Shell) -> None:
