@@ -20,7 +20,8 @@ from synthkit.models.hub.sample_data import SAMPLES
 from tests.benchmarks.binder import code, offered, packages, plain
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, TOOL = PYPROJECT["project"], PYPROJECT["tool"]
 EXTRAS = PROJECT["optional-dependencies"]
 PINNED = {
     plain(line)
@@ -134,6 +135,17 @@ def test_workflows_run_what_the_readme_says_and_hold_no_secret() -> None:
     # by their major version, which gets corrections
     actions = re.findall(r"uses: ([\w/-]+)@(\S+)", "".join(texts.values()))
     assert [each for each in actions if not re.fullmatch(r"v\d+|release/v1", each[1])] == []
+
+
+def test_links_of_the_readme_lead_somewhere_on_pypi_too() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    hook = TOOL["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    for each in hook["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]*)\)", text)
+    assert len(links) > 20
+    assert [link for _, link in links if not link.startswith(("https://", "#"))] == []
+    assert {link for image, link in links if image and "/blob/" in link} == set()
 
 
 def test_the_citation_has_the_version_of_the_package() -> None:
