@@ -1,4 +1,4 @@
-"""Colours for code cells: a ``%%synth`` cell holds a line of options and a template."""
+"""Colours for code cells: a ``%%synth`` cell holds a line of options and a template, or a check."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class CellLexer(IPython3Lexer):
 
     tokens: ClassVar[dict[str, Any]] = {
         "root": [
+            (
+                r"(?s)(\s*)(%%)(synth)( check\b[^\n]*\n)(.*)",
+                bygroups(Text, Operator, Keyword, Text, using(IPython3Lexer)),
+            ),
             (
                 r"(?s)(\s*)(%%)(synth)\b([^\n]*\n)(.*)",
                 bygroups(Text, Operator, Keyword, Text, using(DjangoLexer)),
