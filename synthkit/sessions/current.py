@@ -24,8 +24,8 @@ def session(folder: Path | str | None = None) -> Session:
     """The session of a folder; without one, that of the notebook; one object per folder.
 
     The notebook's folder is that of ``%synth session FOLDER``, and ``./.synthkit`` before. The
-    folder ``":memory:"`` is one temporary session until it is closed. What ``SYNTHKIT_ATTACH`` names
-    is attached; between several paths stands what stands between those of ``PATH``.
+    folder ``":memory:"`` is one temporary session until it is closed. What ``SYNTHKIT_ATTACH``
+    names is attached; between several paths stands what stands between those of ``PATH``.
 
     Raises
     ------

@@ -105,6 +105,7 @@ def test_the_cap_is_final_for_the_client_and_the_rows_so_far_stay(
     assert refused.json()["error"]["code"] == "insufficient_quota"
     assert refused.headers["x-should-retry"] == "false"
     assert post(serving, "Bo", n=4).status_code == 429  # four answers are four requests
+    assert post(serving, "Bo", "completions", prompt=list("abcd")).status_code == 429
     assert post(serving, "Bo", n=3).status_code == 200
     assert [post(serving, "teacher").status_code for _ in range(5)] == [200] * 5
 
@@ -147,6 +148,17 @@ def test_nothing_else_reaches_the_server(
     got = post(serve(), who, path, **body)
     assert (got.status_code, upstream.count) == (status, 0)
     assert got.json()["error"]["message"]
+
+
+def test_the_server_reads_what_was_checked(upstream: Server, serve: Callable[..., Serving]) -> None:
+    serving = serve()
+    got = httpx2.post(
+        f"{serving.base_url}/completions",
+        content=b'{"model": "gpt-large", "n": 9, "prompt": "Hi.", "model": "m", "n": 1}',
+        headers={"Authorization": f"Bearer {serving.room.tokens['Bo']}"},
+    )
+    assert got.status_code == 200
+    assert upstream.asked[0].body == b'{"model": "m", "n": 1, "prompt": "Hi."}'
 
 
 def test_a_stream_passes_as_it_comes(upstream: Server, serve: Callable[..., Serving]) -> None:

@@ -84,7 +84,7 @@ class Ask(Handler):
             return
         try:
             body = json.loads(self.request.body)
-            requests = max(1, int(body.get("n") or 1))
+            requests = _answers(body)
         except (ValueError, TypeError, AttributeError, RecursionError):
             self.refuse(400, "expected a JSON object with a model and messages.")
             return
@@ -95,16 +95,17 @@ class Ask(Handler):
             used = f"{who} has used {room.of(who).requests} of {count(room.cap, 'request')}"
             self.refuse(429, f"{used}; ask the teacher for more.", USED_UP)
         else:
-            await self.ask(who, path, requests)
+            # written again: of a name that is there twice, the server might read the other value
+            await self.ask(who, path, json.dumps(body).encode(), requests)
 
-    async def ask(self, who: str, path: str, requests: int) -> None:
+    async def ask(self, who: str, path: str, body: bytes, requests: int) -> None:
         """Wait for a turn, and send the request; one that the server refuses does not count."""
         room, began, sent = self.room, time.monotonic(), False
         try:
             async with room.turns.turn(who):
                 room.of(who).waited += time.monotonic() - began
                 sent = True
-                if await self.passed_on(path):
+                if await self.passed_on(path, body):
                     return
         except httpx2.HTTPError as error:  # its words may have what was sent
             if self._headers_written:
@@ -117,7 +118,7 @@ class Ask(Handler):
             raise
         room.take_back(who, requests)
 
-    async def passed_on(self, path: str) -> bool:
+    async def passed_on(self, path: str, body: bytes) -> bool:
         """Answer what the server behind answers; whether that is no refusal."""
         server = self.room.model.server
         accept = {"Accept": self.request.headers.get("Accept", "*/*")}
@@ -126,7 +127,7 @@ class Ask(Handler):
             f"{server.address}/{path}",
             params=dict(server.query) or None,
             headers=merge_headers(server.headers, accept),
-            content=self.request.body,
+            content=body,
         ) as response:
             status, kind = response.status_code, response.headers.get("Content-Type", "")
             if status in KEY_REFUSED:
@@ -143,12 +144,25 @@ class Ask(Handler):
                     await self.flush()
                 self.finish()
                 return True
-            body = await response.aread()
+            answer = await response.aread()
             if status < 400:
-                self.finish(server.redactor.redact_body(body))
+                self.finish(server.redactor.redact_body(answer))
                 return True
-            self.finish(server.redact(body.decode("utf-8", "replace")))
+            self.finish(server.redact(answer.decode("utf-8", "replace")))
             return False
+
+
+def _answers(body: dict[str, Any]) -> int:
+    """How many answers a request asks for, each of which counts.
+
+    >>> _answers({"n": 2}), _answers({"prompt": ["a", "b"], "best_of": 3})
+    (2, 6)
+    """
+    prompts = body.get("prompt")
+    if not isinstance(prompts, list) or (prompts and isinstance(prompts[0], int)):  # tokens
+        prompts = [prompts]
+    answers = max(1, int(body.get("n") or 1), int(body.get("best_of") or 1))
+    return answers * max(1, len(prompts))
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
