@@ -20,7 +20,7 @@ DATADREAMER = {
     "self_reward": 80,
     "12_augment": 27,
     "13_clean": 23,
-    "attributed_reviews": 49,
+    "14_attributed_reviews": 49,
 }
 """Lines of the same workflow in DataDreamer 0.46, without blanks and comments."""
 
