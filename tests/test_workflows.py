@@ -14,7 +14,7 @@ ROW = re.compile(r"^\| .*\(notebooks/(?:workflows/)?(\w+)\.ipynb\) \|.*\| (\d+) 
 LESSON = {"lesson", "parameters", "raises-exception"}
 """Tags of cells that are the lesson's and not the workflow's."""
 DATADREAMER = {
-    "distil": 52,
+    "08_distil": 52,
     "instruct": 39,
     "align": 28,
     "self_reward": 80,
