@@ -53,7 +53,7 @@ def sources(path: Path, lesson: Path) -> tuple[list[str], list[str]]:
 
 @pytest.mark.slow
 def test_a_class_is_graded_by_replay_whatever_its_notebooks_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MY_API_KEY", "sk-abcdefgh12345678")
@@ -98,10 +98,19 @@ def test_a_class_is_graded_by_replay_whatever_its_notebooks_do(
     assert (cy.failed, cy.remarks) == ({"long": "not run"}, ["the kernel died in cell 4"])
     assert (dee.points, dee.failed["rows"]) == ({"rows": 0, "long": 0}, "not run")
     assert "cannot be read as a notebook" in dee.remarks[0]
-    assert main(["grade", "maya.ipynb", "--lesson", "lesson.ipynb"]) == 0  # without the bundle
-    out, err = capfd.readouterr()
-    assert "not yet: there is no 'said' here" in out
+
+
+def test_the_command_prints_grades_and_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "lesson.ipynb", LESSON)
+    Path("bo.ipynb").write_text("[")
+    assert main(["grade", "bo.ipynb", "--lesson", "lesson.ipynb", "--csv", "grades.csv"]) == 0
+    out, err = capsys.readouterr()
+    assert "1 notebook, mean 0 of 3 points\n  bo: bo.ipynb cannot be read as a notebook" in out
     assert err == ""
+    assert Path("grades.csv").read_text().splitlines()[1].startswith("bo,0,0,0,rows: not run;")
 
 
 def test_the_lessons_checks_are_put_back_where_they_were(tmp_path: Path) -> None:
