@@ -124,15 +124,14 @@ def _again(findings: Findings, session: Session, run: Mapping[str, Any], rows: R
 def _size(session: Session, arguments: Mapping[str, Any]) -> int:
     """How many requests a prompt has at least, before it is built."""
     n = arguments.get("n", 1)
-    size = n if isinstance(n, int) else 1
-    rows = arguments.get("rows")
-    if rows is not None:
-        size *= max(1, tables.size(inputs.decode(session.store, rows)))
     vary = arguments.get("vary")
+    combinations = 1
     if isinstance(vary, dict) and arguments.get("sampler", "product") == "product":
         for values in vary.values():
-            size *= len(values) if isinstance(values, list) else 1
-    return size
+            combinations *= len(values) if isinstance(values, list) else 1
+    size = max(n if isinstance(n, int) else 1, combinations)
+    rows = arguments.get("rows")
+    return size if rows is None else size * max(1, tables.size(inputs.decode(session.store, rows)))
 
 
 def _compare(findings: Findings, name: str, table: _Cells, made: _Cells, *, own: bool) -> None:

@@ -391,6 +391,18 @@ def test_odd_records_are_refused_or_differ(bundle: Path, change: Change) -> None
     assert not agrees
 
 
+def test_a_run_of_many_conditions_is_made_again(tmp_path: Path) -> None:
+    vary = {"tone": ["calm", "angry"], "topic": list("abcdefgh")}
+    with sk.Session(tmp_path / "session") as session:
+        run = sk.generate("{{ tone }} {{ topic }}", vary=vary, n=80, model=sk.Fake(),
+                          session=session, name="said")  # fmt: skip
+        session.save("said", run.table)
+        found = verify(session.export(tmp_path / "said.zip"))
+    assert found.agrees
+    assert found.checked["cells of rows"] == 80 * 4
+    assert not found.not_checked
+
+
 def test_more_requests_than_a_bundle_can_have_are_not_made(bundle: Path) -> None:
     change = in_store(
         "UPDATE run_rows SET call = replace(call, '\"n\":2', '\"n\":2000000000') WHERE run = 1"

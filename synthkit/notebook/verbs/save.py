@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from synthkit.core.formatting import count
@@ -52,4 +53,6 @@ def save(context: Context, options: Any) -> None:
         model=options.batch_model,
         overwrite=options.over,
     )
-    print(f"written: {path}, {count(rows, 'row')}")
+    here = Path.cwd()
+    where = path.relative_to(here) if path.is_relative_to(here) else path
+    print(f"written: {where}, {count(rows, 'row')}")
