@@ -62,7 +62,9 @@ def collect(
             named_tables.note_origin(target, replace(table.origin, source=source.name))
     store.backup(scratch / STORE)
     with closing(Store(scratch / STORE, log=False)) as copy:
-        if not marks:
+        if marks:
+            store.marks.give_attached(copy.marks)
+        else:
             copy.marks.keep(())
             copy.evaluations.keep(())
             copy.evaluations.claims.keep(())

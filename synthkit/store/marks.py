@@ -51,6 +51,12 @@ class MarkTable(TableGroup):
         """Read the marks of another store as well, as those of its people; they come first."""
         self._attached.append(other)
 
+    def give_attached(self, other: MarkTable) -> None:
+        """Add the marks of attached stores to another one, as :meth:`merge` does."""
+        for table in self._attached:
+            rows = table._database.rows("SELECT * FROM marks ORDER BY seq")
+            other.merge(rows, table.identify())
+
     def all(self) -> list[Mark]:
         """All marks, of attached stores too."""
         return self._read("", ())

@@ -282,7 +282,9 @@ def test_marks_of_the_other_session_are_read_as_those_of_its_person(
     bundle = student.export(student.folder.parent / "own.zip")
     with sk.Session(student.folder.parent / "collected") as other:
         other.import_bundle(bundle)
-        assert len(other.marks()) == 1  # attached marks are not passed on
+        assert len(other.marks()) == 3  # attached marks are passed on, for what rests on them
         other.import_bundle(teacher.export(student.folder.parent / "whole.zip"))
         other.attach(source)
         assert len(other.marks()) == 3  # what was imported is not read twice
+    teacher.import_bundle(bundle)
+    assert [m.label for m in teacher.marks()] == ["accept", "accept", "reject"]

@@ -53,6 +53,6 @@ def save(context: Context, options: Any) -> None:
         model=options.batch_model,
         overwrite=options.over,
     )
-    here = Path.cwd()
-    where = path.relative_to(here) if path.is_relative_to(here) else path
+    absolute = Path(options.file).expanduser().is_absolute()
+    where = path if absolute else path.relative_to(Path.cwd())
     print(f"written: {where}, {count(rows, 'row')}")
