@@ -19,7 +19,9 @@ from synthkit.notebook.arguments import HELP, parse, parser, split
 SUMMARY = "Check an exercise by the Python of the cell; its asserts say what is wrong and why."
 ARGUMENTS = (
     argument("name", metavar="NAME", help="of the exercise: letters, digits, _ and -"),
-    argument("--points", type=float, default=1.0, metavar="N", help="its points; default: 1"),
+    argument(
+        "--points", type=float, default=1, metavar="N", help="its points; default: %(default)s"
+    ),
 )
 TABLE = "%%synth check NAME is the check of an exercise; a table needs another name than check."
 COLUMNS = ("student", "total", "failed", "remarks")
@@ -126,7 +128,7 @@ def read_check(source: str) -> Check | None:
         )
     if not 0 <= options.points < 1e6:
         raise UsageError(f"expected points from 0; got {options.points:g}.")
-    points = int(options.points) if options.points.is_integer() else options.points
+    points = int(options.points) if options.points == int(options.points) else options.points
     return Check(options.name, points, body)
 
 

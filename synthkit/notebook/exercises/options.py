@@ -34,9 +34,9 @@ GRADE: Options = (
         ("--seconds",),
         {
             "type": float,
-            "default": 60.0,
+            "default": 60,
             "metavar": "N",
-            "help": "longest time of a cell; default: 60",
+            "help": "longest time of a cell; default: %(default)s",
         },
     ),
     (
@@ -45,7 +45,7 @@ GRADE: Options = (
             "type": int,
             "default": 2,
             "metavar": "N",
-            "help": "notebooks that run at the same time; default: 2",
+            "help": "notebooks that run at the same time; default: %(default)s",
         },
     ),
     (
@@ -90,7 +90,7 @@ SERVE: Options = (
             "type": int,
             "default": 200,
             "metavar": "N",
-            "help": "most requests of a student; default: 200",
+            "help": "most requests of a student; default: %(default)s",
         },
     ),
     (
@@ -106,7 +106,7 @@ SERVE: Options = (
         {
             "default": "tokens.csv",
             "metavar": "FILE",
-            "help": "the table of tokens, for the teacher; default: tokens.csv",
+            "help": "the table of tokens, for the teacher; default: %(default)s",
         },
     ),
     (
