@@ -16,7 +16,7 @@ LESSON = {"lesson", "parameters", "raises-exception"}
 DATADREAMER = {
     "08_distil": 52,
     "instruct": 39,
-    "align": 28,
+    "10_align": 28,
     "self_reward": 80,
     "12_augment": 27,
     "13_clean": 23,

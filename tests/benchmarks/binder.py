@@ -61,10 +61,17 @@ def code(path: Path) -> list[tuple[str, bool]]:
 
 
 def offered(root: Path = ROOT) -> list[Path]:
-    """The notebooks that Binder runs: all but those that train, which need PyTorch."""
+    """The notebooks that Binder runs: all but those that train, which need PyTorch.
+
+    A lesson with a bundle replays its training from there.
+    """
     trains = re.compile(r"%synth train\b|\bsk\.train\.")
-    paths = sorted(root.glob("notebooks/**/*.ipynb"))
-    return [path for path in paths if not any(trains.search(cell) for cell, _ in code(path))]
+    bundles = {path.stem for path in root.glob("notebooks/bundles/*.zip")}
+    return [
+        path
+        for path in sorted(root.glob("notebooks/**/*.ipynb"))
+        if path.stem in bundles or not any(trains.search(cell) for cell, _ in code(path))
+    ]
 
 
 def packages(root: Path = ROOT) -> list[str]:
