@@ -165,7 +165,8 @@ def run_totals(ledger: Ledger, *, rows: int, rejects: int, pending: int, model: 
         counts.append(f"{thousands(ledger.answers)} generated")
     else:
         counts.append(f"{thousands(ledger.hits)} cached")
-        counts.append(f"{thousands(max(0, rows + rejects - ledger.hits))} generated")
+        generated = min(ledger.requests, max(0, rows + rejects - ledger.hits))
+        counts.append(f"{thousands(generated)} generated")  # fewer where one answer has many rows
     counts += [count(ledger.repairs, "repair")] if ledger.repairs else []
     counts += [f"{thousands(ledger.truncated)} cut at max_tokens"] if ledger.truncated else []
     about = "about " if ledger.estimated else ""

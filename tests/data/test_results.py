@@ -87,7 +87,7 @@ class Shape(HTMLParser):
 @pytest.mark.parametrize("make", [pandas, arrow, polars, hugging_face])
 def test_every_kind_of_table_gives_the_same_summary(make: Callable[[Any], Any]) -> None:
     ledger = Ledger(requests=9, hits=6, completion_tokens=600, prompt_tokens=12, cost=0.0)
-    ledger_of_stop = Ledger(hits=6, stopped="max_requests reached")
+    ledger_of_stop = Ledger(requests=9, hits=6, stopped="max_requests reached")
     assert run_summary(run(ROWS, ledger=ledger, make=make), name="reviews", model="fake").plain == (
         "topic    stars  text\n"
         "bread        0  About the bread.\n"
@@ -111,6 +111,11 @@ def test_every_kind_of_table_gives_the_same_summary(make: Callable[[Any], Any]) 
         "  1 rejected: refusal",
         "  1 pending: max_requests reached",
     ]
+
+
+def test_rows_of_a_cached_answer_are_not_counted_as_generated() -> None:
+    summary = run_summary(run(ROWS, ledger=Ledger(hits=4)), name="facts", model="fake")
+    assert summary.plain.endswith("facts: 12 rows, 4 cached, 0 generated   fake   0 tokens")
 
 
 def test_html_says_what_the_plain_text_says() -> None:
@@ -212,7 +217,7 @@ def test_two_runs_of_the_same_rows_differ_in_nothing() -> None:
 
 @pytest.mark.parametrize("make", [pandas, arrow, polars, hugging_face])
 def test_a_run_and_a_curation_show_themselves_as_html(make: Callable[[Any], Any]) -> None:
-    html = run(ROWS, REJECTS, make=make)._repr_html_()
+    html = run(ROWS, REJECTS, ledger=Ledger(requests=15), make=make)._repr_html_()
     assert "<table>" in html
     assert "12 rows, 3 rejects, 0 cached, 15 generated" in html
     stages = (Stage("length", 12, 3, {"<too long>": 9}),)
