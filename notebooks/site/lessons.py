@@ -43,9 +43,10 @@ class Lesson:
         return "\n\n".join("".join(text) for text in texts)
 
     @property
-    def trains(self) -> bool:
-        """Whether it trains a model, which needs more than Binder has."""
-        return bool(re.search(r"%synth train\b|\bsk\.train\.", self.code))
+    def in_binder(self) -> bool:
+        """Whether it runs in Binder: it trains no model, or replays the training from its bundle."""
+        replays = self.path.with_name("bundles").joinpath(f"{self.path.stem}.zip").exists()
+        return replays or not re.search(r"%synth train\b|\bsk\.train\.", self.code)
 
     @property
     def label(self) -> str:

@@ -61,7 +61,7 @@ def _lesson(app: Any, page: str, template: str, context: dict[str, Any], doctree
     path = SOURCE / f"{page}.ipynb"
     if path.exists():
         place = f"{BINDER}?urlpath=lab/tree/notebooks/{page}.ipynb"
-        context["binder"] = "" if Lesson(path).trains else place
+        context["binder"] = place if Lesson(path).in_binder else ""
         context["notebook"] = f"{ADDRESS}blob/main/notebooks/{page}.ipynb"
 
 

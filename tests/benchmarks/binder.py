@@ -35,6 +35,7 @@ from typing import Any
 import psutil
 import yaml
 
+from notebooks.site.lessons import Lesson
 from tests.benchmarks.first_row import outputs
 
 ROOT = Path(__file__).parents[2]
@@ -61,17 +62,8 @@ def code(path: Path) -> list[tuple[str, bool]]:
 
 
 def offered(root: Path = ROOT) -> list[Path]:
-    """The notebooks that Binder runs: all but those that train, which need PyTorch.
-
-    A lesson with a bundle replays its training from there.
-    """
-    trains = re.compile(r"%synth train\b|\bsk\.train\.")
-    bundles = {path.stem for path in root.glob("notebooks/bundles/*.zip")}
-    return [
-        path
-        for path in sorted(root.glob("notebooks/**/*.ipynb"))
-        if path.stem in bundles or not any(trains.search(cell) for cell, _ in code(path))
-    ]
+    """The notebooks that Binder runs: all but those that train, which need PyTorch."""
+    return [path for path in sorted(root.glob("notebooks/**/*.ipynb")) if Lesson(path).in_binder]
 
 
 def packages(root: Path = ROOT) -> list[str]:
