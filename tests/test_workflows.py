@@ -15,7 +15,7 @@ LESSON = {"lesson", "parameters", "raises-exception"}
 """Tags of cells that are the lesson's and not the workflow's."""
 DATADREAMER = {
     "08_distil": 52,
-    "instruct": 39,
+    "09_instruct": 39,
     "10_align": 28,
     "self_reward": 80,
     "12_augment": 27,
