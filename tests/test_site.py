@@ -123,6 +123,11 @@ def test_links_of_pages_and_notebooks_lead_to_files_or_are_well_formed(path: Pat
             assert (path.parent / unquote(parts.path)).exists(), f"{link} leads nowhere"
 
 
+def test_the_start_page_opens_binder_as_the_readme_does() -> None:
+    (place,) = {link for link in links(SOURCE / "index.md") if "mybinder.org" in link}
+    assert place in links(ROOT / "README.md")
+
+
 class Page(HTMLParser):
     """The links of a page, what it loads, and the places that a link can lead to."""
 
