@@ -17,7 +17,7 @@ DATADREAMER = {
     "08_distil": 52,
     "09_instruct": 39,
     "10_align": 28,
-    "self_reward": 80,
+    "11_self_reward": 80,
     "12_augment": 27,
     "13_clean": 23,
     "14_attributed_reviews": 49,
