@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Lesson:
-    """A notebook of the course, or one of the workflows.
+    """A notebook of the course.
 
     Parameters
     ----------
@@ -56,9 +56,8 @@ class Lesson:
 
 @cache
 def lessons() -> list[Lesson]:
-    """All notebooks: the course in its order, then the workflows."""
-    course, rest = SOURCE.glob("*.ipynb"), SOURCE.glob("*/*.ipynb")
-    return [Lesson(path) for path in [*sorted(course), *sorted(rest)]]
+    """All notebooks, in the order of the course."""
+    return [Lesson(path) for path in sorted(SOURCE.glob("*.ipynb"))]
 
 
 def using(patterns: Iterable[str], shown: Iterable[str] = ()) -> list[Lesson]:
