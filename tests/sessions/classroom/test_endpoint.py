@@ -226,7 +226,7 @@ def test_the_page_of_counts_opens_for_the_teacher(serve: Callable[..., Serving])
 def test_a_request_whose_student_has_left_is_not_sent(
     upstream: Server, serve: Callable[..., Serving]
 ) -> None:
-    upstream.latency = 0.5
+    upstream.latency = 1.5
     serving = serve(cap=1, at_once=1)
 
     async def ask(who: str) -> int:
@@ -238,9 +238,10 @@ def test_a_request_whose_student_has_left_is_not_sent(
 
     async def leave() -> int:
         first = asyncio.ensure_future(ask("Maya"))
-        await asyncio.sleep(0.1)
+        while not upstream.prompts:
+            await asyncio.sleep(0.02)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(ask("Bo"), 0.2)
+            await asyncio.wait_for(ask("Bo"), 0.5)
         assert await first == 200
         return await ask("Bo")
 
