@@ -134,8 +134,8 @@ def reliability(bins: Any, *, what: str = "the outcome", caption: str = "") -> A
     figure.update_xaxes(range=[-0.03, 1.03], dtick=0.2)
     figure.update_yaxes(range=[-0.02, 1.14], dtick=0.2)
     for predicted, share in points if len(points) <= MOST_COUNTS else []:
-        text = thousands(share.n)
-        figure.add_annotation(x=predicted, y=1.02, yanchor="bottom", text=text, font={"size": 11})
+        at, text = round(predicted, 5), thousands(share.n)
+        figure.add_annotation(x=at, y=1.02, yanchor="bottom", text=text, font={"size": 11})
     parts = [
         f"n = {thousands(sum(share.n for share in shares))} rows in {count(len(points), 'bin')}",
         "numbers at the top: rows in the bin; dotted: perfect calibration",
