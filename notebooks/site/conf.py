@@ -15,7 +15,7 @@ from synthkit import __version__ as release
 project = "synthkit"
 copyright = "the synthkit contributors, Apache-2.0"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
-exclude_patterns = ["site", "**/.ipynb_checkpoints", "**/.synthkit"]
+exclude_patterns = ["site", "published", ".synthkit", "**/.synthkit", "**/.ipynb_checkpoints"]
 show_warning_types = True
 smartquotes_action = "D"  # dashes; quotation marks stay as they are typed
 
