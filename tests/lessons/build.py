@@ -84,17 +84,19 @@ def session_of(name: str, live: bool) -> str:
     return f".synthkit/{number}_live" if live else f".synthkit/{number}"
 
 
+def marks_of(name: str) -> list[Mark]:
+    """The marks in the bundle of a lesson, as those of the person who adds them."""
+    bundle = BUNDLES / f"{name}.zip"
+    if not bundle.exists():
+        return []
+    with tempfile.TemporaryDirectory(prefix="synthkit-") as folder, sk.Session(folder) as before:
+        before.import_bundle(bundle)
+        return [replace(mark, session="", step=0) for mark in before.marks()]
+
+
 def export(name: str, session: sk.Session, marks: list[dict[str, Any]]) -> Path:
     """Write the bundle of a session, with the marks of the bundle before and further ones."""
-    bundle = BUNDLES / f"{name}.zip"
-    known: list[Mark] = []
-    if bundle.exists():
-        with (
-            tempfile.TemporaryDirectory(prefix="synthkit-") as folder,
-            sk.Session(folder) as before,
-        ):
-            before.import_bundle(bundle)
-            known = list(before.marks())
+    known = marks_of(name)
     for at, mark in enumerate(marks):
         known.append(Mark(by=AUTHOR, at=time.time() + at / 1000, **mark))
     session.person = AUTHOR
@@ -104,9 +106,9 @@ def export(name: str, session: sk.Session, marks: list[dict[str, Any]]) -> Path:
         for mark in known
         if not any((m.id, m.task, m.label) == (mark.id, mark.task, mark.label) for m in own)
     ]
-    session.store.marks.add([replace(mark, session="", step=0) for mark in new])
+    session.store.marks.add(new)
     BUNDLES.mkdir(exist_ok=True)
-    return session.export(bundle, over=True)
+    return session.export(BUNDLES / f"{name}.zip", over=True)
 
 
 def pictures(notebook: Any) -> None:
