@@ -17,6 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from nbval.plugin import IPyNbCell
 
 import synthkit as sk
 from synthkit.core.registry import Registry
@@ -85,6 +86,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         registry._values.pop(name, None)
 
 
+NOT_COMPARED = ("text/html", "image/svg+xml", "application/vnd.plotly.v1+json")
+"""Forms of outputs beside their text, which is compared."""
+
+
 def pytest_configure() -> None:
     """Let interrupts arrive also where the shell that started the tests ignores them (``&``)."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -115,12 +120,21 @@ SLOW = (
 """What the quick lane leaves out: notebooks, weights, kernels, servers that wait, simulations."""
 
 
+def compare_text(item: IPyNbCell) -> None:
+    """Let the text of a notebook's cell be as it is stored; not pictures, HTML and widgets."""
+    if "nbval-ignore-output" not in item.cell.metadata.get("tags", ()):
+        item.options["check"] = True
+    item.parent.skip_compare = (*item.parent.skip_compare, *NOT_COMPARED)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what is slow, and drive the browser last.
 
     Once the browser is up, its event loop runs in this thread to the end.
     """
     for item in items:
+        if isinstance(item, IPyNbCell):
+            compare_text(item)
         if item.path.relative_to(config.rootpath).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
