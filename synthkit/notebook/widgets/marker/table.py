@@ -31,7 +31,7 @@ class AnnotatedTable:
             raise TableError("two ids are the same when written as text; make them differ.")
         columns = tables.columns(self.table)
         tables.check_columns(self.table, filter(None, [column, *(show or [])]))
-        self.column = column or tables.text_column(self.table, show or columns)
+        self.column = column or tables.text_column(self.table)
         hidden = {self.column, *(("id", "parent") if show is None else ())}
         self.shown = [name for name in (columns if show is None else show) if name not in hidden]
 

@@ -422,6 +422,9 @@ def test_the_longest_text_column_is_judged(mark: Open) -> None:
     assert [name for name, _ in browser.shown["row"]["fields"]] == ["stars", "topic"]
     chosen = mark(rows(3), column="topic", show=["text"])
     assert (chosen.shown["row"]["text"], chosen.shown["row"]["fields"][0][0]) == ("bread", "text")
+    above = mark(rows(3), show=["topic"])
+    assert above.marker.queue.table.column == "text"
+    assert [name for name, _ in above.shown["row"]["fields"]] == ["topic"]
     assert mark(pd.DataFrame({"id": ["a"], "n": [3]})).shown["row"]["text"] == 3
 
 
