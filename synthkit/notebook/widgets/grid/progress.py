@@ -116,7 +116,9 @@ class RunProgress:
             total = max(total, self.seen) if running else self.seen
         rows, pending = self.seen - self.rejects, total - self.seen
         cost = self.now.cost
-        ledger = self.ledger or Ledger(hits=self.hits, completion_tokens=self.tokens, cost=cost)
+        ledger = self.ledger or Ledger(
+            requests=self.pace.rows, hits=self.hits, completion_tokens=self.tokens, cost=cost
+        )
         return {
             "state": self.state,
             "message": self.message,
