@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import synthkit
-from notebooks.site.citation import citation
+from notebooks.website.citation import citation
 from synthkit.models.hub.catalog_entries import CATALOG
 from synthkit.models.hub.hub_models import HUB_MODELS
 from synthkit.models.hub.sample_data import SAMPLES

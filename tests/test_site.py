@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from notebooks.site import features, messages, reference, tables
+from notebooks.website import features, messages, reference, tables
 from synthkit.core.errors import UsageError
 
 ROOT = Path(__file__).parents[1]

@@ -28,10 +28,10 @@ def check_variable(name: str, hidden: Collection[str] = ()) -> str:
         raise UsageError(f"expected a variable's name first; got {name!r}.")
     if keyword.iskeyword(name):
         reason = "is a keyword of Python"
-    elif hasattr(builtins, name):
-        reason = "is a function of Python"
     elif name.startswith("_"):
         reason = "begins with '_', as IPython's own variables do"
+    elif hasattr(builtins, name):
+        reason = "is a function of Python"
     elif name in hidden:
         reason = "is a variable of IPython"
     else:

@@ -35,7 +35,7 @@ from typing import Any
 import psutil
 import yaml
 
-from notebooks.site.lessons import Lesson
+from notebooks.website.lessons import Lesson
 from tests.benchmarks.first_row import outputs
 
 ROOT = Path(__file__).parents[2]

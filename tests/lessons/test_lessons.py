@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from notebooks.site.lite import NOT_IN_BROWSER, in_browser
+from notebooks.website.lite import NOT_IN_BROWSER, in_browser
 from synthkit.notebook.exercises.grading import grade
 from synthkit.notebook.exercises.notebooks import checks, exercise_of
 from tests.lessons.build import BUNDLES, NOTEBOOKS, PLOTLY

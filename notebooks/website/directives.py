@@ -8,7 +8,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from notebooks.site import citation, lessons, reference, tables
+from notebooks.website import citation, lessons, reference, tables
 
 
 def directive(write: Callable[[str, Path], str]) -> type[SphinxDirective]:

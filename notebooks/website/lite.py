@@ -1,6 +1,6 @@
 """Build a static JupyterLite site of the lessons that replay in a browser alone.
 
-    python -m notebooks.site.lite FOLDER
+    python -m notebooks.website.lite FOLDER
 
 It needs the extra ``lite``. A page of the site runs Python as WebAssembly (Pyodide), so nothing is
 installed and no server answers. Pyodide and its packages come from its own CDN when a lesson is
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 
-from notebooks.site.lessons import SOURCE, Lesson, lessons
+from notebooks.website.lessons import SOURCE, Lesson, lessons
 
 INSTALL = "%pip install -q jupyter-synthkit anywidget plotly scikit-learn"
 """The second cell of each lesson of the site."""

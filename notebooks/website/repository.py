@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from notebooks.site.lessons import Lesson
+from notebooks.website.lessons import Lesson
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "notebooks"

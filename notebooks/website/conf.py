@@ -8,14 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from notebooks.site import lexer, reference, repository
-from notebooks.site.directives import DIRECTIVES
+from notebooks.website import lexer, reference, repository
+from notebooks.website.directives import DIRECTIVES
 from synthkit import __version__ as release
 
 project = "synthkit"
 copyright = "the synthkit contributors, Apache-2.0"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
-exclude_patterns = ["site", "published", ".synthkit", "**/.synthkit", "**/.ipynb_checkpoints"]
+exclude_patterns = ["website", "published", ".synthkit", "**/.synthkit", "**/.ipynb_checkpoints"]
 show_warning_types = True
 smartquotes_action = "D"  # dashes; quotation marks stay as they are typed
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from notebooks.site import lessons, reference
-from notebooks.site.lessons import Lesson
+from notebooks.website import lessons, reference
+from notebooks.website.lessons import Lesson
 from synthkit.core.errors import UsageError, unknown
 from synthkit.core.registry import Listed, Registry
 from synthkit.curate.filters.registry import FILTERS

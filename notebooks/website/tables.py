@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from notebooks.site import features, lessons, messages
-from notebooks.site.features import Feature
+from notebooks.website import features, lessons, messages
+from notebooks.website.features import Feature
 from synthkit.core.registry import PAPER
 from synthkit.models.embedders import EMBEDDERS
 from synthkit.models.hub.catalog_entries import CATALOG
