@@ -288,6 +288,7 @@ REPEAT = """() => {
 }"""
 
 
+@only_in("lab")
 def test_500_keys_at_once_give_500_marks_and_a_reload_goes_on(open_notebook: Open) -> None:
     sheet = opened(open_notebook, n=620)
     marker = widget(sheet)

