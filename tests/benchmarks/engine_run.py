@@ -43,8 +43,8 @@ Prompt = tuple[str, int]
 Record = dict[str, Any]
 
 
-def prompts(case: str, count: int) -> list[Prompt]:
-    """The prompts of a case, the same in each run."""
+def prompts(case: str, count: int, round: int, rounds: int) -> list[Prompt]:
+    """The prompts of a case in a round, the same for each engine."""
     draw, lengths = random.Random(3), random.Random(4)
 
     def words(number: int) -> str:
@@ -57,7 +57,8 @@ def prompts(case: str, count: int) -> list[Prompt]:
             for _ in range(CASES[case])
         ]
     mixed = [(words(draw.randint(20, 400)), draw.randint(10, 200)) for _ in range(count)]
-    return mixed[: max(1, count // 8)] if case == "1" else mixed
+    part = mixed[round::rounds]
+    return part[: max(1, len(part) // 8)] if case == "1" else part
 
 
 class Synthkit:
@@ -249,7 +250,7 @@ def measure(job: Record) -> Record:
         engine.load()
     figures = {"load": time.perf_counter() - STARTED, "load_cpu": cpu()} | spent
     figures["loaded_mb"] = megabytes("VmHWM")
-    work = prompts(case, job["prompts"])
+    work = prompts(case, job["prompts"], job["round"], job["rounds"])
     began = time.perf_counter()
     engine.run([(" ".join(WORDS * 5), 1)])
     figures["first"] = time.perf_counter() - began
