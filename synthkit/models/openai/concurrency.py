@@ -34,6 +34,11 @@ class Window:
         self.calm = True
         self.limit = max(self.limit, min(self.ceiling, self.opening, most))
 
+    def reopen(self, limit: float) -> None:
+        """Begin where an earlier run, which was answered, has ended."""
+        self.proven = self.calm = True
+        self.limit = min(float(self.ceiling), limit)
+
     def succeeded(self, era: int) -> None:
         """Note the success of a request that was sent in ``era``."""
         first, self.proven = not self.proven, True

@@ -70,6 +70,7 @@ class KnownServer:
     ----------
     dialect : what it takes.
     good : a request that it has answered, if any.
+    width : how many requests it may have at once, as the last run found.
     said : the kinds of warnings that were given.
     followed : ways to ask for a schema that an answer has followed.
     notices : warnings that the scheduler gives next.
@@ -78,6 +79,7 @@ class KnownServer:
 
     dialect: Dialect = field(default_factory=Dialect)
     good: Any = None
+    width: float = 1.0
     said: set[str] = field(default_factory=set)
     followed: set[Structured] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)

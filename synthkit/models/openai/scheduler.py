@@ -73,6 +73,8 @@ class Scheduler(Generic[Input, Output]):
         self.most = math.inf if max_requests is None else max_requests
         self.sent = 0
         self.window = Window(server.concurrency)
+        if operation.known.good is not None:
+            self.window.reopen(operation.known.width)
         self.health: Health[Input] = Health(server.max_retries)
         self.jobs: deque[SentRequest[Input]] = deque()
         self.in_flight: set[asyncio.Task[None]] = set()
@@ -93,6 +95,7 @@ class Scheduler(Generic[Input, Output]):
         self.loop.call_soon_threadsafe(self._end)
         self.thread.join()
         self.loop.close()
+        self.operation.known.width = self.window.limit
 
     def _submitted(self, jobs: Sequence[SentRequest[Input]]) -> None:
         self.health.unresolved += len(jobs)

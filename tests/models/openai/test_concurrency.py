@@ -93,3 +93,15 @@ def test_limit_stays_between_one_and_the_ceiling_whatever_comes():
         else:
             window.succeeded(window.era - step % 2)
         assert 1 <= window.limit <= 3
+
+
+def test_a_later_run_begins_where_the_last_one_ended():
+    window = Window(100)
+    window.reopen(80.0)
+    window.succeeded(0)
+    assert window.limit == 81
+    assert window.throttled(0) is False
+    assert window.limit == 40.5
+    small = Window(8)
+    small.reopen(80.0)
+    assert small.limit == 8

@@ -850,6 +850,18 @@ def test_at_most_concurrency_are_in_flight(session: sk.Session) -> None:
     assert server.peak == 7
 
 
+def test_only_the_first_run_of_a_model_sends_one_request_first(session: sk.Session) -> None:
+    with Server(latency=0.3) as server:
+        model = endpoint("m", base_url=server.base_url, concurrency=8)
+        ask(session, model, 8)
+        began = server.count
+        ask(session, model, 16)
+        first_wave = [
+            asked.at - server.asked[began].at for asked in server.asked[began : began + 8]
+        ]
+    assert max(first_wave) < 0.3
+
+
 def test_a_slow_first_answer_does_not_hold_up_the_rest() -> None:
     with Server(only(0, Reply(seconds=3.0))) as server:
         stream = endpoint("m", base_url=server.base_url).complete(
