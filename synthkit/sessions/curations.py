@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthkit.curate.filters.base import Filter, apply_filters
-from synthkit.curate.selection.splitting import splits
 from synthkit.data import tables
 from synthkit.data.results import Curation
 from synthkit.sessions._frames import frame
@@ -30,6 +29,8 @@ def split(
     store: Store, table: Any, shares: Mapping[str, float], name: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Split a table, and record in which part each row is: it is kept by ``split PART: how``."""
+    from synthkit.curate.selection.splitting import splits
+
     parts = splits(table, shares, **options)
     chosen = {"seed": 0} | {key: options[key] for key in SETTINGS if options.get(key) is not None}
     how = [" ".join(f"{part}={share:g}" for part, share in shares.items())]

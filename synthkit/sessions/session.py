@@ -22,19 +22,8 @@ from synthkit.core.types import Mark, Request
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.marks.tables import MarkLog
 from synthkit.data.results import Curation
-from synthkit.sessions import (
-    curations,
-    deletion,
-    inputs,
-    inventory,
-    learned_filters,
-    named_tables,
-    people,
-    run_comparison,
-)
-from synthkit.sessions.deletion import Deletion
+from synthkit.sessions import curations, inputs, inventory, named_tables, people
 from synthkit.sessions.opening import OPEN, TABLES, open_store
-from synthkit.sessions.run_comparison import Comparison
 from synthkit.store.completions import StoredCompletion
 
 if TYPE_CHECKING:
@@ -43,6 +32,8 @@ if TYPE_CHECKING:
     from synthkit.sessions.attached import Attached
     from synthkit.sessions.bundle_import import Imported
     from synthkit.sessions.claims import Claim
+    from synthkit.sessions.deletion import Deletion
+    from synthkit.sessions.run_comparison import Comparison
     from synthkit.share.card import Card
     from synthkit.share.hub import Push
     from synthkit.share.model_card import ModelCard
@@ -200,12 +191,16 @@ class Session:
 
         A run or table that is not there is a :class:`~synthkit.core.errors.UsageError`.
         """
+        from synthkit.sessions import run_comparison
+
         return run_comparison.compare(self.store, self.table_folder, a, b)
 
     def would_delete(
         self, *, runs: Sequence[int] = (), tables: Sequence[str] = (), completions: bool = False
     ) -> Deletion:
         """What :meth:`delete` would remove, and what would stay."""
+        from synthkit.sessions import deletion
+
         return deletion.would_delete(self.store, self.table_folder, runs, tables, completions)
 
     def delete(
@@ -225,6 +220,8 @@ class Session:
         StoreError
             If the folder cannot be written.
         """
+        from synthkit.sessions import deletion
+
         return deletion.delete(self.store, self.table_folder, runs, tables, completions)
 
     def export(self, path: Path | str, tables: Sequence[str] | None = None, **options: Any) -> Path:
@@ -328,6 +325,8 @@ class Session:
 
     def learn(self, table: Any, *, name: str, embed: Embed, **options: Any) -> LearnedFilter:
         """Learn a filter from the marks on a table; see ``sessions.learned_filters.learn``."""
+        from synthkit.sessions import learned_filters
+
         return learned_filters.learn(self.store, table, name=name, embed=embed, **options)
 
     def learned(self, name: str, *, embed: Embed, version: int | None = None) -> LearnedFilter:
@@ -335,10 +334,14 @@ class Session:
 
         One that is not there, or was learned with another embedder, is a ``UsageError``.
         """
+        from synthkit.sessions import learned_filters
+
         return learned_filters.load(self.store, name, version, embed)
 
     def filters(self) -> Any:
         """A DataFrame of the learned filters: name, version, and time of learning (UTC)."""
+        from synthkit.sessions import learned_filters
+
         return learned_filters.filter_frame(self.store)
 
     def evaluate(self, table: Any, *, name: str, task: str = "", **options: Any) -> Report:
