@@ -224,14 +224,14 @@ class Server:
         await self._stopping.wait()
         server.close()
         for _ in range(5):  # until the connections just accepted have a task that closes them
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.002)
         for writer in list(self._writers):
             writer.transport.abort()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.02)  # for the transports to close their sockets
+        await asyncio.sleep(0.01)  # for the transports to close their sockets
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, self.connections = self.connections, self.connections + 1
