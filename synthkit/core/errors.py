@@ -14,7 +14,8 @@
         ├── ChatTemplateMissing           a base model that is asked to chat
         ├── NotEnoughMemory(MemoryError)  weights larger than the free memory
         ├── ReplayMiss(LookupError)       a replayed session that lacks a completion
-        └── EndpointError(ConnectionError)  a server that refused or did not answer
+        ├── EndpointError(ConnectionError)  a server that refused or did not answer
+        └── ClusterError(ConnectionError)   a Ray cluster that cannot be used, or has ended
 
 Each message says what was expected, what was given, and what to do. Ctrl-C raises
 :class:`Interrupted`, which is a ``KeyboardInterrupt``.
@@ -176,6 +177,14 @@ class EndpointError(ModelError, ConnectionError):
     """
 
     status: int | None = None
+
+
+class ClusterError(ModelError, ConnectionError):
+    """A Ray cluster that cannot be started, joined or reached any more.
+
+    The message has Ray's reason. Finished rows are kept: run the cell again once a cluster answers,
+    or leave the address out to start one on this machine.
+    """
 
 
 def _wrapped(text: str) -> list[str]:
