@@ -10,8 +10,8 @@ from typing import Any
 
 from synthkit.core.answers import split_reasoning
 
-SCHEMA_VERSION = 9
-"""Format that this synthkit writes. Formats 1 to 9 can be read."""
+SCHEMA_VERSION = 10
+"""Format that this synthkit writes. Formats 1 to 10 can be read."""
 
 ADDED: Mapping[str, Mapping[str, str]] = {
     "completions": {
@@ -73,6 +73,11 @@ CREATE TABLE IF NOT EXISTS claims (
     claim INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS people (session TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+    batch TEXT PRIMARY KEY, owner TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batch_requests (
+    key TEXT PRIMARY KEY, batch TEXT NOT NULL, tries INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS batch_requests_batch ON batch_requests (batch);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -113,7 +118,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     Formats 2 to 5 only added tables. Format 6 added columns, and separates the reasoning in the
     texts of completions. Format 7 added the column ``how``, format 8 those of ``runs``, ``call``,
-    inputs and claims, format 9 ``source`` and people.
+    inputs and claims, format 9 ``source`` and people, format 10 batches.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

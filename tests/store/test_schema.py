@@ -24,6 +24,7 @@ ADDED_IN = {
     7: (),
     8: ("inputs", "claims"),
     9: ("people",),
+    10: ("batches", "batch_requests"),
 }
 """Format -> the tables that it added to the one before."""
 
