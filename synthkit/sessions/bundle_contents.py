@@ -106,7 +106,6 @@ def _reduce(store: Store, copy: Store, tables: Sequence[NamedTable] | None) -> N
         noted = copy.evaluations.claims
         noted.keep(n for n, body in noted.all().items() if claims.read(body).tables <= names)
     copy.leases.clear()
-    copy.batches.clear()
     copy.meta.keep(["session"])
     copy.runs.edit_lines(lambda line: _FOLDERS.sub("", line))
     if not copy.compact():  # deleted records would stay readable in its free pages

@@ -63,7 +63,7 @@ class BatchTable(TableGroup):
         >>> from synthkit.store.store import Store
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = Store(pathlib.Path(folder) / "store.sqlite")
-        ...     store.batches.claim("a", "", {}, {"k1": None}), store.batches.claim(
+        ...     store.leases.batches.claim("a", "", {}, {"k1": None}), store.leases.batches.claim(
         ...         "b", "", {}, {"k1": None, "k2": None})
         ...     store.close()
         (set(), {'k1'})

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable, Sequence
 
 from synthkit.core.processes import has_ended
-from synthkit.store.database import AMONG, TableGroup, json_list
+from synthkit.store.batches import BatchTable
+from synthkit.store.database import AMONG, Database, TableGroup, json_list
 
 LEASE_SECONDS = 120.0
 """How long a lease lasts if it is not renewed. Those of a killed process on this machine end."""
@@ -16,8 +17,12 @@ class LeaseTable(TableGroup):
     """Request key -> the run that sends it, and until when.
 
     An owner is the tag of a process (:func:`~synthkit.core.processes.process_tag`), ``/``, and the
-    name of a run in it.
+    name of a run in it. ``batches`` are the requests that a server answers later.
     """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.batches = BatchTable(database)
 
     def claim(self, keys: Sequence[str], owner: str) -> set[str]:
         """Lease requests for a run, and return those that other runs have leased."""
@@ -48,5 +53,6 @@ class LeaseTable(TableGroup):
             self._database.execute(statement, (owner, json_list(keys)))
 
     def clear(self) -> None:
-        """End all leases."""
+        """End all leases, and forget all batches."""
+        self.batches.clear()
         self._database.execute("DELETE FROM leases")

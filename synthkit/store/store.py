@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from synthkit.store.batches import BatchTable
 from synthkit.store.completions import CompletionTable
 from synthkit.store.curations import CurationTable, FilterTable
 from synthkit.store.database import Database
@@ -81,7 +80,6 @@ class Store:
         self.evaluations = EvaluationTable(database)
         self.inputs = InputTable(database)
         self.leases = LeaseTable(database)
-        self.batches = BatchTable(database)
         self.meta = MetaTable(database)
         if not database.read_only:
             self.completions.absorb()
