@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 
 from synthkit.core.environment import notice
 from synthkit.core.errors import (
-    EndpointError,
     Interrupted,
     ModelError,
     TableError,
@@ -28,8 +25,8 @@ from synthkit.core.files import read_json, replacing, scratch_folder, sync_folde
 from synthkit.core.formatting import count
 from synthkit.core.hashing import digest
 from synthkit.data import row_files
+from synthkit.models.openai import sdk
 from synthkit.models.openai.providers import PROVIDERS
-from synthkit.models.openai.refusals import error_message
 from synthkit.models.openai.server import Server, connect
 from synthkit.train import examples
 from synthkit.train.differences import difference
@@ -43,8 +40,6 @@ LEAST = 10
 """Examples below which OpenAI refuses a file."""
 FILES = "openai_files.json"
 """The file with what was uploaded: hash of the content and the address -> id of the file."""
-OWN_HEADERS = {"content-type", "accept", "accept-encoding", "authorization"}
-"""Headers that the client of ``openai`` sets itself."""
 
 
 def openai(
@@ -195,7 +190,7 @@ class FineTuningJob:
             if (record := read_json(done / RECORD)) is None:
                 if message := difference(plan, self.folder):
                     notice(message)
-                with line() as shown, _refusals(self.server):
+                with line() as shown, sdk.refusals(self.server):
                     record = plan | self._ended(plan["key"], poll_seconds, listener or shown)
                 if price is not None and record["trained_tokens"]:
                     record["cost"] = record["trained_tokens"] * price / 1e6
@@ -223,33 +218,16 @@ class FineTuningJob:
     def _state(self, key: str) -> Path:
         return self.folder / f".{key}.job.json"
 
-    def _client(self) -> Any:
-        import openai as sdk
-
-        others = {
-            name: value
-            for name, value in self.server.headers.items()
-            if name.lower() not in OWN_HEADERS
-        }
-        return sdk.OpenAI(
-            api_key=self.server.api_key or "none",
-            base_url=self.server.address,
-            default_headers=others,
-            default_query=dict(self.server.query),
-            max_retries=self.server.max_retries,
-            timeout=self.server.timeout,
-        )
-
     def _ended(self, key: str, poll_seconds: float, listener: Listener) -> dict[str, Any]:
         """What is known of the job when it has succeeded."""
-        with self._client() as client:
+        with sdk.client(self.server) as client:
             job = self._started(client, key)
             events = JobEvents(client, job.id, listener)
             try:
                 while job.status not in ("succeeded", "failed", "cancelled"):
                     events.tell(job)
                     time.sleep(poll_seconds)
-                    job = _patient(partial(client.fine_tuning.jobs.retrieve, job.id), job)
+                    job = sdk.patient(partial(client.fine_tuning.jobs.retrieve, job.id), job)
                 events.tell(job)
             except KeyboardInterrupt as error:
                 raise Interrupted(
@@ -276,13 +254,13 @@ class FineTuningJob:
 
     def _started(self, client: Any, key: str) -> Any:
         """The job of this key, started now if there is none."""
-        import openai as sdk
+        import openai as library
 
         state = read_json(self._state(key)) or {}
         if "job" in state:
             try:
                 return client.fine_tuning.jobs.retrieve(state["job"])
-            except sdk.NotFoundError:
+            except library.NotFoundError:
                 state = {}
         files = {"training_file": self._uploaded(client, self.examples)}
         if self.held_out:
@@ -314,7 +292,7 @@ class FineTuningJob:
 
     def _uploaded(self, client: Any, found: Examples) -> str:
         """The id of the file with these examples, uploaded unless that was done."""
-        import openai as sdk
+        import openai as library
 
         lines = (
             json.dumps({"messages": example["prompt"] + example["completion"]}, ensure_ascii=False)
@@ -326,7 +304,7 @@ class FineTuningJob:
         if name in known:
             try:
                 return str(client.files.retrieve(known[name]).id)
-            except sdk.NotFoundError:
+            except library.NotFoundError:
                 pass
         notice(
             f"Uploading {count(len(found.cells), 'example')} ({len(content):,} bytes) to "
@@ -351,7 +329,7 @@ class JobEvents:
         """Read new events, and tell the listener of them."""
         events: Any = partial(self.client.fine_tuning.jobs.list_events, self.job, limit=100)
         entries = []
-        for event in _patient(events, ()):  # the newest first
+        for event in sdk.patient(events, ()):  # the newest first
             if event.id in self._seen:
                 break
             self._seen.add(event.id)
@@ -367,31 +345,3 @@ class JobEvents:
         if job.estimated_finish and job.status == "running":
             left = max(0.0, job.estimated_finish - time.time())
         self.listener(Progress(step, max(self._steps, step), list(self.log), left))
-
-
-def _patient(ask: Callable[[], Any], otherwise: Any) -> Any:
-    """An answer of the server; ``otherwise`` while it cannot be reached, since the job goes on."""
-    import openai as sdk
-
-    try:
-        return ask()
-    except (sdk.APIConnectionError, sdk.InternalServerError, sdk.RateLimitError):
-        return otherwise
-
-
-@contextmanager
-def _refusals(server: Server) -> Iterator[None]:
-    """Raise refusals of a server as errors of synthkit, without secrets."""
-    import openai as sdk
-
-    try:
-        yield
-    except EndpointError:
-        raise
-    except sdk.APIStatusError as error:
-        body = error.response.text
-        words, _ = error_message(body)
-        raise server.refusal(server.base_url, error.status_code, words, body) from None
-    except sdk.APIError as error:
-        words = server.redact(str(error.__cause__ or error))
-        raise EndpointError(f"{server.base_url} cannot be reached: {words}") from None
