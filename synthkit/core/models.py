@@ -50,7 +50,9 @@ class Model(Protocol):
     ``reasoning_markers``, where reasoning starts and ends in its texts (see
     :func:`synthkit.core.answers.separated`), and an ``activity`` (an :class:`Activity`), which is
     read at each tick. One that sends requests elsewhere has a ``concurrency``, the most that it has
-    in flight; it is never handed more, and gives ``None`` as soon as nothing more has arrived.
+    in flight; it is never handed more, and gives ``None`` as soon as nothing more has arrived. One
+    that is asked by a batch API gives completions with ``finish="later"`` for the requests whose
+    answers a later run will have.
     """
 
     @property

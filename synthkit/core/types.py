@@ -220,9 +220,10 @@ class Completion:
     ----------
     text : the answer, without reasoning.
     finish : ``"stop"``, ``"length"`` (cut at ``max_tokens`` or at the context's end),
-        ``"content_filter"``, ``"tool_calls"``, ``"error"``, or a server's word that is none of
-        these. With ``"error"``, ``error`` is the reason, ``text`` is the server's text, if any, and
-        nothing is stored.
+        ``"content_filter"``, ``"tool_calls"``, ``"error"``, ``"later"``, or a server's word that is
+        none of these. With ``"error"``, ``error`` is the reason, ``text`` is the server's text, if
+        any, and nothing is stored. ``"later"`` stands for no answer: a later run will have it, and
+        ``error`` says what it waits for.
     prompt_tokens, completion_tokens : as the model counts them; 0 if it does not say.
     logprobs : (token, natural log-probability) pairs. For a scored text, ``text`` is that text and
         all tokens are prompt tokens. The first token of a text without messages has none, unless

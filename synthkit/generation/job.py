@@ -30,7 +30,7 @@ from synthkit.data import tables
 from synthkit.data.results import Run
 from synthkit.generation import calls, run_tables
 from synthkit.generation.dry_run import DryRun, estimate
-from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
+from synthkit.generation.options import JobOptions, added_columns, batched, budget_of, recipe_for
 from synthkit.generation.progress_line import progress_line
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
 from synthkit.generation.streams import rows_of
@@ -274,12 +274,13 @@ def plan(
     others = options.get("others") or {}
     check_known("role", others, recipe.roles)
     specs = {"": model} | {role: others.get(role, model) for role in recipe.roles}
+    models = {
+        role: load_model(spec, store=session.store) if isinstance(spec, str) else spec
+        for role, spec in specs.items()
+    }
     return Job(
         recipe=recipe,
-        models={
-            role: load_model(spec, store=session.store) if isinstance(spec, str) else spec
-            for role, spec in specs.items()
-        },
+        models=batched(models, options, session.store),
         session=session,
         budget=budget_of(options),
         name=name,
@@ -310,6 +311,9 @@ def generate(
         and always rejected where a schema, labels or a pattern were asked.
     mark_truncated : add a column ``truncated``, whether the row's completion was cut.
     reasoning : add a column ``reasoning``, what the model wrote before the row's last completion.
+    batch : submit the requests to the server's batch API, at half the price, and return with what
+        is answered; the rest is ``pending``, and the same call has it hours later.
+    wait : with ``batch``, wait until all is answered.
 
     rows : a table of any kind, with one request for each row; the results are of its kind. Its
         ``id`` column, if it has one, becomes ``parent``. Or a source that is read: a file or a

@@ -88,6 +88,7 @@ class RequestQueue:
     waiting : key -> the branches that wait for its completion.
     unsent : a heap of entries.
     elsewhere : entries that other runs are sending.
+    later : what the requests wait for whose answers a later run will have, in words.
     sent, keys : the growing list that the models answer, and the keys of its requests.
     """
 
@@ -96,6 +97,7 @@ class RequestQueue:
         self.waiting: dict[str, list[Branch]] = {}
         self.unsent: list[Entry] = []
         self.elsewhere: list[Entry] = []
+        self.later: dict[str, None] = {}
         self.sent: list[Request] = []
         self.keys: list[str] = []
         self.leases = Leases(store)

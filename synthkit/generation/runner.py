@@ -249,7 +249,11 @@ class Runner(Generic[T]):
         self.look_up()
 
     def take(self, place: int, completion: Completion) -> None:
-        """Take a completion from a model, to be committed."""
+        """Take a completion from a model, to be committed; or note what a request waits for."""
+        if completion.finish == "later":
+            self.spending.set_aside(place)
+            self.queue.later[completion.error] = None
+            return
         key, request = self.queue.keys[place], self.queue.sent[place]
         model = self.models[request.to]
         self.spending.charge(place, request, completion, model)
@@ -380,8 +384,8 @@ def run_recipe(
             for position, steps in enumerate(branches):
                 run.branches.start(position, steps)
         run.run()
-        if run.queue.unsent:
-            stopped = f"the budget is used up ({run.spending})"
+        unsent = [f"the budget is used up ({run.spending})"] if run.queue.unsent else []
+        stopped = "; ".join([*run.queue.later, *unsent])
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         stopped = "interrupted"
         if cancel is None or not cancel.is_set():

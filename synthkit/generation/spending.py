@@ -112,6 +112,8 @@ class Spending:
         self.ledger = Ledger(cost=None if None in price_list else 0.0)
         self._began = time.perf_counter()
         self._reserved: dict[int, int] = {}  # place of a request in flight -> its most tokens
+        self._reserved_tokens = 0
+        self._later = 0  # requests that are answered later; their tokens stay reserved
         self._sent: dict[int, int] = {}  # unfinished branch -> the requests it has sent
         self._metered = 0  # requests of models that count what they send themselves
         self._expected = 0  # the requests that unfinished branches may still need
@@ -134,13 +136,13 @@ class Spending:
         """
         limits, ledger = self.budget, self.ledger
         if limits.max_requests is not None:
-            left = limits.max_requests - ledger.requests - self.in_flight
+            left = limits.max_requests - ledger.requests - self.in_flight - self._later
             starts_beside_others = branch not in self._sent and self._reserved
             if left < (self._expected + self.requests_each if starts_beside_others else 1):
                 return False
         if limits.max_tokens_total is None and limits.max_cost is None:
             return True
-        tokens = sum(self._reserved.values()) + most_tokens(request)
+        tokens = self._reserved_tokens + most_tokens(request)
         if limits.max_tokens_total is not None:
             spent = ledger.prompt_tokens + ledger.completion_tokens
             if spent + tokens > limits.max_tokens_total:
@@ -155,10 +157,11 @@ class Spending:
         self._expected += self.requests_each - 1 if not sent else -(sent < self.requests_each)
         self._sent[branch] = sent + 1
         self._reserved[place] = most_tokens(request)
+        self._reserved_tokens += self._reserved[place]
 
     def charge(self, place: int, request: Request, completion: Completion, model: Model) -> None:
         """Replace the reservation of a request by what its completion used, or by an estimate."""
-        self._reserved.pop(place, None)
+        self._reserved_tokens -= self._reserved.pop(place, 0)
         ledger, reported = self.ledger, completion
         completion = with_estimates(request, reported)
         if hasattr(model, "sent"):  # an isinstance with a protocol takes 40 us
@@ -178,6 +181,11 @@ class Spending:
             completion_tokens=ledger.completion_tokens + completion.completion_tokens,
             cost=None if ledger.cost is None or cost is None else ledger.cost + cost,
         )
+
+    def set_aside(self, place: int) -> None:
+        """Note that a request is answered later; what it may use stays reserved."""
+        del self._reserved[place]
+        self._later += 1
 
     def unanswered(self, models: Iterable[Model]) -> int:
         """How many requests these models have sent that were never charged."""

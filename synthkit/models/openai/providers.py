@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from synthkit.models.openai.constraints import PatternOption
 from synthkit.models.openai.dialect import LEVELS, Dialect, Structured
+
+BatchKind: TypeAlias = Literal["", "openai", "together", "mistral", "anthropic"]
+"""Whose batch API a provider has, or has copied; empty if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Provider:
     renamed : parameter -> its name there.
     structured : the strictest way to ask for a schema that it follows.
     pattern : the parameter that takes a regular expression to follow, if it has one.
+    batch : whose form its batch API has; empty if it has none.
     """
 
     title: str
@@ -36,6 +41,7 @@ class Provider:
     renamed: Mapping[str, str] | None = None
     structured: Structured = "json_schema"
     pattern: PatternOption = ""
+    batch: BatchKind = ""
 
     @property
     def is_local(self) -> bool:
@@ -66,13 +72,17 @@ PROVIDERS: Mapping[str, Provider] = {
         "ANTHROPIC_API_KEY",
         left_out=("seed", "logprobs"),  # ignored there
         structured="tool",  # response_format is ignored
+        batch="anthropic",
     ),
-    "cerebras": Provider("Cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    "cerebras": Provider(
+        "Cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", batch="openai"
+    ),
     "cohere": Provider("Cohere", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
     "dashscope": Provider(
         "Alibaba Model Studio (Qwen)",
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         "DASHSCOPE_API_KEY",
+        batch="openai",
     ),
     "deepseek": Provider(
         "DeepSeek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", structured="tool"
@@ -88,7 +98,11 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "github": Provider("GitHub Models", "https://models.github.ai/inference", "GITHUB_TOKEN"),
     "groq": Provider(
-        "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", left_out=("logprobs",)
+        "Groq",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        left_out=("logprobs",),
+        batch="openai",
     ),
     "huggingface": Provider(
         "Hugging Face Inference Providers", "https://router.huggingface.co/v1", "HF_TOKEN"
@@ -99,11 +113,16 @@ PROVIDERS: Mapping[str, Provider] = {
         "MISTRAL_API_KEY",
         left_out=("logprobs",),
         renamed={"seed": "random_seed"},
+        batch="mistral",
     ),
-    "moonshot": Provider("Moonshot (Kimi)", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    "moonshot": Provider(
+        "Moonshot (Kimi)", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", batch="openai"
+    ),
     "nvidia": Provider("NVIDIA NIM", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
     "openrouter": Provider("OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "together": Provider("Together AI", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    "together": Provider(
+        "Together AI", "https://api.together.xyz/v1", "TOGETHER_API_KEY", batch="together"
+    ),
     "xai": Provider("xAI", "https://api.x.ai/v1", "XAI_API_KEY"),
     "zai": Provider("Z.AI (GLM)", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
     "llamacpp": Provider("llama.cpp's llama-server", "http://localhost:8080/v1"),

@@ -1,0 +1,146 @@
+"""What is kept of a batch in the session: how far its submission got, and what the server said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from synthkit.core.formatting import count, duration, thousands
+from synthkit.core.processes import has_ended
+from synthkit.models.openai.batch.api import BatchState
+from synthkit.models.openai.dialect import Dialect
+from synthkit.store.batches import StoredBatch
+from synthkit.store.store import Store
+
+STALE_SECONDS = 900.0
+"""After so long without a sign, a process of another machine no longer submits a batch."""
+
+SHOWN = 3
+"""Batches that a sentence names."""
+
+Step = Literal["uploading", "creating", "submitted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """The record of one batch.
+
+    Parameters
+    ----------
+    tag : its name here, which the server keeps as well, where it can.
+    model, fingerprint, base_url : of the model that it asks.
+    requests : how many it has.
+    dialect : the dialect that they are written in.
+    step : ``"uploading"``: nothing is submitted; ``"creating"``: it may be; ``"submitted"``: it is.
+    changed : when the step began.
+    file : the id of its file at the server.
+    state : what the server said last.
+    at : when it was recorded.
+    owner : the process that submits it; empty if none does.
+    waiting : its requests that have no completion here yet.
+    """
+
+    tag: str
+    model: str
+    fingerprint: str
+    base_url: str
+    requests: int
+    dialect: Dialect = field(default_factory=Dialect)
+    step: Step = "uploading"
+    changed: float = field(default_factory=time.time)
+    file: str = ""
+    state: BatchState | None = None
+    at: float = field(default_factory=time.time)
+    owner: str = ""
+    waiting: int = 0
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the process that was submitting it has ended before it was done."""
+        ended = not self.owner or has_ended(self.owner)
+        return ended or time.time() - self.changed > STALE_SECONDS
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether the server has answered requests as they are written in it."""
+        return self.state is not None and self.state.done > 0
+
+    @property
+    def id(self) -> str:
+        """Its name at the server, or here until it has one there."""
+        return self.state.id if self.state else self.tag
+
+    def body(self) -> dict[str, Any]:
+        """What the store keeps, as JSON values."""
+        own = ("tag", "at", "owner", "waiting")
+        kept = {name: value for name, value in asdict(self).items() if name not in own}
+        parts = self.dialect
+        kept["dialect"] = {
+            "left_out": sorted(parts.left_out),
+            "renamed": sorted(map(list, parts.renamed)),
+            "structured": sorted(map(list, parts.structured)),
+        }
+        return kept
+
+    def to(self, step: Step, **changes: Any) -> BatchRecord:
+        """The record at the beginning of a further step."""
+        return replace(self, step=step, changed=time.time(), **changes)
+
+    def __str__(self) -> str:
+        """Its name, what the server said last and how long ago it was submitted, for people."""
+        state = self.state
+        parts = [state.word if state else "being submitted"]
+        if state is not None and state.total and not state.ended:
+            parts.append(f"{thousands(state.done + state.failed)} of {thousands(state.total)} done")
+        parts.append(f"{'submitted' if state else 'begun'} {duration(time.time() - self.at)} ago")
+        return f"{self.id} ({', '.join(parts)})"
+
+
+def read(stored: StoredBatch) -> BatchRecord:
+    """The record that the store keeps."""
+    body = dict(stored.body)
+    state, dialect = body.pop("state"), body.pop("dialect")
+    return BatchRecord(
+        tag=stored.tag,
+        at=stored.at,
+        owner=stored.owner,
+        waiting=stored.waiting,
+        state=None if state is None else _state(state),
+        dialect=Dialect(
+            frozenset(dialect["left_out"]),
+            frozenset((name, other) for name, other in dialect["renamed"]),
+            frozenset((schema, level) for schema, level in dialect["structured"]),
+        ),
+        **body,
+    )
+
+
+def _state(kept: Mapping[str, Any]) -> BatchState:
+    return BatchState(**{**kept, "results": tuple(kept["results"])})
+
+
+def all_records(store: Store) -> list[BatchRecord]:
+    """The records of a session, the oldest first."""
+    return [read(stored) for stored in store.leases.batches.all()]
+
+
+def keep(store: Store, record: BatchRecord) -> BatchRecord:
+    """Write a record; it is on disk then."""
+    store.leases.batches.put(record.tag, record.owner, record.body())
+    return record
+
+
+def waits(records: Sequence[BatchRecord], requests: int, base_url: str) -> str:
+    """A sentence on the requests that wait in batches, for people.
+
+    >>> record = BatchRecord(tag="b1", model="m", fingerprint="", base_url="", requests=2)
+    >>> waits([record], 2, "https://h/v1")
+    '2 requests wait in 1 batch at https://h/v1: b1 (being submitted, begun 0 s ago)'
+    """
+    shown = ", ".join(map(str, records[:SHOWN]))
+    more = f" and {len(records) - SHOWN} more" if len(records) > SHOWN else ""
+    batches = "1 batch" if len(records) == 1 else f"{len(records)} batches"
+    verb = "waits" if requests == 1 else "wait"
+    return f"{count(requests, 'request')} {verb} in {batches} at {base_url}: {shown}{more}"
