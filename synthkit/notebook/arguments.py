@@ -131,6 +131,12 @@ ARGUMENTS = (
     argument("--reasoning", action="store_true", help="add a column: reasoning before the answer"),
     argument("--background", "-b", action="store_true", help="return at once; Stop works"),
     argument(
+        "--batch",
+        action="store_true",
+        help="submit to the server's batch API at half the price; run again to collect",
+    ),
+    argument("--wait", action="store_true", help="with --batch: wait until all is answered"),
+    argument(
         "--dry-run", action="store_true", help="show prompts and estimated cost, send nothing"
     ),
 )

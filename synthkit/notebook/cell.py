@@ -114,6 +114,8 @@ def _job(context: Context, names: Names, options: Any, cell: str) -> Job:
         no_truncated=options.no_truncated,
         mark_truncated=options.mark_truncated,
         reasoning=options.reasoning,
+        batch=options.batch,
+        wait=options.wait,
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from synthkit.curate.marks.learned_filter import LearnedFilter
     from synthkit.evaluate.results import Report
     from synthkit.sessions.attached import Attached
+    from synthkit.sessions.batches import Batches
     from synthkit.sessions.bundle_import import Imported
     from synthkit.sessions.claims import Claim
     from synthkit.sessions.deletion import Deletion
@@ -138,6 +139,13 @@ class Session:
         from synthkit.sessions import attached
 
         self.attached.append(attached.attach(self.store, source, read_only=read_only))
+
+    @property
+    def batches(self) -> Batches:
+        """What was submitted to batch APIs: list, cancel, forget."""
+        from synthkit.sessions.batches import Batches
+
+        return Batches(self.store)
 
     @property
     def person(self) -> str:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.server import Asked, Reply, completion
@@ -201,3 +202,151 @@ def uploaded(text: str) -> str:
     found = re.search(r'name="file"; filename=[^\r]*\r\n(?:[^\r]+\r\n)*\r\n(.*?)\r\n--', text, re.S)
     assert found
     return found[1]
+
+
+MISTRAL_WORDS = {"validating": "QUEUED", "in_progress": "RUNNING", "completed": "SUCCESS",
+                 "expired": "TIMEOUT_EXCEEDED", "cancelling": "CANCELLATION_REQUESTED",
+                 "cancelled": "CANCELLED", "failed": "FAILED"}  # fmt: skip
+
+
+class MistralServer(BatchServer):
+    """The same with the jobs of Mistral."""
+
+    def batch(self, asked: Asked, parts: list[str], query: str) -> Reply | None:
+        if parts[:2] != ["batch", "jobs"]:
+            return None
+        if len(parts) == 2 and asked.method == "POST":
+            assert all("model" not in line for line in self.files[asked.json["input_files"][0]])
+            return self._confirmed(
+                self.create(self.files[asked.json["input_files"][0]], asked.json)
+            )
+        if len(parts) == 2:
+            page, size = (int(part.split("=")[1]) for part in sorted(query.split("&")))
+            jobs = [self.shown(job) for job in self.jobs.values()][::-1]
+            return Reply(body={"data": jobs[page * size : (page + 1) * size], "total": len(jobs)})
+        job = self.jobs[parts[2]]
+        self.cancel(job) if parts[-1] == "cancel" else self.advance(job)
+        return Reply(body=self.shown(job))
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        return {
+            "id": job.id,
+            "object": "batch",
+            "input_files": job.body["input_files"],
+            "endpoint": job.body["endpoint"],
+            "model": job.body["model"],
+            "metadata": job.body["metadata"],
+            "output_file": self._file(f"{job.id}-output"),
+            "error_file": self._file(f"{job.id}-errors"),
+            "errors": [{"message": self.invalid[0], "count": 1}] if job.status == "failed" else [],
+            "status": MISTRAL_WORDS[job.status],
+            "created_at": 0,
+            "total_requests": len(job.lines),
+            "completed_requests": len(job.done) + len(job.failed),
+            "succeeded_requests": len(job.done),
+            "failed_requests": len(job.failed),
+        }
+
+
+class TogetherServer(BatchServer):
+    """The same as Together has it."""
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        if asked.path == "/v1/files/upload":
+            text = asked.body.decode()
+            assert 'name="purpose"\r\n\r\nbatch-api\r\n' in text
+            assert 'name="file_name"\r\n\r\nsynthkit-' in text
+            id = f"file-{len(self.files)}"
+            self.files[id] = uploaded(text)
+            return Reply(body={"id": id, "purpose": "batch-api", "filename": "x.jsonl"})
+        return super().__call__(asked)
+
+    def _page(self, query: str) -> Any:
+        return [self.shown(job) for job in self.jobs.values()]
+
+    def _confirmed(self, job: Job) -> Reply:
+        reply = super()._confirmed(job)
+        return reply if reply.body is None else Reply(201, body={"job": reply.body, "warning": ""})
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        shown = super().shown(job)
+        for name in ("metadata", "request_counts", "errors"):
+            del shown[name]
+        return shown | {"status": shown["status"].upper(), "progress": 10}
+
+
+class AnthropicServer(BatchServer):
+    """Message Batches of Anthropic."""
+
+    ADDRESS = ("messages", "batches")
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        path = asked.path.partition("?")[0]
+        parts = path.removeprefix("/v1").strip("/").split("/")
+        if tuple(parts[:2]) != self.ADDRESS:
+            return None
+        assert asked.headers["anthropic-version"] == "2023-06-01"
+        assert asked.headers["x-api-key"].startswith("sk-")
+        if len(parts) == 2 and asked.method == "POST":
+            lines = "\n".join(json.dumps(line) for line in asked.json["requests"])
+            return self._confirmed(self.create(lines, {}))
+        if len(parts) == 2:
+            jobs = [self.shown(job) for job in list(self.jobs.values())[::-1]]
+            last = jobs[-1]["id"] if jobs else None
+            return Reply(body={"data": jobs, "has_more": False, "last_id": last})
+        job = self.jobs[parts[2]]
+        if parts[-1] == "results":
+            lines = [self.result(line["custom_id"], job) for line in job.lines]
+            text = "".join(f"{json.dumps(line)}\n" for line in lines[::-1])
+            return Reply(body=self.edit(job.id, text).encode())
+        self.cancel(job) if parts[-1] == "cancel" else self.advance(job)
+        return Reply(body=self.shown(job))
+
+    def message(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The ordinary answer."""
+        text = f"Answer to: {params['messages'][-1]['content']}"
+        return {
+            "type": "message",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 7, "output_tokens": 4},
+        }
+
+    def _work(self, job: Job, most: int, ends: str) -> None:
+        for line in job.lines:
+            line["body"] = line["params"]
+        self.answer = self.message
+        super()._work(job, most, ends)
+
+    def result(self, key: str, job: Job) -> dict[str, Any]:
+        """A line of the results."""
+        if key in job.done:
+            return {"custom_id": key, "result": {"type": "succeeded", "message": job.done[key]}}
+        status, error = job.failed[key]
+        if status == 0:
+            kind = "expired" if job.status == "expired" else "canceled"
+            return {"custom_id": key, "result": {"type": kind}}
+        return {
+            "custom_id": key,
+            "result": {"type": "errored", "error": {"type": "error", "error": error}},
+        }
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        ended = job.status in ("completed", "expired", "cancelled")
+        never = sum(status == 0 for status, _ in job.failed.values())
+        counts = {
+            "processing": 0 if ended else len(job.lines),
+            "succeeded": len(job.done),
+            "errored": len(job.failed) - never,
+            "expired": never if job.status == "expired" else 0,
+            "canceled": never if job.status == "cancelled" else 0,
+        }
+        words = {"cancelling": "canceling"}
+        return {
+            "id": job.id,
+            "type": "message_batch",
+            "processing_status": "ended" if ended else words.get(job.status, "in_progress"),
+            "request_counts": counts,
+            "created_at": datetime.now(UTC).isoformat(),
+            "results_url": f"https://elsewhere/{job.id}" if ended else None,
+        }

@@ -258,6 +258,7 @@ class Desk:
             model=self.endpoint.name,
             fingerprint=self.endpoint.fingerprint,
             base_url=self.endpoint.server.base_url,
+            origin=self.endpoint.server.origin,
             requests=len(lines),
             dialect=dialect,
             owner=process_tag(),

@@ -30,7 +30,7 @@ class BatchRecord:
     Parameters
     ----------
     tag : its name here, which the server keeps as well, where it can.
-    model, fingerprint, base_url : of the model that it asks.
+    model, fingerprint, base_url, origin : of the model that it asks, and of its server.
     requests : how many it has.
     dialect : the dialect that they are written in.
     step : ``"uploading"``: nothing is submitted; ``"creating"``: it may be; ``"submitted"``: it is.
@@ -46,6 +46,7 @@ class BatchRecord:
     model: str
     fingerprint: str
     base_url: str
+    origin: str
     requests: int
     dialect: Dialect = field(default_factory=Dialect)
     step: Step = "uploading"
@@ -135,8 +136,8 @@ def keep(store: Store, record: BatchRecord) -> BatchRecord:
 def waits(records: Sequence[BatchRecord], requests: int, base_url: str) -> str:
     """A sentence on the requests that wait in batches, for people.
 
-    >>> record = BatchRecord(tag="b1", model="m", fingerprint="", base_url="", requests=2)
-    >>> waits([record], 2, "https://h/v1")
+    >>> of = {"model": "m", "fingerprint": "", "base_url": "", "origin": ""}
+    >>> waits([BatchRecord(tag="b1", requests=2, **of)], 2, "https://h/v1")
     '2 requests wait in 1 batch at https://h/v1: b1 (being submitted, begun 0 s ago)'
     """
     shown = ", ".join(map(str, records[:SHOWN]))
