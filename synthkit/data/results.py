@@ -126,7 +126,9 @@ def run_summary(run: Run, *, name: str = "", model: str = "", rows: int = 8) -> 
             "are estimated by length"
         )
     if pending or run.ledger.stopped:
-        notes.append(": ".join(filter(None, [f"{thousands(pending)} pending", run.ledger.stopped])))
+        # not within parentheses
+        why, *others = re.split(r"; (?![^(]*\))", run.ledger.stopped)
+        notes += [": ".join(filter(None, [f"{thousands(pending)} pending", why])), *others]
     notes += _moved(run.table, ("id", "parent"))
     notes += _moved(run.rejects, ("raw", "reason"), of="the rejects") if rejects else []
     return static_table(

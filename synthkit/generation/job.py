@@ -28,9 +28,9 @@ from synthkit.core.models import Budget, Model
 from synthkit.core.types import Reject, Request, Row
 from synthkit.data import tables
 from synthkit.data.results import Run
-from synthkit.generation import calls, run_tables
+from synthkit.generation import batches, calls, run_tables
 from synthkit.generation.dry_run import DryRun, estimate
-from synthkit.generation.options import JobOptions, added_columns, batched, budget_of, recipe_for
+from synthkit.generation.options import JobOptions, added_columns, budget_of, recipe_for
 from synthkit.generation.progress_line import progress_line
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
 from synthkit.generation.streams import rows_of
@@ -88,6 +88,10 @@ class Job:
         first = (step[0] if step else None for step in steps)
         return [request if isinstance(request, Request) else None for request in first]
 
+    def first_keys(self) -> list[str]:
+        """The keys of the first requests."""
+        return [self.key(request) for request in self.requests if request is not None]
+
     def fields(self, position: int) -> dict[str, Any]:
         """The fields of the row that the branch at ``position`` belongs to."""
         if self.recipe.source is None:
@@ -133,6 +137,7 @@ class Job:
         Interrupted
             On Ctrl-C and the kernel's interrupt; ``error.run`` has the rows made so far.
         """
+        batches.warn_of_waiting(self.model, self.session.store, self.first_keys)
         outcome = self._run(self.budget, cancel, listener)
         row_ids = [event.id for event in outcome.events if isinstance(event.outcome, Row)]
         reject_ids = [event.id for event in outcome.events if isinstance(event.outcome, Reject)]
@@ -280,7 +285,7 @@ def plan(
     }
     return Job(
         recipe=recipe,
-        models=batched(models, options, session.store),
+        models=batches.batched(models, options, session.store),
         session=session,
         budget=budget_of(options),
         name=name,

@@ -12,7 +12,6 @@ from synthkit.recipes._base import Recipe
 from synthkit.recipes._from_function import from_function
 from synthkit.recipes._prompt import SAMPLING, PromptOptions, prompt, sampled
 from synthkit.sessions.session import Session
-from synthkit.store.store import Store
 
 
 class JobOptions(PromptOptions, total=False):
@@ -83,30 +82,3 @@ def budget_of(options: JobOptions) -> Budget | None:
         max_cost=options.get("max_cost"),
     )
     return None if limits == Budget() else limits
-
-
-def batched(models: Mapping[str, Model], options: JobOptions, store: Store) -> dict[str, Model]:
-    """The models by role, asked by their batch APIs if the options say so.
-
-    Raises
-    ------
-    UsageError
-        If one has no batch API, or the options wait for no batch.
-    """
-    if not options.get("batch"):
-        if options.get("wait"):
-            raise UsageError("wait=True waits for batches; give batch=True (--batch) as well.")
-        return dict(models)
-    from synthkit.models.openai.batch.model import BatchModel
-    from synthkit.models.openai.model import Endpoint
-
-    made: dict[int, Model] = {}
-    for model in models.values():
-        if not isinstance(model, Endpoint):
-            raise UsageError(
-                f"{model.name} has no batch API: expected a model behind a server, such as "
-                "openai:NAME. Ask it directly: without --batch, or batch=False."
-            )
-        if id(model) not in made:
-            made[id(model)] = BatchModel(model, store, wait=bool(options.get("wait")))
-    return {role: made[id(model)] for role, model in models.items()}

@@ -15,6 +15,8 @@ from typing import Any
 from synthkit.core.hashing import canonical
 from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
 
+_ANSWERED = "EXISTS (SELECT 1 FROM completions WHERE completions.key = batch_requests.key)"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
@@ -103,8 +105,7 @@ class BatchTable(TableGroup):
         """All batches, the oldest first."""
         waiting: dict[str, int] = dict(
             self._database.rows(
-                "SELECT batch, count(*) FROM batch_requests"
-                " WHERE key NOT IN (SELECT key FROM completions) GROUP BY batch"
+                f"SELECT batch, count(*) FROM batch_requests WHERE NOT {_ANSWERED} GROUP BY batch"
             )
         )
         rows = self._database.rows("SELECT batch, owner, at, body FROM batches ORDER BY at")
@@ -123,9 +124,7 @@ class BatchTable(TableGroup):
 
     def tidy(self) -> None:
         """Forget where the requests were whose completions are stored."""
-        self._database.execute(
-            "DELETE FROM batch_requests WHERE key IN (SELECT key FROM completions)"
-        )
+        self._database.execute(f"DELETE FROM batch_requests WHERE {_ANSWERED}")
 
     def clear(self) -> None:
         """Delete all records."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from synthkit.models.openai.constraints import PatternOption
 from synthkit.models.openai.dialect import LEVELS, Dialect, Structured
 
-BatchKind: TypeAlias = Literal["", "openai", "together", "mistral", "anthropic"]
+BatchKind: TypeAlias = Literal["", "openai", "together", "mistral", "anthropic", "gemini"]
 """Whose batch API a provider has, or has copied; empty if it has none."""
 
 
@@ -95,6 +95,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "https://generativelanguage.googleapis.com/v1beta/openai",
         "GEMINI_API_KEY",
         left_out=("seed",),
+        batch="gemini",
     ),
     "github": Provider("GitHub Models", "https://models.github.ai/inference", "GITHUB_TOKEN"),
     "groq": Provider(

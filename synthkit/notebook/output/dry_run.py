@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
+from synthkit.generation.batches import waiting
 from synthkit.generation.dry_run import DryRun
 from synthkit.generation.job import Job
 
@@ -35,6 +36,8 @@ def outline(job: Job) -> StaticOutput:
         parts.append("time unknown before a first run")
     elif dry_run.next_requests:
         parts.append(f"about {max(1, round(estimate.seconds))} s")
+    if in_batches := waiting(job.session.store, job.first_keys):
+        parts.append(f"{count(in_batches, 'request')} in batches already")
     return static_table(rows, note=["; ".join(parts), *_first_miss(job, dry_run)])
 
 

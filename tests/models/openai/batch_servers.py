@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from tests.server import Asked, Reply, completion
@@ -350,3 +351,69 @@ class AnthropicServer(BatchServer):
             "created_at": datetime.now(UTC).isoformat(),
             "results_url": f"https://elsewhere/{job.id}" if ended else None,
         }
+
+
+class GeminiServer(BatchServer):
+    """Batches of Gemini, with their requests inline."""
+
+    words: Mapping[str, str] = MappingProxyType(
+        {"validating": "PENDING", "in_progress": "RUNNING", "cancelling": "RUNNING"}
+    )
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        path = asked.path.partition("?")[0].removeprefix("/v1")
+        if path == "/models/m:batchGenerateContent":
+            batch = asked.json["batch"]
+            requests = batch["input_config"]["requests"]["requests"]
+            for each in requests:
+                each["custom_id"] = each["metadata"]["key"]
+            lines = "\n".join(map(json.dumps, requests))
+            return self._confirmed(self.create(lines, {"name": batch["display_name"]}))
+        if not path.startswith("/batches"):
+            return None
+        assert asked.headers["x-goog-api-key"].startswith("sk-")
+        if path == "/batches":
+            return Reply(body={"operations": [self.shown(job) for job in self.jobs.values()]})
+        id, _, verb = path.removeprefix("/batches/").partition(":")
+        job = self.jobs[id]
+        if verb == "cancel":
+            self.cancel(job)
+            return Reply(body={})
+        self.advance(job)
+        return Reply(body=self.shown(job))
+
+    def _work(self, job: Job, most: int, ends: str) -> None:
+        for line in job.lines:
+            contents = line["request"]["contents"]
+            line["body"] = {"messages": [{"content": contents[-1]["parts"][0]["text"]}]}
+        super()._work(job, most, ends)
+
+    def inlined(self, line: dict[str, Any], job: Job) -> dict[str, Any]:
+        """What became of a request."""
+        key = line["custom_id"]
+        if key in job.failed:
+            status, error = job.failed[key]
+            code = {0: 1, 400: 3, 529: 14}[status]
+            return {"metadata": line["metadata"], "error": dict(error or {}) | {"code": code}}
+        text = job.done[key]["choices"][0]["message"]["content"]
+        candidate = {"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}
+        usage = {"promptTokenCount": 7, "candidatesTokenCount": 4, "totalTokenCount": 11}
+        response = {"candidates": [candidate], "usageMetadata": usage}
+        return {"metadata": line["metadata"], "response": response}
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        ended = job.status in ("completed", "expired", "cancelled")
+        word = {"completed": "SUCCEEDED"}.get(job.status, job.status.upper())
+        shown = {
+            "name": f"batches/{job.id}",
+            "metadata": {
+                "displayName": job.body["name"],
+                "state": f"BATCH_STATE_{self.words.get(job.status, word)}",
+                "batchStats": {"requestCount": str(len(job.lines))},
+            },
+            "done": ended,
+        }
+        if ended and job.done:
+            results = [self.inlined(line, job) for line in job.lines]
+            shown["response"] = {"inlinedResponses": {"inlinedResponses": results}}
+        return shown

@@ -86,11 +86,11 @@ def test_a_run_submits_and_later_ones_fill_the_table(
     first = ask(session, at(server))
     assert (len(first.table), len(first.pending)) == (0, 20)
     assert first.ledger.stopped.startswith(
-        f"20 requests wait in 1 batch at {server.base_url}: batch_0 (validating, 0 of 20 done, "
+        "20 requests wait in 1 batch (validating, 0 of 20 done, sent "
     )
     assert set(first.pending["reason"]) == {first.ledger.stopped}
     second = ask(session, at(server))
-    assert "batch_0 (in_progress, 0 of 20 done" in second.ledger.stopped
+    assert "1 batch (in_progress, 0 of 20 done, sent" in second.ledger.stopped
     third = ask(session, at(server))
     assert third.table["text"].tolist() == [f"Answer to: Say {n}." for n in range(20)]
     assert third.table["id"].tolist() == first.pending["id"].tolist()
@@ -367,7 +367,7 @@ def test_a_batch_of_another_account_is_not_submitted_again(
 ) -> None:
     ask(session, at(server))
     held, batches.jobs = batches.jobs, {}
-    with pytest.raises(EndpointError, match="No batch found with id 'batch_0'"):
+    with pytest.raises(EndpointError, match=r"No batch found .*%synth batches forget batch_0"):
         ask(session, at(server))
     batches.jobs = held
     assert len(until_done(session, at(server)).table) == 20
@@ -420,6 +420,45 @@ def test_what_cannot_be_asked_in_a_batch_is_said_before(session: sk.Session) -> 
         ask(session, router)
     with pytest.raises(UsageError, match=r"wait=True .* batch=True"):
         sk.generate("Hi.", model=sk.Fake(), session=session, wait=True)
+
+
+def test_a_direct_run_says_that_it_pays_again_for_what_waits(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    ask(session, at(server), 8)
+    with pytest.warns(RuntimeWarning, match="5 requests of this run wait in a batch as well"):
+        ask(session, at(server), 5, batch=False)
+    ask(session, at(server), 5, batch=False)
+    assert len(until_done(session, at(server), 8).table) == 8
+
+
+def test_a_server_without_batches_is_said_to_have_none(session: sk.Session) -> None:
+    refused = pytest.raises(UsageError, match="seems to have no batch API")
+    with Server(Reply(404, error="Not Found")) as server, refused:
+        ask(session, at(server))
+    assert all_records(session.store) == []
+
+
+def test_requests_of_several_models_are_submitted_to_each(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    def judged(row: dict[str, Any]) -> Any:
+        (text,) = yield [sk.recipes.user(f"Say {row['x']}.")]
+        (verdict,) = yield [sk.recipes.user(f"Judge: {text.text}", to="judge")]
+        return {"verdict": verdict.text}
+
+    judge = endpoint("j", base_url=server.base_url, api_key=KEY)
+    for _ in range(8):
+        recipe = sk.recipes.per_row(
+            judged, rows(6), name="judged", requests=sk.recipes.Bounds(2, 2), roles=["judge"]
+        )
+        done = sk.generate(
+            recipe, model=at(server), others={"judge": judge}, session=session, batch=True
+        )
+    assert done.ledger.hits == 12
+    assert done.table["verdict"][0] == "Answer to: Judge: Answer to: Say 0."
+    models = [job.lines[0]["body"]["model"] for job in batches.jobs.values()]
+    assert models == ["m", "j"]
 
 
 KILLED = """

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import EndpointError
+from synthkit.core.errors import EndpointError, UsageError
 from synthkit.core.formatting import count
 from synthkit.core.processes import process_tag
 from synthkit.core.types import Completion, Request
@@ -141,10 +141,21 @@ class Desk:
                 return record
             return self._reconciled(record)
         except EndpointError as error:
+            if error.status == 404:
+                raise self._gone(record, error) from None
             if _is_refusal(error) and error.status != 429:
                 raise
             self.unreachable = str(error)
             return record
+
+    def _gone(self, record: BatchRecord, error: EndpointError) -> EndpointError:
+        """The error for a batch that the server does not know, with what to do."""
+        gone = EndpointError(
+            f"{error} If it was deleted there, %synth batches forget {record.id} has its requests "
+            "submitted again; if it belongs to another account, use the key of that one."
+        )
+        gone.status = error.status
+        return gone
 
     def _reconciled(self, record: BatchRecord) -> BatchRecord | None:
         """A batch whose process ended while it was submitted; ``None`` if it was not."""
@@ -179,6 +190,8 @@ class Desk:
                         results[result.key] = result
                 if whole and all(key in results for key in keys):
                     break
+        except EndpointError as error:
+            raise (self._gone(record, error) if error.status == 404 else error) from None
         finally:
             self.form.api.close()
         return results
@@ -289,6 +302,11 @@ class Desk:
         except BaseException as error:
             if record.step == "uploading" or _is_refusal(error):
                 self._forget(record)
+                if isinstance(error, EndpointError) and error.status in (404, 405, 501):
+                    raise UsageError(
+                        f"{record.base_url} seems to have no batch API. Ask it directly: without "
+                        f"--batch, or batch=False. {error}"
+                    ) from None
             elif record.step == "creating":
                 records.keep(self.store, replace(record, owner=""))
             raise
@@ -309,7 +327,7 @@ class Desk:
 
     def later(self) -> Iterator[tuple[int, Completion]]:
         """For each request that has no answer yet, a completion that says when it comes."""
-        words = f"{self.words()}; run it again to collect them"
+        words = f"{self.words()}; run it again to collect the answers"
         for position, _ in self.asked.values():
             yield position, Completion("", finish="later", error=words)
         self._waited |= bool(self.asked)
@@ -320,6 +338,7 @@ class Desk:
 
         Until then it stays refused, so that a run which only collects submits nothing.
         """
+        self.store.leases.batches.tidy()
         if not self._waited:
             for tag, keys in self._failed.items():
                 self.store.leases.batches.release(keys, tag)
@@ -331,7 +350,7 @@ class Desk:
         parts = []
         if waiting:
             n = len(self.asked) - len(self.unsubmitted)
-            parts.append(records.waits(waiting, n, self.endpoint.server.base_url))
+            parts.append(records.waits(waiting, n))
         if self.unsubmitted:
             parts.append(f"{count(len(self.unsubmitted), 'request')} not submitted yet")
         return "; ".join(filter(None, [*parts, self.unreachable]))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from synthkit.core.errors import UsageError
 from synthkit.models.openai.batch.anthropic_form import AnthropicForm
 from synthkit.models.openai.batch.api import Api, BatchForm
+from synthkit.models.openai.batch.gemini_form import GeminiForm
 from synthkit.models.openai.batch.mistral_form import MistralForm
 from synthkit.models.openai.batch.openai_form import OpenAIForm
 from synthkit.models.openai.batch.together_form import TogetherForm
@@ -31,11 +32,19 @@ def _mistral(endpoint: Endpoint) -> BatchForm:
     return MistralForm(Api(endpoint.server), _path(endpoint), endpoint.name)
 
 
+def _gemini(endpoint: Endpoint) -> BatchForm:
+    server = endpoint.server
+    address = server.address.removesuffix("/openai")
+    headers = {"x-goog-api-key": server.api_key or ""}
+    return GeminiForm(Api(server, headers=headers, address=address), endpoint.name)
+
+
 FORMS: dict[BatchKind, Callable[[Endpoint], BatchForm]] = {
     "openai": lambda endpoint: OpenAIForm(Api(endpoint.server), _path(endpoint)),
     "together": lambda endpoint: TogetherForm(Api(endpoint.server), _path(endpoint)),
     "mistral": _mistral,
     "anthropic": _anthropic,
+    "gemini": _gemini,
 }
 """Kind of a provider's batches -> what makes its form for an endpoint."""
 

@@ -17,9 +17,6 @@ from synthkit.store.store import Store
 STALE_SECONDS = 900.0
 """After so long without a sign, a process of another machine no longer submits a batch."""
 
-SHOWN = 3
-"""Batches that a sentence names."""
-
 Step = Literal["uploading", "creating", "submitted"]
 
 
@@ -89,14 +86,10 @@ class BatchRecord:
         """The record at the beginning of a further step."""
         return replace(self, step=step, changed=time.time(), **changes)
 
-    def __str__(self) -> str:
-        """Its name, what the server said last and how long ago it was submitted, for people."""
-        state = self.state
-        parts = [state.word if state else "being submitted"]
-        if state is not None and state.total and not state.ended:
-            parts.append(f"{thousands(state.done + state.failed)} of {thousands(state.total)} done")
-        parts.append(f"{'submitted' if state else 'begun'} {duration(time.time() - self.at)} ago")
-        return f"{self.id} ({', '.join(parts)})"
+    @property
+    def word(self) -> str:
+        """The server's word for its state, or how far its submission got."""
+        return self.state.word if self.state else "being submitted"
 
 
 def read(stored: StoredBatch) -> BatchRecord:
@@ -133,15 +126,21 @@ def keep(store: Store, record: BatchRecord) -> BatchRecord:
     return record
 
 
-def waits(records: Sequence[BatchRecord], requests: int, base_url: str) -> str:
+def waits(records: Sequence[BatchRecord], requests: int) -> str:
     """A sentence on the requests that wait in batches, for people.
 
     >>> of = {"model": "m", "fingerprint": "", "base_url": "", "origin": ""}
-    >>> waits([BatchRecord(tag="b1", requests=2, **of)], 2, "https://h/v1")
-    '2 requests wait in 1 batch at https://h/v1: b1 (being submitted, begun 0 s ago)'
+    >>> waits([BatchRecord(tag="b1", requests=2, **of)], 2)
+    '2 requests wait in 1 batch (being submitted, 0 of 2 done, sent 0 s ago)'
     """
-    shown = ", ".join(map(str, records[:SHOWN]))
-    more = f" and {len(records) - SHOWN} more" if len(records) > SHOWN else ""
+    words = " and ".join(dict.fromkeys(record.word for record in records))
+    states = [record.state for record in records if record.state]
+    done = sum(state.done + state.failed for state in states)
+    total = sum(record.requests for record in records)
+    since = duration(time.time() - min(record.at for record in records))
     batches = "1 batch" if len(records) == 1 else f"{len(records)} batches"
     verb = "waits" if requests == 1 else "wait"
-    return f"{count(requests, 'request')} {verb} in {batches} at {base_url}: {shown}{more}"
+    return (
+        f"{count(requests, 'request')} {verb} in {batches} ({words}, {thousands(done)} of "
+        f"{thousands(total)} done, sent {since} ago)"
+    )
