@@ -190,10 +190,16 @@ def schemes() -> str:
 def providers() -> str:
     """Servers with short names."""
     rows = [
-        [code(f"{name}:NAME"), each.title, code(each.key_env) or "no key", code(each.base_url)]
+        [
+            code(f"{name}:NAME"),
+            each.title,
+            code(each.key_env) or "no key",
+            code(each.base_url),
+            "yes" if each.batch else "",
+        ]
         for name, each in PROVIDERS.items()
     ]
-    return table(["spec", "server", "key", "address"], rows)
+    return table(["spec", "server", "key", "address", "`--batch`"], rows)
 
 
 def samples() -> str:
