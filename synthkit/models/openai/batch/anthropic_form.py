@@ -81,7 +81,7 @@ class AnthropicForm:
         return _state(self.api.get(f"{ADDRESS}/{id}"))
 
     def results(self, state: BatchState) -> Iterator[BatchResult | None]:
-        """What became of its requests, converted to chats."""
+        """The results of its requests, converted to chats."""
         for line in self.api.download(f"{ADDRESS}/{state.id}/results").split(b"\n"):
             if line.strip():
                 try:

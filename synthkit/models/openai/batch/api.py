@@ -97,7 +97,7 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one request.
+    """The result of one request.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class BatchForm(Protocol):
         """What the server says of a batch."""
 
     def results(self, state: BatchState) -> Iterable[BatchResult | None]:
-        """What became of its requests; ``None`` for a line that cannot be read."""
+        """The results of its requests; ``None`` for a line that cannot be read."""
 
     def cancel(self, id: str) -> BatchState:
         """Ask the server to end a batch."""

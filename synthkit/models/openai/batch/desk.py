@@ -1,4 +1,4 @@
-"""The requests of one run at a batch API: which are submitted, what became of them, what is not.
+"""The requests of one run at a batch API: which wait in which batch, and which in none.
 
 The record of a batch is written before it is submitted. If the process ends in between, the list of
 the server's batches says whether it was, and a request is submitted again only if it was not.
@@ -130,7 +130,7 @@ class Desk:
         self.where = {key: at for key, at in waiting.items() if key not in self._again}
 
     def _settled(self, record: BatchRecord) -> BatchRecord | None:
-        """What became of a batch; ``None`` if it was never submitted."""
+        """The batch as it is by now; ``None`` if it was never submitted."""
         if record.state is not None and record.state.ended:
             return record
         try:

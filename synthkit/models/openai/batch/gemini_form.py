@@ -74,7 +74,7 @@ class GeminiForm:
         return _state(self.api.get(f"/{id}"))
 
     def results(self, state: BatchState) -> Iterator[BatchResult | None]:
-        """What became of its requests, converted to chats."""
+        """The results of its requests, converted to chats."""
         answer = self.api.get(f"/{state.id}").get("response") or {}
         listed = (answer.get("inlinedResponses") or {}).get("inlinedResponses") or ()
         for each in listed:

@@ -74,7 +74,7 @@ class MistralForm:
         return _state(self.api.get(f"/batch/jobs/{id}"))
 
     def results(self, state: BatchState) -> Iterator[BatchResult | None]:
-        """What became of its requests: the lines of its two files."""
+        """The results of its requests: the lines of its two files."""
         for file in state.results:
             yield from read_lines(self.api.download(f"/files/{file}/content"))
 

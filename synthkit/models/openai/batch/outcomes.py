@@ -1,4 +1,4 @@
-"""What became of the requests of a batch that has ended: answers, refusals, further tries."""
+"""The results of a batch that has ended: answers, refusals, further tries."""
 
 from __future__ import annotations
 
