@@ -192,7 +192,9 @@ class Job:
             call=calls.recorded(store, self.recipe, self.models, **options),
             ids=row_ids,
             reject_ids=reject_ids,
-            origins={event.id: tuple(event.requests) for event in outcome.events if event.requests},
+            origins=(
+                (event.id, tuple(event.requests)) for event in outcome.events if event.requests
+            ),
             recipe=self.recipe.name,
             reasons=Counter(
                 event.outcome.reason.partition(":")[0]

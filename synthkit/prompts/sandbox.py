@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import jinja2.sandbox
 from jinja2.filters import do_format
+from jinja2.runtime import new_context
 
 MAX_CHARACTERS = 10_000_000
 """Most characters of a rendered template, and of a text that one expression makes."""
@@ -85,9 +86,13 @@ def rendered(template: jinja2.Template, values: dict[str, Any]) -> str:
     jinja2.TemplateError
         If it is too long.
     """
+    environment = template.environment
+    # as template.new_context, which copies the globals through a ChainMap each time
+    named = {**environment.globals, **values}
+    context = new_context(environment, template.name, template.blocks, named, shared=True)
     parts: list[str] = []
     left = MAX_CHARACTERS
-    for part in template.root_render_func(template.new_context(values)):
+    for part in template.root_render_func(context):
         left -= len(part)
         if left < 0:
             raise jinja2.TemplateError(_TOO_LARGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
 from synthkit.store.ids import KEY_DIGITS, pack, unpack
@@ -15,12 +15,10 @@ class OriginTable(TableGroup):
     in this table.
     """
 
-    def add(self, origins: Mapping[str, Sequence[str]]) -> None:
-        """Store row id -> keys, in the order of the requests; rows that are known stay."""
+    def add(self, origins: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Store row ids with keys, in the order of the requests; rows that are known stay."""
         self.merge(
-            (id, pack(keys))
-            for id, keys in origins.items()
-            if len(keys) > 1 or not keys[0].startswith(id)
+            (id, pack(keys)) for id, keys in origins if len(keys) > 1 or not keys[0].startswith(id)
         )
 
     def keys(self, ids: Iterable[str]) -> list[str]:

@@ -50,7 +50,7 @@ class RunTable:
         call: str = "",
         ids: Sequence[str] = (),
         reject_ids: Sequence[str] = (),
-        origins: Mapping[str, Sequence[str]] | None = None,
+        origins: Iterable[tuple[str, Sequence[str]]] = (),
         recipe: str = "",
         reasons: Mapping[str, int] | None = None,
     ) -> int:
@@ -61,7 +61,7 @@ class RunTable:
         line : what followed ``%%synth``, if a cell started the run.
         call : JSON of the recipe and its arguments, by which the run can be made again.
         ids, reject_ids : of its rows and of its rejects.
-        origins : row id -> the keys of the requests that the row is based on, in order.
+        origins : row ids, each with the keys of the requests that it is based on, in order.
         recipe : the name of its recipe.
         reasons : kind of reason -> how many rows were rejected for it.
         """
@@ -72,7 +72,7 @@ class RunTable:
             if ids or reject_ids:
                 packed = (pack(ids), pack(reject_ids))
                 self._database.execute(_INSERT_ROWS, (run, line, *packed, call))
-            self._origins.add(origins or {})
+            self._origins.add(origins)
         self._database.merge_log()
         return run
 
