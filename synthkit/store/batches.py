@@ -16,6 +16,10 @@ from synthkit.core.hashing import canonical
 from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
 
 _ANSWERED = "EXISTS (SELECT 1 FROM completions WHERE completions.key = batch_requests.key)"
+_INSERT = (
+    "INSERT INTO batch_requests VALUES (?, ?, ?) "
+    "ON CONFLICT (key) DO UPDATE SET batch = excluded.batch, tries = excluded.tries"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,7 @@ class BatchTable(TableGroup):
                     "INSERT INTO batches VALUES (?, ?, ?, ?)",
                     (tag, owner, time.time(), _text(body)),
                 )
-                self._database.execute_many(
-                    "INSERT OR REPLACE INTO batch_requests VALUES (?, ?, ?)", rows
-                )
+                self._database.execute_many(_INSERT, rows)
         return taken
 
     def put(self, tag: str, owner: str, body: Mapping[str, Any]) -> None:
@@ -116,11 +118,21 @@ class BatchTable(TableGroup):
         statement = f"DELETE FROM batch_requests WHERE batch = ? AND key {AMONG}"
         self._database.execute(statement, (tag, json_list(keys)))
 
-    def forget(self, tag: str) -> None:
-        """Delete a batch, which was not submitted, and take its requests out of it."""
+    def forget(self, tag: str, body: Mapping[str, Any] | None = None) -> bool:
+        """Delete a batch, which was not submitted, and take its requests out of it.
+
+        Parameters
+        ----------
+        body : what was known of it when that was decided. If something else is known by now,
+            nothing is deleted, and the answer is ``False``.
+        """
         with self._database.transaction():
+            rows = self._database.rows("SELECT body FROM batches WHERE batch = ?", (tag,))
+            if body is not None and rows != [(_text(body),)]:
+                return False
             self._database.execute("DELETE FROM batch_requests WHERE batch = ?", (tag,))
             self._database.execute("DELETE FROM batches WHERE batch = ?", (tag,))
+        return True
 
     def tidy(self) -> None:
         """Forget where the requests were whose completions are stored."""

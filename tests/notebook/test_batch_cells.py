@@ -48,7 +48,6 @@ def test_a_cell_submits_says_what_waits_and_fills_when_run_again(
     assert re.search(r"batch_0 +m +in_progress +12", listed)
     assert "12 requests waiting" in listed
     assert "12 requests in batches already" in shell.run(CELL.replace("--batch", "--dry-run"))
-    shell.run(CELL)
     assert "facts: 12 rows, 0 cached, 12 generated" in shell.run(CELL)
     assert "0 requests waiting" in shell.run("%synth batches")
     assert "facts: 12 rows, 12 cached" in shell.run(CELL.replace(" --batch", ""))

@@ -77,7 +77,8 @@ def test_released_and_forgotten_requests_are_in_no_batch(store: Store) -> None:
     store.leases.batches.release(["k1"], "another")
     store.leases.batches.release(["k2"], "a")
     assert list(store.leases.batches.of(["k1", "k2"])) == ["k1"]
-    store.leases.batches.forget("a")
+    assert not store.leases.batches.forget("a", {"id": "another kernel knows it"})
+    assert store.leases.batches.forget("a", {})
     assert store.leases.batches.of(["k1", "k2"]) == {}
     assert store.leases.batches.all() == []
 

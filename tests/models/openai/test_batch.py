@@ -352,6 +352,24 @@ def test_a_server_that_is_down_leaves_the_rows_pending(
     assert set(batches.submitted.values()) == {1}
 
 
+def test_a_server_that_fails_while_results_are_read_is_asked_again(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    ask(session, at(server))
+    ask(session, at(server))
+
+    def fails(asked: Any) -> Reply | None:
+        is_file = asked.path.endswith("/content")
+        return Reply(503, error="busy") if is_file else batches(asked)
+
+    server.script = fails
+    run = ask(session, at(server))
+    assert "(503): busy" in run.ledger.stopped
+    server.script = batches
+    assert len(ask(session, at(server)).table) == 20
+    assert set(batches.submitted.values()) == {1}
+
+
 def test_an_answer_that_is_lost_on_the_way_is_found_in_the_list(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:

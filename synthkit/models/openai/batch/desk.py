@@ -99,7 +99,11 @@ class Desk:
                 self._leave(keys)
                 continue
             self.say(f"reading the answers of {record.id}")
-            results = yield from ticking(partial(self._results, record, keys))
+            try:
+                results = yield from ticking(partial(self._results, record, keys))
+            except EndpointError as error:
+                self._bear(error)
+                continue
             yield from self._answers(record, keys, results)
         self.say("")
 
@@ -136,6 +140,8 @@ class Desk:
         try:
             if record.state is not None:
                 state = self.form.look(record.state.id)
+                if state == record.state:
+                    return record
                 return records.keep(self.store, replace(record, state=state))
             if not record.is_abandoned:
                 return record
@@ -143,10 +149,14 @@ class Desk:
         except EndpointError as error:
             if error.status == 404:
                 raise self._gone(record, error) from None
-            if _is_refusal(error) and error.status != 429:
-                raise
-            self.unreachable = str(error)
+            self._bear(error)
             return record
+
+    def _bear(self, error: EndpointError) -> None:
+        """Note that the server cannot be asked now; raises what it will say again."""
+        if _is_refusal(error) and error.status != 429:
+            raise error
+        self.unreachable = str(error)
 
     def _gone(self, record: BatchRecord, error: EndpointError) -> EndpointError:
         """The error for a batch that the server does not know, with what to do."""
@@ -166,15 +176,19 @@ class Desk:
                 return records.keep(self.store, record.to("submitted", state=state, owner=""))
             if time.time() - record.changed < CERTAIN_SECONDS:
                 return record
-        self._forget(record)
-        return None
+        return None if self._forget(record) else record
 
-    def _forget(self, record: BatchRecord) -> None:
-        """Forget a batch that was not submitted, and delete its file."""
-        self.store.leases.batches.forget(record.tag)
+    def _forget(self, record: BatchRecord) -> bool:
+        """Forget a batch that was not submitted, and delete its file.
+
+        ``False`` if another kernel knows more of it by now.
+        """
+        if not self.store.leases.batches.forget(record.tag, record.body()):
+            return False
         if record.file:
             with suppress(EndpointError):  # the server deletes it some day
                 self.form.remove(record.file)
+        return True
 
     def _results(self, record: BatchRecord, keys: Sequence[str]) -> Mapping[str, BatchResult]:
         """The results of requests; those that answer before those that fail."""
