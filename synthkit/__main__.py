@@ -142,8 +142,9 @@ def _export(options: argparse.Namespace) -> None:
 def _session(folder: str) -> Any:
     """The session of a folder that exists; a command begins no new one."""
     from synthkit.sessions.session import Session
+    from synthkit.store.address import store_file
 
-    if not (Path(folder).expanduser() / "store.sqlite").exists():
+    if not store_file(Path(folder).expanduser()).exists():
         raise UsageError(f"no session in {folder}; give its folder: --session FOLDER.")
     return Session(folder)
 

@@ -21,6 +21,7 @@ from nbval.plugin import IPyNbCell
 
 import synthkit as sk
 from synthkit.core.registry import Registry
+from tests.postgres import MISSING, Server, programs
 
 MAKERS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "pandas": pd.DataFrame,
@@ -28,6 +29,28 @@ MAKERS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "polars": pl.DataFrame,
     "datasets": datasets.Dataset.from_dict,
 }
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; CI installs it."""
+    if programs() is None:
+        pytest.skip(MISSING)
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Lets a test keep its sessions in SQLite files, and then on a server."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: Server = request.getfixturevalue("postgres")
+    monkeypatch.setenv("SYNTHKIT_STORE", server.url)
+    yield server.url
+    server.clear()
 
 
 @pytest.fixture

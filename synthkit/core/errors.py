@@ -9,6 +9,7 @@
     ├── CheckFailed(AssertionError)       an exercise that is not solved yet
     ├── StoreError(OSError)               a session folder that cannot be read or written
     │   └── StoreLocked                   another program keeps the store locked
+    │       └── StoreUnreachable          the server of a shared store does not answer
     └── ModelError(RuntimeError)          a model that cannot answer
         ├── ModelNotFound(LookupError)    no model of that name here
         ├── ChatTemplateMissing           a base model that is asked to chat
@@ -110,6 +111,15 @@ class StoreLocked(StoreError):
 
     Close what has the session open (a database browser, a backup, a program that syncs folders),
     then run the cell again. Several kernels with one session do not lock each other out.
+    """
+
+
+class StoreUnreachable(StoreLocked):
+    """The server of a shared store does not answer.
+
+    What was committed is kept there. A run waits for the server, with the answers that arrive
+    meanwhile in a file of the session folder. Start the server or mend the network, then run the
+    cell again: only what is missing is asked.
     """
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import StoreError, StoreLocked
+from synthkit.core.errors import StoreError, StoreLocked, StoreUnreachable
 from synthkit.core.types import Completion
 from synthkit.store.spill import Spill
 from synthkit.store.store import Store
@@ -75,8 +75,8 @@ class Commits:
             return False
         try:
             stored = self.store.completions.put_many(self._items(), patience=0.0)
-        except StoreLocked:
-            self._keep_through_lock(began)
+        except StoreLocked as error:
+            self._keep_through_lock(began, error)
             return False
         if self._spilled:
             self._spill.remove()
@@ -116,23 +116,22 @@ class Commits:
             self.committed.append(each)
         self.waiting = []
 
-    def _keep_through_lock(self, now: float) -> None:
+    def _keep_through_lock(self, now: float, error: StoreLocked) -> None:
         """Write what is waiting to a file once the store has been locked for a while."""
+        what, remedy = _causes(self.store.place, error)
         self._next = now + RETRY_SECONDS
         if self._locked_since is None:
             self._locked_since = now
         locked = now - self._locked_since
         if locked >= LOCKED_SECONDS:
             raise StoreLocked(
-                f"another program has kept {self.store.path} locked for {locked / 60:.0f} minutes. "
-                "Close it (a database browser, a backup), then run this again."
+                f"for {locked / 60:.0f} minutes, {what}. {remedy}, then run this again."
             )
         if locked >= SPILL_SECONDS:
             if not self._spilled:
                 warn(
-                    f"another program keeps {self.store.path} locked, so the run waits. The "
-                    f"{len(self.waiting)} answers that arrived are kept in {self._spill.path.name}"
-                    ". Close the other program (a database browser, a backup), or interrupt.",
+                    f"{what}, so the run waits. The {len(self.waiting)} answers that arrived are "
+                    f"kept in {self._spill.path.name}. {remedy}, or interrupt.",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -144,3 +143,13 @@ class Commits:
         if self._spilled < len(items):
             self._spill.add(items[self._spilled :])
             self._spilled = len(items)
+
+
+def _causes(place: str, error: StoreLocked) -> tuple[str, str]:
+    """What keeps a store from being written, and what ends that."""
+    if isinstance(error, StoreUnreachable):
+        return f"the server of {place} does not answer", "Start it, or mend the network"
+    return (
+        f"another program keeps {place} locked",
+        "Close the other program (a database browser, a backup)",
+    )

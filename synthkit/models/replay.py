@@ -30,7 +30,7 @@ class Replay:
         recorded = store.models.names()
         if not recorded:
             raise ModelNotFound(
-                f"{store.path} has no completions to replay; use a session in which something was "
+                f"{store.place} has no completions to replay; use a session in which something was "
                 "generated."
             )
         matching = [

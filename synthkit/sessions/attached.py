@@ -18,8 +18,8 @@ from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.files import file_hash, replacing, scratch_folder
 from synthkit.core.formatting import count
 from synthkit.sessions import bundle_import, bundle_trainings, inputs, named_tables
-from synthkit.sessions.bundle_seal import STORE
 from synthkit.sessions.opening import TABLES
+from synthkit.store.address import SQLITE, store_file
 from synthkit.store.store import Store
 
 FOLDER = "attached"
@@ -91,9 +91,9 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
             folder = _unpacked(store, bundle)
     else:
         folder = _unpacked(store, path)
-    if not (folder / STORE).exists():
-        raise StoreError(f"{source} is no session: it has no {STORE}.")
-    other = Store(folder / STORE, read_only=read_only)
+    if not (file := store_file(folder)).exists():
+        raise StoreError(f"{source} is no session: it has no {SQLITE}.")
+    other = Store(file, read_only=read_only)
     if other.is_same(store):
         other.close()
         raise UsageError(f"{source} is this session itself; attach another one.")

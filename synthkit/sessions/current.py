@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from synthkit.sessions.opening import check_store
 from synthkit.sessions.session import MEMORY, Session
 
 FOLDER = ".synthkit"
@@ -20,15 +21,21 @@ def set_default_folder(folder: str = FOLDER) -> None:
     _default_folder = folder
 
 
-def session(folder: Path | str | None = None) -> Session:
+def session(folder: Path | str | None = None, *, store: str = "") -> Session:
     """The session of a folder; without one, that of the notebook; one object per folder.
 
     The notebook's folder is that of ``%synth session FOLDER``, and ``./.synthkit`` before. The
     folder ``":memory:"`` is one temporary session until it is closed. What ``SYNTHKIT_ATTACH``
     names is attached; between several paths stands what stands between those of ``PATH``.
 
+    Parameters
+    ----------
+    store : the URL of the store of a new folder: see :class:`~synthkit.sessions.session.Session`.
+
     Raises
     ------
+    UsageError
+        If the folder has another store.
     StoreError
         If the folder cannot be created or read, or what is to be attached is no session.
     """
@@ -38,7 +45,9 @@ def session(folder: Path | str | None = None) -> Session:
     if current is not None and not current.closed and not current.store.is_present():
         current.close()  # the folder was deleted or replaced
     if current is None or current.closed:
-        _CURRENT[path] = current = Session(path)
+        _CURRENT[path] = current = Session(path, store=store)
         for source in filter(None, os.environ.get(ATTACH, "").split(os.pathsep)):
             current.attach(source)
+    elif store:
+        check_store(current.folder, store)
     return current

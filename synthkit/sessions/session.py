@@ -1,7 +1,8 @@
 """The session: a folder that holds everything that was generated, and can be resumed anywhere.
 
 ``store.sqlite`` has the completions, runs, marks and so on; ``tables/`` has the named tables as
-Parquet. The folder can be copied, zipped or moved.
+Parquet. The folder can be copied, zipped or moved. In place of ``store.sqlite``, ``store.url`` can
+name a PostgreSQL database, which several machines use at once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from synthkit.curate.filters.base import Filter
 from synthkit.curate.marks.tables import MarkLog
 from synthkit.data.results import Curation
 from synthkit.sessions import curations, inputs, inventory, named_tables, people
-from synthkit.sessions.opening import OPEN, TABLES, open_store
+from synthkit.sessions.opening import OPEN, TABLES, open_store, store_of_new
 from synthkit.store.completions import StoredCompletion
 
 if TYPE_CHECKING:
@@ -53,9 +54,16 @@ class Session:
     ----------
     folder : created if it does not exist; ``":memory:"`` is a temporary folder, deleted when the
         session is closed or the program ends.
+    store : the URL of a PostgreSQL database in which the store of a new folder is kept, such as
+        ``postgresql://maya@db.example.org/team#reviews``; the folder remembers it. After ``#`` is
+        the name of the session, by default that of the folder. It has no password, which is in
+        ``~/.pgpass``, ``PGPASSWORD`` or the variable of ``?password_env=NAME``. If it is empty,
+        ``SYNTHKIT_STORE`` has it, or else the store is an SQLite file.
 
     Raises
     ------
+    UsageError
+        If the URL is not valid, or the folder has another store.
     StoreError
         If the folder cannot be created, or its store cannot be opened.
 
@@ -68,13 +76,14 @@ class Session:
     (['facts'], ['Bread rises.'])
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, store: str = "") -> None:
         self._temporary = str(folder) == MEMORY
         self._process = os.getpid()
         folder = tempfile.mkdtemp(prefix="synthkit-") if self._temporary else folder
         self.folder = Path(folder).expanduser().absolute()
         self._tables = self.folder / TABLES
-        self.store = open_store(self.folder)
+        url = store or ("" if self._temporary else store_of_new(self.folder))
+        self.store = open_store(self.folder, url)
         self.attached: list[Attached] = []
         self.closed = False
         OPEN.append(self)

@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.hashing import canonical
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup
 
 _ANSWERED = "EXISTS (SELECT 1 FROM completions WHERE completions.key = batch_requests.key)"
+_INSERT = (
+    "INSERT INTO batch_requests VALUES (?, ?, ?) "
+    "ON CONFLICT (key) DO UPDATE SET batch = excluded.batch, tries = excluded.tries"
+)
+
 _INSERT = (
     "INSERT INTO batch_requests VALUES (?, ?, ?) "
     "ON CONFLICT (key) DO UPDATE SET batch = excluded.batch, tries = excluded.tries"
@@ -100,7 +105,7 @@ class BatchTable(TableGroup):
     def of(self, keys: Iterable[str]) -> dict[str, Submitted]:
         """Where the requests with these keys wait; one that is in no batch is missing."""
         query = f"SELECT key, batch, tries FROM batch_requests WHERE key {AMONG}"
-        rows = self._database.rows(query, (json_list(keys),))
+        rows = self._database.rows(query, (list(keys),))
         return {key: Submitted(batch, tries) for key, batch, tries in rows}
 
     def all(self) -> list[StoredBatch]:
@@ -116,7 +121,7 @@ class BatchTable(TableGroup):
     def release(self, keys: Iterable[str], tag: str) -> None:
         """Take requests out of a batch, so that they are submitted again when they are asked."""
         statement = f"DELETE FROM batch_requests WHERE batch = ? AND key {AMONG}"
-        self._database.execute(statement, (tag, json_list(keys)))
+        self._database.execute(statement, (tag, list(keys)))
 
     def forget(self, tag: str, body: Mapping[str, Any] | None = None) -> bool:
         """Delete a batch, which was not submitted, and take its requests out of it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup
 
 _INSERT = "INSERT INTO claims (at, body) VALUES (?,?)"
 
@@ -27,7 +27,7 @@ class ClaimTable(TableGroup):
 
     def keep(self, numbers: Iterable[int]) -> None:
         """Delete all claims but these."""
-        self._database.execute(f"DELETE FROM claims WHERE claim NOT {AMONG}", (json_list(numbers),))
+        self._database.execute(f"DELETE FROM claims WHERE claim NOT {AMONG}", (list(numbers),))
 
     def merge(self, rows: Iterable[SqlRow]) -> int:
         """Add the claims of another store that are not here, and return how many they are."""

@@ -15,7 +15,7 @@ from synthkit.core.errors import StoreError
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.request_diff import described, differences, distance
 from synthkit.core.types import Completion, ToolCall
-from synthkit.store.database import AMONG, Database, SqlRow, json_list
+from synthkit.store.database import AMONG, Database, SqlRow
 from synthkit.store.ids import ID_DIGITS
 from synthkit.store.meta import MetaTable
 from synthkit.store.origins import OriginTable
@@ -181,7 +181,7 @@ class CompletionTable:
             "WHERE key >= given.value AND key < given.value || 'g') "
             "OR EXISTS (SELECT 1 FROM origins WHERE row = given.value))"
         )
-        return {id for (id,) in self._database.rows(query, (json_list(ids), ID_DIGITS))}
+        return {id for (id,) in self._database.rows(query, (list(ids), ID_DIGITS))}
 
     def keys_for_rows(self, ids: Iterable[str]) -> set[str]:
         """The keys of the stored completions that some rows are based on."""
@@ -191,7 +191,7 @@ class CompletionTable:
             "SELECT c.key FROM json_each(?) AS start "
             "JOIN completions AS c ON c.key >= start.value AND c.key < start.value || 'g'"
         )
-        return {key for (key,) in self._database.rows(query, (json_list(sorted(starts)),))}
+        return {key for (key,) in self._database.rows(query, (sorted(starts),))}
 
     def stored(self, keys: Iterable[str]) -> list[StoredCompletion]:
         """The completions of some keys, with their requests, in the order of the keys."""
@@ -233,15 +233,15 @@ class CompletionTable:
     def bytes_of(self, keys: Iterable[str]) -> int:
         """Bytes of the texts and requests of some completions."""
         query = "SELECT coalesce(sum(length(text) + length(request)), 0) FROM completions"
-        return int(self._database.value(f"{query} WHERE key {AMONG}", (json_list(keys),)))
+        return int(self._database.value(f"{query} WHERE key {AMONG}", (list(keys),)))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete completions."""
-        self._database.execute(f"DELETE FROM completions WHERE key {AMONG}", (json_list(keys),))
+        self._database.execute(f"DELETE FROM completions WHERE key {AMONG}", (list(keys),))
 
     def keep(self, keys: Iterable[str]) -> None:
         """Delete all completions but these."""
-        self._database.execute(f"DELETE FROM completions WHERE key NOT {AMONG}", (json_list(keys),))
+        self._database.execute(f"DELETE FROM completions WHERE key NOT {AMONG}", (list(keys),))
 
     def merge(self, rows: Iterable[SqlRow], source: str = "") -> int:
         """Add rows of another store, and return how many were new; those that are here stay.
@@ -256,7 +256,7 @@ class CompletionTable:
         return self._rows(f"SELECT {', '.join(COLUMNS['completions'])} FROM completions", keys)
 
     def _rows(self, select: str, keys: Iterable[str]) -> list[SqlRow]:
-        return self._database.rows(f"{select} WHERE key {AMONG}", (json_list(keys),))
+        return self._database.rows(f"{select} WHERE key {AMONG}", (list(keys),))
 
 
 def messages_hash(request: Mapping[str, Any]) -> str:

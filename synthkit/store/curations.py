@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.hashing import canonical
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup
 
 VERDICT_COLUMNS = ("id", "curation", "name", "verdict", "filter", "why", "at")
 FILTER_COLUMNS = ("name", "version", "at")
 _INSERT = "INSERT INTO curations (name, at, funnel) VALUES (?,?,?)"
 _INSERT_VERDICT = "INSERT INTO verdicts VALUES (?,?,?,?)"
 _INSERT_FILTER = (
-    "INSERT INTO filters SELECT :name, coalesce(max(version), 0) + 1, :body, :at "
-    "FROM filters WHERE name = :name"
+    "INSERT INTO filters SELECT ?, coalesce(max(version), 0) + 1, ?, ? FROM filters WHERE name = ?"
 )
 
 
@@ -54,13 +53,13 @@ class CurationTable(TableGroup):
         )
         if ids is not None:
             query += f" WHERE v.row {AMONG}"
-        parameters = () if ids is None else (json_list(ids),)
+        parameters = () if ids is None else (list(ids),)
         rows = self._database.rows(f"{query} ORDER BY v.curation, v.rowid", parameters)
         return [dict(zip(VERDICT_COLUMNS, row, strict=True)) for row in rows]
 
     def keep(self, ids: Iterable[str]) -> None:
         """Delete all verdicts but those on these rows, and curations without verdicts."""
-        self._database.execute(f"DELETE FROM verdicts WHERE row NOT {AMONG}", (json_list(ids),))
+        self._database.execute(f"DELETE FROM verdicts WHERE row NOT {AMONG}", (list(ids),))
         used = "SELECT curation FROM verdicts"
         self._database.execute(f"DELETE FROM curations WHERE curation NOT IN ({used})")
 
@@ -124,4 +123,4 @@ class FilterTable(TableGroup):
         return len(new)
 
     def _insert(self, name: str, body: str, at: float) -> None:
-        self._database.execute(_INSERT_FILTER, {"name": name, "body": body, "at": at})
+        self._database.execute(_INSERT_FILTER, (name, body, at, name))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from synthkit.store.claims import ClaimTable
-from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, Database, SqlRow, TableGroup
 
 _INSERT = "INSERT INTO evaluations (name, at, body, rows) VALUES (?,?,?,?)"
 
@@ -46,9 +46,7 @@ class EvaluationTable(TableGroup):
 
     def keep(self, names: Iterable[str]) -> None:
         """Delete all evaluations but those with these names."""
-        self._database.execute(
-            f"DELETE FROM evaluations WHERE name NOT {AMONG}", (json_list(names),)
-        )
+        self._database.execute(f"DELETE FROM evaluations WHERE name NOT {AMONG}", (list(names),))
 
     def merge(self, rows: Iterable[SqlRow]) -> int:
         """Add the evaluations of another store that are not here, and return how many they are."""

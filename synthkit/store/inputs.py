@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup
 
-_INSERT = "INSERT OR REPLACE INTO inputs VALUES (?,?,?)"
+_INSERT = (
+    "INSERT INTO inputs VALUES (?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET body = excluded.body, at = excluded.at"
+)
 
 
 class InputTable(TableGroup):
@@ -23,7 +26,7 @@ class InputTable(TableGroup):
 
     def keep(self, names: Iterable[str]) -> None:
         """Delete all values but these."""
-        self._database.execute(f"DELETE FROM inputs WHERE name NOT {AMONG}", (json_list(names),))
+        self._database.execute(f"DELETE FROM inputs WHERE name NOT {AMONG}", (list(names),))
 
     def merge(self, rows: Iterable[SqlRow]) -> dict[str, str]:
         """Add the values of another store; returns name there -> name here, of all of them.

@@ -10,7 +10,10 @@ from typing import Any
 from synthkit.core.hashing import canonical
 from synthkit.store.database import SqlRow, TableGroup
 
-_INSERT = "INSERT OR REPLACE INTO labs VALUES (?,?,?)"
+_INSERT = (
+    "INSERT INTO labs VALUES (?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET body = excluded.body, at = excluded.at"
+)
 
 IMPORTED = "imported"
 """The part of a body that says that the lab came with a bundle and was not trusted yet."""

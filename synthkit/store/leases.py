@@ -7,10 +7,15 @@ from collections.abc import Iterable, Sequence
 
 from synthkit.core.processes import has_ended
 from synthkit.store.batches import BatchTable
-from synthkit.store.database import AMONG, Database, TableGroup, json_list
+from synthkit.store.database import AMONG, Database, TableGroup
 
 LEASE_SECONDS = 120.0
 """How long a lease lasts if it is not renewed. Those of a killed process on this machine end."""
+
+_INSERT = (
+    "INSERT INTO leases VALUES (?, ?, ?) "
+    "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, until = excluded.until"
+)
 
 
 class LeaseTable(TableGroup):
@@ -29,11 +34,11 @@ class LeaseTable(TableGroup):
         now = time.time()
         query = f"SELECT key, owner FROM leases WHERE until > ? AND owner != ? AND key {AMONG}"
         with self._database.transaction():
-            leased = self._database.rows(query, (now, owner, json_list(keys)))
+            leased = self._database.rows(query, (now, owner, list(keys)))
             ended = {other: has_ended(other.partition("/")[0]) for _, other in leased}
             taken = {key for key, other in leased if not ended[other]}
             self._database.execute_many(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?)",
+                _INSERT,
                 [(key, owner, now + LEASE_SECONDS) for key in keys if key not in taken],
             )
         return taken
@@ -50,7 +55,7 @@ class LeaseTable(TableGroup):
             self._database.execute(statement, (owner, time.time()))
         else:
             statement = f"DELETE FROM leases WHERE owner = ? AND key {AMONG}"
-            self._database.execute(statement, (owner, json_list(keys)))
+            self._database.execute(statement, (owner, list(keys)))
 
     def clear(self) -> None:
         """End all leases, and forget all batches."""

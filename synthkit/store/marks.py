@@ -9,7 +9,7 @@ from typing import Any
 
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark
-from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, Database, SqlRow, TableGroup
 from synthkit.store.mark_merge import MarkConflict, conflicts, merge_marks
 from synthkit.store.meta import MetaTable
 from synthkit.store.people import PeopleTable
@@ -63,9 +63,9 @@ class MarkTable(TableGroup):
 
     def for_rows(self, ids: Iterable[str]) -> list[Mark]:
         """The marks of some rows, of attached stores too."""
-        return self._read(f"WHERE row {AMONG}", (json_list(ids),))
+        return self._read(f"WHERE row {AMONG}", (list(ids),))
 
-    def _read(self, where: str, values: tuple[str, ...]) -> list[Mark]:
+    def _read(self, where: str, values: tuple[Any, ...]) -> list[Mark]:
         query = f"SELECT {_COLUMNS} FROM marks {where} ORDER BY seq"
         own = [_mark(row) for row in self._database.rows(query, values)]
         if not self._attached:
@@ -82,7 +82,7 @@ class MarkTable(TableGroup):
 
     def keep(self, ids: Iterable[str]) -> None:
         """Delete all marks but those of these rows."""
-        self._database.execute(f"DELETE FROM marks WHERE row NOT {AMONG}", (json_list(ids),))
+        self._database.execute(f"DELETE FROM marks WHERE row NOT {AMONG}", (list(ids),))
 
     def identify(self) -> str:
         """The id of this session: see :meth:`.MetaTable.identify`.
@@ -124,7 +124,7 @@ class MarkTable(TableGroup):
 def _values(mark: Mark) -> tuple[Any, ...]:
     edit = canonical(dict(mark.edit)).decode("utf-8", "replace")
     reason = mark.reason.encode("utf-8", "replace").decode()
-    return (mark.id, mark.label, reason, mark.by, mark.at, mark.flag, edit,
+    return (mark.id, mark.label, reason, mark.by, mark.at, int(mark.flag), edit,
             mark.task, mark.round, mark.act, mark.step, mark.session)  # fmt: skip
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
-from synthkit.store.database import AMONG, TableGroup, json_list
+from synthkit.store.database import AMONG, TableGroup
 
 SESSION = "session"
 """The key of the session's id."""
+
+_INSERT = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 class MetaTable(TableGroup):
@@ -16,7 +18,7 @@ class MetaTable(TableGroup):
 
     def put(self, key: str, value: str) -> None:
         """Store a value; it replaces the one of that name."""
-        self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        self._database.execute(_INSERT, (key, value))
 
     def get(self, key: str) -> str | None:
         """The value of that name; ``None`` if there is none."""
@@ -31,7 +33,7 @@ class MetaTable(TableGroup):
         """
         if not self._database.read_only and self.get(SESSION) is None:
             values = (SESSION, secrets.token_hex(4))
-            self._database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", values)
+            self._database.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", values)
         return self.get(SESSION) or ""
 
     def delete(self, key: str) -> None:
@@ -40,4 +42,4 @@ class MetaTable(TableGroup):
 
     def keep(self, keys: Iterable[str]) -> None:
         """Delete all values but these."""
-        self._database.execute(f"DELETE FROM meta WHERE key NOT {AMONG}", (json_list(keys),))
+        self._database.execute(f"DELETE FROM meta WHERE key NOT {AMONG}", (list(keys),))

@@ -22,6 +22,7 @@ from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError, StoreLocked
 from synthkit.core.files import replacing, sync
 from synthkit.store import schema
+from synthkit.store.database import identity
 
 T = TypeVar("T")
 
@@ -113,12 +114,6 @@ def wait_for_lock(action: Callable[[], T], seconds: float) -> T:
             if not is_locked(error) or time.monotonic() >= until:
                 raise
         time.sleep(0.01)
-
-
-def identity(path: Path, *, content: bool = False) -> tuple[float, ...]:
-    """What tells one file from another at the same path; with its content, from later versions."""
-    stat = path.stat()
-    return (stat.st_dev, stat.st_ino, *((stat.st_mtime_ns, stat.st_size) if content else ()))
 
 
 def _connect(place: str, *, uri: bool = False) -> sqlite3.Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from synthkit.store.database import AMONG, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, SqlRow, TableGroup
 from synthkit.store.ids import KEY_DIGITS, pack, unpack
 
 
@@ -23,9 +23,7 @@ class OriginTable(TableGroup):
 
     def keys(self, ids: Iterable[str]) -> list[str]:
         """The keys stored for these rows."""
-        packed = self._database.rows(
-            f"SELECT keys FROM origins WHERE row {AMONG}", (json_list(ids),)
-        )
+        packed = self._database.rows(f"SELECT keys FROM origins WHERE row {AMONG}", (list(ids),))
         return [key for (keys,) in packed for key in unpack(keys, KEY_DIGITS)]
 
     def keys_by_prefix(self, prefix: str) -> list[str]:
@@ -37,7 +35,7 @@ class OriginTable(TableGroup):
 
     def keep(self, ids: Iterable[str]) -> None:
         """Delete all rows but these."""
-        self._database.execute(f"DELETE FROM origins WHERE row NOT {AMONG}", (json_list(ids),))
+        self._database.execute(f"DELETE FROM origins WHERE row NOT {AMONG}", (list(ids),))
 
     def merge(self, rows: Iterable[SqlRow]) -> None:
         """Add rows of another store; those that are here stay."""

@@ -6,13 +6,17 @@ from collections.abc import Iterable
 
 from synthkit.store.database import SqlRow, TableGroup
 
+_INSERT = (
+    "INSERT INTO people VALUES (?, ?) ON CONFLICT (session) DO UPDATE SET name = excluded.name"
+)
+
 
 class PeopleTable(TableGroup):
     """The id of a session -> the name of its person."""
 
     def put(self, session_id: str, name: str) -> None:
         """Name the person of a session; it replaces the name given before."""
-        self._database.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (session_id, name))
+        self._database.execute(_INSERT, (session_id, name))
 
     def names(self) -> dict[str, str]:
         """The name of the person of each session that gave one."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthkit.core.models import Ledger
-from synthkit.store.database import AMONG, Database, SqlRow, TableGroup, json_list
+from synthkit.store.database import AMONG, Database, SqlRow, TableGroup
 from synthkit.store.ids import pack, unpack
 from synthkit.store.origins import OriginTable
 
@@ -108,13 +108,13 @@ class RunTable:
 
     def delete(self, runs: Iterable[int]) -> None:
         """Delete runs by their numbers; their completions stay."""
-        numbers = json_list(runs)
+        numbers = list(runs)
         self._database.execute(f"DELETE FROM runs WHERE run {AMONG}", (numbers,))
         self._database.execute(f"DELETE FROM run_rows WHERE run {AMONG}", (numbers,))
 
     def keep(self, names: Iterable[str]) -> None:
         """Delete all runs but those with these names."""
-        self._database.execute(f"DELETE FROM runs WHERE name NOT {AMONG}", (json_list(names),))
+        self._database.execute(f"DELETE FROM runs WHERE name NOT {AMONG}", (list(names),))
         self._database.execute("DELETE FROM run_rows WHERE run NOT IN (SELECT run FROM runs)")
 
     def edit_lines(self, edit: Callable[[str], str]) -> None:
@@ -144,7 +144,9 @@ class ModelTable(TableGroup):
 
     def add(self, fingerprint: str, name: str) -> None:
         """Record the name of a model, so that its completions can be replayed."""
-        self._database.execute("INSERT OR REPLACE INTO models VALUES (?, ?)", (fingerprint, name))
+        with self._database.transaction():  # it becomes the last one
+            self._database.execute("DELETE FROM models WHERE fingerprint = ?", (fingerprint,))
+            self._database.execute("INSERT INTO models VALUES (?, ?)", (fingerprint, name))
 
     def names(self) -> dict[str, str]:
         """Fingerprint -> name, the model used last at the end."""

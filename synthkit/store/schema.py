@@ -79,8 +79,9 @@ CREATE TABLE IF NOT EXISTS batch_requests (
     key TEXT PRIMARY KEY, batch TEXT NOT NULL, tries INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS batch_requests_batch ON batch_requests (batch);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-PRAGMA user_version = {SCHEMA_VERSION};
 """
+DECLARATIONS = tuple(filter(None, map(str.strip, _SCHEMA.split(";"))))
+"""The statements that create the tables and indexes, where they are missing."""
 
 _TYPES = {"TEXT": (str,), "BLOB": (bytes,), "INTEGER": (int,), "REAL": (int, float)}
 
@@ -127,7 +128,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             for column, declared in columns.items():
                 if present and column not in present:
                     connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
-        for statement in filter(str.strip, _SCHEMA.split(";")):
+        for statement in (*DECLARATIONS, f"PRAGMA user_version = {SCHEMA_VERSION}"):
             connection.execute(statement)
         _separate_reasoning(connection)
         connection.execute("COMMIT")

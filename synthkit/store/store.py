@@ -1,4 +1,4 @@
-"""The store of a session: one SQLite file, and an object for each group of its tables."""
+"""The store of a session: one SQLite file or schema, and an object for each group of its tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from synthkit.store.address import URL
 from synthkit.store.completions import CompletionTable
 from synthkit.store.curations import CurationTable, FilterTable
 from synthkit.store.database import Database
@@ -19,6 +20,7 @@ from synthkit.store.marks import MarkTable
 from synthkit.store.meta import MetaTable
 from synthkit.store.origins import OriginTable
 from synthkit.store.runs import ModelTable, RunTable
+from synthkit.store.sqlite import SqliteDatabase
 
 PATIENCE = 10.0
 """Seconds that a deletion or an import waits while another kernel is writing."""
@@ -46,7 +48,8 @@ class Store:
 
     Parameters
     ----------
-    path : the SQLite file; created if it does not exist.
+    path : the SQLite file, which is created if it does not exist; or a file ``store.url`` that has
+        the URL of a PostgreSQL database.
     log : keep a write-ahead log beside the file while it is open.
     read_only : open the file to read, although it may be written.
 
@@ -68,7 +71,7 @@ class Store:
 
     def __init__(self, path: Path | str, *, log: bool = True, read_only: bool = False) -> None:
         self.path = Path(path)
-        self._database = database = Database(self.path, log=log, read_only=read_only)
+        self._database = database = _database(self.path, log, read_only)
         self.origins = OriginTable(database)
         self.completions = CompletionTable(database, self.origins)
         self.runs = RunTable(database, self.origins)
@@ -103,8 +106,13 @@ class Store:
         return self._database.transaction(write=write, patience=seconds, durable=durable and write)
 
     @property
+    def place(self) -> str:
+        """Where the tables are: the path of the file, or the URL without a password."""
+        return self._database.place
+
+    @property
     def read_only(self) -> bool:
-        """Whether the file lies where it may only be read."""
+        """Whether the store may only be read."""
         return self._database.read_only
 
     def is_present(self) -> bool:
@@ -112,8 +120,8 @@ class Store:
         return self._database.is_present()
 
     def is_same(self, other: Store) -> bool:
-        """Whether the other one is of the same file."""
-        return self.path.samefile(other.path)
+        """Whether the other one has the same tables."""
+        return self._database.is_same(other._database)
 
     def check_present(self) -> None:
         """Raise ``StoreError`` if the file was deleted or replaced since it was opened."""
@@ -191,7 +199,7 @@ class Store:
         }
 
     def backup(self, path: Path) -> None:
-        """Copy the file as it is at one moment, also while others write to it."""
+        """Write an SQLite file of what is stored at one moment, also while others write."""
         self._database.backup(path)
 
     def compact(self) -> bool:
@@ -199,5 +207,13 @@ class Store:
         return self._database.compact()
 
     def close(self) -> None:
-        """Close the file. No log is left beside it."""
+        """Close the store. No log is left beside a file."""
         self._database.close()
+
+
+def _database(path: Path, log: bool, read_only: bool) -> Database:
+    if path.name != URL:
+        return SqliteDatabase(path, log=log, read_only=read_only)
+    from synthkit.store.postgres import PostgresDatabase  # needs the extra
+
+    return PostgresDatabase(path, read_only=read_only)

@@ -17,7 +17,6 @@ import pytest
 import synthkit as sk
 from synthkit.core.processes import has_ended, process_tag
 from synthkit.core.types import Request
-from synthkit.store.store import Store
 
 KERNEL = """
 import json, os, sys, time, synthkit as sk
@@ -39,6 +38,8 @@ with sk.Session(folder) as session:
     run = sk.generate(source, rows=rows, model=sk.Fake(answer), session=session)
     print(json.dumps(list(run.table["text"])))
 """
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 @pytest.mark.parametrize(("kernels", "how"), [(2, "plain"), (4, "plain"), (3, "chained")])
@@ -64,9 +65,8 @@ def test_kernels_that_run_one_cell_at_once_send_each_request_once(
     assert len(sent) == (120 if how == "chained" else 60)
     assert set(sent.values()) == {1}
     assert len({out for out, _ in results}) == 1
-    store = Store(tmp_path / "s" / "store.sqlite")
-    assert store._database.rows("SELECT * FROM leases") == []
-    store.close()
+    with sk.Session(tmp_path / "s") as session:
+        assert session.store._database.rows("SELECT * FROM leases") == []
 
 
 def test_leases_of_a_killed_process_are_taken_at_once(session: sk.Session) -> None:

@@ -28,8 +28,10 @@ from synthkit.notebook.output.provenance import (
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.sessions import inventory, lineage, named_tables, people
 from synthkit.sessions.current import FOLDER
+from synthkit.sessions.current import session as open_session
 from synthkit.sessions.session import Session
 from synthkit.share import imports
+from synthkit.store.address import URL
 from synthkit.store.completions import StoredCompletion
 from synthkit.store.store import Store
 
@@ -43,12 +45,21 @@ MOST = 20
     ),
     repeated("--attach", "SOURCE", "find here what another session's folder, bundle or URL holds"),
     argument("--share", action="store_true", help="add what is asked here to attached folders"),
+    argument(
+        "--store",
+        metavar="URL",
+        help="keep the store of a new folder in a PostgreSQL database: postgresql://me@host/db#name",
+    ),
 )
 def session(context: Context, options: Any) -> Any:
     """Browse the session's runs and tables; with a folder, open the session there."""
+    if options.store:
+        open_session(options.folder or context.settings.folder, store=options.store)
     if options.folder:
         context.settings.folder = options.folder
     session, label = context.session, context.settings.folder
+    if session.store.path.name == URL:
+        label = f"{label} ({session.store.place})"
     for source in options.attach:
         session.attach(source, read_only=not options.share)
     if options.attach:
