@@ -74,10 +74,11 @@ class PostgresDatabase(Database):
         """The connection, locked for this thread; errors of psycopg become ``StoreError``."""
         with self._lock:
             self._ready()
+            connection = self._connection
             try:
-                yield self._connection
+                yield connection
             except psycopg.Error as error:
-                lost = self._connection.closed or _is_end(error)
+                lost = connection.closed or _is_end(error)
                 if lost and not self._in_transaction:
                     self._disconnect()
                 raise self._translated(error, lost=lost) from error

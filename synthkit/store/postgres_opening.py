@@ -28,13 +28,16 @@ _SETTINGS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-_HINTS = {
+_REFUSALS = {
     "password": "Put the password in ~/.pgpass or PGPASSWORD, or name its environment variable: "
     "?password_env=NAME in the URL.",
+    "authentication": "Ask whoever runs the server how this machine may log in.",
+    "pg_hba.conf": "Ask whoever runs the server to let this machine in.",
+    "permission": "Ask whoever runs the server for access to the database.",
     "role": "Is the user of the URL right?",
-    "database": "Create it on the server: createdb NAME.",
-    "": "Is the server running, and may this machine reach it?",
+    "does not exist": "Create the database on the server: createdb NAME.",
 }
+"""Words of a server that will not change its mind -> what to do."""
 
 
 class _TextLoader(psycopg.adapt.Loader):  # type: ignore[misc]
@@ -81,13 +84,11 @@ def connect(address: Address) -> Any:
 
 def _refused(address: Address, error: Any) -> StoreError:
     words = " ".join(str(error).split())
-    # the server's own refusal begins with FATAL; without it, or while it starts, none is there
-    is_there = "FATAL" in words and not any(
-        each in words for each in ("starting up", "shutting down", "recovery mode", "too many")
-    )
-    hint = next(text for word, text in _HINTS.items() if not word or (is_there and word in words))
-    kind = StoreError if is_there else StoreUnreachable
-    return kind(f"the store {address} cannot be reached: {words}. {hint}")
+    message = f"the store {address} cannot be reached: {words}."
+    for word, hint in _REFUSALS.items():
+        if "FATAL" in words and word in words:
+            return StoreError(f"{message} {hint}")
+    return StoreUnreachable(f"{message} Is the server running, and may this machine reach it?")
 
 
 def prepare(connection: Any, address: Address, *, read_only: bool) -> bool:
