@@ -1,9 +1,11 @@
 """A store in a PostgreSQL database, which several machines can use at once.
 
-Who writes holds the advisory lock of the session to the end of the transaction, as with the file
-of SQLite. What is committed is on the disk of the server. If the connection is lost, statements
-that are not part of a transaction are sent again; a transaction is not, since only its caller can
-do it again. Of one that was lost while it was committed the server says what became of it.
+A transaction that writes holds the advisory lock of the session until it ends, so that there is one
+writer at a time, as with an SQLite file. What is committed is on the disk of the server.
+
+If the connection is lost, statements outside of transactions are sent again. A transaction is not,
+since only its caller can repeat it. If the connection is lost during a commit, the server is asked
+later whether the transaction was committed.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ LOCK_MILLISECONDS = 100
 """How long the server waits for a lock by itself; longer waits are here, where Ctrl-C ends them."""
 RECONNECT_SECONDS = 0.2
 _COMMIT_SECONDS = 10.0
-"""How long the end of a transaction waits for a server that is to say what became of it."""
+"""How long a commit whose connection was lost waits for the server."""
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -101,7 +103,7 @@ class PostgresDatabase(Database):
         return StoreError(f"{self.place}: {words}. {hints.get(state, '')}".strip())
 
     def _patiently(self, act: Callable[[], T], seconds: float) -> T:
-        """Do something again until the server is there, which nothing is lost by."""
+        """Repeat something that is safe to repeat until the server answers."""
         until = time.monotonic() + seconds
         while True:
             try:
@@ -188,7 +190,7 @@ class PostgresDatabase(Database):
             raise StoreError(f"{self.place}: a statement failed, so nothing was changed.")
 
     def _was_committed(self, seconds: float) -> bool:
-        """What the server says of a transaction whose end was lost."""
+        """Ask the server whether the transaction was committed whose connection was lost."""
         until = time.monotonic() + seconds
         while True:
             try:

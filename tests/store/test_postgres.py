@@ -239,7 +239,7 @@ def test_a_transaction_that_loses_its_connection_changes_nothing_and_says_so(
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_of_a_commit_whose_answer_was_lost_the_server_says_what_became_of_it(
+def test_the_server_is_asked_about_a_commit_whose_connection_was_lost(
     store: Store, server: Server, committed: bool
 ) -> None:
     connection = store._database._connection
