@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+GROWTH = 3.0
+"""What a success adds at first. A server refuses at once what is too much, so the first 429 comes
+before many more are sent."""
+
 
 @dataclass(slots=True)
 class Window:
     """A congestion window: slow start, additive increase, multiplicative decrease (RFC 5681).
 
     The first request goes alone, so that a refused key or a wrong address costs one request. Its
-    success opens the window to ``opening``; then each success adds one, up to ``ceiling``. The
+    success opens the window to ``opening``; then each success adds three, up to ``ceiling``. The
     first 429 of an era halves the window and starts a new era. From then on growth is slow: a
     whole window of successes adds one. An era with nothing but 429s quarters the window and asks
     for a pause, since the limit is then a quota and not the number of requests at once.
@@ -48,8 +52,8 @@ class Window:
         if first:
             self.open()
         else:
-            step = 1.0 if self.limit < self.threshold else 1.0 / self.limit
-            self.limit = min(float(self.ceiling), self.limit + step)
+            fast = min(self.limit + GROWTH, self.threshold)
+            self.limit = min(self.ceiling, max(fast, self.limit + 1.0 / self.limit))
 
     def throttled(self, era: int) -> bool:
         """Note a 429 for a request sent in ``era``; whether all sending should pause."""

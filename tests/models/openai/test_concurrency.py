@@ -19,8 +19,8 @@ def test_first_success_opens_the_window():
     assert opened(8).limit == 8
 
 
-def test_slow_start_adds_one_for_each_success_up_to_the_ceiling():
-    assert opened(500, successes=1 + 64).limit == 128
+def test_slow_start_adds_three_for_each_success_up_to_the_ceiling():
+    assert opened(500, successes=1 + 64).limit == 256
     assert opened(100, successes=1 + 64).limit == 100
 
 
@@ -33,7 +33,7 @@ def test_opening_by_time_does_not_prove_the_server():
 def test_opening_never_shuts_a_wider_window():
     window = opened(500, successes=100)
     window.open()
-    assert window.limit == 64 + 99
+    assert window.limit == 64 + 3 * 99
 
 
 def test_only_the_first_429_of_an_era_halves():
@@ -78,7 +78,7 @@ def test_after_a_pause_growth_is_fast_up_to_the_halved_width():
     window.throttled(0)
     for era in (1, 2, 3):
         window.throttled(era)
-    for _ in range(31):
+    for _ in range(11):
         window.succeeded(4)
     assert (window.limit, window.pauses) == (32, 0)
     window.succeeded(4)
@@ -99,9 +99,9 @@ def test_a_later_run_begins_where_the_last_one_ended():
     window = Window(100)
     window.reopen(80.0)
     window.succeeded(0)
-    assert window.limit == 81
+    assert window.limit == 83
     assert window.throttled(0) is False
-    assert window.limit == 40.5
+    assert window.limit == 41.5
     small = Window(8)
     small.reopen(80.0)
     assert small.limit == 8
