@@ -141,6 +141,7 @@ class Server:
     ----------
     asked : all requests in order of arrival; ``count`` is their number.
     rejected, inflight, peak : 429s for ``max_inflight``; requests in flight now, and at most.
+    unread : answers that were ready when the client had left.
     connections : connections ever made; ``open`` is the number of present ones.
     """
 
@@ -165,7 +166,7 @@ class Server:
 
     def reset(self) -> None:
         self.asked: list[Asked] = []
-        self.rejected = self.inflight = self.peak = 0
+        self.rejected = self.inflight = self.peak = self.unread = 0
 
     @property
     def count(self) -> int:
@@ -281,6 +282,7 @@ class Server:
                 await asyncio.sleep(seconds)
         finally:
             self.inflight -= 1
+        self.unread += reader.at_eof()
         if reply.body is None and not reply.error:
             if asked.path.endswith("/embeddings"):
                 reply.body = embeddings(asked.json["input"], asked.json.get("dimensions", 8))
@@ -347,6 +349,7 @@ class Server:
         return {
             "requests": self.count,
             "rejected": self.rejected,
+            "unread": self.unread,
             "peak_inflight": self.peak,
             "connections": self.connections,
             "distinct_prompts": len({asked.body for asked in self.asked}),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,3 +76,89 @@ def test_tables_of_local_engines_have_medians_and_the_share_of_the_default() -> 
     assert "| bf16 | default | 0 | 2.00 | 1.00 | 0.25 | 3.00 | 4.00 | 500 |" in shown
     assert "nf4 in 32: failed: killed" in shown
     assert "| 0 | 32 | second | 40 | 50 | bf16, 0 threads, 8 | 80% |" in shares(records)
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Any:
+    """An arena whose floor and synthkit run in the environment of the tests."""
+    from tests.benchmarks.arena.scenarios import Arena
+    from tests.benchmarks.arena.systems import SYSTEMS
+    from tests.server import free_port
+
+    for name in ("aiohttp", "synthkit"):
+        python = Path(SYSTEMS[name].python(tmp_path))
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+    return Arena(tmp_path, tmp_path / "work", free_port(), limit=120)
+
+
+def test_the_arena_measures_the_floor(arena: Any) -> None:
+    from tests.benchmarks.arena.scenarios import SCENARIOS
+    from tests.benchmarks.arena.systems import SYSTEMS
+
+    few = replace(SCENARIOS["cold, 64 in flight"], number=8, needed=6, concurrency=4)
+    record = arena.measure(few, SYSTEMS["aiohttp"])
+    counts = {"requests": 8, "wasted": 2, "rejected": 0, "unread": 0, "peak_in_flight": 4}
+    assert record.items() >= {"outcome": "ended", "rows": 8, "right": 8, **counts}.items()
+    assert 0.1 <= record["seconds"] < record["whole"]
+    assert 0 < record["cpu"] < record["whole_cpu"]
+    assert record["peak_mb"] > 10
+
+
+@pytest.mark.slow
+def test_the_arena_edits_and_kills_synthkit(arena: Any) -> None:
+    from tests.benchmarks.arena.scenarios import SCENARIOS
+    from tests.benchmarks.arena.systems import SYSTEMS
+
+    ours = SYSTEMS["synthkit"]
+    edited = replace(SCENARIOS["edited"], number=8, after=8, edited=3)
+    record = arena.measure(edited, ours)
+    assert record.items() >= {"requests": 1, "wasted": 0, "right": 8}.items()
+    down = replace(SCENARIOS["cached"], number=8, after=8)
+    record = arena.measure(down, ours)
+    assert record.items() >= {"requests": 0, "right": 8, "needs_server": False}.items()
+    record = arena.measure(replace(down, number=9), ours)
+    assert record.items() >= {"requests": 1, "right": 9, "needs_server": True}.items()
+    killed = replace(SCENARIOS["killed"], number=40, needed=40, concurrency=4)
+    record = arena.measure(killed, ours)
+    assert record["right"] == 40
+    assert record["sent_before_kill"] >= 20
+    assert record["wasted"] <= 4
+
+
+def test_the_arena_tells_a_process_that_hangs_or_fails(tmp_path: Path) -> None:
+    from tests.benchmarks.arena.process import measure
+    from tests.benchmarks.arena.scenarios import said
+
+    def run(code: str, **more: Any) -> Any:
+        command = [sys.executable, "-c", code]
+        return measure(command, tmp_path, variables={}, **({"limit": 60} | more))
+
+    assert run("pass").outcome == "ended"
+    assert said(run("raise SystemExit('no table')")) == "failed: no table"
+    assert said(run("import time; time.sleep(60)", limit=0.2)) == "hangs (over 0 s)"
+    assert run("import time; time.sleep(60)", kill_if=lambda: True).outcome == "killed"
+
+
+def test_the_arena_reports_medians_troubles_and_targets() -> None:
+    from tests.benchmarks.arena.report import report
+
+    def record(scenario: str, system: str, seconds: float, **more: Any) -> dict[str, Any]:
+        figures = {"seconds": seconds, "cpu": seconds, "right": 500, "rows": 500, "rejected": 0}
+        return {"scenario": scenario, "system": system, "outcome": "ended"} | figures | more
+
+    cold, limited = "cold, 64 in flight", "rate-limited"
+    records = [record(cold, "aiohttp", 0.5), record(cold, "Curator", 4.0)]
+    records += [record(cold, "synthkit", seconds) for seconds in (0.9, 0.55, 0.1)]
+    records += [record(limited, "synthkit", 1.0, rejected=9)]
+    records += [record(limited, "Curator", 9.0, rejected=8)]
+    records += [record("edited", "Curator", 1.0, right=499, requests=0)]
+    records += [{"scenario": "killed", "system": "Curator", "outcome": "hangs (over 25 s)"}]
+    page = report(records, ["2026-11-30."])
+    assert "| cold, 64 in flight | synthkit |  | 0.55 |  | 0.55 |" in page
+    assert "cold, 64 in flight, times the floor: 1.10, at most 1.2: met" in page
+    assert "cold, 64 in flight, run, share of Curator's: 0.14, at most 0.25: met" in page
+    assert "429s, beside Curator's: 9.00, at most 8: missed" in page
+    assert "Curator, edited: 500 rows, 499 right (in 1 of 1)" in page
+    assert "| Curator |  | 4.00 | 4.00 |  |  | 0 (rows wrong) |  |  (hangs) | 8 |" in page

@@ -25,7 +25,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -47,35 +47,43 @@ def measured(began: float, spent: float, rows: int, **more: float) -> Figures:
     return {"seconds": time.perf_counter() - began, "cpu_ms": each} | more
 
 
-async def gathered(one: Callable[[int], Any], concurrency: int) -> list[str]:
+async def gathered(one: Callable[[int], Any], concurrency: int, number: int = PROMPTS) -> list[str]:
     places = asyncio.Semaphore(concurrency)
 
     async def placed(i: int) -> str:
         async with places:
             return str(await one(i))
 
-    return await asyncio.gather(*(placed(i) for i in range(PROMPTS)))
+    return await asyncio.gather(*(placed(i) for i in range(number)))
 
 
 def body(i: int) -> dict[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": f"Write fact number {i}."}]}
 
 
-def bare_aiohttp(base_url: str, concurrency: int, _: str) -> Figures:
+async def by_aiohttp(
+    base_url: str, concurrency: int, prompts: Sequence[str], model: str = "m"
+) -> list[str]:
+    """The answers to some prompts, asked without more than aiohttp."""
     import aiohttp
 
-    async def main() -> Figures:
-        connector = aiohttp.TCPConnector(limit=concurrency)
-        async with aiohttp.ClientSession(connector=connector) as client:
+    connector = aiohttp.TCPConnector(limit=concurrency)
+    async with aiohttp.ClientSession(connector=connector) as client:
 
-            async def one(i: int) -> str:
-                async with client.post(f"{base_url}/chat/completions", json=body(i)) as answer:
-                    return str((await answer.json())["choices"][0]["message"]["content"])
+        async def one(i: int) -> str:
+            asked = {"model": model, "messages": [{"role": "user", "content": prompts[i]}]}
+            async with client.post(f"{base_url}/chat/completions", json=asked) as answer:
+                return str((await answer.json())["choices"][0]["message"]["content"])
 
-            began, spent = time.perf_counter(), cpu()
-            return measured(began, spent, len(await gathered(one, concurrency)))
+        return await gathered(one, concurrency, len(prompts))
 
-    return asyncio.run(main())
+
+def bare_aiohttp(base_url: str, concurrency: int, _: str) -> Figures:
+    import aiohttp  # noqa: F401
+
+    prompts = [f"Write fact number {i}." for i in range(PROMPTS)]
+    began, spent = time.perf_counter(), cpu()
+    return measured(began, spent, len(asyncio.run(by_aiohttp(base_url, concurrency, prompts))))
 
 
 def bare_pyreqwest(base_url: str, concurrency: int, _: str) -> Figures:
