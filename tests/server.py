@@ -84,10 +84,18 @@ class Asked:
         return json.loads(self.body)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it asks nothing, as Curator does for the headers of the response."""
+        return self.path.endswith("/completions") and self.json.get("messages") == []
+
+    @property
     def prompt(self) -> str:
         """The text of the last message, the raw prompt, or the embedded texts."""
         if "messages" in self.json:
-            return str(self.json["messages"][-1]["content"])
+            content = self.json["messages"][-1]["content"]
+            if isinstance(content, list):
+                return "".join(part["text"] for part in content if part["type"] == "text")
+            return str(content)
         return str(self.json.get("prompt") or " ".join(self.json["input"]))
 
 
@@ -141,7 +149,7 @@ class Server:
     ----------
     asked : all requests in order of arrival; ``count`` is their number.
     rejected, inflight, peak : 429s for ``max_inflight``; requests in flight now, and at most.
-    unread : answers that were ready when the client had left.
+    answered : responses of status 200; ``unread`` of them were ready when the client had left.
     connections : connections ever made; ``open`` is the number of present ones.
     """
 
@@ -166,7 +174,7 @@ class Server:
 
     def reset(self) -> None:
         self.asked: list[Asked] = []
-        self.rejected = self.inflight = self.peak = self.unread = 0
+        self.rejected = self.inflight = self.peak = self.answered = self.unread = 0
 
     @property
     def count(self) -> int:
@@ -282,7 +290,9 @@ class Server:
                 await asyncio.sleep(seconds)
         finally:
             self.inflight -= 1
-        self.unread += reader.at_eof()
+        if reply.status == 200:
+            self.answered += 1
+            self.unread += reader.at_eof()
         if reply.body is None and not reply.error:
             if asked.path.endswith("/embeddings"):
                 reply.body = embeddings(asked.json["input"], asked.json.get("dimensions", 8))
@@ -349,6 +359,7 @@ class Server:
         return {
             "requests": self.count,
             "rejected": self.rejected,
+            "answered": self.answered,
             "unread": self.unread,
             "peak_inflight": self.peak,
             "connections": self.connections,
@@ -423,6 +434,8 @@ def main() -> None:
     options = parser.parse_args()
 
     def script(request: Asked) -> Reply | None:
+        if request.is_empty:
+            return Reply(400, error="messages is empty")
         if options.status != 200:
             return Reply(options.status, error="told to refuse")
         if options.slow_every and request.number % options.slow_every == 0:

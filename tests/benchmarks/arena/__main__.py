@@ -1,7 +1,7 @@
 """synthkit beside other systems, on the same work with one local server.
 
     python -m tests.benchmarks.arena [--rounds 5] [--only SCENARIO-OR-SYSTEM ...]
-        [--environments FOLDER] [--into FILE] [--table FILE] [--limit 25]
+        [--environments FOLDER] [--into FILE] [--table FILE] [--limit SECONDS]
 
 Each system is installed into an environment of its own, unless FOLDER has it. In each round the
 systems take turns at each scenario, in fresh processes: `import`; `cold` (500 prompts, 50 ms each);
@@ -27,7 +27,7 @@ from pathlib import Path
 import platformdirs
 
 from tests.benchmarks.arena.report import report
-from tests.benchmarks.arena.scenarios import LIMIT_SECONDS, SCENARIOS, Arena, Record, Scenario
+from tests.benchmarks.arena.scenarios import SCENARIOS, Arena, Record, Scenario
 from tests.benchmarks.arena.systems import ROOT, SYSTEMS, NotInstalled, System
 from tests.benchmarks.local_engines import commit, machine
 from tests.server import free_port
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, help="file of JSON lines to append records to")
     parser.add_argument("--table", type=Path, help="file for the tables; printed if not given")
     parser.add_argument(
-        "--limit", type=float, default=LIMIT_SECONDS, help="seconds after which a process hangs"
+        "--limit", type=float, help="seconds after which a process hangs, on a slow machine"
     )
     options = parser.parse_args()
     environments = options.environments.resolve()
@@ -89,7 +89,9 @@ def installed(systems: Sequence[System], environments: Path) -> Iterator[System]
             yield system
 
 
-def compete(environments: Path, rounds: int, only: Sequence[str], limit: float) -> Iterator[Record]:
+def compete(
+    environments: Path, rounds: int, only: Sequence[str], limit: float | None
+) -> Iterator[Record]:
     """The records of all rounds, as they end. Who begins changes from round to round."""
     scenarios, systems = chosen(only)
     present = list(installed(systems, environments)) if rounds else []
