@@ -69,7 +69,7 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
         raise
     _bind(context, job, run)
     display(_summary(context, job, run))
-    if options.learned:
+    if options.learned and tables.size(run.table):
         display(_filter(context, job, run, options.learned).for_widget)
     if run.ledger.stopped == "interrupted":
         raise Interrupted(f"Interrupted: {_progress(run, job.name)}; run the cell again to resume.")
@@ -169,7 +169,7 @@ def _start(context: Context, job: Job, learned: str | None) -> None:
         if run is not None:
             _bind(context, job, run)
             place.update(_summary(context, job, run))
-            if learned and error is None:
+            if learned and error is None and tables.size(run.table):
                 _filter(context, job, run, learned)
 
     background = Background(job, feed, stop, ended)

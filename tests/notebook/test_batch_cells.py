@@ -69,6 +69,10 @@ def test_a_cancelled_batch_gives_what_it_has_done(
     assert set(batches.paid.values()) == {1}
 
 
+def test_without_batches_there_is_nothing_to_list(shell: Shell) -> None:
+    assert "0 requests waiting" in shell.run("%synth batches")
+
+
 def test_a_forgotten_batch_is_submitted_again(
     shell: Shell, batches: BatchServer, server: Server
 ) -> None:

@@ -430,6 +430,26 @@ def test_an_interrupt_of_the_wait_keeps_the_batch(
     assert set(batches.submitted.values()) == {1}
 
 
+def test_an_interrupt_while_answers_are_read_pays_nothing_twice(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    ask(session, at(server))
+    ask(session, at(server))
+    cancel = threading.Event()
+
+    class Listener:
+        def row_made(self, event: Any) -> None:
+            cancel.set()
+
+        def branch_ended(self, *_: Any) -> None: ...
+        def tick(self, ledger: Any, activity: Any) -> None: ...
+
+    job = sk.plan("Say {{ x }}.", rows=rows(20), model=at(server), session=session, batch=True)
+    assert job.run(cancel=cancel, listener=Listener()).ledger.stopped in ("", "interrupted")
+    assert len(ask(session, at(server)).table) == 20
+    assert (set(batches.submitted.values()), set(batches.paid.values())) == ({1}, {1})
+
+
 def test_what_cannot_be_asked_in_a_batch_is_said_before(session: sk.Session) -> None:
     with pytest.raises(UsageError, match="fake has no batch API"):
         sk.generate("Hi.", model=sk.Fake(), session=session, batch=True)
