@@ -28,6 +28,7 @@ def batched(models: Mapping[str, Model], options: JobOptions, store: Store) -> M
     from synthkit.models.openai.batch.model import BatchModel
     from synthkit.models.openai.model import Endpoint
 
+    among = len({id(model) for model in models.values()}) > 1
     made: dict[int, Model] = {}
     for model in models.values():
         if not isinstance(model, Endpoint):
@@ -35,7 +36,7 @@ def batched(models: Mapping[str, Model], options: JobOptions, store: Store) -> M
                 f"{model.name} has no batch API: expected a model behind a server, such as "
                 "openai:NAME. Ask it directly: without --batch, or batch=False."
             )
-        made[id(model)] = made.get(id(model)) or BatchModel(model, store, wait=wait)
+        made[id(model)] = made.get(id(model)) or BatchModel(model, store, wait=wait, among=among)
     return {role: made[id(model)] for role, model in models.items()}
 
 

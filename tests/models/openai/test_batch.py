@@ -496,7 +496,9 @@ def test_requests_of_several_models_are_submitted_to_each(
     assert done.ledger.hits == 12
     assert done.table["verdict"][0] == "Answer to: Judge: Answer to: Say 0."
     models = [job.lines[0]["body"]["model"] for job in batches.jobs.values()]
-    assert models == ["m", "j"]
+    assert models.count("m") == 1
+    assert 1 <= models.count("j") <= 3  # one, if the answers came without a pause
+    assert set(batches.submitted.values()) == {1}
 
 
 KILLED = """

@@ -21,6 +21,8 @@ MOST_WAITING = 1_000_000
 """Most requests that one run submits."""
 QUIET_TICKS = 2
 """Ticks without a further request after which a run has none that depends on what it has."""
+AMONG_SECONDS = 0.5
+"""The same where the answers of other models lead to requests of this one."""
 
 
 class BatchModel:
@@ -34,6 +36,7 @@ class BatchModel:
     Parameters
     ----------
     wait : wait until all is answered, rather than leave what is not for a later run.
+    among : whether the run has other models, whose answers may lead to further requests.
 
     Raises
     ------
@@ -41,9 +44,11 @@ class BatchModel:
         If the server has no batch API.
     """
 
-    def __init__(self, endpoint: Endpoint, store: Store, *, wait: bool = False) -> None:
+    def __init__(
+        self, endpoint: Endpoint, store: Store, *, wait: bool = False, among: bool = False
+    ) -> None:
         form_for(endpoint)  # refuses a server that has none
-        self.endpoint, self.store, self.wait = endpoint, store, wait
+        self.endpoint, self.store, self.wait, self.among = endpoint, store, wait, among
         self._doing = ""
 
     @property
@@ -123,10 +128,13 @@ class BatchModel:
 
     def _follow_ups(self, requests: Sequence[Request], taken: int) -> Iterator[None]:
         """Ticks in which the caller may append requests that depend on what was answered."""
-        for _ in range(QUIET_TICKS):
+        until = time.monotonic() + (AMONG_SECONDS if self.among else 0.0)
+        ticks = 0
+        while len(requests) == taken and (ticks < QUIET_TICKS or time.monotonic() < until):
+            if ticks >= QUIET_TICKS:
+                time.sleep(TICK_SECONDS)
+            ticks += 1
             yield None
-            if len(requests) > taken:
-                return
 
 
 def _ticks(seconds: float) -> Iterator[None]:
