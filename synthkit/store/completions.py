@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import StoreError
+from synthkit.core.errors import StoreError, StoreLocked
 from synthkit.core.hashing import canonical, digest
 from synthkit.core.request_diff import described, differences, distance
 from synthkit.core.types import Completion, ToolCall
@@ -33,6 +33,10 @@ _INSERT = (
     f"INSERT INTO completions VALUES ({', '.join('?' * len(COLUMNS['completions']))}) "
     "ON CONFLICT DO NOTHING"
 )
+
+COUNT = "completions"
+"""The key of their number among the facts of a store."""
+_COUNT_ALL = "SELECT count(*) FROM completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +111,8 @@ class CompletionTable:
 
         If another kernel was first, that is its completion, so that all kernels show the same rows.
         """
-        logprobs, calls = completion.logprobs, completion.tool_calls
-        values: tuple[Any, ...] = (
-            key,
-            canonical(request).decode("utf-8", "replace"),
-            messages_hash(request),
-            _storable(completion.text),
-            completion.finish,
-            completion.prompt_tokens,
-            completion.completion_tokens,
-            float(completion.seconds),
-            json.dumps(logprobs) if logprobs is not None else None,
-            time.time(),
-            _storable(completion.reasoning),
-            json.dumps([asdict(call) for call in calls]) if calls else None,
-            completion.reasoning_tokens,
-            completion.cached_tokens,
-        )
-        checksum = _checksum([values[at] for at in _CHECKED], completion.how)
-        values = (*values, checksum, completion.how, "")
-        if self._database.execute(_INSERT, values):
-            return completion
-        stored = self._own([key])
-        if key not in stored:  # what is there is damaged
-            self.delete([key])
-            self._database.execute(_INSERT, values)
-        return stored.get(key, completion)
+        with self._database.transaction():
+            return self._put([(key, request, completion)])[0]
 
     def put_many(
         self, items: Iterable[StoredItem], *, patience: float | None = None
@@ -147,11 +127,29 @@ class CompletionTable:
         items = list(items)
         with self._database.transaction(patience=patience):
             self._meta.identify()  # who asked, where another session uses these
-            stored = [self.put(*item) for item in items]
+            stored = self._put(items)
         for other, source in self.shared:
             with suppress(StoreError):  # it is stored here in any case
                 other.merge(self._all_columns(key for key, *_ in items), source)
         return stored
+
+    def _put(self, items: Sequence[StoredItem]) -> list[Completion]:
+        """Insert what is new, and return what is stored now, within a transaction."""
+        rows = [_row(*item) for item in items]
+        if self._insert(rows) == len(rows):
+            return [completion for *_, completion in items]
+        stored = self._own([key for key, *_ in items])
+        if damaged := {row[0]: row for row in rows if row[0] not in stored}:
+            self.delete(damaged)
+            self._insert(damaged.values())
+        return [stored.get(key, completion) for key, _, completion in items]
+
+    def _insert(self, rows: Iterable[SqlRow]) -> int:
+        """Insert rows whose keys are not there, and return how many they are."""
+        with self._database.transaction():
+            new = self._database.execute_many(_INSERT, rows)
+            self._meta.increase(COUNT, new)
+        return new
 
     def absorb(self) -> int:
         """Store what waits in the files of earlier runs, and return how many were new."""
@@ -227,8 +225,15 @@ class CompletionTable:
         return f"the nearest stored request ({nearest.key[:16]}) differs in {fields}"
 
     def count(self) -> int:
-        """Number of completions."""
-        return int(self._database.value("SELECT count(*) FROM completions"))
+        """Number of completions, which the store keeps, so that they need not be counted."""
+        kept = self._meta.get(COUNT)
+        return int(self._database.value(_COUNT_ALL) if kept is None else kept)
+
+    def keep_count(self) -> None:
+        """Count the completions of a store whose number is not kept yet, unless it is locked."""
+        if self._meta.get(COUNT) is None:
+            with suppress(StoreLocked), self._database.transaction(patience=0.0):
+                self._meta.put(COUNT, str(self._database.value(_COUNT_ALL)))
 
     def bytes_of(self, keys: Iterable[str]) -> int:
         """Bytes of the texts and requests of some completions."""
@@ -237,26 +242,51 @@ class CompletionTable:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete completions."""
-        self._database.execute(f"DELETE FROM completions WHERE key {AMONG}", (list(keys),))
+        self._delete(AMONG, list(keys))
 
     def keep(self, keys: Iterable[str]) -> None:
         """Delete all completions but these."""
-        self._database.execute(f"DELETE FROM completions WHERE key NOT {AMONG}", (list(keys),))
+        self._delete(f"NOT {AMONG}", list(keys))
+
+    def _delete(self, condition: str, keys: list[str]) -> None:
+        with self._database.transaction():
+            statement = f"DELETE FROM completions WHERE key {condition}"
+            self._meta.increase(COUNT, -self._database.execute(statement, (keys,)))
 
     def merge(self, rows: Iterable[SqlRow], source: str = "") -> int:
         """Add rows of another store, and return how many were new; those that are here stay.
 
         Those that the other session asked for itself get ``source``, its id.
         """
-        return self._database.execute_many(
-            _INSERT, ((*row[:-1], row[-1] or source) for row in rows)
-        )
+        return self._insert((*row[:-1], row[-1] or source) for row in rows)
 
     def _all_columns(self, keys: Iterable[str]) -> list[SqlRow]:
         return self._rows(f"SELECT {', '.join(COLUMNS['completions'])} FROM completions", keys)
 
     def _rows(self, select: str, keys: Iterable[str]) -> list[SqlRow]:
         return self._database.rows(f"{select} WHERE key {AMONG}", (list(keys),))
+
+
+def _row(key: str, request: Mapping[str, Any], completion: Completion) -> SqlRow:
+    logprobs, calls = completion.logprobs, completion.tool_calls
+    values: tuple[Any, ...] = (
+        key,
+        canonical(request).decode("utf-8", "replace"),
+        messages_hash(request),
+        _storable(completion.text),
+        completion.finish,
+        completion.prompt_tokens,
+        completion.completion_tokens,
+        float(completion.seconds),
+        json.dumps(logprobs) if logprobs is not None else None,
+        time.time(),
+        _storable(completion.reasoning),
+        json.dumps([asdict(call) for call in calls]) if calls else None,
+        completion.reasoning_tokens,
+        completion.cached_tokens,
+    )
+    checksum = _checksum([values[at] for at in _CHECKED], completion.how)
+    return (*values, checksum, completion.how, "")
 
 
 def messages_hash(request: Mapping[str, Any]) -> str:

@@ -109,6 +109,15 @@ class Database(ABC):
         """(bytes in use, free bytes) of the tables and indexes."""
 
     @abstractmethod
+    def table_bytes(self, table: str, row_bytes: str) -> int:
+        """Bytes that a table takes, nearly, without reading all of it.
+
+        Parameters
+        ----------
+        row_bytes : an expression of the bytes that a row takes.
+        """
+
+    @abstractmethod
     def is_same(self, other: Database) -> bool:
         """Whether the other one has the same tables."""
 

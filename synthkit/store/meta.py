@@ -25,16 +25,24 @@ class MetaTable(TableGroup):
         rows = self._database.rows("SELECT value FROM meta WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
+    def increase(self, key: str, by: int) -> None:
+        """Increase a value that is a whole number; one that is not stored stays so."""
+        if by:
+            number = "CAST(CAST(value AS INTEGER) + ? AS TEXT)"
+            self._database.execute(f"UPDATE meta SET value = {number} WHERE key = ?", (by, key))
+
     def identify(self) -> str:
         """The id of this session, 8 hex digits, made at first need; empty if it cannot be stored.
 
         A session without completions, marks and a named person has none, so that copies of its
         folder are sessions of their own.
         """
-        if not self._database.read_only and self.get(SESSION) is None:
+        known = self.get(SESSION)
+        if known is None and not self._database.read_only:
             values = (SESSION, secrets.token_hex(4))
             self._database.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", values)
-        return self.get(SESSION) or ""
+            known = self.get(SESSION)
+        return known or ""
 
     def delete(self, key: str) -> None:
         """Delete a value."""

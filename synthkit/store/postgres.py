@@ -262,6 +262,10 @@ class PostgresDatabase(Database):
         )
         return int(self.value(query)), 0
 
+    def table_bytes(self, table: str, row_bytes: str) -> int:
+        """Bytes of the table on the server, with its indexes."""
+        return int(self.value("SELECT pg_total_relation_size(CAST(? AS regclass))", (table,)))
+
     def is_same(self, other: Database) -> bool:
         """Whether the other one is the same session of the same server."""
         return isinstance(other, PostgresDatabase) and self.address == other.address

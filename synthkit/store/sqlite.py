@@ -22,6 +22,8 @@ from synthkit.store.database import Database, SqlRow
 from synthkit.store.opening import OpenedFile, advice, is_locked, open_file, wait_for_lock
 
 T = TypeVar("T")
+SAMPLE = 20_000
+"""The newest rows by which the size of a table is estimated."""
 
 
 class SqliteDatabase(Database):
@@ -162,6 +164,15 @@ class SqliteDatabase(Database):
             self.value(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
         )
         return (total - free) * size, free * size
+
+    def table_bytes(self, table: str, row_bytes: str) -> int:
+        """Bytes of the rows; of those of a long table, what the newest take, by their number."""
+        last, first = (
+            self.value(f"SELECT coalesce({end}(rowid), 0) FROM {table}") for end in ("max", "min")
+        )
+        query = f"SELECT coalesce(sum({row_bytes}), 0), count(*) FROM {table} WHERE rowid > ?"
+        newest, n = self.rows(query, (last - SAMPLE,))[0]
+        return int(newest * max(1, (last - first + 1) / n)) if last - first >= SAMPLE else newest
 
     def is_same(self, other: Database) -> bool:
         """Whether the other one is of the same file."""

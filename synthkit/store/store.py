@@ -85,6 +85,7 @@ class Store:
         self.leases = LeaseTable(database)
         self.meta = MetaTable(database)
         if not database.read_only:
+            self.completions.keep_count()
             self.completions.absorb()
 
     def transaction(
@@ -139,10 +140,7 @@ class Store:
         """
         used, free = self._database.pages()
         sizes = {
-            kind: sum(
-                int(self._database.value(f"SELECT coalesce(sum({size}), 0) FROM {table}"))
-                for table, size in tables.items()
-            )
+            kind: sum(self._database.table_bytes(*table) for table in tables.items())
             for kind, tables in _ROW_BYTES.items()
         }
         completions = max(0, used - sum(sizes.values())) if self.completions.count() else 0
@@ -150,8 +148,9 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Number of completions, runs, marks, labs, curations, filters and evaluations."""
-        kinds = ("completions", "runs", "marks", "labs", "curations", "filters", "evaluations")
-        return {kind: int(self._database.value(f"SELECT count(*) FROM {kind}")) for kind in kinds}
+        kinds = ("runs", "marks", "labs", "curations", "filters", "evaluations")
+        counts = {kind: int(self._database.value(f"SELECT count(*) FROM {kind}")) for kind in kinds}
+        return {"completions": self.completions.count(), **counts}
 
     def keep(self, names: Iterable[str], ids: Iterable[str]) -> None:
         """Delete all that some tables do not need.
