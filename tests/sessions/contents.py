@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import synthkit as sk
@@ -38,7 +36,11 @@ def two_drafts(row: dict[str, Any]) -> Any:
 
 def contents(session: sk.Session) -> Any:
     """All rows of the store, all table files, and the names of the other files."""
-    with closing(sqlite3.connect(session.store.path)) as db:
-        rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in COLUMNS}
+    rows = {
+        name: sorted(
+            session.store._database.rows(f"SELECT {', '.join(columns)} FROM {name}"), key=repr
+        )
+        for name, columns in COLUMNS.items()
+    }
     files = {path.name: path.read_bytes() for path in sorted(session.folder.rglob("*.parquet"))}
     return rows, files, sorted(path.name for path in session.folder.iterdir())

@@ -11,6 +11,8 @@ import synthkit as sk
 from synthkit.core.errors import StoreError
 from synthkit.sessions.annotator import Annotator
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def test_a_mark_gets_its_time_and_an_undone_mark_keeps_that_of_the_one_before(
     session: sk.Session,

@@ -19,6 +19,8 @@ from synthkit.curate.marks.history import current_marks
 from synthkit.sessions import attached
 from synthkit.sessions.people import asked_by
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 ROWS = {"i": [1, 2, 3]}
 
 

@@ -20,6 +20,8 @@ from synthkit.sessions.annotator import Annotator
 from synthkit.verify import verify
 from tests.sessions.contents import fill
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def test_the_same_content_gives_the_same_bytes(session: sk.Session, tmp_path: Path) -> None:
     fill(session)

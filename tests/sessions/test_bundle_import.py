@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ from synthkit.core.types import Mark
 from synthkit.curate.marks.history import current_marks
 from synthkit.sessions.learned_filters import save_body
 from tests.sessions.contents import contents, fill, two_drafts
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def test_a_whole_session_is_imported_and_a_second_import_adds_nothing(
@@ -126,8 +126,7 @@ def test_a_bundle_whose_origins_are_odd_is_refused(
     session: sk.Session, other: sk.Session, tmp_path: Path
 ) -> None:
     sk.generate(two_drafts, rows=[{"i": 1}], model=sk.Fake(), session=session, name="drafts")
-    with closing(sqlite3.connect(session.store.path)) as db, db:
-        db.execute("UPDATE origins SET keys = x'00'")
+    session.store._database.execute("UPDATE origins SET keys = ?", (b"\0",))
     with pytest.raises(StoreError, match=r"requests of the row .* cannot be read"):
         other.import_bundle(session.export(tmp_path / "odd.zip"))
 

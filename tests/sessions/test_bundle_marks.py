@@ -17,6 +17,8 @@ from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.inventory import mark_counts
 from synthkit.sessions.mark_statistics import rater_pairs
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 ROWS = [{"id": id, "text": f"text {id}"} for id in "abc"]
 
 

@@ -23,6 +23,8 @@ from synthkit.models import load_model
 from synthkit.sessions.named_tables import Origin
 from tests.models.conftest import save_tiny
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 SIDES = [{"side": side, "topic": topic} for side in ("good", "bad") for topic in "abcdefghij"]
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 

@@ -10,6 +10,8 @@ import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.sessions import claims
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 @pytest.fixture
 def scored(session: sk.Session) -> sk.Session:

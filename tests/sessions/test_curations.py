@@ -13,6 +13,8 @@ from synthkit.curate import by_column
 from synthkit.curate.marks.tables import split_by_marks
 from synthkit.sessions.learned_filters import load_body, save_body
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 ROWS = [{"id": id, "score": score} for id, score in (("a", 5), ("b", 2), ("c", 4))]
 
 

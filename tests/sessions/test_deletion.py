@@ -15,6 +15,8 @@ from synthkit.core.types import Mark
 from synthkit.store import store as store_module
 from tests.sessions.contents import contents, fill
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def generate(session: sk.Session, prompt: str, name: str = "", **options: Any) -> Any:
     arguments = {"rows": {"i": [1, 2, 3]}, "model": sk.Fake()} | options

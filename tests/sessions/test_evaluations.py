@@ -11,6 +11,8 @@ from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Mark
 from synthkit.sessions.evaluations import decode, find
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 TOPICS = ["soup", "bread", "wine", "staff"]
 
 

@@ -8,11 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 import synthkit as sk
 from synthkit.core.types import Mark
 from synthkit.sessions import inventory, named_tables
 from tests.sessions.contents import fill
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def test_tables_are_listed_with_their_runs_and_marks(session: sk.Session) -> None:
