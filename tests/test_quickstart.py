@@ -42,6 +42,7 @@ MORE = (
     "%%synth more",
     "%synth classify reviews mine",
     "%synth explore reviews --embedder mine",
+    "%synth session work --store",
 )
 """Commands that need another extra, which the README names beside them."""
 SETUP = """
