@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 MISSING = (
     "PostgreSQL is not installed, so nothing is tested with it: apt-get install postgresql, or put "
     "its programs (initdb, postgres) on the PATH"
@@ -24,6 +26,10 @@ def programs() -> Path | None:
     )
     on_path = shutil.which("initdb")
     return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+IN_FILES = pytest.mark.parametrize("each_store", ["sqlite"], indirect=True)
+"""For a test of what only files have, among others that are run with each store."""
 
 
 class Server:

@@ -64,6 +64,7 @@ class CompletionTable:
     def __init__(self, database: Database, origins: OriginTable) -> None:
         self._database, self._origins = database, origins
         self._meta = MetaTable(database)
+        self._identified = False
         self.attached: list[tuple[CompletionTable, str]] = []
         self.shared: list[tuple[CompletionTable, str]] = []
 
@@ -126,8 +127,10 @@ class CompletionTable:
         """
         items = list(items)
         with self._database.transaction(patience=patience):
-            self._meta.identify()  # who asked, where another session uses these
+            if not self._identified:
+                self._meta.identify()  # who asked, where another session uses these
             stored = self._put(items)
+        self._identified = True
         for other, source in self.shared:
             with suppress(StoreError):  # it is stored here in any case
                 other.merge(self._all_columns(key for key, *_ in items), source)
@@ -258,7 +261,8 @@ class CompletionTable:
 
         Those that the other session asked for itself get ``source``, its id.
         """
-        return self._insert((*row[:-1], row[-1] or source) for row in rows)
+        with self._database.transaction():
+            return self._insert((*row[:-1], row[-1] or source) for row in rows)
 
     def _all_columns(self, keys: Iterable[str]) -> list[SqlRow]:
         return self._rows(f"SELECT {', '.join(COLUMNS['completions'])} FROM completions", keys)

@@ -31,6 +31,14 @@ _WORDS = (
 )
 
 
+_LONG = (
+    ("models (\n    fingerprint TEXT PRIMARY KEY", "models (\n    fingerprint TEXT NOT NULL"),
+    ("ON marks (row)", "ON marks USING hash (row)"),
+    ("ON verdicts (row)", "ON verdicts USING hash (row)"),
+)
+"""Keys of any length, of which an index of PostgreSQL holds at most 2,704 bytes."""
+
+
 @functools.cache
 def translated(statement: str) -> str:
     """A statement for psycopg.
@@ -124,7 +132,11 @@ def declarations() -> Iterator[str]:
         table = found[1] if found else ""
         if table and table not in NUMBERED:
             statement = f"{statement[:-1]}, rowid BIGINT GENERATED ALWAYS AS IDENTITY UNIQUE)"
+        for words, other in _LONG:
+            statement = statement.replace(words, other)
         yield with_types(statement)
+        if table == "models":
+            yield "CREATE UNIQUE INDEX IF NOT EXISTS models_key ON models (md5(fingerprint))"
         if column := NUMBERED.get(table):
             yield (
                 f"CREATE OR REPLACE FUNCTION next_{table}() RETURNS BIGINT LANGUAGE sql AS "

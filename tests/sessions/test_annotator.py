@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -40,7 +39,7 @@ def test_marks_that_cannot_be_stored_do_not_count(
     session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     annotator = Annotator(session.store, by="ana")
-    monkeypatch.setattr(session.store._database, "_connection", sqlite3.connect(":memory:"))
+    monkeypatch.setattr(session.store._database, "_closed", True)
     with pytest.raises(StoreError):
         annotator.change("a", lambda mark: replace(mark, label="accept"))
     assert annotator.history.current == {}

@@ -16,6 +16,7 @@ from synthkit.notebook.widgets.marker.queue import AnnotationQueue
 from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.inventory import mark_counts
 from synthkit.sessions.mark_statistics import rater_pairs
+from tests.postgres import IN_FILES
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -104,6 +105,7 @@ def test_a_conflict_of_reasons_edits_and_second_marks_is_reported(
     assert [(one.row, one.task, one.by) for one in done.conflicts] == [("a", "", "jo")]
 
 
+@IN_FILES
 def test_copies_of_a_session_that_went_on_apart_keep_both_marks(
     session: sk.Session, tmp_path: Path
 ) -> None:
@@ -151,6 +153,7 @@ def test_the_marker_shows_ones_own_marks_and_counts_the_others(
     assert f"jo (session {session.store.marks.identify()}) 1" in queue.voices()
 
 
+@IN_FILES
 def test_a_session_without_marks_has_no_id_so_that_copies_of_it_differ(
     session: sk.Session, tmp_path: Path
 ) -> None:

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,8 +66,7 @@ def left_after(session: sk.Session, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def raw(session: sk.Session, query: str) -> list[Any]:
-    with closing(sqlite3.connect(session.folder / "store.sqlite")) as db:
-        return db.execute(query).fetchall()
+    return session.store._database.rows(query)
 
 
 def test_every_number_of_a_card_is_that_of_the_rows_that_are_left(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ import synthkit as sk
 from synthkit.core.errors import StoreError, TableError, UsageError
 from synthkit.core.types import Mark
 from synthkit.store import store as store_module
+from tests.postgres import IN_FILES
 from tests.sessions.contents import contents, fill
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -100,6 +99,7 @@ def test_deleting_a_table_leaves_its_run(session: sk.Session) -> None:
     assert len(session.runs()) == 2
 
 
+@IN_FILES
 def test_space_is_given_back_to_the_disk(session: sk.Session) -> None:
     generate(session, "Say {{ i }}.", model=sk.Fake("x" * 500_000))
     session.store.compact()
@@ -129,11 +129,9 @@ def test_a_deletion_that_fails_changes_nothing(
     before = contents(session)
     if why == "locked":
         monkeypatch.setattr(store_module, "PATIENCE", 0.05)
-        with closing(sqlite3.connect(session.store.path, isolation_level=None)) as busy:
-            busy.execute("BEGIN IMMEDIATE")
-            with pytest.raises(StoreError, match="locked by another process"):
-                session.delete(runs=[2], tables=["good"])
-            busy.execute("ROLLBACK")
+        locked = pytest.raises(StoreError, match="locked by another process")
+        with sk.Session(session.folder) as other, other.store.transaction(), locked:
+            session.delete(runs=[2], tables=["good"])
     else:
         real = os.replace
 

@@ -13,6 +13,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.types import Mark
 from synthkit.sessions import inventory, named_tables
+from tests.postgres import IN_FILES
 from tests.sessions.contents import fill
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -87,6 +88,7 @@ def test_cost_has_running_totals(session: sk.Session) -> None:
     assert cost["total_requests"].tolist() == [1, 2]
 
 
+@IN_FILES
 def test_sizes_add_up_to_what_is_on_disk(session: sk.Session) -> None:
     fill(session)
     sizes = session.sizes()
@@ -124,6 +126,7 @@ def test_a_run_records_its_rows_and_its_line(session: sk.Session) -> None:
     assert session.cell(1) == "%%synth NAME\nMood?"
 
 
+@IN_FILES
 def test_runs_of_the_first_format_have_no_recorded_rows(tmp_path: Path) -> None:
     with sk.Session(tmp_path / "old") as session:
         fill(session)

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
 from synthkit.sessions.lineage import Edge, edges, layers
 from synthkit.sessions.named_tables import NamedTable
-
-pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def lineage(*tables: NamedTable) -> list[str]:

@@ -12,8 +12,6 @@ from synthkit.core.types import Mark
 from synthkit.sessions.mark_statistics import accept_rates, agreements, majority_labels, rater_pairs
 from synthkit.sessions.session import Session
 
-pytestmark = pytest.mark.usefixtures("each_store")
-
 
 def marks(by: str, labels: str, round: int = 1) -> list[Mark]:
     return [Mark(id=str(at), label=one, by=by, round=round) for at, one in enumerate(labels)]

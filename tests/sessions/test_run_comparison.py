@@ -8,8 +8,6 @@ import synthkit as sk
 from synthkit.core.errors import TableError, UsageError
 from synthkit.core.types import Mark
 
-pytestmark = pytest.mark.usefixtures("each_store")
-
 
 def generate(session: sk.Session, prompt: str, name: str = "", **options: object) -> list[str]:
     """The ids of the rows of a run."""

@@ -17,8 +17,6 @@ from synthkit.evaluate.results import NO_DIFFERENCE, OTHER_SIZE, REPEATED
 from synthkit.sessions.evaluations import find
 from tests.benchmarks.null_differences import embed
 
-pytestmark = pytest.mark.usefixtures("each_store")
-
 WORDS = "salt river lamp quiet orchard paper window winter bread copper music harbour".split()
 CHECKS = [length("text", 3, 10), regex("text", "^[^0-9]*$")]
 

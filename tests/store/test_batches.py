@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 import synthkit as sk
 from synthkit.core.types import Completion, Message, Request
 from synthkit.store.batches import Submitted
 from synthkit.store.store import Store
+from tests.postgres import IN_FILES
 
 REQUEST = Request((Message("user", "Hi."),))
 KEY = REQUEST.key("m")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "store.sqlite")
-    yield opened
-    opened.close()
 
 
 def test_a_request_is_in_one_batch(store: Store) -> None:
@@ -83,6 +74,7 @@ def test_released_and_forgotten_requests_are_in_no_batch(store: Store) -> None:
     assert store.leases.batches.all() == []
 
 
+@IN_FILES
 def test_what_is_known_of_a_batch_is_on_disk(store: Store) -> None:
     store.leases.batches.claim("a", "me", {}, {"k1": None})
     store.leases.batches.put("a", "", {"id": "batch_1"})

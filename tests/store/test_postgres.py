@@ -207,6 +207,18 @@ def test_texts_that_postgres_cannot_hold_come_back_as_they_were(store: Store) ->
     assert [mark.label for mark in store.marks.for_rows(["a\0"])] == ["\x1a"]
 
 
+def test_names_may_be_longer_than_an_index_of_the_server_holds(store: Store) -> None:
+    name = "".join(map(chr, range(0x4E00, 0x9000)))
+    for n in range(2):
+        store.models.add(name, f"{n}")
+        store.marks.add([Mark(id=name, label=f"{n}")])
+        store.curations.add("t", [], [(name, "f", "w")])
+    store.models.merge([(name, "2")])
+    assert store.models.names() == {name: "1"}
+    assert [mark.label for mark in store.marks.for_rows([name])] == ["0", "1"]
+    assert len(store.curations.verdicts([name])) == 2
+
+
 def test_ids_sort_and_are_found_as_in_a_file(store: Store) -> None:
     for name in ("b", "A", "_", "a", "Z", "é"):
         store.inputs.put(name, "{}")

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from synthkit.core.errors import StoreError
 from synthkit.core.models import Ledger
 from synthkit.core.request_diff import differences
 from synthkit.core.types import Completion, Mark, Message, Request, Sampling
+from synthkit.store import sqlite
 from synthkit.store.store import Store
 
 ASKED = Request((Message("system", "Be brief."), Message("user", "Hi.")), Sampling())
@@ -30,18 +31,6 @@ MODEL = json.dumps({"base_url": "http://a/v1", "model": "m"})
 PAYLOAD = ASKED.payload(MODEL)
 KEY = ASKED.key(MODEL)
 ANSWER = Completion("Hello.", "stop", 3, 2, 0.5, (("Hello", -0.25), (".", -1.0)))
-
-
-@pytest.fixture
-def store(tmp_path: Path, each_store: str) -> Iterator[Store]:
-    """In an SQLite file, and then on a server."""
-    path = tmp_path / "store.sqlite"
-    if each_store:
-        path = tmp_path / "store.url"
-        path.write_text(f"{each_store}#tests")
-    opened = Store(path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -326,3 +315,45 @@ def test_a_lab_is_stored_under_its_name(store: Store) -> None:
     assert store.labs.names() == ["tone"]
     assert store.labs.get("tone") == {"variants": ["a", "b"]}
     assert store.labs.get("other") is None
+
+
+def test_the_number_of_completions_is_kept_whatever_changes_it(store: Store) -> None:
+    def counted() -> int:
+        (number,) = store._database.rows("SELECT count(*) FROM completions")[0]
+        assert store.counts()["completions"] == number
+        return int(number)
+
+    requests = [replace(ASKED, index=i) for i in range(10)]
+    items = [(request.key(MODEL), request.payload(MODEL), ANSWER) for request in requests]
+    store.completions.put_many([*items[:6], items[0]])
+    store.completions.put(*items[5])
+    store.completions.put(*items[6])
+    assert counted() == 7
+    other = store.completions._all_columns([items[0][0]])[0]
+    assert store.completions.merge([other, (items[9][0], *other[1:])]) == 1
+    store.completions.delete([items[0][0], "absent"])
+    assert counted() == 7
+    with suppress(ValueError), store.transaction():
+        store.completions.delete([items[1][0]])
+        raise ValueError
+    assert counted() == 7
+    store.completions.keep([items[1][0]])
+    assert counted() == 1
+    store.meta.delete("completions")  # as of an older synthkit
+    store.completions.put(*items[2])
+    again = Store(store.path)
+    again.completions.put(*items[3])
+    again.close()
+    assert counted() == 3
+
+
+def test_the_size_of_a_long_table_is_estimated_by_its_newest_rows(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(300):
+        file_store.labs.put(f"{n:03}", {"text": "x" * 90})
+    exact = file_store.sizes()["labs"]
+    monkeypatch.setattr(sqlite, "SAMPLE", 20)
+    assert file_store.sizes()["labs"] == exact > 300 * 90
+    file_store._database.execute("DELETE FROM labs WHERE name < '290'")
+    assert file_store.sizes()["labs"] == exact / 30
