@@ -17,6 +17,7 @@ import synthkit as sk
 from synthkit.core.errors import ModelNotFound, PromptError, TableError, UsageError
 from synthkit.models.fake import Fake
 from tests.notebook.conftest import Shell
+from tests.postgres import Server
 
 TEN = "%%synth facts --model fake --n 10\nTell a fact."
 
@@ -255,6 +256,18 @@ def test_session_verb_shows_runs_and_changes_the_folder(shell: Shell) -> None:
     assert "10 completions; tables: facts" in shown
     assert "0 completions; tables: none yet" in shell.run("%synth session elsewhere")
     assert Path("elsewhere/store.sqlite").exists()
+
+
+def test_session_verb_opens_a_store_on_a_server(shell: Shell, postgres: Server) -> None:
+    shown = shell.run(f"%synth session team --store {postgres.url}#verb")
+    assert f"session team ({postgres.url.partition('?')[0]}" in shown
+    shell.run(TEN)
+    shell.run("%synth session mine")
+    assert "10 completions; tables: facts" in shell.run("%synth session team")
+    with pytest.raises(UsageError, match=r"has the store store\.sqlite"):
+        shell.run(f"%synth session mine --store {postgres.url}#verb")
+    assert sk.session().folder == Path("team").absolute()
+    postgres.clear()
 
 
 def test_python_has_the_session_that_the_notebook_opened(shell: Shell) -> None:
