@@ -185,6 +185,15 @@ class Sheet:
         """Start a command of the app, without waiting for it: it may open a dialog."""
         self.page.evaluate("(name) => void window.jupyterapp.commands.execute(name)", name)
 
+    def change_theme(self, theme: Theme) -> None:
+        """Change the app's theme while the notebook is open."""
+        self.page.evaluate(
+            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
+            theme,
+        )
+        light = str(theme == "JupyterLab Light").lower()
+        self.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
+
     def wait_until_ran(self, index: int) -> None:
         """Wait until a cell has a number, and so has ended."""
         prompt = self.cell(index).locator(".jp-InputPrompt")

@@ -119,13 +119,7 @@ def test_by_mouse_in_both_themes_and_at_each_width(open_notebook: Open, pictures
     explorer.get_by_role("button", name="the warm bread").first.click()
     expect(explorer.locator(".sk-x-cells")).to_contain_text("stars")
     for theme in ["Light", "Dark"]:
-        sheet.page.evaluate(
-            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            f"JupyterLab {theme}",
-        )
-        sheet.page.locator(f"body[data-jp-theme-light={str(theme == 'Light').lower()}]").wait_for(
-            state="attached"
-        )
+        sheet.change_theme(f"JupyterLab {theme}")
         assert serious_violations(sheet.page, ".sk-explorer") == []
         for width in [480, 1600] if sheet.server.app == "notebook" else [1100, 1600]:
             sheet.page.set_viewport_size({"width": width, "height": 1300})

@@ -1,9 +1,9 @@
 // The rows on the screen: columns that sort, rows that expand in place, rejects among them.
 
-import { aria, button, make } from "../shared/dom";
+import { aria, button, make, region } from "../shared/dom";
 import { nextSort } from "../shared/pages";
 import { WindowTable } from "../shared/table";
-import { content, thousands } from "../shared/text";
+import { type Cell, content, isLong, thousands } from "../shared/text";
 import { columnWidths } from "./columns";
 import type { About, Kind, Row, Rows } from "./rows";
 
@@ -99,17 +99,22 @@ export class GridTable extends WindowTable<Row> {
   }
 
   private cells(row: Row | undefined, open: boolean): HTMLTableCellElement[] {
-    if (row?.cells) return row.cells.map((cell) => make("td", "", content(cell, open)));
-    if (!this.about.columns.length) return [];
+    const { columns } = this.about;
+    const shown = (cell: Cell, title: string) => {
+      const text = content(cell, open);
+      return open && isLong(cell) ? region(text, title) : text;
+    };
+    if (row?.cells) return row.cells.map((cell, n) => make("td", this.heads[n + 1].className, shown(cell, columns[n])));
+    if (!columns.length) return [];
     const node = make("td");
-    node.colSpan = this.about.columns.length;
+    node.colSpan = columns.length;
     if (!row) {
       node.append(make("div", "sk-cell sk-faint", this.answers ? "…" : "not loaded yet"));
     } else {
-      const reason = content(row.reason ?? null, open);
+      const reason = shown(row.reason ?? null, "reason");
       reason.classList.add("sk-reason");
       reason.prepend("✗ ");
-      node.append(make("div", "sk-reject", reason, content(row.raw ?? null, open)));
+      node.append(make("div", "sk-reject", reason, shown(row.raw ?? null, "raw output")));
     }
     return [node];
   }

@@ -31,6 +31,9 @@ export abstract class WindowTable<R> {
   /** Whether the table keeps to its end while rows are added. */
   follow = false;
   protected count = 0;
+  /** How far it was scrolled and how high it was when it was last on the screen. */
+  private scrolledTo = 0;
+  private height = 0;
   protected readonly drawn = new Map<number, Drawn<R>>();
   private readonly body = make("tbody");
   private readonly above: HTMLTableRowElement;
@@ -73,7 +76,7 @@ export abstract class WindowTable<R> {
     this.heights.open.clear();
     this.current = 0;
     this.selected = -1;
-    this.node.scrollTop = 0;
+    this.count = this.scrolledTo = this.node.scrollTop = 0;
     for (const [index, { node }] of this.drawn) this.remove(index, node);
   }
 
@@ -83,11 +86,15 @@ export abstract class WindowTable<R> {
    * @param growing whether rows are being added at the end
    */
   draw(count: number, answers: boolean, growing = false): void {
+    // the last rows may come when the run that makes them has ended
+    const follows = this.follow && (growing || (this.count > 0 && count > this.count));
     this.count = count;
     aria(this.table, "rowcount", count + 1);
     const { heights, node } = this;
-    const height = node.clientHeight || 12 * heights.row;
-    const y = this.follow && growing ? Math.max(0, heights.top(count) - height) : node.scrollTop;
+    // JupyterLab hides everything for a moment when its theme changes
+    if (node.clientHeight) [this.scrolledTo, this.height] = [node.scrollTop, node.clientHeight];
+    const height = this.height || 12 * heights.row;
+    const y = follows ? Math.max(0, heights.top(count) + heights.row - height) : this.scrolledTo;
     const top = heights.at(y, count);
     const within = y - heights.top(top);
     const rowHeight = heights.row;
@@ -97,7 +104,7 @@ export abstract class WindowTable<R> {
     this.measure();
     this.stretch(this.above, heights.top(first));
     this.stretch(this.below, heights.top(count) - heights.top(last));
-    if (this.follow && growing) node.scrollTop = node.scrollHeight;
+    if (follows) node.scrollTop = node.scrollHeight;
     else if (heights.row !== rowHeight) {
       // the row at the top stays there, and more or fewer rows fit below it
       node.scrollTop = heights.top(top) + within;
@@ -245,7 +252,11 @@ export abstract class WindowTable<R> {
   private rove(index: number, node: HTMLElement): void {
     const buttons = node.querySelectorAll("button");
     const tabbed = index === this.current ? Math.min(this.slot, buttons.length - 1) : -1;
-    for (const [n, button] of buttons.entries()) button.tabIndex = n === tabbed ? 0 : -1;
+    for (const [n, button] of buttons.entries()) {
+      const tabIndex = n === tabbed ? 0 : -1;
+      // setting it takes the focus away while the app hides the table
+      if (button.tabIndex !== tabIndex) button.tabIndex = tabIndex;
+    }
     if (index === this.selected) aria(node, "current", true);
     else node.removeAttribute("aria-current");
   }
@@ -279,7 +290,8 @@ export abstract class WindowTable<R> {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const index = this.indexOf(event.target);
     const enters = event.target === this.node && event.key === "ArrowDown";
-    if (index < 0 && !enters) return;
+    // a long text that is open has the keys for itself, to scroll
+    if (!enters && (index < 0 || (event.target as Element).matches(".sk-cell"))) return;
     const page = Math.max(1, this.last - this.first);
     const down: Record<string, number> = {
       ArrowDown: index + 1,

@@ -85,6 +85,12 @@ export function content(cell: Cell, open = false): HTMLElement {
   return node;
 }
 
+/** Whether a text may need more than ten lines, and so scrolls where it is shown as a whole. */
+export function isLong(cell: Cell): boolean {
+  const text = plain(cell);
+  return text.length > 200 || text.split("\n").length > 8;
+}
+
 /** The length of a clipped text. */
 export function length([text, size]: [string, number], open = false): HTMLElement {
   const whole = count(size, "character");

@@ -192,6 +192,34 @@ test("rows that change their height stay where the reader is", () => {
   expect([focusedRow(), table.first, table.node.scrollTop]).toEqual(["52", 51, 50 * 60]);
 });
 
+test("a table that follows its end also shows the rows that come last", () => {
+  layOut({ came: 26, missing: 26 });
+  table.follow = true;
+  table.draw(40, true, true);
+  table.draw(50, true, false);
+  expect([table.first, table.last]).toEqual([42, 50]);
+  // but not when all rows come at once, as in a table that is opened
+  table.renew();
+  table.follow = true;
+  table.draw(100, true, false);
+  expect(table.first).toBe(1);
+});
+
+test("a table that the app hides for a moment keeps its rows and the focus", () => {
+  layOut({ came: 26, missing: 26 });
+  table.draw(1000, true);
+  table.node.scrollTop = 500 * 26;
+  table.draw(1000, true);
+  table.focus(503);
+  const drawn = table.rowsDrawn();
+  const focus = vi.spyOn(HTMLButtonElement.prototype, "tabIndex", "set");
+  vi.spyOn(table.node, "clientHeight", "get").mockReturnValue(0);
+  table.node.scrollTop = 0;
+  table.draw(1000, true);
+  expect([table.rowsDrawn(), table.first, focusedRow()]).toEqual([drawn, 501, "503"]);
+  expect(focus).not.toHaveBeenCalled();
+});
+
 test("columns of short texts have the width of their texts, and a long one takes the rest", () => {
   const guests = ["Ana", "Chidi Okonkwo-Lindqvist, who came twice"];
   const rows = [["a", 1, guests[0], "x".repeat(200)], ["bb", null, guests[1], "y"]];
