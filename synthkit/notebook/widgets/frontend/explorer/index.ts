@@ -54,7 +54,7 @@ class ExplorerView extends Panel<Known> {
   private readonly caption = make("div", "sk-foot");
   private readonly lasso = button("Lasso", () => this.use("lasso"), "l");
   private readonly rectangle = button("Rectangle", () => this.use("rectangle"), "r");
-  private readonly zoom = button("Narrow", () => this.narrow(), "z");
+  private readonly zoom = button("Only selected", () => this.narrow(), "z");
   private readonly resume = button("Continue", () => this.link.send({ type: "resume" }));
   private readonly keys = this.help(KEYS);
   /** Whether this view has asked to hand the selection on. */
@@ -241,7 +241,7 @@ class ExplorerView extends Panel<Known> {
   private drawTools({ state }: Stage, { narrowed, selected }: ChartState): void {
     aria(this.lasso, "pressed", this.map.mode === "lasso");
     aria(this.rectangle, "pressed", this.map.mode === "rectangle");
-    caption(this.zoom, narrowed ? "Show all" : "Narrow", "z");
+    caption(this.zoom, narrowed ? "Show all" : "Only selected", "z");
     aria(this.zoom, "disabled", !selected && !narrowed);
     hide(this.resume, this.link.gone || (state !== "interrupted" && state !== "failed"), this.leave);
   }

@@ -71,7 +71,8 @@ class GridView extends Panel<Rows> {
     const { bar, strip, refused, status } = this.tools;
     const main = make("div", "sk-main", this.table.node, this.detail.node);
     const title = make("strong", "sk-name", name);
-    const head = make("div", "sk-head", title, this.rows, this.rejects, this.pending, this.pace, this.stop);
+    const end = make("span", "sk-end", this.pace, this.stop);
+    const head = make("div", "sk-head", title, this.rows, this.rejects, this.pending, end);
     this.root.append(head, this.bar.node, this.notes, this.keys.sheet, bar, refused, strip, status, main);
     this.root.append(this.totals, this.live);
     for (const node of [this.bar.node, this.totals, this.rejects, this.pending]) node.hidden = !this.isRun;

@@ -54,8 +54,8 @@ export class Tools {
     this.strip = bar("", "Copy as", this.form, copying, "or save to", this.path, this.save);
     this.strip.hidden = true;
     aria(this.export, "expanded", "false");
-    const keys = make("span", "sk-keys", "Enter: expand\u2003o: provenance");
-    this.status = make("div", "sk-status", this.reply, this.line, this.again, this.all, keys, help);
+    const keys = make("span", "sk-end", "Enter: expand\u2003o: provenance", help);
+    this.status = make("div", "sk-status", this.reply, this.line, this.again, this.all, keys);
     this.listen();
   }
 
