@@ -189,6 +189,7 @@ class MarkerView extends Panel<MarkQueue> {
       this.keepHeight();
     }
     // learning may move the row on screen to another place: do not redraw it for that
+    this.hint.hidden = !row;
     write(this.place, row ? `${thousands(row.at)} of ${thousands(shown.total)}` : "");
     this.text.dataset.label = row?.label ?? "";
     const mark = row && [row.id, row.label, row.flag, row.reason, row.original];

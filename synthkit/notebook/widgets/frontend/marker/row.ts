@@ -3,7 +3,7 @@
 import { type Child, button, make, named, region } from "../shared/dom";
 import { compared } from "../shared/diff";
 import { sheet } from "../shared/parts";
-import { type Cell, content, count, reveal } from "../shared/text";
+import { type Cell, content, count, reveal, thousands } from "../shared/text";
 import type { Actions } from "./actions";
 import type { About, Agreement, Result, Row, Shown } from "./messages";
 
@@ -56,7 +56,7 @@ export function endOf(about: About, shown: Shown, showAll: () => void, offer: (l
     const line = `%synth marks ${name}`;
     const tables = pair ? `${name}_judged` : `${name}_kept and ${name}_dropped`;
     return [
-      make("p", "sk-done", `✓ All ${count(total, "row")} are marked.`),
+      make("p", "sk-done", `✓ ${total === 1 ? "The only row is" : `All ${thousands(total)} rows are`} marked.`),
       ...(agreement ? [agreementLine(agreement)] : []),
       ...(result ? resultOf(result) : []),
       text(`${line} creates ${tables}.`),
