@@ -28,6 +28,8 @@ export class Chart {
     "application",
     "map: arrows go from point to point, Space selects, Enter opens, n shows the nearest rows",
   );
+  /** The width and height that it has, or had when it was last on the screen. */
+  private size: Spot = [0, 0];
   private line: Spot[] = [];
   private drawing = false;
   /** Where the points are that are not hidden. */
@@ -85,6 +87,9 @@ export class Chart {
 
   draw(state: ChartState): void {
     const { points, selection, near } = this.known;
+    const { clientWidth, clientHeight } = this.node;
+    // JupyterLab hides everything for a moment when its theme changes
+    if (clientWidth) this.size = [clientWidth, clientHeight];
     const [width, height] = this.size;
     const shown = `${width} ${height} ${state.hidden}`;
     const sources = [points, selection, near];
@@ -114,8 +119,6 @@ export class Chart {
     this.pointer.setAttribute("d", this.around(this.cursor, 10));
     this.outline.setAttribute("d", this.line.length > 1 ? `M${this.line.join("L")}Z` : "");
   }
-
-  private get size(): Spot { return [this.node.clientWidth, this.node.clientHeight]; }
 
   /** Put the cursor on the point in the middle. */
   private enter(): void {
