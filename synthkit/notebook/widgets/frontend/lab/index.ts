@@ -84,7 +84,8 @@ class LabView extends Panel<LabLink> {
     super(link, host, "sk-lab", `prompt lab ${link.model.get("about").name}`);
     const show = named(bar("sk-lab-shows", make("span", "sk-faint", "show"), ...this.shows), "group", "rows to show");
     const title = make("strong", "sk-name", `Lab: ${this.name}`);
-    const head = make("div", "sk-head", title, this.facts, this.pace, show, this.run);
+    const end = make("div", "sk-end", show, this.run);
+    const head = make("div", "sk-head", title, this.facts, this.pace, end);
     const buttons = this.acts.map(([text, key, act]) => button(text, act, key));
     const actions = bar("sk-line", this.where, ...buttons, this.differing, this.blind, this.keys.opener, this.restore);
     this.root.append(

@@ -6,7 +6,7 @@ import { cellParts, textOf } from "./cell";
 import type { LabCell, LabLink, LabRow, LabState, Page, Variant } from "./link";
 
 /** The least width of a column, in pixels. */
-const LEAST = 120;
+const LEAST = 112;
 
 export interface MatrixOwner {
   link: LabLink;

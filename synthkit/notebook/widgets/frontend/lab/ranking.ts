@@ -58,8 +58,13 @@ export class Ranking {
     const use = anchor(button("Use", () => this.use(column), "", "sk-button sk-small"), `use ${column}`);
     use.title = `Use ${name}: insert it as a new cell`;
     aria(use, "label", use.title);
-    return make("tr", "", head, make("td", "", use), ...measures.map(([text]) => make("td", "sk-number", text)));
+    return make("tr", "", head, make("td", "", use), ...measures.map(([text]) => make("td", "sk-number", unbroken(text))));
   }
+}
+
+/** The text of a measure: an interval goes to the next line as a whole. */
+function unbroken(text: string): string {
+  return text.replaceAll(", ", ",\u00a0");
 }
 
 /** The entries sorted by a measure, those without a value last where the best come first. */
