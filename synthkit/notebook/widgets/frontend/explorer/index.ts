@@ -50,7 +50,7 @@ class ExplorerView extends Panel<Known> {
     "colour",
     ["", ...this.about.columns].map((name) => [name, name || "single colour"]),
   );
-  private readonly find = field("select rows by a text or an expression", "/ find: a text, or column = value", "sk-x-find");
+  private readonly find = field("select rows by a text or an expression", "/ text, or column = value", "sk-x-find");
   private readonly caption = make("div", "sk-foot");
   private readonly lasso = button("Lasso", () => this.use("lasso"), "l");
   private readonly rectangle = button("Rectangle", () => this.use("rectangle"), "r");
@@ -148,6 +148,8 @@ class ExplorerView extends Panel<Known> {
   private typed(event: KeyboardEvent): void {
     if (event.key === "Enter" && event.target === this.find && this.find.value.trim()) {
       event.preventDefault();
+      // what is found, or why nothing is, stands in their place
+      this.link.near = undefined;
       this.select({ where: this.find.value }, "replace");
     } else if (event.key === "Escape") {
       event.preventDefault();
