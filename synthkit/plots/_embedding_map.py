@@ -24,6 +24,7 @@ def embedding_map(
     *,
     texts: Sequence[str],
     groups: Sequence[str],
+    order: Sequence[str] = (),
     axes: tuple[str, str] = ("first component", "second component"),
     caption: str = "",
     hover: int | None = None,
@@ -31,7 +32,7 @@ def embedding_map(
 ) -> Any:
     """A plotly figure of points in the plane; each group has a colour and a symbol.
 
-    Groups are in the order in which they first appear. Each trace's ``customdata`` holds the
+    Each trace's ``customdata`` holds the
     positions of its points. Of more than 2,000 points a random sample of 2,000 is drawn, and the
     caption says so. The summary is the share of points whose nearest neighbour on the map is of the
     same group, and the share expected by chance.
@@ -41,6 +42,7 @@ def embedding_map(
     points : (n, 2) finite numbers.
     texts : (n,) texts to show on hover, escaped and cut.
     groups : (n,) the group of each point.
+    order : all groups in the order of their colours; if not given, as they first appear.
     axes : titles of the two axes.
     caption : number of points, method and seed.
     hover : bytes of each text to show; if not given up to 120, as many as keep the figure small.
@@ -63,11 +65,13 @@ def embedding_map(
     drawn = sampled(len(points), seed)
     spots = {at: [finite(x, f"point {at}") for x in points[at]] for at in drawn}
     length = hover or min(TEXT_LENGTH, HOVER_BYTES // max(1, len(drawn)) - HOVER_LINE)
-    by_group: dict[str, list[int]] = {group: [] for group in groups}
+    by_group: dict[str, list[int]] = {group: [] for group in order or groups}
     for at in drawn:
         by_group[groups[at]].append(at)
-    for n, (group, places) in enumerate(by_group.items()):
-        hue, symbol = theme.style(n)
+    styles = {group: theme.style(n) for n, group in enumerate(by_group)}
+    by_group = {group: places for group, places in by_group.items() if places}
+    for group, places in by_group.items():
+        hue, symbol = styles[group]
         figure.add_scatter(
             x=compact([float(f"{spots[at][0]:.4g}") for at in places]),
             y=compact([float(f"{spots[at][1]:.4g}") for at in places]),
@@ -79,7 +83,8 @@ def embedding_map(
             hoverinfo="text",
             showlegend=len(by_group) > 1,
         )
-    rows = [{"group": group, "points": groups.count(group)} for group in by_group]
+    sizes = {group: groups.count(group) for group in styles}
+    rows = [{"group": group, "points": size} for group, size in sizes.items() if size]
     parts = [caption or f"n = {thousands(len(points))}", sample_note(len(points), seed)]
     text = _summary(list(spots.values()), [groups[at] for at in drawn])
     return theme.finish(figure, axes, parts, text, rows, dragmode="lasso")

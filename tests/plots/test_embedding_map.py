@@ -24,6 +24,13 @@ def test_each_group_has_a_colour_and_a_shape() -> None:
     assert rows(figure) == [{"group": "x", "points": 2}, {"group": "y", "points": 1}]
 
 
+def test_groups_keep_the_colours_of_an_order_that_is_given() -> None:
+    figure = embedding_map([[0, 1]], texts=["a"], groups=["z"], order=["y", "z"])
+    (only,) = figure.data
+    assert (only.name, only.marker.color, only.marker.symbol) == ("z", HUES[1], SYMBOLS[1])
+    assert rows(figure) == [{"group": "z", "points": 1}]
+
+
 def test_texts_are_no_markup_and_cut() -> None:
     figure = embedding_map([[0, 0]], texts=["<b>" + "x" * 999], groups=["<i>g</i>"])
     assert figure.data[0].hovertext[0] == "&lt;b&gt;" + "x" * 111

@@ -53,11 +53,13 @@ def static(text_map: TextMap) -> StaticOutput:
 
 def figure(text_map: TextMap, hover: int | None = None) -> Any:
     """The map as a plotly figure; ``hover`` as in :func:`synthkit.plots.embedding_map`."""
-    drawn, labels = text_map.drawn, text_map.groups.labels
+    drawn = text_map.drawn
+    labels = [label or text_map.name for label in text_map.groups.labels]
     return plots.embedding_map(
         text_map.map.points[drawn].astype(float).tolist(),
         texts=[text_map.texts[at] for at in drawn],
-        groups=[labels[code] or text_map.name for code in text_map.groups.codes[drawn]],
+        groups=[labels[code] for code in text_map.groups.codes[drawn]],
+        order=labels,
         axes=(f"{text_map.map.method} 1", f"{text_map.map.method} 2"),
         caption=caption(text_map),
         hover=hover,
