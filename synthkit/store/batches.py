@@ -21,11 +21,6 @@ _INSERT = (
     "ON CONFLICT (key) DO UPDATE SET batch = excluded.batch, tries = excluded.tries"
 )
 
-_INSERT = (
-    "INSERT INTO batch_requests VALUES (?, ?, ?) "
-    "ON CONFLICT (key) DO UPDATE SET batch = excluded.batch, tries = excluded.tries"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:

@@ -126,6 +126,7 @@ def test_batch_and_direct_answers_replay_each_other(
     assert server.count == before
 
 
+@pytest.mark.usefixtures("each_store")
 def test_another_cell_does_not_submit_what_waits(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:
@@ -203,6 +204,7 @@ def test_what_fails_always_is_a_reject_in_the_end(
     assert batches.paid == {}
 
 
+@pytest.mark.usefixtures("each_store")
 def test_of_an_expired_batch_what_is_done_is_taken_and_the_rest_submitted_again(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:
@@ -370,6 +372,7 @@ def test_a_server_that_fails_while_results_are_read_is_asked_again(
     assert set(batches.submitted.values()) == {1}
 
 
+@pytest.mark.usefixtures("each_store")
 def test_an_answer_that_is_lost_on_the_way_is_found_in_the_list(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:
