@@ -6,7 +6,7 @@ import json
 import platform
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ from synthkit.sessions.curations import SPLIT
 from synthkit.sessions.mark_statistics import agreements
 from synthkit.share.card import Card, CardFacts
 from synthkit.share.export import is_splits
+from synthkit.store.completions import StoredCompletion
 from synthkit.store.store import Store
 
 PACKAGES = ("jupyter-synthkit", "openvino", "torch", "transformers", "openai", "pandas")
 """Packages whose versions a card names, as far as they are installed."""
+AT_ONCE = 1000
+"""Rows or completions that are read from the store at once."""
 _RECIPE = re.compile(r"--recipe[ =](\w+)")
 Records = list[dict[str, Any]]
 
@@ -78,8 +81,7 @@ def gather(store: Store, folder: Path, parts: Mapping[str, Any], name: str) -> C
     traced = store.completions.known_rows(ids)
     runs, returned = runs_of(store, ids)
     sources = Sources(store, traced)
-    found = evaluations.load_all(store, name)
-    evaluation = found[-1] if found else None
+    evaluation = evaluations.load_last(store, name)
     facts = CardFacts(
         name=name,
         columns=tuple(dict.fromkeys(c for part in parts.values() for c in tables.columns(part))),
@@ -111,11 +113,10 @@ def gather(store: Store, folder: Path, parts: Mapping[str, Any], name: str) -> C
 
 def runs_of(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
     """The runs that returned some of the rows, and the ids of all rows that they returned."""
-    rows_of = store.runs.all_rows()
     runs: Records = []
     returned: set[str] = set()
     for run in store.runs.all():
-        made = rows_of.get(run["run"])
+        made = store.runs.rows(run["run"])
         here = len(set(made.ids).intersection(ids)) if made else 0
         if made is None or not here:
             continue
@@ -158,14 +159,15 @@ def _funnel(store: Store, returned: set[str], ids: Collection[str]) -> Records:
     The last verdict on a row counts. The counts after the first sum to it.
     """
     gone = returned.difference(ids)
-    last = {verdict["id"]: verdict for verdict in store.curations.verdicts(gone)}
     dropped: Counter[tuple[str, str]] = Counter()
-    for verdict in last.values():
-        if verdict["verdict"] == "dropped":
-            reason = verdict["why"].partition(":")[0]
-            dropped[f"dropped by {verdict['filter'] or 'marks'}", reason] += 1
-        elif verdict["filter"].startswith(SPLIT):
-            dropped[f"in the {verdict['filter'].partition(':')[0]}", ""] += 1
+    for some in _batches(sorted(gone)):
+        last = {verdict["id"]: verdict for verdict in store.curations.verdicts(some)}
+        for verdict in last.values():
+            if verdict["verdict"] == "dropped":
+                reason = verdict["why"].partition(":")[0]
+                dropped[f"dropped by {verdict['filter'] or 'marks'}", reason] += 1
+            elif verdict["filter"].startswith(SPLIT):
+                dropped[f"in the {verdict['filter'].partition(':')[0]}", ""] += 1
     steps = [
         ("returned by the runs", "", len(returned)),
         *((step, why, n) for (step, why), n in dropped.most_common()),
@@ -183,25 +185,45 @@ def _splits(store: Store, ids: list[str], parts: Mapping[str, Any]) -> Records:
     """How many of the rows each split has: of those given, or of the last split of each row."""
     if "" not in parts:
         return [{"split": name, "rows": tables.size(table)} for name, table in parts.items()]
-    last: dict[str, str] = {}
-    for verdict in store.curations.verdicts(set(ids)):
-        if verdict["verdict"] == "kept" and verdict["filter"].startswith(SPLIT):
-            last[verdict["id"]] = verdict["filter"].removeprefix(SPLIT)
-    counts = Counter(last.get(id, "none: ") for id in ids if last)
-    found = ((part.partition(": "), n) for part, n in counts.most_common())
+    counts: Counter[str] = Counter()
+    for some in _batches(ids):
+        last = {
+            verdict["id"]: verdict["filter"].removeprefix(SPLIT)
+            for verdict in store.curations.verdicts(set(some))
+            if verdict["verdict"] == "kept" and verdict["filter"].startswith(SPLIT)
+        }
+        counts.update(last.get(id, "none: ") for id in some)
+    is_split = set(counts) - {"none: "}
+    found = ((part.partition(": "), n) for part, n in counts.most_common() if is_split)
     return [{"split": name, "rows": n, "how": how} for (name, _, how), n in found]
 
 
 class Sources:
-    """The completions that rows are based on, each counted once."""
+    """The completions that rows are based on, each counted once, as they are read."""
 
     def __init__(self, store: Store, ids: Iterable[str]) -> None:
         self.names = store.models.names()
-        self.all = store.completions.stored(store.completions.keys_for_rows(ids))
+        self._models: Counter[tuple[str, str]] = Counter()
+        self._sampling: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        self._seconds = 0.0
+        for keys in _batches(sorted(store.completions.keys_for_rows(ids))):
+            for each in store.completions.stored(keys):
+                self._count(each)
+
+    def _count(self, each: StoredCompletion) -> None:
+        """Count a completion."""
+        completion = each.completion
+        self._models[str(each.request["model"]), completion.how] += 1
+        self._sampling[json.dumps(each.request["sampling"], sort_keys=True)] += 1
+        self._done["completions"] += 1
+        self._done["prompt tokens"] += completion.prompt_tokens
+        self._done["completion tokens"] += completion.completion_tokens
+        self._done["cut at max_tokens"] += completion.finish == "length"
+        self._seconds += completion.seconds
 
     def models(self) -> Records:
         """One record for each model and way of running it, the most used first."""
-        counts = Counter((str(each.request["model"]), each.completion.how) for each in self.all)
         return [
             {
                 "model": self.names.get(mark, "unknown"),
@@ -211,12 +233,11 @@ class Sources:
                 "source": origin(self.names.get(mark, "")).source,
                 "fingerprint": mark,
             }
-            for (mark, how), n in counts.most_common()
+            for (mark, how), n in self._models.most_common()
         ]
 
     def sampling(self) -> Records:
         """One record for each set of parameters, without those that are not set."""
-        counts = Counter(json.dumps(each.request["sampling"], sort_keys=True) for each in self.all)
         return [
             {
                 "parameters": {
@@ -224,19 +245,23 @@ class Sources:
                 },
                 "completions": n,
             }
-            for text, n in counts.most_common()
+            for text, n in self._sampling.most_common()
         ]
 
     def totals(self) -> dict[str, float]:
         """Their number, tokens and seconds, and how many were cut at ``max_tokens``."""
-        done = [each.completion for each in self.all]
         return {
-            "completions": len(done),
-            "prompt tokens": sum(each.prompt_tokens for each in done),
-            "completion tokens": sum(each.completion_tokens for each in done),
-            "seconds of all, one after the other": round(sum(each.seconds for each in done), 1),
-            "cut at max_tokens": sum(each.finish == "length" for each in done),
+            "completions": self._done["completions"],
+            "prompt tokens": self._done["prompt tokens"],
+            "completion tokens": self._done["completion tokens"],
+            "seconds of all, one after the other": round(self._seconds, 1),
+            "cut at max_tokens": self._done["cut at max_tokens"],
         }
+
+
+def _batches(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Parts of a list, to be read from the store one after the other."""
+    return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
 
 
 def _marks(store: Store, ids: Collection[str]) -> Records:

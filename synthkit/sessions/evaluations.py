@@ -93,7 +93,7 @@ def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
         | {"kind": measured.kind, "metric": measured.metric}
         for measured in report.measured
     ]
-    body = {
+    body: dict[str, Any] = {
         "settings": dict(settings),
         "left_out": dict(report.left_out),
         "advice": dict(report.advice),
@@ -111,16 +111,29 @@ def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
         "keys": dict(report.keys),
         "contents": dict(report.contents),
     }
+    packed = canonical(rows)
+    if len(packed) > MAX_BYTES:  # they could not be read again; the scores can
+        none = [None] * len(list_of)
+        packed = canonical({"ids": [], "of": none, "parts": none, "keys": {}, "contents": {}})
+        lacks = {**settings.get("lacks", {}), "values of rows": "over 256 MB"}
+        body["settings"] = {**settings, "lacks": lacks}
     text = canonical(body).decode("utf-8", "replace")
-    return store.evaluations.add(name, text, zlib.compress(canonical(rows), 6))
+    return store.evaluations.add(name, text, zlib.compress(packed, 6))
 
 
 def load_all(store: Store, name: str | None = None) -> list[Evaluation]:
     """The evaluations of a table, or of all tables, the oldest first."""
-    return [
-        Evaluation(number, name, at, *decode(body, rows))
-        for number, name, at, body, rows in store.evaluations.all(name)
-    ]
+    return list(map(_evaluation, store.evaluations.all(name)))
+
+
+def load_last(store: Store, name: str) -> Evaluation | None:
+    """The last evaluation of a table, without reading the others; ``None`` if there is none."""
+    return next(map(_evaluation, reversed(store.evaluations.all(name))), None)
+
+
+def _evaluation(record: tuple[int, str, float, str, bytes]) -> Evaluation:
+    number, name, at, body, rows = record
+    return Evaluation(number, name, at, *decode(body, rows))
 
 
 def decode(body: str, rows: bytes) -> tuple[dict[str, Any], Report]:
@@ -162,19 +175,20 @@ def find(store: Store, which: int | str) -> Evaluation:
     UsageError
         If there is none.
     """
-    evaluations = load_all(store)
-    for evaluation in reversed(evaluations):
-        if which in (evaluation.number, evaluation.name):
-            return evaluation
+    records = store.evaluations.all()
+    for record in reversed(records):
+        if which in record[:2]:
+            return _evaluation(record)
     if isinstance(which, str):
-        raise UsageError(unknown("evaluation", which, dict.fromkeys(e.name for e in evaluations)))
-    numbers = f"1 to {evaluations[-1].number}" if evaluations else "none yet"
+        names = dict.fromkeys(name for _, name, *_ in records)
+        raise UsageError(unknown("evaluation", which, names))
+    numbers = f"1 to {records[-1][0]}" if records else "none yet"
     raise UsageError(f"no evaluation {which}; there are {numbers}.")
 
 
 def find_by_rows(store: Store, ids: frozenset[str] | None) -> Evaluation | None:
     """The last evaluation most of whose rows are among ``ids``; ``None`` if there is none."""
-    for evaluation in reversed(load_all(store) if ids else []):
+    for evaluation in map(_evaluation, reversed(store.evaluations.all() if ids else [])):
         rows = evaluation.row_ids
         if len(rows & (ids or set())) > len(rows) / 2:
             return evaluation
@@ -186,7 +200,7 @@ def score_frame(store: Store, name: str | None) -> Any:
     rows = [
         (e.number, e.name, e.at, measured.kind, s.name, s.value, s.low, s.high, s.n, s.unit,
          s.better, s.how)
-        for e in load_all(store, name)
+        for e in map(_evaluation, store.evaluations.all(name))
         for measured in e.report.measured
         for s in [measured.score]
     ]  # fmt: skip

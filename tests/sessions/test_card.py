@@ -18,7 +18,10 @@ from synthkit.core.hashing import digest
 from synthkit.core.types import Completion, Request
 from synthkit.curate import by_column
 from synthkit.models import load_model
+from synthkit.sessions import card_facts
 from synthkit.sessions.named_tables import Origin
+from synthkit.store.completions import CompletionTable
+from synthkit.store.curations import CurationTable
 from tests.models.conftest import save_tiny
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -63,6 +66,29 @@ def left_after(session: sk.Session, table: pd.DataFrame) -> pd.DataFrame:
     prices = pd.DataFrame({"topic": list("abcdefga"), "price": range(8)})
     joined = kept.merge(prices, on="topic")
     return pd.concat([joined, pd.DataFrame({"id": ["mine", None], "text": ["Not made here."] * 2})])
+
+
+def test_a_card_reads_the_store_in_parts(
+    session: sk.Session, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = left_after(session, reviews).dropna(subset="id").drop_duplicates("id")
+    session.split(left, {"train": 0.75, "test": 0.25}, name="left", duplicates=[], tolerance=0.2)
+    whole = session.card(left).facts
+    read: list[int] = []
+
+    def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(table: Any, ids: Any = None) -> Any:
+            read.append(len(ids))
+            return method(table, ids)
+
+        return call
+
+    for table, name in ((CompletionTable, "stored"), (CurationTable, "verdicts")):
+        monkeypatch.setattr(table, name, counted(getattr(table, name)))
+    monkeypatch.setattr(card_facts, "AT_ONCE", 7)
+    assert session.card(left).facts == whole
+    assert len(read) > 3 * len(left) / 7
+    assert max(read) == 7
 
 
 def raw(session: sk.Session, query: str) -> list[Any]:

@@ -9,6 +9,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Mark
+from synthkit.sessions import evaluations
 from synthkit.sessions.evaluations import decode, find
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -143,3 +144,32 @@ def test_a_missing_evaluation_is_an_error(session: sk.Session) -> None:
 def test_an_evaluation_that_is_too_large_once_decompressed_is_refused() -> None:
     with pytest.raises(StoreError, match="too large"):
         decode('{"scores": []}', zlib.compress(b" " * (1 << 28) + b"{}"))
+
+
+def test_only_the_last_evaluation_of_a_table_is_read_for_its_card(
+    session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(3):
+        session.evaluate(reviews("a"), name="a", column="text", seed=seed, metrics=["vocabulary"])
+    session.evaluate(reviews("b"), name="b", column="text", metrics=["vocabulary"])
+    read: list[str] = []
+    monkeypatch.setattr(
+        evaluations, "decode", lambda body, rows: read.append(body) or decode(body, rows)
+    )
+    session.card(reviews("a"), name="a")
+    assert len(read) == 1
+    assert find(session.store, "b").number == 4
+    assert len(read) == 2
+
+
+def test_scores_of_too_many_rows_are_kept_without_their_values(
+    session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations, "MAX_BYTES", 500)
+    made = session.evaluate(reviews("a"), name="a", column="text", metrics=["vocabulary"])
+    stored = find(session.store, "a")
+    assert stored.report["vocabulary"].value == made["vocabulary"].value
+    assert stored.report["vocabulary"].low == made["vocabulary"].low
+    assert stored.report.measured[0].ids is None
+    assert stored.settings["lacks"] == {"values of rows": "over 256 MB"}
+    assert session.scores()["metric"].tolist() == ["vocabulary"]
