@@ -29,6 +29,7 @@ def check_store(findings: Findings, path: Path) -> None:
     origins: defaultdict[bytes, list[str]] = defaultdict(list)
     unsummed = 0
     for table, (names, rows) in store_records(path):
+        at = 0
         for at, cells in enumerate(rows, 1):
             record = dict(zip(names, cells, strict=True))
             where = f"store.sqlite {table}, row {at}"
@@ -43,7 +44,7 @@ def check_store(findings: Findings, path: Path) -> None:
                 with findings.deriving(where):
                     check(record)
         if table == "marks":
-            findings.checked["marks"] += len(rows)
+            findings.checked["marks"] += at
     what, reason = f"{count(unsummed, 'completion')} of store.sqlite", "stored without checksums"
     findings.lacks(what, f"{reason}, by an older synthkit", unsummed)
     for keys, ids in origins.items():

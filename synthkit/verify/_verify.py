@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -108,27 +108,25 @@ def _sealed_part(records: Records, seal: Mapping[str, Any]) -> Records:
     """The records without the columns, at the end, that a later format added."""
     names, rows = records
     n = len(seal["columns"])
-    return (names[:n], [row[:n] for row in rows]) if {*names[:n]} == {*seal["columns"]} else records
+    return (names[:n], (row[:n] for row in rows)) if {*names[:n]} == {*seal["columns"]} else records
 
 
 def _compare(findings: Findings, where: str, records: Records, seal: Any) -> None:
-    names, rows = records
-    found = changes(records, seal)
-    findings.checked["sealed records"] += len(rows) - len(found)
+    n, found = changes(records, seal)
+    findings.checked["sealed records"] += n - len(found)
     for change in found:
         if change.row is None:
             findings.differs(where, change.what, "another digest")
             continue
-        cells = dict(zip(names, rows[change.row], strict=True))
-        label = _label(names, cells)
+        label = _label(change.cells)
         for column in change.columns:
             place = f"{where}, row {change.row + 1}{label}, column {column}"
-            findings.differs(place, shown(cells[column]), "a value with another digest")
+            findings.differs(place, shown(change.cells[column]), "a value with another digest")
 
 
-def _label(names: Sequence[str], cells: dict[str, Any]) -> str:
+def _label(cells: Mapping[str, Any]) -> str:
     """How a row is known besides its position."""
-    key = next((name for name in ("id", "key", "row", "name") if name in names), "")
+    key = next((name for name in ("id", "key", "row", "name") if name in cells), "")
     return f" ({key} {str(cells[key])[:32]})" if key else ""
 
 
