@@ -25,6 +25,8 @@ from synthkit.data.typed_columns import (
 )
 
 Kind = Literal["pandas", "arrow", "polars", "datasets"]
+BATCH_ROWS = 10_000
+"""Rows of a large table that become Python values at once."""
 
 _MODULES: dict[str, Kind] = {
     "pandas": "pandas",
@@ -117,6 +119,13 @@ def records(table: Any) -> list[dict[str, Any]]:
     exact = kind(table) == "polars" and not any(map(has_nanoseconds, table.dtypes))
     rows = table.rows(named=True) if exact else to_arrow(table).to_pylist()
     return [{name: present(cell) for name, cell in row.items()} for row in rows]
+
+
+def record_batches(table: Any) -> Iterator[list[dict[str, Any]]]:
+    """:func:`records`, at most :data:`BATCH_ROWS` of them at a time."""
+    table = native(table)
+    for start in range(0, len(table), BATCH_ROWS):
+        yield records(take(table, range(start, min(start + BATCH_ROWS, len(table)))))
 
 
 def head(table: Any, n: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from warnings import warn
@@ -37,8 +37,14 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~$]")
 _FORMULA = re.compile(r"[=+@\t\r-]")
 
 
-def to_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: str) -> str:
+def to_text(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: str, *, header: bool = True
+) -> str:
     """Rows as text in one of :data:`FORMATS`; all but ``jsonl`` start with a header line.
+
+    Parameters
+    ----------
+    header : ``False`` for the rows alone, which follow others.
 
     >>> to_text([{"n": 1, "name": "a|b"}], ["n", "name"], "markdown").splitlines()
     ['| n | name |', '| --- | --- |', '| 1 | a\\\\|b |']
@@ -53,10 +59,11 @@ def to_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: s
     if format == "jsonl":
         records = ({name: row.get(name) for name in columns} for row in rows)
         return "".join(f"{json_text(record)}\n" for record in records)
-    grid = [list(columns), *([as_text(row.get(name)) for name in columns] for row in rows)]
+    grid = [list(columns)] * header
+    grid += ([as_text(row.get(name)) for name in columns] for row in rows)
     if format == "markdown":
         grid = [[_markdown(cell) for cell in line] for line in grid]
-        grid.insert(1, ["---"] * len(columns))
+        grid[1:1] = [["---"] * len(columns)] * header
         return "".join(f"| {' | '.join(line)} |\n" for line in grid)
     text = io.StringIO()
     dialect = csv.excel_tab if format == "tsv" else csv.excel
@@ -168,14 +175,22 @@ def _write(table: Any, rows: list[dict[str, Any]] | None, file: Path, suffix: st
         datasets: Any = need("datasets", extra="data", why="to write a Parquet file")
         datasets.Dataset.from_list(rows).to_parquet(file)
         return
-    if rows is None:
-        text = to_text(tables.records(table), tables.columns(table), suffix[1:])
-    elif suffix == ".json":
-        text = json_text(rows) + "\n"
-    else:
-        text = "".join(f"{json_text(row)}\n" for row in rows)
     # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it
-    file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out:
+        if rows is None:
+            out.writelines(_texts(table, suffix[1:]))
+        elif suffix == ".json":
+            out.write(json_text(rows) + "\n")
+        else:
+            out.writelines(f"{json_text(row)}\n" for row in rows)
+
+
+def _texts(table: Any, format: str) -> Iterator[str]:
+    """A table as text in parts, since the text of a large table is large as well."""
+    names = tables.columns(table)
+    yield to_text([], names, format)
+    for rows in tables.record_batches(table):
+        yield to_text(rows, names, format, header=False)
 
 
 def _save_datasets(parts: Mapping[str, Any], path: Path, overwrite: bool) -> Path:

@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import json
+import tracemalloc
 from collections import OrderedDict
 from decimal import Decimal
 from pathlib import Path
@@ -137,3 +138,20 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_formulas_are_counted() -> None:
     rows = [{"a": cell} for cell in ["=1", "+1", "-1", "@a", "\t=1", "1", " =1", -1, None, ["="]]]
     assert count_formulas(rows, ["a"]) == 5
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_larger_table_is_written_in_no_more_memory(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH_ROWS", 50)
+    peaks = []
+    for n in (200, 800):
+        table = pa.table({"id": range(n), "text": ["é" * 5000] * n})
+        tracemalloc.start()
+        path = save(table, tmp_path / f"{n}{suffix}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        text = to_text(tables.records(table), ["id", "text"], suffix[1:])
+        assert path.read_bytes() == text.encode()
+    assert peaks[1] < 1.5 * peaks[0]
