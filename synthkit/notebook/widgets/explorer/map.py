@@ -262,7 +262,7 @@ class TextMap:
     def _grouping(self, name: str) -> Grouping:
         if name not in self._groupings:
             cells = self._cells(name)
-            texts = [None if value is None else _text(value) for value in cells]
+            texts = [] if numeric(cells) else [None if c is None else _text(c) for c in cells]
             self._groupings[name] = grouped(name, cells, texts, HUES)
         return self._groupings[name]
 
