@@ -60,5 +60,6 @@ from .selection.diverse import deita as deita
 from .selection.diverse import facility_location as facility_location
 from .selection.diverse import k_center as k_center
 from .selection.sampling import balanced as balanced
+from .selection.sampling import random_sample as random_sample
 from .selection.sampling import sample_by_score as sample_by_score
 from .selection.weights import weights as weights

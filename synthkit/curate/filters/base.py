@@ -7,8 +7,8 @@ text, compares all rows or reads a column of scores; :func:`apply_filters` appli
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError
@@ -29,10 +29,36 @@ class Filter:
     name : what the rule is, with its settings; filters of the same name decide alike.
     judge : table -> a reason for each row, empty to keep the row. A reason is ``"kind"`` or
         ``"kind: detail"``; dropped rows are counted by kind.
+    by_row : whether the reason for a row depends on that row alone, so that a table can be judged
+        in batches (:mod:`synthkit.parquet`).
     """
 
     name: str
     judge: Callable[[Any], Sequence[str]]
+    by_row: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFilter(Filter):
+    """A filter that compares all rows by a few numbers of each, measured in batches.
+
+    Parameters
+    ----------
+    measure : some rows -> their numbers.
+    decide : the numbers of all batches, in order -> the reasons for the rows of each batch.
+    """
+
+    measure: Callable[[Any], Any]
+    decide: Callable[[Sequence[Any]], Iterator[Sequence[str]]]
+
+
+def measured_filter(
+    name: str,
+    measure: Callable[[Any], Any],
+    decide: Callable[[Sequence[Any]], Iterator[Sequence[str]]],
+) -> MeasuredFilter:
+    """A :class:`MeasuredFilter`, which judges a table in memory as a single batch."""
+    return MeasuredFilter(name, lambda table: next(decide([measure(table)])), measure, decide)
 
 
 def apply_filters(table: Any | Curation, *filters: Filter) -> Curation:
@@ -117,7 +143,7 @@ def cell_filter(name: str, column: str, test: Callable[[Any], str]) -> Filter:
     def judge(table: Any) -> list[str]:
         return [checked(test, at, cell) for at, cell in enumerate(tables.column(table, column))]
 
-    return Filter(name, judge)
+    return Filter(name, judge, by_row=True)
 
 
 def text_filter(name: str, column: str, test: Callable[[str], str]) -> Filter:

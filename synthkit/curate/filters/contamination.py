@@ -103,7 +103,7 @@ def no_contamination(
         ]
 
     name = f"no test text ({len(index.ids)} rows, {index.n} words or {share:.0%} of bigrams)"
-    return Filter(name, judge)
+    return Filter(name, judge, by_row=True)
 
 
 def _indexed(test: Any, column: str, n: int | None) -> _NgramIndex:

@@ -102,7 +102,8 @@ def no_leakage(
         return reasons
 
     sources = ", ".join([*names, *(["the template"] if template else [])])
-    return Filter(f"no leakage{f' of {sources}, {n} words' if sources else ''}", judge)
+    name = f"no leakage{f' of {sources}, {n} words' if sources else ''}"
+    return Filter(name, judge, by_row=True)
 
 
 @filter_option("no-leakage", takes="COLUMN,COLUMN", cost=1)

@@ -100,4 +100,4 @@ def _score_filter(
         remaining = iter(scores.tolist())
         return [MISSING if cell is None else test(next(remaining)) for cell in cells]
 
-    return Filter(f"{what} {limits}", judge)
+    return Filter(f"{what} {limits}", judge, by_row=True)

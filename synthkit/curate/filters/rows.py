@@ -44,7 +44,7 @@ def rows_where(expression: str, *, column: str = "text") -> Filter:
         mask = parsed.mask(lambda name: tables.column(table, name))
         return ["" if holds else f"not so: {expression}" for holds in mask]
 
-    return Filter(expression.strip(), judge)
+    return Filter(expression.strip(), judge, by_row=True)
 
 
 def row_filter(test: Callable[[Mapping[str, Any]], Any]) -> Filter:
@@ -88,7 +88,7 @@ def row_filter(test: Callable[[Mapping[str, Any]], Any]) -> Filter:
     def judge(table: Any) -> list[str]:
         return [checked(reason, at, row) for at, row in enumerate(tables.records(table))]
 
-    return Filter(name, judge)
+    return Filter(name, judge, by_row=True)
 
 
 @filter_option("by", takes="VARIABLE")
@@ -183,4 +183,7 @@ def schema(schema: Any, *, column: str | None = None) -> Filter:
     def row_reason(row: Mapping[str, Any]) -> str:
         return complaint({k: v for k, v in row.items() if k in properties and v is not None})
 
-    return Filter(f"follows {title}", lambda table: list(map(row_reason, tables.records(table))))
+    def judge(table: Any) -> list[str]:
+        return list(map(row_reason, tables.records(table)))
+
+    return Filter(f"follows {title}", judge, by_row=True)

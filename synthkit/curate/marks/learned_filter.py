@@ -297,9 +297,8 @@ def learned(
         return [_reason(float(next(scores)), cut) if text else MISSING for text in texts]
 
     read = ", ".join([column, *filter.reads])
-    return Filter(
-        f"learned from {filter.report.marks} marks ({name}): {read}, P(accept) >= {cut:.6g}", judge
-    )
+    title = f"learned from {filter.report.marks} marks ({name}): {read}, P(accept) >= {cut:.6g}"
+    return Filter(title, judge, by_row=True)
 
 
 def _reason(score: float, cut: float) -> str:

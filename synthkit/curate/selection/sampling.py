@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
-from synthkit.curate.filters.base import Filter
+from synthkit.curate.filters.base import Filter, measured_filter
+from synthkit.curate.filters.registry import filter_option
 from synthkit.data import tables
 from synthkit.prompts.quotas import quotas, shares
 from synthkit.stats.classifier import Floats
@@ -55,17 +58,66 @@ def sample_by_score(
     if not 0 <= temperature < float("inf"):
         raise UsageError(f"temperature must be 0 or more; got {temperature}.")
 
-    def judge(table: Any) -> list[str]:
-        scores = numbers(table, column)
-        present = [at for at, score in enumerate(scores) if score is not None]
-        values = np.array([scores[at] for at in present], np.float64)
-        noise = gumbel(_ids(table, present), seed)
-        keys = values if temperature == 0 else values / temperature + noise
-        order = np.lexsort((noise, keys))[::-1]
-        ranking = [present[at] for at in order]
-        return rank_reasons(ranking, most, size=len(scores), missing=f"{column} missing")
+    def measure(table: Any) -> tuple[Floats, Floats]:
+        cells = numbers(table, column)
+        scores = np.array([np.nan if cell is None else cell for cell in cells], np.float64)
+        noise = gumbel(_ids(table), seed)
+        return (scores if temperature == 0 else scores / temperature + noise), noise
 
-    return Filter(f"sample {most} by {column} at temperature {temperature:g}, seed {seed}", judge)
+    name = f"sample {most} by {column} at temperature {temperature:g}, seed {seed}"
+    return measured_filter(name, measure, partial(_highest, n=most, missing=f"{column} missing"))
+
+
+@filter_option("sample", takes="NUMBER", cost=2)
+def random_sample(n: Any, *, seed: int = 0) -> Filter:
+    """Keep NUMBER rows that are drawn at random.
+
+    All rows are kept if there are ``n`` or fewer.
+
+    Raises
+    ------
+    UsageError
+        If ``n`` is not a whole number of 1 or more.
+
+    Examples
+    --------
+    >>> from synthkit.curate import apply_filters
+    >>> rows = [{"id": str(at)} for at in range(100)]
+    >>> apply_filters(rows, random_sample(3)).kept["id"].tolist()
+    ['15', '72', '76']
+    """
+    most = checked_n(int(n) if isinstance(n, float) and n.is_integer() else n)
+
+    def measure(table: Any) -> tuple[Floats, Floats]:
+        numbers = uniform(_ids(table), seed)
+        return numbers, numbers
+
+    return measured_filter(f"sample {most}, seed {seed}", measure, partial(_highest, n=most))
+
+
+def _highest(
+    parts: Sequence[tuple[Floats, Floats]], *, n: int, missing: str = ""
+) -> Iterator[list[str]]:
+    """The reasons for rows of which those with the ``n`` highest keys are kept.
+
+    Parameters
+    ----------
+    parts : for each batch the keys, NaN for rows to drop as ``missing``, and what decides where
+        keys are equal.
+    """
+    keys, ties = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    order = np.lexsort((ties, keys))[::-1]
+    order = order[~np.isnan(keys[order])]
+    rank = np.zeros(len(keys), np.intp)
+    rank[order] = np.arange(1, len(order) + 1)
+    start = 0
+    for part, _ in parts:
+        ranks = rank[start : start + len(part)].tolist()
+        start += len(part)
+        yield [
+            (f"not selected: rank {at:,} of {len(order):,}" if at > n else "") if at else missing
+            for at in ranks
+        ]
 
 
 def balanced(
@@ -110,32 +162,62 @@ def balanced(
         raise UsageError("expected a column to balance; got none.")
     most = None if n is None else checked_n(n)
 
-    def judge(table: Any) -> list[str]:
+    def measure(table: Any) -> _Groups:
         rows = list(zip(*(tables.column(table, name) for name in names), strict=True))
-        reasons = [
-            next(
-                (f"{name} missing" for name, cell in zip(names, row, strict=True) if cell is None),
-                "",
-            )
-            for row in rows
-        ]
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for at, row in enumerate(rows):
-            if not reasons[at]:
-                groups.setdefault(tuple(map(str, row)), []).append(at)
-        conditions = [dict(zip(names, group, strict=True)) for group in sorted(groups)]
-        sizes = [len(groups[group]) for group in sorted(groups)]
+        found: dict[tuple[str, ...], int] = {}
+
+        def group(row: tuple[Any, ...]) -> int:
+            if None in row:
+                return -1 - row.index(None)
+            return found.setdefault(tuple(map(str, row)), len(found))
+
+        groups = list(map(group, rows))
+        return list(found), np.array(groups, np.int32), uniform(_ids(table), seed)
+
+    def decide(parts: Sequence[_Groups]) -> Iterator[list[str]]:
+        found = sorted({group for part, _, _ in parts for group in part})
+        place = {group: at for at, group in enumerate(found)}
+        codes = [_recoded(codes, [place[group] for group in part]) for part, codes, _ in parts]
+        every, random = np.concatenate(codes), np.concatenate([part[2] for part in parts])
+        sizes = np.bincount(every[every >= 0], minlength=len(found)).tolist()
+        conditions = [dict(zip(names, group, strict=True)) for group in found]
         group_quotas = _quotas(conditions, sizes, most, targets)
-        for group, quota in zip(sorted(groups), group_quotas, strict=True):
-            members = groups[group]
-            order = np.argsort(uniform(_ids(table, members), seed), kind="stable")
-            for at in order[quota:]:
-                reasons[members[at]] = f"not selected: {', '.join(group)} has its {quota:,}"
-        return reasons
+        # rows by group, in each group by their random numbers
+        order = np.lexsort((random, every))
+        ends = np.cumsum([np.count_nonzero(every < 0), *sizes])
+        kept = np.zeros(len(every), bool)
+        for start, quota in zip(ends.tolist(), group_quotas, strict=False):
+            kept[order[start : start + quota]] = True
+        full = [
+            f"not selected: {', '.join(group)} has its {quota:,}"
+            for group, quota in zip(found, group_quotas, strict=True)
+        ]
+        missing = [f"{name} missing" for name in names]
+        start = 0
+        for part in codes:
+            keep = kept[start : start + len(part)].tolist()
+            start += len(part)
+            yield [
+                "" if stays else full[code] if code >= 0 else missing[-1 - code]
+                for code, stays in zip(part.tolist(), keep, strict=True)
+            ]
 
     count = "all that fit" if most is None else str(most)
     with_shares = f", shares {canonical(targets).decode()}" if targets else ""
-    return Filter(f"balance {', '.join(names)}: {count}{with_shares}, seed {seed}", judge)
+    name = f"balance {', '.join(names)}: {count}{with_shares}, seed {seed}"
+    return measured_filter(name, measure, decide)
+
+
+_Groups = tuple[list[tuple[str, ...]], NDArray[np.int32], Floats]
+"""Of some rows the groups, the number of each row's group, -1 - c if it lacks a value in column c,
+and random numbers."""
+
+
+def _recoded(codes: NDArray[np.int32], places: Sequence[int]) -> NDArray[np.int32]:
+    """The groups by their numbers in all batches."""
+    if not places:
+        return codes
+    return np.where(codes < 0, codes, np.array(places, np.int32)[codes])
 
 
 def _quotas(
@@ -225,6 +307,5 @@ def rank_reasons(ranking: Sequence[int], n: int, *, size: int, missing: str) -> 
     return reasons
 
 
-def _ids(table: Any, positions: Sequence[int]) -> list[str]:
-    ids = tables.column(tables.identified(table), "id")
-    return [str(ids[at]) for at in positions]
+def _ids(table: Any) -> list[str]:
+    return list(map(str, tables.column(tables.identified(table), "id")))

@@ -34,9 +34,11 @@ VALUES: dict[str, Any] = {
     "no-match": "zzz",
     "no-contamination": [{"id": "t", "said": "Bread and wine."}],
     "dedupe-meaning": 1,
+    "sample": len(ROWS),
     "learned": learn(["good soup", "bad bad soup"] * 10, MARKS, embed=embed),
 }
 READS_JSON = {"schema"}
+KEEPS_MISSING = {"sample"}
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -45,7 +47,8 @@ def test_each_name_is_a_filter_of_the_column_given(name: str) -> None:
     rows = [{**row, "quoted": row["said"] and f'"{row["said"]}"'} for row in ROWS]
     filter = filter_from_spec(name, VALUES.get(name, ""), column=column, embed=embed)
     curation = apply_filters(rows, filter)
-    assert curation.kept["id"].tolist() == [row["id"] for row in ROWS[:-1]]
+    kept = ROWS if name in KEEPS_MISSING else ROWS[:-1]
+    assert curation.kept["id"].tolist() == [row["id"] for row in kept]
     assert curation.funnel[0].name == filter.name
     assert FILTERS[name].needs_value == (name in VALUES)
     assert FILTERS[name].help
