@@ -95,25 +95,43 @@ def report(
         marks=dict(marks or {}), rater_pairs=dict(rater_pairs or {}), judge=tuple(judge),
         learner=learner, weight=weight, sample=sample, seed=seed, level=level,
     )  # fmt: skip
-    _check(inputs)
+    check_inputs(inputs)
+    keys = pairing(inputs.rows.table, inputs.column, pair_on)
+    return report_of(inputs, inputs, metrics, without, progress, keys)
+
+
+def report_of(
+    inputs: EvalInputs,
+    whole: EvalInputs,
+    metrics: Sequence[str] | None,
+    without: Sequence[str],
+    progress: Progress | None,
+    keys: Mapping[str, str],
+) -> Report:
+    """The report of a table, or of a sample of a table that does not fit into memory.
+
+    Parameters
+    ----------
+    whole : the inputs of metrics that take the whole of such a table.
+    keys : row id -> its conditions.
+    """
     names = set(METRICS if metrics is None else metrics) - set(without)
     chosen, left_out = load(name for name in METRICS if name in names)
     measured: list[Measured] = []
     advice: dict[str, str] = {}
-    if label and against is not None:
-        reason = apart(inputs.rows.labels, inputs.real.labels)
+    if inputs.label and inputs.against is not None:
+        reason = apart(whole.rows.labels, inputs.real.labels)
         advice |= {"labels": f"{reason}. Give both the same labels."} if reason else {}
     for at, metric in enumerate(chosen):
         if progress is not None:
             progress(at, len(chosen), metric.name)
-        scores, advised, reason = _computed(metric, inputs)
+        scores, advised, reason = _computed(metric, whole if metric.large else inputs)
         measured += scores
         advice |= advised
         if reason:
             left_out[metric.name] = reason
     if progress is not None:
         progress(len(chosen), len(chosen), "")
-    keys = pairing(inputs.rows.table, inputs.column, pair_on)
     return Report(tuple(measured), left_out, advice, keys, _contents(inputs))
 
 
@@ -153,7 +171,7 @@ def _plain(table: Any, name: str) -> bool:
     return all(cell is None or isinstance(cell, str | int) for cell in tables.column(table, name))
 
 
-def _check(inputs: EvalInputs) -> None:
+def check_inputs(inputs: EvalInputs) -> None:
     """Raise an error for inputs that no metric could use."""
     named = (inputs.label, inputs.source, inputs.weight, *inputs.judge)
     tables.check_columns(inputs.table, filter(None, named))

@@ -114,6 +114,11 @@ def text_cells(table: Any, column: str) -> list[str | None]:
     return cells
 
 
+def drawn_positions(n: int, sample: int, seed: int) -> list[int]:
+    """Positions among n rows: all, or ``sample`` of them, drawn by the seed."""
+    return list(range(n)) if n <= sample else sorted(random.Random(seed).sample(range(n), sample))
+
+
 class TextTable:
     """The rows of a table that have a text.
 
@@ -145,10 +150,7 @@ class TextTable:
     @cached_property
     def drawn(self) -> list[int]:
         """Positions of the texts to embed: all, or ``sample`` of them, drawn by the seed."""
-        n, sample = len(self.texts), self._inputs.sample
-        if n <= sample:
-            return list(range(n))
-        return sorted(random.Random(self._inputs.seed).sample(range(n), sample))
+        return drawn_positions(len(self.texts), self._inputs.sample, self._inputs.seed)
 
     @cached_property
     def vectors(self) -> Floats:

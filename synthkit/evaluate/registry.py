@@ -64,6 +64,7 @@ class Metric:
     kind : one of :data:`KINDS`, or a kind of your own.
     function, of, needs, options : as in :func:`metric`.
     order : its place among the metrics of its kind; those of one number come as listed.
+    large : as in :func:`metric`.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Metric:
     needs: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     order: int = 0
+    large: bool = False
 
     def lacks(self, inputs: EvalInputs) -> list[str]:
         """The needs that the inputs do not meet, in words."""
@@ -153,6 +155,7 @@ def metric(
     of: Of = "texts",
     needs: Sequence[str] = (),
     order: int = 0,
+    large: bool = False,
     **options: Any,
 ) -> Callable[[Function], Function]:
     """Register a metric: a decorator of a function that returns a score, or several.
@@ -169,6 +172,9 @@ def metric(
     needs : keys of :data:`NEEDS`; without one of them the metric is left out of a report, with the
         reason. ``of`` implies its own.
     order : its place among the metrics of its kind.
+    large : whether the function takes the texts of a table that does not fit into memory,
+        :class:`~synthkit.data.large_texts.LargeTexts`, or its labels as a list. Otherwise it gets
+        those of a sample of such a table.
     options : passed to the function, so that one function can be several metrics.
 
     Raises
@@ -196,7 +202,7 @@ def metric(
             name,
             Metric(
                 name=name, kind=kind, function=function, of=of, needs=needed, options=options,
-                order=order,
+                order=order, large=large,
             ),
             function,
         )  # fmt: skip

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.data import tables
 from synthkit.data.cells import as_text
+from synthkit.data.large_texts import first_equal, take
 from synthkit.stats.classifier import Positions
 
 Representatives = tuple[Positions, NDArray[np.float64]]
@@ -34,12 +35,14 @@ class Similarity(NamedTuple):
     ``representatives(texts)`` decides which texts are kept. ``pairs(texts, chosen)`` compares the
     texts at the chosen positions with all others by brute force, and gives the pairs whose
     similarity reaches the threshold. ``links(texts)`` gives pairs of similar texts, enough to
-    connect all that are similar, directly or by others.
+    connect all that are similar, directly or by others. ``large`` says whether ``representatives``
+    takes :class:`~synthkit.data.large_texts.LargeTexts`.
     """
 
     representatives: Callable[[Sequence[str]], Representatives]
     pairs: Callable[[Sequence[str], Sequence[int]], Pairs]
     links: Callable[[Sequence[str]], tuple[Positions, Positions]]
+    large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,13 @@ class Duplicates(Filter):
     prefer : which row is kept: ``"first"``, ``"longest"``, or the row with the largest number in
         the column of this name.
     similarity : the measure, with its threshold.
+    reason : the id of a row's representative and their similarity -> why the row is dropped.
     """
 
     column: str
     prefer: str
     similarity: Similarity
+    reason: Callable[[Any, float], str]
 
 
 def duplicates_filter(
@@ -70,14 +75,16 @@ def duplicates_filter(
         ids = tables.column(rows, "id")
         reasons = [""] * len(of)
         for at in np.flatnonzero(of != np.arange(len(of))).tolist():
-            value = f", {unit} {similar[at]:.2f}" if unit else ""
-            reasons[at] = f"{kind}: of {ids[of[at]]}{value}"
+            reasons[at] = reason(ids[of[at]], similar[at])
         for at in missing:
             reasons[at] = MISSING
         return reasons
 
+    def reason(id: Any, similar: float) -> str:
+        return f"{kind}: of {id}{f', {unit} {similar:.2f}' if unit else ''}"
+
     name += "" if prefer == "first" else f", the {prefer} first"
-    duplicates = Duplicates(name, judge, column, prefer, similarity)
+    duplicates = Duplicates(name, judge, column, prefer, similarity, reason)
     return duplicates
 
 
@@ -91,30 +98,41 @@ def find_representatives(
     if set(map(type, cells)) != {str}:
         missing = [at for at, cell in enumerate(cells) if cell is None]
         texts = [as_text(cell) for cell in cells]
-    order = np.array(_preferred_order(table, filter.prefer, texts), np.intp)
+    order = np.argsort(preference(table, filter.column, filter.prefer), kind="stable")
     if missing:
         order = order[~np.isin(order, missing)]
     ordered = texts if filter.prefer == "first" and not missing else [texts[at] for at in order]
-    # equal texts are compared once
-    first: dict[str, int] = {}
-    same = np.fromiter(map(first.setdefault, ordered, range(len(ordered))), np.intp, len(ordered))
     of, similar = np.arange(len(texts)), np.ones(len(texts))
-    if first:
-        new = same == np.arange(len(same))
-        distinct_of, distinct_similar = filter.similarity.representatives(list(first))
-        which = (np.cumsum(new) - 1)[same]
-        of[order], similar[order] = order[new][distinct_of[which]], distinct_similar[which]
+    of_ordered, similar[order] = representatives(ordered, filter.similarity)
+    of[order] = order[of_ordered]
     return of, similar, missing
 
 
-def _preferred_order(table: Any, prefer: str, texts: Sequence[str]) -> ArrayLike:
-    """The positions of the rows, the rows to keep first."""
+def representatives(texts: Sequence[str], similarity: Similarity) -> Representatives:
+    """The representative of each text, the texts to keep first; equal texts are compared once."""
+    same = first_equal(texts)
+    (distinct,) = np.nonzero(same == np.arange(len(same)))
+    if not len(distinct):
+        return same, np.ones(0)
+    of, similar = similarity.representatives(take(texts, distinct))
+    which = np.searchsorted(distinct, same)
+    return distinct[of[which]], similar[which]
+
+
+def preference(table: Any, column: str, prefer: str) -> NDArray[np.float64]:
+    """(n,) a number for each row, the smallest for the rows to keep first.
+
+    Raises
+    ------
+    UsageError
+        If a cell of the column ``prefer`` is not a number.
+    """
     if prefer == "first":
-        return np.arange(len(texts))
+        return np.zeros(tables.size(table))
     if prefer == "longest":
-        return sorted(range(len(texts)), key=lambda at: -len(texts[at]))
+        return -np.array([len(as_text(cell)) for cell in tables.column(table, column)], np.float64)
     scores = tables.column(table, prefer)
     for score in scores:
         if isinstance(score, bool | str) or not (score is None or hasattr(score, "__float__")):
             raise UsageError(f"prefer needs a column of numbers; got {score!r} in {prefer!r}.")
-    return sorted(range(len(texts)), key=lambda at: (scores[at] is None, -float(scores[at] or 0.0)))
+    return np.array([np.inf if score is None else -float(score) for score in scores], np.float64)

@@ -12,6 +12,7 @@ from synthkit.curate.duplicates import base, cosine, minhash
 from synthkit.curate.duplicates.shingles import Shingling, Unit, folded
 from synthkit.curate.filters.base import Filter, embedder_name
 from synthkit.curate.filters.registry import filter_option, number
+from synthkit.data.large_texts import first_equal
 from synthkit.stats.classifier import Positions
 
 Embed = Callable[[Sequence[str]], ArrayLike]
@@ -48,9 +49,7 @@ def exact_duplicates(
         return folded(texts, punctuation=punctuation)
 
     def representatives(texts: Sequence[str]) -> base.Representatives:
-        first: dict[str, int] = {}
-        of = map(first.setdefault, fold(texts), range(len(texts)))
-        return np.fromiter(of, np.intp, len(texts)), np.ones(len(texts))
+        return first_equal(texts, fold), np.ones(len(texts))
 
     def pairs(texts: Sequence[str], chosen: Sequence[int]) -> base.Pairs:
         same = fold(texts)
@@ -62,7 +61,7 @@ def exact_duplicates(
         return np.arange(len(of)), of
 
     name = f"duplicates of {column}{'' if punctuation else ' without punctuation'}"
-    similarity = base.Similarity(representatives, pairs, links)
+    similarity = base.Similarity(representatives, pairs, links, large=True)
     return base.duplicates_filter(name, "duplicate", "", column, prefer, similarity)
 
 
@@ -138,7 +137,7 @@ def near_duplicates(
 
     name = f"near-duplicates of {column}, Jaccard of {shingling.size} {shingle} >= {threshold}"
     name += f", recall {recall}, seed {seed}"
-    similarity = base.Similarity(representatives, pairs, links)
+    similarity = base.Similarity(representatives, pairs, links, large=True)
     return base.duplicates_filter(name, "near-duplicate", "Jaccard", column, prefer, similarity)
 
 

@@ -8,13 +8,15 @@ to compare; their Jaccard similarity is computed from all of their shingles.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.extras import need
 from synthkit.curate.duplicates.shingles import BLOCK, Hashes, Shingles, Shingling, blocks, shingles
+from synthkit.data.large_texts import lengths_of, map_parts, regrouped, take
 from synthkit.stats.classifier import Positions
 
 MAX_HASHES = 1024
@@ -134,7 +136,7 @@ def _jaccard(
     texts: Sequence[str], shingling: Shingling, a: Positions, b: Positions
 ) -> NDArray[np.float64]:
     rows, at = np.unique(np.concatenate([a, b]), return_inverse=True)
-    part = shingles([texts[row] for row in rows], shingling)
+    part = shingles(list(take(texts, rows)), shingling)
     counts = part.counts[at]
     ends = np.cumsum(counts)
     where = np.arange(ends[-1]) + np.repeat(part.starts[at] - ends + counts, counts)
@@ -233,21 +235,26 @@ def _proposed(
     texts: Sequence[str], shingling: Shingling, threshold: float, recall: float, seed: int
 ) -> tuple[Positions, Positions, Positions]:
     """(n,) the length of each text, and :func:`_buckets` of texts that may be similar."""
-    lengths = np.fromiter(map(len, texts), np.intp, len(texts))
+    lengths = lengths_of(texts)
     draw, count = np.random.default_rng(seed), min(len(texts), 500 + len(texts) // 200)
     sample = draw.integers(0, len(texts), count)
     others = (sample + draw.integers(1, len(texts), count)) % len(texts)
     of_sample = jaccard(texts, lengths, shingling, sample, others)
     banding = bands(threshold, recall, of_sample, len(texts))
-    return lengths, *_buckets(signatures(texts, shingling, banding, seed))
+    sign = partial(signatures, shingling=shingling, banding=banding, seed=seed)
+    return lengths, *_buckets(regrouped(texts, map_parts(texts, sign)))
 
 
-def _buckets(keys: Hashes) -> tuple[Positions, Positions]:
-    """The texts that share a key with another, in order, and the number of their bucket."""
-    bits = np.uint64(keys.shape[1].bit_length())
-    low = (np.uint64(1) << bits) - np.uint64(1)
+def _buckets(keys: Iterable[Hashes]) -> tuple[Positions, Positions]:
+    """The texts that share a key with another, in order, and the number of their bucket.
+
+    Parameters
+    ----------
+    keys : (n,) of each band.
+    """
     rows, buckets, count = [], [], 0
     for band in keys:
+        low = (np.uint64(1) << np.uint64(len(band).bit_length())) - np.uint64(1)
         at = _candidates(band)
         # one number holds the key and the position, so that the texts of a bucket are in order
         packed = (band[at] & ~low) | at.astype(np.uint64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import NormalDist
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError, check_positive
 from synthkit.core.types import Score
 from synthkit.data.labels import apart, meet
+from synthkit.data.large_texts import LargeTexts, map_parts
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats
 from synthkit.stats.classifier import check_labels, check_texts
@@ -24,7 +26,9 @@ BinnedStatistic = Callable[[NDArray[Any], NDArray[Any]], Floats]
 """Counts of two tables in k bins, (..., k) each -> (...)."""
 
 
-@metric("label divergence", kind="distribution", of="labels", needs=("against",), order=1)
+@metric(
+    "label divergence", kind="distribution", of="labels", needs=("against",), order=1, large=True
+)
 def label_divergence(
     synthetic: Sequence[Any],
     real: Sequence[Any],
@@ -75,7 +79,7 @@ def label_divergence(
     return _divergences("label", bins[0], bins[1], how, draws=draws, seed=seed, level=level)
 
 
-@metric("length divergence", kind="distribution", needs=("against",), order=1)
+@metric("length divergence", kind="distribution", needs=("against",), order=1, large=True)
 def length_divergence(
     synthetic: Sequence[str],
     real: Sequence[str],
@@ -113,8 +117,10 @@ def length_divergence(
     check_positive(bins=bins)
     lengths = []
     for name, texts in (("synthetic", synthetic), ("real", real)):
-        check_texts(texts, f"{name} row")
-        lengths.append(np.array([length(text) for text in texts], np.float64))
+        if not isinstance(texts, LargeTexts):
+            check_texts(texts, f"{name} row")
+        parts = map_parts(texts, partial(_lengths, length=length))
+        lengths.append(np.concatenate(list(parts)))
         if not np.isfinite(lengths[-1]).all():
             raise UsageError(f"{name}: expected finite lengths; got {lengths[-1]}.")
     # each range begins at its cut, so two tables with one length each never share a range
@@ -125,6 +131,10 @@ def length_divergence(
     unit = "characters" if length is len else "given"
     how = f"{len(edges)} ranges of length ({unit})"
     return _divergences("length", first, second, how, draws=draws, seed=seed, level=level)
+
+
+def _lengths(texts: Sequence[str], *, length: Callable[[str], float]) -> Floats:
+    return np.array([length(text) for text in texts], np.float64)
 
 
 def with_interval(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.evaluate.metrics.ngrams import NgramCounts, count_ngrams, text_list, token_codes
+from synthkit.evaluate.metrics.ngrams import counted, text_list, token_codes
 from synthkit.evaluate.registry import metric
 from synthkit.evaluate.scores import Floats, jackknifed
 from synthkit.stats.jackknife import jackknife
@@ -25,7 +26,7 @@ PARTS = 20
 """Parts of the texts for the jackknife, where leaving out each text would take too long."""
 
 
-@metric("vocabulary", kind="diversity")
+@metric("vocabulary", kind="diversity", large=True)
 def vocabulary(
     texts: Iterable[str], *, n: int | None = None, unit: Unit = "tokens", level: float = 0.95
 ) -> Score:
@@ -68,15 +69,17 @@ def vocabulary(
     size = rows if n is None else n
     if not 1 <= size <= rows:
         raise UsageError(f"n must be from 1 to the {rows} texts; got {n}.")
-    counts = count_ngrams(listed, 1, unit)
-    value = float(_presence(counts.texts, rows, size).sum())
-    without = np.zeros(0)
-    if rows > 1:
-        # what each token adds to N - 1 texts if a text without it is left out, or a text with it
-        smaller = min(size, rows - 1)
-        lacking = _presence(counts.texts, rows - 1, smaller)
-        having = _presence(counts.texts - 1, rows - 1, smaller)
-        without = lacking.sum() - counts.sum_by_text((lacking - having)[counts.gram], rows)
+    what, parts = counted(listed, 1, unit)
+    value = 0.0
+    without = np.zeros(rows if rows > 1 else 0)
+    for counts in parts:
+        value += float(_presence(counts.texts, rows, size).sum())
+        if rows > 1:
+            # what a token adds to N - 1 texts if a text without it is left out, or a text with it
+            smaller = min(size, rows - 1)
+            lacking = _presence(counts.texts, rows - 1, smaller)
+            having = _presence(counts.texts - 1, rows - 1, smaller)
+            without += lacking.sum() - counts.sum_by_text((lacking - having)[counts.gram], rows)
     return jackknifed(
         "vocabulary",
         value,
@@ -85,12 +88,12 @@ def vocabulary(
         unit=unit,
         level=level,
         at_n=size,
-        how=f"{described(listed, unit)} of {size} texts",
+        how=f"{what} of {size} texts",
     )
 
 
-@metric("distinct-1", kind="diversity", n=1)
-@metric("distinct-2", kind="diversity", n=2)
+@metric("distinct-1", kind="diversity", large=True, n=1)
+@metric("distinct-2", kind="diversity", large=True, n=2)
 def distinct_n(
     texts: Iterable[str], n: int = 2, *, unit: Unit = "tokens", level: float = 0.95
 ) -> Score:
@@ -125,18 +128,24 @@ def distinct_n(
     >>> distinct_n(["the soup was cold", "the soup was warm"]).value
     0.666...
     """
-    listed, counts = _grams(texts, n, unit)
+    listed = text_list(texts)
     rows = len(listed)
-    total, distinct = int(counts.count.sum()), len(counts.totals)
-    unique = counts.sum_by_text(counts.texts[counts.gram] == 1, rows)
-    without = _ratio(distinct - unique, total - counts.sum_by_text(counts.count, rows))
+    what, parts = counted(listed, n, unit)
+    total = distinct = 0
+    unique, of_text = np.zeros(rows), np.zeros(rows)
+    for counts in parts:
+        total, distinct = total + int(counts.count.sum()), distinct + len(counts.totals)
+        unique += counts.sum_by_text(counts.texts[counts.gram] == 1, rows)
+        of_text += counts.sum_by_text(counts.count, rows)
+    _check_any(total, rows, n, unit)
+    without = _ratio(distinct - unique, total - of_text)
     return jackknifed(
         f"distinct-{n}", distinct / total, without, rows, unit="0..1",
-        how=described(listed, unit), most=1.0, level=level, at_n=rows,
+        how=what, most=1.0, level=level, at_n=rows,
     )  # fmt: skip
 
 
-@metric("n-gram entropy", kind="diversity")
+@metric("n-gram entropy", kind="diversity", large=True)
 def ngram_entropy(
     texts: Iterable[str], n: int = 2, *, unit: Unit = "tokens", level: float = 0.95
 ) -> Score:
@@ -160,17 +169,27 @@ def ngram_entropy(
     >>> ngram_entropy(["cold soup", "warm soup"], 2).value, math.log(2)
     (0.693..., 0.693...)
     """
-    listed, counts = _grams(texts, n, unit)
+    listed = text_list(texts)
     rows = len(listed)
-    totals, total = counts.totals, int(counts.count.sum())
-    logs = _x_log_x(totals)
-    left = totals[counts.gram] - counts.count
-    logs_left = logs.sum() + counts.sum_by_text(_x_log_x(left) - logs[counts.gram], rows)
-    total_left = total - counts.sum_by_text(counts.count, rows)
+    what, parts = counted(listed, n, unit)
+    times = Counter[int]()  # how many n-grams occur how often
+    changed, of_text = np.zeros(rows), np.zeros(rows)
+    for counts in parts:
+        totals = counts.totals
+        often, grams = np.unique(totals, return_counts=True)
+        times.update(dict(zip(often.tolist(), grams.tolist(), strict=True)))
+        left = _x_log_x(totals[counts.gram] - counts.count)
+        changed += counts.sum_by_text(left - _x_log_x(totals)[counts.gram], rows)
+        of_text += counts.sum_by_text(counts.count, rows)
+    total = sum(often * grams for often, grams in times.items())
+    _check_any(total, rows, n, unit)
+    logs = math.fsum(grams * often * math.log(often) for often, grams in times.items())
+    total_left = total - of_text
+    logs_left = logs + changed
     without = np.log(np.where(total_left > 0, total_left, np.nan)) - _ratio(logs_left, total_left)
-    value = max(0.0, math.log(total) - float(logs.sum()) / total)
+    value = max(0.0, math.log(total) - logs / total)
     return jackknifed(
-        f"{n}-gram entropy", value, without, rows, unit="nats", how=described(listed, unit),
+        f"{n}-gram entropy", value, without, rows, unit="nats", how=what,
         level=level, at_n=rows,
     )  # fmt: skip
 
@@ -301,20 +320,17 @@ def _stretches(codes: Sequence[int], threshold: float) -> tuple[list[int], float
     return lengths, (1 - len(seen) / length) / (1 - threshold) if length else 0.0
 
 
-def _nonempty(texts: Iterable[str]) -> list[str]:
+def _nonempty(texts: Iterable[str]) -> Sequence[str]:
     listed = text_list(texts)
     if not listed:
         raise UsageError("expected one text or more; got none.")
     return listed
 
 
-def _grams(texts: Iterable[str], n: int, unit: Unit) -> tuple[list[str], NgramCounts]:
-    """The texts, and the counts of their n-grams, of which there is at least one."""
-    listed = text_list(texts)
-    counts = count_ngrams(listed, n, unit)
-    if not len(counts.gram):
-        raise UsageError(f"none of {len(listed)} texts has {n} {unit}; take a smaller n.")
-    return listed, counts
+def _check_any(total: int, rows: int, n: int, unit: Unit) -> None:
+    """Raise an error if there is no n-gram."""
+    if not total:
+        raise UsageError(f"none of {rows} texts has {n} {unit}; take a smaller n.")
 
 
 def _without_parts(texts: Sequence[str]) -> Iterator[list[str]]:
