@@ -8,6 +8,9 @@ from . import (
     models as models,
 )
 from . import (
+    parquet as parquet,
+)
+from . import (
     plots as plots,
 )
 from . import (

@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("prompts",),
     ("recipes", "curate", "evaluate", "plots"),
     ("models",),
-    ("train", "share"),
+    ("train", "share", "parquet"),
     ("sessions",),
     ("generation",),
     ("lab", "benchmark", "verify"),

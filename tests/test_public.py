@@ -28,6 +28,7 @@ NAMES = [
     "load_model",
     "load_sample",
     "models",
+    "parquet",
     "plan",
     "plots",
     "recipes",

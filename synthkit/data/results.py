@@ -129,16 +129,16 @@ def run_summary(run: Run, *, name: str = "", model: str = "", rows: int = 8) -> 
         # not within parentheses
         why, *others = re.split(r"; (?![^(]*\))", run.ledger.stopped)
         notes += [": ".join(filter(None, [f"{thousands(pending)} pending", why])), *others]
-    notes += _moved(run.table, ("id", "parent"))
-    notes += _moved(run.rejects, ("raw", "reason"), of="the rejects") if rejects else []
+    notes += _moved(tables.columns(run.table), ("id", "parent"))
+    columns = tables.columns(run.rejects)
+    notes += _moved(columns, ("raw", "reason"), of="the rejects") if rejects else []
     return static_table(
         first, columns=names[:MAX_COLUMNS], more=more, name=name, note=totals, notes=notes
     )
 
 
-def _moved(table: Any, names: Sequence[str], of: str = "the table") -> list[str]:
+def _moved(columns: Sequence[str], names: Sequence[str], of: str = "the table") -> list[str]:
     """Notes on columns of the user that have a number, since ``names`` are taken in a table."""
-    columns = tables.columns(table)
     return [
         f"your column {name!r} is {other!r} in {of}"
         for name in names
@@ -197,10 +197,11 @@ def curation_summary(curation: Curation, *, name: str = "", bound: str = "") -> 
         }
         for stage in curation.funnel
     ]
-    kept, dropped = tables.size(curation.kept), tables.size(curation.dropped)
+    kept, dropped = len(curation.kept), len(curation.dropped)
     counts = f"{count(kept + dropped, 'row')}: {thousands(kept)} kept, {thousands(dropped)} dropped"
     note = "; ".join(filter(None, [f"{name}: {counts}" if name else counts, bound]))
-    notes = _moved(curation.dropped, ("filter", "why"), of="the dropped rows") if dropped else []
+    columns = getattr(curation.dropped, "column_names", None) or tables.columns(curation.dropped)
+    notes = _moved(columns, ("filter", "why"), of="the dropped rows") if dropped else []
     return static_table(rows, note=note, notes=notes)
 
 

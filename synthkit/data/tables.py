@@ -59,6 +59,7 @@ def kind(table: Any) -> Kind:
         + (" Collect it first." if cls.__name__ in ("LazyFrame", "IterableDataset") else "")
         + (" Collect it first: list(rows)." if isinstance(table, Iterator) else "")
         + (" Choose a split of it." if cls.__name__ == "DatasetDict" else "")
+        + (" Load it first: rows.load()." if cls.__name__ == "ParquetTable" else "")
     )
 
 
@@ -335,11 +336,21 @@ def identified(table: Any) -> Any:
     counts: Counter[str] = Counter()
     ids = []
     for row in records(table):
-        text = canonical_row(row)
-        hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        hashed = row_hash(row)
         counts[hashed] += 1
-        ids.append(f"{hashed}-{counts[hashed]}" if counts[hashed] > 1 else hashed)
+        ids.append(numbered_id(hashed, counts[hashed]))
     return assign(table, {"id": ids}, first=("id",))
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    """A hash of 64 bits of the cells of a row, as 16 hexadecimal digits."""
+    text = canonical_row(row)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def numbered_id(hashed: str, number: int) -> str:
+    """The id of a row by its hash, and its number among the rows with that hash, from 1."""
+    return f"{hashed}-{number}" if number > 1 else hashed
 
 
 def with_ids(table: Any) -> Any:
