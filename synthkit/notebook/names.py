@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.generation.streams import is_name, is_source, rows_of
 from synthkit.notebook.arguments import UNSET, join, split
+from synthkit.parquet.table import ParquetTable, is_parquet, open_table
 from synthkit.sessions.session import Session
 
 
@@ -48,6 +50,13 @@ class Names:
             known = [*self.tables(), *self.session.names(), *self.session.inputs()]
             raise TableError(unknown("table", name, dict.fromkeys(known)))
         return self.used[name]
+
+    def parquet(self, name: str) -> ParquetTable | None:
+        """The Parquet table in a variable, or in the files of that name; ``None`` if it is none."""
+        value = self.variables.get(name.removeprefix("@"))
+        if isinstance(value, ParquetTable):
+            return value
+        return open_table(name) if value is None and is_parquet(name) else None
 
     def rows(self, spec: str | None, name: str, first: int | None = None) -> Any:
         """The rows that ``--from`` names: a table, a generator or function, or a file.
@@ -139,6 +148,18 @@ class Names:
                 raise UsageError(f"--vary {field} is set twice; write its values in one.")
             fields[field] = self.values(values.strip())
         return fields
+
+
+def variable_of(files: str) -> str:
+    """The name of a variable for the table in some files.
+
+    >>> variable_of("data/big-reviews/*.parquet"), variable_of("reviews.parquet")
+    ('big_reviews', 'reviews')
+    """
+    path = Path(files)
+    stem = path.parent.name if "*" in path.name or "?" in path.name else path.stem
+    name = re.sub(r"\W+", "_", stem).strip("_")
+    return name if name.isidentifier() else f"rows_{name}".rstrip("_")
 
 
 def is_model(value: Any) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synthkit.curate.filters.base import Filter, apply_filters
 from synthkit.data import tables
-from synthkit.data.results import Curation
+from synthkit.data.results import Curation, Stage
 from synthkit.sessions._frames import frame
 from synthkit.store.curations import VERDICT_COLUMNS
 from synthkit.store.store import Store
@@ -53,9 +53,6 @@ def split(
 
 def record(store: Store, curation: Curation, name: str) -> int:
     """Store the verdict on each row of a curation, and return the number of the curation."""
-    funnel = [
-        [stage.name, stage.rows, stage.kept, dict(stage.reasons)] for stage in curation.funnel
-    ]
     dropped = curation.dropped
     ids, reasons = (tables.column(dropped, column) for column in ("id", "why"))
     filters = [""] * len(ids)
@@ -65,7 +62,16 @@ def record(store: Store, curation: Curation, name: str) -> int:
         (str(id), filter, why) for id, filter, why in zip(ids, filters, reasons, strict=True)
     ]
     verdicts += [(str(id), "", "") for id in tables.column(curation.kept, "id")]
-    return store.curations.add(name, funnel, verdicts)
+    return store.curations.add(name, _plain(curation.funnel), verdicts)
+
+
+def record_funnel(store: Store, funnel: Sequence[Stage], name: str) -> int:
+    """Store a curation without verdicts on single rows, as of a table that is not in memory."""
+    return store.curations.add(name, _plain(funnel), [])
+
+
+def _plain(funnel: Sequence[Stage]) -> list[list[Any]]:
+    return [[stage.name, stage.rows, stage.kept, dict(stage.reasons)] for stage in funnel]
 
 
 def verdict_frame(store: Store, ids: Iterable[str] | None) -> Any:

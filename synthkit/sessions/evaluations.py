@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from synthkit import parquet
 from synthkit.core.errors import StoreError, UsageError, unknown
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark, Score
 from synthkit.data import tables
 from synthkit.evaluate.results import Measured, Report
+from synthkit.parquet.table import ParquetTable
 from synthkit.sessions import inputs
 from synthkit.sessions._frames import frame
 from synthkit.sessions.mark_statistics import majority_labels, rater_pairs
@@ -22,6 +24,8 @@ from synthkit.store.store import Store
 SCORE_COLUMNS = tuple("evaluation name at kind metric value low high n unit better how".split())
 ROW_KINDS = ("diversity", "faithfulness", "people")
 """Kinds of scores whose parts belong to the rows of the table itself."""
+UNKEPT = ("embed", "progress", "scratch", "cluster")
+"""Options that no score depends on, and the embedder, which has a name."""
 MAX_BYTES = 1 << 28
 """Most bytes of the row values of an evaluation once they are decompressed."""
 _DECODE_ERRORS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, zlib.error)
@@ -52,6 +56,10 @@ def evaluate(store: Store, table: Any, name: str, task: str, options: Mapping[st
     """Evaluate a table with the marks on its rows, and store the report."""
     from synthkit.evaluate._report import report
 
+    if isinstance(table, ParquetTable):
+        result = parquet.report(table, **options)
+        save(store, name, result, _settings(store, table, task, options))
+        return result
     table = tables.identified(table)
     ids = [str(id) for id in tables.column(table, "id")]
     marks = [mark for mark in store.marks.for_rows(ids) if mark.task == task]
@@ -75,7 +83,7 @@ def _settings(store: Store, table: Any, task: str, options: Mapping[str, Any]) -
     lacks: dict[str, str] = {}
     given = {"table": table, **options, "checks": [c.line for c in options.get("checks") or ()]}
     for option, value in given.items():
-        if value is None or option in ("embed", "progress"):  # an embedder has a name
+        if value is None or option in UNKEPT:
             continue
         try:
             kept[option] = inputs.encode(store, value)

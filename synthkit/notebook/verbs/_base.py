@@ -17,6 +17,15 @@ Function = TypeVar("Function", bound=Callable[[Context, Any], Any])
 
 
 TABLE_NAME = argument("table", metavar="TABLE", help="a variable, or a table saved in the session")
+TABLE_OR_FILES = argument(
+    "table", metavar="TABLE", help="a variable, a saved table, or files: 'big/*.parquet'"
+)
+CLUSTER = argument(
+    "--cluster",
+    default="",
+    metavar="ADDRESS",
+    help="Ray cluster for Parquet files: local, auto or HOST:PORT; default: this process",
+)
 TEXT_COLUMN = argument("--column", metavar="COLUMN", help="text column; default: the longest texts")
 READ_COLUMNS = argument(
     "--reads", metavar="A,B", help="other columns to learn from, such as a label; default: none"

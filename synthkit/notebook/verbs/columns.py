@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from synthkit import parquet
 from synthkit.core.errors import UsageError
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
 from synthkit.notebook.context import Context
-from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
+from synthkit.notebook.names import variable_of
+from synthkit.notebook.verbs._base import (
+    CLUSTER,
+    EMBEDDER_SPEC,
+    TABLE_NAME,
+    TABLE_OR_FILES,
+    TEXT_COLUMN,
+    argument,
+    verb,
+)
+from synthkit.parquet.table import ParquetTable
 
 TO = argument("--to", metavar="NAME", help="variable for the table; default: TABLE_VERBed")
 AS = argument("--as", dest="output", metavar="COLUMN", help="the new column; default: %(default)s")
@@ -38,11 +49,14 @@ def classify(context: Context, options: Any) -> StaticOutput:
     return _bound(context, options, classify(table, model, **shared), "classified")
 
 
-@verb(TABLE_NAME, TEXT_COLUMN, EMBEDDER_SPEC, _as("vector"), TO)
+@verb(TABLE_OR_FILES, TEXT_COLUMN, EMBEDDER_SPEC, _as("vector"), TO, CLUSTER)
 def embed(context: Context, options: Any) -> StaticOutput:
     """Add the vector of each text by an embedder; binds TABLE_embedded."""
     from synthkit.generation.text_columns import embed
 
+    large = context.names.parquet(options.table)
+    if large is not None:
+        return _embed_files(context, large, options)
     table = tables.with_ids(context.names.table(options.table))
     embedder = context.embedder(options.embedder)
     shared = {"column": options.column, "to": options.output, "session": context.session}
@@ -74,6 +88,29 @@ def similarity(context: Context, options: Any) -> StaticOutput:
         session=context.session,
     )
     return _bound(context, options, compared, "compared")
+
+
+def _embed_files(context: Context, table: ParquetTable, options: Any) -> StaticOutput:
+    """Add vectors to Parquet files, in a folder that is named as the variable."""
+    name = variable_of(options.table.removeprefix("@"))
+    to = options.to or f"{name}_embedded"
+    context.check_variable(to)
+    in_variable = hasattr(context.variables.get(options.embedder.removeprefix("@")), "embed")
+    embedded = parquet.embed(
+        table,
+        context.embedder(options.embedder) if in_variable else options.embedder,
+        to=to,
+        column=options.column or "",
+        output=options.output,
+        cluster=options.cluster,
+    )
+    bound = context.bind({to: embedded}, chosen=[to])
+    rows = [
+        {column: _short(cell) for column, cell in row.items()}
+        for row in tables.records(embedded.head(context.settings.preview_rows))
+    ]
+    note = f"{name}: {count(len(embedded), 'row')} with {options.output}; {bound}; files in {to}/"
+    return static_table(rows, note=note)
 
 
 def _bound(context: Context, options: Any, table: Any, ending: str) -> StaticOutput:

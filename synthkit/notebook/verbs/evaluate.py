@@ -7,20 +7,21 @@ from typing import Any
 from synthkit.core.errors import UsageError
 from synthkit.core.formatting import count, rounded
 from synthkit.core.static_output import static_table
-from synthkit.data import tables
 from synthkit.evaluate.checks import Judge, parse
 from synthkit.evaluate.registry import METRICS
 from synthkit.evaluate.results import report_summary
 from synthkit.notebook.arguments import repeated
 from synthkit.notebook.context import EMBEDDER, Context
+from synthkit.notebook.names import variable_of
 from synthkit.notebook.output.scores import ProgressBar, differences, evaluations
-from synthkit.notebook.verbs._base import TABLE_NAME, TEXT_COLUMN, argument, verb
+from synthkit.notebook.verbs._base import CLUSTER, TABLE_OR_FILES, TEXT_COLUMN, argument, verb
+from synthkit.parquet.table import text_column
 from synthkit.sessions import claims, inputs
 
 
 @verb(
     "eval",
-    TABLE_NAME,
+    TABLE_OR_FILES,
     argument("--against", metavar="TABLE", help="real rows to compare with"),
     argument("--label", default="", metavar="COLUMN", help="label column (in both tables)"),
     argument("--test", metavar="TABLE", help="a test set, to find rows copied from it"),
@@ -38,7 +39,10 @@ from synthkit.sessions import claims, inputs
     ),
     repeated("--without", "METRIC", "a metric to leave out", choices=METRICS),
     argument(
-        "--sample", type=int, default=10_000, help="maximum rows to embed; default: %(default)s"
+        "--sample",
+        type=int,
+        default=10_000,
+        help="maximum rows to embed, or to take of Parquet files; default: %(default)s",
     ),
     argument("--seed", type=int, default=0, help="seed of random draws; default: %(default)s"),
     argument(
@@ -47,11 +51,18 @@ from synthkit.sessions import claims, inputs
         metavar="EMBEDDER",
         help="a variable, a spec, or none; default: %(default)s",
     ),
+    CLUSTER,
 )
 def evaluate(context: Context, options: Any) -> Any:
     """Compute the scores of a table, with intervals; binds TABLE_scores."""
     names, name = context.names, options.table.removeprefix("@")
-    table = names.table(name)
+    table = names.parquet(name)
+    large = {}
+    if table is None:
+        table = names.table(name)
+    else:
+        large = {"scratch": context.session.folder, "cluster": options.cluster}
+        name = variable_of(name)
     checks = [parse(line, names.value) for line in options.check]
     judge = next((check for check in checks if isinstance(check, Judge)), None)
     if judge is not None:
@@ -65,7 +76,7 @@ def evaluate(context: Context, options: Any) -> Any:
         table,
         name=name,
         task=options.task,
-        column=options.column or tables.text_column(table),
+        column=options.column or text_column(table),
         against=names.table(options.against) if options.against else None,
         test=names.table(options.test) if options.test else None,
         label=options.label,
@@ -81,6 +92,7 @@ def evaluate(context: Context, options: Any) -> Any:
         sample=options.sample,
         seed=options.seed,
         progress=bar,
+        **large,
     )
     inputs.remember(context.session.store, names.used)
     bound = context.bind({f"{name}_scores": report.frame()})

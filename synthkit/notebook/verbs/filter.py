@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from synthkit import parquet
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Sampling
 from synthkit.curate.filters.base import Filter
@@ -13,7 +14,17 @@ from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_
 from synthkit.data import tables
 from synthkit.data.results import curation_summary
 from synthkit.notebook.context import EMBEDDER, Context
-from synthkit.notebook.verbs._base import EMBEDDER_SPEC, TABLE_NAME, TEXT_COLUMN, argument, verb
+from synthkit.notebook.names import variable_of
+from synthkit.notebook.verbs._base import (
+    CLUSTER,
+    EMBEDDER_SPEC,
+    TABLE_OR_FILES,
+    TEXT_COLUMN,
+    argument,
+    verb,
+)
+from synthkit.parquet.table import ParquetTable
+from synthkit.sessions import curations
 from synthkit.sessions.learned_filters import load_body
 
 BY_PROMPT = "by-prompt"
@@ -49,7 +60,7 @@ def _argument(name: str, option: FilterOption) -> Any:
 
 
 @verb(
-    TABLE_NAME,
+    TABLE_OR_FILES,
     TEXT_COLUMN,
     argument("--to", metavar="NAME", help="variable for the rows kept; default: TABLE_kept"),
     EMBEDDER_SPEC,
@@ -75,20 +86,24 @@ def _argument(name: str, option: FilterOption) -> Any:
         metavar="N",
         help="per answer to --by-prompt; default: 8, with --reasons 200",
     ),
+    CLUSTER,
     registered=filter_arguments,
 )
 def filter(context: Context, options: Any) -> Any:
     """Drop rows by filters, in order; binds TABLE_kept and TABLE_dropped."""
-    name = options.table.removeprefix("@")
-    table = context.names.table(name)
     if not options.filters:
         raise UsageError(
             'expected a filter, such as --where "words > 5", --no-refusals or --dedupe 0.9; '
             "%synth filter --help lists them."
         )
-    column = options.column or tables.text_column(table)
     if options.to:
         context.check_variable(options.to)
+    large = context.names.parquet(options.table)
+    if large is not None:
+        return _filter_files(context, large, options)
+    name = options.table.removeprefix("@")
+    table = context.names.table(name)
+    column = options.column or tables.text_column(table)
     filters = [
         _prompt_filter(context, text, options, table)
         if option == BY_PROMPT
@@ -103,6 +118,28 @@ def filter(context: Context, options: Any) -> Any:
         chosen=[to],
     )
     return curation_summary(curation, name=name, bound=bound)
+
+
+def _filter_files(context: Context, table: ParquetTable, options: Any) -> Any:
+    """Filter Parquet files, to a folder that is named as the variable of the rows kept."""
+    if BY_PROMPT in dict(options.filters):
+        raise UsageError(
+            f"--{BY_PROMPT} needs a table in memory; draw a sample with --sample N, and load it."
+        )
+    name = variable_of(options.table.removeprefix("@"))
+    column = options.column or table.text_column
+    filters = [
+        line_filter(context, option, text, column=column, embedder=options.embedder)
+        for option, text in options.filters
+    ]
+    to = options.to or _kept_name(context, name)
+    curation = parquet.apply_filters(table, *filters, to=to, cluster=options.cluster)
+    curations.record_funnel(context.session.store, curation.funnel, name)
+    bound = context.bind(
+        {to: curation.kept, f"{name}_dropped": curation.dropped, f"{name}_curation": curation},
+        chosen=[to],
+    )
+    return curation_summary(curation, name=name, bound=f"{bound}; files in {to}/")
 
 
 def _prompt_filter(context: Context, prompt: str, options: Any, table: Any) -> Filter:
