@@ -135,8 +135,11 @@ def first_equal_digests(found: Digests) -> Positions:
     [0, 1, 0]
     """
     order = np.lexsort((found[:, 1], found[:, 0]))
-    new = np.ones(len(found), bool)
-    new[1:] = (found[order[1:]] != found[order[:-1]]).any(axis=1)
+    new = np.zeros(len(found), bool)
+    new[:1] = True
+    for half in (0, 1):
+        ordered = found[order, half]
+        new[1:] |= ordered[1:] != ordered[:-1]
     of = np.empty(len(found), np.intp)
     # the sort is stable, so that the first of equal digests comes first
     of[order] = order[new][np.cumsum(new) - 1]

@@ -24,6 +24,8 @@ MAX_HASHES = 1024
 
 _CELLS = 1 << 17  # hashes in work at once: they fit into the cache of a core
 _BITS = 45  # bits of a shingle's hash; the other bits of a number hold its pair
+_SLOT_BITS = 25  # of the tables that find keys that may occur twice, of 5 bytes for each slot
+_MIX = np.uint64(0xD6E8FEB86659FD93)
 _BAND, _PAIR = 4, 300  # the cost of sorting by a band and of comparing a pair, in hashes of a text
 
 
@@ -253,6 +255,7 @@ def _buckets(keys: Iterable[Hashes]) -> tuple[Positions, Positions]:
     keys : (n,) of each band.
     """
     rows, buckets, count = [], [], 0
+    seen = np.empty(0, np.uint64)
     for band in keys:
         low = (np.uint64(1) << np.uint64(len(band).bit_length())) - np.uint64(1)
         at = _candidates(band)
@@ -262,15 +265,39 @@ def _buckets(keys: Iterable[Hashes]) -> tuple[Positions, Positions]:
         key = packed & ~low
         number = np.cumsum(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)]) + count
         shared, bucket = _shared((packed & low).astype(np.intp), number)
+        shared, bucket, seen = _unseen(shared, bucket, seen)
         rows.append(shared)
         buckets.append(bucket)
         count += len(at)
     return np.concatenate(rows), np.concatenate(buckets)
 
 
+def _unseen(
+    rows: Positions, bucket: Positions, seen: Hashes
+) -> tuple[Positions, Positions, Hashes]:
+    """The rows without those of buckets that an earlier band has as well, and all buckets so far.
+
+    Similar texts agree in most bands, so that most buckets come again and again.
+
+    Parameters
+    ----------
+    seen : sorted hashes of buckets.
+    """
+    if not len(rows):
+        return rows, bucket, seen
+    opens = np.concatenate([[True], bucket[1:] != bucket[:-1]])
+    mixed = (rows.astype(np.uint64) + np.uint64(1)) * _MIX
+    mixed ^= mixed >> np.uint64(32)
+    sums = np.add.reduceat(mixed * _MIX, np.flatnonzero(opens))
+    known = seen[np.minimum(np.searchsorted(seen, sums), len(seen) - 1)] if len(seen) else ~sums
+    new = known != sums
+    left = new[np.cumsum(opens) - 1]
+    return rows[left], bucket[left], np.sort(np.concatenate([seen, sums[new]]))
+
+
 def _candidates(band: Hashes) -> Positions:
     """The texts whose key may occur twice; the others need not be sorted."""
-    bits = len(band).bit_length() + 3
+    bits = min(len(band).bit_length() + 3, _SLOT_BITS)
     slot = (band >> np.uint64(64 - bits)).astype(np.intp)
     last = np.empty(1 << bits, np.int32 if len(band) < 1 << 31 else np.int64)
     at = np.arange(len(band), dtype=last.dtype)
