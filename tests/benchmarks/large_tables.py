@@ -138,7 +138,9 @@ def main() -> None:
     for rows in options.rows:
         source = Path(options.folder) / f"rows-{rows}"
         if not source.exists():
-            generate(source, rows)
+            unfinished = source.with_suffix(".unfinished")
+            generate(unfinished, rows)
+            unfinished.rename(source)
         for name in options.steps:
             with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
                 command = [sys.executable, "-m", "tests.benchmarks.large_tables", "--step", name]
