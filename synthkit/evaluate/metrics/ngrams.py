@@ -97,8 +97,8 @@ def counted(texts: Sequence[str], n: int, unit: Unit) -> tuple[str, Iterable[Ngr
     """What is counted, in words, and the counts of the n-grams of length ``n``.
 
     The counts are in one part for a list, and in several for large texts; no n-gram is in two
-    parts, so that sums over all n-grams are sums over the parts. N-grams of large texts are told
-    apart by hashes of 64 bits: the expected number that are mistaken for another is 3e-4 for 100
+    parts, so that sums over all n-grams are sums over the parts. N-grams of large texts are
+    compared by hashes of 64 bits: the expected number that are mistaken for another is 3e-4 for 100
     million distinct n-grams.
     """
     check_positive(n=n)
