@@ -33,7 +33,7 @@ FORMS: list[tuple[Registry[Any], str, str]] = [
     (VERBS, "%synth {}", r"%synth {}\b"),
 ]
 """Registry, how a line names what is in it, and the pattern of such a line."""
-PACKAGES = ("recipes", "curate", "evaluate", "plots", "train", "share", "models")
+PACKAGES = ("recipes", "curate", "evaluate", "plots", "train", "share", "parquet", "models")
 """Packages whose public names are on the map."""
 
 
