@@ -28,6 +28,13 @@ _SETTINGS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+_SERVER_SETTINGS = {
+    # a machine that is gone does not keep the others from writing
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "10min",
+}
 _REFUSALS = {
     "password": "Put the password in ~/.pgpass or PGPASSWORD, or name its environment variable: "
     "?password_env=NAME in the URL.",
@@ -74,6 +81,8 @@ def connect(address: Address) -> Any:
         raise StoreError(f"{address} needs PostgreSQL {OLDEST_SERVER} or newer.")
     connection.adapters.register_loader("text", _TextLoader)
     connection.execute(f'SET search_path TO "{address.schema}"')
+    changes = ", ".join(f"set_config('{k}', '{v}', false)" for k, v in _SERVER_SETTINGS.items())
+    connection.execute(f"SELECT {changes}")
     # what is committed is on disk, also where the server's setting is to be quicker
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', false) "

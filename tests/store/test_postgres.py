@@ -309,6 +309,26 @@ def test_who_writes_waits_for_others_and_who_reads_does_not(
         assert len(store.marks.all()) == 2
 
 
+def test_who_is_gone_within_a_transaction_does_not_lock_out_others(
+    tmp_path: Path, store: Store, url: str
+) -> None:
+    query = "SELECT current_setting('idle_in_transaction_session_timeout')"
+    assert store._database.value(query) == "10min"
+
+    def leave() -> None:
+        with store.transaction():
+            store.marks.add([Mark(id="a", label="accept")])
+            store._database.rows(
+                "SELECT set_config('idle_in_transaction_session_timeout', '100', false)"
+            )
+            with sk.Session(tmp_path / "t", store=url) as other:
+                other.mark("b", "accept", by="bo")
+
+    with pytest.raises(StoreUnreachable, match="was lost"):
+        leave()
+    assert [mark.id for mark in store.marks.all()] == ["b"]
+
+
 def test_a_forked_child_has_a_connection_of_its_own(store: Store) -> None:
     with store.transaction():
         pid = os.fork()
