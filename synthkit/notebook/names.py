@@ -53,10 +53,13 @@ class Names:
 
     def parquet(self, name: str) -> ParquetTable | None:
         """The Parquet table in a variable, or in the files of that name; ``None`` if it is none."""
-        value = self.variables.get(name.removeprefix("@"))
-        if isinstance(value, ParquetTable):
-            return value
-        return open_table(name) if value is None and is_parquet(name) else None
+        key = name.removeprefix("@")
+        if key in self.variables:
+            value = self.variables[key]
+            return value if isinstance(value, ParquetTable) else None
+        if key in self.session.names() or key in self.session.inputs():
+            return None
+        return open_table(name) if is_parquet(name) else None
 
     def rows(self, spec: str | None, name: str, first: int | None = None) -> Any:
         """The rows that ``--from`` names: a table, a generator or function, or a file.

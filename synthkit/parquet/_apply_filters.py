@@ -25,10 +25,10 @@ from synthkit.parquet.executors import Executor, executor
 from synthkit.parquet.identification import identified
 from synthkit.parquet.rows import rows_at
 from synthkit.parquet.spool import spooled
-from synthkit.parquet.table import ParquetTable, Shard, open_table
-from synthkit.parquet.writing import MARK, result_folder, write_shards
+from synthkit.parquet.table import KEPT, MARK, ParquetTable, Shard, open_table
+from synthkit.parquet.writing import result_folder, write_shards
 
-KEPT, DROPPED = "kept", "dropped"
+DROPPED = "dropped"
 
 
 def apply_filters(

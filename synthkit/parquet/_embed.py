@@ -13,7 +13,7 @@ from synthkit.data.cells import as_text
 from synthkit.data.typed_columns import package
 from synthkit.models.embedders import Embedder, load_embedder
 from synthkit.parquet.executors import executor
-from synthkit.parquet.table import ParquetTable, open_table
+from synthkit.parquet.table import KEPT, ParquetTable, open_table
 from synthkit.parquet.writing import result_folder, write_shards
 
 
@@ -68,8 +68,8 @@ def embed(
         changes: Iterator[_Embedding] = (
             _Embedding(embedder, column, output) for _ in source.shards
         )
-        write_shards(source, changes, [folder / "rows"], [schema], executor(cluster))
-    return open_table(Path(to).expanduser() / "rows")
+        write_shards(source, changes, [folder / KEPT], [schema], executor(cluster))
+    return open_table(to)
 
 
 class _Embedding:

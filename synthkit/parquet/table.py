@@ -21,6 +21,9 @@ from synthkit.data.typed_columns import package
 
 BATCH_ROWS = 1 << 14
 """Rows in memory at once."""
+KEPT, MARK = "kept", "_synthkit.json"
+"""The folder of the rows of a result, and the file by which the folder above is known as a result,
+which may be replaced."""
 SHARD_ROWS = 1 << 17
 """Rows of a shard, as far as the row groups of a file allow it."""
 
@@ -158,7 +161,8 @@ def open_table(source: str | Path | ParquetTable) -> ParquetTable:
 
     Parameters
     ----------
-    source : such as ``"rows.parquet"``, ``"big"`` or ``"big/*.parquet"``.
+    source : such as ``"rows.parquet"``, ``"big"`` or ``"big/*.parquet"``. In the folder of a
+        result, as :func:`apply_filters` writes it, these are the rows kept.
 
     Raises
     ------
@@ -177,6 +181,7 @@ def open_table(source: str | Path | ParquetTable) -> ParquetTable:
     if isinstance(source, ParquetTable):
         return source
     path = Path(source).expanduser()
+    path = path / KEPT if (path / MARK).exists() else path
     files = matching(path / "**/*.parquet" if path.is_dir() else path)
     other = next((file for file in files if file.suffix.lower() != ".parquet"), None)
     if other is not None:

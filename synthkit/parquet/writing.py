@@ -13,10 +13,8 @@ from synthkit.core.errors import UsageError
 from synthkit.core.files import scratch_folder
 from synthkit.data.typed_columns import package
 from synthkit.parquet.executors import Executor
-from synthkit.parquet.table import ParquetTable, Shard
+from synthkit.parquet.table import MARK, ParquetTable, Shard
 
-MARK = "_synthkit.json"
-"""The file by which a folder is known to be a result, which may be replaced."""
 GROUP_ROWS = 1 << 16
 """Rows of a row group."""
 Change = Callable[[Any, int], Sequence[Any]]

@@ -112,6 +112,7 @@ def test_a_failing_filter_names_the_file_and_leaves_the_earlier_result(
 def test_a_result_is_replaced_but_no_other_folder(folder: Path, tmp_path: Path) -> None:
     for least in (9, 12):
         found = apply_filters(folder, curate.length(least=least), to=tmp_path / "result")
+    assert open_table(tmp_path / "result").files == found.kept.files
     facts = json.loads((tmp_path / "result" / "_synthkit.json").read_text())
     assert facts["funnel"][0]["kept"] == len(found.kept) == len(open_table(found.kept))
     (tmp_path / "mine").mkdir()

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from synthkit.core.errors import TableError, UsageError
-from synthkit.curate import apply_filters, balanced, sample_by_score
+from synthkit.curate import apply_filters, balanced, random_sample, sample_by_score
+from synthkit.curate.filters.base import MeasuredFilter
 from synthkit.curate.selection.sampling import gumbel, uniform
 from synthkit.data import tables
 
@@ -171,3 +172,27 @@ def test_rows_without_a_label_are_dropped_and_an_empty_table_is_accepted() -> No
 def test_bad_balances_are_refused(by: Any, options: Any, hint: str) -> None:
     with pytest.raises((UsageError, TableError), match=hint):
         apply_filters(labelled(LABELS), balanced(by, **options))
+
+
+def test_a_random_sample_has_n_rows_whatever_their_order() -> None:
+    rows = [{"id": str(at)} for at in range(200)]
+    found = apply_filters(rows, random_sample(20, seed=4))
+    assert len(found.kept) == 20
+    assert set(found.dropped["why"].str.partition(":")[0]) == {"not selected"}
+    turned = apply_filters(rows[::-1], random_sample(20, seed=4))
+    assert set(turned.kept["id"]) == set(found.kept["id"])
+    assert set(apply_filters(rows, random_sample(20)).kept["id"]) != set(found.kept["id"])
+    assert len(apply_filters(rows, random_sample(500)).kept) == 200
+
+
+def test_a_sample_of_measured_batches_is_that_of_the_table() -> None:
+    rows = [{"id": str(at), "label": "ab"[at % 2], "score": at % 9} for at in range(90)]
+    for filter in (
+        random_sample(11),
+        balanced("label", n=10),
+        sample_by_score("score", n=9, temperature=0.5),
+    ):
+        assert isinstance(filter, MeasuredFilter)
+        parts = [filter.measure(rows[start : start + 30]) for start in (0, 30, 60)]
+        reasons = [reason for part in filter.decide(parts) for reason in part]
+        assert reasons == list(filter.judge(rows))
