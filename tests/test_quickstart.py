@@ -70,6 +70,12 @@ reviews = sk.generate("Say {{ i }}.", model=one, rows=sides).table
 for id, text in zip(reviews.id, reviews.text):
     sk.session().mark([id], "accept" if "e" in text[:9] else "reject", by="ana")
 """,
+    '%synth filter "big': """
+import os
+os.makedirs("big")
+more.to_parquet("big/1.parquet")
+drafts.to_parquet("big/2.parquet")
+""",
     "%synth scores": "%synth eval drafts --against real --label sentiment",
     "%synth claim": """
 for id in reviews.id[:4]:
