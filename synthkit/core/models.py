@@ -22,23 +22,26 @@ class Activity:
     text : what it does before it generates, or waits for, such as ``"loading smollm2 bf16"``; empty
         while it generates.
     rows, tokens : the completions under way, and the tokens that they have so far, if it knows.
+    nodes : a line for each node of a cluster that generates.
     """
 
     text: str = ""
     rows: int = 0
     tokens: int = 0
+    nodes: tuple[str, ...] = ()
 
     @staticmethod
     def together(parts: Collection[Activity]) -> Activity:
         """What several models are doing.
 
         >>> Activity.together([Activity("loading a"), Activity("", 2, 7)])
-        Activity(text='loading a', rows=2, tokens=7)
+        Activity(text='loading a', rows=2, tokens=7, nodes=())
         """
         return Activity(
             "; ".join(part.text for part in parts if part.text),
             sum(part.rows for part in parts),
             sum(part.tokens for part in parts),
+            tuple(line for part in parts for line in part.nodes),
         )
 
 

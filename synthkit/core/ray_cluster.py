@@ -28,7 +28,8 @@ DEFAULTS = {
 STARTS = 2
 """Tries to start a cluster: on a busy machine, Ray gives its own processes too little time, and
 their files are in memory the second time."""
-ANSWER_SECONDS = 1.0
+ANSWER_SECONDS, JOIN_SECONDS = 1.0, 10.0
+"""How long an address may take to accept a connection; Ray itself tries for half a minute."""
 
 _lock = threading.Lock()
 _joined = ""
@@ -94,13 +95,20 @@ def is_alive() -> bool:
     import ray
 
     context = ray.get_runtime_context()
-    host, _, port = context.gcs_address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
-    except OSError:
+    if not _answers(context.gcs_address, ANSWER_SECONDS):
         return False
     own = context.get_node_id()
     return any(node["Alive"] and node["NodeID"] == own for node in ray.nodes())
+
+
+def _answers(address: str, seconds: float) -> bool:
+    """Whether something takes connections at ``HOST:PORT``."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _leave(ray: ModuleType) -> None:
@@ -120,6 +128,8 @@ def _check_same(ray: ModuleType, address: str | None) -> None:
 
 
 def _connect(ray: ModuleType, where: str, sizes: dict[str, int | None]) -> None:
+    if ":" in where and "://" not in where and not _answers(where, JOIN_SECONDS):
+        raise ClusterError(_message(where, TimeoutError("nothing answers there")))
     options: dict[str, Any] = {"address": where, "log_to_driver": False, "logging_level": "error"}
     if where == "local":
         options |= {"include_dashboard": False} | sizes

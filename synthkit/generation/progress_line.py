@@ -32,7 +32,8 @@ class ProgressLine:
     def tick(self, ledger: Ledger, activity: Activity) -> None:
         """Show what the models do."""
         under_way = f"{activity.rows} under way" if activity.rows else "generating"
-        self._bar.set_postfix_str(activity.text or under_way, refresh=False)
+        nodes = "; ".join(activity.nodes)
+        self._bar.set_postfix_str(activity.text or nodes or under_way, refresh=False)
         self._bar.update(0)
 
 

@@ -122,7 +122,7 @@ class RunProgress:
         return {
             "state": self.state,
             "message": self.message,
-            "doing": self.activity.text if running else "",
+            "doing": (self.activity.text or "; ".join(self.activity.nodes)) if running else "",
             "under_way": self.activity.rows if running else 0,
             "seconds": self.pace.seconds,
             "total": total,

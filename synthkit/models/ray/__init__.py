@@ -1,0 +1,1 @@
+"""Models over a Ray cluster: ``load_model("ray:NAME", workers=8)``."""
