@@ -93,7 +93,7 @@ def processes(model: RayModel) -> list[int]:
 def test_ids_and_rows_are_those_of_the_model_alone(
     ray: Any, session: sk.Session, tmp_path: Path
 ) -> None:
-    options = {"prompt": "Say {{ i }}.", "rows": rows(300), "n": 600, "seed": 5}
+    options = {"prompt": "Say {{ i }}.", "rows": rows(100), "n": 2, "seed": 5}
     model = over_ray("fake", babble=0.2)
     run = sk.generate(**options, model=model, session=session)
     local = alone(tmp_path / "alone", **options, model=sk.Fake(babble=0.2))
@@ -106,7 +106,7 @@ def test_ids_and_rows_are_those_of_the_model_alone(
     ]
     assert {how.partition(" on ")[0] for how in found} == {"worker 1", "worker 2"}
     again = sk.generate(**options, model=sk.Fake(babble=0.2), session=session)
-    assert (again.ledger.requests, again.ledger.hits) == (0, 600)
+    assert (again.ledger.requests, again.ledger.hits) == (0, 200)
     model.unload()
 
 
@@ -118,10 +118,10 @@ def test_weights_write_the_same_rows_on_two_workers(
         "prompt": "Name a {{ i }}.",
         "rows": [{"i": w} for w in "fish tree tool city".split()],
     }
-    options |= {"n": 8, "max_tokens": 12, "seed": 1}
-    model = over_ray("smollm2")
+    options |= {"n": 2, "max_tokens": 12, "seed": 1}
+    model = over_ray("smollm2", threads=1)
     run = sk.generate(**options, model=model, session=session)
-    local = alone(tmp_path / "alone", **options, model=sk.load_model("smollm2"))
+    local = alone(tmp_path / "alone", **options, model=sk.load_model("smollm2", threads=1))
     assert_frame_equal(run.table, local)
     assert model.unload()
 
