@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -162,3 +163,31 @@ def test_the_arena_reports_medians_troubles_and_targets() -> None:
     assert "429s, beside Curator's: 9.00, at most 8: missed" in page
     assert "Curator, edited: 500 rows, 499 right (in 1 of 1)" in page
     assert "| Curator |  | 4.00 | 4.00 |  |  | 0 (rows wrong) |  |  (hangs) | 8 |" in page
+
+
+def test_an_exponent_is_that_of_a_power_with_an_interval_of_its_points() -> None:
+    from tests.benchmarks.growth import exponent, fits
+
+    sizes = [100, 300, 1000, 3000, 10_000]
+    assert exponent([(n, 3e-6 * n**1.5) for n in sizes]) == pytest.approx((1.5, 1.5, 1.5))
+    bent = exponent([(n, 1e-3 + 1e-6 * n) for n in sizes])
+    assert bent[0] < 1 < bent[2]
+    assert exponent([(100, 1.0), (1000, 10.0)]) == pytest.approx((math.nan,) * 3, nan_ok=True)
+    (row,) = fits({"exact": [(n, n / 1e6, n / 1e3) for n in sizes]})
+    assert row["exponent"] == row["of memory"] == "1.00 [1.00, 1.00]"
+    assert row["rows"] == "100 to 10,000"
+
+
+def test_a_growth_run_measures_only_what_its_file_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.benchmarks import growth
+
+    asked = []
+    monkeypatch.setattr(growth, "measure", lambda *each: asked.append(each) or (1.0, 2.0))
+    file = tmp_path / "growth.jsonl"
+    growth.run(1, [("exact", 100)], file)
+    found = growth.run(2, [("exact", 100), ("exact", 300)], file)
+    assert asked == [("exact", 100), ("exact", 300), ("exact", 100), ("exact", 300)]
+    assert growth.medians(found) == {"exact": [(100, 1.0, 2.0), (300, 1.0, 2.0)]}
+    assert growth.measurements(file) == found

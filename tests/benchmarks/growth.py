@@ -1,6 +1,7 @@
 """How time and memory grow with rows, for the runner, the store, duplicates and metrics.
 
-    python -m tests.benchmarks.growth [--rounds 3] [--only PREFIX ...] [--folder PICTURES]
+    python -m tests.benchmarks.growth [--rounds 3] [--only PREFIX ...] [--into FILE]
+        [--folder PICTURES]
 
 Each case has five sizes over two decades. A round runs all cases at all sizes, each in a forked
 process on one thread, which prepares its data before the clock starts; the table has the medians of
@@ -9,8 +10,9 @@ counts where it is at least a megabyte.
 
 The exponent is the slope of a line through log(time) and log(rows), by least squares: 1 is linear,
 2 is quadratic. Its interval (95 %) is Student's of the regression with three degrees of freedom, so
-it is wide where the points do not lie on a line. With ``--folder``, pictures are written there as
-SVG, by Chromium.
+it is wide where the points do not lie on a line. With ``--into``, each measurement is added to a
+file of JSON lines, and what it has is not measured again. With ``--folder``, pictures are written
+there as SVG, by Chromium.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import base64
 import gc
+import json
 import math
 import multiprocessing
 import os
@@ -47,6 +50,8 @@ from tests.benchmarks.duplicates import corpus
 from tests.benchmarks.metrics import resident, tables, vectors
 
 Work = Callable[[], Any]
+Costs = dict[str, list[tuple[int, float, float]]]
+"""Case -> its rows, CPU-seconds and megabytes at each size."""
 MANY = (1000, 3000, 10_000, 30_000, 100_000)
 FEW = (100, 300, 1000, 3000, 10_000)
 MEGABYTE = 1e6
@@ -200,7 +205,7 @@ def exponent(points: Sequence[tuple[float, float]]) -> tuple[float, float, float
     return slope, slope - margin, slope + margin
 
 
-def fits(costs: dict[str, list[tuple[int, float, float]]]) -> list[dict[str, Any]]:
+def fits(costs: Costs) -> list[dict[str, Any]]:
     """For each case its costs at the smallest and largest size, and its two exponents."""
     rows = []
     for case, points in costs.items():
@@ -224,7 +229,7 @@ def shown(fit: tuple[float, float, float]) -> str:
     return "" if math.isnan(fit[0]) else f"{fit[0]:.2f} [{fit[1]:.2f}, {fit[2]:.2f}]"
 
 
-def figure(costs: dict[str, list[tuple[int, float, float]]], what: int, title: str) -> Any:
+def figure(costs: Costs, what: int, title: str) -> Any:
     """One panel for each part, with a line for each case; ``what`` is 1 for time, 2 for memory."""
     from plotly.subplots import make_subplots
 
@@ -281,11 +286,47 @@ def _decoded(text: str) -> bytes:
     return unquote(text).encode()
 
 
+def measurements(path: Path | None) -> list[dict[str, Any]]:
+    """The measurements in a file of JSON lines."""
+    lines = path.read_text().splitlines() if path is not None and path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def run(rounds: int, chosen: Sequence[tuple[str, int]], into: Path | None) -> list[dict[str, Any]]:
+    """Each case and size once in each round, unless the file has it."""
+    found = measurements(into)
+    done = {(each["round"], each["case"], each["rows"]) for each in found}
+    for number in range(rounds):
+        for case, n in chosen:
+            if (number, case, n) in done:
+                continue
+            seconds, peak = measure(case, n)
+            found.append(
+                {"round": number, "case": case, "rows": n, "seconds": seconds, "peak": peak}
+            )
+            if into is not None:
+                with into.open("a") as file:
+                    file.write(json.dumps(found[-1]) + "\n")
+    return found
+
+
+def medians(found: Sequence[dict[str, Any]]) -> Costs:
+    """The medians of the rounds, in the order of the cases and sizes."""
+    costs: Costs = {}
+    for case in CASES:
+        for n in sorted({each["rows"] for each in found if each["case"] == case}):
+            same = [each for each in found if (each["case"], each["rows"]) == (case, n)]
+            cost = [median(each[name] for each in same) for name in ("seconds", "peak")]
+            costs.setdefault(case, []).append((n, cost[0], cost[1]))
+    return costs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[""], help="prefixes of the names of cases")
     parser.add_argument("--most", type=int, default=10**9, help="the largest size to run")
+    parser.add_argument("--into", type=Path, help="a file that keeps the measurements")
     parser.add_argument("--folder", type=Path, help="for growth_time.svg and growth_memory.svg")
     options = parser.parse_args()
     chosen = [
@@ -294,14 +335,7 @@ def main() -> None:
         for n in CASES[case].sizes
         if case.startswith(tuple(options.only)) and n <= options.most
     ]
-    runs: dict[tuple[str, int], list[tuple[float, float]]] = {each: [] for each in chosen}
-    for _ in range(options.rounds):
-        for each in chosen:
-            runs[each].append(measure(*each))
-    costs: dict[str, list[tuple[int, float, float]]] = {}
-    for (case, n), found in runs.items():
-        seconds, peak = (median(part) for part in zip(*found, strict=True))
-        costs.setdefault(case, []).append((n, seconds, peak))
+    costs = medians(run(options.rounds, chosen, options.into))
     rows = fits(costs)
     print(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:
