@@ -5,6 +5,7 @@ Two outputs with the same content are equal: they hold no address, time or rando
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ HTML_LENGTH = 240
 """Characters of a cell that HTML shows."""
 PLAIN_WIDTH = 96
 """Characters that the cells of one line of plain text may take together."""
+_NUMBER = r"[+\-\u2212]?\d[\d.e+\-]*"
+_INTERVAL = re.compile(rf"\[{_NUMBER}, {_NUMBER}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +199,7 @@ def _markup(text: str) -> str:
     """Escaped and isolated text, cut with its length, invisible characters as code."""
     shown = escape(text[:HTML_LENGTH].replace("\r\n", "\n"))
     shown = reveal(shown, "<code>{}</code>").replace("\n", "<br>")
+    # an interval goes to the next line as a whole
+    shown = _INTERVAL.sub(r'<span style="white-space:nowrap">\g<0></span>', shown)
     rest = f"… <em>[{count(len(text), 'character')}]</em>" if len(text) > HTML_LENGTH else ""
     return f"<bdi>{shown}</bdi>{rest}"

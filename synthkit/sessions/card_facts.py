@@ -135,7 +135,8 @@ def runs_of(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
                 "requests": run["requests"],
                 "cached": run["hits"],
                 "cut": run.get("truncated", 0),  # older ledgers do not count them
-                "cost": run["cost"],
+                # a sum of prices of requests ends in digits of its rounding
+                "cost": run["cost"] and round(run["cost"], 9),
             }
         )
     return runs, returned
