@@ -147,7 +147,8 @@ def test_the_arena_reports_medians_troubles_and_targets() -> None:
 
     def record(scenario: str, system: str, seconds: float, **more: Any) -> dict[str, Any]:
         figures = {"seconds": seconds, "cpu": seconds, "right": 500, "rows": 500, "rejected": 0}
-        return {"scenario": scenario, "system": system, "outcome": "ended"} | figures | more
+        names = {"scenario": scenario, "system": system, "outcome": "ended"}
+        return names | {"date": "2026-11-30", "machine": "a CPU", "version": "1"} | figures | more
 
     cold, limited = "cold, 64 in flight", "rate-limited"
     records = [record(cold, "aiohttp", 0.5), record(cold, "Curator", 4.0)]
@@ -155,14 +156,15 @@ def test_the_arena_reports_medians_troubles_and_targets() -> None:
     records += [record(limited, "synthkit", 1.0, rejected=9)]
     records += [record(limited, "Curator", 9.0, rejected=8)]
     records += [record("edited", "Curator", 1.0, right=499, requests=0)]
-    records += [{"scenario": "killed", "system": "Curator", "outcome": "hangs (over 25 s)"}]
-    page = report(records, ["2026-11-30."])
+    records += [record("killed", "Curator", 25.0, outcome="hangs (over 25 s)", wasted=0)]
+    page = report(records)
+    assert "2026-11-30, a CPU. aiohttp 1, synthkit 1, Curator 1, Data Designer not meas" in page
     assert "| cold, 64 in flight | synthkit |  | 0.55 |  | 0.55 |" in page
     assert "cold, 64 in flight, times the floor: 1.10, at most 1.2: met" in page
     assert "cold, 64 in flight, run, share of Curator's: 0.14, at most 0.25: met" in page
     assert "429s, beside Curator's: 9.00, at most 8: missed" in page
     assert "Curator, edited: 500 rows, 499 right (in 1 of 1)" in page
-    assert "| Curator |  | 4.00 | 4.00 |  |  | 0 (rows wrong) |  |  (hangs) | 8 |" in page
+    assert "| Curator |  | 4.00 | 4.00 |  |  | 0, wrong rows |  | hangs | 8 |" in page
 
 
 def test_an_exponent_is_that_of_a_power_with_an_interval_of_its_points() -> None:

@@ -28,7 +28,7 @@ import platformdirs
 
 from tests.benchmarks.arena.report import report
 from tests.benchmarks.arena.scenarios import SCENARIOS, Arena, Record, Scenario
-from tests.benchmarks.arena.systems import ROOT, SYSTEMS, NotInstalled, System
+from tests.benchmarks.arena.systems import OURS, ROOT, SYSTEMS, NotInstalled, System
 from tests.benchmarks.local_engines import commit, machine
 from tests.server import free_port
 
@@ -58,7 +58,7 @@ def main() -> None:
         if options.into:
             with options.into.open("a") as file:
                 file.write(json.dumps(record) + "\n")
-    page = report(records, about(environments, records))
+    page = report(records)
     if options.table:
         options.table.write_text(page)
     else:
@@ -95,6 +95,7 @@ def compete(
     """The records of all rounds, as they end. Who begins changes from round to round."""
     scenarios, systems = chosen(only)
     present = list(installed(systems, environments)) if rounds else []
+    noted = circumstances(present, environments)
     with tempfile.TemporaryDirectory() as folder:
         arena = Arena(environments, Path(folder), free_port(), limit)
         for number in range(rounds):
@@ -103,7 +104,8 @@ def compete(
                 for system in present[first:] + present[:first]:
                     if system.name not in scenario.left_out:
                         names = {"scenario": scenario.name, "system": system.name}
-                        record = names | {"round": number} | arena.measure(scenario, system)
+                        record = names | {"round": number} | noted[system.name]
+                        record |= arena.measure(scenario, system)
                         print(line(record), flush=True)
                         yield record
 
@@ -116,18 +118,13 @@ def line(record: Record) -> str:
     return names + "  ".join(figures)
 
 
-def about(environments: Path, records: Sequence[Record]) -> list[str]:
-    """Date, CPU and versions."""
-    present = {record["system"] for record in records}
-    versions = []
-    for name, system in SYSTEMS.items():
-        if name in present and name != "synthkit":
-            versions.append(f"{name} {system.version(environments)}")
-        elif name in present:
-            versions.append(f"synthkit {commit(str(ROOT))}")
-        else:
-            versions.append(f"{name} not measured")
-    return [f"{date.today()}, {machine()}.", f"{', '.join(versions)}."]
+def circumstances(systems: Sequence[System], environments: Path) -> dict[str, Record]:
+    """What is noted in the records of each system: date, machine and version."""
+    now = {"date": str(date.today()), "machine": machine()}
+    found = {system.name: now | {"version": system.version(environments)} for system in systems}
+    if OURS in found:
+        found[OURS]["version"] = commit(str(ROOT))
+    return found
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from tests.benchmarks.local_engines import markdown
 
 HEAD = (
     *("scenario", "system", "import, s", "run, s", "process, s", "CPU-s, run", "CPU-s, process"),
-    *("peak, MB", "requests", "wasted", "429s", "rows right", "rounds"),
+    *("peak, MB", "requests", "wasted", "unread", "429s", "rows right", "rounds"),
 )
 COLD, COLD_256, CACHED, MANY = (
     *("cold, 64 in flight", "cold, 256 in flight"),
@@ -39,7 +39,7 @@ class Figures:
         return [r for r in self.records if (r["scenario"], r["system"]) == wanted]
 
     def median(self, scenario: str, system: str, key: str) -> float | None:
-        """The median of the rounds that came to their end; ``None`` if none has the figure."""
+        """The median of the rounds that have the figure; ``None`` if none has."""
         values = [r[key] for r in self.rounds(scenario, system) if r.get(key) is not None]
         return median(values) if values else None
 
@@ -84,7 +84,8 @@ def whole_table(figures: Figures) -> str:
 
             shown = [of("import", 2), of("seconds", 2), of("whole", 2), of("cpu", 2)]
             shown += [of("whole_cpu", 2), of("peak_mb"), of("requests"), of("wasted")]
-            shown += [of("rejected"), of("right"), str(len(figures.rounds(scenario, system)))]
+            shown += [of("unread"), of("rejected"), of("right")]
+            shown += [str(len(figures.rounds(scenario, system)))]
             rows.append([scenario, system, *shown])
     return markdown(HEAD, rows)
 
@@ -109,13 +110,14 @@ def short_table(figures: Figures) -> str:
 
 
 def told(figures: Figures, scenario: str, system: str, key: str) -> str:
-    """A median, and in a word what is wrong with the rows."""
-    troubles = figures.troubles(scenario, system)
+    """A median, and whether its rows are wrong; or how most rounds ended."""
+    rounds = figures.rounds(scenario, system)
+    outcomes = [record["outcome"] for record in rounds if record["outcome"] != "ended"]
+    if outcomes and 2 * len(outcomes) >= len(rounds):
+        return str(outcomes[0]).partition(":")[0].partition(" (")[0]
     value = number(figures.median(scenario, system, key))
-    if not troubles:
-        return value
-    word = next((t for t in troubles if not t.startswith(tuple("0123456789"))), "rows wrong")
-    return f"{value} ({word.partition(':')[0].partition(' (')[0]})"
+    wrong = len(figures.troubles(scenario, system)) - len(outcomes)
+    return f"{value}, wrong rows" if 2 * wrong >= len(rounds) > 0 else value
 
 
 def notes(figures: Figures) -> str:
@@ -178,11 +180,21 @@ def targets(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def report(records: Sequence[Record], about: Sequence[str]) -> str:
+def about(records: Sequence[Record]) -> str:
+    """Dates, machines and versions, and which systems are missing."""
+    dates, machines = (sorted({r[key] for r in records}) for key in ("date", "machine"))
+    versions = []
+    for name in SYSTEMS:
+        known = sorted({r["version"] for r in records if r["system"] == name})
+        versions.append(f"{name} {' and '.join(known)}" if known else f"{name} not measured")
+    return f"{' and '.join(dates)}, {' and '.join(machines)}. {', '.join(versions)}."
+
+
+def report(records: Sequence[Record]) -> str:
     """The page: what it was measured on, the tables, the targets."""
     figures = Figures(records)
     parts = [
-        " ".join(about),
+        about(records),
         f"Tailed: the ideal schedule takes {ideal_seconds():.2f} s.",
         whole_table(figures),
         notes(figures),

@@ -18,7 +18,7 @@ from tests.server import Spawned, spawn
 
 Record = dict[str, Any]
 PROMPTS, MANY, MORE, MAX_IN_FLIGHT = 500, 10_000, 20, 32
-LIMIT_SECONDS, AGAIN_SECONDS, PREPARE_SECONDS = 60.0, 20.0, 300.0
+LIMIT_SECONDS, AGAIN_SECONDS, PREPARE_SECONDS = 90.0, 40.0, 300.0
 LATENCY = ("--latency-ms", str(SECONDS * 1000))
 
 
