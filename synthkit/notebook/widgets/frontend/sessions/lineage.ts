@@ -44,7 +44,10 @@ export class Lineage {
     svg.style.minWidth = `${SMALLEST * width}px`;
     const lines = vector("g", { "aria-hidden": "true" });
     const labels: { x: number; y: number }[] = [];
-    for (const edge of graph.edges) lines.append(...this.edge(edge, labels));
+    const parts = graph.edges.flatMap((edge) => this.edge(edge, labels));
+    const isText = (part: SVGElement) => part.tagName === "text";
+    // no line goes through a label
+    lines.append(...parts.filter((part) => !isText(part)), ...parts.filter(isText));
     svg.append(lines, ...graph.boxes.map((box) => this.box(box)));
     const words = graph.edges.map(([source, target, kind, rows]) =>
       make("li", "", `${target}: ${count(rows, "row")} ${kind} ${source}`),
