@@ -253,6 +253,7 @@ def figure(costs: Costs, what: int, title: str) -> Any:
                 line={"color": hue, "width": 1.5},
                 marker={"symbol": symbol, "size": 7},
                 showlegend=False,
+                cliponaxis=False,
                 **place,
             )
     drawn.update_xaxes(type="log", title_text="rows", dtick=1)
