@@ -172,6 +172,34 @@ def test_a_worker_that_is_killed_is_replaced_and_its_requests_are_sent_again(
     model.unload()
 
 
+RUN = """
+import sys, synthkit as sk
+address, folder, url = sys.argv[1:]
+model = sk.load_model("ray:openai:m", cpus=0.5, address=address, base_url=url, concurrency=4)
+with sk.Session(folder) as session:
+    rows = [{"i": at} for at in range(80)]
+    sk.generate("Say {{ i }}.", rows=rows, model=model, session=session)
+"""
+
+
+def test_a_killed_kernel_loses_nothing(ray: Any, server: Server, tmp_path: Path) -> None:
+    address = ray.get_runtime_context().gcs_address
+    folder = tmp_path / "work"
+    command = [sys.executable, "-c", RUN, address, str(folder), server.base_url]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}) as kernel:
+        soon(lambda: server.count > 30)
+        kernel.kill()
+    soon(lambda: server.inflight == 0)  # its workers ended with it
+    model = endpoint(server)
+    with sk.Session(folder) as session:
+        run = sk.generate("Say {{ i }}.", rows=rows(80), model=model, session=session)
+    assert len(run.table) == 80
+    assert run.ledger.hits >= 30 - 2 * CONCURRENCY
+    assert server.count - 80 <= 2 * CONCURRENCY
+    model.unload()
+
+
 def test_the_address_of_no_cluster_is_named() -> None:
     code = (
         "from synthkit.core import ray_cluster, errors\n"
