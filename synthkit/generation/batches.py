@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.formatting import count
 from synthkit.core.models import Model
 from synthkit.generation.options import JobOptions
@@ -41,11 +41,17 @@ def batched(models: Mapping[str, Model], options: JobOptions, store: Store) -> M
 
 
 def waiting(store: Store, keys: Callable[[], Iterable[str]]) -> int:
-    """How many requests wait in a batch; ``keys`` is called only if any does."""
-    if not any(batch.waiting for batch in store.leases.batches.all()):
+    """How many requests wait in a batch; ``keys`` is called only if any does.
+
+    None in a store that cannot be read: the run says what is wrong with it.
+    """
+    try:
+        if not any(batch.waiting for batch in store.leases.batches.all()):
+            return 0
+        where = store.leases.batches.of(keys())
+        return len(where.keys() - store.completions.get(list(where)).keys())
+    except StoreError:
         return 0
-    where = store.leases.batches.of(keys())
-    return len(where.keys() - store.completions.get(list(where)).keys())
 
 
 def warn_of_waiting(model: Model, store: Store, keys: Callable[[], Iterable[str]]) -> None:
