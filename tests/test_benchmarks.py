@@ -52,6 +52,8 @@ def test_prompts_for_local_engines_are_the_same_each_time_and_of_the_lengths_sai
     mixed = prompts("32", 200)
     assert mixed == prompts("32", 200)
     assert prompts("1", 200) == mixed[:25]
+    thirds = [prompts("32", 200, number, 3) for number in range(3)]
+    assert sorted(prompt for part in thirds for prompt in part) == sorted(mixed)
     assert all(20 <= len(text.split()) <= 400 and 10 <= most <= 200 for text, most in mixed)
     shared, apart = ([text.split() for text, _ in prompts(c, 0)] for c in ("shared", "apart"))
     assert len({tuple(words[:300]) for words in shared}) == 1
@@ -168,12 +170,19 @@ def test_the_arena_reports_medians_troubles_and_targets() -> None:
 
 
 def test_an_exponent_is_that_of_a_power_with_an_interval_of_its_points() -> None:
+    import numpy as np
+    import statsmodels.api as sm
+
     from tests.benchmarks.growth import exponent, fits
 
     sizes = [100, 300, 1000, 3000, 10_000]
     assert exponent([(n, 3e-6 * n**1.5) for n in sizes]) == pytest.approx((1.5, 1.5, 1.5))
-    bent = exponent([(n, 1e-3 + 1e-6 * n) for n in sizes])
-    assert bent[0] < 1 < bent[2]
+    bent = [(n, 1e-4 + 1e-6 * n) for n in sizes]
+    x, y = np.log(np.array(bent)).T
+    reference = sm.OLS(y, sm.add_constant(x)).fit()
+    assert exponent(bent) == pytest.approx(
+        (reference.params[1], *reference.conf_int()[1]), rel=1e-3
+    )
     assert exponent([(100, 1.0), (1000, 10.0)]) == pytest.approx((math.nan,) * 3, nan_ok=True)
     (row,) = fits({"exact": [(n, n / 1e6, n / 1e3) for n in sizes]})
     assert row["exponent"] == row["of memory"] == "1.00 [1.00, 1.00]"

@@ -46,7 +46,7 @@ def open_store(folder: Path, url: str = "") -> Store:
         If the folder cannot be created, or its store cannot be opened.
     """
     path, tables = store_file(folder), folder / TABLES
-    is_new = not path.exists()
+    is_new = not os.path.exists(path)
     if url:
         check_store(folder, url)
         path = folder / URL
@@ -87,7 +87,7 @@ def open_store(folder: Path, url: str = "") -> Store:
 
 def store_of_new(folder: Path) -> str:
     """The URL that ``SYNTHKIT_STORE`` gives to a folder without a store; empty if it gives none."""
-    return "" if store_file(folder).exists() else os.environ.get(STORE, "")
+    return "" if os.path.exists(store_file(folder)) else os.environ.get(STORE, "")
 
 
 def check_store(folder: Path, url: str) -> None:

@@ -102,7 +102,7 @@ def _expected() -> str:
 def store_file(folder: Path) -> Path:
     """The file of a session folder that is its store, or has its URL; it may not exist."""
     url = folder / URL
-    return url if url.exists() else folder / SQLITE
+    return url if os.path.exists(url) else folder / SQLITE  # no error where it may not be read
 
 
 def read_address(path: Path) -> Address:

@@ -43,7 +43,7 @@ Prompt = tuple[str, int]
 Record = dict[str, Any]
 
 
-def prompts(case: str, count: int, round: int, rounds: int) -> list[Prompt]:
+def prompts(case: str, count: int, round: int = 0, rounds: int = 1) -> list[Prompt]:
     """The prompts of a case in a round, the same for each engine."""
     draw, lengths = random.Random(3), random.Random(4)
 

@@ -23,8 +23,6 @@ KILL = """
 import os, signal, sys
 import synthkit as sk, pyarrow.parquet, pandas
 from synthkit.sessions import bundle_export, bundle_import, deletion, file_changes
-
-pytestmark = pytest.mark.usefixtures("each_store")
 folder, act, at = sys.argv[1:]
 session = sk.Session(folder)
 points = {
