@@ -47,7 +47,7 @@ FATAL = {401, 402, 405, 407} | MOVED
 DENIALS = {403, 404, 422}
 """Of one request once the server has answered others, of all of them before."""
 RETRIED = {408, 409, 425}
-PROBES = ((0.2, 4.0), (0.5, math.inf))
+PROBES = ((0.2, 4.0), (1.0, math.inf))
 """(seconds, requests in flight) while there is no answer yet: a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
 PROBE = -1
