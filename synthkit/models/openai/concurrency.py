@@ -5,24 +5,29 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-GROWTH = 3.0
-"""What a success adds at first. A server refuses at once what is too much, so the first 429 comes
-before many more are sent."""
+BURST = 8
+"""Requests that are sent together while the window fills."""
+BURST_SECONDS = 0.002
+"""Shortest time between two bursts."""
+DECREASE = 0.8
+"""The share of the requests in flight that the first 429 leaves; 0.7 in CUBIC (RFC 9438)."""
 
 
 @dataclass(slots=True)
 class Window:
-    """A congestion window: slow start, additive increase, multiplicative decrease (RFC 5681).
+    """A congestion window: paced start, additive increase, multiplicative decrease (RFC 5681).
 
     The first request goes alone, so that a refused key or a wrong address costs one request. Its
-    success opens the window to ``opening``; then each success adds three, up to ``ceiling``. The
-    first 429 of an era halves the window and starts a new era. From then on growth is slow: a
-    whole window of successes adds one. An era with nothing but 429s quarters the window and asks
-    for a pause, since the limit is then a quota and not the number of requests at once.
+    success opens the window to ``ceiling``, which is filled in bursts: a server refuses at once
+    what is too much, so the first 429 comes before many more are sent. The first 429 of an era
+    shrinks the window to less than what was in flight, and starts a new era. From then on growth
+    is slow: a whole window of successes adds one. An era with nothing but 429s quarters the window
+    and asks for a pause, since the limit is then a quota and not the number of requests at once.
     """
 
     ceiling: int
-    opening: int = 64
+    unproven: int = 64
+    """Most requests in flight before one was answered."""
     limit: float = 1.0
     threshold: float = math.inf
     """Above this limit, growth is slow."""
@@ -34,9 +39,9 @@ class Window:
     """Whether the server accepted a request in this era: then a 429 means too many at once."""
 
     def open(self, most: float = math.inf) -> None:
-        """Start the first wave, of ``most`` requests: one was answered, or waits for long."""
+        """Let ``most`` requests go although none was answered, since the first waits for long."""
         self.calm = True
-        self.limit = max(self.limit, min(self.ceiling, self.opening, most))
+        self.limit = max(self.limit, min(self.ceiling, self.unproven, most))
 
     def reopen(self, limit: float) -> None:
         """Begin where an earlier run, which was answered, has ended."""
@@ -49,20 +54,17 @@ class Window:
         if era != self.era:
             return  # sent under another window, so it does not prove the present one
         self.calm, self.pauses = True, 0
-        if first:
-            self.open()
-        else:
-            fast = min(self.limit + GROWTH, self.threshold)
-            self.limit = min(self.ceiling, max(fast, self.limit + 1.0 / self.limit))
+        fast = min(self.ceiling if first else self.limit + 1.0, self.threshold)
+        self.limit = min(self.ceiling, max(fast, self.limit + 1.0 / self.limit))
 
-    def throttled(self, era: int) -> bool:
+    def throttled(self, era: int, in_flight: int) -> bool:
         """Note a 429 for a request sent in ``era``; whether all sending should pause."""
         if era != self.era:
             return False
         self.era += 1
         if self.calm:
             self.calm = False
-            self.limit = self.threshold = max(1.0, self.limit / 2)
+            self.limit = self.threshold = max(1.0, DECREASE * min(self.limit, in_flight))
             return False
         self.pauses += 1
         self.limit = max(1.0, self.limit / 4)

@@ -481,7 +481,7 @@ def test_rows_refused_for_their_own_faults_are_rejects(session: sk.Session) -> N
 # 429
 
 
-@pytest.mark.parametrize("concurrency", [64, 500])
+@pytest.mark.parametrize("concurrency", [64, 256, 500])
 def test_429s_above_32_in_flight_cost_few_requests_and_no_row(
     concurrency: int, session: sk.Session
 ) -> None:
