@@ -76,6 +76,10 @@ class Dispatch(Generic[Worker]):
                 continue
             self.answered += 1
             reason = f"{deaths} workers died while they had this request, the last one alone: {why}"
+            if not self.resends:
+                reason = (
+                    f"the worker died while it had this request, which is sent only once: {why}"
+                )
             given_up.append((position, Completion("", finish="error", error=reason, tries=deaths)))
         return given_up
 

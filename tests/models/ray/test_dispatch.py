@@ -77,5 +77,8 @@ def test_a_worker_is_emptied_for_a_request_that_goes_alone() -> None:
 def test_without_resends_a_death_is_final() -> None:
     run = dispatch(2, resends=0)
     assert sent(run, "a") == {"a": [0, 1]}
-    assert sorted(position for position, _ in run.died("a", "killed")) == [0, 1]
+    given_up = run.died("a", "killed")
+    assert sorted(position for position, _ in given_up) == [0, 1]
+    expected = "the worker died while it had this request, which is sent only once: killed"
+    assert {done.error for _, done in given_up} == {expected}
     assert run.done
