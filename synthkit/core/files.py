@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.processes import has_ended, process_tag
+from synthkit.core.processes import has_ended, is_of_this_machine, process_tag
 
 PARTIAL, SCRATCH = ".partial", ".scratch"
 DAY_SECONDS = 86_400.0
@@ -58,19 +58,25 @@ def sweep(folder: Path) -> list[Path]:
     """Remove what killed processes left in a folder, and return it.
 
     That is what :func:`replacing` and :func:`scratch_folder` would have removed. What a process of
-    another machine left is removed once it is a day old.
+    another machine left is removed a day after the last change in it.
     """
     removed = []
     for path in folder.glob(".*"):
         match = _OURS.fullmatch(path.name)
         with suppress(OSError):
-            if match and (has_ended(match[1]) or path.stat().st_mtime < time.time() - DAY_SECONDS):
+            if match and (has_ended(match[1]) or _is_abandoned(match[1], path)):
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
                     path.unlink()
                 removed.append(path)
     return removed
+
+
+def _is_abandoned(tag: str, path: Path) -> bool:
+    """Whether a process of another machine changed nothing for a day."""
+    changed = (each.stat().st_mtime for each in [path, *path.rglob("*")])
+    return not is_of_this_machine(tag) and max(changed) < time.time() - DAY_SECONDS
 
 
 def sync(path: Path) -> None:

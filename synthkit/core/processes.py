@@ -20,6 +20,11 @@ def process_tag() -> str:
     return f"{_machine()}-{pid}-{_started(pid)}"
 
 
+def is_of_this_machine(tag: str) -> bool:
+    """Whether the process of a tag runs, or ran, on this machine."""
+    return tag.partition("-")[0] == _machine()
+
+
 def has_ended(tag: str) -> bool:
     """Whether the process of a tag is known to have ended.
 
@@ -28,9 +33,8 @@ def has_ended(tag: str) -> bool:
     >>> has_ended(process_tag())
     False
     """
-    machine, _, rest = tag.partition("-")
-    number, _, started = rest.partition("-")
-    if machine != _machine() or not number.isdigit():
+    number, _, started = tag.partition("-")[2].partition("-")
+    if not is_of_this_machine(tag) or not number.isdigit():
         return False
     pid = int(number)
     try:
