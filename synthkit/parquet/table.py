@@ -6,6 +6,7 @@ the table is that of its file among the sorted files, and its place in the file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,9 +156,10 @@ def table_summary(table: ParquetTable, *, rows: int = 8, name: str = "") -> Stat
 def open_table(source: str | Path | ParquetTable) -> ParquetTable:
     """The table in a Parquet file, a folder of such files, or those of a pattern.
 
-    Only what the files say of themselves is read. Files are sorted by their names. All must have
-    the same columns; where the types of a column differ and one can hold both, as a column without
-    a value in one file, the table has that one.
+    Only what the files say of themselves is read. Files are sorted by their names; one that a link
+    leads to again counts once, and results inside a folder do not count. All must have the same
+    columns; where the types of a column differ and one can hold both, as a column without a value
+    in one file, the table has that one.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ def open_table(source: str | Path | ParquetTable) -> ParquetTable:
         return source
     path = Path(source).expanduser()
     path = path / KEPT if (path / MARK).exists() else path
-    files = matching(path / "**/*.parquet" if path.is_dir() else path)
+    files = [file.absolute() for file in _files(path)]
     other = next((file for file in files if file.suffix.lower() != ".parquet"), None)
     if other is not None:
         raise TableError(
@@ -209,7 +211,33 @@ def is_parquet(text: str) -> bool:
     if text.lower().endswith(".parquet"):
         return True
     path = Path(text).expanduser()
-    return path.is_dir() and next(path.rglob("*.parquet"), None) is not None
+    return (path / MARK).exists() or next(_in_folder(path), None) is not None
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a path or a pattern, sorted, each once."""
+    if not path.is_dir():
+        found = matching(path)
+    elif not (found := sorted(_in_folder(path))):
+        raise TableError(f"{path}: expected a folder with Parquet files; it has none.")
+    once: dict[Path, Path] = {}
+    for file in found:
+        once.setdefault(file.resolve(), file)
+    return list(once.values())
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    """The Parquet files in a folder, at any depth; not those of results in it, or hidden ones."""
+    seen = set()
+    for name, folders, names in os.walk(folder, followlinks=True):
+        place = Path(name)
+        if place.resolve() in seen or (place != folder and (place / MARK).exists()):
+            folders.clear()
+            continue
+        seen.add(place.resolve())
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        visible = (each for each in names if not each.startswith("."))
+        yield from (place / each for each in visible if each.lower().endswith(".parquet"))
 
 
 def _described(file: Path) -> tuple[Any, list[int]]:
