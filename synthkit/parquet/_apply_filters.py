@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import groupby, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,7 @@ def apply_filters(
     stages: list[Stage] = []
     with result_folder(path) as folder:
         rows = identified(source, folder / "identified", workers)
-        groups = [list(group) for _, group in groupby(filters, key=_group)] or [[]]
-        for number, group in enumerate(groups):
+        for number, group in enumerate(_groups(filters)):
             kept = folder / f"{KEPT}-{number}"
             stages += _applied(rows, group, number, folder, workers)
             rows = open_table(kept)
@@ -110,9 +109,15 @@ def _check(filter: Filter) -> None:
     )
 
 
-def _group(filter: Filter) -> object:
+def _groups(filters: Sequence[Filter]) -> list[list[Filter]]:
     """Filters that look at single rows are applied together, any other by itself."""
-    return filter.by_row or filter
+    groups: list[list[Filter]] = []
+    for filter in filters:
+        if filter.by_row and groups and groups[-1][0].by_row:
+            groups[-1].append(filter)
+        else:
+            groups.append([filter])
+    return groups or [[]]
 
 
 def _applied(

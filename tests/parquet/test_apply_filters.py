@@ -30,6 +30,7 @@ FILTERS = {
     "random": [curate.random_sample(700, seed=3)],
     "stratified": [curate.balanced("label", n=600)],
     "by score": [curate.sample_by_score("score", n=500, temperature=0.2)],
+    "twice": [curate.near_duplicates(threshold=0.7)] * 2,
     "several": [
         curate.length(least=9),
         curate.exact_duplicates(),
