@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthkit.core.errors import UsageError
 from synthkit.data import tables
 from synthkit.data.cells import as_text
@@ -82,7 +84,8 @@ class _Embedding:
         found = _loaded(self.embedder) if isinstance(self.embedder, str) else self.embedder
         cells = [as_text(cell) for cell in tables.column(batch, self.column)]
         texts = list(dict.fromkeys(text for text in cells if text.strip()))
-        of_text = dict(zip(texts, found.embed(texts) if texts else [], strict=True))
+        embedded = np.asarray(found.embed(texts) if texts else [], np.float32)
+        of_text = dict(zip(texts, embedded, strict=True))
         vectors = [of_text[text].tolist() if text.strip() else None for text in cells]
         pyarrow = package("pyarrow")
         kind = pyarrow.list_(pyarrow.float32())

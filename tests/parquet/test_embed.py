@@ -30,6 +30,12 @@ def test_each_text_has_its_vector(folder: Path, arrow: Any, tmp_path: Path) -> N
     assert found.drop_columns(["vector"]).equals(arrow.combine_chunks())
 
 
+def test_an_embedder_may_return_lists(folder: Path, arrow: Any, tmp_path: Path) -> None:
+    lists = SimpleNamespace(**{**vars(TOY), "embed": lambda texts: vectors(texts).tolist()})
+    found = embed(folder, lists, to=tmp_path / "lists").load()
+    assert found.equals(embed(folder, TOY, to=tmp_path / "arrays").load())
+
+
 def test_columns_that_are_there_or_not_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has a column 'stars'"):
         embed(folder, TOY, to=tmp_path / "embedded", output="stars")
