@@ -6,13 +6,12 @@ they are written once as UTF-8, with the positions at which they end.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import IO, Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -238,21 +237,22 @@ def _applied(function: Callable[[list[str]], Result], part: StoredTexts) -> Resu
 
 def _read(path: Path, places: Positions) -> Iterator[str]:
     """The texts at some places of a file, in one read if they lie near each other."""
-    ends = _ends(path)
+    # not kept open: a map of a removed file would hold its place on the disk
+    ends = np.load(path.with_suffix(".npy"), mmap_mode="r")
     first, last = ends[places], ends[places + 1]
     start, stop = int(first.min()), int(last.max())
     with path.open("rb") as file:
         if stop - start <= 2 * int((last - first).sum()) + NEAR:
-            span = os.pread(file.fileno(), stop - start, start)
+            span = _span(file, start, stop)
             cuts = zip((first - start).tolist(), (last - start).tolist(), strict=True)
             found = [span[a:b] for a, b in cuts]
         else:
             spans = zip(first.tolist(), last.tolist(), strict=True)
-            found = [os.pread(file.fileno(), b - a, a) for a, b in spans]
+            found = [_span(file, a, b) for a, b in spans]
     return (each.decode("utf-8", "surrogatepass") for each in found)
 
 
-@lru_cache(256)
-def _ends(path: Path) -> Any:
-    """The positions at which the texts of a file end, after that at which the first begins."""
-    return np.load(path.with_suffix(".npy"), mmap_mode="r")
+def _span(file: IO[bytes], start: int, stop: int) -> bytes:
+    """The bytes of a file between two positions; a single call of the system reads at most 2 GB."""
+    file.seek(start)
+    return file.read(stop - start)
