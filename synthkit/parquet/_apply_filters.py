@@ -25,10 +25,8 @@ from synthkit.parquet.executors import Executor, executor
 from synthkit.parquet.identification import identified
 from synthkit.parquet.rows import rows_at
 from synthkit.parquet.spool import spooled
-from synthkit.parquet.table import KEPT, MARK, ParquetTable, Shard, open_table
-from synthkit.parquet.writing import result_folder, write_shards
-
-DROPPED = "dropped"
+from synthkit.parquet.table import DROPPED, KEPT, MARK, ParquetTable, Shard, open_table
+from synthkit.parquet.writing import result_folder, write_shards, writing
 
 
 def apply_filters(
@@ -61,7 +59,8 @@ def apply_filters(
     Raises
     ------
     UsageError
-        If a filter cannot be applied to such a table, or fails, or ``to`` has something else.
+        If a filter cannot be applied to such a table, or fails, or ``to`` has something else or
+        cannot be written.
     TableError
         If a file cannot be read, a filter's column does not exist, or two rows have the same id.
 
@@ -184,11 +183,8 @@ class _Judge:
         if self.reasons is not None:
             known = self.reasons[start : start + batch.num_rows]
             filters = [replace(filters[0], judge=lambda _: known)]
-        try:
+        with self.shard.place(start, batch):
             curation = curate.apply_filters(batch, *filters)
-        except UsageError as error:
-            place = f"{self.shard.path}, from row {self.shard.first + start}"
-            raise UsageError(f"{place}: {error}") from None
         self.notes.append(curation.funnel)
         return [curation.kept, curation.dropped]
 
@@ -204,7 +200,11 @@ def _measured_reasons(
 
 
 def _measured(measure: Any, shard: Shard) -> list[Any]:
-    return [measure(batch) for _, batch in shard.batches()]
+    found = []
+    for start, batch in shard.batches():
+        with shard.place(start, batch):
+            found.append(measure(batch))
+    return found
 
 
 def _duplicate_reasons(
@@ -246,4 +246,6 @@ def _cell_texts(shard: Shard, start: int, cells: Sequence[Any]) -> list[str | No
 def _record(folder: Path, source: ParquetTable, stages: Sequence[Stage]) -> None:
     """Note in a result what it was made of."""
     facts = {"files": list(map(str, source.files)), "funnel": list(map(asdict, stages))}
-    (folder / MARK).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+    text = json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+    with writing(folder):
+        (folder / MARK).write_text(text, encoding="utf-8")

@@ -49,15 +49,18 @@ def _check_ids(table: ParquetTable, executor: Executor) -> None:
     (again,) = np.nonzero(first != np.arange(len(first)))
     if len(again):
         (id,) = tables.column(rows_at(table, again[:1], executor, ["id"]), "id")
+        at, before = (table.place(int(row)) for row in (again[0], first[again[0]]))
         raise TableError(
-            f"each row needs an id of its own; in row {again[0]} it {id!r} occurs twice."
+            f"each row needs an id of its own; {id!r} occurs twice: in {before}, and in {at}. Drop "
+            "one of these rows, or rename the column, and each row gets a hash as its id."
         )
 
 
 def _digests(shard: Shard) -> Numbers:
     parts = [np.zeros((0, 2), np.uint64)]
     for start, batch in shard.batches(["id"]):
-        ids = tables.column(batch, "id")
+        with shard.place(start, batch):
+            ids = tables.column(batch, "id")
         if None in ids:
             row = shard.first + start + ids.index(None)
             raise TableError(f"each row needs an id; in {shard.path}, row {row}, it is missing.")
@@ -66,8 +69,12 @@ def _digests(shard: Shard) -> Numbers:
 
 
 def _hashes(shard: Shard) -> Numbers:
-    rows = (row for _, batch in shard.batches() for row in tables.records(batch))
-    return np.fromiter((int(tables.row_hash(row), 16) for row in rows), np.uint64)
+    found = [np.zeros(0, np.uint64)]
+    for start, batch in shard.batches():
+        with shard.place(start, batch):
+            rows = tables.records(batch)
+        found.append(np.array([int(tables.row_hash(row), 16) for row in rows], np.uint64))
+    return np.concatenate(found)
 
 
 def _with_ids(shards: Sequence[Shard], hashes: Numbers) -> Iterator[_Named]:

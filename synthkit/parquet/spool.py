@@ -16,9 +16,11 @@ from typing import IO, Any, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from synthkit.data import tables
 from synthkit.data.large_texts import Arrays, LargeTexts, Positions
 from synthkit.parquet.executors import Executor
 from synthkit.parquet.table import ParquetTable, Shard
+from synthkit.parquet.writing import writing
 
 Result = TypeVar("Result")
 PART_TEXTS, PART_BYTES = 1 << 16, 1 << 24
@@ -128,8 +130,9 @@ class _StoredArrays:
         self._kinds: list[np.dtype[Any]] = []
         for arrays in parts:
             start = self._file.tell()
-            for array in arrays:
-                np.ascontiguousarray(array).tofile(self._file)
+            with writing(folder):
+                for array in arrays:
+                    np.ascontiguousarray(array).tofile(self._file)
             sizes = (array.nbytes for array in arrays)
             self._ends.append(np.cumsum([start, *sizes]).tolist())
             self._kinds = [array.dtype for array in arrays]
@@ -217,17 +220,25 @@ def _written(
     read: list[NDArray[np.float64]] = [np.zeros(0)]
     sizes: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     path = _file(folder, shard.number)
-    with path.open("wb") as file:
+    with writing(path):
+        file = path.open("wb")
+    with file:
         for start, batch in shard.batches(list(dict.fromkeys([column, *also]))):
-            cells = as_texts(shard, start, batch.column(column).to_pylist())
+            with shard.place(start, batch):
+                found = tables.column(batch, column)
+            cells = as_texts(shard, start, found)
             present = np.array([at for at, text in enumerate(cells) if text is not None], np.intp)
             encoded = [text.encode("utf-8", "surrogatepass") for text in cells if text is not None]
-            file.write(b"".join(encoded))
+            with writing(path):
+                file.write(b"".join(encoded))
+                file.flush()
             sizes.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
             places.append(present + start)
             if numbers is not None:
-                read.append(np.asarray(numbers(batch), np.float64)[present])
-    np.save(path.with_suffix(".npy"), np.cumsum(np.concatenate([[0], *sizes])))
+                with shard.place(start, batch):
+                    read.append(np.asarray(numbers(batch), np.float64)[present])
+    with writing(path):
+        np.save(path.with_suffix(".npy"), np.cumsum(np.concatenate([[0], *sizes])))
     return np.concatenate([np.zeros(0, np.intp), *places]), np.concatenate(read)
 
 

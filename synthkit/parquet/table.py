@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import TableError, check_known
+from synthkit.core.errors import TableError, UsageError, check_known
+from synthkit.core.files import SCRATCH
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
 from synthkit.data.row_files import matching
 from synthkit.data.typed_columns import package
 
-BATCH_ROWS = 1 << 14
-"""Rows in memory at once."""
-KEPT, MARK = "kept", "_synthkit.json"
-"""The folder of the rows of a result, and the file by which the folder above is known as a result,
+BATCH_ROWS, BATCH_BYTES = 1 << 14, 1 << 26
+"""Rows in memory at once, and about their bytes, unless a single row has more."""
+KEPT, DROPPED, MARK = "kept", "dropped", "_synthkit.json"
+"""The folders of the rows of a result, and the file by which the folder above is known as a result,
 which may be replaced."""
 SHARD_ROWS = 1 << 17
 """Rows of a shard, as far as the row groups of a file allow it."""
@@ -65,16 +67,50 @@ class Shard:
             return
         try:
             with parquet.ParquetFile(self.path) as file:
-                inside = [name for name in names if name in file.schema_arrow.names]
-                read = file.iter_batches(BATCH_ROWS, row_groups=self.groups, columns=inside)
+                read = file.iter_batches(
+                    _batch_rows(file.metadata, self.groups), row_groups=self.groups, columns=names
+                )
                 for batch in read:
-                    part = pyarrow.Table.from_batches([batch]).select(inside)
-                    yield done, part if part.schema.equals(schema) else part.cast(schema)
+                    yield done, self._cast(pyarrow.Table.from_batches([batch]), schema, done)
                     done += batch.num_rows
+        except TableError:
+            raise
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise TableError(
                 f"{self.path}, after row {self.first + done}: no Parquet, or damaged: {error}."
             ) from None
+
+    def _cast(self, part: Any, schema: Any, start: int) -> Any:
+        part = part.select(schema.names)
+        if part.schema.equals(schema):
+            return part
+        try:
+            return part.cast(schema)
+        except package("pyarrow").ArrowException as error:
+            raise TableError(
+                f"{self.path}, after row {self.first + start}: a cell does not fit the type that "
+                f"its column has in all files together: {error}. Write the column with one type."
+            ) from None
+
+    @contextmanager
+    def place(self, start: int, batch: Any) -> Iterator[None]:
+        """Name the place of a batch in errors about it."""
+        try:
+            yield
+        except UsageError as error:
+            kind = TableError if isinstance(error, TableError) else UsageError
+            raise kind(f"{self._named(start, batch)}: {error}") from None
+        except UnicodeDecodeError as error:
+            place = self._named(start, batch)
+            raise TableError(f"{place}: expected texts in UTF-8; {error}.") from None
+
+    def _named(self, start: int, batch: Any) -> str:
+        """The file and the row of a batch; of a file that is gone soon, the row and its id."""
+        if not any(part.endswith(SCRATCH) for part in self.path.parts):
+            return f"{self.path}, from row {self.first + start}"
+        ids = tables.column(batch.slice(0, 1), "id") if "id" in batch.column_names else []
+        id = f", with the id {ids[0]!r}" if ids else ""
+        return f"from row {self.start + start} of those kept so far{id}"
 
 
 @dataclass(frozen=True)
@@ -106,6 +142,11 @@ class ParquetTable:
     def text_column(self) -> str:
         """The column with the longest texts in the first 200 rows."""
         return tables.text_column(self.head(200))
+
+    def place(self, row: int) -> str:
+        """The file of a row, and the row's place in it."""
+        shard = next(each for each in self.shards if row < each.start + each.rows)
+        return f"{shard.path}, row {row - shard.start + shard.first}"
 
     def check_columns(self, names: Sequence[str]) -> None:
         """Raise a :class:`TableError` for the first of some names that is not a column."""
@@ -245,12 +286,22 @@ def _described(file: Path) -> tuple[Any, list[int]]:
     pyarrow, parquet = package("pyarrow"), package("pyarrow.parquet")
     try:
         with parquet.ParquetFile(file) as opened:
-            groups = opened.metadata.num_row_groups
-            return opened.schema_arrow, [
-                opened.metadata.row_group(at).num_rows for at in range(groups)
-            ]
+            schema, groups = opened.schema_arrow, opened.metadata.num_row_groups
+            sizes = [opened.metadata.row_group(at).num_rows for at in range(groups)]
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise TableError(f"{file}: no Parquet, or damaged: {error}.") from None
+    try:
+        tables.columns(schema.empty_table())
+    except TableError as error:
+        raise TableError(f"{file}: {error}") from None
+    return schema, sizes
+
+
+def _batch_rows(metadata: Any, groups: Sequence[int]) -> int:
+    """How many rows of some row groups to read at once."""
+    chosen = [metadata.row_group(at) for at in groups]
+    largest = max(group.total_byte_size / max(1, group.num_rows) for group in chosen)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, largest))))
 
 
 def _joined(schema: Any, own: Any, first: Path, file: Path) -> Any:

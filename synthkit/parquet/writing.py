@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.core.files import scratch_folder
+from synthkit.core.files import scratch_folder, sweep
 from synthkit.data.typed_columns import package
 from synthkit.parquet.executors import Executor
-from synthkit.parquet.table import MARK, ParquetTable, Shard
+from synthkit.parquet.table import DROPPED, KEPT, MARK, ParquetTable, Shard
 
-GROUP_ROWS = 1 << 16
-"""Rows of a row group."""
+GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 27
+"""Rows of a row group, and about their bytes."""
 Change = Callable[[Any, int], Sequence[Any]]
 """A batch of rows, and the place in its shard of the first -> the rows to write, for each output
 folder."""
@@ -26,25 +25,49 @@ folder."""
 def result_folder(to: str | Path) -> Iterator[Path]:
     """A scratch folder that becomes the folder ``to`` when the block ends without error.
 
+    What killed processes left beside it is removed.
+
     Raises
     ------
     UsageError
-        If ``to`` exists and is not such a result itself, which is replaced.
+        If ``to`` cannot be written, or exists and is not such a result itself, which is replaced.
     """
-    path = Path(to).expanduser()
-    if path.exists() and not (path / MARK).exists() and (path.is_file() or any(path.iterdir())):
+    path = Path(to).expanduser().resolve()  # a link stays, and leads to the result
+    with ExitStack() as stack:
+        with writing(path):
+            _check_free(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent)
+            folder = stack.enter_context(scratch_folder(path.parent)) / "result"
+            folder.mkdir()  # with the rights of any new folder; a scratch folder is private
+        yield folder
+        with writing(path):
+            (folder / MARK).touch()
+            if path.exists():
+                path.rename(folder.with_name("replaced"))
+            folder.rename(path)
+
+
+def _check_free(path: Path) -> None:
+    """Raise an error if something else than a result is at a path."""
+    if not path.exists():
+        return
+    inside = {each.name for each in path.iterdir()}
+    others = sorted(inside - {MARK, KEPT, DROPPED} if MARK in inside else inside)
+    if others:
         raise UsageError(
-            f"{path} exists, and is no result of this kind that could be replaced. Choose another "
-            "folder, or remove it."
+            f"{path} exists, and has {others[0]}, so that it is no result of this kind that could "
+            "be replaced. Choose another folder, or remove it."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(path.parent) as scratch:
-        yield scratch
-        (scratch / MARK).touch()
-        if path.exists():
-            path.rename(scratch / "replaced")
-        scratch.rename(path)
-    shutil.rmtree(path / "replaced", ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence why a file or folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def write_shards(
@@ -97,28 +120,36 @@ def _write(
 @contextmanager
 def _output(path: Path, schema: Any) -> Iterator[_Output]:
     """A Parquet file for some rows. If a worker dies, another one writes it again."""
-    with package("pyarrow.parquet").ParquetWriter(path, schema) as writer:
-        output = _Output(writer, schema)
+    with writing(path):
+        writer = package("pyarrow.parquet").ParquetWriter(path, schema)
+    output = _Output(path, writer, schema)
+    try:
         yield output
         output.flush()
+    finally:
+        with writing(path):
+            writer.close()
 
 
 class _Output:
     """Rows on their way to a Parquet file, in row groups."""
 
-    def __init__(self, writer: Any, schema: Any) -> None:
-        self._writer, self._schema = writer, schema
+    def __init__(self, path: Path, writer: Any, schema: Any) -> None:
+        self._path, self._writer, self._schema = path, writer, schema
         self._waiting: list[Any] = []
+        self._bytes = 0
         self.rows = self._written = 0
 
     def __call__(self, rows: Any) -> None:
         self._waiting.append(rows.select(self._schema.names).cast(self._schema))
         self.rows += rows.num_rows
-        if self.rows - self._written >= GROUP_ROWS:
+        self._bytes += rows.nbytes
+        if self.rows - self._written >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write the rows that wait."""
         if self.rows > self._written:
-            self._writer.write_table(package("pyarrow").concat_tables(self._waiting))
-        self._waiting, self._written = [], self.rows
+            with writing(self._path):
+                self._writer.write_table(package("pyarrow").concat_tables(self._waiting))
+        self._waiting, self._bytes, self._written = [], 0, self.rows

@@ -84,7 +84,10 @@ def test_rows_without_ids_get_those_that_they_have_in_memory(
 def test_ids_that_occur_twice_are_refused(tmp_path: Path) -> None:
     rows = [{"id": str(at % 399), "text": "soup"} for at in range(400)]
     write_files(rows, tmp_path / "rows")
-    with pytest.raises(TableError, match="in row 399 it '0' occurs twice"):
+    with pytest.raises(
+        TableError,
+        match=r"'0' occurs twice: in \S+0\.parquet, row 0, and in \S+6\.parquet, row 51\.",
+    ):
         apply_filters(tmp_path / "rows", curate.length(least=1), to=tmp_path / "result")
 
 
@@ -108,6 +111,27 @@ def test_a_failing_filter_names_the_file_and_leaves_the_earlier_result(
         apply_filters(folder, broken, to=tmp_path / "result")
     assert len(open_table(tmp_path / "result" / "kept")) == len(before.kept)
     assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_an_error_names_the_place_of_its_rows(folder: Path, tmp_path: Path) -> None:
+    no_number = curate.sample_by_score("label", n=3)
+    with pytest.raises(UsageError, match=r"0\.parquet, from row 0: row 1: expected a number"):
+        apply_filters(folder, no_number, to=tmp_path / "result")
+    with pytest.raises(UsageError, match=r"^from row 0 of those kept so far, with the id 'row-0'"):
+        apply_filters(folder, curate.exact_duplicates(), no_number, to=tmp_path / "result")
+    with pytest.raises(TableError, match=r"0\.parquet, from row 0: column 'txt' not found"):
+        apply_filters(folder, curate.length(column="txt", least=1), to=tmp_path / "result")
+    with pytest.raises(UsageError, match=r"0\.parquet, from row 0: prefer needs a column of num"):
+        apply_filters(folder, curate.exact_duplicates(prefer="label"), to=tmp_path / "result")
+
+
+def test_a_cell_that_is_not_a_number_is_missing_as_in_memory(tmp_path: Path) -> None:
+    nan = float("nan")
+    table = pyarrow.table({"id": list("abcdef"), "n": pyarrow.array([1.0, nan, nan, 1.0, None, 3])})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    filter = curate.exact_duplicates(column="n")
+    large = apply_filters(tmp_path / "rows.parquet", filter, to=tmp_path / "result")
+    assert_same(large, curate.apply_filters(table, filter))
 
 
 def test_a_result_is_replaced_but_no_other_folder(folder: Path, tmp_path: Path) -> None:

@@ -108,5 +108,5 @@ def test_errors_of_workers_are_said_as_in_this_process(
     with pytest.raises(UsageError, match=r"\.parquet, from row \d+: row 0: KeyError: 'missing'"):
         apply_filters(folder, broken, to=tmp_path / "result", cluster=cluster)
     write_files([{"id": "a", "text": "soup"}] * 2, tmp_path / "rows", files=1)
-    with pytest.raises(TableError, match="in row 1 it 'a' occurs twice"):
+    with pytest.raises(TableError, match=r"'a' occurs twice: in .*row 0, and in .*row 1"):
         apply_filters(tmp_path / "rows", to=tmp_path / "result", cluster=cluster)

@@ -56,6 +56,42 @@ def test_damage_inside_a_file_is_named_with_the_row(tmp_path: Path) -> None:
         report(tmp_path, column="text", scratch=tmp_path)
 
 
+def test_cells_that_do_not_fit_the_joint_type_are_no_damage(tmp_path: Path) -> None:
+    parquet.write_table(pyarrow.table({"n": [1, 2**60 + 1]}), tmp_path / "a.parquet")
+    parquet.write_table(pyarrow.table({"n": [0.5]}), tmp_path / "b.parquet")
+    with pytest.raises(TableError, match=r"a\.parquet, after row 0: a cell does not fit the type"):
+        open_table(tmp_path).load()
+
+
+def test_columns_of_one_name_and_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    twice = pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 2, names=["text", "text"])
+    parquet.write_table(twice, tmp_path / "rows.parquet")
+    with pytest.raises(TableError, match=r"rows\.parquet: two columns are named 'text'"):
+        open_table(tmp_path)
+    texts = pyarrow.array([b"soup", b"\xff"]).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "rows.parquet")
+    for work in (
+        lambda: apply_filters(tmp_path, curate.exact_duplicates(), to=tmp_path / "result"),
+        lambda: report(tmp_path, column="text", scratch=tmp_path),
+    ):
+        with pytest.raises(TableError, match=r"rows\.parquet, from row 0: expected texts in UTF-8"):
+            work()
+
+
+def test_batches_and_row_groups_of_long_texts_have_few_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthkit.parquet.table.BATCH_BYTES", 4_000)
+    monkeypatch.setattr("synthkit.parquet.writing.GROUP_BYTES", 8_000)
+    texts = [f"{at}" * 1000 for at in range(40)]
+    parquet.write_table(pyarrow.table({"id": texts, "text": texts}), tmp_path / "rows.parquet")
+    assert max(map(len, open_table(tmp_path).batches())) <= 3
+    found = apply_filters(tmp_path, curate.length(least=1), to=tmp_path / "result").kept
+    groups = parquet.ParquetFile(found.files[0]).metadata
+    assert max(groups.row_group(at).num_rows for at in range(groups.num_row_groups)) <= 6
+    assert found.load().equals(open_table(tmp_path).load())
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
