@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.core.errors import UsageError, check_known
-from synthkit.core.files import scratch_folder
+from synthkit.core.errors import UsageError, check_known, check_positive
+from synthkit.core.files import scratch_folder, sweep
 from synthkit.data import tables
 from synthkit.data.labels import in_one_form
 from synthkit.evaluate._report import Progress, check_inputs, pairing, report_of
@@ -22,6 +23,8 @@ from synthkit.parquet.executors import Executor, executor
 from synthkit.parquet.rows import rows_at
 from synthkit.parquet.spool import Spool, SpooledTexts, spooled
 from synthkit.parquet.table import ParquetTable, Shard, open_table
+from synthkit.parquet.writing import writing
+from synthkit.stats.intervals import check_level
 
 Labels = tuple[list[Any], list[int]]
 """The distinct labels of some rows, in their order, and the number of each row's label."""
@@ -74,19 +77,30 @@ def report(
     ...     print(report(folder, metrics=["distinct-1"], scratch=folder)["distinct-1"].value)
     0.583...
     """
+    check_positive(sample=sample)
     check_known("metric", (*(metrics or ()), *without), METRICS)
     source, workers = open_table(table), executor(cluster)
     column = column or source.text_column
     pair_on = options.pop("pair_on", None)
     options = {name: value for name, value in options.items() if value is not None}
-    place = Path(scratch).expanduser()
-    place.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(place) as folder:
+    check_level(options.get("level", 0.95))
+    place = Path(scratch).expanduser().absolute()
+    with ExitStack() as stack:
+        with writing(place):
+            place.mkdir(parents=True, exist_ok=True)
+            sweep(place)
+            folder = stack.enter_context(scratch_folder(place))
         texts = partial(_texts, column=column)
         spool = spooled(source, column, texts, folder=folder, executor=workers)
         seed = options.get("seed", 0)
         drawn = np.array(drawn_positions(len(spool.rows), sample, seed), np.intp)
-        rows = rows_at(source, spool.rows[drawn], workers)
+        if not len(drawn):
+            raise UsageError(
+                f"expected rows with a text in column {column!r}; none of {len(source)} has one."
+            )
+        complete = len(source) <= sample  # then rows without a text count where they do in memory
+        positions = np.arange(len(source)) if complete else spool.rows[drawn]
+        rows = rows_at(source, positions, workers)
         inputs = EvalInputs(table=rows, column=column, sample=sample, **options)
         whole = _WholeTable(
             table=rows, column=column, sample=sample, **options,
@@ -96,11 +110,13 @@ def report(
         keys = pairing(inputs.rows.table, column, pair_on)
         found = report_of(inputs, whole, metrics, without, progress, keys)
     note = f"{len(drawn)} of {len(spool.rows)} rows drawn, seed {seed}"
+    if len(drawn) == len(spool.rows):
+        note = f"of {len(drawn)} of {len(source)} rows, those with a text"
     return replace(
         found,
         measured=tuple(
             _without_rows(measured) if METRICS[measured.metric].large
-            else measured if len(drawn) == len(spool.rows)
+            else measured if complete
             else _sampled(measured, note)
             for measured in found.measured
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from synthkit.data import tables
 from synthkit.data.large_texts import Positions
 from synthkit.data.typed_columns import package
 from synthkit.parquet.executors import Executor
@@ -40,5 +41,5 @@ def _rows(part: tuple[Shard, Positions], *, columns: Sequence[str] | None) -> An
     found = []
     for start, batch in shard.batches(columns):
         inside = places[(places >= start) & (places < start + batch.num_rows)] - start
-        found.append(batch.take(package("pyarrow").array(inside)))
+        found.append(tables.take(batch, inside.tolist()))
     return package("pyarrow").concat_tables(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,50 @@ def test_other_scores_are_of_a_sample_and_say_so(folder: Path, arrow: Any, tmp_p
 def test_a_small_table_is_its_own_sample(folder: Path, arrow: Any, tmp_path: Path) -> None:
     large = report(folder, metrics=["MTLD"], scratch=tmp_path)
     assert large["MTLD"] == evaluate.report(arrow, metrics=["MTLD"])["MTLD"]
+
+
+def test_rows_without_a_text_count_in_a_small_table_as_in_memory(tmp_path: Path) -> None:
+    table = pyarrow.table({"id": list("abcde"), "text": ["a b", "c", None, " ", "d e"]})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    options: dict[str, Any] = {"metrics": ["pass rate"], "checks": [length("text", 2)]}
+    large = report(tmp_path, scratch=tmp_path, **options)
+    assert large["pass rate"] == evaluate.report(table, **options)["pass rate"]
+    assert large["pass rate"].n == 5
+    larger = report(tmp_path, scratch=tmp_path, sample=4, **options)["pass rate"]
+    assert larger.n == 3
+    assert larger.how == "Wilson; of 3 of 5 rows, those with a text"
+
+
+def test_options_out_of_range_and_columns_without_texts_are_said(tmp_path: Path) -> None:
+    cells = pyarrow.array([None, float("nan")], pyarrow.float64())
+    parquet.write_table(pyarrow.table({"n": cells}), tmp_path / "rows.parquet")
+    with pytest.raises(UsageError, match="a text in column 'n'; none of 2 has one"):
+        report(tmp_path, scratch=tmp_path)
+    with pytest.raises(UsageError, match=r"level between 0 and 1; got 1\.5"):
+        report(tmp_path, scratch=tmp_path, level=1.5)
+    with pytest.raises(UsageError, match="sample must be at least 1"):
+        report(tmp_path, scratch=tmp_path, sample=0)
+
+
+def test_texts_of_any_type_of_arrow_are_sampled(tmp_path: Path) -> None:
+    texts = pyarrow.array(["one two", "two one", "one"], pyarrow.string_view())
+    parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "rows.parquet")
+    assert report(tmp_path, scratch=tmp_path, metrics=["MTLD"])["MTLD"].n == 3
+
+
+def test_nothing_of_removed_files_stays_mapped(folder: Path, tmp_path: Path) -> None:
+    report(folder, scratch=tmp_path, metrics=["distinct-1"])
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def test_texts_are_read_whole_where_a_call_reads_less(
+    folder: Path, arrow: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = os.pread  # reads at most 2 GB
+    monkeypatch.setattr(os, "pread", lambda file, size, at: read(file, min(size, 1000), at))
+    name = "vocabulary"
+    large = report(folder, scratch=tmp_path, metrics=[name])
+    assert large[name].value == evaluate.report(arrow, metrics=[name])[name].value
 
 
 def test_a_cell_that_is_no_text_is_named(tmp_path: Path) -> None:
