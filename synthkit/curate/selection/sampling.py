@@ -217,7 +217,7 @@ def _recoded(codes: NDArray[np.int32], places: Sequence[int]) -> NDArray[np.int3
     """The groups by their numbers in all batches."""
     if not places:
         return codes
-    return np.where(codes < 0, codes, np.array(places, np.int32)[codes])
+    return np.where(codes < 0, codes, np.array(places, np.int32)[np.maximum(codes, 0)])
 
 
 def _quotas(

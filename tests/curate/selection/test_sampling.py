@@ -133,6 +133,13 @@ def test_quotas_are_met_in_many_random_tables() -> None:
             apply_filters(rows, balanced("label", n=len(rows) + 1, targets={"label": shares}))
 
 
+def test_a_row_may_lack_any_of_the_columns_of_few_combinations() -> None:
+    rows = [{"id": "a", "label": "x", "stars": 1}, {"id": "b", "label": "x", "stars": None}]
+    curation = apply_filters([*rows, {"id": "c"}], balanced(["label", "stars"]))
+    assert curation.kept["id"].tolist() == ["a"]
+    assert curation.dropped["why"].tolist() == ["stars missing", "label missing"]
+
+
 def test_two_columns_are_balanced_over_the_combinations_that_occur() -> None:
     rows = [
         {"id": f"{label}{topic}{i}", "label": label, "topic": topic}
