@@ -53,7 +53,9 @@ def _check_free(path: Path) -> None:
     if not path.exists():
         return
     inside = {each.name for each in path.iterdir()}
-    others = sorted(inside - {MARK, KEPT, DROPPED} if MARK in inside else inside)
+    if MARK in inside:  # hidden files are those of file managers and editors
+        inside = {each for each in inside - {MARK, KEPT, DROPPED} if not each.startswith(".")}
+    others = sorted(inside)
     if others:
         raise UsageError(
             f"{path} exists, and has {others[0]}, so that it is no result of this kind that could "

@@ -75,6 +75,8 @@ def test_others_may_read_a_result_as_any_new_folder(source: Path, tmp_path: Path
 
 def test_a_result_with_files_of_others_is_not_replaced(source: Path, tmp_path: Path) -> None:
     apply_filters(source, LONG, to=tmp_path / "result")
+    (tmp_path / "result" / ".DS_Store").touch()
+    apply_filters(source, LONG, to=tmp_path / "result")
     embed(tmp_path / "result", TOY, to=tmp_path / "result" / "vectors")
     with pytest.raises(UsageError, match="has vectors, so that it is no result"):
         apply_filters(source, LONG, to=tmp_path / "result")
