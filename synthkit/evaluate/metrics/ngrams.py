@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -89,8 +90,9 @@ def _coded(texts: Sequence[str], unit: Unit) -> tuple[Ints, Ints, list[str]]:
 def count_ngrams(texts: Sequence[str], n: int, unit: Unit = "tokens") -> NgramCounts:
     """Counts of the n-grams of length ``n``; none crosses the end of a text."""
     check_positive(n=n)
-    *_, last = counts_by_length(*token_codes(texts, unit), n)
-    return last
+    codes, lengths = token_codes(texts, unit)
+    (last,) = deque(_grams(codes, lengths, n), maxlen=1)
+    return _counts(*last, len(lengths))
 
 
 def counted(texts: Sequence[str], n: int, unit: Unit) -> tuple[str, Iterable[NgramCounts]]:
@@ -166,16 +168,28 @@ def _dense(found: Hashed) -> NgramCounts:
 
 def counts_by_length(codes: Ints, lengths: Ints, most: int) -> Iterator[NgramCounts]:
     """Counts of the n-grams of each length from 1 to ``most``, from :func:`token_codes`."""
-    rows = max(1, len(lengths))
-    text = np.repeat(np.arange(len(lengths)), lengths)
-    ends = np.cumsum(lengths)[text] if len(codes) else codes
-    vocabulary = int(codes.max()) + 1 if len(codes) else 1
+    for grams, text in _grams(codes, lengths, most):
+        yield _counts(grams, text, len(lengths))
+
+
+def _grams(codes: Ints, lengths: Ints, most: int) -> Iterator[tuple[Ints, NDArray[np.int32]]]:
+    """All n-grams of each length from 1 to ``most``, as numbers, with their texts."""
+    text = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     at = np.arange(len(codes))
-    gram = codes
+    left = (np.repeat(np.cumsum(lengths), lengths) - at).astype(np.int32)
+    vocabulary = int(codes.max()) + 1 if len(codes) else 1
+    grams = codes
     for length in range(1, most + 1):
         if length > 1:
-            inside = at + length <= ends[at]
-            at, gram = at[inside], gram[inside] * vocabulary + codes[at[inside] + length - 1]
-            gram = np.unique(gram, return_inverse=True)[1]
-        pairs, count = np.unique(gram * rows + text[at], return_counts=True)
-        yield NgramCounts(*np.divmod(pairs, rows), count)
+            inside = left[at] >= length
+            at = at[inside]
+            grams = grams[inside] * vocabulary + codes[at + length - 1]
+            grams = np.unique(grams, return_inverse=True)[1]
+        yield grams, text[at]
+
+
+def _counts(grams: Ints, text: NDArray[np.int32], rows: int) -> NgramCounts:
+    """The number of times each n-gram is in each text."""
+    rows = max(1, rows)
+    pairs, count = np.unique(grams * rows + text, return_counts=True)
+    return NgramCounts(*np.divmod(pairs, rows), count)
