@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,8 +70,8 @@ def join(
     global _joined
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    ray = need("ray", extra="ray", why="to spread work over a cluster")
-    with _lock:
+    with _lock, _handlers_kept():
+        ray = need("ray", extra="ray", why="to spread work over a cluster")
         if ray.is_initialized() and _joined and not is_alive():
             _leave(ray)
         if ray.is_initialized():
@@ -133,15 +134,14 @@ def _connect(ray: ModuleType, where: str, sizes: dict[str, int | None]) -> None:
     options: dict[str, Any] = {"address": where, "log_to_driver": False, "logging_level": "error"}
     if where == "local":
         options |= {"include_dashboard": False} | sizes
-    with _sigterm_kept():
-        for left in reversed(range(STARTS if where == "local" else 1)):
-            try:
-                ray.init(**options)
-                return
-            except Exception as error:  # Ray raises plain exceptions as well
-                ray.shutdown()
-                if not left:
-                    raise ClusterError(_message(where, error)) from error
+    for left in reversed(range(STARTS if where == "local" else 1)):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray raises plain exceptions as well
+            ray.shutdown()
+            if not left:
+                raise ClusterError(_message(where, error)) from error
 
 
 def _message(where: str, error: Exception) -> str:
@@ -159,13 +159,17 @@ def _message(where: str, error: Exception) -> str:
 
 
 @contextmanager
-def _sigterm_kept() -> Iterator[None]:
-    """Keep what this process does on SIGTERM: Ray puts a handler of its own in its place."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
+def _handlers_kept() -> Iterator[None]:
+    """Keep what this process does with errors and on SIGTERM: Ray puts its own handlers there.
+
+    Its handler of errors tells the head, and never ends where the head is gone.
+    """
+    hook = sys.excepthook
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if in_main else None
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.excepthook = hook
+        if in_main:
+            signal.signal(signal.SIGTERM, before)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -19,7 +20,7 @@ import synthkit as sk
 from synthkit.core import ray_cluster
 from synthkit.core.types import Message, Request
 from synthkit.models.ray.model import RayModel
-from tests.server import Server
+from tests.server import Server, free_port
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -198,6 +199,46 @@ def test_a_killed_kernel_loses_nothing(ray: Any, server: Server, tmp_path: Path)
     assert run.ledger.hits >= 30 - 2 * CONCURRENCY
     assert server.count - 80 <= 2 * CONCURRENCY
     model.unload()
+
+
+@pytest.fixture
+def head() -> Iterator[str]:
+    """The address of a cluster that is no child of this process."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}"]
+    command += ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false"]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | ray_cluster.DEFAULTS)
+    yield f"127.0.0.1:{port}"
+    kill_cluster(port)
+
+
+def kill_cluster(port: int) -> None:
+    """Kill the head with that port and its workers; nothing if they are gone."""
+    for process in psutil.process_iter(["name", "cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if process.info["name"] in ("raylet", "gcs_server") and str(port) in line:
+            for victim in [*process.children(recursive=True), process]:
+                victim.kill()
+
+
+def test_a_killed_head_ends_the_run_with_its_rows_kept(
+    head: str, server: Server, tmp_path: Path
+) -> None:
+    folder = tmp_path / "work"
+    command = [sys.executable, "-c", RUN, head, str(folder), server.base_url]
+    root = Path(__file__).parents[3]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as kernel:
+        soon(lambda: server.count > 30)
+        kill_cluster(int(head.rpartition(":")[2]))
+        _, words = kernel.communicate(timeout=120)
+    assert "ClusterError: the Ray cluster has ended" in words
+    one = sk.load_model("openai:m", base_url=server.base_url)
+    with sk.Session(folder) as session:
+        run = sk.generate("Say {{ i }}.", rows=rows(80), model=one, session=session)
+    assert len(run.table) == 80
+    assert run.ledger.hits >= 30 - 2 * CONCURRENCY
+    assert server.count - 80 <= 2 * CONCURRENCY
 
 
 def test_the_address_of_no_cluster_is_named() -> None:
