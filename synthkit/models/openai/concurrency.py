@@ -31,12 +31,19 @@ class Window:
     limit: float = 1.0
     threshold: float = math.inf
     """Above this limit, growth is slow."""
+    peak: int = 0
+    """Most requests that were in flight."""
     era: int = 0
     proven: bool = False
     pauses: int = 0
     """How many eras in a row had nothing but 429s."""
     calm: bool = False
     """Whether the server accepted a request in this era: then a 429 means too many at once."""
+
+    def room(self, in_flight: int) -> int:
+        """How many may be in flight now: as many as ever were, and a burst."""
+        self.peak = max(self.peak, in_flight)
+        return min(int(self.limit), self.peak + BURST)
 
     def open(self, most: float = math.inf) -> None:
         """Let ``most`` requests go although none was answered, since the first waits for long."""

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from synthkit.core.errors import EndpointError
-from synthkit.models.openai.concurrency import BURST, BURST_SECONDS, Window
+from synthkit.models.openai.concurrency import BURST_SECONDS, Window
 from synthkit.models.openai.health import (
     DUBIOUS_FAILURES,
     LOADING_SECONDS,
@@ -78,8 +78,6 @@ class Scheduler(Generic[Input, Output]):
         self.health: Health[Input] = Health(server.max_retries)
         self.jobs: deque[SentRequest[Input]] = deque()
         self.in_flight: set[asyncio.Task[None]] = set()
-        self.peak = 0
-        """Most requests that were in flight."""
         self.out: queue.SimpleQueue[tuple[int, Output] | BaseException] = queue.SimpleQueue()
         self.loop = asyncio.new_event_loop()
         self.wake = asyncio.Event()
@@ -151,9 +149,9 @@ class Scheduler(Generic[Input, Output]):
             )
         if time.monotonic() < self.meter.paused_until:
             return
-        room = 1 if self.health.doubts else int(self.window.limit)
-        paced = self.peak + BURST
-        while self.jobs and len(self.in_flight) < min(room, paced):
+        paced = self.window.room(len(self.in_flight))
+        room = 1 if self.health.doubts else paced
+        while self.jobs and len(self.in_flight) < room:
             if self.sent >= self.most:
                 if self.in_flight:
                     return
@@ -161,10 +159,9 @@ class Scheduler(Generic[Input, Output]):
             self.sent += 1
             task = self.loop.create_task(self._send(client, self.jobs.popleft()))
             self.in_flight.add(task)
-            self.peak = max(self.peak, len(self.in_flight))
             self.meter.in_flight = len(self.in_flight)
             task.add_done_callback(self._landed)
-        if self.jobs and paced < room:
+        if self.jobs and room == paced < int(self.window.limit):
             self.loop.call_later(BURST_SECONDS, self.wake.set)
 
     def _landed(self, task: asyncio.Task[None]) -> None:

@@ -19,6 +19,13 @@ def test_first_success_opens_the_window_to_its_ceiling():
     assert opened(8).limit == 8
 
 
+def test_the_window_is_filled_in_bursts():
+    window = opened(20)
+    assert [window.room(n) for n in (0, 1, 8, 16, 20)] == [8, 9, 16, 20, 20]
+    assert window.room(0) == 20
+    assert Window(20).room(0) == 1
+
+
 def test_opening_by_time_does_not_prove_the_server():
     window = Window(500)
     window.open()
