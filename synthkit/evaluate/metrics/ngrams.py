@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,13 @@ class NgramCounts:
     def texts(self) -> Ints:
         """(V,) the number of texts with each n-gram."""
         return np.bincount(self.gram).astype(np.int64)
+
+    def parts(self, size: int = 1 << 21) -> Iterator[NgramCounts]:
+        """The same counts in parts of about ``size`` entries; no n-gram is in two parts."""
+        cuts = np.unique(np.searchsorted(self.gram, self.gram[size::size]))
+        for start, end in pairwise([0, *cuts.tolist(), len(self.gram)]):
+            gram, text, count = (each[start:end] for each in (self.gram, self.text, self.count))
+            yield NgramCounts(gram - gram[:1], text, count)
 
     def sum_by_text(self, weights: NDArray[np.generic], n: int) -> NDArray[np.float64]:
         """(n,) sums in each of n texts of ``weights``, which has one for each entry."""

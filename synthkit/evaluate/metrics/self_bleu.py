@@ -71,9 +71,11 @@ def self_bleu(
     matches = np.zeros((n, rows))
     pairs, losses = [], []
     for order, counts in enumerate(ngrams.counts_by_length(codes, lengths, n)):
-        matches[order], pair, loss = _matches(counts, rows)
-        pairs.append(pair)
-        losses.append(loss)
+        found = [_matches(part, rows) for part in counts.parts()]
+        totals, pair, loss = zip(*found, strict=True)
+        matches[order] = np.sum(totals, axis=0)
+        pairs.append(np.concatenate(pair))
+        losses.append(np.concatenate(loss))
     closest = _closest_lengths(lengths)
     scores = _bleu(matches, lengths, closest[0])
     without = np.zeros(0)
