@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from synthkit.core.errors import UsageError, check_numbers
 from synthkit.core.types import Completion, Request
 
 Price: TypeAlias = tuple[float, float] | tuple[float, float, float]
@@ -94,6 +95,13 @@ class Budget:
     max_requests: int | None = None
     max_tokens_total: int | None = None
     max_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            limit = getattr(self, name)
+            check_numbers(**{name: limit})
+            if limit is not None and limit < 0:
+                raise UsageError(f"{name} must be at least 0; got {limit}.")
 
 
 @runtime_checkable

@@ -90,7 +90,8 @@ def limited(
     if unpriced:
         raise UsageError(
             f"max_cost needs the price of {unpriced[0]}, which is not listed; give load_model(..., "
-            "price=(prompt, completion)) in US dollars per million tokens."
+            "price=(prompt, completion)) in US dollars per million tokens, or %synth model ... "
+            "--price [0.1,0.4]."
         )
     return models, limits
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import traceback
 from collections.abc import Callable, Container
 from typing import Any, TypeVar
 
@@ -125,6 +127,19 @@ def create(factory: Callable[..., T], name: str, options: dict[str, Any], what: 
     try:
         return factory(name, **options)
     except TypeError as error:
-        if "unexpected keyword argument" in str(error):
-            raise UsageError(f"{what} has no such option: {error}.") from None
-        raise
+        wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if wrong is None:
+            raise
+        known = {*parameter_names(factory), *_parameters_of_refuser(error)} - _NO_OPTIONS
+        raise UsageError(f"{what}: {unknown('option', wrong[1], sorted(known))}") from None
+
+
+_NO_OPTIONS = {"self", "name", "spec", "store", "options", "server"}
+"""Parameters of factories that are no options of a line."""
+
+
+def _parameters_of_refuser(error: TypeError) -> list[str]:
+    """The parameters of the function to which a factory passed the wrong option on."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    function = frame.f_globals.get(str(error).partition("(")[0].partition(".")[0])
+    return parameter_names(function) if callable(function) else []

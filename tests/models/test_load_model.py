@@ -32,8 +32,8 @@ def test_a_near_miss_is_hinted_at() -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "hint"),
     [
-        ("fake", {"temperatur": 1}, "has no such option.*temperatur"),
-        ("openai:m", {"base_ulr": "http://x"}, "has no such option.*base_ulr"),
+        ("fake", {"temperatur": 1}, "option 'temperatur' not found; have .*'answer'"),
+        ("openai:m", {"base_ulr": "http://x"}, "not found; have .* Did you mean 'base_url'"),
         ("replay", {}, "needs a session"),
         ("openai:", {"base_url": "http://x.invalid/v1"}, "expected a model name"),
         ("minilm", {}, "minilm is an embedder"),

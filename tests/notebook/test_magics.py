@@ -14,7 +14,9 @@ import pytest
 from IPython.utils.capture import capture_output
 
 import synthkit as sk
-from synthkit.core.errors import ModelNotFound, PromptError, TableError, UsageError
+from synthkit.core.errors import (
+    UsageError,
+)
 from synthkit.models.fake import Fake
 from tests.notebook.conftest import Shell
 from tests.postgres import Server
@@ -180,53 +182,6 @@ def test_examples_are_drawn_without_a_seed_for_the_model(shell: Shell) -> None:
         shell.run(f"{line}\nTell.")
     first, second = fake.asked
     assert first.messages == second.messages
-
-
-@pytest.mark.parametrize(
-    ("cell", "error", "words"),
-    [
-        ("%%synth\nHi.", UsageError, "NAME"),
-        ("%%synth 1x --model fake\nHi.", UsageError, "got '1x'"),
-        ("%%synth a --model fake --temprature 1\nHi.", UsageError, "mean '--temperature'"),
-        ("%%synth a --model fake --n few\nHi.", UsageError, "few"),
-        (
-            "%%synth a --model fake --temperature hot\nHi.",
-            UsageError,
-            "expected a number for --temperature",
-        ),
-        (
-            "%%synth a --model fake --seed 1.5\nHi.",
-            UsageError,
-            "expected a whole number for --seed",
-        ),
-        ("%%synth a --model fake --n 0\nHi.", UsageError, "at least 1; got 0"),
-        ("%%synth a --model fake --system 'open\nHi.", UsageError, "quotation"),
-        ("%%synth a --model fake\n   \n", PromptError, "empty"),
-        ("%%synth a --model fake --vary t=x\n{{ topic }}", PromptError, "have 't'"),
-        ("%%synth a --model fake --vary topic\nHi.", UsageError, "FIELD=a,b,c"),
-        ("%%synth a --model fake --vary t=@gone\nHi.", UsageError, "'gone' not found"),
-        ("%%synth a --model fake --from gone\nHi.", TableError, "'gone' not found"),
-        ("%%synth a --model fake --schema gone.json\nHi.", UsageError, "gone.json"),
-        ("%%synth a --model smolm2\nHi.", ModelNotFound, "mean 'smollm2'"),
-        ("%synth modl", UsageError, "mean 'model'"),
-        ("%synth trace xyz", TableError, "'xyz'"),
-        ("%synth model", UsageError, "NAME SPEC"),
-        ("%synth model m fake --wings 2", UsageError, "wings"),
-    ],
-)
-def test_mistakes_are_told_with_what_was_expected(
-    shell: Shell, cell: str, error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error) as told:
-        shell.run(cell)
-    assert words in str(told.value)
-
-
-def test_an_error_is_shown_without_a_traceback(shell: Shell, capsys: Any) -> None:
-    shell.ip.run_cell("%%synth a --model fake --vary t=x\n{{ topic }}")
-    shown = capsys.readouterr()
-    assert "PromptError: field 'topic' not found; have 't'." in shown.out + shown.err
-    assert "Traceback" not in shown.out + shown.err
 
 
 def test_synth_alone_lists_every_verb_with_a_line(shell: Shell) -> None:

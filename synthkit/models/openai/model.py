@@ -221,10 +221,10 @@ def endpoint(
     """
     if not name:
         raise UsageError('expected a model name after "openai:", such as "openai:gpt-4.1-mini".')
-    if price is not None and (len(price) not in (2, 3) or min(price) < 0):
+    if price is not None and not _is_price(price):
         raise UsageError(
             "price must be (prompt, completion) or (prompt, completion, cached prompt), in US "
-            f"dollars per million tokens; got {price}."
+            f"dollars per million tokens, in a line --price [0.1,0.4]; got {price!r}."
         )
     fixed = dict(extra_body or {})
     if chat_template_kwargs:
@@ -251,3 +251,10 @@ def endpoint(
         pattern_option=named.pattern if named else "",
         known=KnownServer(provider.dialect if provider else Dialect()),
     )
+
+
+def _is_price(price: Any) -> bool:
+    try:
+        return len(price) in (2, 3) and min(price) >= 0
+    except TypeError:
+        return False

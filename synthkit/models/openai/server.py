@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from synthkit.core.errors import EndpointError, UsageError, check_known
+from synthkit.core.errors import EndpointError, UsageError, check_known, check_numbers
 from synthkit.core.formatting import printable
 from synthkit.core.redaction import Redactor, passwords_of_proxies
 from synthkit.core.secrets import (
@@ -193,6 +193,11 @@ def connect(
     UsageError
         If a key is needed and missing, or a setting is out of its range.
     """
+    check_numbers(concurrency=concurrency, timeout=timeout, max_retries=max_retries)
+    for option, pairs in (("default_headers", default_headers), ("default_query", default_query)):
+        if pairs is not None and not isinstance(pairs, Mapping):
+            kind = type(pairs).__name__  # not the value, which may be a key
+            raise UsageError(f'{option} must be a dict, such as {{"Name": "value"}}; got a {kind}.')
     if concurrency < 1 or max_retries < 0 or timeout <= 0:
         raise UsageError(
             "concurrency must be at least 1, max_retries at least 0 and timeout above 0; got "

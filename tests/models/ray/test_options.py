@@ -50,7 +50,7 @@ def test_nothing_is_started_before_the_first_request() -> None:
         ({"api_key": "sk-secret"}, "not sent to a cluster by its value"),
         ({"ask_key": True}, "not sent to a cluster by its value"),
         ({"env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE is not"),
-        ({"colour": "red"}, "no such option"),
+        ({"colour": "red"}, "option 'colour' not found"),
     ],
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:

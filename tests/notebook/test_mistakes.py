@@ -1,0 +1,69 @@
+"""Mistakes in a cell or a line: a sentence says what was expected, and nothing is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from synthkit.core.errors import (
+    ModelNotFound,
+    PromptError,
+    TableError,
+    UsageError,
+)
+from tests.notebook.conftest import Shell
+
+TEN = "%%synth facts --model fake --n 10\nTell a fact."
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "words"),
+    [
+        ("%%synth\nHi.", UsageError, "NAME"),
+        ("%%synth 1x --model fake\nHi.", UsageError, "got '1x'"),
+        ("%%synth a --model fake --temprature 1\nHi.", UsageError, "mean '--temperature'"),
+        ("%%synth a --model fake --n few\nHi.", UsageError, "few"),
+        (
+            "%%synth a --model fake --temperature hot\nHi.",
+            UsageError,
+            "expected a number for --temperature",
+        ),
+        (
+            "%%synth a --model fake --seed 1.5\nHi.",
+            UsageError,
+            "expected a whole number for --seed",
+        ),
+        ("%%synth a --model fake --n 0\nHi.", UsageError, "at least 1; got 0"),
+        ("%%synth a --model fake --system 'open\nHi.", UsageError, "quotation"),
+        ("%%synth a --model fake\n   \n", PromptError, "empty"),
+        ("%%synth a --model fake --max-cost -1\nHi.", UsageError, "at least 0; got -1"),
+        ("%%synth a --model fake --max-requests -1\nHi.", UsageError, "at least 0; got -1"),
+        ("%%synth a --model fake --vary t=x\n{{ topic }}", PromptError, "have 't'"),
+        ("%%synth a --model fake --vary topic\nHi.", UsageError, "FIELD=a,b,c"),
+        ("%%synth a --model fake --vary t=@gone\nHi.", UsageError, "'gone' not found"),
+        ("%%synth a --model fake --from gone\nHi.", TableError, "'gone' not found"),
+        ("%%synth a --model fake --schema gone.json\nHi.", UsageError, "gone.json"),
+        ("%%synth a --model smolm2\nHi.", ModelNotFound, "mean 'smollm2'"),
+        ("%synth modl", UsageError, "mean 'model'"),
+        ("%synth trace xyz", TableError, "'xyz'"),
+        ("%synth model", UsageError, "NAME SPEC"),
+        ("%synth model m fake --wings 2", UsageError, "wings"),
+        ("%synth model m openai:m --price 3", UsageError, "--price [0.1,0.4]; got 3"),
+        ("%synth model m openai:m --timeout soon", UsageError, "timeout must be a number"),
+        ("%synth model m openai:m --default-headers x", UsageError, "must be a dict"),
+    ],
+)
+def test_mistakes_are_told_with_what_was_expected(
+    shell: Shell, cell: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error) as told:
+        shell.run(cell)
+    assert words in str(told.value)
+
+
+def test_an_error_is_shown_without_a_traceback(shell: Shell, capsys: Any) -> None:
+    shell.ip.run_cell("%%synth a --model fake --vary t=x\n{{ topic }}")
+    shown = capsys.readouterr()
+    assert "PromptError: field 'topic' not found; have 't'." in shown.out + shown.err
+    assert "Traceback" not in shown.out + shown.err
