@@ -46,6 +46,13 @@ class Run:
         parts += [f"{self.ledger.truncated} cut at max_tokens"] if self.ledger.truncated else []
         return f"Run({'; '.join(parts)})"
 
+    def wait(self, seconds: float | None = None) -> Run:
+        """This run: ``NAME_run`` of a cell with ``--background`` becomes it at the end."""
+        return self
+
+    def stop(self) -> None:
+        """Do nothing, since the run has ended."""
+
     def _repr_html_(self) -> str:
         return run_summary(self).html
 

@@ -12,6 +12,7 @@ from synthkit.core.environment import interactive
 from synthkit.core.errors import Interrupted, SynthkitError, UsageError
 from synthkit.core.formatting import thousands
 from synthkit.core.static_output import StaticOutput
+from synthkit.curate.filters.base import Filter
 from synthkit.data import tables
 from synthkit.data.results import Run, curation_summary, run_summary
 from synthkit.generation.job import Job, plan
@@ -49,7 +50,12 @@ def run_cell(context: Context, line: str, cell: str) -> Any:
     owner = f"%%synth {options.name}"
     context.check_variable(options.name, by=owner)
     names = context.names
-    job = replace(_job(context, names, options, cell), line=without_secrets(line))
+    if options.learned:
+        _learned_filter(context, options.learned)  # raises before the model is asked
+    try:
+        job = replace(_job(context, names, options, cell), line=without_secrets(line))
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted before the first request; nothing was asked.") from None
     if options.dry_run:
         from synthkit.notebook.output.dry_run import outline
 
@@ -93,9 +99,9 @@ def _arguments(context: Context, words: list[str]) -> tuple[list[Any], str]:
     """The arguments that a line may have, and what explains them."""
     recipe = next(iter(option_values(words, "--recipe")), None)
     if recipe is None:
-        return list(ARGUMENTS), "%%synth? explains them."
+        return list(ARGUMENTS), "%%synth? explains the options."
     method = find_recipe(recipe, context.names)
-    help = f"%%synth? and %synth recipes {method.name} explain them."
+    help = f"%%synth? and %synth recipes {method.name} explain the options."
     return [*ARGUMENTS, *method.arguments], help
 
 
@@ -190,9 +196,7 @@ def _bind(context: Context, job: Job, run: Run) -> None:
 
 def _filter(context: Context, job: Job, run: Run, learned: str) -> StaticOutput:
     """Bind the rows that a learned filter keeps to NAME, the others to NAME_dropped."""
-    from synthkit.notebook.verbs.filter import learned_filter
-
-    curation = context.session.curate(run.table, learned_filter(context, learned), name=job.name)
+    curation = context.session.curate(run.table, _learned_filter(context, learned), name=job.name)
     context.session.save(job.name, curation.kept)
     bound = context.bind(
         {job.name: curation.kept, f"{job.name}_dropped": curation.dropped},
@@ -200,6 +204,12 @@ def _filter(context: Context, job: Job, run: Run, learned: str) -> StaticOutput:
         chosen=[job.name],
     )
     return curation_summary(curation, name=job.name, bound=bound)
+
+
+def _learned_filter(context: Context, spec: str) -> Filter:
+    from synthkit.notebook.verbs.filter import learned_filter
+
+    return learned_filter(context, spec)
 
 
 def _summary(context: Context, job: Job, run: Run) -> StaticOutput:

@@ -11,6 +11,7 @@ from IPython.display import clear_output
 from traitlets import Float, Int, Unicode, default, observe
 
 from synthkit.core.environment import interactive
+from synthkit.core.errors import Interrupted
 from synthkit.core.garbage import collection_paused
 from synthkit.notebook.arguments import HELP, cell_arguments
 from synthkit.notebook.completion import Completer
@@ -65,16 +66,16 @@ class SynthMagics(Magics):
             %%synth reviews --n 12 --vary sentiment=positive,negative --vary topic=@topics
             Write one {{ sentiment }} sentence about a restaurant's {{ topic }}.
 
-        %%synth check NAME checks an exercise: %%synth check --help explains it.
+        %%synth check NAME checks an exercise: %synth check --help explains it.
 
         %synth alone lists the verbs for models, tables and sessions; %synth VERB? or
         %synth VERB --help explains one of them.
         """
-        if cell is not None:
-            if line.split()[:1] == ["check"]:
-                from synthkit.notebook.exercises.check import run_check
+        if line.split()[:1] == ["check"]:
+            from synthkit.notebook.exercises.check import run_check
 
-                return run_check(self.context.variables, line, cell)
+            return run_check(self.context.variables, line, cell)
+        if cell is not None:
             _say_started()
             with collection_paused():
                 from synthkit.notebook.cell import run_cell
@@ -83,7 +84,12 @@ class SynthMagics(Magics):
 
         if line.strip() and line.split()[0] not in HELP:
             verb, rest = find_verb(line)
-            return verb(self.context, rest)
+            try:
+                return verb(self.context, rest)
+            except KeyboardInterrupt as interrupt:
+                if isinstance(interrupt, Interrupted):
+                    raise
+                raise Interrupted(f"Interrupted: %synth {verb.name} has not finished.") from None
         from synthkit.core.static_output import static_table
 
         listed = VERBS.listed()
@@ -107,6 +113,16 @@ def _say_started() -> None:
 _ASKS = re.compile(r"(\s*%synth\s+[\w-]+(?:\s+[\w-]+)?)\s*\?{1,2}\s*")
 
 
+def _with_body(lines: list[str]) -> list[str]:
+    """A ``%%synth`` cell with an empty line below, without which IPython refuses it.
+
+    >>> _with_body(["%%synth quiz --help\\n"]), _with_body(["%%synth?\\n"])
+    (['%%synth quiz --help\\n', '\\n'], ['%%synth?\\n'])
+    """
+    alone = len(lines) == 1 and re.match(r"%%synth(\s|$)", lines[0])
+    return [*lines, "\n"] if alone else lines
+
+
 def _help_of_verbs(lines: list[str]) -> list[str]:
     """``%synth VERB?`` as ``%synth VERB --help``: IPython would look for an object of that name.
 
@@ -121,6 +137,9 @@ def _help_of_verbs(lines: list[str]) -> list[str]:
     return [f"{m[1]} --help\n" if m else line for line, m in zip(lines, asked, strict=True)]
 
 
+_TRANSFORMERS = (_help_of_verbs, _with_body)
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics, their settings and their completion, unless they are there already."""
     if "SynthMagics" in shell.magics_manager.registry:
@@ -128,7 +147,7 @@ def load(shell: InteractiveShell) -> None:
     magics = SynthMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(magics.completer.matcher)
-    shell.input_transformers_cleanup.append(_help_of_verbs)
+    shell.input_transformers_cleanup.extend(_TRANSFORMERS)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -140,7 +159,8 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("synth", None)
     shell.configurables.remove(magics)
     shell.Completer.custom_matchers.remove(magics.completer.matcher)
-    shell.input_transformers_cleanup.remove(_help_of_verbs)
+    for transformer in _TRANSFORMERS:
+        shell.input_transformers_cleanup.remove(transformer)
     if "synthkit.sessions.current" in sys.modules:
         from synthkit.sessions.current import set_default_folder
 

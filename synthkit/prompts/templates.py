@@ -194,7 +194,8 @@ def _compiled(text: str) -> tuple[jinja2.Template, jinja2.nodes.Template]:
     except jinja2.TemplateSyntaxError as error:
         line = (text.splitlines() or [""])[min(error.lineno, len(text.splitlines())) - 1]
         raise PromptError(
-            f"the template cannot be parsed at line {error.lineno}: {error.message}; "
+            f"the template cannot be parsed at line {error.lineno}: "
+            f"{(error.message or '').rstrip('.')}; "
             f"the line is {line.strip()[:120]!r}. A field whose name is not a plain word, as with "
             f"a space, is written {_by_name('a field')}. Literal braces are written "
             "{{ '{{' }}."

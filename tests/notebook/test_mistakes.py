@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from synthkit.core.errors import (
+    Interrupted,
     ModelNotFound,
     PromptError,
     TableError,
     UsageError,
 )
+from synthkit.models.fake import Fake
 from tests.notebook.conftest import Shell
 
 TEN = "%%synth facts --model fake --n 10\nTell a fact."
@@ -37,8 +40,10 @@ TEN = "%%synth facts --model fake --n 10\nTell a fact."
         ("%%synth a --model fake --n 0\nHi.", UsageError, "at least 1; got 0"),
         ("%%synth a --model fake --system 'open\nHi.", UsageError, "quotation"),
         ("%%synth a --model fake\n   \n", PromptError, "empty"),
+        ("%%synth a --model fake", PromptError, "empty"),
         ("%%synth a --model fake --max-cost -1\nHi.", UsageError, "at least 0; got -1"),
         ("%%synth a --model fake --max-requests -1\nHi.", UsageError, "at least 0; got -1"),
+        ("%%synth a --model fake --vary t=x\n{{ t", PromptError, "statement'; the line is"),
         ("%%synth a --model fake --vary t=x\n{{ topic }}", PromptError, "have 't'"),
         ("%%synth a --model fake --vary topic\nHi.", UsageError, "FIELD=a,b,c"),
         ("%%synth a --model fake --vary t=@gone\nHi.", UsageError, "'gone' not found"),
@@ -67,3 +72,40 @@ def test_an_error_is_shown_without_a_traceback(shell: Shell, capsys: Any) -> Non
     shown = capsys.readouterr()
     assert "PromptError: field 'topic' not found; have 't'." in shown.out + shown.err
     assert "Traceback" not in shown.out + shown.err
+
+
+def test_a_learned_filter_that_is_not_there_is_noticed_before_the_model_is_asked(
+    shell: Shell,
+) -> None:
+    shell.ip.user_ns["fake"] = fake = Fake()
+    with pytest.raises(UsageError, match="learned filter 'gone' not found"):
+        shell.run("%%synth facts --model fake --learned gone\nTell a fact.")
+    assert not fake.asked
+
+
+@pytest.mark.parametrize(
+    "line", ["%%synth a --model fake --n 3\nHi.", "%synth filter a --length 1-"]
+)
+def test_an_interrupt_before_or_beside_a_run_is_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    shell.ip.user_ns["a"] = pd.DataFrame({"text": ["one"]})
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("synthkit.notebook.cell.prompt", interrupted)
+    monkeypatch.setattr("synthkit.sessions.session.Session.curate", interrupted)
+    with pytest.raises(Interrupted, match="Interrupted"):
+        shell.run(line)
+
+
+def test_the_run_of_a_cell_that_ran_to_its_end_can_still_be_awaited(shell: Shell) -> None:
+    shell.run("%%synth facts --model fake --n 5 --background\nTell a fact.")
+    run = shell["facts_run"]
+    run.stop()
+    assert run.wait(1) is run
+
+
+def test_help_of_a_cell_needs_no_cell(shell: Shell) -> None:
+    assert "--vary" in shell.run("%%synth quiz --help")

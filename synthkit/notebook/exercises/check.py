@@ -132,17 +132,21 @@ def read_check(source: str) -> Check | None:
     return Check(options.name, points, body)
 
 
-def run_check(variables: Mapping[str, Any], line: str, cell: str) -> None:
+def run_check(variables: Mapping[str, Any], line: str, cell: str | None) -> None:
     """Run the check of a cell; shows that it passed, which its output keeps.
 
     Raises
     ------
     CheckFailed
         If it does not pass.
+    UsageError
+        If the cell is empty, or its line cannot be read.
     """
     if HELP & set(split(line)):
         print(parser("%%synth check", SUMMARY, ARGUMENTS).format_help())
         return
+    if not (cell or "").strip():
+        raise UsageError("a check is a cell: %%synth check NAME, and its asserts below.")
     check = read_check(f"%%synth {line}\n{cell}")
     assert check is not None
     if why := check.failure(variables):

@@ -69,7 +69,7 @@ class Verb:
         context.verb = f"%synth {self.name}"
         if self.words:
             return self.run(context, words)
-        help = f"%synth {self.name} --help explains them."
+        help = f"%synth {self.name} --help explains the options."
         return self.run(context, parse(parsed, words, arguments, help))
 
 

@@ -79,6 +79,8 @@ def test_errors_in_the_solution_and_in_the_check_are_told(shell: Shell) -> None:
         ("%%synth check a --points -1\nassert True", "expected points from 0; got -1"),
         ("%%synth check total\nassert True", "named by letters.*got 'total'"),
         ("%%synth check a.b\nassert True", "named by letters.*got 'a.b'"),
+        ("%%synth check a", "a check is a cell"),
+        ("%synth check a", "a check is a cell"),
     ],
 )
 def test_a_wrong_line_says_what_is_wrong(shell: Shell, cell: str, why: str) -> None:
@@ -87,6 +89,7 @@ def test_a_wrong_line_says_what_is_wrong(shell: Shell, cell: str, why: str) -> N
 
 
 def test_help_and_completion_know_checks(shell: Shell) -> None:
-    assert "--points N" in shell.run("%%synth check --help\nassert True")
+    for line in ("%%synth check --help", "%synth check --help", "%synth check?"):
+        assert "--points N" in shell.run(line)
     completer = shell.ip.magics_manager.registry["SynthMagics"].completer
     assert completer.candidates("%%synth check a --") == ["--points"]

@@ -180,7 +180,7 @@ def test_the_verb_finds_the_tables_of_the_session(shell: Shell) -> None:
         ("nothing", TableError, "table 'nothing' not found"),
         ("t --columns no", TableError, "column 'no' not found; have 'n'"),
         ("t --where 'n >'", UsageError, "expected a value; got the end"),
-        ("", UsageError, "%synth show --help explains them"),
+        ("", UsageError, "%synth show --help explains the options"),
         ("t --wher n", UsageError, "Did you mean '--where'"),
     ],
 )
