@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ from synthkit.core.errors import (
     Interrupted,
     ModelNotFound,
     PromptError,
+    SynthkitError,
     TableError,
     UsageError,
 )
@@ -109,3 +111,14 @@ def test_the_run_of_a_cell_that_ran_to_its_end_can_still_be_awaited(shell: Shell
 
 def test_help_of_a_cell_needs_no_cell(shell: Shell) -> None:
     assert "--vary" in shell.run("%%synth quiz --help")
+
+
+@pytest.mark.parametrize("line", ["afile", "other --store mysql://x/y"])
+def test_a_session_that_cannot_be_opened_leaves_the_notebook_in_its_own(
+    shell: Shell, line: str
+) -> None:
+    Path("afile").write_text("x")
+    shell.run(TEN)
+    with pytest.raises(SynthkitError):
+        shell.run(f"%synth session {line}")
+    assert "10 cached" in shell.run(TEN)

@@ -53,10 +53,10 @@ MOST = 20
 )
 def session(context: Context, options: Any) -> Any:
     """Browse the session's runs and tables; with a folder, open the session there."""
-    if options.store:
-        open_session(options.folder or context.settings.folder, store=options.store)
-    if options.folder:
-        context.settings.folder = options.folder
+    if options.folder or options.store:
+        folder = options.folder or context.settings.folder
+        open_session(folder, store=options.store)  # raises before the notebook's folder changes
+        context.settings.folder = folder
     session, label = context.session, context.settings.folder
     if session.store.path.name == URL:
         label = f"{label} ({session.store.place})"
