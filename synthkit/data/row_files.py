@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError
+from synthkit.core.formatting import count
 from synthkit.core.memory import of_process
 from synthkit.data import tables
 from synthkit.data.typed_columns import package
@@ -211,10 +212,19 @@ def _object(text: str, place: str) -> Record:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{place}: no JSON: {error}; got {text.strip()[:80]!r}.") from None
+        raise TableError(
+            f"{place}: not JSON: {_reason(error)}; got {text.strip()[:80]!r}."
+        ) from None
     if not isinstance(row, dict):
         raise TableError(f"{place}: expected a JSON object; got {text.strip()[:80]!r}.")
     return row
+
+
+def _reason(error: Exception) -> str:
+    """Why a line is not JSON; it is one line, so that only the column is said."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}, at column {error.colno}"
+    return str(error)
 
 
 def _json(file: Path) -> Iterator[tuple[float, Record]]:
@@ -233,7 +243,7 @@ def _json(file: Path) -> Iterator[tuple[float, Record]]:
         try:
             row, at = json.JSONDecoder().raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise TableError(f"{place}: no JSON: {error}.") from None
+            raise TableError(f"{place}: not JSON: {error}.") from None
         if not isinstance(row, dict):
             raise TableError(f"{place}: expected an object; got {type(row).__name__}.")
         yield at / len(text), row
@@ -241,7 +251,7 @@ def _json(file: Path) -> Iterator[tuple[float, Record]]:
         if text[at : at + 1] == "]":
             return
         if text[at : at + 1] != ",":
-            raise TableError(f"{place}: no JSON: expected ',' or ']' after it.")
+            raise TableError(f"{place}: not JSON: expected ',' or ']' after it.")
         at = _past_space(text, at + 1)
 
 
@@ -272,12 +282,24 @@ def _csv(file: Path, delimiter: str = ",") -> Iterator[tuple[float, Record]]:
             elif cells:
                 if len(cells) != len(names):
                     raise TableError(
-                        f"{file}, line {reader.line_num}: expected {len(names)} cells "
+                        f"{file}, line {reader.line_num}: expected {count(len(names), 'cell')} "
                         f"({', '.join(names)[:80]}); got {len(cells)}."
+                        f"{_other_delimiter(names[0], delimiter)}"
                     )
                 yield share, {name: cell or None for name, cell in zip(names, cells, strict=True)}
     except csv.Error as error:
         raise TableError(f"{file}, line {reader.line_num}: {error}.") from None
+
+
+def _other_delimiter(header: str, delimiter: str) -> str:
+    """A hint, if the first name of a header looks like several, separated otherwise."""
+    other = next((mark for mark in ";\t|," if mark in header and mark != delimiter), None)
+    if other is None:
+        return ""
+    return (
+        f" The cells seem to be separated by {other!r}: pandas reads such a file by "
+        f"read_csv(..., sep={other!r}), and --from takes its table."
+    )
 
 
 def _tsv(file: Path) -> Iterator[tuple[float, Record]]:

@@ -329,8 +329,7 @@ def identified(table: Any) -> Any:
         seen: set[str] = set()
         for n, id in enumerate(column(table, "id")):
             if id is None or str(id) in seen:
-                problem = "is missing" if id is None else f"{id!r} occurs twice"
-                raise TableError(f"each row needs an id of its own; in row {n} it {problem}.")
+                raise TableError(no_own_id(n, id))
             seen.add(str(id))
         return table
     counts: Counter[str] = Counter()
@@ -340,6 +339,17 @@ def identified(table: Any) -> Any:
         counts[hashed] += 1
         ids.append(numbered_id(hashed, counts[hashed]))
     return assign(table, {"id": ids}, first=("id",))
+
+
+def no_own_id(row: int, id: Any) -> str:
+    """The message for a row whose id is missing, or is that of an earlier row."""
+    problem = (
+        f"there is none in row {row}" if id is None else f"{id!r} occurs twice, again in row {row}"
+    )
+    return (
+        f"each row needs an id of its own; {problem}. Rename the column 'id' to keep "
+        "its values: a table without ids gets new ones."
+    )
 
 
 def row_hash(row: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def _digests(shard: Shard) -> Numbers:
             ids = tables.column(batch, "id")
         if None in ids:
             row = shard.first + start + ids.index(None)
-            raise TableError(f"each row needs an id; in {shard.path}, row {row}, it is missing.")
+            raise TableError(f"{shard.path}: {tables.no_own_id(row, None)}")
         parts.append(digests(map(str, ids)))
     return np.concatenate(parts)
 

@@ -58,7 +58,7 @@ def test_a_pattern_reads_its_files_in_order_and_no_further_than_needed(tmp_path:
     (tmp_path / "part3.jsonl").write_text("damaged")
     files = row_files.matching(tmp_path / "part*.jsonl")
     assert [row["at"] for row in row_files.read(files, 5)] == [0, 10, 1, 11, 2]
-    with pytest.raises(TableError, match=r"part3.jsonl, line 1: no JSON.*got 'damaged'"):
+    with pytest.raises(TableError, match=r"part3.jsonl, line 1: not JSON.*got 'damaged'"):
         row_files.read(files)
 
 
@@ -79,20 +79,21 @@ def test_a_large_cell_and_a_line_end_within_a_cell_are_read(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("f.jsonl", b'{"a": 1}\n{"a": \n', r"f.jsonl, line 2: no JSON: .*; got '\{\"a\":'"),
+        ("f.jsonl", b'{"a": 1}\n{"a": \n', r"f.jsonl, line 2: not JSON: .*; got '\{\"a\":'"),
         ("f.jsonl", b'{"a": 1}\n[1]\n', r"line 2: expected a JSON object; got '\[1\]'"),
         ("f.jsonl", b'{"a": 1}\n{"a": "\xff"}', r"line 2: expected UTF-8; got 0xff at byte 7"),
-        ("f.jsonl", b"[" * 100_000, r"line 1: no JSON"),
+        ("f.jsonl", b"[" * 100_000, r"line 1: not JSON"),
         ("f.json", b'{"a": 1}', r"expected a list of objects; got '\{\"a\": 1\}'.*ends in .jsonl"),
         ("f.json", b'[{"a": 1}, 2]', r"row 1: expected an object; got int"),
-        ("f.json", b"[", r"f.json, row 0: no JSON"),
+        ("f.json", b"[", r"f.json, row 0: not JSON"),
         (
             "f.json",
             b'[{"a": 1} {"a": 2}]',
-            r"row 0: no JSON: expected ',' or '\]' after it",
+            r"row 0: not JSON: expected ',' or '\]' after it",
         ),
-        ("f.json", b'[{"a": 1},', r"f.json, row 1: no JSON"),
+        ("f.json", b'[{"a": 1},', r"f.json, row 1: not JSON"),
         ("f.csv", b"a,b\n1,2\n3\n", r"line 3: expected 2 cells \(a, b\); got 1"),
+        ("f.csv", b"a;b\n1;2,3\n", r"expected 1 cell \(a;b\); got 2. .*read_csv\(..., sep=';'\)"),
         ("f.csv", b'a,b\n1,"2\n3,4\n', r"line 3: unexpected end of data"),
         ("f.csv", b"a,a\n1,2\n", r"line 1: two columns are named 'a'"),
         ("f.parquet", b"PAR1 no", r"f.parquet, after row 0: no Parquet, or damaged"),

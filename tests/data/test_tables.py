@@ -359,7 +359,7 @@ def test_ids_that_are_no_texts_name_one_row_each() -> None:
         LONG,
         LONG + 1,
     ]
-    with pytest.raises(TableError, match="in row 1 it '1' occurs twice"):
+    with pytest.raises(TableError, match="'1' occurs twice, again in row 1"):
         tables.identified([{"id": 1}, {"id": "1"}])
 
 

@@ -41,7 +41,7 @@ def test_recipes_read_files_too(shell: Shell) -> None:
 
 def test_a_verb_that_needs_a_table_names_the_option_of_a_file(shell: Shell) -> None:
     Path("topics.jsonl").write_text(ROWS + "{")
-    with pytest.raises(TableError, match=r"topics.jsonl, line 4: no JSON"):
+    with pytest.raises(TableError, match=r"topics.jsonl, line 4: not JSON"):
         shell.run("%%synth poems --model fake --from topics.jsonl\nOn {{ topic }}.")
     with pytest.raises(TableError, match=r"no.csv does not exist"):
         shell.run("%%synth poems --model fake --from no.csv\nOn {{ topic }}.")

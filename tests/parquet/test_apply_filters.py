@@ -91,6 +91,12 @@ def test_ids_that_occur_twice_are_refused(tmp_path: Path) -> None:
         apply_filters(tmp_path / "rows", curate.length(least=1), to=tmp_path / "result")
 
 
+def test_a_folder_that_cannot_be_written_is_said(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match=r"cannot be written: .*Name another folder"):
+        apply_filters(folder, curate.length(least=1), to=tmp_path / "file" / "result")
+
+
 def test_filters_that_need_all_rows_at_once_are_refused_before_any_work(
     folder: Path, tmp_path: Path
 ) -> None:
