@@ -206,6 +206,15 @@ def _wrapped(text: str) -> list[str]:
     ]
 
 
+def cause(error: BaseException) -> str:
+    """Why a file cannot be read or written, without the number and the path of the error.
+
+    >>> cause(FileNotFoundError(2, "No such file or directory", "a.csv")), cause(ValueError("odd"))
+    ('No such file or directory', 'odd')
+    """
+    return getattr(error, "strerror", None) or str(error)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that is not among the known ones, with the closest one as a hint.
 

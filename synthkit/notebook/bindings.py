@@ -25,7 +25,7 @@ def check_variable(name: str, hidden: Collection[str] = ()) -> str:
         If it is no identifier, or a keyword, a builtin or a name of IPython's own.
     """
     if not name.isidentifier():
-        raise UsageError(f"expected a variable's name first; got {name!r}.")
+        raise UsageError(f"expected a variable's name; got {name!r}.")
     if keyword.iskeyword(name):
         reason = "is a keyword of Python"
     elif name.startswith("_"):

@@ -8,10 +8,11 @@ from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, cause, unknown
 from synthkit.core.secrets import hidden, looks_secret, placeholder
 from synthkit.core.types import Sampling
 from synthkit.data import tables
+from synthkit.data.row_files import READERS
 from synthkit.generation.streams import is_name, is_source, rows_of
 from synthkit.notebook.arguments import UNSET, join, split
 from synthkit.parquet.table import ParquetTable, is_parquet, open_table
@@ -48,7 +49,7 @@ class Names:
             self.used[name] = self.session.load(name)
         else:
             known = [*self.tables(), *self.session.names(), *self.session.inputs()]
-            raise TableError(unknown("table", name, dict.fromkeys(known)))
+            raise TableError(unknown("table", name, dict.fromkeys(known)) + _of_file(name))
         return self.used[name]
 
     def parquet(self, name: str) -> ParquetTable | None:
@@ -136,7 +137,7 @@ class Names:
             return json.loads(Path(name).read_bytes())  # UTF-8, -16 or -32, with a mark or not
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{option} {text}: expected a variable or a .json file: {error}."
+                f"{option} {text}: expected a variable or a .json file: {cause(error)}."
             ) from None
 
     def vary(self, pairs: list[str]) -> dict[str, Any]:
@@ -151,6 +152,14 @@ class Names:
                 raise UsageError(f"--vary {field} is set twice; write its values in one.")
             fields[field] = self.values(values.strip())
         return fields
+
+
+def _of_file(name: str) -> str:
+    """A hint, if a name is that of a file and stands where a table is expected."""
+    if not re.search(r"\.\w+$", name):
+        return ""
+    endings = ", ".join(READERS)
+    return f" Files ({endings}) are read by --from; for others read a table first, as by pandas."
 
 
 def variable_of(files: str) -> str:
@@ -222,7 +231,7 @@ def settings(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"expected NAME=VALUE; got {pair!r}.")
+            raise UsageError(f"expected NAME=VALUE, such as top_k=40; got {pair!r}.")
         values[name.strip()] = plain(value)
     return values
 

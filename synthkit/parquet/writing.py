@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, cause
 from synthkit.core.files import scratch_folder, sweep
 from synthkit.data.typed_columns import package
 from synthkit.parquet.executors import Executor
@@ -69,7 +69,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise UsageError(
+            f"{path} cannot be written: {cause(error)}. Name another folder: to=."
+        ) from None
 
 
 def write_shards(

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import StoreError, TableError, UsageError, check_known
+from synthkit.core.errors import StoreError, TableError, UsageError, cause, check_known
 from synthkit.core.files import replacing, scratch_folder, sweep, sync, sync_folder
 from synthkit.sessions.bundle_contents import collect
 from synthkit.sessions.named_tables import read_all
@@ -81,7 +81,7 @@ def export(
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(f"the bundle {path} cannot be written: {error}.") from None
+        raise StoreError(f"the bundle {path} cannot be written: {cause(error)}.") from None
     return path
 
 
@@ -119,7 +119,10 @@ def _checked_path(path: Path | str, over: bool) -> Path:
     if not path.parent.is_dir():
         raise UsageError(f"the folder {path.parent} does not exist; create it first.")
     if path.exists() and not over:
-        raise UsageError(f"{path} exists already; choose another name.")
+        raise UsageError(
+            f"{path} exists already; choose another name, or replace it: --over in a line, "
+            "over=True in Python."
+        )
     return path
 
 

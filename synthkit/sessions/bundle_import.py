@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import StoreError
+from synthkit.core.errors import StoreError, cause
 from synthkit.core.files import file_hash, scratch_folder
 from synthkit.core.formatting import count
 from synthkit.sessions import bundle_trainings, inputs
@@ -181,11 +181,11 @@ def unpacked(path: Path, folder: Path) -> Iterator[Path]:
                 for name, member in members.items():
                     _extract(bundle, name, member, scratch / name)
         except FileNotFoundError:
-            raise StoreError(f"no bundle at {path}.") from None
+            raise StoreError(f"no bundle at {path}; expected a file of %synth export.") from None
         except StoreError as error:
             raise StoreError(f"{path} is refused: {error}") from None
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
-            raise StoreError(f"{path} is not a bundle, or is damaged: {error}.") from None
+            raise StoreError(f"{path} is not a bundle, or is damaged: {cause(error)}.") from None
         except Exception as error:  # zlib, lzma and zipfile have errors of their own
             raise StoreError(f"{path} is damaged: {type(error).__name__}: {error}.") from None
         yield scratch

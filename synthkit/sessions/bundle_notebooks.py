@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, cause
 from synthkit.core.files import file_hash
 from synthkit.core.hashing import digest
 
@@ -70,7 +70,9 @@ def _cells(path: Path) -> list[Any]:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"expected a notebook; {path.name} cannot be read: {error}.") from None
+        raise UsageError(
+            f"expected a notebook; {path.name} cannot be read: {cause(error)}."
+        ) from None
     return list(cells)
 
 

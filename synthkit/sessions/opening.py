@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import StoreError, UsageError
+from synthkit.core.errors import StoreError, UsageError, cause
 from synthkit.core.files import replacing, sweep
 from synthkit.sessions.file_changes import recover
 from synthkit.sessions.inputs import FOLDER
@@ -62,7 +62,7 @@ def open_store(folder: Path, url: str = "") -> Store:
                 partial.write_text(f"{address(url, folder)}\n", encoding="utf-8")
     except OSError as error:
         if not os.access(path, os.R_OK):
-            what = f"the session folder {folder} cannot be created or read: {error}."
+            what = f"the session folder {folder} cannot be created or read: {cause(error)}."
             raise StoreError(what) from None
     try:
         store = Store(path)

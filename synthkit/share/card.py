@@ -15,6 +15,7 @@ from synthkit.core.formatting import count, rounded
 from synthkit.core.hashing import digest
 from synthkit.core.types import Score
 from synthkit.share.export import to_text
+from synthkit.share.formats import NOT_REPLACED
 
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{5})")
 DIGITS = 8
@@ -98,7 +99,7 @@ class CardText:
         """
         path = Path(path).expanduser().absolute()
         if path.exists() and not overwrite:
-            raise UsageError(f"{path} exists already, and was not overwritten.")
+            raise UsageError(f"{path} exists already, {NOT_REPLACED}")
         try:
             with replacing(path) as partial:
                 partial.write_text(str(self), encoding="utf-8")

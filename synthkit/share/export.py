@@ -25,6 +25,7 @@ from synthkit.data.arrow_tables import dataset
 from synthkit.data.cells import as_text, json_text
 from synthkit.data.storage import storable
 from synthkit.share import formats, llama_factory
+from synthkit.share.formats import NOT_REPLACED
 from synthkit.share.openai_rules import openai_problems
 
 FORMATS = ("tsv", "markdown", "jsonl", "csv")
@@ -131,7 +132,7 @@ def save(
                     f"expected a file that ends in {', '.join(suffixes)}; got {path.name!r}."
                 )
             if file.exists() and not overwrite:
-                raise UsageError(f"{file} exists already, and was not overwritten.")
+                raise UsageError(f"{file} exists already, {NOT_REPLACED}")
         rows = {part: _rows(parts[part], format, columns, model) for part in parts}
         for part, file in files.items():
             if part:
@@ -198,8 +199,8 @@ def _save_datasets(parts: Mapping[str, Any], path: Path, overwrite: bool) -> Pat
     datasets: Any = need("datasets", extra="data", why="to write a folder of it")
     known = any((path / name).exists() for name in ("state.json", "dataset_dict.json"))
     if path.exists() and not (overwrite and known):
-        reason = "and was not overwritten" if known or not overwrite else "and is no dataset"
-        raise UsageError(f"{path} exists already, {reason}.")
+        reason = NOT_REPLACED if known or not overwrite else "and is no dataset."
+        raise UsageError(f"{path} exists already, {reason}")
     made = {part: dataset(tables.to_arrow(rows)) for part, rows in parts.items()}
     with scratch_folder(path.parent) as folder:
         (made[""] if "" in made else datasets.DatasetDict(made)).save_to_disk(folder / "data")

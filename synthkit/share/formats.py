@@ -17,6 +17,8 @@ from synthkit.share.messages import Message
 
 Cells = Mapping[str, Any]
 
+NOT_REPLACED = "and was not overwritten; --over in a line or overwrite=True in Python replaces it."
+
 FIELDS: Mapping[str, Sequence[str]] = {
     "messages": ("messages", "conversations", "conversation"),
     "prompt": ("prompt", "instruction", "question", "input", "query"),

@@ -11,7 +11,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.files import replacing
 from synthkit.data import tables
 from synthkit.data.cells import json_text
-from synthkit.share.formats import FIELDS, formatted
+from synthkit.share.formats import FIELDS, NOT_REPLACED, formatted
 from synthkit.share.messages import for_sharegpt
 
 INFO = "dataset_info.json"
@@ -44,7 +44,7 @@ def save(
     for part, table in parts.items():
         name = f"{folder.name}_{part}" if part else folder.name
         if name in info and not overwrite:
-            raise UsageError(f"{folder / INFO} has {name!r} already, and was not overwritten.")
+            raise UsageError(f"{folder / INFO} has {name!r} already, {NOT_REPLACED}")
         rows, how = _rows(table, columns or {})
         info[name] = {"file_name": f"{name}.jsonl", **how}
         files[folder / f"{name}.jsonl"] = "".join(f"{json_text(row)}\n" for row in rows)

@@ -50,7 +50,7 @@ TEN = "%%synth facts --model fake --n 10\nTell a fact."
         ("%%synth a --model fake --vary topic\nHi.", UsageError, "FIELD=a,b,c"),
         ("%%synth a --model fake --vary t=@gone\nHi.", UsageError, "'gone' not found"),
         ("%%synth a --model fake --from gone\nHi.", TableError, "'gone' not found"),
-        ("%%synth a --model fake --schema gone.json\nHi.", UsageError, "gone.json"),
+        ("%%synth a --model fake --schema gone.json\nHi.", UsageError, "file: No such file or"),
         ("%%synth a --model smolm2\nHi.", ModelNotFound, "mean 'smollm2'"),
         ("%synth modl", UsageError, "mean 'model'"),
         ("%synth trace xyz", TableError, "'xyz'"),
@@ -59,6 +59,8 @@ TEN = "%%synth facts --model fake --n 10\nTell a fact."
         ("%synth model m openai:m --price 3", UsageError, "--price [0.1,0.4]; got 3"),
         ("%synth model m openai:m --timeout soon", UsageError, "timeout must be a number"),
         ("%synth model m openai:m --default-headers x", UsageError, "must be a dict"),
+        ("%synth show a.csv", TableError, "are read by --from"),
+        ("%%synth a --model fake --extra k\nHi.", UsageError, "such as top_k=40; got 'k'"),
     ],
 )
 def test_mistakes_are_told_with_what_was_expected(

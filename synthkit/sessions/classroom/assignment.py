@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import TableError, UsageError, unknown
+from synthkit.core.errors import TableError, UsageError, cause, unknown
 from synthkit.curate.marks.orders import sample_ids
 from synthkit.data import tables
 from synthkit.sessions._frames import frame
@@ -201,7 +201,7 @@ def read_names(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
-        raise UsageError(f"--students {path}: the file cannot be read: {error}.") from None
+        raise UsageError(f"--students {path}: the file cannot be read: {cause(error)}.") from None
     return [line.strip() for line in lines if line.strip()]
 
 

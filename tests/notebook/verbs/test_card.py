@@ -16,9 +16,9 @@ def test_a_card_is_shown_and_written(shell: Shell, tmp_path: Path) -> None:
     shown = shell.run(f"%synth card reviews {path}")
     assert f"The card of reviews is in {path}." in shown
     assert "3 rows lead back to a prompt, a model and a seed; 0 are not traced." in path.read_text()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match=r"exists already.*--over in a line"):
         shell.run(f"%synth card reviews {path}")
-    shell.run(f"%synth card reviews {path} --overwrite")
+    shell.run(f"%synth card reviews {path} --over")
 
 
 def test_a_push_is_shown_before_it_is_sent(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import UsageError, cause
 
 PREFIX = "sk-class-"
 """What a token begins with, so that a token in a bundle is found to be a key."""
@@ -53,5 +53,5 @@ def write_tokens(tokens: Mapping[str, str], path: Path) -> Path:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             csv.writer(file).writerows([HEADER, *tokens.items()])
     except (OSError, UnicodeError) as error:
-        raise UsageError(f"{path} cannot be written: {error}.") from None
+        raise UsageError(f"{path} cannot be written: {cause(error)}.") from None
     return path
