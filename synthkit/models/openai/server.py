@@ -194,7 +194,8 @@ def connect(
         If a key is needed and missing, or a setting is out of its range.
     """
     check_numbers(concurrency=concurrency, timeout=timeout, max_retries=max_retries)
-    for option, pairs in (("default_headers", default_headers), ("default_query", default_query)):
+    added: dict[str, Any] = {"default_headers": default_headers, "default_query": default_query}
+    for option, pairs in added.items():
         if pairs is not None and not isinstance(pairs, Mapping):
             kind = type(pairs).__name__  # not the value, which may be a key
             raise UsageError(f'{option} must be a dict, such as {{"Name": "value"}}; got a {kind}.')
