@@ -123,6 +123,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
+        present = columns_of(connection, "completions")
+        is_mixed = bool(present) and "reasoning" not in present
         for table, columns in ADDED.items():
             present = columns_of(connection, table)
             for column, declared in columns.items():
@@ -130,7 +132,8 @@ def migrate(connection: sqlite3.Connection) -> None:
                     connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
         for statement in (*DECLARATIONS, f"PRAGMA user_version = {SCHEMA_VERSION}"):
             connection.execute(statement)
-        _separate_reasoning(connection)
+        if is_mixed:
+            _separate_reasoning(connection)
         connection.execute("COMMIT")
     except BaseException:
         # SQLite rolls back by itself after some errors, such as a full disk

@@ -88,6 +88,16 @@ def test_checksums_of_format_6_hold(tmp_path: Path) -> None:
         assert store.completions.get([key])[key].text == "Hello."
 
 
+def test_an_upgrade_leaves_texts_whose_reasoning_was_left_in(tmp_path: Path) -> None:
+    path, key, answer = tmp_path / "store.sqlite", REQUEST.key("m"), Completion("<think>a</think>b")
+    with closing(Store(path)) as store:
+        store.completions.put(key, REQUEST.payload("m"), answer)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    with closing(Store(path)) as store:
+        assert store.completions.get([key]) == {key: answer}
+
+
 def test_the_columns_that_imports_are_checked_against_are_those_of_the_schema(
     tmp_path: Path,
 ) -> None:
