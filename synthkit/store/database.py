@@ -67,7 +67,7 @@ class Database(ABC):
 
     @abstractmethod
     def _end(self) -> None:
-        """Roll back a transaction that was not committed."""
+        """Roll back a transaction that was not committed; there may be none."""
 
     @abstractmethod
     def _disconnect(self) -> None:
@@ -190,15 +190,15 @@ class Database(ABC):
                 if self._in_transaction:
                     yield
                     return
-                if self._begin(write=write, durable=durable):
-                    try:
+                try:  # an interrupt may come as soon as it has begun
+                    if self._begin(write=write, durable=durable):
                         self._in_transaction = True
                         yield
                         self._commit(seconds)
                         return
-                    finally:
-                        self._in_transaction = False
-                        self._end()
+                finally:
+                    self._in_transaction = False
+                    self._end()
             self._wait(until, seconds)
 
     def _wait(self, until: float, seconds: float) -> None:

@@ -112,9 +112,8 @@ class SqliteDatabase(Database):
                 connection.execute("PRAGMA synchronous = FULL")
             try:
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            except BaseException as error:
-                self._relax()
-                if isinstance(error, sqlite3.OperationalError) and is_locked(error):
+            except sqlite3.OperationalError as error:
+                if is_locked(error):
                     return False
                 raise
         return True
@@ -127,10 +126,7 @@ class SqliteDatabase(Database):
         # SQLite rolls back by itself after some errors, such as a full disk
         if self._connection is not None and self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        self._relax()
-
-    def _relax(self) -> None:
-        """No longer wait for the disk at the end of a transaction."""
+        # it no longer waits for the disk
         if self._synchronous and self._connection is not None:
             self._connection.execute("PRAGMA synchronous = NORMAL")
         self._synchronous = False

@@ -309,6 +309,31 @@ def test_a_mark_is_on_disk_before_add_returns(file_store: Store) -> None:
         assert other.execute("SELECT row, label FROM marks").fetchall() == [("a", "accept")]
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_an_interrupt_as_a_transaction_begins_leaves_none_open(store: Store, durable: bool) -> None:
+    connection = store._database._connection
+
+    class Interrupted:
+        """A connection during whose ``BEGIN`` Ctrl-C is pressed."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(connection, name)
+
+        def execute(self, statement: str, *parameters: Any, **options: Any) -> Any:
+            done = connection.execute(statement, *parameters, **options)
+            if statement.startswith("BEGIN"):
+                store._database._connection = connection
+                raise KeyboardInterrupt
+            return done
+
+    store._database._connection = Interrupted()
+    with pytest.raises(KeyboardInterrupt), store.transaction(durable=durable):
+        pass
+    store.marks.add([Mark(id="a", label="accept")])
+    with closing(Store(store.path)) as other:
+        assert len(other.marks.add([Mark(id="b", label="accept")])) == 1
+
+
 def test_a_lab_is_stored_under_its_name(store: Store) -> None:
     store.labs.put("tone", {"variants": ["a"]})
     store.labs.put("tone", {"variants": ["a", "b"]})
