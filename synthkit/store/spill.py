@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +23,8 @@ from synthkit.core.types import Completion, ToolCall
 StoredItem = tuple[str, Mapping[str, Any], Completion]
 """Key and payload of a request, and its completion."""
 _IN_USE: set[Path] = set()
+SILENT_SECONDS = 4 * 3600.0
+"""After so long without a change, a file belongs to no run: none waits so long for its store."""
 
 
 class Spill:
@@ -57,17 +60,23 @@ class Spill:
 
 def left_behind(folder: Path) -> list[Path]:
     """The files of runs that have ended."""
-    return [
-        path
-        for path in folder.glob("waiting.*.jsonl")
-        if path not in _IN_USE
-        and ((tag := path.name.split(".")[1]) == process_tag() or has_ended(tag))
-    ]
+    paths = [path for path in folder.glob("waiting.*.jsonl") if path not in _IN_USE]
+    return list(filter(_has_ended, paths))
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether the run of a file has ended; that of another machine, if it has long not written."""
+    tag = path.name.split(".")[1]
+    if tag == process_tag() or has_ended(tag):
+        return True
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime > SILENT_SECONDS
+    return False
 
 
 def read(path: Path) -> Iterator[StoredItem]:
-    """The completions of a file. A last line that was cut short is left out."""
-    with path.open(encoding="utf-8") as lines:
+    """The completions of a file. A line that is damaged or was cut short is left out."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             with suppress(ValueError, KeyError, TypeError):
                 item = json.loads(line)
