@@ -6,14 +6,19 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from synthkit.core.errors import StoreError, UsageError
+from synthkit.core.secrets import is_opaque, looks_secret
 
 SQLITE, URL = "store.sqlite", "store.url"
 """The files of a session folder that are its store, or have the URL of it."""
 SCHEMES = ("postgresql", "postgres")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_HOSTS = re.compile(r"((\[[^]]*\]|[^]:@[,]*)(:\d*)?(,|$))*")
+"""The hosts of a URL, with their ports; not what a password with a ``/`` or ``#`` leaves."""
+_SECRET = re.compile("password|secret|scram_")
+"""In the name of an option of libpq that is secret."""
 _EXAMPLE = "postgresql://maya@db.example.org/team#reviews"
 
 
@@ -71,17 +76,33 @@ def address(url: str, folder: Path) -> Address:
     """
     try:
         parts = urlsplit(url.strip())
-        secret = parts.password
-    except ValueError as error:
-        raise UsageError(f"the URL of the store is not valid: {error}; {_expected()}") from None
-    options = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError:  # its words may repeat a password
+        raise UsageError(f"the URL of the store is not valid; {_expected()}") from None
     if parts.scheme not in SCHEMES:
-        raise UsageError(f"a store's URL begins with postgresql://; got {url!r}; {_expected()}")
-    if secret or any(key == "password" for key, _ in options):
+        scheme = parts.scheme or "none"
+        raise UsageError(
+            f"a store's URL begins with postgresql://; its scheme is {scheme!r}; {_expected()}"
+        )
+    pairs = [part.partition("=")[::2] for part in parts.query.split("&") if part]
+    options = {unquote(key): unquote(value) for key, value in pairs}
+    password_env = options.pop("password_env", "")
+    if (
+        parts.password
+        or any(map(_SECRET.search, options))
+        or looks_secret(password_env)
+        or is_opaque(password_env)
+    ):
         raise UsageError(
             "the URL of a store must not have a password, since it is written to the folder. Put "
             "it in ~/.pgpass or PGPASSWORD, or name its environment variable: "
             "postgresql://maya@db/team?password_env=TEAM_PASSWORD#reviews"
+        )
+    hosts = parts.netloc.rpartition("@")[2]
+    is_whole = _HOSTS.fullmatch(hosts) and all(map(str.isidentifier, options))
+    if not is_whole or "@" in parts.path + parts.fragment:
+        raise UsageError(
+            "the URL of the store is not valid: a port is no number, an option has no name, or an "
+            f"@ is not written as %40; {_expected()}"
         )
     name = parts.fragment or re.sub(r"[^A-Za-z0-9_-]+", "_", folder.name).strip("_-")[:40]
     if not _NAME.fullmatch(name):
@@ -89,8 +110,7 @@ def address(url: str, folder: Path) -> Address:
             f"{name!r} cannot be the name of a session on a server: expected a letter, then at "
             f"most 39 letters, digits, _ or -, after the # of the URL; {_expected()}"
         )
-    password_env = next((value for key, value in options if key == "password_env"), "")
-    query = urlencode([(key, value) for key, value in options if key != "password_env"])
+    query = "&".join(f"{quote(key, '')}={quote(value, '')}" for key, value in options.items())
     server = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
     return Address(server, name, password_env)
 
