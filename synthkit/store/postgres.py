@@ -168,11 +168,7 @@ class PostgresDatabase(Database):
                         pass
                     self._transaction_id = cursor.fetchone()[0] if write else ""
                 except psycopg.errors.LockNotAvailable:
-                    self._end()
                     return False
-                except BaseException:
-                    self._end()
-                    raise
         except StoreUnreachable as error:
             self._lost = error
             return False

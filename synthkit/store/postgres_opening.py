@@ -72,13 +72,30 @@ def connect(address: Address) -> Any:
     """
     try:
         given = psycopg.conninfo.conninfo_to_dict(address.server)
-        settings = _SETTINGS | given | {"password": address.password or given.get("password")}
-        connection = psycopg.connect(autocommit=True, **settings)
+        own = {"password": address.password or given.get("password"), "client_encoding": "UTF8"}
+        connection = psycopg.connect(autocommit=True, **_SETTINGS | given | own)
     except psycopg.Error as error:
         raise _refused(address, error) from None
-    if connection.info.server_version // 10000 < OLDEST_SERVER:
+    try:
+        _set_up(connection, address)
+    except BaseException as error:
         connection.close()
+        if isinstance(error, psycopg.Error):
+            raise _refused(address, error) from None
+        raise
+    return connection
+
+
+def _set_up(connection: Any, address: Address) -> None:
+    """Check what a server is, and set how its statements are committed."""
+    if connection.info.server_version // 10000 < OLDEST_SERVER:
         raise StoreError(f"{address} needs PostgreSQL {OLDEST_SERVER} or newer.")
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", "SQL_ASCII"):
+        raise StoreError(
+            f"the database of {address} has the encoding {encoding}, which cannot hold every text. "
+            "Create another one on the server: createdb -E UTF8 -T template0 NAME."
+        )
     connection.adapters.register_loader("text", _TextLoader)
     connection.execute(f'SET search_path TO "{address.schema}"')
     changes = ", ".join(f"set_config('{k}', '{v}', false)" for k, v in _SERVER_SETTINGS.items())
@@ -88,7 +105,6 @@ def connect(address: Address) -> Any:
         "SELECT set_config('synchronous_commit', 'on', false) "
         "WHERE current_setting('synchronous_commit') = 'off'"
     )
-    return connection
 
 
 def _refused(address: Address, error: Any) -> StoreError:

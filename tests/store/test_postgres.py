@@ -119,6 +119,26 @@ def test_options_reach_the_server_as_they_are_written(tmp_path: Path, url: str) 
                 assert session.store._database.value(f"SELECT current_setting('{name}')") == value
 
 
+def test_texts_are_whole_whatever_the_encoding_of_this_machine(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with sk.Session(tmp_path / "s", store=url) as session:
+        session.mark("a", "accept", by="ana", reason="日本 €")
+        assert session.marks()[0].reason == "日本 €"
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused(
+    tmp_path: Path, url: str, server: Server
+) -> None:
+    server.sql("CREATE DATABASE old ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(StoreError, match=r"encoding LATIN1.*createdb -E UTF8"):
+            sk.Session(tmp_path / "s", store=url.replace("/postgres?", "/old?"))
+    finally:
+        server.sql("DROP DATABASE old")
+
+
 def test_a_server_that_is_not_there_is_said(tmp_path: Path, url: str) -> None:
     away = f"postgresql://me@/postgres?host={tmp_path}"
     with pytest.raises(StoreUnreachable, match=r"cannot be reached.*Is the server running"):
