@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ from nbval.plugin import IPyNbCell
 
 import synthkit as sk
 from synthkit.core.registry import Registry
+from tests import server as stand_in
+from tests.models.openai.batch_servers import BatchServer
 from tests.postgres import MISSING, Server, programs
 
 MAKERS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
@@ -68,6 +71,20 @@ def generate(session: sk.Session) -> Callable[..., sk.Run]:
         return sk.generate(prompt, **arguments)
 
     return ask
+
+
+@pytest.fixture
+def batches() -> BatchServer:
+    """The batch API of :func:`server`."""
+    return BatchServer()
+
+
+@pytest.fixture
+def server(batches: BatchServer) -> Iterator[stand_in.Server]:
+    """A stand-in for a server with a batch API."""
+    with stand_in.Server(batches) as opened:
+        yield opened
+    gc.collect()  # an unclosed socket is an error here
 
 
 @pytest.fixture(params=list(MAKERS))

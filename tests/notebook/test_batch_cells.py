@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,17 +18,6 @@ from tests.server import Server
 
 TOPICS = "a,b,c,d,e,f,g,h,i,j,k,l"
 CELL = f"%%synth facts --model m --vary topic={TOPICS} --batch\nTell a fact about {{{{ topic }}}}."
-
-
-@pytest.fixture
-def batches() -> BatchServer:
-    return BatchServer()
-
-
-@pytest.fixture
-def server(batches: BatchServer) -> Iterator[Server]:
-    with Server(batches) as server:
-        yield server
 
 
 def load(shell: Shell | Kernel, server: Server) -> None:

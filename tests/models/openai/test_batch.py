@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -28,23 +27,6 @@ from tests.models.openai.batch_servers import BatchServer
 from tests.server import Reply, Server, completion
 
 KEY = "sk-test-4242424242abcdef"
-
-
-@pytest.fixture(autouse=True)
-def no_socket_is_left() -> Iterator[None]:
-    yield
-    gc.collect()  # an unclosed socket is an error here
-
-
-@pytest.fixture
-def batches() -> BatchServer:
-    return BatchServer()
-
-
-@pytest.fixture
-def server(batches: BatchServer) -> Iterator[Server]:
-    with Server(batches) as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,13 +45,6 @@ def provider(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def batches(provider: str) -> BatchServer:
     return STAND_INS[provider]()
-
-
-@pytest.fixture
-def server(batches: BatchServer) -> Iterator[Server]:
-    with Server(batches) as server:
-        yield server
-    gc.collect()  # an unclosed socket is an error here
 
 
 @pytest.fixture
