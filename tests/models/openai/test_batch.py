@@ -365,6 +365,22 @@ def test_an_answer_that_is_lost_on_the_way_is_found_in_the_list(
     assert set(batches.submitted.values()) == {1}
 
 
+def test_a_lost_answer_and_a_busy_list_are_no_reason_to_submit_again(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    def busy(asked: Any) -> Reply | None:
+        is_list = asked.path.startswith("/v1/batches?")
+        headers = {"Retry-After": "0"}
+        return Reply(429, error="busy", headers=headers) if is_list else batches(asked)
+
+    batches.lost, server.script = 1, busy
+    with pytest.warns(RuntimeWarning, match="pending"):
+        ask(session, at(server))
+    server.script = batches
+    assert len(until_done(session, at(server)).table) == 20
+    assert set(batches.submitted.values()) == {1}
+
+
 def test_a_batch_of_another_account_is_not_submitted_again(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:

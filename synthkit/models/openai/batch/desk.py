@@ -94,7 +94,8 @@ class Desk:
         for record in ended:
             keys = [key for key, at in self.where.items() if at.batch == record.tag]
             if record.state and record.state.problem:
-                self.problem = f"{record.id} failed: {record.state.problem}"
+                words = f"{record.id} failed: {record.state.problem}"
+                self.problem = self.endpoint.server.redact(words)
                 self.store.leases.batches.forget(record.tag)
                 self._leave(keys)
                 continue
@@ -333,11 +334,11 @@ class Desk:
         except EndpointError as error:
             if _is_refusal(error):
                 raise
-            others = [each.id for each in records.all_records(self.store) if each.state]
-            state = self.form.find(record.tag, record.file, others)
-            if state is None:
-                raise
-            return state
+            with suppress(EndpointError):  # a list that is refused says nothing of the batch
+                others = [each.id for each in records.all_records(self.store) if each.state]
+                if state := self.form.find(record.tag, record.file, others):
+                    return state
+            raise
 
     def later(self) -> Iterator[tuple[int, Completion]]:
         """For each request that has no answer yet, a completion that says when it comes."""
