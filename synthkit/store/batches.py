@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from synthkit.core.errors import StoreError
 from synthkit.core.hashing import canonical
 from synthkit.store.database import AMONG, SqlRow, TableGroup
 
@@ -91,11 +92,17 @@ class BatchTable(TableGroup):
         return taken
 
     def put(self, tag: str, owner: str, body: Mapping[str, Any]) -> None:
-        """Replace what is known of a batch; it is on disk then."""
+        """Replace what is known of a batch; it is on disk then.
+
+        Raises
+        ------
+        StoreError
+            If the batch was forgotten.
+        """
+        statement = "UPDATE batches SET owner = ?, body = ? WHERE batch = ?"
         with self._database.transaction(durable=True):
-            self._database.execute(
-                "UPDATE batches SET owner = ?, body = ? WHERE batch = ?", (owner, _text(body), tag)
-            )
+            if not self._database.execute(statement, (owner, _text(body), tag)):
+                raise StoreError(f"the batch {tag} was forgotten meanwhile; run it again.")
 
     def of(self, keys: Iterable[str]) -> dict[str, Submitted]:
         """Where the requests with these keys wait; one that is in no batch is missing."""

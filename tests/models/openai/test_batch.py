@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import EndpointError, UsageError
+from synthkit.core.errors import EndpointError, StoreError, UsageError
 from synthkit.models.openai.batch import desk, forms, model
 from synthkit.models.openai.batch.api import Api
 from synthkit.models.openai.batch.openai_form import OpenAIForm
@@ -375,6 +375,22 @@ def test_a_lost_answer_and_a_busy_list_are_no_reason_to_submit_again(
 
     batches.lost, server.script = 1, busy
     with pytest.warns(RuntimeWarning, match="pending"):
+        ask(session, at(server))
+    server.script = batches
+    assert len(until_done(session, at(server)).table) == 20
+    assert set(batches.submitted.values()) == {1}
+
+
+def test_a_batch_that_is_forgotten_while_it_is_uploaded_is_not_submitted(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    def forgets(asked: Any) -> Reply | None:
+        for record in all_records(session.store):
+            session.batches.forget(record.id)
+        return batches(asked)
+
+    server.script = forgets
+    with pytest.raises(StoreError, match="was forgotten meanwhile"):
         ask(session, at(server))
     server.script = batches
     assert len(until_done(session, at(server)).table) == 20

@@ -14,8 +14,8 @@ from synthkit.models.openai.dialect import Dialect
 from synthkit.store.batches import StoredBatch
 from synthkit.store.store import Store
 
-STALE_SECONDS = 900.0
-"""After so long without a sign, a process of another machine no longer submits a batch."""
+STALE_SECONDS = 3600.0
+"""After so long without a sign, a process no longer submits a batch; 200 MB may take half of it."""
 
 Step = Literal["uploading", "creating", "submitted"]
 
