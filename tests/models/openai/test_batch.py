@@ -397,6 +397,21 @@ def test_a_batch_that_is_forgotten_while_it_is_uploaded_is_not_submitted(
     assert set(batches.submitted.values()) == {1}
 
 
+def test_of_a_batch_that_failed_what_is_done_is_taken(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    def fails(asked: Any) -> Reply | None:
+        reply = batches(asked)
+        if reply and asked.path.endswith("batch_0"):
+            shown: Any = reply.body
+            shown["status"] = "failed" if shown["output_file_id"] else shown["status"]
+        return reply
+
+    server.script, batches.expires = fails, {0: 12}
+    assert len(until_done(session, at(server)).table) == 20
+    assert set(batches.paid.values()) == {1}
+
+
 def test_a_batch_of_another_account_is_not_submitted_again(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:

@@ -10,6 +10,8 @@ from synthkit.models.openai import sdk
 from synthkit.models.openai.server import Server
 
 MEGABYTE = 10**6
+NEVER = {"cancelled", "expired"}
+"""States of a batch whose requests without a result were not asked."""
 
 
 class Api:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.models.openai.batch.api import MEGABYTE, Api, BatchResult, BatchState
+from synthkit.models.openai.batch.api import MEGABYTE, NEVER, Api, BatchResult, BatchState
 from synthkit.models.openai.batch.generate_content import as_chat, as_content
 from synthkit.models.openai.batch.openai_form import LISTED, PAGES, TAG
 from synthkit.models.openai.responses import UNREADABLE
@@ -21,7 +21,6 @@ WORDS = {
     "FAILED": "failed", "CANCELLED": "cancelled", "EXPIRED": "expired",
 }  # fmt: skip
 """The end of a state -> the word of OpenAI for it."""
-NEVER = {"cancelled", "expired"}
 HTTP = {1: 0, 3: 400, 5: 404, 7: 403, 8: 429, 9: 400, 13: 500, 14: 503, 16: 401}
 """Code of an error of Google's APIs -> status of HTTP; 500 for others."""
 

@@ -100,6 +100,7 @@ def state_of(batch: Mapping[str, Any]) -> BatchState:
     found = batch.get("errors") or {}
     errors = (found.get("data") or ()) if isinstance(found, Mapping) else ()
     problems = dict.fromkeys(str(error.get("message") or error.get("code")) for error in errors)
+    refused = word == "failed" and not any(files)
     return BatchState(
         id=str(batch["id"]),
         word=word,
@@ -108,7 +109,7 @@ def state_of(batch: Mapping[str, Any]) -> BatchState:
         total=int(counts.get("total") or 0),
         done=int(counts.get("completed") or 0),
         failed=int(counts.get("failed") or 0),
-        problem="; ".join(list(problems)[:3]) or "no reason given" if word == "failed" else "",
+        problem="; ".join(list(problems)[:3]) or "no reason given" if refused else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from synthkit.core.types import Completion, Request
-from synthkit.models.openai.batch.api import BatchResult
+from synthkit.models.openai.batch.api import NEVER, BatchResult
 from synthkit.models.openai.batch.records import BatchRecord
 from synthkit.models.openai.dialect import Dialect
 from synthkit.models.openai.model import Endpoint
@@ -43,7 +43,7 @@ class Outcomes:
         if result is not None and result.status == 0:
             return None  # it was not asked
         if result is None:
-            if self.record.state and self.record.state.word != "completed":
+            if self.record.state and self.record.state.word in NEVER:
                 return None
             return self._again(tries, f"{self.record.id} has no result for it", "")
         body = self.endpoint.server.redactor.redact_body(result.body)
