@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -392,6 +393,32 @@ def test_a_batch_that_is_forgotten_while_it_is_uploaded_is_not_submitted(
     server.script = forgets
     with pytest.raises(StoreError, match="was forgotten meanwhile"):
         ask(session, at(server))
+    server.script = batches
+    assert len(until_done(session, at(server)).table) == 20
+    assert set(batches.submitted.values()) == {1}
+
+
+@pytest.mark.parametrize("body", [b"<html>Log in</html>", b"null", b'"x"', b'{"cut'])
+@pytest.mark.parametrize("what", ["look", "create", "upload"])
+def test_a_page_in_place_of_an_answer_leaves_the_rows_pending(
+    batches: BatchServer, server: Server, session: sk.Session, body: bytes, what: str
+) -> None:
+    def script(asked: Any) -> Reply | None:
+        reply = batches(asked) if what != "upload" else None
+        kinds = {"/v1/files": "upload", "/v1/batches": "create", "/v1/batches/batch_0": "look"}
+        if kinds.get(asked.path) == what:
+            kind = "text/html" if body.startswith(b"<") else "application/json"
+            return Reply(body=body, headers={"Content-Type": kind})
+        return reply or batches(asked)
+
+    if what == "look":
+        ask(session, at(server))
+    server.script = script
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = ask(session, at(server))
+    assert len(run.pending) == 20
+    assert "wait in 1 batch" in run.ledger.stopped or "has answered no JSON" in run.ledger.stopped
     server.script = batches
     assert len(until_done(session, at(server)).table) == 20
     assert set(batches.submitted.values()) == {1}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from synthkit.core.errors import EndpointError
 from synthkit.models.openai import sdk
 from synthkit.models.openai.server import Server
 
@@ -70,7 +71,14 @@ class Api:
         options["headers"] = {**self._headers, **options.get("headers", {})}
         with sdk.refusals(self.server):
             send = getattr(self._client, method)
-            return send(self._address + path, cast_to=kind, options=options, **content)
+            try:
+                answer = send(self._address + path, cast_to=kind, options=options, **content)
+            except ValueError as error:  # JSON that was cut
+                answer = str(error)
+        if kind is object and not isinstance(answer, dict | list):  # such as the page of a proxy
+            start = self.server.redact(" ".join(str(answer)[:200].split()))
+            raise EndpointError(f"{self.server.base_url} has answered no JSON: {start!r}")
+        return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
