@@ -51,6 +51,7 @@ class Batches:
         EndpointError
             If the server refuses.
         """
+        self._store.check_writable()
         record = self._found(id)
         if record.state is None:
             raise UsageError(
@@ -97,7 +98,8 @@ class Batches:
                 record = replace(record, state=form.look(record.id))
             finally:
                 form.api.close()
-            records.keep(self._store, record)
+            if not self._store.read_only:
+                records.keep(self._store, record)
         return record
 
 

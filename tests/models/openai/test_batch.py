@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from synthkit.models.openai.batch.api import Api
 from synthkit.models.openai.batch.openai_form import OpenAIForm
 from synthkit.models.openai.batch.records import all_records
 from synthkit.models.openai.model import Endpoint, endpoint
+from synthkit.sessions.batches import Batches
+from synthkit.store.store import Store
 from tests.models.openai.batch_servers import BatchServer
 from tests.server import Reply, Server, completion
 
@@ -437,6 +440,18 @@ def test_of_a_batch_that_failed_what_is_done_is_taken(
     server.script, batches.expires = fails, {0: 12}
     assert len(until_done(session, at(server)).table) == 20
     assert set(batches.paid.values()) == {1}
+
+
+def test_a_session_that_is_only_read_lists_its_batches_and_cancels_none(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    ask(session, at(server))
+    with closing(Store(session.folder / "store.sqlite", read_only=True)) as store:
+        listed = Batches(store).table(at(server))
+        assert listed["state"].tolist() == ["in_progress"]
+        with pytest.raises(StoreError, match="is read-only"):
+            Batches(store).cancel("batch_0", at(server))
+    assert batches.jobs["batch_0"].status == "in_progress"
 
 
 def test_a_batch_of_another_account_is_not_submitted_again(
