@@ -442,6 +442,15 @@ def test_of_a_batch_that_failed_what_is_done_is_taken(
     assert set(batches.paid.values()) == {1}
 
 
+def test_edited_rows_pay_for_the_new_ones_alone_and_the_old_answers_stay(
+    batches: BatchServer, server: Server, session: sk.Session
+) -> None:
+    ask(session, at(server), 10)
+    assert len(until_done(session, at(server), rows=rows(10, 2)).table) == 10
+    assert len(until_done(session, at(server), 10).table) == 10
+    assert (set(batches.submitted.values()), set(batches.paid.values())) == ({1}, {1})
+
+
 def test_a_session_that_is_only_read_lists_its_batches_and_cancels_none(
     batches: BatchServer, server: Server, session: sk.Session
 ) -> None:
