@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from synthkit.models.openai.batch.openai_form import OpenAIForm
 from synthkit.models.openai.batch.records import all_records
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.sessions.batches import Batches
+from synthkit.store import database
 from synthkit.store.store import Store
 from tests.models.openai.batch_servers import BatchServer
 from tests.server import Reply, Server, completion
@@ -399,6 +401,27 @@ def test_a_batch_that_is_forgotten_while_it_is_uploaded_is_not_submitted(
     server.script = batches
     assert len(until_done(session, at(server)).table) == 20
     assert set(batches.submitted.values()) == {1}
+
+
+def test_a_store_that_is_locked_while_a_batch_is_uploaded_delays_it_no_longer_than_that(
+    batches: BatchServer, server: Server, session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    path = session.folder / "store.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+
+        def locks(asked: Any) -> Reply | None:
+            if not other.in_transaction:
+                other.execute("BEGIN IMMEDIATE")
+            return batches(asked)
+
+        server.script = locks
+        with pytest.raises(StoreError, match="locked"):
+            ask(session, at(server))
+        other.execute("ROLLBACK")
+    server.script = batches
+    assert "20 requests wait in 1 batch" in ask(session, at(server)).ledger.stopped
+    assert len(batches.jobs) == 1
 
 
 @pytest.mark.parametrize("body", [b"<html>Log in</html>", b"null", b'"x"', b'{"cut'])

@@ -292,13 +292,18 @@ class Desk:
             owner=process_tag(),
         )
         befores = {key: self._again.get(key) for key in lines}
-        taken = self.store.leases.batches.claim(record.tag, record.owner, record.body(), befores)
-        own = [key for key in lines if key not in taken]
-        self.where |= self.store.leases.batches.of(taken)
-        if own:
-            record = replace(record, requests=len(own))
-            self.records[record.tag] = record = self._sent(record, [lines[key] for key in own])
-            self.where |= self.store.leases.batches.of(own)
+        batches = self.store.leases.batches
+        records.SENDING.add(record.tag)
+        try:
+            taken = batches.claim(record.tag, record.owner, record.body(), befores)
+            own = [key for key in lines if key not in taken]
+            self.where |= batches.of(taken)
+            if own:
+                record = replace(record, requests=len(own))
+                self.records[record.tag] = record = self._sent(record, [lines[key] for key in own])
+                self.where |= batches.of(own)
+        finally:
+            records.SENDING.discard(record.tag)
         for key in lines:
             self._again.pop(key, None)
 

@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from synthkit.core.formatting import count, duration, thousands
-from synthkit.core.processes import has_ended
+from synthkit.core.processes import has_ended, process_tag
 from synthkit.models.openai.batch.api import BatchState
 from synthkit.models.openai.dialect import Dialect
 from synthkit.store.batches import StoredBatch
 from synthkit.store.store import Store
 
 STALE_SECONDS = 3600.0
-"""After so long without a sign, a process no longer submits a batch; 200 MB may take half of it."""
+"""After so long without a sign, another process submits no longer; a long file may take half."""
+SENDING: set[str] = set()
+"""The tags of the batches that threads of this process are submitting."""
 
 Step = Literal["uploading", "creating", "submitted"]
 
@@ -56,7 +58,9 @@ class BatchRecord:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the process that was submitting it has ended before it was done."""
+        """Whether the process or thread that was submitting it has ended before it was done."""
+        if self.owner == process_tag():
+            return self.tag not in SENDING
         ended = not self.owner or has_ended(self.owner)
         return ended or time.time() - self.changed > STALE_SECONDS
 
