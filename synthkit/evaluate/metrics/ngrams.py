@@ -191,7 +191,9 @@ def _grams(codes: Ints, lengths: Ints, most: int) -> Iterator[tuple[Ints, NDArra
         if length > 1:
             inside = left[at] >= length
             at = at[inside]
-            grams = grams[inside] * vocabulary + codes[at + length - 1]
+            grams = grams[inside]
+            grams *= vocabulary
+            grams += codes[at + (length - 1)]
             grams = np.unique(grams, return_inverse=True)[1]
         yield grams, text[at]
 

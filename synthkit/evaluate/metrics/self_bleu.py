@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
@@ -70,12 +71,12 @@ def self_bleu(
     codes, lengths = ngrams.token_codes(listed, unit)
     matches = np.zeros((n, rows))
     pairs, losses = [], []
-    for order, counts in enumerate(ngrams.counts_by_length(codes, lengths, n)):
-        found = [_matches(part, rows) for part in counts.parts()]
-        totals, pair, loss = zip(*found, strict=True)
-        matches[order] = np.sum(totals, axis=0)
-        pairs.append(np.concatenate(pair))
-        losses.append(np.concatenate(loss))
+    # counts are let go before the next ones are made, since they may be large
+    each = map(partial(_matches, rows=rows), ngrams.counts_by_length(codes, lengths, n))
+    for order, (total, pair, loss) in enumerate(each):
+        matches[order] = total
+        pairs.append(pair)
+        losses.append(loss)
     closest = _closest_lengths(lengths)
     scores = _bleu(matches, lengths, closest[0])
     without = np.zeros(0)
@@ -121,6 +122,12 @@ def _matches(counts: NgramCounts, rows: int) -> tuple[Floats, Ints, Floats]:
     The losses come as (p,) pairs ``i * rows + j``, of which one may occur more than once, and (p,)
     numbers.
     """
+    found = (_matches_of_part(part, rows) for part in counts.parts())
+    totals, pairs, losses = zip(*found, strict=True)
+    return np.sum(totals, axis=0), np.concatenate(pairs), np.concatenate(losses)
+
+
+def _matches_of_part(counts: NgramCounts, rows: int) -> tuple[Floats, Ints, Floats]:
     shared = (counts.texts > 1)[counts.gram] if len(counts.gram) else np.zeros(0, bool)
     gram, text, count = (part[shared] for part in (counts.gram, counts.text, counts.count))
     by_count = np.lexsort((-count, gram))
