@@ -246,16 +246,18 @@ def figure(costs: Costs, what: int, title: str) -> Any:
             drawn.add_scatter(
                 x=[point[0] for point in points],
                 y=[point[what] for point in points],
-                mode="lines+markers+text",
-                text=[""] * (len(points) - 1) + [f"{case}  "],
-                textposition="top left",
-                textfont={"color": hue},
+                mode="lines+markers",
                 line={"color": hue, "width": 1.5},
                 marker={"symbol": symbol, "size": 7},
                 showlegend=False,
                 cliponaxis=False,
                 **place,
             )
+            axis = str(panel + 1) if panel else ""
+            drawn.add_annotation(
+                xref=f"x{axis} domain", yref=f"y{axis} domain", text=theme.key(at, case),
+                x=0.02, y=0.99 - 0.09 * at, xanchor="left", yanchor="top",
+            )  # fmt: skip
     drawn.update_xaxes(type="log", title_text="rows", dtick=1)
     drawn.update_yaxes(type="log", title_text=title, dtick=1)
     drawn.update_layout(width=760, height=300 * math.ceil(len(panels) / 2), margin={"t": 32})

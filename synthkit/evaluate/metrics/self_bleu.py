@@ -71,7 +71,7 @@ def self_bleu(
     codes, lengths = ngrams.token_codes(listed, unit)
     matches = np.zeros((n, rows))
     pairs, losses = [], []
-    # counts are let go before the next ones are made, since they may be large
+    # counts are freed before the next ones are made, since they may be large
     each = map(partial(_matches, rows=rows), ngrams.counts_by_length(codes, lengths, n))
     for order, (total, pair, loss) in enumerate(each):
         matches[order] = total
