@@ -134,6 +134,10 @@ def embeddings(texts: Sequence[str], dimensions: int = 8) -> dict[str, Any]:
     return {"object": "list", "data": data[::-1], "model": "m", "usage": {"prompt_tokens": 7}}
 
 
+MODELS = Reply(body={"object": "list", "data": [{"id": "m", "object": "model"}]})
+"""A list of models."""
+
+
 class Server:
     """The server, in a thread of its own while the ``with`` block lasts.
 
@@ -144,10 +148,13 @@ class Server:
     max_inflight : further requests in flight get a 429 with ``Retry-After: 1``.
     tls : serve HTTPS with this context.
     port : 0 for any free one; that of a former server to bring it back.
+    lists : the reply to who asks for the list of models; 404 if not given.
 
     Attributes
     ----------
-    asked : all requests in order of arrival; ``count`` is their number.
+    asked : all requests in order of arrival, without those of ``listed``; ``count`` is their
+        number.
+    listed : how often the list of models was asked for.
     rejected, inflight, peak : 429s for ``max_inflight``; requests in flight now, and at most.
     answered : responses of status 200; ``unread`` of them were ready when the client had left.
     connections : connections ever made; ``open`` is the number of present ones.
@@ -162,8 +169,10 @@ class Server:
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        lists: Reply | None = None,
     ) -> None:
         self.script, self.latency, self.max_inflight = script, latency, max_inflight
+        self.lists = lists
         self.tls, self.host, self.port = tls, host, port
         self.reset()
         self.connections = 0
@@ -174,7 +183,7 @@ class Server:
 
     def reset(self) -> None:
         self.asked: list[Asked] = []
-        self.rejected = self.inflight = self.peak = self.answered = self.unread = 0
+        self.rejected = self.inflight = self.peak = self.answered = self.unread = self.listed = 0
 
     @property
     def count(self) -> int:
@@ -271,6 +280,9 @@ class Server:
             if path == "/reset":
                 self.reset()
             return await self._send(writer, Reply(body=self.stats()))
+        if method == "GET" and path.endswith("/models"):
+            self.listed += 1
+            return await self._send(writer, self.lists or Reply(404, error="no list"))
         now = time.perf_counter()
         asked = Asked(self.count, connection, method, path, headers, body, now)
         self.asked.append(asked)
@@ -430,6 +442,7 @@ def main() -> None:
     parser.add_argument("--max-inflight", type=int)
     parser.add_argument("--slow-every", type=int, help="every N-th request takes --slow-ms")
     parser.add_argument("--slow-ms", type=float, default=1000)
+    parser.add_argument("--lists", action="store_true", help="give the list of models")
     parser.add_argument("--status", type=int, default=200, help="the status of every response")
     options = parser.parse_args()
 
@@ -447,6 +460,7 @@ def main() -> None:
         latency=options.latency_ms / 1000,
         max_inflight=options.max_inflight,
         port=options.port,
+        lists=MODELS if options.lists else None,
     )
     with server, suppress(KeyboardInterrupt):
         print(server.port, flush=True)

@@ -18,16 +18,15 @@ class Window:
     """A congestion window: paced start, additive increase, multiplicative decrease (RFC 5681).
 
     The first request goes alone, so that a refused key or a wrong address costs one request. Its
-    success opens the window to ``ceiling``, which is filled in bursts: a server refuses at once
-    what is too much, so the first 429 comes before many more are sent. The first 429 of an era
-    shrinks the window to less than what was in flight, and starts a new era. From then on growth
-    is slow: a whole window of successes adds one. An era with nothing but 429s quarters the window
-    and asks for a pause, since the limit is then a quota and not the number of requests at once.
+    success, or a list of models that comes before it, opens the window to ``ceiling``, which is
+    filled in bursts: a server refuses at once what is too much, so the first 429 comes before many
+    more are sent. The first 429 of an era shrinks the window to less than what was in flight, and
+    starts a new era. From then on growth is slow: a whole window of successes adds one. An era
+    with nothing but 429s quarters the window and asks for a pause, since the limit is then a quota
+    and not the number of requests at once.
     """
 
     ceiling: int
-    unproven: int = 64
-    """Most requests in flight before one was answered."""
     limit: float = 1.0
     threshold: float = math.inf
     """Above this limit, growth is slow."""
@@ -45,10 +44,10 @@ class Window:
         self.peak = max(self.peak, in_flight)
         return min(int(self.limit), self.peak + BURST)
 
-    def open(self, most: float = math.inf) -> None:
-        """Let ``most`` requests go although none was answered, since the first waits for long."""
+    def open(self, most: float) -> None:
+        """Let ``most`` requests go although none was answered yet."""
         self.calm = True
-        self.limit = max(self.limit, min(self.ceiling, self.unproven, most))
+        self.limit = max(self.limit, min(self.ceiling, most))
 
     def reopen(self, limit: float) -> None:
         """Begin where an earlier run, which was answered, has ended."""

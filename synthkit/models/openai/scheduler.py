@@ -29,6 +29,7 @@ from synthkit.models.openai.health import (
     backoff,
     times,
 )
+from synthkit.models.openai.model_list import lists_models
 from synthkit.models.openai.operation import Operation
 from synthkit.models.openai.refusals import Refusal, refusal
 from synthkit.models.openai.responses import (
@@ -47,7 +48,7 @@ FATAL = {401, 402, 405, 407} | MOVED
 DENIALS = {403, 404, 422}
 """Of one request once the server has answered others, of all of them before."""
 RETRIED = {408, 409, 425}
-PROBES = ((0.2, 4.0), (1.0, math.inf))
+PROBES = ((0.2, 4.0), (1.0, 64.0))
 """(seconds, requests in flight) while there is no answer yet: a refusal rarely takes longer."""
 MAX_RAW = 1_000_000
 PROBE = -1
@@ -117,9 +118,12 @@ class Scheduler(Generic[Input, Output]):
         client = Client(url, self.server.headers, self.server.query)
         for seconds, most in PROBES:
             self.loop.call_later(seconds, self._open, most)
+        listing: asyncio.Task[None] | None = None
         try:
             while not self.closing:
                 self._fill(client)
+                if self.jobs and self.operation.known.good is None and listing is None:
+                    listing = self.loop.create_task(self._list_models())
                 self.wake.clear()
                 await self.wake.wait()
         finally:
@@ -129,6 +133,11 @@ class Scheduler(Generic[Input, Output]):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             client.close()
+
+    async def _list_models(self) -> None:
+        """Let all requests go once the server has given its list of models."""
+        if await lists_models(self.server):
+            self._open(math.inf)
 
     def _open(self, most: float) -> None:
         """Stop waiting for the first answer, unless something has failed already."""

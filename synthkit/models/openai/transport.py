@@ -1,4 +1,4 @@
-"""HTTP/1.1 posts to one address: asyncio transports and httptools, the parser of uvicorn.
+"""HTTP/1.1 requests to one address: asyncio transports and httptools, the parser of uvicorn.
 
 This client is our own because none that was measured in its place keeps its behaviour and its
 cost (``tests/benchmarks/endpoint.py``: 500 posts of 50 ms, 64 in flight, Python 3.11). CPU of a
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """Posts to one URL over as many connections as there are requests at once.
+    """Requests to one URL, by one method, over as many connections as there are requests at once.
 
     The proxy comes from the environment, as in the ``openai`` SDK; loopback addresses need none.
 
@@ -190,7 +190,14 @@ class Client:
         If the environment names a proxy that is not an ``http://`` one.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        *,
+        method: str = "POST",
+    ) -> None:
         target = urlsplit(url)
         self.host = target.hostname or ""
         self.secure = target.scheme == "https"
@@ -203,7 +210,10 @@ class Client:
         if self.proxy is not None and not self.secure:
             path = f"http://{target.netloc}{path}"
             headers |= _proxy_key(self.proxy)
-        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         self.head = "\r\n".join(lines).encode("latin-1") + b"\r\nContent-Length: "
 
     async def post(

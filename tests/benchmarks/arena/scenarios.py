@@ -103,7 +103,7 @@ class Arena:
 
     @contextmanager
     def serving(self, *options: str) -> Iterator[Spawned]:
-        with spawn("--port", str(self.port), *options) as server:
+        with spawn("--port", str(self.port), "--lists", *options) as server:
             yield server
 
     def drive(self, system: System, job: Job, limit: float, **more: Any) -> Ended:

@@ -28,13 +28,13 @@ def test_the_window_is_filled_in_bursts():
 
 def test_opening_by_time_does_not_prove_the_server():
     window = Window(500)
-    window.open()
+    window.open(64)
     assert (window.limit, window.proven) == (64, False)
 
 
 def test_opening_never_shuts_a_wider_window():
     window = opened(500)
-    window.open()
+    window.open(64)
     assert window.limit == 500
 
 

@@ -28,7 +28,7 @@ from synthkit.models.openai.embedder import endpoint_embedder
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.models.openai.server import connect
 from synthkit.models.openai.strict_schema import strict
-from tests.server import Asked, Reply, Server, completion, free_port, spawn
+from tests.server import MODELS, Asked, Reply, Server, completion, free_port, spawn
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -476,6 +476,26 @@ def test_rows_refused_for_their_own_faults_are_rejects(session: sk.Session) -> N
         run = ask(session, endpoint("m", base_url=server.base_url), 40)
     assert (len(run.table), len(run.rejects), server.count) == (20, 20, 40)
     assert "(400): the prompt 0 is too long" in run.rejects.reason[0]
+
+
+def test_a_list_of_models_lets_all_requests_go_before_the_first_is_answered(
+    session: sk.Session,
+) -> None:
+    with Server(latency=0.5, lists=MODELS) as server:
+        run = ask(session, endpoint("m", base_url=server.base_url), 40)
+        first = server.asked[0].at
+        assert all(asked.at - first < 0.5 for asked in server.asked)
+        assert len(run.table) == server.count == 40
+        assert server.listed == 1
+        ask(session, endpoint("m", base_url=server.base_url), 1)
+        assert server.listed == 1  # nothing to let go
+
+
+def test_a_key_that_may_list_models_and_nothing_else_ends_the_run(session: sk.Session) -> None:
+    with Server(Reply(401, error="no"), lists=MODELS) as server:
+        with pytest.raises(openai.AuthenticationError, match="no"):
+            ask(session, endpoint("m", base_url=server.base_url), 500)
+        assert server.count < 64
 
 
 # 429
@@ -959,7 +979,7 @@ def test_it_works_inside_a_running_event_loop(session: sk.Session) -> None:
 def test_one_connection_serves_one_request_after_another(session: sk.Session) -> None:
     with Server(latency=0.005) as server:
         ask(session, endpoint("m", base_url=server.base_url, concurrency=8), 200)
-    assert server.connections <= 8
+    assert server.connections <= 8 + 1  # and one for the list of models
 
 
 def test_a_server_that_closes_after_each_answer_costs_no_row(session: sk.Session) -> None:
