@@ -27,7 +27,7 @@ from synthkit.models.openai.batch.openai_form import OpenAIForm
 from synthkit.models.openai.batch.records import all_records
 from synthkit.models.openai.model import Endpoint, endpoint
 from synthkit.sessions.batches import Batches
-from synthkit.store import database
+from synthkit.store import database, leases
 from synthkit.store.store import Store
 from tests.models.openai.batch_servers import BatchServer
 from tests.server import Reply, Server, completion
@@ -407,6 +407,7 @@ def test_a_store_that_is_locked_while_a_batch_is_uploaded_delays_it_no_longer_th
     batches: BatchServer, server: Server, session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 2.0)  # those of the run that failed last so long
     path = session.folder / "store.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
 

@@ -60,6 +60,6 @@ def test_what_files_cannot_have_is_said(shell: Shell) -> None:
 def test_ids_that_occur_twice_are_said_with_a_way_out(shell: Shell) -> None:
     pd.DataFrame({"id": ["a", "a"], "text": ["x", "y"]}).to_parquet("twice.parquet")
     shell.ip.user_ns["twice"] = pd.read_parquet("twice.parquet")
-    for table in ("twice", "twice.parquet"):
-        with pytest.raises(TableError, match=r"'a' occurs twice, again in row 1\. Rename"):
+    for table, where in (("twice", "again in row 1"), ("twice.parquet", "in .*parquet, row 1")):
+        with pytest.raises(TableError, match=rf"'a' occurs twice.* {where}\. .*[Rr]ename"):
             shell.run(f"%synth filter {table} --length 1-")
