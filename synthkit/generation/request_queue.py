@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from synthkit.core.errors import StoreError, StoreLocked
-from synthkit.core.processes import process_tag
+from synthkit.core.processes import begin_work, end_work
 from synthkit.core.types import Completion, Request
 from synthkit.generation.branches import Branch
 from synthkit.store.database import BUSY_SECONDS
@@ -32,7 +32,7 @@ class Leases:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.owner = f"{process_tag()}/{uuid.uuid4().hex[:8]}"
+        self.owner = begin_work(uuid.uuid4().hex[:8])
         self.keys: set[str] = set()
         self._renewed = time.monotonic()
         self._locked_since: float | None = None
@@ -77,6 +77,11 @@ class Leases:
             self.keys -= ended
             with suppress(StoreError):
                 self.store.leases.release(self.owner, None if keys is None else ended)
+
+    def close(self) -> None:
+        """End all leases, as the run does. Those that a locked store keeps count no longer."""
+        self.release()
+        end_work(self.owner)
 
 
 class RequestQueue:

@@ -306,7 +306,7 @@ class Runner(Generic[T]):
         self.commits.settle()
         with suppress(SynthkitError):  # the error that ended the run is the one to be told
             self.deliver_all()
-        self.queue.leases.release()
+        self.queue.leases.close()
 
     def deliver_all(self) -> None:
         """Give each committed completion to the branches that wait for it."""

@@ -10,7 +10,7 @@ from synthkit.store.batches import BatchTable
 from synthkit.store.database import AMONG, Database, TableGroup
 
 LEASE_SECONDS = 120.0
-"""How long a lease lasts if it is not renewed. Those of a killed process on this machine end."""
+"""How long a lease lasts if it is not renewed. Those of a run on this machine that is over end."""
 
 _INSERT = (
     "INSERT INTO leases VALUES (?, ?, ?) "
@@ -21,8 +21,7 @@ _INSERT = (
 class LeaseTable(TableGroup):
     """Request key -> the run that sends it, and until when.
 
-    An owner is the tag of a process (:func:`~synthkit.core.processes.process_tag`), ``/``, and the
-    name of a run in it. ``batches`` are the requests that a server answers later.
+    An owner is a run of a process (:func:`~synthkit.core.processes.begin_work`). ``batches`` are the requests that a server answers later.
     """
 
     def __init__(self, database: Database) -> None:
@@ -35,8 +34,8 @@ class LeaseTable(TableGroup):
         query = f"SELECT key, owner FROM leases WHERE until > ? AND owner != ? AND key {AMONG}"
         with self._database.transaction():
             leased = self._database.rows(query, (now, owner, list(keys)))
-            ended = {other: has_ended(other.partition("/")[0]) for _, other in leased}
-            taken = {key for key, other in leased if not ended[other]}
+            ended = {other for other in {other for _, other in leased} if has_ended(other)}
+            taken = {key for key, other in leased if other not in ended}
             self._database.execute_many(
                 _INSERT,
                 [(key, owner, now + LEASE_SECONDS) for key in keys if key not in taken],

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit.core.processes import has_ended, process_tag
+from synthkit.core.errors import StoreLocked
+from synthkit.core.processes import begin_work, end_work, has_ended
 from synthkit.core.types import Request
 
 KERNEL = """
@@ -79,8 +80,25 @@ def test_leases_of_a_killed_process_are_taken_at_once(session: sk.Session) -> No
     ).stdout.strip()
     assert has_ended(dead)
     assert session.store.leases.claim([key], f"{dead}/a") == set()
-    assert session.store.leases.claim([key], f"{process_tag()}/b") == set()
-    assert session.store.leases.claim([key], f"{process_tag()}/c") == {key}
+    owner = begin_work("b")
+    assert session.store.leases.claim([key], owner) == set()
+    assert session.store.leases.claim([key], begin_work("c")) == {key}
+    end_work(owner)
+    assert session.store.leases.claim([key], begin_work("c")) == set()
+
+
+def test_leases_that_a_locked_store_keeps_end_with_their_run(
+    session: sk.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise StoreLocked("another program keeps the session locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session.store.leases, "release", locked)
+        sk.generate("a", model=sk.Fake(lambda _: ""), session=session, max_requests=1)
+    (left,) = session.store._database.rows("SELECT key, owner FROM leases")
+    assert has_ended(left[1])
+    assert session.store.leases.claim([left[0]], begin_work("next")) == set()
 
 
 def test_a_lease_of_another_machine_ends_by_itself(
@@ -89,9 +107,9 @@ def test_a_lease_of_another_machine_ends_by_itself(
     clock = [1000.0]
     monkeypatch.setattr(time, "time", lambda: clock[0])
     assert session.store.leases.claim(["k"], "00000000-1-1/a") == set()
-    assert session.store.leases.claim(["k"], f"{process_tag()}/b") == {"k"}
+    assert session.store.leases.claim(["k"], begin_work("b")) == {"k"}
     clock[0] += 121
-    assert session.store.leases.claim(["k"], f"{process_tag()}/b") == set()
+    assert session.store.leases.claim(["k"], begin_work("b")) == set()
 
 
 def in_thread(act: Any) -> threading.Thread:

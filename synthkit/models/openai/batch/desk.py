@@ -18,7 +18,7 @@ from typing import TypeVar
 from synthkit.core.environment import warn
 from synthkit.core.errors import EndpointError, UsageError
 from synthkit.core.formatting import count
-from synthkit.core.processes import process_tag
+from synthkit.core.processes import begin_work, end_work
 from synthkit.core.types import Completion, Request
 from synthkit.models.openai.batch import records
 from synthkit.models.openai.batch.api import BatchForm, BatchResult, BatchState
@@ -281,19 +281,20 @@ class Desk:
 
     def _submit(self, lines: Mapping[str, bytes], dialect: Dialect) -> None:
         """Submit one batch; the requests that another kernel submits meanwhile are left out."""
+        tag = uuid.uuid4().hex[:16]
+        owner = begin_work(tag)
         record = BatchRecord(
-            tag=uuid.uuid4().hex[:16],
+            tag=tag,
             model=self.endpoint.name,
             fingerprint=self.endpoint.fingerprint,
             base_url=self.endpoint.server.base_url,
             origin=self.endpoint.server.origin,
             requests=len(lines),
             dialect=dialect,
-            owner=process_tag(),
+            owner=owner,
         )
         befores = {key: self._again.get(key) for key in lines}
         batches = self.store.leases.batches
-        records.SENDING.add(record.tag)
         try:
             taken = batches.claim(record.tag, record.owner, record.body(), befores)
             own = [key for key in lines if key not in taken]
@@ -303,7 +304,7 @@ class Desk:
                 self.records[record.tag] = record = self._sent(record, [lines[key] for key in own])
                 self.where |= batches.of(own)
         finally:
-            records.SENDING.discard(record.tag)
+            end_work(owner)
         for key in lines:
             self._again.pop(key, None)
 

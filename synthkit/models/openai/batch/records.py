@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from synthkit.core.formatting import count, duration, thousands
-from synthkit.core.processes import has_ended, process_tag
+from synthkit.core.processes import has_ended
 from synthkit.models.openai.batch.api import BatchState
 from synthkit.models.openai.dialect import Dialect
 from synthkit.store.batches import StoredBatch
@@ -16,8 +16,6 @@ from synthkit.store.store import Store
 
 STALE_SECONDS = 3600.0
 """After so long without a sign, another process submits no longer; a long file may take half."""
-SENDING: set[str] = set()
-"""The tags of the batches that threads of this process are submitting."""
 
 Step = Literal["uploading", "creating", "submitted"]
 
@@ -37,7 +35,7 @@ class BatchRecord:
     file : the id of its file at the server.
     state : what the server said last.
     at : when it was recorded.
-    owner : the process that submits it; empty if none does.
+    owner : the thread of a process that submits it; empty if none does.
     waiting : its requests that have no completion here yet.
     """
 
@@ -59,8 +57,6 @@ class BatchRecord:
     @property
     def is_abandoned(self) -> bool:
         """Whether the process or thread that was submitting it has ended before it was done."""
-        if self.owner == process_tag():
-            return self.tag not in SENDING
         ended = not self.owner or has_ended(self.owner)
         return ended or time.time() - self.changed > STALE_SECONDS
 
