@@ -317,13 +317,23 @@ def _joined(schema: Any, own: Any, first: Path, file: Path) -> Any:
             "table need the same columns; name only those that have them."
         )
     try:
-        return pyarrow.unify_schemas([schema, own], promote_options="permissive")
+        schemas = [_decoded(schema, own), _decoded(own, schema)]
+        return pyarrow.unify_schemas(schemas, promote_options="permissive")
     except pyarrow.ArrowException:
         name = next(n for n in own.names if not schema.field(n).type.equals(own.field(n).type))
         raise TableError(
             f"{file}: the column {name!r} is of type {own.field(name).type}, but "
             f"{schema.field(name).type} in {first}. Write it with one type."
         ) from None
+
+
+def _decoded(schema: Any, other: Any) -> Any:
+    """A schema whose categories are plain values where the other schema has another type."""
+    is_category = package("pyarrow").types.is_dictionary
+    for at, field in enumerate(schema):
+        if is_category(field.type) and not field.type.equals(other.field(field.name).type):
+            schema = schema.set(at, field.with_type(field.type.value_type))
+    return schema
 
 
 def _shards(

@@ -52,6 +52,8 @@ def machine() -> str:
     }
     flags = known["flags"].split()
     number = len(os.sched_getaffinity(0))
+    if "avx2_only" in os.environ.get("LD_PRELOAD", ""):
+        return f"{known['model name']}, {number} CPUs, held to avx2"
     return f"{known['model name']}, {number} CPUs, {' '.join(u for u in UNITS if u in flags)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,19 @@ def test_a_column_without_values_in_one_file_takes_the_type_of_the_others(tmp_pa
         {"text": "soup", "n": None},
         {"text": "tea", "n": 3},
     ]
+
+
+def test_categories_and_plain_values_of_several_files_are_one_column(tmp_path: Path) -> None:
+    kinds = [pyarrow.int8(), pyarrow.int16(), None]
+    for at, (kind, ordered) in enumerate(itertools.product(kinds, [False, True])):
+        words = pyarrow.array([f"a{at}", None, f"a{at}"])
+        if kind is not None:
+            words = words.cast(pyarrow.dictionary(kind, pyarrow.string(), ordered=ordered))
+        parquet.write_table(pyarrow.table({"text": words}), tmp_path / f"{at}.parquet")
+    whole = open_table(tmp_path)
+    assert whole.schema.field("text").type == pyarrow.string()
+    expected = [word for at in range(6) for word in (f"a{at}", None, f"a{at}")]
+    assert whole.load()["text"].to_pylist() == expected
 
 
 def test_files_without_rows_are_read_and_written(tmp_path: Path) -> None:
