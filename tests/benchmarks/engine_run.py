@@ -30,7 +30,7 @@ ENGINES: dict[str, dict[str, Any]] = {
 }
 FIXED = ("fp32", "bf16", "nf4", "openvino")
 AS_IT_COMES = ("default", "old")
-CASES = {"1": 1, "8": 8, "32": 32, "shared": 64, "apart": 64}
+CASES = {"1": 1, "8": 8, "32": 32, "short": 8, "shared": 64, "apart": 64}
 PACKAGES = ["torch", "transformers", "bitsandbytes", "openvino", "llama-cpp-python"]
 WORDS = "salt river lamp quiet orchard paper window winter bread copper music harbour".split()
 TEMPLATE = (
@@ -50,6 +50,8 @@ def prompts(case: str, count: int, round: int = 0, rounds: int = 1) -> list[Prom
     def words(number: int) -> str:
         return " ".join(draw.choice(WORDS) for _ in range(number))
 
+    if case == "short":
+        return [(words(8), 24) for _ in range(CASES[case])]
     if case in ("shared", "apart"):
         first = words(300)
         return [

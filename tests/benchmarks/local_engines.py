@@ -6,12 +6,12 @@
 
 SmolLM2-135M writes exactly 10 to 200 tokens for prompts of 20 to 400 words, about a token each, at
 the temperature 0.7. Each round reads its own share of the prompts. A case is the number of rows
-that decode together; with 1, requests are sent one by one, and only an eighth of them. ``shared``
-has 64 rows whose prompts begin with the same 300 words, ``apart`` the same with 300 words of their
-own, so that each is read wholly. ``default`` is ``load_model("smollm2")`` as it comes, also in the
-number of rows, and ``old`` the same of another checkout; other engines get 0 threads as no option.
-``generate`` is a plain loop of batches over ``model.generate``, whose rows wait for the longest;
-only the tokens that were asked for count.
+that decode together; with 1, requests are sent one by one, and only an eighth of them. ``short``
+has 8 rows of 8 words and 24 tokens each. ``shared`` has 64 rows whose prompts begin with the same
+300 words, ``apart`` the same with 300 words of their own, so that each is read wholly. ``default``
+is ``load_model("smollm2")`` as it comes, also in the number of rows, and ``old`` the same of
+another checkout; other engines get 0 threads as no option. ``generate`` is a plain loop of batches
+over ``model.generate``, whose rows wait for the longest; only the tokens that were asked for count.
 
 ``--llama-cpp`` names an interpreter that has llama-cpp-python, which gets the catalog's GGUF file,
 decodes rows together with the low-level API, and reads shared prompts wholly; 0 threads are one for
