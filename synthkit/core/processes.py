@@ -12,7 +12,6 @@ import os
 import platform
 from pathlib import Path
 
-
 _MACHINE_ID = Path("/etc/machine-id")
 """Tells apart machines of one name, as those of a classroom may be."""
 _under_way: set[str] = set()

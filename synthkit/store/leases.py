@@ -21,7 +21,8 @@ _INSERT = (
 class LeaseTable(TableGroup):
     """Request key -> the run that sends it, and until when.
 
-    An owner is a run of a process (:func:`~synthkit.core.processes.begin_work`). ``batches`` are the requests that a server answers later.
+    An owner is a run of a process (:func:`~synthkit.core.processes.begin_work`). ``batches`` are
+    the requests that a server answers later.
     """
 
     def __init__(self, database: Database) -> None:

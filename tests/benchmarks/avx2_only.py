@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.avx2_only FOLDER -m tests.benchmarks.local_engines ...
 
-``ONEDNN_MAX_CPU_ISA`` and its like hold torch to AVX2, but not OpenVINO. So FOLDER becomes a copy of
-this virtual environment in which the libraries of torch, OpenVINO and numpy ask a handler of
-``avx2_only.c`` in place of the CPU: each ``cpuid`` is overwritten by ``ud2``, of the same two bytes.
+``ONEDNN_MAX_CPU_ISA`` and its like hold torch to AVX2, but not OpenVINO. So FOLDER becomes a copy
+of this environment in which the libraries of torch, OpenVINO and numpy ask a handler of
+``avx2_only.c`` in place of the CPU: each ``cpuid`` is overwritten by ``ud2``, which is as long.
 A library then takes the code that it takes on such a CPU; clock, caches and memory stay this
 machine's. Needs gcc, objdump and readelf, once about a minute, and the disk space of torch.
 """

@@ -54,7 +54,7 @@ STRUCTURED_NAMES = (
     "function calling",
 )
 
-_UNSUPPORTED = re.compile(
+_UNSUPPORTED = (
     r"unsupported|unrecogni[sz]ed|unknown|unexpected|unavailable|deprecated|disallowed|forbidden"
     r"|extraneous|extra inputs|extra fields|extra_forbidden|cannot find field|no such"
     r"|(does|do|is|are|was|were|did)(n't| not)( \w+){0,2} "
@@ -67,44 +67,38 @@ _UNSUPPORTED = re.compile(
     r"|can(not|'t) (both )?be (used|set|specified|combined|provided|changed|modified|given)"
     r"|(may|can|must) only be (set|used)|only the default|only supports? "
     r"|(must|should) be (unset|omitted|removed|one of|'|\")|expected one of|requires --"
-    r"|no endpoints found",
-    re.IGNORECASE,
+    r"|no endpoints found"
 )
-_SCHEMA = re.compile(
+_SCHEMA = (
     r"invalid schema|invalid_json_schema|in context=|schema (is|was|has|contains|must|with)\b"
     r"|schema.{0,40}(keyword|too (large|complex|many)|constraint)|unsupported (schema|keyword)"
-    r"|(parse|compile|build|create) (the )?grammar",
-    re.IGNORECASE,
+    r"|(parse|compile|build|create) (the )?grammar"
 )
-_CONTENT = re.compile(
+_CONTENT = (
     r"content[ _]?(filter|policy|management|safety|moderation)|moderat|flagged|safety|harmful"
     r"|inappropriate|(content|prompt|input)( \w+){0,2} blocked|sensitive"
-    r"|responsible ?ai|policy violation|usage policy|prohibited",
-    re.IGNORECASE,
+    r"|responsible ?ai|policy violation|usage policy|prohibited"
 )
-_ACCESS = re.compile(
+_ACCESS = (
     r"api[ _-]?key|(incorrect|invalid|wrong|revoked|expired) key|credential|unauthori[sz]ed"
     r"|authenticat|permission|subscri|billing|quota"
     r"|not have access|no access|access denied|model_not_found|not allowed to (use|access)"
     r"|(model|deployment)\b.{0,80}(not (exist|found|available)|unavailable)"
-    r"|no such model|unknown model|invalid model|region|country|territory",
-    re.IGNORECASE,
+    r"|no such model|unknown model|invalid model|region|country|territory"
 )
-_SYSTEM = re.compile(
+_SYSTEM = (
     r"(system|developer)[ _-]?(role|message|prompt|instruction|turn)s?\b.{0,60}"
     r"(not (supported|allowed|enabled|available)|unsupported)"
     r"|not support.{0,20}(system|developer)|roles must alternate"
-    r"|only.{0,20}user.{0,12}assistant.{0,20}role",
-    re.IGNORECASE,
+    r"|only.{0,20}user.{0,12}assistant.{0,20}role"
 )
-_PATTERN = re.compile(r"regex|regular expression|structured_outputs|grammar|guided", re.IGNORECASE)
-_LOADING = re.compile(
+_PATTERN = r"regex|regular expression|structured_outputs|grammar|guided"
+_LOADING = (
     r"\b(load(ing|ed)|warm(ing|up)|start(ing|up)|initiali[sz]\w*|scaling|booting)\b"
     r"|not (yet )?ready|cold start"
-    r"|being (deployed|provisioned|started)|estimated_time",
-    re.IGNORECASE,
+    r"|being (deployed|provisioned|started)|estimated_time"
 )
-_SUGGESTION = re.compile(r"did you mean.*", re.IGNORECASE)
+_SUGGESTION = r"did you mean.*"
 """Names another parameter than the refused one."""
 _ECHOES = {"input", "url", "request", "request_id", "input_value", "type", "object", "status"}
 """Members of an error body that repeat the request, or say nothing of it."""
@@ -145,12 +139,12 @@ class Refusal:
         """Whether it refuses the way in which structured output was asked for."""
         if any(self.param.startswith(name) for name in STRUCTURED_NAMES):
             return True
-        return any(_refuses(s, STRUCTURED_NAMES) or _SCHEMA.search(s) for s in self.sentences)
+        return any(_refuses(s, STRUCTURED_NAMES) or _says(_SCHEMA, s) for s in self.sentences)
 
     @property
     def of_schema(self) -> bool:
         """Whether it refuses this one schema."""
-        return any(_SCHEMA.search(sentence) for sentence in self.sentences)
+        return _says(_SCHEMA, *self.sentences)
 
     @property
     def is_unclear(self) -> bool:
@@ -160,28 +154,28 @@ class Refusal:
     @property
     def of_pattern(self) -> bool:
         """Whether it refuses a regular expression to follow."""
-        return any(map(_PATTERN.search, (self.param, *self.sentences)))
+        return _says(_PATTERN, self.param, *self.sentences)
 
     @property
     def of_system(self) -> bool:
         """Whether it refuses a system turn."""
-        return any(map(_SYSTEM.search, self.sentences))
+        return _says(_SYSTEM, *self.sentences)
 
     @property
     def of_content(self) -> bool:
         """Whether it refuses what this one prompt says."""
         texts = (self.code, self.message)
-        return any(map(_CONTENT.search, texts)) and not any(map(_ACCESS.search, texts))
+        return _says(_CONTENT, *texts) and not _says(_ACCESS, *texts)
 
     @property
     def of_access(self) -> bool:
         """Whether it refuses the key, the account or the model, and so every request."""
-        return any(map(_ACCESS.search, (self.code, self.message))) and not self.of_content
+        return _says(_ACCESS, self.code, self.message) and not self.of_content
 
     @property
     def of_loading(self) -> bool:
         """Whether the model is not loaded yet."""
-        return self.status == 503 and any(map(_LOADING.search, self.sentences))
+        return self.status == 503 and _says(_LOADING, *self.sentences)
 
     def mentions(self, name: str) -> bool:
         """Whether any text of the body has this word."""
@@ -189,7 +183,7 @@ class Refusal:
 
     def _named(self, names: tuple[str, ...]) -> bool:
         """Whether the server names the parameter as the reason, and not only its value."""
-        in_words = any(_UNSUPPORTED.search(text) for text in (self.code, *self.sentences))
+        in_words = _says(_UNSUPPORTED, self.code, *self.sentences)
         return self.param.partition(".")[0] in names and in_words
 
 
@@ -271,8 +265,8 @@ def _param(body: Any, depth: int = 0) -> str:
 
 def _refuses(sentence: str, names: Iterable[str]) -> bool:
     """Whether a sentence refuses one of the names, as a name and not as a word of some prompt."""
-    sentence = _SUGGESTION.sub("", sentence)
-    if not _UNSUPPORTED.search(sentence):
+    sentence = re.sub(_SUGGESTION, "", sentence, flags=re.IGNORECASE)
+    if not _says(_UNSUPPORTED, sentence):
         return False
     for name in names:
         whole = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
@@ -288,6 +282,11 @@ def _refuses(sentence: str, names: Iterable[str]) -> bool:
                 rf"|{whole}:? (is|are|was|parameter|argument|field|value|must|does|may|can|not)"
                 rf"|[,:] {whole}($|[,.;])"
             )
-        if re.search(pattern, sentence, re.IGNORECASE):
+        if _says(pattern, sentence):
             return True
     return False
+
+
+def _says(pattern: str, *texts: str) -> bool:
+    """Whether a text has a pattern, which is compiled when it is needed, in any case of letters."""
+    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)
