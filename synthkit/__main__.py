@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.errors import SynthkitError, UsageError, cause
 from synthkit.core.extras import need
 from synthkit.core.formatting import count
 from synthkit.models import recommendation
@@ -160,7 +160,7 @@ def _run(options: argparse.Namespace) -> None:
     try:
         notebook = formats.read(path, as_version=4)
     except (OSError, ValueError, AttributeError, formats.ValidationError) as error:
-        raise UsageError(f"{path} cannot be read as a notebook: {error}.") from None
+        raise UsageError(f"{path} cannot be read as a notebook: {cause(error)}.") from None
     run_cells = client.execute
     try:
         run_cells(notebook, cwd=str(path.parent.absolute()), timeout=options.timeout)

@@ -7,6 +7,8 @@ the results are the same wherever the work is done.
 
 from __future__ import annotations
 
+import logging
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -60,6 +62,7 @@ class OnRay:
         if not items:
             return
         data.DataContext.get_current().enable_progress_bars = False
+        _silence()
         rows = data.from_items(items, override_num_blocks=len(items))
         rows.context.execution_options.preserve_order = True
         for row in rows.map(_Task(cloudpickle.dumps(function))).iter_rows():
@@ -83,6 +86,13 @@ class _Task:
         except SynthkitError as error:
             result = error
         return {"result": cloudpickle.dumps(result)}
+
+
+def _silence() -> None:
+    """Keep what Ray says of each dataset out of the cell, unless ``RAY_DATA_LOG_LEVEL`` is set."""
+    if "RAY_DATA_LOG_LEVEL" not in os.environ:
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
 
 
 def executor(cluster: str) -> Executor:

@@ -125,7 +125,7 @@ def import_bundle(store: Store, folder: Path, path: Path | str) -> Imported:
             except StoreError:
                 raise
             except OSError as error:
-                raise StoreError(f"nothing was imported: {error}.") from None
+                raise StoreError(f"nothing was imported: {cause(error)}.") from None
         bundle_trainings.bring(scratch, folder.parent)
     loads = added.pop("inputs") | {table.stem: name for table, name in names.items()}
     loads = dict(sorted(loads.items()))
@@ -169,7 +169,7 @@ def unpacked(path: Path, folder: Path) -> Iterator[Path]:
         try:
             scratch = held.enter_context(scratch_folder(folder))
         except OSError as error:
-            raise StoreError(f"the session cannot be written: {error}.") from None
+            raise StoreError(f"the session cannot be written: {cause(error)}.") from None
         try:
             with zipfile.ZipFile(path) as bundle:
                 members = _members(bundle, path.stat().st_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import StoreError
+from synthkit.core.errors import StoreError, cause
 from synthkit.core.extras import need
 
 MAX_ROWS = 10_000_000
@@ -46,7 +46,9 @@ def check_table(path: Path) -> None:
     except StoreError:
         raise
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        raise StoreError(f"the bundle's table {path.stem!r} cannot be read: {error}.") from None
+        raise StoreError(
+            f"the bundle's table {path.stem!r} cannot be read: {cause(error)}."
+        ) from None
 
 
 def _check_numbers(name: str, file: Any, most: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthkit.core.errors import StoreError, TableError, UsageError, check_known
+from synthkit.core.errors import StoreError, TableError, UsageError, cause, check_known
 from synthkit.core.formatting import count
 from synthkit.sessions import inputs
 from synthkit.sessions.file_changes import file_changes
@@ -79,7 +79,7 @@ def delete(
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(f"nothing was deleted: {error}.") from None
+        raise StoreError(f"nothing was deleted: {cause(error)}.") from None
     if keys:
         store.compact()
     return done

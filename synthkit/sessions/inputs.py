@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import StoreError, SynthkitError, TableError, unknown
+from synthkit.core.errors import StoreError, SynthkitError, TableError, cause, unknown
 from synthkit.core.extras import need
 from synthkit.core.files import file_hash, scratch_folder
 from synthkit.core.hashing import canonical
@@ -71,7 +71,7 @@ def keep(store: Store, table: Any) -> str:
             content = file_hash(written)
             written.replace(path_of(store, content))
     except OSError as error:
-        raise StoreError(f"an input table cannot be kept: {error}.") from None
+        raise StoreError(f"an input table cannot be kept: {cause(error)}.") from None
     return content
 
 
@@ -93,7 +93,7 @@ def load(store: Store, content: str) -> Any:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             return from_storable(file.read())
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise StoreError(f"the input table {content} cannot be read: {error}.") from None
+        raise StoreError(f"the input table {content} cannot be read: {cause(error)}.") from None
 
 
 def encode(store: Store, value: Any) -> Any:

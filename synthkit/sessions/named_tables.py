@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import StoreError, TableError, UsageError, unknown
+from synthkit.core.errors import StoreError, TableError, UsageError, cause, unknown
 from synthkit.core.extras import need
 from synthkit.core.files import replacing
 from synthkit.data.storage import column_cells, from_storable, storable
@@ -118,7 +118,7 @@ def save(folder: Path, name: str, table: Any, origin: Origin | None = None) -> N
         with replacing(path) as partial:
             parquet.write_table(arrow, partial, write_page_checksum=True)
     except (OSError, NotImplementedError) as error:
-        raise StoreError(f"the table {name!r} cannot be saved: {error}.") from None
+        raise StoreError(f"the table {name!r} cannot be saved: {cause(error)}.") from None
 
 
 def note_origin(path: Path, origin: Origin) -> None:
@@ -148,7 +148,7 @@ def load(folder: Path, name: str) -> Any:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             return from_storable(file.read())
     except (OSError, ValueError, LookupError, TypeError) as error:  # pyarrow's inherit from these
-        raise StoreError(f"the table {name!r} cannot be read: {error}.") from None
+        raise StoreError(f"the table {name!r} cannot be read: {cause(error)}.") from None
 
 
 def origin(folder: Path, name: str) -> Origin | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from synthkit.core.errors import StoreError, UsageError
+from synthkit.core.errors import StoreError, UsageError, cause
 from synthkit.core.secrets import is_opaque, looks_secret
 
 SQLITE, URL = "store.sqlite", "store.url"
@@ -130,6 +130,6 @@ def read_address(path: Path) -> Address:
     try:
         return address(path.read_text(encoding="utf-8"), path.parent)
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read: {error}.") from None
+        raise StoreError(f"{path} cannot be read: {cause(error)}.") from None
     except UsageError as error:
         raise StoreError(f"{path} has no URL of a store: {error}") from None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from synthkit.core.environment import warn
-from synthkit.core.errors import StoreError, StoreLocked
+from synthkit.core.errors import StoreError, StoreLocked, cause
 from synthkit.core.files import replacing, sync
 from synthkit.store import schema
 from synthkit.store.database import identity
@@ -77,7 +77,7 @@ def open_file(path: Path, *, log: bool, read_only: bool = False) -> OpenedFile:
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(f"{path} cannot be opened as a synthkit store: {error}.") from None
+        raise StoreError(f"{path} cannot be opened as a synthkit store: {cause(error)}.") from None
 
 
 def is_locked(error: sqlite3.Error) -> bool:

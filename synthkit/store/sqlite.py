@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from synthkit.core.errors import StoreError
+from synthkit.core.errors import StoreError, cause
 from synthkit.store import database
 from synthkit.store.database import Database, SqlRow
 from synthkit.store.opening import OpenedFile, advice, is_locked, open_file, wait_for_lock
@@ -142,7 +142,7 @@ class SqliteDatabase(Database):
             with self.connection() as connection, closing(sqlite3.connect(path)) as copy:
                 connection.backup(copy)
         except OSError as error:
-            raise StoreError(f"the store cannot be copied to {path}: {error}.") from None
+            raise StoreError(f"the store cannot be copied to {path}: {cause(error)}.") from None
 
     def compact(self) -> bool:
         """Give free space back to the disk; ``False`` if another process is writing."""

@@ -39,11 +39,15 @@ def pid_of(part: int) -> tuple[int, int]:
     return part, os.getpid()
 
 
-def test_parts_are_worked_on_by_several_processes_and_come_in_order(cluster: str) -> None:
+def test_parts_are_worked_on_by_several_processes_and_come_in_order(
+    cluster: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
     found = list(OnRay(cluster).map(pid_of, range(8)))
     assert [part for part, _ in found] == list(range(8))
     assert os.getpid() not in {pid for _, pid in found}
     assert list(OnRay(cluster).map(pid_of, [])) == []
+    assert capfd.readouterr() == ("", "")  # Ray says nothing in the cell
 
 
 def test_rows_reasons_vectors_and_scores_are_those_of_one_process(

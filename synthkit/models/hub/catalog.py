@@ -19,7 +19,7 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
-from synthkit.core.errors import ModelError, ModelNotFound, unknown
+from synthkit.core.errors import ModelError, ModelNotFound, cause, unknown
 from synthkit.core.files import read_json, replacing
 from synthkit.models.hub import download
 from synthkit.models.hub.catalog_entries import CATALOG as CATALOG
@@ -296,6 +296,6 @@ def disk_errors(name: str, folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise ModelError(
-            f"{name} could not be stored in {folder}: {error}. Set SYNTHKIT_CACHE to a folder with "
-            "room that you can write to."
+            f"{name} could not be stored in {folder}: {cause(error)}. Set SYNTHKIT_CACHE to a "
+            "folder with room that you can write to."
         ) from error
