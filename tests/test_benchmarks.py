@@ -75,7 +75,7 @@ def test_tables_of_local_engines_have_medians_and_the_share_of_the_default() -> 
     records += [record("bf16", "32", 4.0), record("default", "32", 2.5)]
     records += [{**record("nf4", "32", 1.0), "error": "killed"}]
     shown = tables(records)
-    assert "| bf16 | default | 0 |  | 50 / 25 | 25 / 12 |  |  | 700 | 900 |" in shown
+    assert "| bf16 | default | 0 |  | 50 / 25 | 25 / 12 |  |  |  | 700 | 900 |" in shown
     assert "| bf16 | default | 0 | 2.00 | 1.00 | 0.25 | 3.00 | 4.00 | 500 |" in shown
     assert "nf4 in 32: failed: killed" in shown
     assert "| 0 | 32 | second | 40 | 50 | bf16, 0 threads, 8 | 80% |" in shares(records)

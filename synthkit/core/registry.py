@@ -185,7 +185,7 @@ def decorated(package: str, decorator: str) -> Mapping[str, Listed]:
     folder = Path(str(importlib.import_module(package).__file__)).parent
     listed: dict[str, Listed] = {}
     for path in sorted(folder.rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
+        source = "\n" + path.read_text(encoding="utf-8")
         first = source.find(f"\n@{decorator}")
         if first < 0:
             continue
