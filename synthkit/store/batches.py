@@ -30,7 +30,7 @@ class StoredBatch:
     Parameters
     ----------
     tag : its name here, which is unique.
-    owner : the owner of its submission, which is under way; empty if none is.
+    owner : what submits it now; empty if nothing does.
     at : when it was recorded, in seconds since 1970.
     body : what its model knows of it, as JSON values.
     waiting : its requests that have no completion yet.

@@ -35,7 +35,7 @@ class LeaseTable(TableGroup):
         query = f"SELECT key, owner FROM leases WHERE until > ? AND owner != ? AND key {AMONG}"
         with self._database.transaction():
             leased = self._database.rows(query, (now, owner, list(keys)))
-            ended = {other for other in {other for _, other in leased} if has_ended(other)}
+            ended = set(filter(has_ended, {other for _, other in leased}))
             taken = {key for key, other in leased if other not in ended}
             self._database.execute_many(
                 _INSERT,

@@ -35,7 +35,7 @@ class BatchRecord:
     file : the id of its file at the server.
     state : what the server said last.
     at : when it was recorded.
-    owner : the thread of a process that submits it; empty if none does.
+    owner : what submits it now; empty if nothing does.
     waiting : its requests that have no completion here yet.
     """
 
