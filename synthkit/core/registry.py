@@ -185,8 +185,8 @@ def decorated(package: str, decorator: str) -> Mapping[str, Listed]:
     folder = Path(str(importlib.import_module(package).__file__)).parent
     listed: dict[str, Listed] = {}
     for path in sorted(folder.rglob("*.py")):
-        source = "\n" + path.read_text(encoding="utf-8")
-        first = source.find(f"\n@{decorator}")
+        source = b"\n" + path.read_bytes()
+        first = source.find(f"\n@{decorator}".encode())
         if first < 0:
             continue
         parts = path.relative_to(folder).with_suffix("").parts
