@@ -111,7 +111,10 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
 def _unpacked(store: Store, bundle: Path) -> Path:
     """The folder of a bundle's members, which are checked before they are first used."""
     if not bundle.is_file():
-        raise StoreError(f"no session and no bundle at {bundle}.")
+        raise StoreError(
+            f"no session and no bundle at {bundle}. Name a session's folder or a bundle (.zip); "
+            "that of a lesson is in the folder 'bundles' beside the notebook; copy both."
+        )
     target = _folder(store) / file_hash(bundle)
     if not target.exists():
         with bundle_import.checked(bundle, target.parent) as members:
