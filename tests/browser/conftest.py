@@ -82,6 +82,20 @@ def expect_gone(widget: Locator) -> None:
     expect(widget.get_by_text("The kernel is gone: ")).to_be_visible()
 
 
+def has_focus(widget: Locator) -> bool:
+    """Whether the focus is in a widget, so that no key reaches the notebook."""
+    return bool(widget.evaluate("(node) => node.contains(document.activeElement)"))
+
+
+def focus_if_there(places: Locator, n: int) -> None:
+    """Focus the ``n``-th place, unless an earlier key or an answer of the kernel took it away.
+
+    It looks and focuses in one step: a place that is still there when it is looked for may be
+    gone when it is focused.
+    """
+    places.evaluate_all("(nodes, n) => nodes[n]?.focus()", n)
+
+
 def serious_violations(page: Page, selector: str) -> list[str]:
     """What axe finds wrong with an element that keeps people out: rule, and the first element."""
     found = Axe().run(page, context=selector).response["violations"]

@@ -19,6 +19,7 @@ from tests.browser.conftest import (
     each_app,
     each_theme,
     expect_gone,
+    has_focus,
     only_in,
     serious_violations,
     wait_for,
@@ -68,10 +69,6 @@ def stored(sheet: Any) -> list[tuple[str, str]]:
     """(row, label) of every mark on disk, in order."""
     with closing(sqlite3.connect(sheet.store)) as db:
         return list(db.execute("SELECT row, label FROM marks ORDER BY seq"))
-
-
-def is_inside(marker: Locator) -> bool:
-    return bool(marker.evaluate("(node) => node.contains(document.activeElement)"))
 
 
 def test_everything_can_be_done_with_the_keyboard(open_notebook: Open) -> None:
@@ -238,9 +235,9 @@ def test_no_key_ever_reaches_the_notebook(open_notebook: Open) -> None:
         (marker.locator(place).first if place else marker).focus()
         for key in KEYS:
             sheet.press(key)
-            assert is_inside(marker), (place, key)
+            assert has_focus(marker), (place, key)
         sheet.press("Escape")
-        assert is_inside(marker)
+        assert has_focus(marker)
     assert sheet.sources() == before
     assert serious_violations(sheet.page, ".sk-marker") == []
 

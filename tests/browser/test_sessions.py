@@ -14,6 +14,7 @@ from tests.browser.conftest import (
     Open,
     each_theme,
     expect_gone,
+    has_focus,
     only_in,
     serious_violations,
     wait_for,
@@ -114,9 +115,6 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     widget, keyboard = browser(sheet), sheet.page.keyboard
     before = sheet.sources()
 
-    def inside() -> bool:
-        return bool(widget.evaluate("(node) => node.contains(document.activeElement)"))
-
     # whatever is pressed, wherever the focus is
     tab(widget, "Tables").focus()
     for n, place in enumerate(
@@ -126,7 +124,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
         widget.locator(place).first.focus()
         for key in [*KEYS, *"oc"] if n != 1 else KEYS:
             keyboard.press(key)
-            assert inside(), (place, key)
+            assert has_focus(widget), (place, key)
     tab(widget, "Export").focus()
     keyboard.press("Enter")
     field = widget.get_by_label("file to write")
@@ -134,7 +132,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     field.press("End")
     for key in [*"abdxzoc1r?", "Escape", "ArrowUp"]:
         keyboard.press(key)
-        assert inside(), key
+        assert has_focus(widget), key
     expect(field).to_have_value("keyboard.zipabdxzoc1r?")
     assert sheet.sources() == before
 
@@ -148,7 +146,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     expect(widget.locator(".sk-session-node[data-name=replies]")).to_be_focused()
     keyboard.press("Enter")
     expect(row(widget, "replies").get_by_role("button").first).to_be_focused()
-    assert inside()
+    assert has_focus(widget)
 
     # compare: two rows, then close
     keyboard.press("m")
@@ -179,7 +177,7 @@ def test_by_keyboard_alone_and_no_key_reaches_the_notebook(open_notebook: Open) 
     keyboard.press("d")
     expect(widget.get_by_text("✓ Deleted: run 2, table replies with 10 rows")).to_be_visible()
     expect(row(widget, 2)).to_have_count(0)
-    assert inside()
+    assert has_focus(widget)
     keyboard.press("x")
     assert sheet.sources() == before
 
