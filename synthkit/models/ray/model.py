@@ -121,16 +121,7 @@ class RayModel:
         ModelError
             If the model on a worker cannot go on.
         """
-        crew = yield from self._ready()
-        run = ClusterRun(
-            crew,
-            requests,
-            slots=self.slots,
-            resends=self.resends,
-            fingerprint=self.fingerprint,
-            variables=values_of(self._variables),
-        )
-        self._runs.append(run)
+        run = yield from self._begun(requests)
         heard = time.monotonic()
         waits = 0.0
         try:
@@ -147,6 +138,23 @@ class RayModel:
         finally:
             self._runs.remove(run)
             run.close()
+
+    def _begun(self, requests: Sequence[Request]) -> Generator[None, None, ClusterRun]:
+        """A run over the workers; over new ones if they are unloaded before it uses them."""
+        while True:
+            crew = yield from self._ready()
+            run = ClusterRun(
+                crew,
+                requests,
+                slots=self.slots,
+                resends=self.resends,
+                fingerprint=self.fingerprint,
+                variables=values_of(self._variables),
+            )
+            with self._lock:
+                if self._crew is crew:
+                    self._runs.append(run)
+                    return run
 
     def _ready(self) -> Generator[None, None, Crew]:
         """The workers, started if there are none, with ticks meanwhile."""

@@ -139,6 +139,26 @@ def test_workers_stay_warm_and_an_interrupt_takes_less_than_a_second(
     assert not model.unload()
 
 
+def test_a_run_whose_workers_are_unloaded_as_it_begins_gets_new_ones(
+    ray: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = endpoint(server)
+    ready = model._ready
+    unloaded = []
+
+    def unlucky() -> Any:
+        crew = yield from ready()
+        if not unloaded:
+            unloaded.append(model.unload())
+        return crew
+
+    monkeypatch.setattr(model, "_ready", unlucky)
+    requests = [Request((Message("user", str(at)),)) for at in range(3)]
+    assert len(list(filter(None, model.complete(requests)))) == 3
+    assert unloaded == [True]
+    assert model.unload()
+
+
 def test_a_key_reaches_the_workers_by_the_name_of_its_variable(
     ray: Any, server: Server, session: sk.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
