@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -25,7 +26,9 @@ folder."""
 def result_folder(to: str | Path) -> Iterator[Path]:
     """A scratch folder that becomes the folder ``to`` when the block ends without error.
 
-    What killed processes left beside it is removed.
+    What killed processes left beside it is removed. An earlier result is there until the new one
+    takes its place; a process that is killed just then leaves it hidden beside, and the next one
+    puts it back.
 
     Raises
     ------
@@ -33,8 +36,10 @@ def result_folder(to: str | Path) -> Iterator[Path]:
         If ``to`` cannot be written, or exists and is not such a result itself, which is replaced.
     """
     path = Path(to).expanduser().resolve()  # a link stays, and leads to the result
+    earlier = path.with_name(f".{path.name}.replaced")
     with ExitStack() as stack:
         with writing(path):
+            _settle(path, earlier)
             _check_free(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep(path.parent)
@@ -43,9 +48,22 @@ def result_folder(to: str | Path) -> Iterator[Path]:
         yield folder
         with writing(path):
             (folder / MARK).touch()
-            if path.exists():
-                path.rename(folder.with_name("replaced"))
-            folder.rename(path)
+            try:
+                if path.exists():
+                    path.rename(earlier)
+                folder.rename(path)
+            finally:
+                _settle(path, earlier)
+
+
+def _settle(path: Path, earlier: Path) -> None:
+    """Put an earlier result back that nothing replaced, or remove it."""
+    if not earlier.exists():
+        return
+    if path.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+    else:
+        earlier.rename(path)
 
 
 def _check_free(path: Path) -> None:

@@ -101,6 +101,51 @@ def test_what_a_killed_process_left_is_removed_by_the_next(source: Path, tmp_pat
     assert list(to.parent.iterdir()) == [to]
 
 
+KILLED_BETWEEN = """
+import os, pathlib, signal, sys
+from synthkit import curate
+from synthkit.parquet import apply_filters
+rename = pathlib.Path.rename
+def dying(path, to):
+    if path.name == "result" and pathlib.Path(to).name == "result":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, to)
+pathlib.Path.rename = dying
+apply_filters(sys.argv[1], curate.length(least=1), to=sys.argv[2])
+"""
+
+
+def test_an_earlier_result_survives_a_kill_while_it_is_replaced(
+    source: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "place" / "result"
+    apply_filters(source, LONG, to=to)
+    killed = subprocess.run([sys.executable, "-c", KILLED_BETWEEN, source, to], check=False)
+    assert (killed.returncode, to.exists()) == (-9, False)
+    fails = curate.row_filter(lambda row: 1 / 0)
+    with pytest.raises(UsageError, match="division by zero"):
+        apply_filters(source, fails, to=to)
+    assert len(open_table(to)) == 2
+    assert list(to.parent.iterdir()) == [to]
+
+
+def test_an_earlier_result_stays_if_the_new_one_cannot_take_its_place(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_filters(source, LONG, to=tmp_path / "result")
+    rename = Path.rename
+
+    def full(path: Path, to: Path) -> Path:
+        if path.name == to.name:
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        apply_filters(source, curate.length(least=1), to=tmp_path / "result")
+    assert len(open_table(tmp_path / "result")) == 2
+
+
 @pytest.fixture
 def small_files() -> Iterator[None]:
     """No file may grow beyond 4 KB, as if the disk were full."""
