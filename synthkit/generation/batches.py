@@ -59,7 +59,8 @@ def warn_of_waiting(model: Model, store: Store, keys: Callable[[], Iterable[str]
     if hasattr(model, "wait") or not (n := waiting(store, keys)):
         return
     warn(
-        f"{count(n, 'request')} of this run wait in a batch as well (%synth batches), and are paid "
-        "twice. Run it with --batch (batch=True) to collect them, or cancel the batch.",
+        f"{count(n, 'request')} of this run wait in a batch as well (%synth batches); what it "
+        "answers is paid twice. Run it with --batch (batch=True) to collect that, or cancel the "
+        "batch in time.",
         stacklevel=3,
     )
