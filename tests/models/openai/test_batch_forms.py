@@ -112,6 +112,27 @@ def test_a_lost_answer_is_found_in_the_list(
     assert set(batches.submitted.values()) == {1}
 
 
+@pytest.mark.parametrize("provider", ["anthropic"], indirect=True)
+def test_a_lost_answer_is_not_taken_for_a_batch_of_others(
+    provider: str, batches: BatchServer, server: Server, session: sk.Session, tmp_path: Path
+) -> None:
+    batches.waits = True
+    with sk.Session(tmp_path / "other") as other:
+        options = {"rows": [{"x": n} for n in range(10)], "session": other, "batch": True}
+        sk.generate("Shout {{ x }}.", model=at(server, provider), seed=None, **options)
+    batches.lost = 1
+    with pytest.warns(RuntimeWarning, match="pending"):
+        ask(session, at(server, provider))
+    assert "runs 2 batches of 10 requests" in ask(session, at(server, provider)).ledger.stopped
+    batches.waits = False
+    for job in batches.jobs.values():
+        while not job.done:
+            batches.advance(job)
+    done = until_done(session, at(server, provider))
+    assert done.table["text"].tolist() == [f"Answer to: Say {n}." for n in range(10)]
+    assert set(batches.submitted.values()) == {1}
+
+
 def test_a_batch_is_cancelled(
     provider: str, batches: BatchServer, server: Server, session: sk.Session
 ) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from synthkit.core.errors import EndpointError
 from synthkit.models.openai.batch.api import MEGABYTE, Api, BatchResult, BatchState
 from synthkit.models.openai.batch.messages_api import as_chat, as_messages
 from synthkit.models.openai.batch.openai_form import LISTED, PAGES
@@ -56,25 +57,45 @@ class AnthropicForm:
         return _state(self.api.post(ADDRESS, wanted, once=True))
 
     def find(self, tag: str, file: str, known: Iterable[str]) -> BatchState | None:
-        """A batch that may be the one: as many requests, created since, and not known here."""
+        """The batch that has the first request or, as long as none has ended, may have it.
+
+        One that runs is known by the number of its requests, and was created since.
+
+        Raises
+        ------
+        EndpointError
+            If several that run may be the one.
+        """
         number, key, since = file.split(":")
         others = set(known)
+        running = []
+        for batch in self._listed(float(since) - SKEW_SECONDS):
+            state = _state(batch)
+            if state.id in others or state.total != int(number):
+                continue
+            if not state.ended:
+                running.append(state)
+            elif any(r and r.key == key for r in self.results(state)):
+                return state
+        if len(running) > 1:
+            raise EndpointError(
+                f"{self.api.server.base_url} runs {len(running)} batches of {number} requests. "
+                "Which of them is this one is known once it has ended."
+            )
+        return running[0] if running else None
+
+    def _listed(self, since: float) -> Iterator[Mapping[str, Any]]:
+        """The batches that were created since a time, the newest first."""
         after: dict[str, str] = {}
         for _ in range(PAGES):
             page = self.api.get(ADDRESS, limit=LISTED, **after)
             for batch in page["data"]:
-                state = _state(batch)
-                created = datetime.fromisoformat(batch["created_at"]).timestamp()
-                if created < float(since) - SKEW_SECONDS:
-                    return None  # the newest come first
-                if state.id in others or state.total != int(number):
-                    continue
-                if not state.ended or any(r and r.key == key for r in self.results(state)):
-                    return state
+                if datetime.fromisoformat(batch["created_at"]).timestamp() < since:
+                    return
+                yield batch
             if not page.get("has_more"):
-                break
+                return
             after = {"after_id": page["last_id"]}
-        return None
 
     def look(self, id: str) -> BatchState:
         """What the server says of a batch."""
