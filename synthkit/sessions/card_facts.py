@@ -21,7 +21,7 @@ from synthkit.sessions import claims, evaluations, inventory, named_tables, row_
 from synthkit.sessions.card_notes import citations, limits
 from synthkit.sessions.curations import SPLIT
 from synthkit.sessions.mark_statistics import agreements
-from synthkit.share.card import Card, CardFacts
+from synthkit.share.card import Card, CardFacts, rejects_of
 from synthkit.share.export import is_splits
 from synthkit.store.completions import StoredCompletion
 from synthkit.store.store import Store
@@ -80,7 +80,10 @@ def gather(store: Store, folder: Path, parts: Mapping[str, Any], name: str) -> C
     ids = set(own)
     traced = store.completions.known_rows(ids)
     runs, returned = runs_of(store, ids)
-    sources = Sources(store, traced)
+    keys = store.completions.keys_for_rows(traced)
+    sources = Sources(store, keys)
+    ancestry = row_origins.Ancestry(store, folder)
+    earlier = earlier_steps(store, ancestry, ancestry.earlier(parts.values()) - ids, runs, keys)
     evaluation = evaluations.load_last(store, name)
     facts = CardFacts(
         name=name,
@@ -88,13 +91,9 @@ def gather(store: Store, folder: Path, parts: Mapping[str, Any], name: str) -> C
         rows=len(cells),
         traced=sum(id in traced for id in own),
         repeated=len(own) - len(ids),
-        origins=row_origins.gather(store, folder, parts.values(), traced),
+        origins=row_origins.gather(ancestry, parts.values(), traced),
         runs=runs,
-        rejects=[
-            {"run": run["run"], "reason": reason, "rows": n}
-            for run in runs
-            for reason, n in run["reasons"].items()
-        ],
+        rejects=rejects_of(runs),
         funnel=_funnel(store, returned, ids),
         splits=_splits(store, own, parts),
         models=sources.models(),
@@ -104,9 +103,10 @@ def gather(store: Store, folder: Path, parts: Mapping[str, Any], name: str) -> C
         agreement=_agreement(store, ids),
         scores=_scores(evaluation),
         claims=_claims(store, name),
-        citations=citations(runs, evaluation),
+        citations=citations([*earlier.get("runs", ()), *runs], evaluation),
         limits=(),
         versions={"python": platform.python_version()} | versions(PACKAGES),
+        earlier=earlier,
     )
     return limits(facts, ids, evaluation)
 
@@ -140,6 +140,35 @@ def runs_of(store: Store, ids: Collection[str]) -> tuple[Records, set[str]]:
             }
         )
     return runs, returned
+
+
+def earlier_steps(
+    store: Store,
+    ancestry: row_origins.Ancestry,
+    ids: Collection[str],
+    runs: Records,
+    keys: Collection[str],
+) -> dict[str, Any]:
+    """The runs, models, sampling and completions of the rows that others were generated from.
+
+    Parameters
+    ----------
+    ids : of these earlier rows; those that were read from files have none of it.
+    runs, keys : the runs and completions of the later rows, which are left out here.
+    """
+    known = store.completions.known_rows(ids)
+    if not known:
+        return {}
+    sources = Sources(store, store.completions.keys_for_rows(known).difference(keys))
+    numbers = {run["run"] for run in runs}
+    return {
+        "rows": len(known),
+        "in no table": len(known - ancestry.parents.keys()),
+        "runs": [run for run in runs_of(store, known)[0] if run["run"] not in numbers],
+        "models": sources.models(),
+        "sampling": sources.sampling(),
+        "completions": sources.totals(),
+    }
 
 
 def _recipe(name: str, line: str) -> str:
@@ -200,16 +229,16 @@ def _splits(store: Store, ids: list[str], parts: Mapping[str, Any]) -> Records:
 
 
 class Sources:
-    """The completions that rows are based on, each counted once, as they are read."""
+    """The completions that rows are based on, by their keys, counted as they are read."""
 
-    def __init__(self, store: Store, ids: Iterable[str]) -> None:
+    def __init__(self, store: Store, keys: Iterable[str]) -> None:
         self.names = store.models.names()
         self._models: Counter[tuple[str, str]] = Counter()
         self._sampling: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._seconds = 0.0
-        for keys in _batches(sorted(store.completions.keys_for_rows(ids))):
-            for each in store.completions.stored(keys):
+        for some in _batches(sorted(keys)):
+            for each in store.completions.stored(some):
                 self._count(each)
 
     def _count(self, each: StoredCompletion) -> None:

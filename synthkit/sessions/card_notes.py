@@ -41,10 +41,14 @@ def _cited(kind: str, registry: Registry[Any], names: Collection[str]) -> list[d
 
 def limits(facts: CardFacts, ids: Collection[str], evaluation: Evaluation | None) -> CardFacts:
     """The facts with the limits that follow from them."""
-    untraced, done = facts.rows - facts.traced, int(facts.completions["completions"])
-    cut = int(facts.completions["cut at max_tokens"])
-    models = {str(each["model"]) for each in facts.models}
-    no_licence = {str(each["model"]) for each in facts.models if not each["licence"]}
+    untraced, before = facts.rows - facts.traced, facts.earlier
+    totals = [facts.completions, before.get("completions", {})]
+    done = int(sum(each.get("completions", 0) for each in totals))
+    cut = int(sum(each.get("cut at max_tokens", 0) for each in totals))
+    sources = [*facts.models, *before.get("models", ())]
+    models = {str(each["model"]) for each in sources}
+    no_licence = {str(each["model"]) for each in sources if not each["licence"]}
+    unknown = before.get("in no table", 0)
     outside = sum(n["rows"] for n in facts.funnel if n["step"] == "left out in another way")
     people = {str(mark["by"]) for mark in facts.marks}
     scored = evaluation.row_ids if evaluation else set()
@@ -56,6 +60,8 @@ def limits(facts: CardFacts, ids: Collection[str], evaluation: Evaluation | None
         f"{count(facts.rows, 'row')} only: shares have wide intervals.": facts.rows < FEW_ROWS,
         "All completions are of one model, so its habits are those of the data.": len(models) == 1,
         f"The licence of {', '.join(sorted(no_licence))} is not known here.": no_licence,
+        f"{_rows(unknown)} of an earlier step and in no table of the session, so what came before "
+        "is not known.": unknown,
         "Nobody has marked any of the rows.": not people,
         "The marks are of one person, so there is no agreement.": len(people) == 1,
         "There are no scores of this table.": not facts.scores,

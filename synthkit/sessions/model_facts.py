@@ -9,8 +9,9 @@ from typing import Any
 
 from synthkit.core.formatting import count
 from synthkit.models.hub.origins import origin
-from synthkit.sessions.card_facts import Records, Sources, runs_of
+from synthkit.sessions.card_facts import Records, Sources, earlier_steps, runs_of
 from synthkit.sessions.card_notes import FEW_ROWS
+from synthkit.sessions.row_origins import Ancestry
 from synthkit.share.model_card import HELD_OUT, SHARES, ModelCard, ModelFacts
 from synthkit.stats.intervals import wilson
 from synthkit.store.store import Store
@@ -22,19 +23,20 @@ def is_trained(value: Any) -> bool:
     return isinstance(record, Mapping) and {"method", "base", "rows"} <= set(record)
 
 
-def model_card(store: Store, model: Any, name: str) -> ModelCard:
+def model_card(store: Store, folder: Path, model: Any, name: str) -> ModelCard:
     """The card of a model that was trained here.
 
     Parameters
     ----------
+    folder : of the tables of the session.
     model : as a method of :mod:`synthkit.train` returns it.
     name : the title; the name of the model if empty.
     """
-    return ModelCard(gather(store, model.record, name or model.name))
+    return ModelCard(gather(store, folder, model.record, name or model.name))
 
 
-def gather(store: Store, record: Mapping[str, Any], name: str) -> ModelFacts:
-    """The facts of a model, by the record of its training.
+def gather(store: Store, folder: Path, record: Mapping[str, Any], name: str) -> ModelFacts:
+    """The facts of a model, by the record of its training and the tables in a folder.
 
     The same record and the same session give the same facts, whose ``numbers()`` are plain values.
     """
@@ -42,7 +44,11 @@ def gather(store: Store, record: Mapping[str, Any], name: str) -> ModelFacts:
     known = origin(str(base["spec"]))
     ids, held_out = set(record["rows"]), set(record.get("held_out", ()))
     traced = store.completions.known_rows(ids)
-    sources = Sources(store, traced)
+    runs, _ = runs_of(store, ids)
+    keys = store.completions.keys_for_rows(traced)
+    sources = Sources(store, keys)
+    ancestry = Ancestry(store, folder)
+    before = ancestry.earlier([{"id": list(record["rows"])}]) - ids
     facts = ModelFacts(
         name=name,
         method=record["method"],
@@ -58,7 +64,7 @@ def gather(store: Store, record: Mapping[str, Any], name: str) -> ModelFacts:
         shared=len(ids & held_out),
         left_out=record.get("left_out", 0),
         traced=len(traced),
-        runs=runs_of(store, ids)[0],
+        runs=runs,
         models=sources.models(),
         completions=sources.totals(),
         arguments=dict(settings),
@@ -68,6 +74,7 @@ def gather(store: Store, record: Mapping[str, Any], name: str) -> ModelFacts:
         device=record.get("device", ""),
         versions=dict(record.get("versions", {})),
         limits=(),
+        earlier=earlier_steps(store, ancestry, before, runs, keys),
     )
     return replace(facts, limits=_limits(facts, record.get("complete", True)))
 

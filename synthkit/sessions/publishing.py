@@ -52,15 +52,18 @@ def prepare(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if model_facts.is_trained(what):
-        findings = _model(store, what, folder, name)
+        findings = _model(store, home, what, folder, name)
         return Push(folder, repository, "model", private, findings)
     if isinstance(what, str):
         what = named_tables.load(home / TABLES, what)
-    findings = _dataset(store, what if is_splits(what) else {"train": what}, folder, name)
+    parts = what if is_splits(what) else {"train": what}
+    findings = _dataset(store, home, parts, folder, name)
     return Push(folder, repository, "dataset", private, findings)
 
 
-def _dataset(store: Store, parts: Mapping[str, Any], folder: Path, name: str) -> list[Finding]:
+def _dataset(
+    store: Store, home: Path, parts: Mapping[str, Any], folder: Path, name: str
+) -> list[Finding]:
     """Write a Parquet file for each part, the card and the Croissant metadata."""
     for part in parts:
         if not _SPLIT.fullmatch(part):
@@ -68,7 +71,7 @@ def _dataset(store: Store, parts: Mapping[str, Any], folder: Path, name: str) ->
     (folder / "data").mkdir()
     files = {part: save(rows, folder / "data" / f"{part}.parquet") for part, rows in parts.items()}
     paths = {part: f"data/{part}.parquet" for part in parts}
-    card = card_facts.card(store, folder, parts, name, files=paths)
+    card = card_facts.card(store, home / TABLES, parts, name, files=paths)
     card.save(folder / "README.md")
     metadata = croissant(files, name=name, root=folder)
     (folder / FILE).write_text(json.dumps(metadata, indent=1, ensure_ascii=False))
@@ -76,7 +79,7 @@ def _dataset(store: Store, parts: Mapping[str, Any], folder: Path, name: str) ->
     return findings + find_in_text(str(card), "README.md")
 
 
-def _model(store: Store, model: Any, folder: Path, name: str) -> list[Finding]:
+def _model(store: Store, home: Path, model: Any, folder: Path, name: str) -> list[Finding]:
     """Link the files of a model, and write its card; paths of this machine are left out."""
     findings: list[Finding] = []
     spec = str(model.record["base"]["spec"])
@@ -92,7 +95,7 @@ def _model(store: Store, model: Any, folder: Path, name: str) -> list[Finding]:
             findings += find_in_text(text, path.name, personal=False)
         else:
             _link(path, place)
-    card = model_facts.model_card(store, model, name)
+    card = model_facts.model_card(store, home / TABLES, model, name)
     card.save(folder / "README.md")
     return findings + find_in_text(str(card), "README.md")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +16,70 @@ Source = tuple[str, str]
 """A file, a data set or an import, and its version."""
 
 
+class Ancestry:
+    """From which row each row of a session was generated, and which were read from where.
+
+    A row of a file or a data set is known by its id in the table that the session keeps of it.
+
+    Attributes
+    ----------
+    parents : row -> the row that it was generated from, for the rows of the session's tables.
+    sources : row -> the file or the data set, and its version.
+    """
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.parents: dict[str | None, str | None] = {}
+        self.sources: dict[str | None, Source] = {}
+        for known in named_tables.read_all(store, folder):
+            parents = known.parents or [None] * known.rows
+            self.parents |= dict(zip(known.ids, parents, strict=True))
+            if known.origin is not None:
+                source = (_name(known.origin.source), known.origin.version)
+                self.sources |= dict.fromkeys(known.ids, source)
+
+    def line(self, id: str | None) -> Iterator[str]:
+        """A row, the row that it was generated from, and so on."""
+        seen: set[str] = set()
+        while id is not None and id not in seen:
+            seen.add(id)
+            yield id
+            id = self.parents.get(id)
+
+    def earlier(self, several: Iterable[Any]) -> set[str]:
+        """The rows that those of some tables were generated from, in however many steps."""
+        found: set[str] = set()
+        for table in several:
+            for id, parent, _ in zip(*_cells(table), strict=True):
+                for each in self.line(_text(parent) or self.parents.get(_text(id))):
+                    if each in found:
+                        break
+                    found.add(each)
+        return found
+
+    def source(self, id: str | None) -> Source | None:
+        """The source of a row, or of the nearest row that it was generated from."""
+        return next((self.sources[each] for each in self.line(id) if each in self.sources), None)
+
+
 def gather(
-    store: Store, folder: Path, several: Iterable[Any], traced: Collection[str]
+    ancestry: Ancestry, several: Iterable[Any], traced: Collection[str]
 ) -> list[dict[str, Any]]:
     """How many rows of some tables come from where; each row is counted once.
 
-    A row of a file or a data set is known by its id in the table that the session keeps of it. A
-    generated row has the source of the row that it was generated from, and so on. An imported row,
-    and one that was generated from it, has its source in the column ``origin``.
+    A generated row has the source of the row that it was generated from, and so on. An imported
+    row, and one that was generated from it, has its source in the column ``origin``.
 
     Parameters
     ----------
     traced : the ids that lead to completions.
     """
-    sources: dict[str | None, Source] = {}
-    parents: dict[str | None, str | None] = {}
-    for known in named_tables.read_all(store, folder):
-        parents |= dict(zip(known.ids, known.parents, strict=False))
-        if known.origin is not None:
-            sources |= dict.fromkeys(known.ids, (_name(known.origin.source), known.origin.version))
     counts: Counter[tuple[str, str, str]] = Counter()
     for table in several:
-        for id, parent, cell in zip(*_cells(table), strict=True):
+        for cell_id, cell_parent, cell in zip(*_cells(table), strict=True):
+            id, parent = _text(cell_id), _text(cell_parent)
             is_made, imported = id in traced, imported_from(cell)
-            start = (parent or parents.get(id)) if is_made else id
-            source = (imported, "") if imported else _source(start, parents, sources)
+            start = (parent or ancestry.parents.get(id)) if is_made else id
+            source = (imported, "") if imported else ancestry.source(start)
             if is_made:
                 how = "generated from" if source else "generated"
             else:
@@ -61,17 +100,8 @@ def _cells(table: Any) -> list[list[Any]]:
     ]
 
 
-def _source(
-    id: str | None, parents: Mapping[str | None, str | None], sources: Mapping[str | None, Source]
-) -> Source | None:
-    """The source of a row, or of the nearest row that it was generated from."""
-    seen = set()
-    while id is not None and id not in seen:
-        if id in sources:
-            return sources[id]
-        seen.add(id)
-        id = parents.get(id)
-    return None
+def _text(cell: Any) -> str | None:
+    return cell if isinstance(cell, str) else None
 
 
 def _name(source: str) -> str:

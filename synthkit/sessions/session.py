@@ -270,6 +270,8 @@ class Session:
     def trace(self, row: str) -> list[StoredCompletion]:
         """The requests and completions that a row is based on, by its id.
 
+        Those of the row that it was generated from are found by the id in its column ``parent``.
+
         Raises
         ------
         TableError
@@ -390,7 +392,7 @@ class Session:
         from synthkit.sessions import card_facts, model_facts
 
         if model_facts.is_trained(table):
-            return model_facts.model_card(self.store, table, name)
+            return model_facts.model_card(self.store, self.table_folder, table, name)
         return card_facts.card(self.store, self.table_folder, table, name)
 
     def push(self, what: Any, repository: str, *, name: str = "", private: bool = True) -> Push:

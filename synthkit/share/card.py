@@ -52,6 +52,9 @@ class CardFacts:
     claims : about scores of the table: whether each holds, and the numbers that it compares.
     citations : what the recipes and metrics refer to.
     limits : sentences that follow from the other facts.
+    earlier : ``runs``, ``models``, ``sampling`` and ``completions`` of the ``rows`` that these were
+        generated from, in however many steps, and how many of those are ``in no table`` of the
+        session, which would say what they were generated from; empty if there are no such rows.
     """
 
     name: str
@@ -74,6 +77,7 @@ class CardFacts:
     limits: Sequence[str]
     versions: Mapping[str, str]
     origins: Records = ()
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, float]:
         """Every number of the card by its name, such as ``"runs.1.rows"``, counted from 1.
@@ -134,7 +138,7 @@ def _head(facts: CardFacts, files: Mapping[str, str]) -> str:
     return (
         f"---\npretty_name: {json.dumps(facts.name)}\nsize_categories:\n- {size}\n"
         f"tags:\n- synthetic\n- synthkit\n{configs if files else ''}"
-        f"synthkit: {json.dumps(head_facts(facts.models))}\n---\n\n"
+        f"synthkit: {json.dumps(head_facts(facts))}\n---\n\n"
     )
 
 
@@ -148,15 +152,17 @@ def _body(facts: CardFacts) -> list[str]:
     ]
     lines += section("Known limits", items(facts.limits))
     lines += section("Origins", table(facts.origins))
-    lines += section("Runs", table(facts.runs, leave=("cell", "reasons")))
-    lines += section("Rejects", table(facts.rejects))
-    lines += section("Prompts", prompts(facts.runs))
+    before, runs = facts.earlier, steps(facts, "runs")
+    lines += section("Runs", table(runs, leave=("cell", "reasons")))
+    rejects = [*rejects_of(before.get("runs", ())), *facts.rejects]
+    lines += section("Rejects", table(rejects))
+    lines += section("Prompts", prompts(runs))
     if any(step["rows"] for step in facts.funnel):  # of rows of no run it knows nothing
         lines += section("Rows of the runs, in and out", table(facts.funnel))
     lines += section("Splits", table(facts.splits))
-    lines += section("Models", models(facts.models))
-    lines += section("Sampling", table(facts.sampling))
-    lines += section("Completions", totals(facts.completions))
+    lines += section("Models", models(steps(facts, "models")))
+    lines += section("Sampling", table(steps(facts, "sampling")))
+    lines += section("Completions", totals(facts))
     agreement = [_with_interval(each, "Cohen's kappa") for each in facts.agreement]
     lines += section("Marks", [*table(facts.marks), *table(agreement)])
     lines += section("Scores", table([_with_interval(each, "value") for each in facts.scores]))
@@ -188,18 +194,35 @@ def models(records: Records) -> list[str]:
     return [*table(shown), DIGESTS, ""] if records else []
 
 
-def head_facts(records: Records) -> dict[str, Any]:
+def head_facts(facts: Any) -> dict[str, Any]:
     """What the head of a card has for machines: digest -> fingerprint of each model."""
-    return {"fingerprints": {_short(each): each["fingerprint"] for each in records}}
+    return {"fingerprints": {_short(each): each["fingerprint"] for each in steps(facts, "models")}}
 
 
 def _short(model: Mapping[str, Any]) -> str:
     return digest(model["fingerprint"])[:DIGITS]
 
 
-def totals(completions: Mapping[str, float]) -> list[str]:
+def steps(facts: Any, name: str) -> Records:
+    """The records of the earlier steps and of the rows themselves, which say of which they are.
+
+    They do not if there are no earlier steps.
+    """
+    now: Records = getattr(facts, name)
+    if not facts.earlier:
+        return now
+    before = [{"step": "earlier", **each} for each in facts.earlier[name]]
+    return [*before, *({"step": "these rows", **each} for each in now)]
+
+
+def totals(facts: Any) -> list[str]:
     """The totals of completions as a table; nothing if there are none."""
-    return table(pairs(completions, "total", "value")) if completions["completions"] else []
+    now, before = facts.completions, facts.earlier.get("completions", {})
+    if before:
+        return table(
+            [{"total": name, "earlier": before[name], "these rows": n} for name, n in now.items()]
+        )
+    return table(pairs(now, "total", "value")) if now["completions"] else []
 
 
 def section(title: str, lines: Sequence[str]) -> list[str]:
@@ -261,6 +284,15 @@ def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
 def pairs(values: Mapping[str, Any], key: str, value: str) -> list[dict[str, Any]]:
     """A mapping as records with a column for its keys and one for its values."""
     return [{key: name, value: each} for name, each in values.items()]
+
+
+def rejects_of(runs: Records) -> list[dict[str, Any]]:
+    """How many rows each run rejected for a kind of reason."""
+    return [
+        {"run": run["run"], "reason": reason, "rows": n}
+        for run in runs
+        for reason, n in run["reasons"].items()
+    ]
 
 
 def prompts(runs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from synthkit.core.extras import need
@@ -19,6 +19,7 @@ from synthkit.share.card import (
     pairs,
     prompts,
     section,
+    steps,
     table,
     totals,
     traced,
@@ -42,7 +43,7 @@ class ModelFacts:
     shared : how many rows are in both.
     left_out : examples that were too long.
     traced : how many of ``rows`` lead back to completions of the session.
-    runs, models, completions : that the traced rows come from; see
+    runs, models, completions, earlier : that the traced rows come from; see
         :class:`~synthkit.share.card.CardFacts`.
     arguments : the settings of the training.
     measured : each value of the log, the first time and the last, with the step; shares of held-out
@@ -67,6 +68,7 @@ class ModelFacts:
     device: str
     versions: Mapping[str, str]
     limits: Sequence[str]
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, float]:
         """Every number of the card by its name, as :meth:`CardFacts.numbers` names them."""
@@ -109,7 +111,7 @@ def _head(facts: ModelFacts) -> str:
         model_name=facts.name,
         eval_results=results or None,
         tags=["synthetic", "synthkit", facts.method],
-        synthkit=head_facts(facts.models),
+        synthkit=head_facts(facts),
     )
     return str(data.to_yaml(line_break="\n"))
 
@@ -124,7 +126,7 @@ def _with_intervals(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _body(facts: ModelFacts) -> list[str]:
-    untraced = facts.rows - facts.traced
+    untraced, runs = facts.rows - facts.traced, steps(facts, "runs")
     lines = [
         f"# {facts.name}",
         "",
@@ -137,13 +139,13 @@ def _body(facts: ModelFacts) -> list[str]:
     lines += section("Base", table(pairs(facts.base, "of the base", "value")))
     lines += section("Before and after", table([_with_intervals(each) for each in facts.measured]))
     lines += section("Arguments", table(pairs(facts.arguments, "argument", "value")))
-    lines += section("Runs that the rows come from", table(facts.runs, leave=("cell", "reasons")))
-    lines += section("Prompts", prompts(facts.runs))
-    lines += section("Models that wrote the rows", models(facts.models))
+    lines += section("Runs that the rows come from", table(runs, leave=("cell", "reasons")))
+    lines += section("Prompts", prompts(runs))
+    lines += section("Models that wrote the rows", models(steps(facts, "models")))
     numbers = {
         "rows": facts.rows, "rows not traced": untraced, "held-out rows": facts.held_out,
         "rows in both": facts.shared, "examples left out": facts.left_out,
     }  # fmt: skip
     lines += section("Rows", table(pairs(numbers, "total", "value")))
-    lines += section("Completions", totals(facts.completions))
+    lines += section("Completions", totals(facts))
     return lines + section("Versions", table(pairs(facts.versions, "package", "version")))

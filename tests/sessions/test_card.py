@@ -22,6 +22,7 @@ from synthkit.sessions import card_facts
 from synthkit.sessions.named_tables import Origin
 from synthkit.store.completions import CompletionTable
 from synthkit.store.curations import CurationTable
+from synthkit.verify import verify
 from tests.models.conftest import save_tiny
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -320,6 +321,85 @@ def test_a_card_says_where_each_row_comes_from(
     facts = session.card(session.load("again_rows"), name="again_rows").facts
     assert [each["source"] for each in facts.origins] == ["topics.jsonl"]
     assert len(again.table) == 4
+
+
+@pytest.fixture
+def three_steps(session: sk.Session) -> pd.DataFrame:
+    """Four rows that one model wrote, of which two are changed by another, and rated by a third."""
+
+    def make(prompt: str, rows: Any, name: str, says: str = "", **options: Any) -> pd.DataFrame:
+        model = sk.Fake(says, name=f"{name}-model") if says else Cut(name=f"{name}-model")
+        table: pd.DataFrame = sk.generate(
+            prompt, rows=rows, name=name, model=model, session=session, **options
+        ).table
+        return table
+
+    written = make("Write on {{ i }}.", [{"i": i} for i in range(4)], "written", max_tokens=3)
+    changed = make("Change {{ text }}", written[:2], "changed", "other words")
+    return make("Rate {{ text_2 }}", changed, "rated", "good", labels=["good", "bad"])
+
+
+def test_a_card_has_the_steps_that_its_rows_were_generated_from(
+    session: sk.Session, three_steps: pd.DataFrame
+) -> None:
+    before = session.card("written").facts
+    assert before.earlier == {}
+    session.curate(three_steps, by_column("i", least=1), name="rated")
+    card = session.card(three_steps[1:].drop(columns="parent"), name="rated")
+    earlier = card.facts.earlier
+    assert (earlier["rows"], earlier["in no table"]) == (2, 0)
+    assert [run["table"] for run in earlier["runs"]] == ["written", "changed"]
+    assert [(run["rows"], run["here"]) for run in earlier["runs"]] == [(4, 1), (2, 1)]
+    assert {each["model"]: each["completions"] for each in earlier["models"]} == {
+        "written-model": 1,
+        "changed-model": 1,
+    }
+    assert earlier["completions"]["completions"] == 2
+    assert [each["model"] for each in card.facts.models] == ["rated-model"]
+    assert sum(each["rows"] for each in card.facts.funnel[1:]) == card.facts.funnel[0]["rows"] == 2
+    assert "1 of 3 completions cut at max_tokens." in card.facts.limits
+    assert not any("of one model" in each for each in card.facts.limits)
+    (licence,) = (each for each in card.facts.limits if "licence" in each)
+    assert "changed-model, rated-model, written-model" in licence
+    text = str(card)
+    for words in ("Write on {{ i }}.", "Change {{ text }}", "Rate {{ text_2 }}"):
+        assert text.count(words) == 1
+    shown = re.findall(r"\| (earlier|these rows) \| (\w+)-model \|", text)
+    assert sorted(shown) == [
+        ("earlier", "changed"),
+        ("earlier", "written"),
+        ("these rows", "rated"),
+    ]
+    fingerprints = yaml.safe_load(text.split("---")[1])["synthkit"]["fingerprints"]
+    assert len(fingerprints) == 3
+
+
+def test_a_card_says_if_earlier_steps_may_be_missing(
+    session: sk.Session, three_steps: pd.DataFrame
+) -> None:
+    session.delete(tables=["changed"])
+    card = session.card(three_steps, name="rated")
+    assert [each["model"] for each in card.facts.earlier["models"]] == ["changed-model"]
+    text = "2 rows are of an earlier step and in no table of the session, so what came before is"
+    assert any(each.startswith(text) for each in card.facts.limits)
+    ints = three_steps.assign(parent=[1, 2])  # a column of the same name that is none of ours
+    assert session.card(ints, name="own").facts.traced == 2
+
+
+def test_earlier_steps_of_a_card_are_derived_again_from_a_bundle(
+    session: sk.Session, three_steps: pd.DataFrame, tmp_path: Path
+) -> None:
+    whole, part = tmp_path / "whole.zip", tmp_path / "part.zip"
+    session.export(whole)
+    session.export(part, tables=["rated"])
+    for path in (whole, part):
+        found = verify(path)
+        assert found.agrees, found
+    with sk.Session(tmp_path / "other") as other:
+        other.import_bundle(part)
+        earlier = other.card("rated").facts.earlier
+        assert [each["model"] for each in earlier["models"]] == ["changed-model"]
+        assert earlier["in no table"] == 2
 
 
 def test_a_card_of_own_rows_says_how_many_there_are_and_that_none_is_traced(

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import synthkit as sk
+from synthkit.sessions import model_facts
+from synthkit.share.model_card import ModelCard
 from synthkit.stats.intervals import wilson
 from synthkit.train import TrainedModel, dpo, sft
 from tests.models.conftest import save_tiny
@@ -84,6 +86,21 @@ def test_every_number_of_a_model_card(session: sk.Session, student: TrainedModel
         "The licence of the base is not known here.",
         "One training with one seed: no interval covers how seeds differ.",
     )
+
+
+def test_a_model_card_has_the_steps_that_its_rows_were_generated_from(session: sk.Session) -> None:
+    rows: Any = [{"i": 1}, {"i": 2}]
+    for name in ("written", "answered"):
+        model = sk.Fake(f"{name} words", name=f"{name}-model")
+        options: dict[str, Any] = {"model": model, "name": name, "session": session}
+        rows = sk.generate(f"{name} {{{{ i }}}}", rows=rows, **options).table
+    base = {"name": "tiny", "spec": "hf:tiny"}
+    record = {"method": "sft", "base": base, "rows": rows["id"].tolist()}
+    facts = model_facts.gather(session.store, session.table_folder, record, "student")
+    assert [each["model"] for each in facts.models] == ["answered-model"]
+    assert [each["model"] for each in facts.earlier["models"]] == ["written-model"]
+    assert facts.earlier["runs"][0]["table"] == "written"
+    assert "| earlier | written-model |" in str(ModelCard(facts))
 
 
 @pytest.mark.slow

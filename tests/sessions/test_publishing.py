@@ -37,6 +37,18 @@ def test_nothing_is_sent_before_it_is_asked_for(
     assert hub.repositories == {}
 
 
+def test_the_card_of_a_push_says_where_its_rows_come_from(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    (tmp_path / "topics.jsonl").write_text('{"topic": "a"}\n{"topic": "b"}\n')
+    options: dict[str, Any] = {"rows": str(tmp_path / "topics.jsonl"), "name": "first"}
+    session.push(
+        sk.generate("On {{ topic }}.", model=sk.Fake(), session=session, **options).table, "me/it"
+    )
+    (card,) = session.folder.rglob("README.md")
+    assert "| generated from | topics.jsonl |" in card.read_text()
+
+
 @pytest.mark.slow
 def test_splits_are_pushed_with_card_and_croissant_and_read_back(
     session: sk.Session, reviews: pd.DataFrame, hub: Hub, tmp_path: Path
