@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import product
 from typing import Any
 
 from synthkit.core.errors import PromptError, UsageError, check_known
@@ -40,12 +41,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class ParsedField:
-    """A field with its parsed template; ``structured`` if its cells may be other than text."""
+    """A field with its parsed template; ``structured`` if its cells may be other than text.
+
+    ``labels`` are those that its cells may be, if they are labels.
+    """
 
     name: str
     template: Prompt
     decoder: parsing.Decoder
     structured: bool
+    labels: Sequence[str] = ()
 
     def is_missing(self, cells: Mapping[str, Any]) -> bool:
         """Whether a cell that the field makes is missing or blank."""
@@ -103,7 +108,8 @@ def _parsed(name: str, field: Field, system: str | None) -> ParsedField:
         decoder = parsing.regex(field.regex)
     else:
         decoder = parsing.text(name) if field.schema is None else parsing.structured(field.schema)
-    return ParsedField(name, template, decoder, structured=field.schema is not None)
+    structured = field.schema is not None
+    return ParsedField(name, template, decoder, structured, tuple(field.labels or ()))
 
 
 def dependency_levels(
@@ -153,19 +159,43 @@ def dependency_levels(
 
 
 def check_fields(fields: Sequence[ParsedField], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Render each template for each row, with placeholders for cells that are made later.
+    """Check that each template can be rendered for each row, as far as is known before the run.
 
-    Templates that use cells of a schema are not checked: no placeholder fits them.
+    A template that uses cells which are made later is refused only for a row that lacks one of its
+    other values, if it cannot be rendered whatever labels are made. Those that use cells of a
+    schema are not checked: no placeholder fits them.
+
+    Raises
+    ------
+    PromptError
+        If one cannot.
     """
-    texts = [name for field in fields if not field.structured for name in field.decoder.columns]
-    untested = {name for field in fields if field.structured for name in field.decoder.columns}
+    makers = {name: field for field in fields for name in field.decoder.columns}
     for field in fields:
-        if untested & set(field.template.fields):
-            continue
+        used = field.template.fields
         for position, row in enumerate(rows):
-            values = {**row, **{name: "..." for name in texts if blank(row.get(name))}}
+            later = {n: makers[n] for n in used if n in makers and blank(row.get(n))}
+            known = [name for name in used if name not in later]
+            lacks = not later or any(row.get(name, "") is None for name in known)
+            if lacks and not any(maker.structured for maker in later.values()):
+                _check_field(field, position, row, later)
+
+
+def _check_field(
+    field: ParsedField, position: int, row: Mapping[str, Any], later: Mapping[str, ParsedField]
+) -> None:
+    """Render a template with placeholders: text, or each combination of labels."""
+    failed: PromptError | None = None
+    for cells in product(*(maker.labels or ("...",) for maker in later.values())):
+        values = {**row, **dict(zip(later, cells, strict=True))}
+        try:
             with located(f"field {field.name!r}, row {position}", field.template, values):
                 field.template.render(values)
+            return
+        except PromptError as error:
+            failed = failed or error
+    if failed:
+        raise failed
 
 
 def _split(labels: str) -> list[str] | None:

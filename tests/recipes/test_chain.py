@@ -219,6 +219,38 @@ def test_a_cell_that_is_missing_is_found_before_anything_is_asked() -> None:
         chain("--- field a\nA\n--- field b\n{{ x }} {{ a }}", rows={"x": ["x", None]})
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% if side == 'good' %}Why is it good?{% elif side == 'bad' %}Why is it bad?{% endif %}",
+        "{{ {'good': 'Why is it good?', 'bad': 'Why is it bad?'}[side] }}",
+        "Why is it {{ words.split('|')[1] }}?",
+        "{% if side == 'bad' %}Why is it {{ note }}?{% else %}Why is it good?{% endif %}",
+    ],
+)
+def test_a_template_may_depend_on_what_is_made_later(make: Make, template: str) -> None:
+    """No placeholder decides whether it can be rendered."""
+    model = sk.Fake(lambda request: request.messages[-1].content.split()[-1])
+    fields = "--- field side: good, bad\n{{ x }}\n--- field words\n{{ x }}|{{ x }}\n"
+    rows = {"x": ["good", "bad"], "note": [None, "bad"]}
+    run = make(chain(f"{fields}--- field why\n{template}", rows=rows), model)
+    assert run.table["why"].tolist() == ["good?", "bad?"]
+
+
+def test_a_row_whose_prompt_turns_out_empty_is_rejected(make: Make) -> None:
+    model = sk.Fake(lambda request: request.messages[-1].content.split()[-1])
+    template = "{% if side == 'good' %}Why good?{% endif %}"
+    run = make(
+        chain(
+            f"--- field side: good, bad\n{{{{ x }}}}\n--- field why\n{template}",
+            rows={"x": ["good", "bad"]},
+        ),
+        model,
+    )
+    assert run.table["why"].tolist() == ["good?"]
+    assert run.rejects["reason"].tolist() == ["why: the prompt is empty after rendering."]
+
+
 @pytest.mark.model
 def test_a_chain_on_a_real_model(
     make: Make, session: sk.Session, smollm2: sk.core.models.Model
