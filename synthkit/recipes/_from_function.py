@@ -21,9 +21,10 @@ def from_function(function: Callable[..., Any], rows: Any = None, **options: Any
     """A recipe made of a generator function.
 
     If the function's first parameter is ``row``, it is called for each row of the table with the
-    row's cells as a dict, and returns the cells to add. If it is ``rows``, the function is called
-    once with all rows as a list of dicts, and yields lists of :class:`~synthkit.core.types.Row` as
-    they are finished. Lists of recipes show the first line of its docstring.
+    row's cells as a dict, and returns the cells to add, or ``[]`` for no row. If it is ``rows``,
+    the function is called once with all rows as a list of dicts, and yields lists of
+    :class:`~synthkit.core.types.Row` as they are finished. Lists of recipes show the first line of
+    its docstring.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def from_function(function: Callable[..., Any], rows: Any = None, **options: Any
         sample_row = (tables.head(rows, 1) or [{}])[0] if present else {}
         columns = _tried_columns(_validated(function(sample_row, **options)))
         return per_row(
-            lambda row: _validated(function(row, **options)),
+            lambda row: _answering(_validated(function(row, **options))),
             rows,
             name=name,
             columns=[column for column in columns if column not in present],
@@ -103,6 +104,20 @@ def _validated(steps: Steps[T]) -> Steps[T]:
     except StopIteration as end:
         outcome: T = end.value
         return outcome
+
+
+def _answering(steps: Steps[Any]) -> Steps[Any]:
+    """The same steps of a row; a reject if they neither yield nor return rows, rejects or cells."""
+    made, reply = False, None
+    try:
+        while True:
+            step: Any = steps.send(reply)
+            made = made or any(isinstance(item, Row | Reject) for item in step)
+            reply = yield step
+    except StopIteration as end:
+        if end.value is None and not made:
+            return Reject("", "the recipe returned nothing; return cells, or [] for no row")
+        return end.value
 
 
 def _problem(step: Any) -> str:

@@ -113,6 +113,24 @@ def test_what_is_returned_in_another_form_is_a_reject(make: Make, returned: Any)
     )
 
 
+def test_a_row_for_which_nothing_is_returned_is_a_reject(make: Make) -> None:
+    def forgetful(row: dict[str, Any]) -> Any:
+        (answer,) = yield [user(row["topic"])]
+        if row["topic"] == "a":
+            return {"said": answer.text}
+        if row["topic"] == "b":
+            return []
+        if row["topic"] == "c":
+            yield [Row({"said": "early"})]
+        return None
+
+    run = make(forgetful, sk.Fake("Yes."), rows={"topic": list("abcd")})
+    assert run.table["said"].tolist() == ["Yes.", "early"]
+    (reject,) = run.rejects.to_dict("records")
+    assert reject["reason"].startswith("the recipe returned nothing")
+    assert reject["topic"] == "d"
+
+
 def test_a_dataset_recipe_that_fails_keeps_its_rows(make: Make) -> None:
     def rounds(rows: list[dict[str, Any]]) -> Any:
         request = user("Say something.")
