@@ -34,6 +34,7 @@ def report(
     embedder: str = "",
     checks: Sequence[Check] = (),
     marks: Mapping[str, str] | None = None,
+    accepted: Mapping[str, bool] | None = None,
     rater_pairs: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     judge: Sequence[str] = (),
     learner: Learner | None = None,
@@ -60,6 +61,8 @@ def report(
     embedder : its name, since scores of two embedders cannot be compared.
     checks : of a row, such as :func:`synthkit.evaluate.checks.length` returns.
     marks : row id -> ``"accept"``, ``"reject"``, or the right label, by people.
+    accepted : row id -> whether most people accept it; if not given, any mark but ``"reject"``
+        does. People who accept a row may each give it another label, of which none is of most.
     rater_pairs : two raters -> the pairs of labels that they gave the same rows.
     judge : columns of judges' scores or labels; if not given, those with a column of reasons, or
         ``outcome``.
@@ -92,8 +95,9 @@ def report(
     inputs = EvalInputs(
         table=table, column=column or tables.text_column(table), against=against, test=test,
         label=label, source=source, embed=embed, embedder=embedder, checks=tuple(checks),
-        marks=dict(marks or {}), rater_pairs=dict(rater_pairs or {}), judge=tuple(judge),
-        learner=learner, weight=weight, sample=sample, seed=seed, level=level,
+        marks=dict(marks or {}), accepted=dict(accepted or {}),
+        rater_pairs=dict(rater_pairs or {}), judge=tuple(judge), learner=learner, weight=weight,
+        sample=sample, seed=seed, level=level,
     )  # fmt: skip
     check_inputs(inputs)
     keys = pairing(inputs.rows.table, inputs.column, pair_on)

@@ -35,6 +35,7 @@ class EvalInputs:
     embedder: str = ""
     checks: Sequence[Check] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
+    accepted: Mapping[str, bool] = field(default_factory=dict)
     rater_pairs: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     judge: Sequence[str] = ()
     learner: Learner | None = None
@@ -72,6 +73,13 @@ class EvalInputs:
     def marked_labels(self) -> dict[str, str]:
         """The marks that are labels, not verdicts: row id -> label."""
         return {id: label for id, label in self.marks.items() if label not in VERDICTS}
+
+    @property
+    def verdicts(self) -> dict[str, bool]:
+        """Row id -> whether people accept it, without skips."""
+        marked = {n: label != "reject" for n, label in self.marks.items()
+                  if label not in ("", "skip")}  # fmt: skip
+        return dict(self.accepted) or marked
 
     @cached_property
     def _in_one_form(self) -> tuple[Any, Any]:

@@ -39,7 +39,7 @@ NEEDS: Mapping[str, tuple[Callable[[EvalInputs], bool], str]] = {
     "test": (lambda inputs: inputs.test is not None, "a test set (test)"),
     "checks": (lambda inputs: bool(inputs.checks), "checks of a row (checks)"),
     "source": (lambda inputs: bool(inputs.source), "a column of sources (source)"),
-    "marks": (lambda inputs: bool(inputs.marks), "marks on its rows"),
+    "marks": (lambda inputs: bool(inputs.verdicts), "marks on its rows"),
     "marked labels": (lambda inputs: bool(inputs.marked_labels), "marks that are labels"),
     "faithful": (
         lambda inputs: "faithful" in inputs.rows.columns,

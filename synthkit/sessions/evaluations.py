@@ -13,6 +13,7 @@ from synthkit import parquet
 from synthkit.core.errors import StoreError, UsageError, unknown
 from synthkit.core.hashing import canonical
 from synthkit.core.types import Mark, Score
+from synthkit.curate.marks.decisions import accepted
 from synthkit.data import tables
 from synthkit.evaluate.results import Measured, Report
 from synthkit.parquet.table import ParquetTable
@@ -63,18 +64,22 @@ def evaluate(store: Store, table: Any, name: str, task: str, options: Mapping[st
     table = tables.identified(table)
     ids = [str(id) for id in tables.column(table, "id")]
     marks = [mark for mark in store.marks.for_rows(ids) if mark.task == task]
-    result = report(table, **{**given_by_marks(marks), **options})
+    result = report(table, **with_marks(marks, options))
     save(store, name, result, _settings(store, table, task, options))
     return result
 
 
-def given_by_marks(marks: Sequence[Mark]) -> dict[str, Any]:
-    """What a report is given that follows from marks: the majority's labels, and raters' pairs."""
+def with_marks(marks: Sequence[Mark], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a report, with those added that follow from marks.
+
+    They are the label that most people gave a row, whether most accept it, and the raters' pairs.
+    """
     pairs = {
         f"{a or 'one'} again" if a == b else f"{a} and {b}": labels
         for (a, b), labels in rater_pairs(marks).items()
     }
-    return {"marks": majority_labels(marks), "rater_pairs": pairs}
+    given = {"marks": majority_labels(marks), "accepted": accepted(marks)}
+    return ({} if "marks" in options else given) | {"rater_pairs": pairs} | dict(options)
 
 
 def _settings(store: Store, table: Any, task: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from synthkit.evaluate.registry import METRICS
 from synthkit.evaluate.results import Measured, Report
 from synthkit.models.hub import catalog
 from synthkit.sessions import claims, inputs
-from synthkit.sessions.evaluations import Evaluation, decode, given_by_marks, rounded_parts
+from synthkit.sessions.evaluations import Evaluation, decode, rounded_parts, with_marks
 from synthkit.sessions.session import Session
 from synthkit.verify.findings import Findings
 
@@ -130,7 +130,7 @@ def _derived(session: Session, evaluation: Evaluation) -> tuple[Report, str]:
         for mark in store.marks.for_rows(ids)
         if mark.task == settings.get("task", "") and mark.at <= evaluation.at
     ]
-    return report(table, **{**given_by_marks(marks), **options}), missing
+    return report(table, **with_marks(marks, options)), missing
 
 
 def _of_learners() -> list[str]:

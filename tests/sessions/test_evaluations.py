@@ -9,6 +9,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.types import Mark
+from synthkit.curate.marks.decisions import accepted
 from synthkit.sessions import evaluations
 from synthkit.sessions.evaluations import decode, find
 
@@ -119,6 +120,23 @@ def test_marks_are_scores_too(session: sk.Session) -> None:
     assert found["accept rate"].value == pytest.approx(4 / 6)  # two rows are even
     assert found["Cohen's kappa, ana and bo"].n == 8
     assert found["Cohen's kappa, ana and bo"].value == pytest.approx(0.5)
+
+
+def test_people_who_accept_a_row_may_differ_in_its_label(session: sk.Session) -> None:
+    rows = reviews("a", 4)
+    first, second, third, fourth = (row["id"] for row in rows)
+    session.mark([first, second, third], "great", by="ana")
+    session.mark([first, second], "good", by="bo")
+    session.mark([third], "reject", by="bo")
+    session.mark([second, third, fourth], "reject", by="cy")
+    found = session.evaluate(rows, name="a", column="text")
+    verdicts = {first: True, second: True, third: False, fourth: False}
+    assert accepted(session.marks()) == verdicts
+    assert (found["accept rate"].value, found["accept rate"].n) == (0.5, 4)
+    only = session.evaluate(rows[:1], name="one", column="text")
+    assert (only["accept rate"].value, only["accept rate"].n) == (1, 1)
+    given = session.evaluate(rows, name="a", column="text", marks={first: "reject"})
+    assert (given["accept rate"].value, given["accept rate"].n) == (0, 1)
 
 
 def test_a_second_round_is_agreement_with_oneself(session: sk.Session) -> None:

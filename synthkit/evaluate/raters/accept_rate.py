@@ -19,11 +19,8 @@ def accept_rate(inputs: EvalInputs) -> Iterator[tuple[Score, list[str]]]:
     E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
     Journal of the American Statistical Association 22, 209-212.
     """
-    accepted = {
-        id: float(label != "reject")
-        for id, label in inputs.marks.items()
-        if label not in ("", "skip")
-    }
-    ids = [id for id in inputs.rows.table_ids if id in accepted]
+    verdicts = inputs.verdicts
+    ids = [id for id in inputs.rows.table_ids if id in verdicts]
+    hits = [float(verdicts[id]) for id in ids]
     how = "marks, the majority of people; Wilson"
-    yield proportion("accept rate", [accepted[id] for id in ids], how=how, level=inputs.level), ids
+    yield proportion("accept rate", hits, how=how, level=inputs.level), ids

@@ -142,8 +142,8 @@ def _calibrations(inputs: EvalInputs) -> Iterator[Score | Advice]:
     L. Zheng et al. (2023), arXiv 2306.05685, section 4.
     """
     marks = dict(inputs.marks)
-    if VERDICTS & set(marks.values()):  # a label then counts as an accept
-        marks = {id: mark if mark in VERDICTS else "accept" for id, mark in marks.items()}
+    if not marks or VERDICTS & set(marks.values()):  # a label then counts as an accept
+        marks = {id: "accept" if accepts else "reject" for id, accepts in inputs.verdicts.items()}
     calibration = calibrate(
         inputs.rows.table, marks, inputs.judge or None, level=inputs.level, seed=inputs.seed
     )
