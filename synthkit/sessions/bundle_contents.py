@@ -23,6 +23,7 @@ from synthkit.sessions import (
 )
 from synthkit.sessions.bundle_seal import SEAL, STORE, seal
 from synthkit.sessions.named_tables import NamedTable, path_of
+from synthkit.sessions.row_origins import Ancestry
 from synthkit.store.store import Store
 
 CARDS = "cards"
@@ -68,7 +69,7 @@ def collect(
             copy.marks.keep(())
             copy.evaluations.keep(())
             copy.evaluations.claims.keep(())
-        _reduce(store, copy, None if whole else tables)
+        _reduce(store, copy, folder, None if whole else tables)
         if not allow_secrets:
             _check_secrets(copy)
         for content in inputs.used(copy):
@@ -95,14 +96,14 @@ def _files(scratch: Path) -> Iterator[tuple[str, Path]]:
             yield kind, path
 
 
-def _reduce(store: Store, copy: Store, tables: Sequence[NamedTable] | None) -> None:
+def _reduce(store: Store, copy: Store, folder: Path, tables: Sequence[NamedTable] | None) -> None:
     """Reduce the copy of a store to what the bundle needs."""
     if tables is not None:
         names = {table.name for table in tables}
         lines = " ".join(_lines(copy, names))
         copy.inputs.keep(name for name in copy.inputs.all() if re.search(rf"\b{name}\b", lines))
-        ids = {id for table in tables for id in table.row_ids | table.parent_ids}
-        copy.keep(names, ids | _evaluated(store, copy, names))
+        ids = {id for table in tables for id in table.row_ids} | _evaluated(store, copy, names)
+        copy.keep(names, Ancestry(store, folder).lines(ids))
         noted = copy.evaluations.claims
         noted.keep(n for n, body in noted.all().items() if claims.read(body).tables <= names)
     copy.leases.clear()
@@ -125,7 +126,7 @@ def _evaluated(store: Store, copy: Store, names: Collection[str]) -> set[str]:
     for _, name, _, body, _ in copy.evaluations.all():
         for content in inputs.hashes(json.loads(body)["settings"]) if name in names else ():
             if (path := inputs.path_of(store, content)).exists():
-                ids |= named_tables.read_ids(path)
+                ids |= {id for link in named_tables.links(path) for id in link if id}
     return ids
 
 

@@ -11,6 +11,7 @@ from synthkit.core.formatting import count
 from synthkit.sessions import inputs
 from synthkit.sessions.file_changes import file_changes
 from synthkit.sessions.named_tables import NamedTable, path_of, read_all
+from synthkit.sessions.row_origins import Ancestry
 from synthkit.store.store import Store
 
 
@@ -50,7 +51,7 @@ def would_delete(
     """What :func:`delete` would remove now."""
     plan = _plan(store, folder, runs, tables)
     with store.transaction(write=False):
-        keys, reason = _unneeded(store, plan, completions)
+        keys, reason = _unneeded(store, folder, plan, completions)
         return _deletion(store, plan, keys, reason)
 
 
@@ -66,7 +67,7 @@ def delete(
     try:
         with file_changes(store) as changes:
             # computed inside the transaction, so that no other kernel adds a run that needs them
-            keys, reason = _unneeded(store, plan, completions)
+            keys, reason = _unneeded(store, folder, plan, completions)
             done = _deletion(store, plan, keys, reason)
             for table in plan.tables:
                 changes.delete(path_of(folder, table.name))
@@ -112,7 +113,9 @@ def _plan(store: Store, folder: Path, runs: Sequence[int], names: Sequence[str])
     return _Plan(sorted(set(runs)), {name_of[run] for run in runs}, chosen, others)
 
 
-def _unneeded(store: Store, plan: _Plan, completions_too: bool) -> tuple[list[str], str]:
+def _unneeded(
+    store: Store, folder: Path, plan: _Plan, completions_too: bool
+) -> tuple[list[str], str]:
     """The keys of the completions that only the deleted runs need; or why there are none."""
     if not completions_too:
         return [], "a run with the same requests finds them again"
@@ -123,8 +126,8 @@ def _unneeded(store: Store, plan: _Plan, completions_too: bool) -> tuple[list[st
     needed = {mark.id for mark in store.marks.all()}
     for run, rows in store.runs.all_rows().items():
         (deleted if run in plan.runs else needed).update(rows.ids, rows.reject_ids)
-    for table in plan.other_tables:
-        needed |= table.row_ids | table.parent_ids
+    needed.update(*(table.row_ids for table in plan.other_tables))
+    needed = Ancestry(store, folder).lines(needed)
     completions = store.completions
     keys = completions.keys_for_rows(deleted - needed) - completions.keys_for_rows(needed)
     return sorted(keys), "" if keys else "other runs, tables or marks need them"

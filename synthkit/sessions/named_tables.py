@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,9 @@ class NamedTable:
         return {id for id in self.ids if id is not None}
 
     @property
-    def parent_ids(self) -> set[str]:
-        """The ids of the rows that its rows were generated from."""
-        return {id for id in self.parents if id is not None}
+    def links(self) -> Iterable[tuple[str | None, str | None]]:
+        """The id of each row, and that of the row it was generated from."""
+        return zip(self.ids, self.parents or [None] * self.rows, strict=True)
 
 
 def check_name(name: str) -> str:
@@ -212,10 +212,10 @@ def _content(path: Path) -> dict[str, Any]:
         return {"ids": [], "problem": str(error)}
 
 
-def read_ids(path: Path) -> set[str]:
-    """The ids and parents of the rows in a Parquet file; none if it cannot be read."""
+def links(path: Path) -> Iterable[tuple[str | None, str | None]]:
+    """The links of the rows in a Parquet file; none if it is not there or cannot be read."""
     content = _content(path)
-    return {id for id in (*content["ids"], *content.get("parents", ())) if id is not None}
+    return NamedTable("", content["ids"], content.get("parents", ())).links
 
 
 def _texts(cells: Sequence[Any]) -> list[str | None]:

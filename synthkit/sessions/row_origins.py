@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.data import tables
-from synthkit.sessions import named_tables
+from synthkit.sessions import inputs, named_tables
 from synthkit.share.imports import ORIGIN, imported_from
 from synthkit.store.store import Store
 
@@ -23,19 +23,27 @@ class Ancestry:
 
     Attributes
     ----------
-    parents : row -> the row that it was generated from, for the rows of the session's tables.
+    parents : row -> the row that it was generated from, for the rows of the session's tables, and
+        of those that its runs were given.
     sources : row -> the file or the data set, and its version.
     """
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.parents: dict[str | None, str | None] = {}
         self.sources: dict[str | None, Source] = {}
+        for content in sorted(inputs.used(store)):
+            self._link(named_tables.links(inputs.path_of(store, content)))
         for known in named_tables.read_all(store, folder):
-            parents = known.parents or [None] * known.rows
-            self.parents |= dict(zip(known.ids, parents, strict=True))
+            self._link(known.links)
             if known.origin is not None:
                 source = (_name(known.origin.source), known.origin.version)
                 self.sources |= dict.fromkeys(known.ids, source)
+
+    def _link(self, links: Iterable[tuple[str | None, str | None]]) -> None:
+        """Note rows with their parents; a table may have lost the column."""
+        for id, parent in links:
+            if parent is not None or id not in self.parents:
+                self.parents[id] = parent
 
     def line(self, id: str | None) -> Iterator[str]:
         """A row, the row that it was generated from, and so on."""
@@ -45,16 +53,23 @@ class Ancestry:
             yield id
             id = self.parents.get(id)
 
+    def lines(self, ids: Iterable[str | None]) -> set[str]:
+        """Some rows, and those that they were generated from, in however many steps."""
+        found: set[str] = set()
+        for id in ids:
+            for each in self.line(id):
+                if each in found:
+                    break
+                found.add(each)
+        return found
+
     def earlier(self, several: Iterable[Any]) -> set[str]:
         """The rows that those of some tables were generated from, in however many steps."""
-        found: set[str] = set()
-        for table in several:
-            for id, parent, _ in zip(*_cells(table), strict=True):
-                for each in self.line(_text(parent) or self.parents.get(_text(id))):
-                    if each in found:
-                        break
-                    found.add(each)
-        return found
+        return self.lines(
+            _text(parent) or self.parents.get(_text(id))
+            for table in several
+            for id, parent, _ in zip(*_cells(table), strict=True)
+        )
 
     def source(self, id: str | None) -> Source | None:
         """The source of a row, or of the nearest row that it was generated from."""

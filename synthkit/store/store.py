@@ -158,7 +158,8 @@ class Store:
         Parameters
         ----------
         names : of the tables; their runs and evaluations stay, with the completions of these runs.
-        ids : of their rows and parents, whose marks, verdicts and completions stay.
+        ids : of their rows, and of those that these were generated from; their marks, verdicts and
+            completions stay.
         """
         names, row_ids = list(names), set(ids)
         self.runs.keep(names)

@@ -377,7 +377,7 @@ def test_a_card_has_the_steps_that_its_rows_were_generated_from(
 def test_a_card_says_if_earlier_steps_may_be_missing(
     session: sk.Session, three_steps: pd.DataFrame
 ) -> None:
-    session.delete(tables=["changed"])
+    session.delete(runs=[3], tables=["changed"])
     card = session.card(three_steps, name="rated")
     assert [each["model"] for each in card.facts.earlier["models"]] == ["changed-model"]
     text = "2 rows are of an earlier step and in no table of the session, so what came before is"
@@ -398,8 +398,15 @@ def test_earlier_steps_of_a_card_are_derived_again_from_a_bundle(
     with sk.Session(tmp_path / "other") as other:
         other.import_bundle(part)
         earlier = other.card("rated").facts.earlier
-        assert [each["model"] for each in earlier["models"]] == ["changed-model"]
+        assert sorted(each["model"] for each in earlier["models"]) == [
+            "changed-model",
+            "written-model",
+        ]
         assert earlier["in no table"] == 2
+        written = session.load("written")
+        assert len(other.trace(written["id"][0])) == 1
+        with pytest.raises(TableError):
+            other.trace(written["id"][3])
 
 
 def test_a_card_of_own_rows_says_how_many_there_are_and_that_none_is_traced(

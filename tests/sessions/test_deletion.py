@@ -75,6 +75,17 @@ def test_completions_that_anything_else_needs_stay(session: sk.Session, needed_b
     assert session.store.completions.count() == before
 
 
+def test_completions_stay_that_a_later_step_rests_on(session: sk.Session) -> None:
+    """However many steps later, and whether the tables between are there or not."""
+    rows = generate(session, "Say {{ i }}.", "said")
+    rows = generate(session, "Change {{ text }}", "changed", rows=rows, output="new")
+    generate(session, "Rate {{ new }}", "rated", rows=rows, output="rate")
+    done = session.delete(runs=[1, 2], completions=True)
+    assert (done.tables, done.completions) == (("changed", "said"), 0)
+    assert session.store.completions.count() == 9
+    assert session.delete(runs=[3], completions=True).completions == 3
+
+
 def test_marks_are_never_deleted(session: sk.Session) -> None:
     fill(session)
     done = session.delete(runs=[1, 2], tables=["good"], completions=True)
