@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError, UsageError
 from synthkit.core.secrets import looks_secret
 from synthkit.sessions import (
@@ -54,11 +55,21 @@ def collect(
     notebooks : whose hashes and figures belong to the bundle.
     allow_secrets : do not look for secrets in prompts and lines.
     marks : keep marks, evaluations and claims.
+
+    Raises
+    ------
+    StoreError
+        If a table is damaged that was chosen; in a whole session it is left out with a warning.
     """
     for name in FOLDERS:
         (scratch / name).mkdir()
-    for table in tables:  # copied, since another kernel may replace a table meanwhile
-        target = Path(shutil.copy2(path_of(folder, table.name), scratch / "tables"))
+    tables = [
+        table
+        for table in tables
+        if _copied(path_of(folder, table.name), scratch / "tables", f"table {table.name!r}", whole)
+    ]
+    for table in tables:
+        target = path_of(scratch / "tables", table.name)
         if table.origin and (source := Path(table.origin.source).expanduser()).is_absolute():
             named_tables.note_origin(target, replace(table.origin, source=source.name))
     store.backup(scratch / STORE)
@@ -72,22 +83,36 @@ def collect(
         _reduce(store, copy, folder, None if whole else tables)
         if not allow_secrets:
             _check_secrets(copy)
-        for content in inputs.used(copy):
+        for content in sorted(inputs.used(copy)):
             if (source := inputs.path_of(store, content)).exists():
-                shutil.copy2(source, scratch / inputs.FOLDER)
+                _copied(source, scratch / inputs.FOLDER, f"input table {content} of a run")
         for table in tables:
-            if "id" in table.columns and not table.problem:
+            if "id" in table.columns:
                 _write_card(copy, scratch, table.name)
         asked = None if whole else copy.models.names()
         bundle_trainings.save(folder.parent, scratch / bundle_trainings.RECORDS, asked)
         counts = copy.counts() | {"tables": len(tables)}
     bundle_notebooks.save_figures(notebooks, scratch / bundle_notebooks.FIGURES)
     members = [STORE, *(f"{kind}/{path.name}" for kind, path in _files(scratch))]
-    damaged = {f"tables/{table.name}.parquet" for table in tables if table.problem}
-    sealed = seal(scratch, [name for name in members if name not in damaged])
+    sealed = seal(scratch, members)
     sealed[NOTEBOOKS] = {path.name: bundle_notebooks.hashes(path) for path in notebooks}
     (scratch / SEAL).write_text(json.dumps(sealed, sort_keys=True), encoding="utf-8")
     return [*members, SEAL], counts
+
+
+def _copied(source: Path, folder: Path, what: str, may_lack: bool = True) -> bool:
+    """Copy a file, since another kernel may replace it meanwhile; ``False`` if it is damaged."""
+    target = Path(shutil.copy2(source, folder))
+    why = named_tables.damage(target)
+    if not why:
+        return True
+    if not may_lack:
+        raise StoreError(
+            f"the {what} is damaged: {why}. Make it again with its cell, or export other tables."
+        )
+    target.unlink()
+    warn(f"the {what} is damaged and is left out: {why}.", RuntimeWarning, stacklevel=2)
+    return False
 
 
 def _files(scratch: Path) -> Iterator[tuple[str, Path]]:

@@ -212,6 +212,18 @@ def _content(path: Path) -> dict[str, Any]:
         return {"ids": [], "problem": str(error)}
 
 
+def damage(path: Path) -> str:
+    """Why a Parquet file cannot be read, with the checksums of its pages; empty if it can."""
+    parquet = need("pyarrow.parquet", extra="data", why="to read a table")
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            for _ in file.iter_batches():
+                pass
+    except (OSError, ValueError, NotImplementedError) as error:  # pyarrow's inherit from these
+        return cause(error)
+    return ""
+
+
 def links(path: Path) -> Iterable[tuple[str | None, str | None]]:
     """The links of the rows in a Parquet file; none if it is not there or cannot be read."""
     content = _content(path)

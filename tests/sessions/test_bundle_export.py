@@ -176,3 +176,29 @@ def test_figures_and_hashes_of_notebooks_are_in_a_bundle(
     assert repr(sealed["my lesson.ipynb"]["cells"]) == difference.stored
     lesson.unlink()
     assert [each.what for each in verify(path).not_checked] == ["notebook my lesson.ipynb"]
+
+
+@pytest.mark.parametrize("harm", ["all", "one bit"])
+def test_a_damaged_table_is_named_and_keeps_no_other_from_an_export(
+    session: sk.Session, other: sk.Session, tmp_path: Path, harm: str
+) -> None:
+    rows = sk.generate("Say {{ i }}.", rows={"i": list(range(300))}, model=sk.Fake("Of course."),
+                       session=session, name="said").table  # fmt: skip
+    sk.generate("Answer {{ text }}", rows=rows, output="reply", model=sk.Fake(), session=session,
+                name="replies")  # fmt: skip
+    (kept,) = (session.table_folder.parent / "inputs").glob("*.parquet")
+    for path in (session.table_folder / "said.parquet", kept):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 3] ^= 1
+        path.write_bytes(b"junk" if harm == "all" else content)
+    with pytest.raises(StoreError, match=r"the table 'said' is damaged: .* Make it again"):
+        session.export(tmp_path / "said", ["said"])
+    with pytest.warns(RuntimeWarning) as warned:
+        path = session.export(tmp_path / "whole")
+    texts = [str(each.message) for each in warned]
+    assert len(texts) == 2
+    assert texts[0].startswith("the table 'said' is damaged and is left out: ")
+    assert texts[1].startswith(f"the input table {kept.stem} of a run is damaged and is left out")
+    other.import_bundle(path)
+    assert other.names() == ["replies"]
+    assert verify(path).agrees

@@ -109,7 +109,10 @@ def outline(session: Session, label: str) -> StaticOutput:
     tables = named_tables.read_all(session.store, session.table_folder)
     tables.sort(key=lambda table: table.name)
     notes = [f"{count(len(runs) - MOST, 'older run')} not shown"] if len(runs) > MOST else []
-    notes += [f"{table.name}: {count(table.rows, 'row')}" for table in tables[:MOST]]
+    notes += [
+        f"{table.name}: {f'✗ {table.problem}' if table.problem else count(table.rows, 'row')}"
+        for table in tables[:MOST]
+    ]
     notes += sorted(map(str, [*lineage.edges(tables), *lineage.origins(tables)]))[:MOST]
     notes += [
         f"{count(row['marks'], 'mark')} by {row['by'] or 'no one'}: {row['label']}"

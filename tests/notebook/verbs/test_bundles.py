@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import synthkit as sk
 from tests.notebook.conftest import Shell
 
@@ -42,6 +44,19 @@ def test_an_import_binds_the_tables_if_it_is_asked_to(shell: Shell) -> None:
     assert "bound real, said" in shell.run("%synth import lesson.zip --bind")
     assert shell["real"]["text"].tolist() == ["cold soup", "warm bread"]
     assert len(shell["said"]) == 2
+
+
+def test_a_damaged_table_is_named_by_the_session_and_left_out_of_a_bundle(shell: Shell) -> None:
+    for name in ("said", "told"):
+        shell.run(f"%%synth {name} --n 2 --model fake\n{name}.")
+    Path(".synthkit/tables/told.parquet").write_bytes(b"junk")
+    shown = shell.run("%synth session")
+    assert "told: ✗ " in shown
+    assert "said: 2 rows" in shown
+    with pytest.warns(RuntimeWarning, match="the table 'told' is damaged and is left out: "):
+        shell.run("%synth export lesson.zip")
+    shell.run("%config SynthMagics.folder = 'other'")
+    assert "said" in shell.run("%synth import lesson.zip --bind")
 
 
 def test_a_lab_keeps_the_table_of_its_inputs(shell: Shell) -> None:
