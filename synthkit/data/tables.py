@@ -36,6 +36,15 @@ _MODULES: dict[str, Kind] = {
 }
 
 
+def is_table(value: Any) -> bool:
+    """Whether a value is a table of any kind."""
+    try:
+        kind(value)
+    except TableError:
+        return False
+    return True
+
+
 def kind(table: Any) -> Kind:
     """The kind of a table: ``"pandas"``, ``"arrow"``, ``"polars"`` or ``"datasets"``.
 

@@ -121,12 +121,12 @@ def encode(store: Store, value: Any) -> Any:
     if isinstance(value, Mapping | list | tuple):
         try:
             plain = _plain(store, value)
-            if not _is_table(value) or len(canonical(plain)) <= MOST_CHARACTERS:
+            if not tables.is_table(value) or len(canonical(plain)) <= MOST_CHARACTERS:
                 return plain
         except NotKept:
-            if not _is_table(value):
+            if not tables.is_table(value):
                 raise
-    if _is_table(value):
+    if tables.is_table(value):
         return {KIND: "table", "table": keep(store, value)}
     if hasattr(value, "tolist"):
         return encode(store, value.tolist())
@@ -208,11 +208,3 @@ def _plain(store: Store, value: Mapping[Any, Any] | Sequence[Any]) -> Any:
     if not all(isinstance(name, str) and name != KIND for name in value):
         raise NotKept("a mapping whose keys are not names")
     return {name: encode(store, item) for name, item in value.items()}
-
-
-def _is_table(value: Any) -> bool:
-    try:
-        tables.kind(value)
-    except TableError:
-        return False
-    return True

@@ -17,12 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthkit.core.errors import TableError
+from synthkit.core.errors import TableError, UsageError
 from synthkit.core.models import Model
 from synthkit.core.types import Mark, Request
 from synthkit.curate.filters.base import Filter
 from synthkit.curate.marks.tables import MarkLog
 from synthkit.data.results import Curation
+from synthkit.data.tables import column, columns, is_table
 from synthkit.sessions import curations, inputs, inventory, named_tables, people
 from synthkit.sessions.opening import OPEN, TABLES, open_store, store_of_new
 from synthkit.store.completions import StoredCompletion
@@ -291,9 +292,27 @@ class Session:
     def mark(
         self, ids: str | Iterable[str], label: str, *, by: str, reason: str = "", task: str = ""
     ) -> list[Mark]:
-        """Mark rows by their ids, in one step of one annotator; returns the stored marks."""
+        """Mark rows, in one step of one annotator; returns the stored marks.
+
+        Parameters
+        ----------
+        ids : of the rows, or a table with a column ``id``.
+        label : such as ``"accept"`` or ``"reject"``; ``""`` takes a mark back.
+
+        Raises
+        ------
+        UsageError
+            If the label or the name of the annotator is no text.
+        TableError
+            If the table has no column ``id``.
+        """
+        for option, text in (("label", label), ("by", by)):
+            if not isinstance(text, str):
+                raise UsageError(f"expected a text for {option}=, such as 'accept'; got {text!r}.")
         mark = Mark(id="", label=label, reason=reason, by=by, task=task, at=time.time())
         row_ids = [ids] if isinstance(ids, str) else ids
+        if is_table(row_ids) and columns(row_ids):
+            row_ids = column(row_ids, "id")
         return self.store.marks.add([replace(mark, id=str(id)) for id in row_ids])
 
     def marks(self, *, task: str | None = None, rows: Sequence[str] | None = None) -> MarkLog:

@@ -235,3 +235,15 @@ def test_a_session_in_memory_ends_with_its_program(tmp_path: Path) -> None:
     assert Path(output.strip()).is_absolute()
     assert not Path(output.strip()).exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_is_marked_by_its_ids(session: sk.Session) -> None:
+    rows = [{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]
+    for ids in (rows, pd.DataFrame(rows), ["a", "b"], (row["id"] for row in rows)):
+        assert [mark.id for mark in session.mark(ids, "accept", by="ana")] == ["a", "b"]
+    assert session.mark([], "accept", by="ana") == []
+    with pytest.raises(TableError, match="column 'id'"):
+        session.mark(pd.DataFrame({"text": ["x"]}), "accept", by="ana")
+    for given in ({"label": None, "by": "ana"}, {"label": "accept", "by": None}):
+        with pytest.raises(UsageError, match="expected a text for "):
+            session.mark("a", **given)  # type: ignore[arg-type]
