@@ -22,6 +22,7 @@ FORM = (
     "Write at most {pairs} of them as JSON, under the key pairs: each with a question, its answer, "
     "and a quote, the words of the passage that show the answer, copied exactly."
 )
+_PARTS = ("question", "answer", "quote")
 NOT_THERE = "the quote is not in the passage"
 
 # characters that have several forms
@@ -47,8 +48,9 @@ def grounded(
     This follows PAQ (arXiv 2102.07033), which selects an answer in a passage, generates a question
     for it, and drops pairs that a reader of many passages answers differently. Here one request
     generates whole pairs, and instead of the reader there is a quote: each pair must quote the
-    words that show its answer. A pair whose quote is not in the passage is a reject. White space,
-    case, and the forms of quotation marks and dashes may differ.
+    words that show its answer. A pair whose quote is not in the passage is a reject, and so is one
+    beyond the number that was asked for. White space, case, and the forms of quotation marks and
+    dashes may differ.
 
     The columns are ``question``, ``answer``, ``quote`` as written in the passage, and
     ``quote_start`` and ``quote_end``, in characters; ``parent`` is the passage's id.
@@ -93,17 +95,22 @@ def grounded(
     template = checked_template(prompt, source, uses=("passage",), later=later)
     if retrieve and "passages" not in template.fields:
         raise PromptError("passages are retrieved, and the prompt does not use {{ passages }}.")
-    decoder = parsing.structured(_schema(pairs))
+    asked, decoder = _schema(pairs), parsing.structured(_schema())
 
     def steps(row: dict[str, Any]) -> Steps[Outcome]:
         shown = {"passages": numbered_passages(row["passages"], texts)} if retrieve else {}
         *before, last = template.render(row | {"passage": row[column]} | shown)
         message = replace(last, content=f"{last.content}\n\n{FORM.format(pairs=pairs)}")
-        request = Request((*before, message), sampling, decoder.schema)
+        request = Request((*before, message), sampling, asked)
         parsed = yield from ask(request, decoder, repairs=1)
         if isinstance(parsed, Reject):
             return parsed
-        return [_checked(pair, row[column]) for pair in parsed["pairs"]]
+        outcomes: list[Row | Reject] = []
+        for pair in parsed["pairs"]:
+            full = sum(isinstance(each, Row) for each in outcomes) == pairs
+            beyond = f"beyond the {pairs} that were asked for"
+            outcomes.append(_rejected(pair, beyond) if full else _checked(pair, row[column]))
+        return outcomes
 
     return per_row(
         steps,
@@ -138,20 +145,26 @@ def span(quote: str, passage: str) -> tuple[int, int] | None:
 
 def _checked(pair: Mapping[str, str], passage: str) -> Row | Reject:
     """The row of a pair, with the place of its quote; a reject if the pair is not valid."""
+    empty = [name for name in _PARTS if not pair[name].strip()]
+    if empty:
+        return _rejected(pair, f"the {empty[0]} is empty")
     place = span(pair["quote"], passage)
     if place is None:
-        return Reject(json.dumps(pair, ensure_ascii=False), NOT_THERE, cells=pair)
-    empty = [name for name in ("question", "answer") if not pair[name].strip()]
-    if empty:
-        return Reject(json.dumps(pair, ensure_ascii=False), f"the {empty[0]} is empty", cells=pair)
+        return _rejected(pair, NOT_THERE)
     start, end = place
     return Row({**pair, "quote": passage[start:end], "quote_start": start, "quote_end": end})
 
 
-def _schema(pairs: int) -> dict[str, Any]:
-    text = {"type": "string", "minLength": 1}
-    pair = _object(dict.fromkeys(("question", "answer", "quote"), text))
-    return _object({"pairs": {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}})
+def _rejected(pair: Mapping[str, str], reason: str) -> Reject:
+    return Reject(json.dumps(pair, ensure_ascii=False), reason, cells=pair)
+
+
+def _schema(pairs: int | None = None) -> dict[str, Any]:
+    """What is asked for; without ``pairs`` what can be read, of which some may be rejects."""
+    text = {"type": "string"} | ({"minLength": 1} if pairs else {})
+    most = {"maxItems": pairs} if pairs else {}
+    pair = _object(dict.fromkeys(_PARTS, text))
+    return _object({"pairs": {"type": "array", "items": pair, "minItems": 1, **most}})
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -112,7 +112,6 @@ def test_a_quote_over_a_line_s_end_is_found() -> None:
         ("<html><body>502</body></html>", "is not JSON"),
         ('{"pairs": []}', "does not follow the schema at pairs"),
         ('{"pairs": [{"question": "q", "answer": "a"}]}', "'quote' is a required property"),
-        (written(*[("q", "a", "Rye")] * 3), "does not follow the schema at pairs"),
         (written(("q", "a", "\\s+")), NOT_THERE),
         (written(("q", " ", "Rye")), "the answer is empty"),
         (written(("\n", "a", "Rye")), "the question is empty"),
@@ -193,6 +192,25 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(
 def test_no_passages_make_no_rows(make: Make) -> None:
     run = make(grounded(ASK, rows=BREAD[:0]))
     assert (len(run.table), run.ledger.requests) == (0, 0)
+
+
+def test_more_pairs_than_were_asked_for_lose_no_good_one(make: Make) -> None:
+    model = sk.Fake(
+        lambda request: written(
+            (" ", "So it is.", passage(request)[:12]),
+            ("What?", "So it is.", passage(request)[:12]),
+            ("What?", "So it is.", passage(request)[:12]),
+            ("Why?", "Who knows.", passage(request)[:4]),
+        )
+    )
+    run = make(grounded(ASK, rows=BREAD[:1], pairs=2), model)
+    assert run.table.question.tolist() == ["What?", "What?"]
+    assert run.rejects.reason.tolist() == [
+        "the question is empty",
+        "beyond the 2 that were asked for",
+    ]
+    assert run.ledger.requests == 1
+    assert model.asked[0].schema["properties"]["pairs"]["maxItems"] == 2
 
 
 @pytest.mark.model
