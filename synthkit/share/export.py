@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from warnings import warn
 
-from synthkit.core.errors import UsageError, check_known
+from synthkit.core.errors import UsageError, cause, check_known
 from synthkit.core.extras import need
 from synthkit.core.files import replacing, scratch_folder
 from synthkit.data import tables
@@ -174,7 +174,13 @@ def _write(table: Any, rows: list[dict[str, Any]] | None, file: Path, suffix: st
         return
     if suffix == ".parquet":
         datasets: Any = need("datasets", extra="data", why="to write a Parquet file")
-        datasets.Dataset.from_list(rows).to_parquet(file)
+        try:
+            datasets.Dataset.from_list(rows).to_parquet(file)
+        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:  # of pyarrow
+            raise UsageError(
+                f"Parquet has no type for all cells of a column of these rows: {cause(error)}. "
+                "Save them as .jsonl."
+            ) from None
         return
     # half of a surrogate pair cannot be encoded; as an escape, JSON readers restore it
     with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out:

@@ -155,3 +155,27 @@ def test_a_larger_table_is_written_in_no_more_memory(
         text = to_text(tables.records(table), ["id", "text"], suffix[1:])
         assert path.read_bytes() == text.encode()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "format"),
+    [
+        (
+            [
+                {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]},
+                              {"role": "assistant", "content": "y"}]},
+            ],
+            "messages",
+        ),
+        ([{"prompt": 1}, {"prompt": "x"}], "prompt-only"),
+        ([{"prompt": {}}], "prompt-only"),
+        ([{"prompt": 2**70}], "prompt-only"),
+    ],
+)  # fmt: skip
+def test_cells_that_parquet_has_no_type_for_are_refused_in_a_sentence(
+    rows: list[dict[str, Any]], format: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"Save them as \.jsonl\.$"):
+        save(rows, tmp_path / "rows.parquet", format=format)
+    assert list(tmp_path.iterdir()) == []
+    assert save(rows, tmp_path / "rows.jsonl", format=format).exists()
