@@ -17,10 +17,10 @@ from synthkit.evaluate._compare import compare as compare_scores
 from synthkit.evaluate._report import Progress
 from synthkit.evaluate.results import Report
 from synthkit.evaluate.shared_rows import match
-from synthkit.models import load_model
 from synthkit.models.openai.model import Endpoint
+from synthkit.models.schemes import as_model
 from synthkit.sessions import evaluations
-from synthkit.sessions.current import session as current_session
+from synthkit.sessions.current import session_or_current
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
 from synthkit.stats.bootstrap import Difference, corrected
@@ -114,10 +114,10 @@ def benchmark(
     for option, value, least in (("n", n, 1), ("examples", examples, 0)):
         if value is not None and value < least:
             raise UsageError(f"{option} must be at least {least}; got {value}.")
-    chosen = session or current_session()
+    chosen = session_or_current(session)
     if name:
         check_name(name)
-    answering = load_model(model, store=chosen.store) if isinstance(model, str) else model
+    answering = as_model(model, chosen.store)
     loaded = load(tasks, examples=examples, seed=seed)
     samples = {key: _sampled(len(task.eval_docs), n, seed) for key, task in loaded.items()}
     chat = is_chat(answering)

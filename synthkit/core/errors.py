@@ -28,7 +28,7 @@ import difflib
 import math
 import textwrap
 from collections.abc import Collection, Iterable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -245,12 +245,12 @@ def check_known(
             raise error(place + unknown(kind, str(name), known))
 
 
-def check_positive(**counts: int | None) -> None:
+def check_positive(**counts: Any) -> None:
     """Raise a :class:`UsageError` for a count below 1; ``None`` is the default of an option."""
     check_numbers(**counts)
     for name, value in counts.items():
-        if value is not None and value != int(value):
-            raise UsageError(f"{name} must be a whole number; got {value}.")
+        if value is not None and not isinstance(value, Integral):
+            raise UsageError(f"{name} must be a whole number; got {value!r}.")
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1; got {value}.")
 

@@ -34,9 +34,9 @@ from synthkit.generation.options import JobOptions, added_columns, budget_of, re
 from synthkit.generation.progress_line import progress_line
 from synthkit.generation.runner import RunListener, RunOutcome, run_recipe
 from synthkit.generation.streams import rows_of
-from synthkit.models import load_model
+from synthkit.models.schemes import as_model
 from synthkit.recipes._base import Recipe
-from synthkit.sessions.current import session as current_session
+from synthkit.sessions.current import session_or_current
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
 from synthkit.store.ids import ID_DIGITS
@@ -267,7 +267,7 @@ def plan(
     3
     """
     keywords.check("generate", options, JobOptions.__annotations__)
-    session = options.get("session") or current_session()
+    session = session_or_current(options.get("session"))
     name = options.get("name", "")
     if name:
         check_name(name)
@@ -281,10 +281,7 @@ def plan(
     others = options.get("others") or {}
     check_known("role", others, recipe.roles)
     specs = {"": model} | {role: others.get(role, model) for role in recipe.roles}
-    models = {
-        role: load_model(spec, store=session.store) if isinstance(spec, str) else spec
-        for role, spec in specs.items()
-    }
+    models = {role: as_model(spec, session.store) for role, spec in specs.items()}
     return Job(
         recipe=recipe,
         models=batches.batched(models, options, session.store),

@@ -24,7 +24,7 @@ from synthkit.lab.results import Ranking, ranking, ranking_table, results_table,
 from synthkit.lab.synth_cell import synth_cell
 from synthkit.lab.variants import Variant, Version, from_body, next_key
 from synthkit.sessions.annotator import Annotator
-from synthkit.sessions.current import session as current_session
+from synthkit.sessions.current import session_or_current
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.sessions.named_tables import check_name
 from synthkit.sessions.session import Session
@@ -94,7 +94,7 @@ class PromptLab:
         trust: bool = False,
     ) -> None:
         self.name = check_name(name)
-        self.session = session or current_session()
+        self.session = session_or_current(session)
         self.sampling = sampling or Sampling()
         self._lock = threading.RLock()
         self._running = threading.Lock()

@@ -100,6 +100,23 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     return create(factory, name, options, f"a model {spec!r}")
 
 
+def as_model(model: Model | str, store: Store) -> Model:
+    """A model, or the one that a spec names.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    if isinstance(model, str):
+        return load_model(model, store=store)
+    if not hasattr(model, "complete") or not hasattr(model, "fingerprint"):
+        raise UsageError(
+            f"expected a model, or a spec of one such as 'smollm2'; got {model!r:.200}."
+        )
+    return model
+
+
 def of_provider(scheme: str, schemes: Container[str], options: dict[str, Any]) -> str:
     """The scheme of a spec; that of a provider is ``openai`` with an option for the provider."""
     if scheme not in PROVIDERS or scheme in schemes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from synthkit.core.errors import UsageError
 from synthkit.sessions.opening import check_store
 from synthkit.sessions.session import MEMORY, Session
 
@@ -19,6 +20,19 @@ def set_default_folder(folder: str = FOLDER) -> None:
     """Let :func:`session` without a folder be the session of this one."""
     global _default_folder
     _default_folder = folder
+
+
+def session_or_current(given: Session | None) -> Session:
+    """The session that was given; without one, that of the notebook.
+
+    Raises
+    ------
+    UsageError
+        If it is no session.
+    """
+    if given is not None and not isinstance(given, Session):
+        raise UsageError(f"expected a session, such as Session('folder'); got {given!r:.200}.")
+    return given or session()
 
 
 def session(folder: Path | str | None = None, *, store: str = "") -> Session:

@@ -436,3 +436,19 @@ def test_numbers_and_dates_in_columns_are_written_plainly(generate: Generate) ->
     generate("{{ x }} {{ y.year }}", rows=rows, model=fake)
     texts = [request.messages[-1].content for request in fake.asked]
     assert texts == ["1 2020", "2.5 2020", "True 2020", "a 2020"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"session": "folder"}, r"expected a session, such as Session\('folder'\); got 'folder'"),
+        ({"model": None}, "expected a model, or a spec of one such as 'smollm2'; got None"),
+        ({"n": 2.0}, r"n must be a whole number; got 2\.0"),
+        ({"n": "2"}, "n must be a number; got '2'"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(
+    generate: Generate, options: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        generate("Say.", **options)
