@@ -55,9 +55,12 @@ class Replay:
         """
         if requests:
             why = self._store.completions.explain(requests[0].payload(self.fingerprint))
+            names = dict.fromkeys(self._store.models.names().values())
+            others = ", ".join(f"replay:{name}" for name in names if name != self.name)
             raise ReplayMiss(
                 f"{len(requests)} requests are not in this recording of {self.name}: {why}. "
                 "Undo the change, or use the model itself."
+                + (f" Other models are recorded here too: {others}." if others else "")
             )
         yield from ()
 

@@ -35,6 +35,8 @@ def test_the_latest_model_is_replayed_unless_another_is_named(generate: Generate
         generate(rows=ROWS, model=sk.Fake(f"I am {name}", name=name))
     assert set(generate(rows=ROWS, model="replay").table["text"]) == {"I am b"}
     assert set(generate(rows=ROWS, model="replay:a").table["text"]) == {"I am a"}
+    with pytest.raises(ReplayMiss, match=r"Other models are recorded here too: replay:a\.$"):
+        generate("Tell {{ x }}.", rows=ROWS, model="replay")
     with pytest.raises(ModelNotFound, match="recorded model 'c' not found; have 'a', 'b'"):
         generate(rows=ROWS, model="replay:c")
 

@@ -140,6 +140,11 @@ class Endpoint:
                 f"{self.name} was loaded with raw=True, which sends plain text; "
                 f"{written.TEMPLATE} need the chat protocol."
             )
+        if taken := {"model", "messages", "prompt"} & written.own(self, request).keys():
+            raise UsageError(
+                f"extra parameters cannot replace {min(taken)!r}: the row would not lead back to "
+                "what was asked. Give another model or prompt."
+            )
         if "token_bias" in request.sampling.extra:
             raise UsageError(
                 f"{self.name} is behind a server, which does not know tokens by their texts; "

@@ -124,6 +124,13 @@ def test_each_sampling_option_is_in_the_body(
             {"sampling": sk.Sampling(extra={"token_bias": {"a": -1}})},
             "tokens by their texts; token",
         ),
+        *(
+            (
+                {"sampling": sk.Sampling(extra={name: "x"})},
+                f"extra parameters cannot replace '{name}'",
+            )
+            for name in ("model", "messages", "prompt")
+        ),
         ({"answer": "yes"}, 'cannot score given texts; to score .* such as "smollm2"'),
     ],
 )
