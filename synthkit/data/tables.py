@@ -73,9 +73,19 @@ def kind(table: Any) -> Kind:
 
 
 def native(table: Any) -> Any:
-    """The table itself; a DataFrame of it if it is a list of dicts or a dict of lists."""
-    if kind(table) != "pandas" or not isinstance(table, list | dict):
+    """The table itself; a DataFrame of it if it is a list of dicts or a dict of lists.
+
+    The named levels of a pandas index become columns, as ``reset_index`` makes them.
+    """
+    if kind(table) != "pandas":
         return table
+    if not isinstance(table, list | dict):
+        levels = [
+            name
+            for name in table.index.names
+            if isinstance(name, str) and name not in table.columns
+        ]
+        return table.reset_index(level=levels) if levels else table
     if isinstance(table, list):
         names = dict.fromkeys(name for row in table for name in row)
         return build({name: [row.get(name) for row in table] for name in names}, n=len(table))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -11,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import synthkit as sk
 from synthkit.core.errors import TableError
 from synthkit.data import tables
 from synthkit.data.typed_columns import all_same
@@ -395,3 +397,19 @@ def test_columns_of_a_function_replace_its_own_and_no_others(make: Make) -> None
     again = tables.annotate(scored, {"weight": [0.7], "weight_by": ["b"]})
     assert tables.column(again, "weight") == [0.7]
     assert tables.column(again, "weight_2") == [5.0]
+
+
+def test_the_named_levels_of_an_index_are_columns(tmp_path: Path) -> None:
+    index = pd.MultiIndex.from_tuples([("k1", 1), ("k2", 2)], names=["key", "n"])
+    frame = pd.DataFrame({"text": ["a", "b"]}, index=index)
+    assert tables.columns(frame) == ["key", "n", "text"]
+    assert tables.records(frame)[1] == {"key": "k2", "n": 2, "text": "b"}
+    assert tables.column(frame, "key") == ["k1", "k2"]
+    for odd in (index.set_names([None, None]), index.set_names(["text", 0])):
+        assert tables.columns(frame.set_axis(odd)) == ["text"]
+    with sk.Session(tmp_path) as session:
+        run = sk.generate("{{ key }}", rows=frame, model=sk.Fake(), session=session, name="said")
+        assert run.table["key"].tolist() == session.load("said")["key"].tolist() == ["k1", "k2"]
+        by_id = pd.DataFrame({"x": ["a"]}, index=pd.Index(["r1"], name="id"))
+        run = sk.generate("{{ x }}", rows=by_id, model=sk.Fake(), session=session)
+        assert run.table["parent"].tolist() == ["r1"]
