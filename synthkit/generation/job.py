@@ -320,11 +320,13 @@ def generate(
     wait : with ``batch``, wait until all is answered.
 
     rows : a table of any kind, with one request for each row; the results are of its kind. Its
-        ``id`` column, if it has one, becomes ``parent``. Or a source that is read: a file or a
-        pattern such as ``"data/*.parquet"`` (Parquet, JSONL, JSON, CSV, TSV); a function that
-        returns dicts; a generator, an iterator or an ``IterableDataset``, which can be read once.
-        With a name, the session keeps the rows as ``NAME_rows``, by which an interrupted run goes
-        on although the stream has none left; a file that has changed is noticed.
+        ``id`` column, if it has one, becomes ``parent``. Rows with equal prompts draw different
+        samples, in their order: where one of them changes, those after it get another's.
+        Or a source that is read: a file or a pattern such as ``"data/*.parquet"`` (Parquet, JSONL,
+        JSON, CSV, TSV); a function that returns dicts; a generator, an iterator or an
+        ``IterableDataset``, which can be read once. With a name, the session keeps the rows as
+        ``NAME_rows``, by which an interrupted run goes on although the stream has none left; a file
+        that has changed is noticed.
     first : only the first so many rows; a source is read no further.
     vary : field -> values, which may depend on another field's (see
         :func:`~synthkit.prompts.conditions.conditions`).

@@ -221,7 +221,9 @@ def _logprobs(part: Any) -> tuple[tuple[str, float], ...] | None:
 def problem_of(error: Exception, data: bytes) -> str:
     """Why a body cannot be read, from the error that reading it raised."""
     start = " ".join(data[:400].decode("utf-8", "replace").split())[:60]
-    words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    words = f"{start!r} is not of the expected form ({type(error).__name__}: {error})"
+    if type(error) is ValueError:
+        words = str(error)
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         words = f"it is no JSON in UTF-8, but {start!r}" if start else "it is empty"
     return f"the response cannot be read: {words}"

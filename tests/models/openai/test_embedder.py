@@ -71,8 +71,8 @@ def test_failures_are_retried_as_those_of_completions() -> None:
     ("body", "words"),
     [
         (b"no json", "does not speak the protocol of OpenAI; it answered: no json"),
-        ({"data": [{"index": 0}]}, "cannot be read: KeyError"),
-        ({"data": [{"index": 1, "embedding": [1.0]}]}, "cannot be read: KeyError"),
+        ({"data": [{"index": 0}]}, "is not of the expected form .KeyError"),
+        ({"data": [{"index": 1, "embedding": [1.0]}]}, "is not of the expected form .KeyError"),
         ({"data": [{"index": 0, "embedding": [float("nan")]}]}, "not lists of finite numbers"),
         (embeddings(["a"]), r"the shape \(1, 8\); expected \(2, 8\)"),
     ],
