@@ -3,9 +3,7 @@
 The columns ``id``, ``parent``, ``raw`` and ``reason`` belong to the run. A column of the user's
 rows with such a name is kept under a free name beside it: ``reason_2``. Two are not: the ``id`` of
 a row is the ``parent`` of those made from it, and the ``parent`` of a row that this session has
-generated is found by :meth:`~synthkit.sessions.session.Session.trace`. A row that rests on the very
-requests of the row it was made from, as when a cell that replaces the table it reads is run twice,
-is that row again, with its ``parent``.
+generated is found by :meth:`~synthkit.sessions.session.Session.trace`.
 """
 
 from __future__ import annotations
@@ -83,7 +81,7 @@ def _table(
     own_parent: bool,
 ) -> Any:
     first: dict[str, Sequence[Any]] = {"id": [event.id for event in events]}
-    parents = _parents(recipe.source, events, own_parent)
+    parents = [event.outcome.parent for event in events]
     has_parent = recipe.source is not None and {"id", "parent"} & set(tables.columns(recipe.source))
     if has_parent or any(parent is not None for parent in parents):
         first["parent"] = parents
@@ -93,17 +91,6 @@ def _table(
         return tables.build({**first, **renamed, **last}, like=recipe.kind, n=len(events))
     fields = tables.take(recipe.source, [event.position for event in events])
     return _beside(fields, cells, first, last, own_parent)
-
-
-def _parents(source: Any, events: Sequence[RowEvent], own_parent: bool) -> list[str | None]:
-    """The parent of each row; a row that would be its own has the one it had before."""
-    parents = [event.outcome.parent for event in events]
-    if again := [at for at, event in enumerate(events) if event.id == parents[at]]:
-        known = not own_parent and "parent" in tables.columns(source)
-        before = tables.column(source, "parent") if known else ()
-        for at in again:
-            parents[at] = before[events[at].position] if known else None
-    return parents
 
 
 def _beside(

@@ -40,19 +40,6 @@ def test_the_parent_of_a_generated_row_is_replaced_and_traced(
     assert tables.column(second.table, "parent") == tables.column(first, "id")
 
 
-def test_a_row_is_never_its_own_parent(generate: Generate, make: Make) -> None:
-    """As when a cell that replaces the table it reads is run twice."""
-    texts = make({"id": ["c1", "c2"], "x": ["a", "b"]})
-    first = generate("{{ x }}", rows=texts).table
-    again = generate("{{ x }}", rows=first)
-    assert again.ledger.hits == 2
-    for name in ("id", "parent", "x", "text"):
-        assert tables.column(again.table, name) == tables.column(first, name)
-    without = generate("{{ x }}", rows=make({"x": ["a", "b"]})).table
-    row, _ = tables.records(generate("{{ x }}", rows=without).table)
-    assert row["parent"] is None
-
-
 def test_ids_that_only_look_generated_do_not_lose_their_parent(generate: Generate) -> None:
     spans = [{"id": "0123456789abcdef", "parent": "fedcba9876543210", "x": 1}]
     (row,) = tables.records(generate("{{ x }}", rows=spans).table)
