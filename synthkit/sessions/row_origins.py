@@ -40,10 +40,15 @@ class Ancestry:
                 self.sources |= dict.fromkeys(known.ids, source)
 
     def _link(self, links: Iterable[tuple[str | None, str | None]]) -> None:
-        """Note rows with their parents; a table may have lost the column."""
+        """Note rows with their parents.
+
+        A table may have lost the column, and a row that rests on the requests of the row that it
+        was made from has its own id there.
+        """
         for id, parent in links:
-            if parent is not None or id not in self.parents:
-                self.parents[id] = parent
+            known = None if parent == id else parent
+            if known is not None or id not in self.parents:
+                self.parents[id] = known
 
     def line(self, id: str | None) -> Iterator[str]:
         """A row, the row that it was generated from, and so on."""

@@ -386,6 +386,16 @@ def test_a_card_says_if_earlier_steps_may_be_missing(
     assert session.card(ints, name="own").facts.traced == 2
 
 
+def test_a_cell_that_replaces_its_own_table_may_run_twice(session: sk.Session) -> None:
+    options: Any = {"session": session, "model": sk.Fake(name="second")}
+    seeds = sk.generate("Seed.", session=session, model=sk.Fake(name="first"), n=2).table
+    once = sk.generate("On {{ text }}", rows=seeds, name="t", **options).table
+    twice = sk.generate("On {{ text }}", rows=once, name="t", **options).table
+    assert twice["id"].tolist() == twice["parent"].tolist() == once["id"].tolist()
+    facts = session.card("t").facts
+    assert [each["model"] for each in facts.earlier["models"]] == ["first"]
+
+
 def test_earlier_steps_of_a_card_are_derived_again_from_a_bundle(
     session: sk.Session, three_steps: pd.DataFrame, tmp_path: Path
 ) -> None:
