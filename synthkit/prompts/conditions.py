@@ -6,11 +6,15 @@ table. The values of a field may depend on another field, and combinations may b
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, UsageError, check_known
+from synthkit.core.formatting import is_number
 from synthkit.core.hashing import digest
 from synthkit.data import tables
 from synthkit.data.cells import plain
@@ -98,10 +102,13 @@ def conditions(
     vary : field -> values. Values that depend on another field are a mapping from each of that
         field's values to a list, such as ``{"sports": ["golf"], "science": ["chess", "botany"]}``.
         The other field, of the rows, ``like`` or ``vary``, is the one whose values are all keys of
-        the mapping. If there are several, name it: ``{"by": "label", "values": {...}}``.
-    sampler : ``"product"``, all combinations in turn; ``"independent"``, each field drawn uniformly
-        and independently, by ``seed``; ``"joint"``, whole rows of ``like`` drawn uniformly, with
-        the fields of ``vary`` drawn independently. A larger ``n`` does not change earlier draws.
+        the mapping. If there are several, name it: ``{"by": "label", "values": {...}}``. In place
+        of any list, a mapping from its values to numbers, such as ``{"soup": 3, "bread": 1}``, has
+        the weights that draws follow.
+    sampler : ``"product"``, all combinations in turn; ``"independent"``, each field drawn
+        independently, uniformly or by its weights, by ``seed``; ``"joint"``, whole rows of ``like``
+        drawn uniformly, with the fields of ``vary`` drawn independently. A larger ``n`` does not
+        change earlier draws.
     like : for ``"joint"``, a table whose columns, except ``id``, are fields.
     where : a function that says whether to use a combination, given with the fields of the row; or
         one or several ``{field: value}`` to exclude. A product leaves out the others; a draw is
@@ -110,9 +117,9 @@ def conditions(
     Raises
     ------
     UsageError
-        If a field has no values, or the sampler is unknown; if values depend on an unknown field,
-        or lack a list for one of its values; if the constraint excludes everything, or so much
-        that 1,000 draws find nothing.
+        If a field has no values, or weights in a product; if the sampler is unknown; if values
+        depend on an unknown field, or lack a list for one of its values; if the constraint excludes
+        everything, or so much that 1,000 draws find nothing.
     TableError
         If a field is in two of the rows, ``like`` and ``vary``; if ``like`` has no rows, or a
         missing cell.
@@ -124,6 +131,8 @@ def conditions(
     >>> topics = {"warm": ["soup", "bread"], "dry": ["tax"]}
     >>> conditions(None, 3, {"tone": ["dry", "warm"], "topic": topics}).values.tolist()
     [['dry', 'tax'], ['warm', 'soup'], ['warm', 'bread']]
+    >>> conditions(None, 6, {"tone": {"dry": 2, "warm": 1}}, "independent")["tone"].tolist()
+    ['warm', 'dry', 'dry', 'dry', 'dry', 'dry']
     """
     return conditions_and_records(rows, n, vary, sampler, seed, like=like, where=where)[0]
 
@@ -156,6 +165,8 @@ def conditions_and_records(
     known = {name: [row[name] for row in records] for name in columns}
     known |= {name: [row[name] for row in real] for name in real[0]}
     fields = [_field(name, values) for name, values in vary.items()]
+    if sampler == "product":
+        _check_no_weights(fields)
     space = _Space(
         fields=_ordered(fields, known) if records else [],
         real=real,
@@ -189,6 +200,14 @@ def conditions_and_records(
         for row in drawn
     ]
     return fields, [row | cells for row, cells in zip(tables.records(fields), fixed, strict=True)]
+
+
+class _Weighted(list[Any]):
+    """Values whose draws follow weights; ``sums`` are those of the weights up to each value."""
+
+    def __init__(self, values: Iterable[Any], weights: Iterable[float]) -> None:
+        super().__init__(values)
+        self.sums = list(accumulate(weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +248,10 @@ class _Space:
         """A random accepted combination, which depends only on ``place`` and the seed."""
         for attempt in range(TRIES):
             parts = [place, attempt] if attempt else [place]
-            combination = dict(self.real[self._random(len(self.real), "", parts)])
+            combination = dict(self._drawn(self.real, "", parts))
             for field in self.fields:
                 values = field.values({**row, **combination})
-                combination[field.name] = values[self._random(len(values), field.name, parts)]
+                combination[field.name] = self._drawn(values, field.name, parts)
             if self.accepts({**row, **combination}):
                 return combination
         raise UsageError(
@@ -240,8 +259,20 @@ class _Space:
             "Loosen it, or use the sampler 'product'."
         )
 
-    def _random(self, size: int, name: str, parts: Sequence[Any]) -> int:
-        return int(digest([self.seed, name, *parts])[:12], 16) * size >> 48
+    def _drawn(self, values: Sequence[Any], name: str, parts: Sequence[Any]) -> Any:
+        number = int(digest([self.seed, name, *parts])[:12], 16)
+        if isinstance(values, _Weighted):
+            return values[bisect_right(values.sums, number / 2**48 * values.sums[-1])]
+        return values[number * len(values) >> 48]
+
+
+def _check_no_weights(fields: Iterable[_VariedField]) -> None:
+    for field in fields:
+        if any(isinstance(values, _Weighted) for values in field.lists.values()):
+            raise UsageError(
+                f"vary: {field.name!r} has weights, which draws follow and no product; give "
+                "sampler='independent' (--sampler independent) as well."
+            )
 
 
 def _for(row: Combination) -> str:
@@ -266,7 +297,7 @@ def _real_rows(like: Any, sampler: Sampler) -> list[dict[str, Any]]:
 
 def _field(name: str, values: Any) -> _VariedField:
     """A field of ``vary``; ``by`` is empty if it depends on a field that is not named."""
-    if not isinstance(values, Mapping):
+    if not isinstance(values, Mapping) or _are_weights(values):
         return _VariedField(name, {None: _list(name, values)})
     named = set(values) == {"by", "values"} and isinstance(values["by"], str)
     by, lists = (values["by"], values["values"]) if named else ("", values)
@@ -275,7 +306,19 @@ def _field(name: str, values: Any) -> _VariedField:
     return _VariedField(name, {key: _list(name, cells) for key, cells in lists.items()}, by)
 
 
+def _are_weights(values: Any) -> bool:
+    return isinstance(values, Mapping) and bool(values) and all(map(is_number, values.values()))
+
+
 def _list(name: str, values: Any) -> list[Any]:
+    if _are_weights(values):
+        weights = list(values.values())
+        if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
+            raise UsageError(
+                f"vary: the weights of {name!r} must be finite, at least 0, and not all 0; got "
+                f"{weights}."
+            )
+        return _Weighted(values, weights)
     scalar = isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable)
     items = [] if scalar else list(values)
     if not items:

@@ -44,6 +44,34 @@ def test_independent_draws_are_uniform_in_each_field() -> None:
         assert chisquare(counts).pvalue > 0.01
 
 
+def test_independent_draws_follow_weights() -> None:
+    weights = {"none": 0, "p": 0.5, "q": 2, "r": 1.5, "never": 0}
+    by = {"p": {"x": 3, "y": 1}, "q": ["x", "y"], "r": {"x": 1}, "none": ["x"], "never": ["x"]}
+    rows = drawn(6000, {"a": weights, "b": by})
+    counts = Counter(first for first, _ in rows)
+    assert set(counts) == set("pqr")
+    expected = [6000 * weights[name] / 4 for name in "pqr"]
+    assert chisquare([counts[name] for name in "pqr"], expected).pvalue > 0.01
+    pairs = Counter(rows)
+    assert chisquare([pairs["p", "x"], pairs["p", "y"]], [counts["p"] * 0.75, counts["p"] / 4]
+                     ).pvalue > 0.01  # fmt: skip
+    assert pairs["r", "x"] == counts["r"]
+    assert rows[:50] == drawn(50, {"a": weights, "b": by})
+
+
+@pytest.mark.parametrize("weights", [{"p": 0}, {"p": -1, "q": 2}, {"p": float("inf")},
+                                     {"p": float("nan")}])  # fmt: skip
+def test_weights_that_nothing_can_be_drawn_by_are_refused(weights: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="the weights of 'a' must be finite, at least 0"):
+        drawn(1, {"a": weights})
+
+
+def test_weights_in_a_product_are_refused() -> None:
+    for vary in ({"a": {"p": 1, "q": 2}}, {"b": ["x"], "a": {"x": {"p": 1}}}):
+        with pytest.raises(UsageError, match=r"'a' has weights, .* .--sampler independent."):
+            cells(1, vary)
+
+
 def test_independent_draws_of_two_fields_do_not_hang_together() -> None:
     rows = pd.DataFrame(drawn(6000, {"a": list("pqrs"), "b": list("pqrs"), "c": list("pq")}))
     for left, right in [(0, 1), (0, 2), (1, 2)]:
