@@ -78,16 +78,18 @@ def assign(context: Context, options: Any) -> StaticOutput:
     """Decide who marks which rows, and write the lesson; binds TABLE_assigned."""
     name, session = options.table.removeprefix("@"), context.session
     students = class_list(context, options.students)
-    assigned = assignment.assign(
-        session,
-        name,
-        context.names.table(name),
-        students,
-        rows=options.rows,
-        overlap=options.overlap,
-        seed=options.seed,
-    )
-    path = assignment.write_lesson(session, name, options.to, over=options.over)
+    table = context.names.table(name)
+    with assignment.undone_on_error(session, name):
+        assigned = assignment.assign(
+            session,
+            name,
+            table,
+            students,
+            rows=options.rows,
+            overlap=options.overlap,
+            seed=options.seed,
+        )
+        path = assignment.write_lesson(session, name, options.to, over=options.over)
     bound = context.bind({f"{name}_assigned": assigned})
     loads = assigned["student"].value_counts().reindex(students, fill_value=0)
     rows, least, most = assigned["id"].nunique(), loads.min(), loads.max()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,21 @@ def write_lesson(session: Session, name: str, path: Path | str, *, over: bool = 
     """Write the bundle for the class: the table and who marks what, without any marks."""
     names = [name, f"{name}_assigned"]
     return session.export(path, names, over=over, marks=False)
+
+
+@contextmanager
+def undone_on_error(session: Session, name: str) -> Iterator[None]:
+    """Put back a table and who marks what, as they were before, if the block ends in an error."""
+    assigned, saved = f"{name}_assigned", set(session.names())
+    before = session.load(assigned) if assigned in saved else None
+    try:
+        yield
+    except BaseException:
+        if added := sorted({name, assigned} & set(session.names()) - saved):
+            session.delete(tables=added)
+        if before is not None and not before.equals(session.load(assigned)):
+            session.save(assigned, before)
+        raise
 
 
 def load(session: Session, name: str) -> dict[str, list[str]]:

@@ -95,6 +95,29 @@ def test_a_class_is_assigned_rows_and_a_student_marks_the_own_ones(
     assert shell["said_marker"].scope == own
 
 
+@pytest.mark.parametrize("to", ["lesson.zip", "no/lesson.zip", "taken"])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_assignment_that_is_refused_changes_nothing(
+    shell: Shell, tmp_path: Path, to: str, first: bool
+) -> None:
+    line = "%synth class assign said --students a,b,c --rows"
+    shell.run(TABLE if first else f"{TABLE}\n{line} 2")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "lesson.zip").write_bytes(b"there")
+
+    def state() -> dict[str, list[object]]:
+        session = shell.context.session
+        return {name: session.load(name).values.tolist() for name in session.names()}
+
+    before = state()
+    with pytest.raises(UsageError):
+        shell.run(f"{line} 4 --to {to}")
+    assert state() == before
+    assert ("said_assigned" in shell.ip.user_ns) is not first
+    if not first:
+        assert len(shell["said_assigned"]) == 6
+
+
 def test_what_students_send_comes_in_once_and_says_what_it_was(
     shell: Shell, tmp_path: Path
 ) -> None:
