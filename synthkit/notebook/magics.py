@@ -138,13 +138,25 @@ def _help_of_verbs(lines: list[str]) -> list[str]:
 
 
 _TRANSFORMERS = (_help_of_verbs, _with_body)
+_BEFORE = "synthkit"
+"""Where a shell keeps the settings and the bindings of magics that were unloaded."""
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics, their settings and their completion, unless they are there already."""
+    """Register the magics, their settings and their completion, unless they are there already.
+
+    The settings, with the session's folder, and what cells have bound are those of before
+    :func:`unload`, so that ``%reload_ext`` changes neither.
+    """
     if "SynthMagics" in shell.magics_manager.registry:
         return
     magics = SynthMagics(shell)
+    if before := shell.meta.pop(_BEFORE, None):
+        settings, bindings = before
+        for name, value in settings.items():
+            setattr(magics, name, value)
+        if bindings is not None:
+            magics.context.bindings = bindings
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(magics.completer.matcher)
     shell.input_transformers_cleanup.extend(_TRANSFORMERS)
@@ -155,6 +167,9 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.pop("SynthMagics", None)
     if magics is None:
         return
+    names = filter(magics.trait_has_value, magics.trait_names(config=True))
+    settings = {name: getattr(magics, name) for name in names}
+    shell.meta[_BEFORE] = settings, vars(magics.context).get("bindings")  # None: none were needed
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("synth", None)
     shell.configurables.remove(magics)

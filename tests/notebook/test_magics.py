@@ -281,6 +281,26 @@ def test_unload_removes_everything_and_reload_leaves_one(shell: Shell) -> None:
     assert traces() == (1, 1, True, True)
 
 
+@pytest.mark.parametrize(
+    "again", ["%reload_ext synthkit", "%unload_ext synthkit\n%load_ext synthkit"]
+)
+def test_a_reload_keeps_the_session_the_name_the_settings_and_what_was_bound(
+    shell: Shell, again: str
+) -> None:
+    import synthkit as sk
+
+    facts = "%%synth facts --model fake\nTell a fact."
+    shell.run("%synth session work\n%synth me Ana\n%config SynthMagics.temperature = 0.3")
+    shell.run(facts)
+    shell.run(again)
+    assert sk.session() is shell.context.session
+    assert sk.session().folder == Path("work").absolute()
+    assert shell.run("%synth me") == "marks are by 'Ana'\n"
+    assert "0.3" in shell.run("%config SynthMagics.temperature")
+    assert "is your variable" not in shell.run(facts)
+    assert "facts_run_2" not in shell.ip.user_ns
+
+
 def test_a_verb_explains_itself(shell: Shell) -> None:
     text = shell.run("%synth session --help")
     assert "FOLDER" in text
