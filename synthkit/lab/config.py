@@ -51,7 +51,9 @@ class LabConfig:
     def body(self) -> dict[str, Any]:
         """What can be saved of it, as plain JSON."""
         schema = self.parsing.get("schema")
-        parsing = {**self.parsing, **({"schema": json_schema(schema)} if schema else {})}
+        parsing = dict(self.parsing)
+        if schema is not None:
+            parsing["schema"] = json_schema(schema)
         rows = [{k: _plain(v) for k, v in row.items()} for row in tables.records(self.inputs)]
         return {
             "models": list(self.models),

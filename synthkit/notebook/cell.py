@@ -144,7 +144,7 @@ def _recipe(context: Context, names: Names, options: Any, cell: str) -> Recipe:
         regex=options.regex,
         output=options.output,
         image=options.image,
-        tools=names.json(options.tools, "--tools"),
+        tools=names.json(options.tools, "--tools", "a list of declarations"),
         repairs=options.repairs,
         sampling=sampling(options, context.sampling),
     )

@@ -112,6 +112,8 @@ class Names:
         values = self.value(text)
         if isinstance(values, Mapping):  # values that depend on another field's
             return values
+        if _is_table(values):
+            raise UsageError(f"{text} is a table; name a column: {text}.COLUMN.")
         if isinstance(values, str) or not hasattr(values, "__iter__"):
             raise UsageError(f"{text} must hold a list of values; got {type(values).__name__}.")
         return values.tolist() if hasattr(values, "tolist") else list(values)
@@ -124,15 +126,23 @@ class Names:
 
     def schema(self, text: str | None) -> Any:
         """The schema in a variable or a .json file."""
-        return self.json(text, "--schema")
+        return self.json(text, "--schema", "a JSON Schema or a pydantic model class")
 
-    def json(self, text: str | None, option: str) -> Any:
-        """The value of an option that names a variable or a .json file."""
+    def json(self, text: str | None, option: str, expected: str) -> Any:
+        """The value of an option that names a variable or a .json file.
+
+        Raises
+        ------
+        UsageError
+            If the file cannot be read, or the variable is ``None``, which is no choice.
+        """
         if text is None:
             return None
         name = text.removeprefix("@")
         if name.isidentifier():
-            return self.value(name)
+            if (value := self.value(name)) is None:
+                raise UsageError(f"{option} {text}: expected {expected}; the variable is None.")
+            return value
         try:
             return json.loads(Path(name).read_bytes())  # UTF-8, -16 or -32, with a mark or not
         except (OSError, ValueError) as error:

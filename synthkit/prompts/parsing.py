@@ -201,8 +201,10 @@ def json_schema(schema: Any) -> dict[str, Any]:
         except Exception as error:
             raise UsageError(f"{schema.__name__} has no JSON Schema: {error}.") from None
     if not isinstance(schema, Mapping):
+        shown = repr(schema)
+        got = shown if "\n" not in shown and len(shown) < 80 else type(schema).__name__
         raise UsageError(
-            f"a schema is a JSON Schema (a dict) or a pydantic model class; got {schema!r}."
+            f"a schema is a JSON Schema (a dict) or a pydantic model class; got {got}."
         )
     validators = _jsonschema()
     try:

@@ -75,7 +75,7 @@ def declared_tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
         If one has no name, two have the same, or the parameters are no valid JSON Schema.
     """
     if isinstance(tools, Mapping) or not isinstance(tools, Sequence):
-        raise UsageError(f"tools must be a list of declarations; got {str(tools)[:80]!r}.")
+        raise UsageError(f"tools must be a list of declarations; got {type(tools).__name__}.")
     declared: list[dict[str, Any]] = []
     for tool in tools:
         function = tool.get("function", tool) if isinstance(tool, Mapping) else None

@@ -95,7 +95,7 @@ def prompt(prompt: str, **options: Unpack[PromptOptions]) -> Recipe:
         name: options.get(name) for name in ("schema", "labels", "regex", "output")
     }
     decoder = decoder_for(tables.columns(fields), **parsed)
-    tools = declared_tools(options["tools"]) if options.get("tools") else ()
+    tools = declared_tools(options["tools"]) if options.get("tools") is not None else ()
     if tools and (decoder.whole or "tool_calls" in tables.columns(fields)):
         raise UsageError(
             "tools= adds a column 'tool_calls' beside a text; leave out schema, labels and regex, "
@@ -148,9 +148,8 @@ def decoder_for(
     UsageError
         If more than one way is asked for, or a column has the name of a field.
     """
-    ways = [
-        way for way, value in (("schema", schema), ("labels", labels), ("regex", regex)) if value
-    ]
+    chosen = {"schema": schema, "labels": labels, "regex": regex}
+    ways = [way for way, value in chosen.items() if value is not None]
     if len(ways) > 1:
         raise UsageError(f"an answer is read in one way; got {' and '.join(ways)}.")
     if output is not None and ways in (["schema"], ["regex"]):
@@ -181,8 +180,10 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _fields(options: PromptOptions, n: int, seed: int) -> tuple[Any, list[dict[str, Any]]]:
     """The table with the fields of each request, and its rows as dicts."""
-    rows, like, vary = options.get("rows"), options.get("like"), options.get("vary") or {}
-    where = options.get("where")
+    rows, like, where = options.get("rows"), options.get("like"), options.get("where")
+    vary = {} if options.get("vary") is None else options["vary"]
+    if not isinstance(vary, Mapping):
+        raise UsageError(f"vary must be a dict of fields with values; got {type(vary).__name__}.")
     if isinstance(where, str):
         columns = [tables.columns(table) for table in (rows, like) if table is not None]
         where = rule(where, [*(name for names in columns for name in names), *vary])

@@ -8,10 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pydantic import BaseModel, Field
 
 import synthkit as sk
+from synthkit.core.errors import UsageError
 from tests.server import Asked, Reply, Server, completion
 
 Generate = Callable[..., sk.Run]
@@ -129,3 +131,13 @@ def test_the_server_is_told_what_was_wrong(generate: Generate) -> None:
         told = server.asked[-1].json["messages"][-1]["content"]
     assert len(run.table) == 1
     assert "at mood" in told
+
+
+TABLE = pd.DataFrame({"name": ["soup", "bread"]})
+
+
+@pytest.mark.parametrize("option", ["schema", "tools", "vary"])
+@pytest.mark.parametrize("value", [TABLE, TABLE["name"], TABLE["name"].to_numpy()])
+def test_a_table_in_place_of_a_schema_tools_or_fields_is_refused(option: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=r"^[^\n]*; got (DataFrame|Series|ndarray|array.*)\.$"):
+        sk.recipes.prompt("Name a dish.", **{option: value})

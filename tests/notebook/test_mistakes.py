@@ -71,6 +71,22 @@ def test_mistakes_are_told_with_what_was_expected(
     assert words in str(told.value)
 
 
+@pytest.mark.parametrize("option", ["--schema {}", "--tools {}", "--labels @{}", "--vary x=@{}"])
+@pytest.mark.parametrize("name", ["table", "column", "array", "empty"])
+def test_what_an_option_cannot_take_is_told_in_a_sentence(
+    shell: Shell, option: str, name: str
+) -> None:
+    table = pd.DataFrame({"text": ["one", "two"]})
+    values = {"table": table, "column": table["text"], "array": table["text"].to_numpy()}
+    shell.ip.user_ns |= {**values, "empty": None}
+    cell = f"%%synth a --model fake {option.format(name)}\nHi."
+    if "@" in option and name in ("column", "array"):
+        shell.run(cell.replace("Hi.", "Hi {{ x }}.") if "vary" in option else cell)
+        return
+    with pytest.raises(UsageError, match=r"^.*(table|DataFrame|Series|array|None).*$"):
+        shell.run(cell)
+
+
 def test_an_error_is_shown_without_a_traceback(shell: Shell, capsys: Any) -> None:
     shell.ip.run_cell("%%synth a --model fake --vary t=x\n{{ topic }}")
     shown = capsys.readouterr()
