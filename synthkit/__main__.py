@@ -10,6 +10,7 @@ from typing import Any
 
 from synthkit.core.errors import SynthkitError, UsageError, cause
 from synthkit.core.extras import need
+from synthkit.core.files import file_to_write
 from synthkit.core.formatting import count
 from synthkit.models import recommendation
 from synthkit.models.hub import catalog, resolve
@@ -154,9 +155,7 @@ def _run(options: argparse.Namespace) -> None:
     client = need("nbclient", extra="notebook", why="to run a notebook")
     formats = need("nbformat", extra="notebook", why="to run a notebook")
     path = Path(options.notebook).expanduser()
-    output = Path(options.output).expanduser() if options.output else path
-    if not output.parent.is_dir():
-        raise UsageError(f"the folder {output.parent} does not exist; create it first.")
+    output = file_to_write(options.output or path)
     try:
         notebook = formats.read(path, as_version=4)
     except (OSError, ValueError, AttributeError, formats.ValidationError) as error:
@@ -178,12 +177,13 @@ def _grade(options: argparse.Namespace) -> None:
     from synthkit.notebook.exercises.class_grades import grade_class, summary
     from synthkit.notebook.exercises.grading import grade_table
 
+    to = file_to_write(options.csv) if options.csv else None
     grades = grade_class(options)
     table = grade_table(grades)
     print(summary(table, grades, lesson=options.lesson, bound=""))
-    if options.csv:
-        table.to_csv(options.csv, index=False)
-        print(f"written: {options.csv}")
+    if to:
+        table.to_csv(to, index=False)
+        print(f"written: {to}")
 
 
 def _exercises(options: argparse.Namespace) -> None:

@@ -77,6 +77,16 @@ def test_a_bundle_that_differs_has_the_status_1(
         (["exercises", "gone.ipynb"], "cannot be read as a notebook"),
         (["grade", "gone*"], "no notebooks in gone*"),
         (["grade", "x.ipynb", "--attach", "none.zip"], "none.zip does not exist"),
+        (["grade", "x.ipynb", "--csv", "no/x.csv"], "the folder no does not exist"),
+        (["grade", "x.ipynb", "--csv", "."], "expected the name of a file; . is a folder"),
+        (["grade", "x.ipynb", "--save", "there.zip/x"], "there.zip is a file"),
+        (["run", "none.ipynb", "--output", "no/x.ipynb"], "the folder no does not exist"),
+        (["run", "none.ipynb", "--output", "."], "expected the name of a file; . is a folder"),
+        (["exercises", "x.ipynb", "--to", "no/x.ipynb"], "the folder no does not exist"),
+        (["exercises", "x.ipynb", "--tests", "there.zip"], "there.zip is a file"),
+        (["card", "said", "no/README.md"], "README.md cannot be written: No such file"),
+        (["card", "said", ".", "--over"], "cannot be written: Is a directory"),
+        (["export", "no/x"], "the folder no does not exist"),
     ],
 )
 def test_errors_go_to_stderr_with_the_status_1(

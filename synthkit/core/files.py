@@ -19,11 +19,43 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from synthkit.core.errors import UsageError
 from synthkit.core.processes import has_ended, is_of_this_machine, process_tag
 
 PARTIAL, SCRATCH = ".partial", ".scratch"
 DAY_SECONDS = 86_400.0
 _OURS = re.compile(r"\..*\.([0-9a-f]+-\d+-\d+)\.[^.]*\.(?:partial|scratch)")
+
+
+def file_to_write(path: Path | str) -> Path:
+    """The path of a file that can be written after long work.
+
+    Raises
+    ------
+    UsageError
+        If it is a folder, or in a folder that does not exist.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise UsageError(f"expected the name of a file; {path} is a folder.")
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} does not exist; create it first.")
+    return path
+
+
+def folder_to_write(path: Path | str) -> Path:
+    """The path of a folder that is there or can be created after long work.
+
+    Raises
+    ------
+    UsageError
+        If it, or a folder that it is in, is a file.
+    """
+    path = Path(path).expanduser()
+    present = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not present.is_dir():
+        raise UsageError(f"expected the name of a folder; {present} is a file.")
+    return path
 
 
 @contextmanager

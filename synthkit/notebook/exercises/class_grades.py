@@ -10,6 +10,7 @@ from typing import Any
 from synthkit.core.environment import bar_stream, watched
 from synthkit.core.errors import Interrupted, UsageError, check_positive
 from synthkit.core.extras import need
+from synthkit.core.files import folder_to_write
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.notebook.exercises.check import in_points
@@ -23,9 +24,11 @@ def grade_class(options: Any) -> list[Grade]:
     Raises
     ------
     UsageError
-        If there are no notebooks, or a file of the lesson is missing.
+        If there are no notebooks, a file of the lesson is missing, or the notebooks cannot be
+        saved.
     """
     check_positive(at_once=options.at_once)
+    folder = folder_to_write(options.save) if options.save else None
     paths = [
         path
         for path in named_files(options.sources, "*.ipynb", "notebooks", "notebooks of students")
@@ -51,8 +54,8 @@ def grade_class(options: Any) -> list[Grade]:
         graded.close()
         done = f"{len(grades)} of {count(len(paths), 'notebook')}"
         raise Interrupted(f"Interrupted: {done} were graded; run it again.") from None
-    if options.save:
-        save(grades, Path(options.save).expanduser())
+    if folder:
+        save(grades, folder)
     if not grades:
         raise UsageError("there is no notebook besides the lesson; name those of the students.")
     return grades

@@ -9,6 +9,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.files import file_to_write, folder_to_write
 from synthkit.core.formatting import count
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.notebook.exercises.check import Check, in_points
@@ -89,21 +90,23 @@ def list_exercises(options: Any) -> StaticOutput:
     Raises
     ------
     UsageError
-        If the lesson cannot be read or has no check, or the file is the lesson itself.
+        If the lesson cannot be read or has no check, or what is written is the lesson itself or
+        cannot be written.
     """
     path = Path(options.lesson).expanduser()
+    to = file_to_write(options.to) if options.to else None
+    tests = folder_to_write(options.tests) if options.tests else None
     notebook = read_notebook(path)
     found = add_metadata(notebook)
     notes = []
-    if options.to:
-        to = Path(options.to).expanduser()
+    if to:
         if to.exists() and to.samefile(path):
             raise UsageError(f"{to} is the lesson itself; give another name to write.")
         need("nbformat", extra="notebook", why="to write notebooks").write(notebook, to)
         notes.append(f"written with metadata for nbgrader and otter-grader: {to}")
-    if options.tests:
-        write_otter_tests(found, Path(options.tests).expanduser())
-        notes.append(f"written: {count(len(found), 'test')} in {options.tests}")
+    if tests:
+        write_otter_tests(found, tests)
+        notes.append(f"written: {count(len(found), 'test')} in {tests}")
     points = sum(check.points for check in found.values())
     return static_table(
         [{"exercise": check.name, "points": check.points} for check in found.values()],

@@ -105,6 +105,8 @@ def test_the_verb_lists_exercises_and_writes_what_is_asked(shell: Shell, tmp_pat
     assert (written["OK_FORMAT"], written["test"]) == (True, OTTER)
     with pytest.raises(UsageError, match="is the lesson itself"):
         shell.run("%synth class exercises lesson.ipynb --to lesson.ipynb")
+    with pytest.raises(UsageError, match="the folder course does not exist; create it first"):
+        shell.run("%synth class exercises lesson.ipynb --to course/lesson.ipynb")
     write(tmp_path / "empty.ipynb", ["1"])
     with pytest.raises(UsageError, match="has no check"):
         shell.run("%synth class exercises empty.ipynb")
