@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from synthkit.core.errors import UsageError
-from synthkit.notebook.names import is_model
+from synthkit.notebook.names import is_model, python_name
 
 
 def check_variable(name: str, hidden: Collection[str] = ()) -> str:
@@ -66,11 +66,16 @@ class Bindings:
     def free(self, names: Iterable[str], owner: str, taken: Collection[str] = ()) -> dict[str, str]:
         """Name -> the name to bind: with a number where another cell, verb or the user has it.
 
+        What is no name of a variable, such as ``reviews-2``, becomes one, such as ``reviews_2``.
+
         Parameters
         ----------
         taken : further names that may not be bound.
         """
-        return {name: self._free(name, owner, taken) for name in names}
+        chosen: dict[str, str] = {}
+        for name in names:
+            chosen[name] = self._free(name, owner, {*taken, *chosen.values()})
+        return chosen
 
     def bind(
         self, values: Mapping[str, Any], owner: str, chosen: Collection[str] = ()
@@ -82,11 +87,12 @@ class Bindings:
         owner : who binds them. What it bound itself is replaced; other variables are kept.
         chosen : names that the user wrote, which are bound in any case.
         """
-        names = {name: name if name in chosen else self._free(name, owner) for name in values}
+        names = {name: name for name in values if name in chosen}
+        names |= self.free([name for name in values if name not in names], owner, names)
         for name, value in values.items():
             self.variables[names[name]] = value
             self._owners[names[name]] = owner
-        return names
+        return {name: names[name] for name in values}
 
     def owner(self, name: str) -> str:
         """Who bound a variable; empty if no cell or verb did."""
@@ -97,6 +103,7 @@ class Bindings:
         return f"a variable of {self._owners[name]}" if name in self._owners else "your variable"
 
     def _free(self, name: str, owner: str, taken: Collection[str] = ()) -> str:
+        name = python_name(name)
         numbered = (f"{name}_{n}" for n in range(2, len(self.variables) + len(taken) + 3))
         return next(
             each

@@ -118,9 +118,11 @@ class Context:
         by : the cell or verb that binds them; by default the verb that runs.
         chosen : names that the user wrote, which are bound in any case.
         """
+        from synthkit.notebook.names import python_name
+
         bound = self.bindings.bind(variables, by or self.verb, chosen)
         for name, other in bound.items():
-            if name != other:
+            if (name := python_name(name)) != other:
                 print(f"{name} is {self.bindings.holder(name)} and stays; {other} is bound here.")
         return f"bound {', '.join(bound.values())}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import json
+import keyword
 import re
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
@@ -179,9 +181,19 @@ def variable_of(files: str) -> str:
     ('big_reviews', 'reviews')
     """
     path = Path(files)
-    stem = path.parent.name if "*" in path.name or "?" in path.name else path.stem
-    name = re.sub(r"\W+", "_", stem).strip("_")
-    return name if name.isidentifier() else f"rows_{name}".rstrip("_")
+    return python_name(path.parent.name if "*" in path.name or "?" in path.name else path.stem)
+
+
+def python_name(text: str) -> str:
+    """The name of a table, or another text, as one that a variable can have.
+
+    >>> python_name("reviews-2"), python_name("2nd"), python_name("list")
+    ('reviews_2', 'rows_2nd', 'rows_list')
+    """
+    name = text if text.isidentifier() else re.sub(r"\W+", "_", text).strip("_")
+    if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name):
+        return name
+    return f"rows_{name}".rstrip("_")
 
 
 def is_model(value: Any) -> bool:

@@ -16,7 +16,7 @@ from synthkit.data import tables
 from synthkit.models.openai.model import Endpoint
 from synthkit.models.openai.providers import PROVIDERS
 from synthkit.notebook.context import Context
-from synthkit.notebook.names import words
+from synthkit.notebook.names import python_name, words
 from synthkit.notebook.output.figures import FigureOutput
 from synthkit.notebook.verbs._base import TABLE_NAME, argument, parts, verb
 from synthkit.notebook.verbs.marks import open_marker
@@ -232,7 +232,8 @@ def adjudicate(context: Context, options: Any) -> Any:
         notes=[
             *([f"{count(open_rows, 'row')} undecided"] if open_rows else []),
             *_others(marks),
-            f"run it again when you have marked: {name}_adjudicated has your labels then",
+            f"run it again when you have marked: {python_name(f'{name}_adjudicated')} has your "
+            "labels then",
         ],
     )
     if not tables.size(rows):

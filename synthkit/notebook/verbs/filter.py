@@ -14,7 +14,7 @@ from synthkit.curate.filters.registry import FILTERS, FilterOption, filter_from_
 from synthkit.data import tables
 from synthkit.data.results import curation_summary
 from synthkit.notebook.context import EMBEDDER, Context
-from synthkit.notebook.names import variable_of
+from synthkit.notebook.names import python_name, variable_of
 from synthkit.notebook.verbs._base import (
     CLUSTER,
     EMBEDDER_SPEC,
@@ -161,7 +161,7 @@ def _prompt_filter(context: Context, prompt: str, options: Any, table: Any) -> F
 
 def _kept_name(context: Context, table: str) -> str:
     """The variable and saved table for the rows kept, with a number where a cell has that name."""
-    wanted = f"{table}_kept"
+    wanted = python_name(f"{table}_kept")
     cells = {run["name"] for run in context.session.store.runs.all()}
     free = context.bindings.free([wanted], context.verb, cells)[wanted]
     if free != wanted:

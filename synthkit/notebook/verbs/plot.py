@@ -19,7 +19,7 @@ from synthkit.data import tables
 from synthkit.data.labels import class_names, in_one_form, meet
 from synthkit.data.results import Curation
 from synthkit.notebook.context import EMBEDDER, Context
-from synthkit.notebook.names import plain
+from synthkit.notebook.names import plain, python_name
 from synthkit.notebook.output.figures import FigureOutput
 from synthkit.notebook.verbs._base import argument, verb
 from synthkit.notebook.verbs.explore import LIVE, table_map
@@ -156,10 +156,11 @@ def _is_scored(value: Any) -> bool:
 
 def _funnel(context: Context, options: Any) -> Any:
     name, variables = _name(options), context.variables
-    for value in (variables.get(name), variables.get(f"{name}_curation")):
+    curation = python_name(f"{name}_curation")
+    for value in (variables.get(name), variables.get(curation)):
         if isinstance(value, Curation):
             return plots.funnel(value)
-    raise UsageError(f"no curation in {name} or {name}_curation; %synth filter {name} makes one.")
+    raise UsageError(f"no curation in {name} or {curation}; %synth filter {name} makes one.")
 
 
 def _tstr(context: Context, options: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import current_marks
 from synthkit.notebook.arguments import repeated
 from synthkit.notebook.context import Context
+from synthkit.notebook.names import python_name
 from synthkit.notebook.output.provenance import (
     completion_texts,
     finish,
@@ -164,6 +164,8 @@ def import_(context: Context, options: Any) -> None:
     if not path.is_dir() and path.suffix not in (".json", ".jsonl"):
         _import_bundle(context, path, options.bind)
         return
+    if options.to:
+        context.check_variable(options.to)
     read = imports.read(path)
     wanted = {_wanted(options.to, name, len(read)): table for name, table in read.items()}
     free = context.bindings.free(wanted, context.verb, context.session.names())
@@ -180,15 +182,17 @@ def _import_bundle(context: Context, path: Path, bind: bool) -> None:
     """Add a bundle to the session; say how to get each of its tables, or bind them."""
     imported = context.session.import_bundle(path)
     print(f"imported: {imported}")
-    variables = {re.sub(r"\W", "_", name): here for name, here in imported.loads.items()}
+    # names that a variable can have come first, so that they stay
+    tables = sorted(imported.loads.values(), key=lambda name: python_name(name) != name)
     if bind:
-        values = {name: context.session.load(here) for name, here in variables.items()}
+        values = {name: context.session.load(name) for name in tables}
         print(context.bind(values) if values else "the bundle has no tables")
         return
     folder = context.settings.folder
     session = f"synthkit.session({'' if folder == FOLDER else repr(folder)})"
-    for name, here in variables.items():
-        print(f"{name} = {session}.load({here!r})")
+    others = set(context.session.names()) - set(tables)  # a variable would hide them
+    for name, variable in context.bindings.free(tables, context.verb, others).items():
+        print(f"import synthkit; {variable} = {session}.load({name!r})")
 
 
 def _wanted(to: str | None, name: str, n: int) -> str:

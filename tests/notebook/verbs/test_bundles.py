@@ -27,10 +27,10 @@ def test_a_cell_with_tables_runs_again_after_an_import(shell: Shell, tmp_path: P
     shell.run("%synth export lesson.zip")
     shell.run("del topics, demos, tones, lines\n%config SynthMagics.folder = 'other'")
     said = shell.run("%synth import lesson.zip")
-    assert "demos = synthkit.session('other').load('demos')" in said.splitlines()
+    assert "import synthkit; demos = synthkit.session('other').load('demos')" in said.splitlines()
     shell.run(CELL.format(model="replay:fake"))
     assert shell["lines"].equals(before)
-    shell.run("import synthkit\n" + "\n".join(said.splitlines()[1:]))
+    shell.run("\n".join(said.splitlines()[1:]))
     assert shell["tones"] == ["dry", "warm"]
     assert shell["topics"]["topic"].tolist() == ["soup", "bread"]
 
@@ -57,6 +57,41 @@ def test_a_damaged_table_is_named_by_the_session_and_left_out_of_a_bundle(shell:
         shell.run("%synth export lesson.zip")
     shell.run("%config SynthMagics.folder = 'other'")
     assert "said" in shell.run("%synth import lesson.zip --bind")
+
+
+def test_a_table_whose_name_is_taken_gets_the_name_of_a_variable_that_is_free(
+    shell: Shell, tmp_path: Path
+) -> None:
+    with sk.Session(tmp_path / "other") as other:
+        for name in ("said", "said_2", "list"):
+            other.save(name, [{"id": name, "text": "Theirs is warm."}])
+        other.export(tmp_path / "lesson.zip")
+    session = shell.context.session
+    shell.run("said = [{'id': 'mine', 'text': 'Mine is warm.'}]")
+    session.save("said", shell["said"])
+    shown = shell.run("%synth import lesson.zip").splitlines()[1:]
+    assert session.names() == ["list", "said", "said-2", "said_2"]
+    assert "import synthkit; said_2_2 = synthkit.session().load('said-2')" in shown
+    shell.run("\n".join(shown))
+    assert shell["said"] == [{"id": "mine", "text": "Mine is warm."}]
+    assert shell["said_2_2"]["id"].tolist() == ["said"]
+    assert shell["said_2"]["id"].tolist() == ["said_2"]
+    assert shell["rows_list"]["id"].tolist() == ["list"]
+    shown = shell.run("%synth import lesson.zip --bind")
+    assert "bound said_2_3, rows_list_2, said_2_4" in shown
+
+
+def test_what_is_bound_for_a_table_has_the_name_of_a_variable(shell: Shell) -> None:
+    rows = [{"id": n, "text": f"Line {n} is warm."} for n in "abcdef"]
+    shell.context.session.save("said-2", rows)
+    shown = shell.run("%synth filter said-2 --length 1-")
+    assert "bound said_2_kept, said_2_dropped, said_2_curation" in shown
+    assert "stays" not in shown
+    assert len(shell["said_2_kept"]) == len(shell.context.session.load("said_2_kept")) == 6
+    assert "6 of 6 rows kept" in shell.run("%synth plot funnel said-2")
+    shown = shell.run("%synth eval said-2 --embedder none --metric distinct-1")
+    assert "bound said_2_scores; saved" in shown
+    assert "bound said_2_train, said_2_test" in shell.run("%synth split said-2")
 
 
 def test_a_lab_keeps_the_table_of_its_inputs(shell: Shell) -> None:
