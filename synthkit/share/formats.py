@@ -178,7 +178,10 @@ def formatted(
     """
     check_known("format", [format], FORMATS)
     if format == "openai-batch" and not model:
-        raise UsageError("a batch needs the model that it asks: model='gpt-...'.")
+        raise UsageError(
+            "a batch needs the model that it asks: --batch-model gpt-... in a line, "
+            "model='gpt-...' in Python."
+        )
     needs, convert = FORMATS[format]
     found = _found(table, needs, columns or {})
     if format == "openai-batch":

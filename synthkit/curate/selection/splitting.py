@@ -238,6 +238,8 @@ def _check(
                 raise UsageError(
                     f"{name!r} should get {wanted:.0f} of the {len(members)} rows of {what}, but "
                     f"gets {count}: rows that belong together are not parted, and the largest "
-                    f"group has {largest}. Give other shares, a larger tolerance, fewer columns in "
-                    "together (now and by default: parent, source, group), or duplicates=[]."
+                    f"group has {largest}. Give other shares, or keep fewer rows together: fewer "
+                    "columns (default: parent, source, group; together=[] or --together none) and "
+                    "no near duplicates (duplicates=[] or --near none). Python also takes a larger "
+                    "tolerance."
                 )

@@ -26,6 +26,8 @@ def test_a_table_is_saved_in_a_format(shell: Shell, tmp_path: Path) -> None:
     line = f"%synth save sums {tmp_path}/batch.jsonl --format openai-batch --batch-model m"
     shell.run(f"{line} --columns prompt=q")
     assert '"model": "m"' in (tmp_path / "batch.jsonl").read_text()
+    with pytest.raises(UsageError, match="asks: --batch-model gpt-"):
+        shell.run(line.removesuffix("--batch-model m") + "--over")
 
 
 def test_several_tables_are_saved_as_splits(shell: Shell, tmp_path: Path) -> None:

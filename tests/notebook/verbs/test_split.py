@@ -39,3 +39,11 @@ def test_shares_that_cannot_be_read_are_errors(shell: Shell, shares: str) -> Non
     shell.ip.user_ns["reviews"] = pd.DataFrame(ROWS)
     with pytest.raises(UsageError):
         shell.run(f"%synth split reviews {shares}")
+
+
+def test_shares_that_cannot_be_met_are_told_with_the_options_that_help(shell: Shell) -> None:
+    rows = pd.DataFrame(ROWS).assign(group="one")
+    shell.ip.user_ns["reviews"] = rows
+    with pytest.raises(UsageError, match=r"--together none\).*--near none\)\. Python also takes"):
+        shell.run("%synth split reviews")
+    shell.run("%synth split reviews --together none --near none")
