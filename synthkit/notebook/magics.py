@@ -71,6 +71,15 @@ class SynthMagics(Magics):
         %synth alone lists the verbs for models, tables and sessions; %synth VERB? or
         %synth VERB --help explains one of them.
         """
+        try:
+            return self._run(line, cell)
+        except KeyboardInterrupt as interrupt:  # also of the imports of a first verb or cell
+            if isinstance(interrupt, Interrupted):
+                raise
+            name = " ".join(["%synth" if cell is None else "%%synth", *line.split()[:1]])
+            raise Interrupted(f"Interrupted: {name} has not finished.") from None
+
+    def _run(self, line: str, cell: str | None) -> Any:
         if line.split()[:1] == ["check"]:
             from synthkit.notebook.exercises.check import run_check
 
@@ -84,12 +93,7 @@ class SynthMagics(Magics):
 
         if line.strip() and line.split()[0] not in HELP:
             verb, rest = find_verb(line)
-            try:
-                return verb(self.context, rest)
-            except KeyboardInterrupt as interrupt:
-                if isinstance(interrupt, Interrupted):
-                    raise
-                raise Interrupted(f"Interrupted: %synth {verb.name} has not finished.") from None
+            return verb(self.context, rest)
         from synthkit.core.static_output import static_table
 
         listed = VERBS.listed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,32 @@ def test_an_interrupt_before_or_beside_a_run_is_a_sentence(
     monkeypatch.setattr("synthkit.notebook.cell.prompt", interrupted)
     monkeypatch.setattr("synthkit.sessions.session.Session.curate", interrupted)
     with pytest.raises(Interrupted, match="Interrupted"):
+        shell.run(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("%synth filter a --length 1-", "verbs.filter"),
+        ("%synth class agreement a", "verbs.classes"),
+        ("%%synth a --model fake\nHi.", "cell"),
+    ],
+)
+def test_an_interrupt_of_a_first_import_is_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, line: str, module: str
+) -> None:
+    from synthkit.notebook.verbs._base import VERBS
+
+    class Interrupting:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == f"synthkit.notebook.{module}":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, f"synthkit.notebook.{module}", raising=False)
+    monkeypatch.setattr(VERBS, "_values", {})
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    magic = " ".join(line.split()[:2])
+    with pytest.raises(Interrupted, match=rf"^Interrupted: {magic} has not finished\.$"):
         shell.run(line)
 
 
