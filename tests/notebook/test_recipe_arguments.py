@@ -230,3 +230,10 @@ def test_rows_are_scored_on_a_line_and_a_dry_run_counts(cook: Shell) -> None:
     explained = cook.run("%synth recipes judge")
     assert "--rubrics" in explained
     assert "AlpaGasus" in explained
+
+
+@pytest.mark.parametrize("line", ["quiz", "quiz --n 3 --model fake", ""])
+def test_generate_without_a_recipe_says_what_it_needs(shell: Shell, line: str) -> None:
+    with pytest.raises(UsageError, match=r"needs --recipe NAME.* a %%synth cell"):
+        shell.run(f"%synth generate {line}")
+    assert "--recipe" in shell.run("%synth generate --help")

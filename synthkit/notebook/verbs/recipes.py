@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from synthkit.core.errors import UsageError
 from synthkit.core.registry import PAPER
 from synthkit.core.static_output import static_table
-from synthkit.notebook.arguments import ARGUMENTS, join, parser
+from synthkit.notebook.arguments import ARGUMENTS, HELP, join, option_values, parser
 from synthkit.notebook.cell import run_cell
 from synthkit.notebook.context import Context
 from synthkit.notebook.names import Names
@@ -53,4 +54,9 @@ def _listed(name: str, doc: str) -> dict[str, str]:
 @verb(*ARGUMENTS, words=True)
 def generate(context: Context, words: list[str]) -> Any:
     """Run a recipe that needs no prompt, with the options of a %%synth cell."""
+    if not HELP & set(words) and not option_values(words, "--recipe"):
+        raise UsageError(
+            "%synth generate needs --recipe NAME, which %synth recipes lists; a prompt is the text "
+            "of a %%synth cell."
+        )
     return run_cell(context, join(words), "")
