@@ -68,11 +68,21 @@ def differences(table: Any, *, a: str, b: str) -> StaticOutput:
 
 
 class ProgressBar:
-    """A progress bar that the result replaces; silent unless a person watches."""
+    """A progress bar that the result replaces; silent unless a person watches.
+
+    It is a context: an error in its block removes the bar.
+    """
 
     def __init__(self) -> None:
         self._place = display(_bar(0, 1, ""), display_id=True) if interactive() else None
         self._last = 0.0
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None and self._place is not None:
+            self._place.update(StaticOutput("", ""))
 
     def __call__(self, done: int, total: int, name: str) -> None:
         """Show how many metrics are done, and the name of the next."""

@@ -71,29 +71,29 @@ def evaluate(context: Context, options: Any) -> Any:
             "and check its column."
         )
     embedder = "" if options.embedder == "none" else options.embedder
-    bar = ProgressBar()
-    report = context.session.evaluate(
-        table,
-        name=name,
-        task=options.task,
-        column=options.column or text_column(table),
-        against=names.table(options.against) if options.against else None,
-        test=names.table(options.test) if options.test else None,
-        label=options.label,
-        source=options.source,
-        judge=options.judge,
-        weight=options.weight,
-        embed=context.embedder(embedder).embed if embedder else None,
-        embedder=embedder,
-        learner=names.value(options.learner) if options.learner else None,
-        checks=checks,
-        metrics=options.metric or None,
-        without=options.without,
-        sample=options.sample,
-        seed=options.seed,
-        progress=bar,
-        **large,
-    )
+    with ProgressBar() as bar:
+        report = context.session.evaluate(
+            table,
+            name=name,
+            task=options.task,
+            column=options.column or text_column(table),
+            against=names.table(options.against) if options.against else None,
+            test=names.table(options.test) if options.test else None,
+            label=options.label,
+            source=options.source,
+            judge=options.judge,
+            weight=options.weight,
+            embed=context.embedder(embedder).embed if embedder else None,
+            embedder=embedder,
+            learner=names.value(options.learner) if options.learner else None,
+            checks=checks,
+            metrics=options.metric or None,
+            without=options.without,
+            sample=options.sample,
+            seed=options.seed,
+            progress=bar,
+            **large,
+        )
     inputs.remember(context.session.store, names.used)
     bound = context.bind({f"{name}_scores": report.frame()})
     return bar.end(report_summary(report, name=name, notes=[f"{bound}; saved in the session"]))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from IPython.utils.capture import capture_output
 
 from synthkit.core.errors import SynthkitError
 from synthkit.sessions.current import session
@@ -47,6 +48,15 @@ def test_a_bar_counts_the_metrics_and_gives_way_to_the_scores(
     assert "<bdi>self-BLEU-4</bdi>" in pages[-1]
     places = {one.transient["display_id"] for one in shell.shown}
     assert len(places) == 1  # each in the place of the one before
+
+
+def test_an_error_leaves_no_bar(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHKIT_LIVE", "1")
+    with capture_output() as captured:
+        result = shell.ip.run_cell("%synth eval reviews --embedder none --label gone --metric TSTR")
+    assert isinstance(result.error_in_exec, SynthkitError)
+    first, *_, last = (out.data["text/plain"] for out in captured.outputs)
+    assert (first, last) == ("0 of 1", "")
 
 
 def test_checks_and_a_learner_come_from_the_line(shell: Shell) -> None:
