@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("file", metavar="FILE", nargs="?", help="such as README.md")
     export = verb("export", _export, "write a session, or some of its tables, to one .zip file")
     export.add_argument("file", metavar="FILE", help=".zip is added if it has no ending")
-    export.add_argument("tables", metavar="TABLE", nargs="*", help="only these; default: all")
+    export.add_argument(
+        "tables", metavar="TABLE", nargs="*", default=[], help="only these; default: all"
+    )
     export.add_argument(
         "--notebook",
         metavar="NOTEBOOK",

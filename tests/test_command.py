@@ -110,6 +110,12 @@ def test_wrong_usage_has_the_status_2(
     assert "usage: synthkit" in capsys.readouterr().err
 
 
+def test_only_what_is_required_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export"])
+    assert "the following arguments are required: FILE\n" in capsys.readouterr().err
+
+
 def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in (
         "pull",

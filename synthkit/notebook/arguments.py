@@ -164,6 +164,8 @@ def parser(
     )
     for declared in map(with_default, arguments):
         options = dict(declared.kwds)
+        if options.get("nargs") == "*":
+            options.setdefault("default", [])  # else argparse calls it required in its messages
         if options.get("action") in (None, "append"):
             options["type"] = _reader(options.get("type", str), value)
         result.add_argument(*declared.args, **options)

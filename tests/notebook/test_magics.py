@@ -312,6 +312,9 @@ def test_a_verb_explains_itself(shell: Shell) -> None:
     [
         ("%synth trace", "ID"),
         ("%synth trace a b", "unrecognized arguments: b"),
+        ("%synth split", r"arguments are required: TABLE\. "),
+        ("%synth plot", r"arguments are required: KIND\. "),
+        ("%synth export", r"arguments are required: FILE\. "),
         ("%synth session --fodler x", "--fodler"),
     ],
 )
