@@ -67,7 +67,7 @@ class Sampling:
     Raises
     ------
     UsageError
-        If a parameter is out of range or not a number.
+        If a parameter is out of range or not a number, or a stop text is empty.
     """
 
     temperature: float | None = 0.7
@@ -81,6 +81,8 @@ class Sampling:
     def __post_init__(self) -> None:
         stop: Any = self.stop
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
+        if "" in self.stop:
+            raise UsageError("a stop text must not be empty, since it would end every answer.")
         extra: Any = self.extra
         if not isinstance(extra, Mapping):
             got = type(extra).__name__

@@ -83,6 +83,8 @@ def test_a_row_seed_depends_on_seed_messages_and_index_alone() -> None:
         {"max_tokens": 1.5},
         {"max_tokens": float("inf")},
         {"seed": "one"},
+        {"stop": ""},
+        {"stop": ["END", ""]},
     ],
 )
 def test_sampling_out_of_range_is_refused_by_name(wrong: dict[str, Any]) -> None:
