@@ -26,6 +26,8 @@ Combination = Mapping[str, Any]
 Where = Callable[[Combination], bool] | Combination | Sequence[Combination]
 """A function that accepts combinations; or the combinations to exclude."""
 
+MOST_REQUESTS = 10_000_000
+"""Most requests of one job, which are all in memory: 14 GB with short prompts."""
 TRIES = 1000
 """Most draws for one request before the constraint is reported as too strict."""
 
@@ -117,9 +119,10 @@ def conditions(
     Raises
     ------
     UsageError
-        If a field has no values, or weights in a product; if the sampler is unknown; if values
-        depend on an unknown field, or lack a list for one of its values; if the constraint excludes
-        everything, or so much that 1,000 draws find nothing.
+        If there are more than :data:`MOST_REQUESTS`; if a field has no values, or weights in a
+        product; if the sampler is unknown; if values depend on an unknown field, or lack a list for
+        one of its values; if the constraint excludes everything, or so much that 1,000 draws find
+        nothing.
     TableError
         If a field is in two of the rows, ``like`` and ``vary``; if ``like`` has no rows, or a
         missing cell.
@@ -162,6 +165,11 @@ def conditions_and_records(
             right = "vary" if name in vary else "like"
             raise TableError(f"the field {name!r} is in {left} and in {right}; rename one of them.")
     records = [{}] if rows is None else tables.records(rows)
+    if n * len(records) > MOST_REQUESTS:
+        raise UsageError(
+            f"{n * len(records):,} requests do not fit in memory; a job has at most "
+            f"{MOST_REQUESTS:,}. Ask for fewer in each of several cells, with seeds of their own."
+        )
     known = {name: [row[name] for row in records] for name in columns}
     known |= {name: [row[name] for row in real] for name in real[0]}
     fields = [_field(name, values) for name, values in vary.items()]

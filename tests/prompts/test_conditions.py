@@ -271,6 +271,8 @@ def test_a_constraint_moves_only_the_draws_that_break_it() -> None:
         ({"sampler": "joint"}, "draws rows of like=TABLE"),
         ({"like": REAL}, "draws rows of like=TABLE"),
         ({"sampler": "jiont"}, "Did you mean 'joint'"),
+        ({"n": 10**9}, "1,000,000,000 requests do not fit in memory; a job has at most 10,000,000"),
+        ({"n": 10**7, "rows": [{"word": "a"}] * 3}, "30,000,000 requests do not fit"),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(options: Any, hint: str) -> None:
