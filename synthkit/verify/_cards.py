@@ -38,7 +38,11 @@ def _check(findings: Findings, session: Session, folder: Path, name: str) -> Non
     text = (folder / where).read_text(encoding="utf-8")
     stored = json.loads(text)
     expected = {field.name for field in fields(CardFacts)}
-    needed = {field.name for field in fields(CardFacts) if field.default is MISSING}
+    needed = {
+        field.name
+        for field in fields(CardFacts)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
     if not isinstance(stored, dict) or not needed <= set(stored) <= expected:
         raise StoreError("it has other facts than this synthkit gathers.")
     derived = json.loads(json.dumps(asdict(card_facts.card(session.store, session.table_folder,

@@ -19,6 +19,7 @@ from synthkit.models.embedders import load_embedder
 from synthkit.models.hub.sample_data import fetch_sample
 from synthkit.notebook.exercises.grading import grade
 from synthkit.notebook.exercises.notebooks import checks, exercise_of
+from synthkit.verify import verify
 from tests.lessons.build import BUNDLES, NOTEBOOKS, PLOTLY
 from tests.lessons.solutions import solved
 from tests.lessons.texts import read, said, stored
@@ -92,6 +93,12 @@ def test_a_solution_gets_all_points_in_replay(lesson: str, tmp_path: Path) -> No
     )
     assert (points.total, dict(points.failed), list(points.remarks)) == (possible, {}, [])
     assert possible > 0
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_what_a_bundle_says_is_derived_again(lesson: str) -> None:
+    found = verify(BUNDLES / f"{lesson}.zip")
+    assert found.agrees, found
 
 
 @pytest.mark.parametrize("lesson", [each.path.stem for each in in_browser()])
