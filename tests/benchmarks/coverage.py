@@ -126,6 +126,10 @@ def tables(rng: Rng) -> tuple[Any, Any]:
     return rng.normal(size=(100, 3)), rng.normal(0.5, 1, size=(100, 3))
 
 
+def alike(rng: Rng) -> tuple[Any, Any]:
+    return rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
+
+
 def two(metric: Callable[..., Any], at: int | None = None) -> Callable[[Any, float], Estimate]:
     """The interval of a metric of two tables; ``at`` is its position if there are several."""
 
@@ -309,6 +313,8 @@ CASES = [
         for at, name in enumerate(("precision", "recall", "density", "coverage"))
     ),
     Case("two-sample accuracy", "Wilson", 100, tables, two(two_sample), slow=True),
+    Case("two-sample accuracy of one source", "Wilson", 100, alike, two(two_sample), 0.5,
+         slow=True),
     Case("Jensen-Shannon divergence", "normal bootstrap", 150, sides, of_labels(0), JS),
     Case("total variation", "normal bootstrap", 150, sides, of_labels(1), 0.3),
     Case("grounded spans", "BCa bootstrap over rows", 80, spans, found_in, 0.8),
