@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -15,6 +14,7 @@ from synthkit.plots.captions import count, score_text, thousands, with_interval
 from synthkit.plots.points import finite, share_score
 from synthkit.plots.registry import plot
 from synthkit.stats.bootstrap import Difference, corrected
+from synthkit.stats.intervals import normal_tail
 
 MOST_LABELS = 16
 
@@ -149,6 +149,6 @@ def _gap(share: Score, goal: float) -> Difference:
     """The difference of a share and its target, with the p-value of Wilson's interval."""
     error = math.sqrt(goal * (1 - goal) / share.n)
     value = share.value - goal
-    p = 2 * NormalDist().cdf(-abs(value) / error) if error else float(value == 0)
+    p = normal_tail(value / error) if error else float(value == 0)
     low, high = share.low or 0, share.high or 1
     return Difference(value=value, low=low - goal, high=high - goal, n=share.n, p=p)

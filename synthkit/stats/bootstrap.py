@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.intervals import check_level
+from synthkit.stats.intervals import check_level, normal_tail
 from synthkit.stats.multiple import holm
 
 Floats = NDArray[np.float64]
@@ -137,10 +137,9 @@ class Difference:
 
     def widened(self, factor: float) -> Difference:
         """With an error that is ``factor`` times as large: a wider interval and a larger p."""
-        normal = NormalDist()
         p = self.p
         if p is not None and 0 < p < 1:
-            p = 2 * normal.cdf(normal.inv_cdf(p / 2) / factor)
+            p = normal_tail(NormalDist().inv_cdf(max(p / 2, 1e-300)) / factor)
         low = self.value - factor * (self.value - self.low)
         high = self.value + factor * (self.high - self.value)
         return replace(self, low=low, high=high, p=p)
@@ -209,9 +208,8 @@ def score_difference(a: Score, b: Score) -> Difference | None:
     towards_0 = below if value > 0 else above if value < 0 else max(below, above)
     if not towards_0:
         return None
-    normal = NormalDist()
-    deviates = abs(value) / towards_0 * normal.inv_cdf((1 + a.level) / 2)
-    low, high, p = value - below, value + above, 2 * normal.cdf(-deviates)
+    deviates = abs(value) / towards_0 * NormalDist().inv_cdf((1 + a.level) / 2)
+    low, high, p = value - below, value + above, normal_tail(deviates)
     n, m = (min(score.n, MANY) for score in (a, b))
     if n and m and (least := 2 / math.comb(n + m, n)) > 1 - a.level:
         low, high, p = min(low, 0.0), max(high, 0.0), max(p, least)

@@ -1,4 +1,4 @@
-"""The Wilson interval of a proportion."""
+"""The Wilson interval of a proportion, and tails of the normal distribution."""
 
 from __future__ import annotations
 
@@ -54,3 +54,12 @@ def check_level(level: float) -> None:
     """Raise a :class:`UsageError` if a level is not between 0 and 1."""
     if not 0 < level < 1:
         raise UsageError(f"expected a level between 0 and 1; got {level}.")
+
+
+def normal_tail(z: float) -> float:
+    """Both tails of the normal distribution beyond ``z``.
+
+    >>> f"{normal_tail(1.96):.4f} {normal_tail(-20):.2e}"
+    '0.0500 5.51e-89'
+    """
+    return math.erfc(abs(z) / math.sqrt(2))

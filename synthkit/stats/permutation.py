@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.stats.bootstrap import BLOCK, Difference
-from synthkit.stats.intervals import check_level
-from synthkit.stats.jackknife import t_quantile
+from synthkit.stats.intervals import check_level, normal_tail
+from synthkit.stats.jackknife import t_quantile, t_tail
 
 Floats = NDArray[np.float64]
 Units = NDArray[np.intp]
@@ -76,8 +76,7 @@ def row_difference(
     E. J. G. Pitman (1937), Significance tests which may be applied to samples from any populations;
     B. Efron and R. Tibshirani (1993), An introduction to the bootstrap, chapter 15; A. Agresti and
     B. Caffo (2000), The American Statistician 54 (one success and one failure more); A. Agresti and
-    Y. Min (2005), Statistics in Medicine 24, 729 (matched pairs). Student's tail by D. L. Wallace
-    (1959), Annals of Mathematical Statistics 30, 1124.
+    Y. Min (2005), Statistics in Medicine 24, 729 (matched pairs).
 
     Examples
     --------
@@ -114,7 +113,7 @@ def row_difference(
     error, freedom = rows.error()
     z = NormalDist().inv_cdf((1 + level) / 2)
     if error > rounding and not rows.same_values:
-        p = max(p, _student_tail(value / error, freedom))
+        p = max(p, t_tail(value / error, freedom))
         margin = t_quantile(level, max(1, int(freedom))) * error
         ends.append((value - margin, value + margin))
     if is_share or not (rows.differ_in_rows or rows.gaps.any()):
@@ -289,14 +288,14 @@ def _tails(null: Floats | tuple[float, float], value: float, rounding: float) ->
         _, deviation = null
         if abs(value) <= rounding or not deviation:
             return 1.0
-        return 2 * NormalDist().cdf(-abs(value) / deviation)
+        return normal_tail(value / deviation)
     above = int((null >= value - rounding).sum()) + 1
     below = int((null <= value + rounding).sum()) + 1
     p = min(1.0, 2 * min(above, below) / (len(null) + 1))
     if min(above, below) > 1 or not null.std():
         return p
     # none is so extreme: of many comparisons, p must not end at the number of draws
-    return min(p, 2 * NormalDist().cdf(-abs(value) / float(null.std())))
+    return min(p, normal_tail(value / float(null.std())))
 
 
 def _quantiles(null: Floats | tuple[float, float], level: float) -> tuple[float, float]:
@@ -307,9 +306,3 @@ def _quantiles(null: Floats | tuple[float, float], level: float) -> tuple[float,
     return float(np.quantile(null, tail, method="lower")), float(
         np.quantile(null, 1 - tail, method="higher")
     )
-
-
-def _student_tail(t: float, freedom: float) -> float:
-    """Both tails of Student's t beyond ``t``, within 0.02 of the normal deviate (Wallace 1959)."""
-    z = math.sqrt(freedom * math.log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3)
-    return 2 * NormalDist().cdf(-z)

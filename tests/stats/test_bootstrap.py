@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -118,3 +119,10 @@ def test_a_few_rows_more_show_a_difference(n: int, m: int) -> None:
 
 def test_without_an_interval_there_is_no_difference() -> None:
     assert score_difference(share(1, 2), Score(name="share", value=0.5, n=2)) is None
+
+
+def test_a_p_value_far_out_is_not_zero_and_can_be_widened() -> None:
+    gap = score_difference(*(Score(name="", value=v, low=v - 1, high=v + 1, n=99) for v in (9, 0)))
+    assert gap is not None
+    assert gap.p == pytest.approx(2 * stats.norm.sf(9 / math.sqrt(2) * 1.959964), rel=1e-4)
+    assert replace(gap, p=5e-324).widened(2).p == pytest.approx(0, abs=1e-70)

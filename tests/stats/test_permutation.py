@@ -194,3 +194,10 @@ def test_differences_without_a_test_are_not_counted() -> None:
     assert str(found[0]).endswith(
         "no significant difference on 9 rows, corrected for 2 comparisons"
     )
+
+
+def test_a_p_value_of_very_different_tables_is_not_zero() -> None:
+    first, second = np.arange(4000) % 7 + 1.0, np.arange(4000) % 7 * 1.0
+    found = row_difference(first, second, range(4000), range(4000, 8000))
+    assert found.p is not None
+    assert 0 < found.p < 1e-80
