@@ -271,6 +271,11 @@ def sides(rng: Rng) -> tuple[Any, Any]:
     return tuple(rng.choice(3, size=150, p=one).tolist() for one in shares)  # type: ignore[return-value]
 
 
+def tenths(rng: Rng) -> tuple[Any, Any]:
+    """Labels of two tables of one source, ten of equal shares."""
+    return rng.integers(10, size=150).tolist(), rng.integers(10, size=150).tolist()
+
+
 def gamma(n: int) -> Callable[[Rng], Any]:
     return lambda rng: rng.gamma(4.0, size=n)
 
@@ -315,8 +320,9 @@ CASES = [
     Case("two-sample accuracy", "Wilson", 100, tables, two(two_sample), slow=True),
     Case("two-sample accuracy of one source", "Wilson", 100, alike, two(two_sample), 0.5,
          slow=True),
-    Case("Jensen-Shannon divergence", "normal bootstrap", 150, sides, of_labels(0), JS),
-    Case("total variation", "normal bootstrap", 150, sides, of_labels(1), 0.3),
+    Case("Jensen-Shannon divergence", "bootstrap less bias", 150, sides, of_labels(0), JS),
+    Case("total variation", "bootstrap less bias", 150, sides, of_labels(1), 0.3),
+    Case("total variation of one source", "bootstrap less bias", 150, tenths, of_labels(1), 0),
     Case("grounded spans", "BCa bootstrap over rows", 80, spans, found_in, 0.8),
     Case("Cohen's kappa", "percentile bootstrap", 60, pairs, of(cohen, resamples=300), 0.6),
     Case("Fleiss' kappa", "percentile bootstrap", 50, rated, counted, 0.49, slow=True),

@@ -47,6 +47,21 @@ def test_label_intervals_hold_the_true_value_as_often_as_they_say() -> None:
     assert held / 400 == pytest.approx(0.95, abs=0.03)
 
 
+@pytest.mark.parametrize("moved", [0, 0.03, 0.1])
+@pytest.mark.parametrize(("n", "k"), [(100, 2), (100, 10), (100, 40), (1000, 10)])
+def test_intervals_of_similar_tables_hold_the_true_divergence(n: int, k: int, moved: float) -> None:
+    rng = np.random.default_rng(n + k)
+    p = np.full(k, 1 / k)
+    q = p + np.repeat([-2 * moved / k, 2 * moved / k], k // 2)
+    true = [jensenshannon(p, q, base=2) ** 2, moved]
+    held = np.zeros(2)
+    for _ in range(150):
+        real, synthetic = (rng.choice(k, size=n, p=shares).tolist() for shares in (p, q))
+        for at, score in enumerate(label_divergence(synthetic, real, draws=200)):
+            held[at] += score.low - 1e-12 <= true[at] <= score.high
+    assert (held / 150 > 0.91).all()  # 1.00 at most; 0 to .7 of ten labels or more, by sd alone
+
+
 def test_length_divergence_sees_lengths_alone() -> None:
     real = ["x" * n for n in range(1, 101)]
     same = ["سلام你好🙂"[n % 7] * n for n in range(1, 101)]
