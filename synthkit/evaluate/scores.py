@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import mean_interval
+from synthkit.stats.bootstrap import FEW, mean_interval
 from synthkit.stats.intervals import wilson
 from synthkit.stats.jackknife import jackknife, pseudo_values
 
@@ -69,16 +69,21 @@ def mean(
     unit: str,
     how: str = "",
     better: Better = "higher",
+    least: float = -math.inf,
+    most: float = math.inf,
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Score:
-    """The mean of one value or more, with a BCa bootstrap interval over rows."""
+    """The mean of one value or more, with the interval of :func:`mean_interval`, cut to a range."""
     parts = np.asarray(values, np.float64)
     low, high = mean_interval(parts, resamples=resamples, level=level, seed=seed)
     method = f"bootstrap over rows, {resamples} resamples, seed {seed}"
+    if 1 < len(parts) < FEW:
+        method = "Student's t, since rows are few"
     return Score(
-        name=name, value=float(parts.mean()), low=low, high=high, n=len(parts), unit=unit,
+        name=name, value=float(parts.mean()), low=max(least, low), high=min(most, high),
+        n=len(parts), unit=unit,
         better=better, how=f"{how}; {method}" if how else method, level=level, parts=parts,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
 from synthkit.stats.intervals import check_level, normal_tail
+from synthkit.stats.jackknife import t_quantile
 from synthkit.stats.multiple import holm
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,8 @@ BLOCK = 1_000_000
 """Most positions that are drawn at once."""
 ROUNDING = 1e-9
 """The part of an interval's ends within which one is 0: sums of floats do not end at 0 exactly."""
+FEW = 10
+"""Rows below which the interval of a mean is Student's."""
 MANY = 30
 """Rows of each of two tables with which any level can be reached."""
 WIDER_WITHOUT_ROWS = 1.4
@@ -103,7 +106,16 @@ def bootstrap(
 def mean_interval(
     values: Floats, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """The BCa interval of the mean of (n,) values."""
+    """The BCa interval of the mean of (n,) values; with fewer than 10, that of Student's t.
+
+    BCa intervals of so few rows are too narrow: those of 95 % contain the mean of a normal
+    distribution 52, 71, 86 and 89 times of 100 for 2, 3, 5 and 8 rows (91 for 10). The interval of
+    equal values, or of one row, has no width: they do not show how much other rows vary.
+    """
+    if 1 < len(values) < FEW:
+        error = float(values.std(ddof=1)) / math.sqrt(len(values))
+        middle, margin = float(values.mean()), t_quantile(level, len(values) - 1) * error
+        return middle - margin, middle + margin
     options: Any = {"resamples": resamples, "level": level, "seed": seed}
     return bootstrap(
         lambda rows: values[rows].mean(axis=-1), len(values), vectorised=True, **options

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from synthkit.evaluate import (
     vendi,
     vocabulary,
 )
+from synthkit.evaluate.scores import mean as score_mean
 from synthkit.stats.bootstrap import bootstrap, paired_bootstrap
 from synthkit.stats.intervals import wilson
 from synthkit.stats.jackknife import jackknife
@@ -295,6 +297,8 @@ CASES = [
     Case("mean", "percentile bootstrap", 100, gamma(100), mean("percentile"), 4),
     Case("mean", "BCa bootstrap", 30, gamma(30), mean("bca"), 4),
     Case("mean", "BCa bootstrap", 100, gamma(100), mean("bca"), 4),
+    Case("mean", "Student", 3, gamma(3), of(partial(score_mean, "", unit="")), 4),
+    Case("mean", "Student", 9, gamma(9), of(partial(score_mean, "", unit="")), 4),
     Case("mean", "jackknife", 5, lambda rng: rng.normal(size=5), left_out, 0),
     Case("mean", "jackknife", 100, gamma(100), left_out, 4),
     Case("difference of means", "paired bootstrap", 60, hard, paired, 0.2),

@@ -10,7 +10,7 @@ from scipy import stats
 
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Score
-from synthkit.stats.bootstrap import bootstrap, paired_bootstrap, score_difference
+from synthkit.stats.bootstrap import bootstrap, mean_interval, paired_bootstrap, score_difference
 from synthkit.stats.intervals import wilson
 
 
@@ -126,3 +126,15 @@ def test_a_p_value_far_out_is_not_zero_and_can_be_widened() -> None:
     assert gap is not None
     assert gap.p == pytest.approx(2 * stats.norm.sf(9 / math.sqrt(2) * 1.959964), rel=1e-4)
     assert replace(gap, p=5e-324).widened(2).p == pytest.approx(0, abs=1e-70)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 9])
+def test_the_interval_of_a_mean_of_few_rows_is_that_of_student(n: int) -> None:
+    x = np.random.default_rng(n).normal(size=n)
+    assert mean_interval(x) == pytest.approx(stats.t.interval(0.95, n - 1, x.mean(), stats.sem(x)))
+
+
+@pytest.mark.parametrize("values", [[3.0], np.arange(10.0)])
+def test_the_interval_of_a_mean_of_one_row_or_of_ten_is_a_bootstrap(values: list[float]) -> None:
+    x = np.array(values)
+    assert mean_interval(x) == bootstrap(lambda at: x[at].mean(), len(x))

@@ -89,10 +89,10 @@ def memorised(
       of ``n`` tokens or more;
     - nearest cosine: the cosine of the most similar train text, the mean over texts.
 
-    Means have a bootstrap interval over rows. All runs are found by sorting the suffixes of all
-    texts of both tables at once: for t tokens and a longest run of l, time is t log t log l and
-    memory about 50 bytes for each token. Cosines are computed in blocks of 1,024 rows. Rows of
-    either table without a text are ignored.
+    Means have the interval of :func:`synthkit.stats.bootstrap.mean_interval`. All runs are found by
+    sorting the suffixes of all texts of both tables at once: for t tokens and a longest run of l,
+    time is t log t log l and memory about 50 bytes for each token. Cosines are computed in blocks
+    of 1,024 rows. Rows of either table without a text are ignored.
 
     Parameters
     ----------
@@ -145,15 +145,16 @@ def memorised(
     longest_how = f"mean; the longest is {max(longest)}{split}"
     scores = [
         proportion("copies", copied, how=copied_how, better="lower", level=level),
-        mean("longest run", longest, unit="tokens", how=longest_how, **options),
+        mean("longest run", longest, unit="tokens", how=longest_how, least=0, **options),
     ]
     if overlaps := [overlap for overlap in columns["overlap"] if overlap is not None]:
         how = f"n = {n} tokens{split}"
-        scores.append(mean("n-gram overlap", overlaps, unit="0..1", how=how, **options))
+        options |= {"how": how, "least": 0, "most": 1}
+        scores.append(mean("n-gram overlap", overlaps, unit="0..1", **options))
     if embed is not None:
         cosines = columns["nearest_cosine"] = _nearest_cosines(embed(texts), embed(train_texts))
-        how = "the given embedder"
-        scores.append(mean("nearest cosine", cosines, unit="-1..1", how=how, **options))
+        options |= {"how": "the given embedder", "least": -1, "most": 1}
+        scores.append(mean("nearest cosine", cosines, unit="-1..1", **options))
     added = {name: _spread(values, with_text, len(cells)) for name, values in columns.items()}
     return Memorised({score.name: score for score in scores}, tables.annotate(table, added))
 

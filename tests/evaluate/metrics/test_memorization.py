@@ -101,6 +101,18 @@ def test_short_texts_have_no_overlap_and_no_score_of_it() -> None:
     assert "n-gram overlap" not in found.scores
 
 
+def test_intervals_of_few_rows_stay_in_the_range_of_their_values() -> None:
+    def embed(texts: Any) -> Any:
+        return np.array([[1.0, 0.0] if text == "a b" else [-1.0, 0.0] for text in texts])
+
+    found = memorised({"text": ["a b", "c d"]}, {"text": ["a b"]}, n=2, embed=embed).scores
+    ends = {name: (score.low, score.high) for name, score in found.items() if name != "copies"}
+    assert ends["longest run"][0] == 0
+    assert ends["n-gram overlap"] == (0, 1)
+    assert ends["nearest cosine"] == (-1, 1)
+    assert "Student's t" in found["n-gram overlap"].how
+
+
 def test_a_long_text_is_found_whole() -> None:
     text = " ".join(str(k % 977) for k in range(50_000))
     found = memorised({"text": [text]}, {"text": ["x " + text + " y"]})
