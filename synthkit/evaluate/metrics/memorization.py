@@ -25,6 +25,8 @@ BLOCK = 1024
 """Rows whose cosines to the other set are in memory at once."""
 POSITIONS = 1 << 19
 """Positions whose runs are measured at once."""
+COLUMNS = {"copies": "copied", "longest run": "longest_run", "n-gram overlap": "overlap"}
+"""Score -> the column with its value of each row."""
 HASH_BASE = 0x9E3779B97F4A7C15
 """The base of hashes of runs: an odd number of 64 bits."""
 
@@ -61,8 +63,9 @@ def _copies(inputs: EvalInputs, *, other: str) -> Iterator[tuple[Score, Sequence
         level=inputs.level,
         seed=inputs.seed,
     )
-    for score in copies.scores.values():
-        yield replace(score, name=f"{score.name}, {other}"), inputs.rows.ids
+    for name, score in copies.scores.items():
+        cells = zip(inputs.rows.table_ids, tables.column(copies.table, COLUMNS[name]), strict=True)
+        yield replace(score, name=f"{name}, {other}"), [id for id, x in cells if x is not None]
 
 
 def memorised(
@@ -82,7 +85,8 @@ def memorised(
     Tokens are those of :func:`synthkit.stats.words.tokens`: words, regardless of case and
     punctuation.
 
-    - copies: the share of texts whose tokens equal those of a train text (Wilson interval);
+    - copies: the share of texts whose tokens equal those of a train text (Wilson interval); a text
+      without a word, such as "!!!", is no copy;
     - longest run: the length of the longest sequence of tokens that also occurs in a train text,
       the mean over texts;
     - n-gram overlap: the share of a text's n-grams that occur in a train text, the mean over texts
@@ -92,7 +96,7 @@ def memorised(
     Means have the interval of :func:`synthkit.stats.bootstrap.mean_interval`. All runs are found by
     sorting the suffixes of all texts of both tables at once: for t tokens and a longest run of l,
     time is t log t log l and memory about 50 bytes for each token. Cosines are computed in blocks
-    of 1,024 rows. Rows of either table without a text are ignored.
+    of 1,024 rows. Rows of either table whose text is missing or blank are ignored.
 
     Parameters
     ----------
@@ -123,14 +127,15 @@ def memorised(
     if n < 1:
         raise UsageError(f"expected n of 1 token or more; got {n}.")
     cells = text_cells(table, column)
-    with_text = [at for at, text in enumerate(cells) if text is not None]
-    texts = [text for text in cells if text is not None]
-    train_texts = [text for text in text_cells(train, train_column or column) if text is not None]
+    with_text = [at for at, text in enumerate(cells) if text and text.strip()]
+    texts = [text for text in cells if text and text.strip()]
+    others = text_cells(train, train_column or column)
+    train_texts = [text for text in others if text and text.strip()]
     if not texts or not train_texts:
         raise UsageError("expected texts in both tables; one has none.")
     digests: list[bytes] = []
     runs = shared_runs(_read(texts, digests), _read(train_texts, digests))
-    distinct = set(digests[len(texts) :])
+    distinct = set(digests[len(texts) :]) - {b""}
     columns: dict[str, Sequence[Any]] = {
         "copied": [text in distinct for text in digests[: len(texts)]],
         "longest_run": [int(run.max(initial=0)) for run in runs],
@@ -160,11 +165,11 @@ def memorised(
 
 
 def _read(texts: Iterable[str], digests: list[bytes]) -> Iterator[list[str]]:
-    """The tokens of each text in turn, of which ``digests`` gets a digest."""
+    """The tokens of each text in turn, of which ``digests`` gets a digest, empty if it has none."""
     for text in texts:
         words = tokens(text)
         joined = " ".join(words).encode(errors="surrogatepass")
-        digests.append(hashlib.blake2b(joined, digest_size=16).digest())
+        digests.append(hashlib.blake2b(joined, digest_size=16).digest() if words else b"")
         yield words
 
 

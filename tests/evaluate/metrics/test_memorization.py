@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import tracemalloc
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import synthkit as sk
 from synthkit.core.errors import UsageError
+from synthkit.evaluate import report
 from synthkit.evaluate.metrics.memorization import memorised, shared_runs
 from synthkit.stats.words import tokens
 
@@ -95,10 +98,36 @@ def test_the_nearest_cosine_is_the_largest_of_all() -> None:
 
 
 def test_short_texts_have_no_overlap_and_no_score_of_it() -> None:
-    found = memorised({"text": ["东京", "", "🙂"]}, {"text": ["东京"]})
+    found = memorised({"text": ["东京", "a", "🙂"]}, {"text": ["东京"]})
     assert found.table["copied"].tolist() == [True, False, False]
     assert found.table["longest_run"].tolist() == [2, 0, 0]
     assert "n-gram overlap" not in found.scores
+
+
+def test_blank_texts_are_ignored_and_texts_without_words_are_no_copies() -> None:
+    found = memorised({"text": ["🙂", "!!!", "", " ", "a", "b"]}, {"text": ["...", "🙂", "", "A"]})
+    assert found.table["copied"].tolist() == [False, False, None, None, True, False]
+    assert (found.scores["copies"].value, found.scores["copies"].n) == (0.25, 4)
+    with pytest.raises(UsageError, match="one has none"):
+        memorised({"text": ["a"]}, {"text": ["", " "]})
+
+
+def test_a_report_keeps_the_ids_of_the_rows_that_memorisation_is_of(tmp_path: Path) -> None:
+    long = "one two three four five six seven eight nine"
+    texts = {"a": "", "b": long, "c": "alpha beta", "d": f"{long} ten", "e": " ", "f": None}
+    rows = pd.DataFrame({"id": list(texts), "text": list(texts.values())})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    options: Any = {"against": [{"text": long}, {"text": ""}], "metrics": ["copies of real rows"]}
+    plain = report(rows, column="text", **options)
+    large = sk.parquet.report(tmp_path / "rows.parquet", column="text", scratch=tmp_path, **options)
+    for found in (plain, large):
+        ids = {measured.score.name.partition(",")[0]: measured.ids for measured in found.measured}
+        assert ids == {
+            "copies": ["b", "c", "d"],
+            "longest run": ["b", "c", "d"],
+            "n-gram overlap": ["b", "d"],
+        }
+    assert [m.score.value for m in plain.measured] == [m.score.value for m in large.measured]
 
 
 def test_intervals_of_few_rows_stay_in_the_range_of_their_values() -> None:

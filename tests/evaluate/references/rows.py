@@ -112,6 +112,9 @@ def _memorised(name: str, plain: Callable[[list[str], list[list[str]]], float]) 
     def pairs(kind: Kind) -> Pairs:
         given = inputs.texts(kind)
         for ours, train in zip(given, given[1:] + given[:1], strict=True):
+            ours, train = ([text for text in side if text.strip()] for side in (ours, train))
+            if not ours or not train:
+                continue
             found = memorised({"text": ours}, {"text": train}, n=2, embed=embed).scores
             if name not in found:
                 continue
@@ -137,7 +140,7 @@ def _overlap(one: list[str], seen: list[list[str]]) -> float:
 
 for _name, _what, _library, _plain in (
     ("copies", "share of texts whose tokens are those of a train text", "plain count",
-     lambda one, seen: float(one in seen)),
+     lambda one, seen: float(one in seen and one != [])),
     ("longest run", "tokens in a row that a train text has, longest of each text",
      "`find_longest_match` of difflib", _longest),
     ("n-gram overlap", "share of a text's n-grams that occur in a train text",
