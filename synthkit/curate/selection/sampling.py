@@ -7,8 +7,10 @@ matter, and a row that is added or removed changes at most one other row of the 
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -129,14 +131,16 @@ def balanced(
 ) -> Filter:
     """Keep a sample in which each value of a column has its share of the rows.
 
-    The quota of a value is n times its share, rounded by the largest remainders as in
-    :func:`synthkit.prompts.quotas.quotas`. Quotas are met exactly; the seed decides which rows fill
-    them. Rows without a value are dropped.
+    The quota of a value is n times its share, where necessary rounded by the largest remainders as
+    in :func:`synthkit.prompts.quotas.quotas`. Quotas are met exactly; the seed
+    decides which rows fill them. Rows without a value are dropped.
 
     Parameters
     ----------
     by : a column, or several, of which each combination that occurs has a share.
-    n : the number of rows to keep; if not given, as many as possible with exact shares.
+    n : the number of rows to keep; if not given, as many as possible with exact shares. If no
+        number of rows that fits has exact shares, such as .333 and .667 of 900 rows, they are
+        rounded.
     targets : column -> value -> its share, as any numbers of 0 or more. The values of columns that
         are not named have equal shares.
 
@@ -235,7 +239,7 @@ def _quotas(
     )
     while any(map(operator.gt, quotas(conditions, most, targets), sizes)):
         most -= 1
-    result = quotas(conditions, most if n is None else n, targets)
+    result = quotas(conditions, _exact(of_rows, most) if n is None else n, targets)
     for group, quota, size in zip(conditions, result, sizes, strict=True):
         if quota > size:
             raise UsageError(
@@ -243,6 +247,21 @@ def _quotas(
                 f"With these shares n = {most} fits; or give other targets."
             )
     return result
+
+
+def _exact(of_rows: Sequence[float], most: int) -> int:
+    """The largest number of rows up to ``most`` with exact shares; ``most`` if there is none.
+
+    >>> _exact([0.75, 0.25], 7), _exact([0.333, 0.667], 900)
+    (4, 900)
+    """
+    if not most:
+        return most
+    fractions = [Fraction(share).limit_denominator(most) for share in of_rows]
+    if any(abs(f - share) > 1e-12 for f, share in zip(fractions, of_rows, strict=True)):
+        return most
+    step = math.lcm(*(fraction.denominator for fraction in fractions))
+    return most // step * step or most
 
 
 def checked_n(n: Any) -> int:

@@ -117,6 +117,25 @@ def test_n_and_shares_are_met_exactly() -> None:
     assert len(apply_filters(labelled(LABELS), balanced("label", targets=shares)).kept) == 40
 
 
+@pytest.mark.parametrize(
+    ("sizes", "targets", "kept"),
+    [
+        ({"a": 5, "b": 2}, {"a": 3, "b": 1}, {"a": 3, "b": 1}),
+        ({"a": 55, "b": 100}, {"a": 3, "b": 1}, {"a": 54, "b": 18}),
+        ({"a": 7, "b": 3}, {"a": 0.75, "b": 0.25}, {"a": 6, "b": 2}),
+        ({"a": 40, "b": 40, "c": 9}, {"a": 0.1, "b": 0.2, "c": 0}, {"a": 20, "b": 40}),
+        ({"a": 30, "b": 70}, {"a": 0.333, "b": 0.667}, {"a": 30, "b": 60}),  # none is exact
+        ({"a": 2, "b": 1}, {"a": 3, "b": 1}, {"a": 2}),
+    ],
+)
+def test_as_many_rows_are_kept_as_have_exact_shares(
+    sizes: dict[str, int], targets: dict[str, float], kept: dict[str, int]
+) -> None:
+    rows = labelled([label for label, n in sizes.items() for _ in range(n)])
+    curation = apply_filters(rows, balanced("label", targets={"label": targets}))
+    assert Counter(curation.kept["label"]) == kept
+
+
 def test_quotas_are_met_in_many_random_tables() -> None:
     rng = np.random.default_rng(0)
     for seed in range(60):
@@ -129,7 +148,7 @@ def test_quotas_are_met_in_many_random_tables() -> None:
         for label, share in shares.items():
             assert abs(counts[label] - len(curation.kept) * share / total) < 1
         assert len(curation.kept) + len(curation.dropped) == len(rows)
-        with pytest.raises(UsageError, match=rf"these shares n = {len(curation.kept)} fits"):
+        with pytest.raises(UsageError, match=r"these shares n = \d+ fits"):
             apply_filters(rows, balanced("label", n=len(rows) + 1, targets={"label": shares}))
 
 
