@@ -166,7 +166,7 @@ def _calibrated(
     if scored and marks <= VERDICTS:
         return _of_scores(pairs, _scale(name, answers, scale), folds, options)
     if scored and counted:
-        rounded = [(f"{answer:.0f}", f"{mark:.0f}") for answer, mark in pairs]
+        rounded = [(f"{answer:z.0f}", f"{mark:z.0f}") for answer, mark in pairs]  # z: -0 is 0
         alpha = _defined(krippendorff, pairs, measure="interval", **options)
         return _of_labels(rounded, alpha, options["level"])
     alike = any(answers | marks <= known for known in (VERDICTS, set(OUTCOMES)))

@@ -240,3 +240,10 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         calibrate(table, marks, **options)
+
+
+def test_numbers_just_below_zero_round_to_zero() -> None:
+    rows = [{"id": str(k), "s": s} for k, s in enumerate([-0.4, 0.3, -0.2, 1.2, 0.9])]
+    found = calibrate(rows, {"0": 0, "1": -0.1, "2": 0, "3": 1, "4": 1}, "s")["s"]
+    assert found.labels == ["0", "1"]
+    assert found.accuracy.value == 1
