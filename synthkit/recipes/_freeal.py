@@ -238,8 +238,11 @@ def small_losses(losses: Sequence[float], threshold: float = 0.7) -> list[bool]:
         return [True] * len(losses)
     scaled = (column - column.min()) / spread
     model = mixture.GaussianMixture(2, random_state=0, reg_covar=5e-4, max_iter=1000).fit(scaled)
-    probabilities = model.predict_proba(scaled)[:, model.means_[:, 0].argmin()]
-    return [bool(is_small) for is_small in probabilities > threshold]
+    small = model.predict_proba(scaled)[:, model.means_[:, 0].argmin()] > threshold
+    # it falls between the means; outside of them it may rise again
+    low, high = scaled[:, 0] <= model.means_.min(), scaled[:, 0] >= model.means_.max()
+    small[low], small[high] = small[low].any(), small[high].all()
+    return [bool(is_small) for is_small in small]
 
 
 def representatives(vectors: Any, k: int) -> list[int]:

@@ -189,6 +189,14 @@ def test_small_losses_are_told_from_large_ones() -> None:
     assert found == [True] * 80 + [False] * 20
 
 
+def test_no_loss_is_small_if_a_smaller_one_is_large() -> None:
+    losses = [0.0, 0.01, *np.linspace(0.97, 1.03, 56), *np.linspace(1.2, 4, 25)]
+    found = small_losses(losses)  # the narrow component ends above the two smallest losses
+    assert found == sorted(found, reverse=True)
+    assert found[0]
+    assert not found[-1]
+
+
 @pytest.mark.parametrize("losses", [[], [1.0], [0.5, 0.5, 0.5]])
 def test_losses_that_are_alike_are_small(losses: list[float]) -> None:
     assert small_losses(losses) == [True] * len(losses)
