@@ -42,8 +42,9 @@ def pairs(
     The columns are ``id`` (made from the content of the pair), those of ``on``, the texts ``first``
     and ``second``, the systems ``first_system`` and ``second_system``, and, if all tables have an
     ``id``, ``first_id`` and ``second_id``. Of every two systems each is first in half of their
-    pairs. Inputs that only one of them has make no pair; if both have an input several times, the
-    k-th answers are paired. A missing text stays missing; a judge rejects it.
+    pairs; of an odd number, the seed decides which is first once more. Inputs that only one of them
+    has make no pair; if both have an input several times, the k-th answers are paired. A missing
+    text stays missing; a judge rejects it.
 
     Parameters
     ----------
@@ -107,7 +108,10 @@ def _pair_rows(
     """
     names, columns = list(systems), list(systems.values())
     rows = []
-    for at, swapped in zip(matches, rng.permutation(len(matches)) % 2, strict=True):
+    orders = rng.permutation(len(matches)) % 2
+    if len(matches) % 2 and not rng.integers(2):  # 0 is once more than 1
+        orders = 1 - orders
+    for at, swapped in zip(matches, orders, strict=True):
         row = {name: cells[at[0]] for name, cells in shared.items()}
         sides = (("first", swapped), ("second", 1 - swapped))
         row |= {side: columns[which][0][at[which]] for side, which in sides}

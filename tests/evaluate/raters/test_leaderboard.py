@@ -59,6 +59,15 @@ def test_the_seed_decides_and_a_further_system_changes_no_pair_of_the_others() -
     assert len(pairs(two, n=99)) == 30
 
 
+def test_of_an_odd_number_of_pairs_the_seed_decides_which_system_is_first_once_more() -> None:
+    counts = [
+        Counter(pairs({name: answers(name, 5) for name in "ab"}, seed=seed).first_system)["a"]
+        for seed in range(40)
+    ]
+    assert set(counts) == {2, 3}
+    assert 10 < counts.count(3) < 30
+
+
 def test_inputs_are_matched_by_one_column_or_several_or_not_at_all() -> None:
     rows = [{"tone": tone, "topic": topic, "text": tone + topic} for tone in "xy" for topic in "pq"]
     found = pairs({"a": rows, "b": rows[::-1]}, on=["tone", "topic"])
