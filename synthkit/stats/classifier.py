@@ -193,6 +193,12 @@ def positions(labels: Sequence[Any], known: Sequence[Any], *, n: int) -> Positio
     return np.array([position[label] for label in labels], np.intp)
 
 
+def sigmoid(logits: ArrayLike) -> Floats:
+    """1 / (1 + exp(-x)), without overflow."""
+    halved: Floats = np.tanh(np.asarray(logits) / 2)
+    return (1 + halved) / 2
+
+
 def softmax(logits: Floats) -> Floats:
     """(n, k) probabilities of logits."""
     powers: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))

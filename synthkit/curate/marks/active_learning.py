@@ -12,8 +12,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from synthkit.curate.marks.calibrated_regression import sigmoid
-from synthkit.stats.classifier import Floats, Positions
+from synthkit.stats.classifier import Floats, Positions, sigmoid
 
 START = 20
 """The first marks, which are all on rows drawn at random."""

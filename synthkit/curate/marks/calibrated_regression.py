@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthkit.core.extras import need
-from synthkit.stats.classifier import Floats
+from synthkit.stats.classifier import Floats, sigmoid
 
 CHOICES = (1.0, 3.0, 10.0)
 """The values of C that are tried."""
@@ -137,12 +137,6 @@ def platt_scaled(logits: Floats, accepted: Floats) -> tuple[float, float, Floats
     hessian = _hessian(rows, p * (1 - p))
     without = sigmoid(rows @ fitted + _step_without(rows, accepted, p, targets, hessian))
     return float(fitted[0]), float(fitted[1]), without
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)), without overflow."""
-    halved: Floats = np.tanh(np.asarray(logits) / 2)
-    return (1 + halved) / 2
 
 
 def _newton(rows: Floats, targets: Floats) -> Floats:

@@ -24,11 +24,11 @@ from synthkit.curate.filters.base import MISSING, Filter
 from synthkit.curate.filters.base import texts as texts_of
 from synthkit.curate.filters.registry import filter_option
 from synthkit.curate.marks import active_learning
-from synthkit.curate.marks.calibrated_regression import CalibratedRegression, sigmoid
+from synthkit.curate.marks.calibrated_regression import CalibratedRegression
 from synthkit.curate.marks.explanation import Explanation, MarkedRow, nearest, word_effects
 from synthkit.curate.marks.features import SURFACE, Scale, represent
 from synthkit.curate.marks.precision_recall import LearningReport, ShareEstimate
-from synthkit.stats.classifier import Embed, Floats
+from synthkit.stats.classifier import Embed, Floats, sigmoid
 
 VERSION = 1
 """The version of the format that ``to_dict`` writes."""

@@ -13,7 +13,7 @@ from synthkit.evaluate.raters.battles import WINS, Outcome, check_outcome
 from synthkit.evaluate.raters.bradley_terry import RIDGE, fit_logistic
 from synthkit.evaluate.scores import Floats
 from synthkit.stats.bootstrap import bootstrap
-from synthkit.stats.classifier import numbers_or_nan
+from synthkit.stats.classifier import numbers_or_nan, sigmoid
 
 
 def length_controlled(
@@ -101,7 +101,7 @@ def _rate_at_equal_length(wins: Floats, gaps: Floats) -> tuple[float, bool]:
     design = np.stack([np.ones(len(wins)), np.tanh(gaps / deviation)], axis=1)
     ridged = _separable(wins, design[:, 1])
     theta = fit_logistic(design, wins, np.ones(len(wins)), RIDGE if ridged else 0.0)[0]
-    return float(1 / (1 + np.exp(-theta))), ridged
+    return float(sigmoid(theta)), ridged
 
 
 def _separable(wins: Floats, x: Floats) -> bool:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from synthkit.curate.marks.active_learning import due, marks_for, proposed, sample
-from synthkit.curate.marks.calibrated_regression import sigmoid
 from synthkit.curate.marks.features import represent
 from synthkit.curate.marks.learning import learn
 from synthkit.curate.marks.orders import shuffled
@@ -15,6 +14,7 @@ from synthkit.curate.marks.precision_recall import (
     further,
     measured,
 )
+from synthkit.stats.classifier import sigmoid
 from synthkit.stats.intervals import wilson
 
 RANDOM = np.random.default_rng(0)

@@ -9,8 +9,8 @@ from synthkit.curate.marks.calibrated_regression import (
     calibrated,
     left_out,
     platt_scaled,
-    sigmoid,
 )
+from synthkit.stats.classifier import sigmoid
 
 
 def marks(n: int, d: int, seed: int = 0, strength: float = 4) -> tuple[np.ndarray, np.ndarray]:

@@ -35,3 +35,13 @@ def test_outcomes_that_length_tells_apart_take_a_ridge_and_say_so() -> None:
     score = length_controlled(["first", "first", "second", "second"], [9, 8, 1, 2], [5, 5, 5, 5])
     assert "ridge 0.01" in score.how
     assert score.value == pytest.approx(0.5)
+
+
+def test_resamples_that_length_nearly_separates_do_not_overflow() -> None:
+    rng = np.random.default_rng(130)
+    ours, theirs = rng.normal(100, 30, 10), rng.normal(100, 30, 10)
+    outcomes: list[Outcome] = ["first" if u < 0.6 else "second" for u in rng.random(10)]
+    with np.errstate(over="raise"):
+        score = length_controlled(outcomes, ours, theirs, resamples=100, seed=130)
+    assert score.low is not None
+    assert score.low <= score.value
