@@ -22,7 +22,13 @@ def digest(value: Any) -> str:
 
 
 def canonical(value: Any, *, sort: bool = True) -> bytes:
-    """The canonical JSON of ``value``: sorted keys, no spaces, UTF-8."""
+    """The canonical JSON of ``value``: sorted keys, no spaces, UTF-8.
+
+    Parameters
+    ----------
+    sort : ``False`` for what is read back and may be asked again, where an order has a meaning: a
+        model writes the properties of a schema in theirs.
+    """
     try:
         text = _ENCODERS[sort].encode(value)
     except (TypeError, ValueError) as error:

@@ -48,7 +48,7 @@ def recorded(
         "no_truncated": no_truncated,
         "added": list(added),
     }
-    return canonical(body).decode("utf-8", "replace")
+    return canonical(body, sort=False).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)

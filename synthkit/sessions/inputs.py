@@ -179,7 +179,8 @@ def remember(store: Store, values: Mapping[str, Any]) -> None:
         return
     for name, value in without_secrets(values).items():
         with suppress(NotKept):
-            store.inputs.put(name, canonical(encode(store, value)).decode("utf-8", "replace"))
+            kept = canonical(encode(store, value), sort=False)
+            store.inputs.put(name, kept.decode("utf-8", "replace"))
 
 
 def named(store: Store, name: str) -> Any:

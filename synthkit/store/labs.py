@@ -24,7 +24,7 @@ class LabTable(TableGroup):
 
     def put(self, name: str, body: Mapping[str, Any]) -> None:
         """Store a lab; it replaces the one of that name."""
-        text = canonical(body).decode("utf-8", "replace")
+        text = canonical(body, sort=False).decode("utf-8", "replace")
         self._database.execute(_INSERT, (name, text, time.time()))
 
     def get(self, name: str) -> dict[str, Any] | None:
@@ -55,7 +55,7 @@ class LabTable(TableGroup):
             free = next((each for each in names if bodies.get(each) in (None, own)), None)
             if free is None or free in bodies:
                 continue
-            text = canonical(own | {IMPORTED: True}).decode("utf-8", "replace")
+            text = canonical(own | {IMPORTED: True}, sort=False).decode("utf-8", "replace")
             self._database.execute(_INSERT, (free, text, at))
             bodies[free] = own
             added[name] = free

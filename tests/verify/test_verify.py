@@ -276,6 +276,25 @@ def test_rows_without_requests_are_made_again_and_what_users_add_is_said(tmp_pat
     }
 
 
+def test_runs_are_derived_again_whatever_the_order_of_their_arguments(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    """Properties, fields and labels mean something in their order, which is not the alphabet's."""
+    text = {"type": "string"}
+    schema = {
+        "type": "object",
+        "properties": {"who": text, "stars": {"type": "integer"}, "a": text},
+    }
+    options: Any = {"model": sk.Fake(), "session": session}
+    sk.generate("Invent.", n=2, schema=schema, name="guests", **options)
+    vary = {"z": ["b", "a"], "k": {"b": ["y", "x"], "a": ["w"]}}
+    sk.generate("{{ z }} {{ k }}", vary=vary, sampler="independent", n=9, name="varied", **options)
+    rows = [{"q": "one", "b": 1}, {"q": "two", "b": 2}]
+    sk.generate("{{ q }}", rows=rows, labels=["yes", "no"], name="rated", **options)
+    found = verify(session.export(tmp_path / "lesson"))
+    assert found.agrees, found
+
+
 def test_a_card_without_the_facts_of_a_newer_synthkit_is_compared_in_the_others(
     bundle: Path,
 ) -> None:

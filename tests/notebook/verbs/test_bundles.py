@@ -35,6 +35,24 @@ def test_a_cell_with_tables_runs_again_after_an_import(shell: Shell, tmp_path: P
     assert shell["topics"]["topic"].tolist() == ["soup", "bread"]
 
 
+def test_a_schema_keeps_its_order_over_an_import(shell: Shell) -> None:
+    """Its properties are written in their order, so that another one would be asked again."""
+    cell = "%%synth guests --n 2 --schema guest --model {}\nInvent a guest."
+    shell.run(
+        "guest = {'type': 'object', 'properties': {'who': {'type': 'string'}, 'age': {'type': "
+        "'integer'}, 'city': {'type': 'string'}}}"
+    )
+    shell.run(cell.format("fake"))
+    before = shell["guests"]
+    shell.run("%synth export lesson.zip")
+    shell.run("del guest, guests\n%config SynthMagics.folder = 'other'")
+    said = shell.run("%synth import lesson.zip").splitlines()
+    shell.run("import synthkit\n" + "\n".join(line for line in said if "guest =" in line))
+    assert list(shell["guest"]["properties"]) == ["who", "age", "city"]
+    shell.run(cell.format("replay:fake"))
+    assert shell["guests"].equals(before)
+
+
 def test_an_import_binds_the_tables_if_it_is_asked_to(shell: Shell) -> None:
     shell.run("import pandas as pd\nreal = pd.DataFrame({'text': ['cold soup', 'warm bread']})")
     shell.run("%%synth said --n 2 --model fake\nSay.")
