@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import queue
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from synthkit.core.environment import warn
 from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.hashing import canonical
-from synthkit.core.models import Activity, Model, Price
+from synthkit.core.models import Activity, Budget, Budgeted, Model, Price
 from synthkit.core.types import Completion, Request
 from synthkit.models.worker import Item, Worker, close
 
@@ -37,11 +38,13 @@ class Pool:
     Raises
     ------
     UsageError
-        If there is no model, or their markers of reasoning differ.
+        If there is no model, their markers of reasoning differ, or only some have a limit of tokens
+        or cost.
 
     Notes
     -----
-    The price is the highest of the models', so a budget is never exceeded; unknown if one is.
+    The price is the highest of the models', so a budget is never exceeded; unknown if one is. The
+    limits of the models' own budgets are added up.
 
     Examples
     --------
@@ -64,6 +67,15 @@ class Pool:
         self.models = tuple(models)
         self.name = name or " + ".join(dict.fromkeys(model.name for model in models))
         (self.reasoning_markers,) = markers
+        self._own = [getattr(model, "budget", Budget()) for model in models]
+        for name in ("max_tokens_total", "max_cost"):
+            limits = [getattr(budget, name) for budget in self._own]
+            if None in limits and any(limit is not None for limit in limits):
+                raise UsageError(
+                    f"some models of the pool have {name}, and others have not. Give it to all, or "
+                    "to the run."
+                )
+        self._counted = 0  # requests at models that do not count what they send
         fingerprints = sorted({model.fingerprint for model in models})
         together = canonical({"pool": fingerprints}).decode()
         self.fingerprint = fingerprints[0] if len(fingerprints) == 1 else together
@@ -77,6 +89,32 @@ class Pool:
             return None
         cached = max(price[2] if len(price) == 3 else price[0] for price in known)
         return max(price[0] for price in known), max(price[1] for price in known), cached
+
+    @property
+    def budget(self) -> Budget:
+        """The sums of the models' limits; no limit where one has none."""
+        limits = {name: [getattr(each, name) for each in self._own] for name in Budget.__slots__}
+        return Budget(
+            **{name: None if None in each else sum(each) for name, each in limits.items()}
+        )
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent since :meth:`with_budget`, with every further try."""
+        return self._counted + sum(getattr(model, "sent", 0) for model in self.models)
+
+    def with_budget(self, budget: Budget) -> Pool:
+        """The same pool for a run with this budget, which counts retries as well.
+
+        Without another one than its own, each model keeps its own.
+        """
+        made, is_own = copy.copy(self), budget == self.budget
+        made._counted = 0
+        made.models = tuple(
+            model.with_budget(own if is_own else budget) if isinstance(model, Budgeted) else model
+            for model, own in zip(self.models, self._own, strict=True)
+        )
+        return made
 
     @property
     def concurrency(self) -> int:
@@ -129,19 +167,23 @@ class Pool:
                     position, done = event
                     members[worker].open.discard(position)
                     how = ": ".join(filter(None, (worker.model.name, done.how)))
-                    done = replace(done, how=how)
+                    if not hasattr(worker.model, "sent"):
+                        self._counted += done.tries
+                    before = sum(each.tries for each in failures.get(position, {}).values())
                     if done.finish != "error":
                         answered += 1
-                        yield position, done
+                        yield position, replace(done, how=how, tries=before + done.tries)
                         continue
-                    failures.setdefault(position, {})[worker] = done
+                    failures.setdefault(position, {})[worker] = replace(done, how=how)
                     waiting.appendleft(position)
                 for position in [
                     at for at in waiting if members.keys() <= failures.get(at, {}).keys()
                 ]:
                     waiting.remove(position)
                     answered += 1
-                    yield position, list(failures[position].values())[-1]
+                    *_, last = failures[position].values()
+                    tries = sum(each.tries for each in failures[position].values())
+                    yield position, replace(last, tries=tries)
         finally:
             close(started)
 

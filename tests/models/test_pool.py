@@ -4,6 +4,8 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,3 +164,34 @@ def test_a_run_uses_both_of_two_servers(session: sk.Session) -> None:
         assert len(run.table) == 60
         assert min(first.count, second.count) > 15
         assert max(first.peak, second.peak) <= 4
+
+
+def test_the_limits_of_its_models_are_added_up(tmp_path: Path) -> None:
+    with Server() as server, sk.Session(tmp_path) as session:
+        url = server.base_url
+        models = [sk.load_model("openai:m", base_url=url, max_tokens_total=400) for _ in range(2)]
+        pool = Pool(models)
+        assert (pool.budget.max_tokens_total, pool.budget.max_requests) == (800, None)
+        options: dict[str, Any] = {"rows": [{"i": i} for i in range(3)], "session": session}
+        for most, rows in ((900, 0), (500, 3)):  # what a request may use at the most
+            run = sk.generate(f"Say {{{{ i }}}} {most}.", model=pool, max_tokens=most, **options)
+            assert len(run.table) == rows
+            assert ("max_tokens_total=800" in run.ledger.stopped) is not bool(rows)
+        assert server.count == 3
+        with pytest.raises(UsageError, match="some models of the pool have max_tokens_total"):
+            Pool([models[0], echo("b")])
+        unpriced = sk.load_model("openai:m", base_url=url, max_cost=1)
+        with pytest.raises(UsageError, match="max_cost needs the price"):
+            sk.generate("Say.", model=Pool([unpriced, unpriced]), session=session)
+
+
+def test_a_failed_try_counts_as_a_request(tmp_path: Path) -> None:
+    fails, works = sk.Fake(fail=1.0, name="a"), sk.Fake("ok.", name="b")
+    with sk.Session(tmp_path) as session:
+        rows = [{"i": i} for i in range(9)]
+        run = sk.generate(
+            "Say {{ i }}.", rows=rows, model=Pool([fails, works]), session=session, max_requests=6
+        )
+    assert run.ledger.requests == len(fails.asked) + len(works.asked)
+    assert run.ledger.requests > len(run.table)
+    assert "max_requests=6" in run.ledger.stopped
