@@ -51,6 +51,10 @@ LONGEST_SCALE = 20
 # a match begins where a number does and takes all of it, so that time grows with the length only
 _NUMBER = r"((?<!\d)(?<!\d\.)[-+]?\d++(?:\.\d++)?)"
 _OUT_OF = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*{_NUMBER}(?![A-Za-z_\d/])", re.IGNORECASE)
+_SCALE = re.compile(
+    rf"{_NUMBER}\s*(?:[-–—~]|to|through)\s*{_NUMBER}|\bout of\s*{_NUMBER}", re.IGNORECASE
+)
+"""What says the ends of a scale, as in "on a scale of 1 to 5", and is no score."""
 _SCORE = re.compile(
     rf"\b(?:score|rating|rate|rated|grade)\b[^\d\n+-]{{0,30}}?{_NUMBER}(?![A-Za-z_\d%/])",
     re.IGNORECASE,
@@ -188,6 +192,8 @@ def _score_in_words(text: str, high: float) -> float | str:
     for score, whole in out_of:
         if whole != high:
             return f"rates {score:g} out of {whole:g}"
+    if not out_of:
+        text = _SCALE.sub(" ", text)
     named = {score for score, _ in out_of} or {float(score) for score in _SCORE.findall(text)}
     alone = _ALONE.fullmatch(text)
     if not named and alone:
