@@ -34,3 +34,13 @@ def canonical(value: Any, *, sort: bool = True) -> bytes:
     except (TypeError, ValueError) as error:
         raise UsageError(f"a request must consist of plain JSON values: {error}.") from None
     return text.encode("utf-8", "surrogatepass")
+
+
+def storable_json(value: Any, *, sort: bool = False) -> str:
+    r"""JSON of ``value`` that is read back as it was: its order, and halves of surrogate pairs.
+
+    >>> print(storable_json({"b": "\ud83d", "a": 1}))
+    {"b":"\ud83d","a":1}
+    """
+    text = canonical(value, sort=sort).decode("utf-8", "surrogatepass")
+    return text.encode("utf-8", "backslashreplace").decode()

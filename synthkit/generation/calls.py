@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthkit.core.errors import ReplayMiss, StoreError
-from synthkit.core.hashing import canonical
+from synthkit.core.hashing import storable_json
 from synthkit.core.models import Model
 from synthkit.core.types import Completion, Request
-from synthkit.recipes._base import RECIPES, Recipe
+from synthkit.recipes._base import RECIPES, Recipe, takes_table
 from synthkit.sessions import inputs
 from synthkit.store.store import Store
 
@@ -35,9 +35,11 @@ def recorded(
     name, arguments = recipe.call or ("", {})
     kept: dict[str, Any] = {}
     lacks: dict[str, str] = {} if recipe.call else {"recipe": "a function of the notebook"}
-    for argument, value in inputs.without_secrets(arguments).items():
+    for argument, value in arguments.items():
         try:
-            kept[argument] = inputs.encode(store, value)
+            kept[argument] = inputs.encode(
+                store, inputs.without_secrets(value), table=takes_table(name, argument)
+            )
         except inputs.NotKept as error:
             lacks[argument] = str(error)
     body = {
@@ -48,7 +50,7 @@ def recorded(
         "no_truncated": no_truncated,
         "added": list(added),
     }
-    return canonical(body, sort=False).decode("utf-8", "replace")
+    return storable_json(body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,11 @@ def recipe(function: Function) -> Function:
     return cast("Function", made)
 
 
+def takes_table(recipe: str, parameter: str) -> bool:
+    """Whether a parameter of a registered recipe takes a table."""
+    return _is_table(RECIPES[recipe], parameter)
+
+
 def _is_table(function: Callable[..., Any], parameter: str) -> bool:
     """Whether a parameter takes a table."""
     annotated = function.__annotations__.get(parameter) in (Table, "Table")

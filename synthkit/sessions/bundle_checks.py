@@ -14,8 +14,8 @@ from synthkit.sessions import claims, evaluations, inputs, people
 from synthkit.sessions.lab_bodies import check_lab_body
 from synthkit.store.completions import (
     has_valid_checksum,
+    is_ask_of,
     is_key_of,
-    messages_hash,
 )
 from synthkit.store.foreign import RowCheck
 
@@ -30,7 +30,7 @@ def _completion(row: Mapping[str, Any]) -> None:
         raise StoreError(f"the request of {key[:16]!r} cannot be read.")
     if not is_key_of(key, request):
         raise StoreError(f"the completion {key[:16]!r} belongs to another request.")
-    if not re.fullmatch("[0-9a-f]{32}", key) or messages_hash(request) != row["ask"]:
+    if not re.fullmatch("[0-9a-f]{32}", key) or not is_ask_of(row["ask"], request):
         raise StoreError(f"the completion {key[:16]!r} has an invalid key.")
     for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"):
         _check_amount(f"{name} of a completion", row[name])

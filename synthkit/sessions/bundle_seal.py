@@ -18,7 +18,7 @@ from typing import Any
 
 from synthkit.core.extras import need
 from synthkit.core.files import file_hash
-from synthkit.data.storage import column_cells
+from synthkit.data.arrow_tables import column_cells
 from synthkit.store.foreign import ForeignStore
 from synthkit.store.schema import COLUMNS
 

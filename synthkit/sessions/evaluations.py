@@ -11,7 +11,7 @@ from typing import Any
 
 from synthkit import parquet
 from synthkit.core.errors import StoreError, UsageError, unknown
-from synthkit.core.hashing import canonical
+from synthkit.core.hashing import canonical, storable_json
 from synthkit.core.types import Mark, Score
 from synthkit.curate.marks.decisions import accepted
 from synthkit.data import tables
@@ -25,6 +25,8 @@ from synthkit.store.store import Store
 SCORE_COLUMNS = tuple("evaluation name at kind metric value low high n unit better how".split())
 ROW_KINDS = ("diversity", "faithfulness", "people")
 """Kinds of scores whose parts belong to the rows of the table itself."""
+TABLES = ("table", "against", "test")
+"""Options that are tables."""
 UNKEPT = ("embed", "progress", "scratch", "cluster")
 """Options that no score depends on, and the embedder, which has a name."""
 MAX_BYTES = 1 << 28
@@ -91,7 +93,7 @@ def _settings(store: Store, table: Any, task: str, options: Mapping[str, Any]) -
         if value is None or option in UNKEPT:
             continue
         try:
-            kept[option] = inputs.encode(store, value)
+            kept[option] = inputs.encode(store, value, table=option in TABLES)
         except inputs.NotKept as error:
             lacks[option] = str(error)
     if options.get("embed") is not None and not options.get("embedder"):
@@ -130,8 +132,7 @@ def save(store: Store, name: str, report: Report, settings: Mapping[str, Any]) -
         packed = canonical({"ids": [], "of": none, "parts": none, "keys": {}, "contents": {}})
         lacks = {**settings.get("lacks", {}), "values of rows": "over 256 MB"}
         body["settings"] = {**settings, "lacks": lacks}
-    text = canonical(body).decode("utf-8", "replace")
-    return store.evaluations.add(name, text, zlib.compress(packed, 6))
+    return store.evaluations.add(name, storable_json(body, sort=True), zlib.compress(packed, 6))
 
 
 def load_all(store: Store, name: str | None = None) -> list[Evaluation]:

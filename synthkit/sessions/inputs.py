@@ -18,8 +18,8 @@ from typing import Any
 from synthkit.core.errors import StoreError, SynthkitError, TableError, cause, unknown
 from synthkit.core.extras import need
 from synthkit.core.files import file_hash, scratch_folder
-from synthkit.core.hashing import canonical
-from synthkit.core.secrets import hidden
+from synthkit.core.hashing import canonical, storable_json
+from synthkit.core.secrets import secrets_in
 from synthkit.core.types import Sampling
 from synthkit.data import tables
 from synthkit.data.storage import from_storable, storable
@@ -96,15 +96,24 @@ def load(store: Store, content: str) -> Any:
         raise StoreError(f"the input table {content} cannot be read: {cause(error)}.") from None
 
 
-def encode(store: Store, value: Any) -> Any:
+def encode(store: Store, value: Any, *, table: bool = False) -> Any:
     """A value as JSON values; tables in it are kept.
+
+    Parameters
+    ----------
+    table : whether a long list of dicts, or a dict of lists, is a table.
 
     Raises
     ------
     NotKept
         If it holds anything else, such as a function or a class.
     """
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        text = str.__str__(value)
+        if str(value) != text:  # such as a member of an enum, which a prompt shows by its name
+            raise NotKept(f"a {type(value).__name__}")
+        return text
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
@@ -116,18 +125,22 @@ def encode(store: Store, value: Any) -> Any:
         if value.embed is not None:
             raise NotKept("examples that an embedder picks")
         names = ("k", "pick", "seed")
-        table = {KIND: "table", "table": keep(store, value.table)}
-        return {KIND: "examples", "table": table, **{name: getattr(value, name) for name in names}}
+        shown = {KIND: "table", "table": keep(store, value.table)}
+        return {KIND: "examples", "table": shown, **{name: getattr(value, name) for name in names}}
     if isinstance(value, Mapping | list | tuple):
+        may_be_table = table and tables.is_table(value)
         try:
             plain = _plain(store, value)
-            if not tables.is_table(value) or len(canonical(plain)) <= MOST_CHARACTERS:
+            if not may_be_table or len(canonical(plain)) <= MOST_CHARACTERS:
                 return plain
         except NotKept:
-            if not tables.is_table(value):
+            if not may_be_table:
                 raise
     if tables.is_table(value):
-        return {KIND: "table", "table": keep(store, value)}
+        try:
+            return {KIND: "table", "table": keep(store, value)}
+        except TableError as error:
+            raise NotKept(f"no table that can be kept: {error}") from None
     if hasattr(value, "tolist"):
         return encode(store, value.tolist())
     raise NotKept(f"a {type(value).__name__}")
@@ -151,6 +164,10 @@ def decode(store: Store, value: Any) -> Any:
             return Band(int(rest["low"]), int(rest["high"]))
         case "examples":
             return Examples(**rest)
+        case "tuple":
+            return tuple(rest["items"])
+        case "pairs":
+            return dict(rest["items"])
     raise StoreError(f"an input is of the kind {value[KIND]!r}; upgrade synthkit to read it.")
 
 
@@ -177,10 +194,10 @@ def remember(store: Store, values: Mapping[str, Any]) -> None:
     """Keep what a line named under its name; values that cannot be kept are left out."""
     if store.read_only:
         return
-    for name, value in without_secrets(values).items():
+    for name, value in values.items():
         with suppress(NotKept):
-            kept = canonical(encode(store, value), sort=False)
-            store.inputs.put(name, kept.decode("utf-8", "replace"))
+            value = without_secrets(value)
+            store.inputs.put(name, storable_json(encode(store, value, table=True)))
 
 
 def named(store: Store, name: str) -> Any:
@@ -197,15 +214,26 @@ def named(store: Store, name: str) -> Any:
     return decode(store, json.loads(bodies[name]))
 
 
-def without_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with a placeholder for each secret in texts, lists and mappings."""
-    plain = {name: value for name, value in values.items() if isinstance(value, str | list | dict)}
-    return {**values, **hidden(plain)}
+def without_secrets(value: Any) -> Any:
+    """The value itself.
+
+    Raises
+    ------
+    NotKept
+        If a text, list or mapping holds what looks like a secret.
+    """
+    if isinstance(value, str | list | dict) and secrets_in(value):
+        raise NotKept("a value with what looks like a secret")
+    return value
 
 
 def _plain(store: Store, value: Mapping[Any, Any] | Sequence[Any]) -> Any:
-    if not isinstance(value, Mapping):
+    """The parts of a list, a tuple or a mapping; its keys may be other than texts."""
+    if isinstance(value, list):
         return [encode(store, item) for item in value]
-    if not all(isinstance(name, str) and name != KIND for name in value):
-        raise NotKept("a mapping whose keys are not names")
+    if not isinstance(value, Mapping):
+        return {KIND: "tuple", "items": [encode(store, item) for item in value]}
+    if not all(type(name) is str and name != KIND for name in value):
+        pairs = [[encode(store, name), encode(store, item)] for name, item in value.items()]
+        return {KIND: "pairs", "items": pairs}
     return {name: encode(store, item) for name, item in value.items()}

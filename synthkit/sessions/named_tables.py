@@ -13,7 +13,8 @@ from typing import Any
 from synthkit.core.errors import StoreError, TableError, UsageError, cause, unknown
 from synthkit.core.extras import need
 from synthkit.core.files import replacing
-from synthkit.data.storage import column_cells, from_storable, storable
+from synthkit.data.arrow_tables import column_cells
+from synthkit.data.storage import from_storable, storable
 from synthkit.store.store import Store
 
 _ORIGIN = b"synthkit.origin"

@@ -352,7 +352,16 @@ def is_key_of(key: str, request: Any) -> bool:
 
     Half of a surrogate pair in a request is stored as U+FFFD; then its key cannot be computed.
     """
-    return digest(request) == key or "\ufffd" in json.dumps(request, ensure_ascii=False)
+    return digest(request) == key or _is_replaced(request)
+
+
+def is_ask_of(ask: str, request: Any) -> bool:
+    """Whether the hash of the messages is that of a stored request, as far as it is known."""
+    return messages_hash(request) == ask or _is_replaced(request["messages"])
+
+
+def _is_replaced(value: Any) -> bool:
+    return "\ufffd" in json.dumps(value, ensure_ascii=False)
 
 
 def _completion(row: SqlRow) -> Completion:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from synthkit.core.hashing import canonical
+from synthkit.core.hashing import storable_json
 from synthkit.store.database import SqlRow, TableGroup
 
 _INSERT = (
@@ -24,7 +24,7 @@ class LabTable(TableGroup):
 
     def put(self, name: str, body: Mapping[str, Any]) -> None:
         """Store a lab; it replaces the one of that name."""
-        text = canonical(body, sort=False).decode("utf-8", "replace")
+        text = storable_json(body)
         self._database.execute(_INSERT, (name, text, time.time()))
 
     def get(self, name: str) -> dict[str, Any] | None:
@@ -55,7 +55,7 @@ class LabTable(TableGroup):
             free = next((each for each in names if bodies.get(each) in (None, own)), None)
             if free is None or free in bodies:
                 continue
-            text = canonical(own | {IMPORTED: True}, sort=False).decode("utf-8", "replace")
+            text = storable_json(own | {IMPORTED: True})
             self._database.execute(_INSERT, (free, text, at))
             bodies[free] = own
             added[name] = free

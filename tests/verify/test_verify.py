@@ -295,6 +295,53 @@ def test_runs_are_derived_again_whatever_the_order_of_their_arguments(
     assert found.agrees, found
 
 
+LONG = [f"topic {n} {'x' * 60}" for n in range(400)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "not_kept"),
+    [
+        ("Say {{ x }} {{ y }}.", {"vary": {"x": [1, 2], "y": {1: ["a"], 2: ["b", "c"]}}}, ""),
+        ("{{ x }} {{ y }}", {"vary": {"x": LONG, "y": ["a", "b"]}}, ""),
+        ("{{ x }} {{ y }}", {"vary": {"x": LONG, "y": ["a"]}}, ""),
+        ("Say {{ x }}.", {"vary": {"x": [("b", "a"), ("c", "d")]}}, ""),
+        ("Say {{ x }}.", {"rows": [{"x": ("b", "a")}]}, ""),
+        ("Say {{ x }}.", {"rows": [{"x": "password = getpass.getpass()"}]}, "its rows is a value"),
+        ("Say {{ x }}.", {"rows": [{"x": "cut \ud83d"}]}, "its request has half"),
+        ("Say.", {"stop": ["\ud800"]}, "its request has half"),
+    ],
+)  # fmt: skip
+def test_arguments_of_every_kind_come_back(
+    session: sk.Session, tmp_path: Path, prompt: str, options: dict[str, Any], not_kept: str
+) -> None:
+    def ask(where: sk.Session) -> sk.Run:
+        model = sk.Fake("Fine.")
+        return sk.generate(prompt, model=model, session=where, name="said", **options)
+
+    made = ask(session)
+    assert len(made.table) > 0
+    bundle = session.export(tmp_path / "lesson")
+    found = verify(bundle)
+    assert found.agrees, found
+    assert [each.reason.startswith(not_kept) for each in found.not_checked] == [True] * bool(
+        not_kept
+    )
+    with sk.Session(tmp_path / "other") as other:
+        other.import_bundle(bundle)
+        again = ask(other)
+        assert again.ledger.requests == 0
+        assert again.table["id"].tolist() == made.table["id"].tolist()
+
+
+def test_an_evaluation_keeps_long_lists_of_every_length(
+    session: sk.Session, tmp_path: Path
+) -> None:
+    rows = [{"id": n, "text": f"Line {n}."} for n in "abc"]
+    pairs = {"z and y": [("accept" * 20, "reject" * 20)] * 300, "a and b": [("x", "y"), ("x", "x")]}
+    session.evaluate(rows, name="rows", column="text", rater_pairs=pairs)
+    assert verify(session.export(tmp_path / "lesson")).agrees
+
+
 def test_a_card_without_the_facts_of_a_newer_synthkit_is_compared_in_the_others(
     bundle: Path,
 ) -> None:
