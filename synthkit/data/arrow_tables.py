@@ -6,7 +6,32 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synthkit.data.cells import decode
 from synthkit.data.typed_columns import arrow_column, package
+
+JSON_FIELD = {b"synthkit": b"json"}
+"""The metadata of a field whose cells are JSON, as Arrow has no type for them."""
+
+
+def is_json(field: Any) -> bool:
+    """Whether the cells of an Arrow field were written as JSON."""
+    return (field.metadata or {}).get(b"synthkit") == b"json"
+
+
+def column_cells(arrow: Any, name: str) -> list[Any]:
+    """The cells of one column of an Arrow table, as they were before it was stored."""
+    cells: list[Any] = arrow.column(name).to_pylist()
+    return [decode(cell) for cell in cells] if is_json(arrow.schema.field(name)) else cells
+
+
+def arrow_rows(arrow: Any) -> list[dict[str, Any]]:
+    """The rows of an Arrow table or batch, as they were before it was stored."""
+    if not any(map(is_json, arrow.schema)):
+        rows: list[dict[str, Any]] = arrow.to_pylist()
+        return rows
+    names = arrow.schema.names
+    cells = (column_cells(arrow, name) for name in names)
+    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
 def arrow_table(cells: Mapping[str, Sequence[Any]], names: Sequence[str], *, of: Any = None) -> Any:

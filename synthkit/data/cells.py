@@ -129,6 +129,18 @@ def as_text(cell: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def key_text(cell: Any) -> str:
+    """The text of a cell as an id or a value that is named: ``1.0`` is ``1``.
+
+    pandas makes whole numbers floats where one of their column is missing.
+
+    >>> key_text(1.0), key_text(1), key_text("1.0"), key_text(2.5)
+    ('1', '1', '1.0', '2.5')
+    """
+    whole = isinstance(cell, float) and cell.is_integer()
+    return as_text(int(cell) if whole else cell)
+
+
 def json_text(value: Any) -> str:
     """A value as strict JSON.
 

@@ -22,6 +22,7 @@ from synthkit.core.errors import TableError, UsageError
 from synthkit.core.formatting import count
 from synthkit.core.memory import of_process
 from synthkit.data import tables
+from synthkit.data.arrow_tables import arrow_rows
 from synthkit.data.typed_columns import package
 
 Record = dict[str, Any]
@@ -312,7 +313,7 @@ def _parquet(file: Path) -> Iterator[tuple[float, Record]]:
     try:
         with parquet.ParquetFile(file) as opened:
             for batch in opened.iter_batches(BATCH_ROWS):
-                for row in batch.to_pylist():
+                for row in arrow_rows(batch):
                     done += 1
                     yield done / opened.metadata.num_rows, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:

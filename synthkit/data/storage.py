@@ -13,11 +13,9 @@ from typing import Any
 
 from synthkit.core.environment import warn
 from synthkit.data import tables
-from synthkit.data.cells import SIMPLE, as_text, decode, encode, is_missing
+from synthkit.data.arrow_tables import JSON_FIELD, column_cells, is_json
+from synthkit.data.cells import SIMPLE, as_text, encode, is_missing
 from synthkit.data.typed_columns import all_same, arrow_array, package, pandas_column, read_back
-
-_JSON = {b"synthkit": b"json"}
-"""The metadata of a field whose cells are JSON."""
 
 
 def storable(table: Any) -> Any:
@@ -56,13 +54,6 @@ def from_storable(arrow: Any) -> Any:
     return frame[arrow.schema.names]
 
 
-def column_cells(arrow: Any, name: str) -> list[Any]:
-    """The cells of one column of a stored table."""
-    cells: list[Any] = arrow.column(name).to_pylist()
-    is_json = (arrow.schema.field(name).metadata or {}).get(b"synthkit") == b"json"
-    return [decode(cell) for cell in cells] if is_json else cells
-
-
 def _to_pandas(arrow: Any) -> Any:
     noted = _pandas_notes(arrow.schema) | {"index_columns": []}  # every column stays a column
     metadata = {b"pandas": json.dumps(noted).encode()}
@@ -75,7 +66,7 @@ def _to_pandas(arrow: Any) -> Any:
 def _needs_care(field: Any, arrow: Any) -> bool:
     """Whether ``to_pandas`` would change the cells of a column."""
     types = package("pyarrow").types
-    if (field.metadata or {}).get(b"synthkit") == b"json" or types.is_nested(field.type):
+    if is_json(field) or types.is_nested(field.type):
         return True
     if not getattr(field.type, "extension_name", "pandas.").startswith("pandas."):
         return True
@@ -126,7 +117,7 @@ def _stored(name: str, cells: Sequence[Any]) -> tuple[Any, Any]:
         if simple or all_same(cells, read_back(array), exact=True):
             return pyarrow.field(name, array.type), array
     texts = pyarrow.array(_encoded(name, cells), pyarrow.string())
-    return pyarrow.field(name, texts.type, metadata=_JSON), texts
+    return pyarrow.field(name, texts.type, metadata=JSON_FIELD), texts
 
 
 def _encoded(name: str, cells: Sequence[Any]) -> list[str | None]:

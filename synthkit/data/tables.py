@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from synthkit.core.errors import TableError, check_known
-from synthkit.data.arrow_tables import arrow_table, dataset, taken
+from synthkit.data.arrow_tables import arrow_rows, arrow_table, column_cells, dataset, taken
 from synthkit.data.cells import SIMPLE, canonical_row, present, same
 from synthkit.data.typed_columns import (
     has_nanoseconds,
@@ -137,7 +137,7 @@ def records(table: Any) -> list[dict[str, Any]]:
         return rows if names else [{} for _ in range(len(table))]
     columns(table)  # fails for names that cannot be fields
     exact = kind(table) == "polars" and not any(map(has_nanoseconds, table.dtypes))
-    rows = table.rows(named=True) if exact else to_arrow(table).to_pylist()
+    rows = table.rows(named=True) if exact else arrow_rows(to_arrow(table))
     return [{name: present(cell) for name, cell in row.items()} for row in rows]
 
 
@@ -170,7 +170,7 @@ def column(table: Any, name: str) -> list[Any]:
         case "polars":
             cells = polars_cells(table.get_column(name))
         case _:
-            cells = to_arrow(table).column(name).to_pylist()
+            cells = column_cells(to_arrow(table), name)
     return cells if set(map(type, cells)) <= SIMPLE - {float} else list(map(present, cells))
 
 

@@ -45,7 +45,10 @@ class StaticEmbedder:
         tokenizer, table = self._loaded
         out = np.zeros((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), BATCH):
-            part = list(texts[start : start + BATCH])
+            # half of a surrogate pair is no character that a tokenizer could read
+            part = [
+                text.encode("utf-8", "replace").decode() for text in texts[start : start + BATCH]
+            ]
             for at, coded in enumerate(tokenizer.encode_batch(part, add_special_tokens=False)):
                 if coded.ids:
                     out[start + at] = table[np.minimum(coded.ids, len(table) - 1)].mean(axis=0)

@@ -6,12 +6,13 @@ or the first that the table has of :data:`FIELDS`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from synthkit.core.errors import UsageError, check_known, unknown
 from synthkit.data import tables
-from synthkit.data.cells import json_text
+from synthkit.data.cells import as_text, json_text
 from synthkit.share import messages as chat
 from synthkit.share.messages import Message
 
@@ -60,7 +61,14 @@ def _system(cells: Cells, turns: Sequence[Message]) -> list[Message]:
 
 
 def _turns(cell: Any, role: str) -> list[Message]:
-    return chat.messages(cell) if isinstance(cell, list) else [{"role": role, "content": cell}]
+    if isinstance(cell, list):
+        return chat.messages(cell)
+    return [{"role": role, "content": _text(cell)}]
+
+
+def _text(cell: Any) -> str | None:
+    """A prompt or an answer as text, such as a number that was read from a file."""
+    return None if cell is None else as_text(cell)
 
 
 def _answer(cells: Cells, field: str) -> list[Message]:
@@ -91,7 +99,7 @@ def _messages(cells: Cells) -> dict[str, Any]:
 
 def _prompt_completion(cells: Cells) -> dict[str, Any]:
     if "messages" not in cells and not _is_chat(cells):
-        return {"prompt": cells["prompt"], "completion": cells["completion"]}
+        return {name: _text(cells[name]) for name in ("prompt", "completion")}
     turns = conversation(cells)
     if turns[-1]["role"] != "assistant" or len(turns) < 2:
         raise UsageError("a conversation must end with an answer of the assistant.")
@@ -102,7 +110,7 @@ def _preference(cells: Cells) -> dict[str, Any]:
     if "prompt" not in cells:  # whole conversations, whose common beginning is the prompt
         return {name: chat.messages(cells[name]) for name in ("chosen", "rejected")}
     if not _is_chat(cells) and not isinstance(cells["chosen"], list):
-        return {name: cells[name] for name in ("prompt", "chosen", "rejected")}
+        return {name: _text(cells[name]) for name in ("prompt", "chosen", "rejected")}
     prompt = _turns(cells["prompt"], "user")
     return {
         "prompt": [*_system(cells, prompt), *prompt],
@@ -113,10 +121,21 @@ def _preference(cells: Cells) -> dict[str, Any]:
 
 
 def _kto(cells: Cells) -> dict[str, Any]:
-    label = cells["label"]
-    if label not in (True, False):
-        raise UsageError(f"the label must be true or false; got {label!r}.")
-    return {**_prompt_completion(cells), "label": bool(label)}
+    label = verdict(cells["label"])
+    if label is None:
+        raise UsageError(f"the label must be true or false; got {cells['label']!r}.")
+    return {**_prompt_completion(cells), "label": label}
+
+
+def verdict(cell: Any) -> bool | None:
+    """Whether a cell says that an answer is wanted; ``None`` if it says neither.
+
+    >>> [verdict(cell) for cell in (True, 0, 1.0, "false", "good", None)]
+    [True, False, True, False, None, None]
+    """
+    if isinstance(cell, str):
+        return {"true": True, "false": False}.get(cell.strip().lower())
+    return bool(cell) if isinstance(cell, int | float) and cell in (0, 1) else None
 
 
 def _prompt_only(cells: Cells) -> dict[str, Any]:
@@ -126,8 +145,10 @@ def _prompt_only(cells: Cells) -> dict[str, Any]:
 
 
 def _openai_chat(cells: Cells) -> dict[str, Any]:
-    tools = {"tools": cells["tools"]} if cells.get("tools") else {}
-    return {"messages": chat.for_openai(conversation(cells)), **tools}
+    tools = cells.get("tools")
+    if isinstance(tools, str) and tools:  # as the other formats write them
+        tools = json.loads(tools)
+    return {"messages": chat.for_openai(conversation(cells)), **({"tools": tools} if tools else {})}
 
 
 def _sharegpt(cells: Cells) -> dict[str, Any]:

@@ -133,11 +133,9 @@ def _file(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         is_lines = path.suffix == ".jsonl"
-        rows = (
-            [json.loads(line) for line in text.splitlines() if line.strip()] if is_lines else None
-        )
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()] if is_lines else None
         rows = json.loads(text) if rows is None else rows
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON: {error}; expected {_LAYOUTS}.") from None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         return

@@ -11,7 +11,7 @@ from synthkit.core.errors import UsageError
 from synthkit.core.files import replacing
 from synthkit.data import tables
 from synthkit.data.cells import json_text
-from synthkit.share.formats import FIELDS, NOT_REPLACED, formatted
+from synthkit.share.formats import FIELDS, NOT_REPLACED, formatted, verdict
 from synthkit.share.messages import for_sharegpt
 
 INFO = "dataset_info.json"
@@ -65,7 +65,7 @@ def _rows(
     if {"chosen", "rejected"} <= known:
         rows = formatted(table, "preference", columns=columns)
         return _preferences(rows)
-    if kto and _are_bools(table, columns):
+    if kto and (columns.get("label") or _are_verdicts(table)):
         rows = formatted(table, "kto", columns=columns)
         return _answers(rows, {"kto_tag": "label"})
     chat = any(name in known for name in FIELDS["messages"])
@@ -73,10 +73,11 @@ def _rows(
     return _answers(rows, {})
 
 
-def _are_bools(table: Any, columns: Mapping[str, str | None]) -> bool:
-    names = [columns.get("label"), *FIELDS["label"]]
-    name = next((name for name in names if name in tables.columns(table)), None)
-    return bool(name) and all(isinstance(cell, bool) for cell in tables.column(table, str(name)))
+def _are_verdicts(table: Any) -> bool:
+    """Whether the labels say which answers are wanted; those of a class do not."""
+    name = next((name for name in FIELDS["label"] if name in tables.columns(table)), None)
+    cells = [cell for cell in tables.column(table, name) if cell is not None] if name else []
+    return bool(cells) and all(verdict(cell) is not None for cell in cells)
 
 
 def _answers(

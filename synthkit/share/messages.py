@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from synthkit.core.errors import UsageError
@@ -63,7 +64,8 @@ def tool_calls(calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         function = call.get("function") or call
         arguments = function.get("arguments") or {}
         if isinstance(arguments, str):
-            arguments = json.loads(arguments)
+            with suppress(ValueError):  # cut, or no JSON: as the model wrote them
+                arguments = json.loads(arguments)
         own = {"id": call["id"]} if call.get("id") else {}
         read.append(
             {
@@ -93,7 +95,7 @@ def for_openai(conversation: Sequence[Message]) -> list[Message]:
                     "type": "function",
                     "function": {
                         "name": call["function"]["name"],
-                        "arguments": json_text(call["function"]["arguments"]),
+                        "arguments": _json(call["function"]["arguments"]),
                     },
                 }
                 for id, call in zip(ids, calls, strict=True)
@@ -107,20 +109,25 @@ def for_openai(conversation: Sequence[Message]) -> list[Message]:
     return sent
 
 
+def _json(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json_text(arguments)
+
+
 def for_sharegpt(conversation: Sequence[Message]) -> list[Message]:
     """Turns with ``from`` and ``value``: human, gpt, system, function_call and observation.
 
-    What a model thought goes before its answer, in ``<think>`` tags.
+    What a model thought goes before its answer, in ``<think>`` tags. What it said before it called
+    a tool is a turn of its own.
     """
     turns: list[Message] = []
     for message in conversation:
-        if calls := message.get("tool_calls"):
+        calls, value = message.get("tool_calls"), as_text(message["content"])
+        if thought := message.get("reasoning_content"):
+            value = f"<think>\n{thought}\n</think>\n\n{value}"
+        if value or not calls:
+            turns.append({"from": _SHAREGPT.get(message["role"], message["role"]), "value": value})
+        if calls:
             called = [call["function"] for call in calls]
             value = json_text(called[0] if len(called) == 1 else called)
             turns.append({"from": "function_call", "value": value})
-            continue
-        value = as_text(message["content"])
-        if thought := message.get("reasoning_content"):
-            value = f"<think>\n{thought}\n</think>\n\n{value}"
-        turns.append({"from": _SHAREGPT.get(message["role"], message["role"]), "value": value})
     return turns

@@ -35,6 +35,9 @@ def openai_problems(rows: Sequence[Mapping[str, Any]], format: str = "openai-cha
             extra = set(row) - {"messages", "tools", "parallel_tool_calls", "functions"}
             problems += [f"row {at}: unknown key {name!r}" for name in sorted(extra)]
             found = [*_in_messages(row.get("messages")), *_in_answer(row.get("messages"))]
+        tools = (row.get("body") or {} if format == "openai-batch" else row).get("tools")
+        if tools is not None and not isinstance(tools, list):
+            found.append("tools must be a list of declarations")
         problems += [f"row {at}: {problem}" for problem in found]
     if format == "openai-batch":
         if len({row.get("custom_id") for row in rows}) < len(rows):

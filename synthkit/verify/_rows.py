@@ -9,7 +9,8 @@ from typing import Any
 
 from synthkit.core.errors import StoreError, SynthkitError
 from synthkit.data import tables
-from synthkit.data.storage import column_cells, storable
+from synthkit.data.arrow_tables import column_cells
+from synthkit.data.storage import storable
 from synthkit.generation import calls
 from synthkit.generation.job import Job
 from synthkit.recipes._base import RECIPES

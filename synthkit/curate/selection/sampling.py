@@ -22,6 +22,7 @@ from synthkit.core.hashing import canonical
 from synthkit.curate.filters.base import Filter, measured_filter
 from synthkit.curate.filters.registry import filter_option
 from synthkit.data import tables
+from synthkit.data.cells import key_text
 from synthkit.prompts.quotas import quotas, shares
 from synthkit.stats.classifier import Floats
 
@@ -173,7 +174,7 @@ def balanced(
         def group(row: tuple[Any, ...]) -> int:
             if None in row:
                 return -1 - row.index(None)
-            return found.setdefault(tuple(map(str, row)), len(found))
+            return found.setdefault(tuple(map(_named, row)), len(found))
 
         groups = list(map(group, rows))
         return list(found), np.array(groups, np.int32), uniform(_ids(table), seed)
@@ -210,6 +211,10 @@ def balanced(
     with_shares = f", shares {canonical(targets).decode()}" if targets else ""
     name = f"balance {', '.join(names)}: {count}{with_shares}, seed {seed}"
     return measured_filter(name, measure, decide)
+
+
+def _named(cell: Any) -> str:
+    return key_text(cell) if isinstance(cell, float) else str(cell)
 
 
 _Groups = tuple[list[tuple[str, ...]], NDArray[np.int32], Floats]

@@ -19,7 +19,7 @@ from synthkit.curate.duplicates.filters import near_duplicates
 from synthkit.curate.duplicates.minhash import components
 from synthkit.curate.selection.sampling import uniform
 from synthkit.data import tables
-from synthkit.data.cells import as_text
+from synthkit.data.cells import as_text, key_text
 from synthkit.stats.classifier import Floats, Positions
 
 TOGETHER = ("parent", "source", "group")
@@ -156,10 +156,10 @@ def _groups(rows: Any, together: Sequence[str], duplicates: Sequence[Duplicates]
     for name in together:
         first: dict[str, int] = {}
         if name == "parent":  # a row belongs to its parent
-            first = {as_text(id): at for at, id in enumerate(ids)}
+            first = {key_text(id): at for at, id in enumerate(ids)}
         for at, cell in enumerate(tables.column(rows, name)):
             if cell is not None:
-                pairs.append((at, first.setdefault(as_text(cell), at)))
+                pairs.append((at, first.setdefault(key_text(cell), at)))
     for filter in duplicates:
         texts: dict[str, int] = {}
         for at, cell in enumerate(tables.column(rows, filter.column)):
