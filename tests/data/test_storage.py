@@ -250,3 +250,20 @@ def test_any_column_is_the_same_in_a_frame_and_in_a_file(column: list[Any]) -> N
     pyarrow.parquet.write_table(storable(frame), sink)
     back = from_storable(pyarrow.parquet.read_table(pa.BufferReader(sink.getvalue())))
     assert all_same(tables.column(back, "x"), tables.column(frame, "x"), exact=True)
+
+
+def test_a_saved_column_is_read_as_it_was_by_every_reader(tmp_path: Path) -> None:
+    from synthkit.curate import apply_filters, regex
+    from synthkit.data.row_files import opened
+    from synthkit.parquet import apply_filters as apply_to_files
+    from synthkit.share.export import save
+
+    rows = [{"id": "a", "text": "tea \ud83d", "n": 1}, {"id": "b", "text": "tea", "n": "x"}]
+    path = save(rows, tmp_path / "rows.parquet")
+    assert tables.records(opened(str(path))) == rows
+    arrow = pyarrow.parquet.read_table(path)
+    assert tables.records(arrow) == rows
+    assert tables.column(arrow, "n") == [1, "x"]
+    kept = apply_filters(rows, regex("^tea$")).kept
+    large = apply_to_files(path, regex("^tea$"), to=tmp_path / "result").kept
+    assert tables.column(kept, "id") == tables.column(large.load(), "id") == ["b"]

@@ -113,3 +113,8 @@ def test_an_embedder_of_an_installed_package_is_loaded(install: Callable[..., No
     )
     install(EMBEDDERS, "parrot", source)
     assert load_embedder("parrot:hello") == "hello"
+
+
+def test_half_of_a_surrogate_pair_is_embedded_as_another_sign() -> None:
+    embed = load_embedder("wordllama").embed
+    assert np.array_equal(embed(["tea \ud83d"]), embed(["tea ?"]))

@@ -254,3 +254,33 @@ def test_named_columns_are_taken_and_missing_cells_are_errors() -> None:
     with pytest.raises(UsageError, match="column 'topik' not found"):
         formatted(ROWS, "kto", columns={"prompt": "topik"})
     assert set(FORMATS) >= {"messages", "kto"}
+
+
+def test_tools_that_another_format_wrote_are_read() -> None:
+    tools = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]
+    rows = [{"prompt": "Find it.", "completion": "Here.", "tools": tools}]
+    written = formatted(rows, "messages")
+    assert isinstance(written[0]["tools"], str)
+    (row,) = formatted(written, "openai-chat")
+    assert row["tools"] == tools
+    (request,) = formatted(written, "openai-batch", model="m")
+    assert request["body"]["tools"] == tools
+    assert "row 0: tools must be a list of declarations" in openai_problems(
+        [row | {"tools": "[]"}] * 10
+    )
+
+
+def test_what_is_said_before_a_call_is_kept() -> None:
+    calls = [{"name": "find", "arguments": {"what": "soup"}}]
+    rows = [{"prompt": "Find.", "completion": "I look.", "reasoning": "Hm.", "tool_calls": calls}]
+    (row,) = formatted(rows, "sharegpt")
+    turns = [(turn["from"], turn["value"]) for turn in row["conversations"]]
+    assert turns[:2] == [("human", "Find."), ("gpt", "<think>\nHm.\n</think>\n\nI look.")]
+    assert turns[2][0] == "function_call"
+
+
+def test_numbers_are_written_as_text() -> None:
+    rows = [{"prompt": 2, "completion": 2.5}]
+    assert formatted(rows, "prompt-completion") == [{"prompt": "2", "completion": "2.5"}]
+    (row,) = formatted(rows, "messages")
+    assert [message["content"] for message in row["messages"]] == ["2", "2.5"]

@@ -189,3 +189,22 @@ def test_other_files_are_errors(text: str, message: str, tmp_path: Path) -> None
         read(tmp_path / "a.json")
     with pytest.raises(UsageError, match=r"cannot be read|nothing that can be imported"):
         read(tmp_path / "none.json")
+
+
+def test_line_ends_of_unicode_in_a_text_end_no_line(tmp_path: Path) -> None:
+    text = "one\u2028two\u2029three\x85four"
+    path = save([{"prompt": "p", "completion": text}], tmp_path / "a.jsonl", format="sharegpt")
+    (table,) = read(path).values()
+    assert tables.column(table, "messages")[0][-1]["content"] == text
+
+
+def test_cut_arguments_of_a_call_are_kept_as_they_were_written(tmp_path: Path) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "find", "arguments": '{"a":'}}
+    body = {"choices": [{"message": {"content": None, "tool_calls": [call]}}]}
+    row = {"custom_id": "r", "response": {"status_code": 200, "body": body}}
+    (tmp_path / "batch.jsonl").write_text(json.dumps(row))
+    (table,) = read(tmp_path / "batch.jsonl").values()
+    assert tables.column(table, "tool_calls") == [[{"name": "find", "arguments": '{"a":'}]]
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is no JSON"):
+        read(tmp_path / "deep.json")

@@ -77,3 +77,23 @@ def test_tables_are_added_to_a_folder_and_replaced_only_if_asked(tmp_path: Path)
         save(ROWS, folder, format="llama-factory")
     save(ROWS, folder, format="llama-factory", overwrite=True)
     assert read(folder, "data")[0]["answers"] == [ROWS[0]["answer"]]
+
+
+ANSWERS = [{"prompt": "p", "completion": "good"}, {"prompt": "p", "completion": "bad"}]
+
+
+@pytest.mark.parametrize("labels", [(1, 0), (True, False), (1.0, 0.0), ("true", "False")])
+def test_unwanted_answers_are_never_written_as_wanted_ones(
+    labels: tuple[Any, Any], tmp_path: Path
+) -> None:
+    rows = [row | {"label": label} for row, label in zip(ANSWERS, labels, strict=True)]
+    save(rows, tmp_path / "answers", format="llama-factory")
+    info = json.loads((tmp_path / "answers" / "dataset_info.json").read_text())["answers"]
+    assert info["columns"]["kto_tag"] == "label"
+    one = [rows[0], ANSWERS[1] | {"label": None}]
+    for given in ({"label": "label"}, {}):
+        with pytest.raises(UsageError, match="row 1: "):
+            save(one, tmp_path / "one", format="llama-factory", columns=given)
+    of_class = [row | {"label": "soup"} for row in ANSWERS]
+    save(of_class, tmp_path / "plain", format="llama-factory")
+    assert "kto_tag" not in (tmp_path / "plain" / "dataset_info.json").read_text()

@@ -222,3 +222,10 @@ def test_a_sample_of_measured_batches_is_that_of_the_table() -> None:
         parts = [filter.measure(rows[start : start + 30]) for start in (0, 30, 60)]
         reasons = [reason for part in filter.decide(parts) for reason in part]
         assert reasons == list(filter.judge(rows))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, list])
+def test_targets_name_whole_numbers_in_any_container(make: Any) -> None:
+    rows = make([{"y": y} for y in [0, 1, None] * 20])
+    kept = apply_filters(rows, balanced("y", n=20, targets={"y": {0: 0.5, 1: 0.5}})).kept
+    assert Counter(tables.column(kept, "y")) == {0: 10, 1: 10}

@@ -171,3 +171,11 @@ def test_shards_are_the_table_in_order() -> None:
     assert shard([{"x": 1}], 2, 0).empty
     with pytest.raises(UsageError, match="i must be 0 to 2 of 3 shards; got 3"):
         shard(table, 3, 3)
+
+
+def test_a_parent_is_found_in_whatever_numbers_the_ids_are() -> None:
+    """pandas makes whole numbers floats where one is missing."""
+    rows = [{"id": n, "parent": n - 50 if n >= 50 else None, "text": f"t{n}"} for n in range(100)]
+    parts = splits(pd.DataFrame(rows), {"a": 0.5, "b": 0.5}, duplicates=[], tolerance=0.5)
+    where = {id: name for name, part in parts.items() for id in tables.column(part, "id")}
+    assert all(where[n] == where[n - 50] for n in range(50, 100))
