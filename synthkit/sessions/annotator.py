@@ -16,12 +16,13 @@ from synthkit.store.store import Store
 class Annotator:
     """Writes the marks of one person, and keeps the history that they add up to.
 
-    All methods may be called from any thread.
+    A person may have several annotators, for instance two views of a table. All methods may be
+    called from any thread.
 
     Parameters
     ----------
     store : where marks are kept.
-    log : the marks to start from, oldest first; all marks of the store if not given.
+    rows : the ids of the rows that are marked; those of all marks in the store if not given.
     by : the annotator's name; the session's person if not given.
     task, round : as in :class:`~synthkit.core.types.Mark`.
     clock : returns seconds since 1970.
@@ -30,7 +31,7 @@ class Annotator:
     def __init__(
         self,
         store: Store,
-        log: Iterable[Mark] | None = None,
+        rows: Iterable[str] | None = None,
         *,
         by: str | None = None,
         task: str = "",
@@ -39,19 +40,26 @@ class Annotator:
     ) -> None:
         self.store = store
         self.lock = threading.RLock()
-        marks = store.marks.all() if log is None else log
-        self.history = History(marks, by=by or person(store), task=task, round=round)
-        self._clock = clock
+        self._rows, self._clock = None if rows is None else list(rows), clock
+        self._last = store.marks.last()
+        self.history = History(self.log(), by=by or person(store), task=task, round=round)
+
+    def log(self) -> list[Mark]:
+        """The marks of the rows as they are stored now, the oldest first."""
+        marks = self.store.marks
+        return marks.all() if self._rows is None else marks.for_rows(self._rows)
 
     def refresh(self) -> None:
-        """Read all marks of the store again, since another kernel may have added some."""
-        now = self.history
-        history = History(self.store.marks.all(), by=now.by, task=now.task, round=now.round)
+        """Read the marks again if others were written, by another view or another kernel."""
         with self.lock:
-            self.history = history
+            last = self.store.marks.last()
+            if last != self._last:
+                self.history = self.history.reread(self.log())
+                self._last = last
 
     def mark(self, id: str) -> Mark:
         """The current mark of a row, to be changed and written; an empty mark if it has none."""
+        self.refresh()
         history = self.history
         blank = Mark(id=id, by=history.by, task=history.task, round=history.round)
         return replace(history.current.get(id, blank), act="mark", step=0)
@@ -79,4 +87,5 @@ class Annotator:
             timed = [replace(mark, at=now) if mark.act == "mark" else mark for mark in marks]
             stored = self.store.marks.add(timed)
             self.history.add(stored)
+            self._last += len(stored)  # if there are more, the next step reads them
             return stored

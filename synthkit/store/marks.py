@@ -57,6 +57,10 @@ class MarkTable(TableGroup):
             rows = table._database.rows("SELECT * FROM marks ORDER BY seq")
             other.merge(rows, table.identify())
 
+    def last(self) -> int:
+        """The number of the newest mark of this store; 0 without marks."""
+        return int(self._database.value("SELECT coalesce(max(seq), 0) FROM marks"))
+
     def all(self) -> list[Mark]:
         """All marks, of attached stores too."""
         return self._read("", ())

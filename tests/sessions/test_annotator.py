@@ -48,6 +48,36 @@ def test_marks_that_cannot_be_stored_do_not_count(
 def test_a_refresh_reads_what_others_wrote(session: sk.Session) -> None:
     annotator = Annotator(session.store, by="ana")
     session.mark("a", "accept", by="ana")
-    assert annotator.mark("a").label == ""
+    assert annotator.history.current == {}
     annotator.refresh()
-    assert annotator.mark("a").label == "accept"
+    assert annotator.history.current["a"].label == "accept"
+
+
+def test_a_step_starts_from_the_mark_that_is_stored_now(session: sk.Session) -> None:
+    one, two = (Annotator(session.store, by="ana") for _ in range(2))
+    one.change("a", lambda mark: replace(mark, label="accept"))
+    two.change("a", lambda mark: replace(mark, label="reject", reason="dull"))
+    one.change("a", lambda mark: replace(mark, flag=True))
+    stored = session.store.marks.all()[-1]
+    assert (stored.label, stored.reason, stored.flag) == ("reject", "dull", True)
+
+
+def test_an_undo_takes_back_its_own_steps_and_leaves_newer_marks(session: sk.Session) -> None:
+    one, two = (Annotator(session.store, by="ana") for _ in range(2))
+
+    def undo(annotator: Annotator) -> list[str]:
+        annotator.refresh()
+        return [mark.id for mark in annotator.write(annotator.history.undo())]
+
+    one.write([replace(one.mark(id), label="accept") for id in "ab"])
+    two.change("a", lambda mark: replace(mark, label="reject"))
+    two.change("c", lambda mark: replace(mark, label="reject"))
+    assert undo(one) == ["b"]
+    assert undo(one) == []
+    one.refresh()
+    assert [mark.id for mark in one.write(one.history.redo())] == ["b"]
+    assert undo(two) == ["c"]
+    assert undo(two) == ["a"]
+    assert undo(two) == []
+    again = Annotator(session.store, by="ana").history.current
+    assert {id: mark.label for id, mark in again.items()} == {"a": "accept", "b": "accept"}

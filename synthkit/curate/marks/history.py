@@ -51,6 +51,10 @@ def has_content(mark: Mark) -> bool:
     return bool(mark.label or mark.reason or mark.flag or mark.edit)
 
 
+def _content(mark: Mark | None) -> tuple[Any, ...]:
+    return (mark.label, mark.reason, mark.flag, mark.edit) if mark else ("", "", False, {})
+
+
 def is_edited(mark: Mark) -> bool:
     """Whether a mark replaces a text of the row."""
     return bool(set(mark.edit) - {SHOWN_LEFT})
@@ -87,6 +91,10 @@ class History:
     here: they return the marks to write, and written marks are passed to ``add``. So both stacks
     are stored in the log, without a limit and across restarts.
 
+    Attributes
+    ----------
+    elsewhere : the steps that another view of the same rows wrote; they are not undone here.
+
     Examples
     --------
     >>> history = History([Mark(id="a", label="accept", by="me", step=1)], by="me")
@@ -101,6 +109,7 @@ class History:
         self.by, self.task, self.round = by, task, round
         self.current: dict[str, Mark] = {}
         """Row id -> the current mark."""
+        self.elsewhere: set[int] = set()
         self._done: list[_Step] = []
         self._undone: list[_Step] = []
         self.add(marks)
@@ -122,22 +131,33 @@ class History:
                 self.current[mark.id] = mark
 
     def undo(self) -> list[Mark]:
-        """The marks that undo the last step; empty if there is none."""
-        if not self._done:
-            return []
-        last = self._done[-1]
+        """The marks that undo the last step of which a mark is still current; empty if none is."""
         key: Any = {"by": self.by, "task": self.task, "round": self.round}
-        return [
-            replace(before or Mark(id=id, at=last.after[id].at, **key), act="undo", step=last.step)
-            for id, before in last.before.items()
-        ]
+        for step in reversed(self._own(self._done)):
+            ids = [id for id, mark in step.after.items() if self._is_current(id, mark)]
+            if ids:
+                blanks = (Mark(id=id, at=step.after[id].at, **key) for id in ids)
+                return [
+                    replace(step.before[blank.id] or blank, act="undo", step=step.step)
+                    for blank in blanks
+                ]
+        return []
 
     def redo(self) -> list[Mark]:
         """The marks that redo the step that was undone last; empty if there is none."""
-        if not self._undone:
-            return []
-        last = self._undone[-1]
-        return [replace(mark, act="redo", step=last.step) for mark in last.after.values()]
+        for step in reversed(self._own(self._undone)):
+            ids = [id for id, mark in step.before.items() if self._is_current(id, mark)]
+            if ids:
+                return [replace(step.after[id], act="redo", step=step.step) for id in ids]
+        return []
+
+    def reread(self, marks: Iterable[Mark]) -> History:
+        """The history of a longer log; the steps that were not known here are from elsewhere."""
+        history = History(marks, by=self.by, task=self.task, round=self.round)
+        known = {step.step for step in [*self._done, *self._undone]}
+        new = {step.step for step in [*history._done, *history._undone]}
+        history.elsewhere = self.elsewhere | (new - known)
+        return history
 
     def recent(self, n: int) -> list[Mark]:
         """The current marks of the last ``n`` rows that were marked, newest first."""
@@ -163,7 +183,14 @@ class History:
     @property
     def depth(self) -> tuple[int, int]:
         """How many steps can be undone, and how many redone."""
-        return len(self._done), len(self._undone)
+        return len(self._own(self._done)), len(self._own(self._undone))
+
+    def _own(self, steps: list[_Step]) -> list[_Step]:
+        return [step for step in steps if step.step not in self.elsewhere]
+
+    def _is_current(self, id: str, mark: Mark | None) -> bool:
+        """Whether no other view has changed the row since."""
+        return _content(self.current.get(id)) == _content(mark)
 
     def _add_to_step(self, mark: Mark) -> None:
         if not (self._done and self._done[-1].step == mark.step and mark.step):

@@ -250,6 +250,7 @@ class Lab(Widget):
                 self.stop()
                 return None
             case {"type": "undo"}:
+                lab.annotator.refresh()
                 lab.undo()
             case {"type": "delete", "key": str(key)}:
                 lab.delete(key)

@@ -34,9 +34,7 @@ class Annotation:
 
     Attributes
     ----------
-    first : the annotator's marks of round 1.
     scope : the ids of the rows to mark: all rows, or in round 2 a sample of the marked ones.
-    counts : label -> number of rows in ``scope`` with it; ``"flagged"`` counts flags.
     others : other annotator -> number of rows they gave a label.
     """
 
@@ -56,16 +54,14 @@ class Annotation:
         self.session = session or current.session()
         self.labels = _labels(labels)
         store, by = self.session.store, by or self.session.person
-        log = store.marks.for_rows(table.ids)
         self.annotator = Annotator(
-            store, log, by=by, task=task, round=2 if again else 1, clock=clock
+            store, table.ids, by=by, task=task, round=2 if again else 1, clock=clock
         )
-        self.first = History(log, by=by, task=task) if again else self.history
+        log = self.annotator.log()
+        self._first = History(log, by=by, task=task) if again else None
         self.scope = self._sample(again, seed) if again else list(table.ids)
         self._within = set(self.scope)
-        self.counts = Counter(
-            name for id in self.scope for name in _counted(self.history.current.get(id))
-        )
+        self._counted: tuple[History | None, Counter[str]] = (None, Counter())
         self.others = Counter(mark.person for mark in self._labels_of_others(log))
 
     def __repr__(self) -> str:
@@ -80,6 +76,20 @@ class Annotation:
     def history(self) -> History:
         """The annotator's marks of this task and round."""
         return self.annotator.history
+
+    @property
+    def first(self) -> History:
+        """The annotator's marks of round 1."""
+        return self._first or self.history
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Label -> number of rows in ``scope`` with it; ``"flagged"`` counts flags."""
+        history = self.history
+        if self._counted[0] is not history:  # it was read again
+            current = (history.current.get(id) for id in self.scope)
+            self._counted = history, Counter(name for mark in current for name in _counted(mark))
+        return self._counted[1]
 
     @property
     def marked(self) -> int:
@@ -149,18 +159,22 @@ class Annotation:
         with self.annotator.lock:
             ids = {mark.id for mark in marks} & self._within
             before = [self.history.current.get(id) for id in ids]
+            counts = self.counts
             self.annotator.write(marks)
             for old, id in zip(before, ids, strict=True):
-                self.counts.subtract(_counted(old))
-                self.counts.update(_counted(self.history.current.get(id)))
+                counts.subtract(_counted(old))
+                counts.update(_counted(self.history.current.get(id)))
 
     def undo(self) -> list[str]:
-        """Take the last step back; the ids of the rows it changed, empty if there is no step."""
-        return self._repeat(self.history.undo)
+        """Take the last step back; the ids of the rows it changed, empty if there is no step.
+
+        A row that another view of the table has marked since keeps that mark.
+        """
+        return self._repeat(History.undo)
 
     def redo(self) -> list[str]:
         """Repeat the step that was undone last; the ids of the rows it changed."""
-        return self._repeat(self.history.redo)
+        return self._repeat(History.redo)
 
     def agreement(self) -> Any:
         """A DataFrame of how far two looks at the same rows agree.
@@ -205,9 +219,10 @@ class Annotation:
             labels.setdefault(mark.id, []).append(mark.label)
         return labels
 
-    def _repeat(self, step: Callable[[], list[Mark]]) -> list[str]:
+    def _repeat(self, step: Callable[[History], list[Mark]]) -> list[str]:
         with self.annotator.lock:
-            marks = step()
+            self.annotator.refresh()
+            marks = step(self.history)
             self.write(marks)
             return [mark.id for mark in marks]
 

@@ -117,6 +117,7 @@ class PairQueue(AnnotationQueue):
     def act(self, content: Mapping[str, Any]) -> None:
         """Carry out an action of the front end, which names the sides left and right."""
         with self.annotator.lock:
+            self.annotator.refresh()
             match content:
                 case {"do": "label", "id": str(id), "label": str(label)}:
                     (known,) = self.known([id])

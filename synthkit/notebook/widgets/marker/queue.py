@@ -187,6 +187,7 @@ class AnnotationQueue(Annotation):
             If a mark cannot be written; nothing is changed then.
         """
         with self.annotator.lock:
+            self.annotator.refresh()
             match content:
                 case {"do": "label", "id": str(id), "label": str(label)}:
                     (known,) = self.known([id])

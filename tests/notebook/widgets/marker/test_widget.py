@@ -148,6 +148,22 @@ def test_each_page_numbers_its_own_actions(mark: Open) -> None:
     assert one.marker.marks["label"].tolist() == ["accept", "reject"]
 
 
+def test_two_views_of_a_person_do_not_erase_each_others_marks(mark: Open) -> None:
+    one, two = mark(), mark()
+    one.label("accept")
+    two.act("label", id="r0", label="reject", reason="dull")
+    one.act("flag", id="r0")
+    assert one.shown["counts"] == two.act("next")["counts"]
+    one.act("undo")
+    two.act("label", id="r1", label="reject")
+    one.act("undo")
+    marks = one.marker.marks
+    assert marks[["id", "label", "reason", "flag"]].to_numpy().tolist() == [
+        ["r0", "reject", "dull", False],
+        ["r1", "reject", "", False],
+    ]
+
+
 def test_undo_and_redo_cover_all_steps_across_restarts(mark: Open) -> None:
     browser = mark()
     for label in ("accept", "reject", "skip", "accept"):
