@@ -30,6 +30,7 @@ ENOUGH_MARKS = 20
     argument("--threshold", type=float, help="keep rows with P(accept) from here; default: 0.5"),
     argument("--precision", type=float, help="choose the threshold for this precision"),
     EMBEDDER_SPEC,
+    argument("--seed", type=int, default=0, help="--seed of %%synth mark; default: %(default)s"),
 )
 def learn(context: Context, options: Any) -> Any:
     """Learn a filter from the marks on a table, and save it; binds TABLE_filter."""
@@ -44,6 +45,7 @@ def learn(context: Context, options: Any) -> Any:
         task=options.task,
         threshold=options.threshold,
         precision=options.precision,
+        seed=options.seed,
     )
     bound = context.bind({f"{table}_filter": learned})
     versions = context.session.filters()
@@ -52,5 +54,6 @@ def learn(context: Context, options: Any) -> Any:
     notes = [] if report.needs else [f"use: %synth filter TABLE --learned {name}"]
     if report.sample < min(report.marks, ENOUGH_MARKS):
         notes.append("only marks on random rows measure it: --order uncertain asks for them")
+        notes.append("they count if --seed is that of the marker")
     note = f"filter {name}, version {version}; {bound}"
     return static_table(report_rows(report), note=note, notes=notes)

@@ -153,13 +153,13 @@ def reply(request: Any) -> str:
     return (GOOD if n % 2 else BAD).format(n)
 
 
-def marked(shell: Shell, n: int = 24) -> None:
+def marked(shell: Shell, n: int = 24, seed: int = 0) -> None:
     shell.ip.user_ns["model"] = Fake(reply)
     shell.ip.user_ns["numbers"] = pd.DataFrame({"i": range(60)})
     shell.run("%%synth first --model model --from numbers\nSay {{ i }}.")
     rows = shell["first"]
     session = shell.context.session
-    for id, text in shuffled(list(zip(rows["id"], rows["text"], strict=True)), 0)[:n]:
+    for id, text in shuffled(list(zip(rows["id"], rows["text"], strict=True)), seed)[:n]:
         session.mark(id, "accept" if "warm" in text else "reject", by="ana")
 
 
@@ -218,6 +218,18 @@ def test_marks_in_another_order_teach_but_do_not_measure(shell: Shell) -> None:
     assert "--order uncertain asks for them" in shell.run("%synth learn first")
     shell.run("%synth filter first --learned first")
     assert len(shell["first_kept"]) == 30
+
+
+@pytest.mark.parametrize("order", ["random", "uncertain"])
+def test_marks_by_a_seed_measure_if_the_seed_is_given(shell: Shell, order: str) -> None:
+    marked(shell, 0)
+    opened = shell.run(f"%synth mark first --by ana --order {order} --seed 3")
+    assert "to learn from these marks: --seed 3" in opened
+    marked(shell, 24, seed=3)
+    assert "they count if --seed is that of the marker" in shell.run("%synth learn first")
+    shown = shell.run("%synth learn first --seed 3")
+    assert re.search(r"drawn at random +24", shown)
+    assert "--order uncertain" not in shown
 
 
 def test_too_few_marks_say_how_many_are_needed(shell: Shell) -> None:

@@ -32,13 +32,19 @@ class RowOrder:
 
     They are sorted again after ``every`` marks, if it is given. ``background`` is set where
     :meth:`.AnnotationQueue.learn` is called in the background, so that no mark waits for it.
-    ``warning`` says why the rows could not be sorted again.
+    ``warning`` says why the rows could not be sorted again. ``seed`` is that of the rows that are
+    drawn at random, 0 if none are.
     """
 
     def __init__(
-        self, sort: Sort, ids: list[str], learner: Learner | None = None, every: int | None = None
+        self,
+        sort: Sort,
+        ids: list[str],
+        learner: Learner | None = None,
+        every: int | None = None,
+        seed: int = 0,
     ) -> None:
-        self.sort, self.learner = sort, learner
+        self.sort, self.learner, self.seed = sort, learner, seed
         self._every, self._marks = every, 0
         self.background, self.warning = False, ""
         self.arrange(ids)
@@ -96,7 +102,7 @@ def row_order(
             column=table.column,
             others=table.shown,
         )
-        return RowOrder(learner.learn, learner.learn(marks), learner, every=1)
+        return RowOrder(learner.learn, learner.learn(marks), learner, every=1, seed=seed)
 
     def sort(marks: Mapping[str, Mark]) -> list[str]:
         if order == "random":
@@ -109,7 +115,8 @@ def row_order(
             return contested_first(scope, labels or annotation.judgements())
         return list(scope)
 
-    return RowOrder(sort, sort(marks), every=SCORE_EVERY if callable(score) else None)
+    every = SCORE_EVERY if callable(score) else None
+    return RowOrder(sort, sort(marks), every=every, seed=seed if order == "random" else 0)
 
 
 def _scores(

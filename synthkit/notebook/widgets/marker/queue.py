@@ -270,7 +270,9 @@ class AnnotationQueue(Annotation):
         note = f"{self.name}: {progress}; {', '.join(labels)}; by {voices}"
         learned = [f"learned: {report_line(self.learned.report, ', ')}"] if self.learned else []
         unseen = [self.warning] if self.warning else []
-        return static_table(rows, note=note, notes=learned + unseen)
+        drawn = self.order.seed
+        seed = [f"to learn from these marks: --seed {drawn}"] if drawn else []
+        return static_table(rows, note=note, notes=learned + unseen + seed)
 
     def _change(self, id: str, change: Callable[[Mark], Mark]) -> None:
         (known,) = self.known([id])
