@@ -39,7 +39,6 @@ def serve(context: Context, options: Any) -> StaticOutput:
         if not options.students:
             raise UsageError("say who the class is: --students names.txt")
         model, students = context.model(options.model), class_list(context, options.students)
-        _stop()
         SERVING.append(start(model, students, options))
         return summary(SERVING[-1], options.tokens)
     if not SERVING:
@@ -52,6 +51,8 @@ def serve(context: Context, options: Any) -> StaticOutput:
 def start(model: Any, students: list[str], options: Any) -> Serving:
     """Serve a model as the options of a line say, and write the tokens.
 
+    What is served here so far ends when all has been checked.
+
     Raises
     ------
     UsageError
@@ -61,7 +62,11 @@ def start(model: Any, students: list[str], options: Any) -> Serving:
     if not isinstance(model, Endpoint):
         raise UsageError(f"{model.name} runs here; only a server's model can be served (openai:).")
     room = serving.open_room(model, students, cap=options.cap, at_once=options.at_once)
+    # the port of what is served so far becomes free; another one must be free already
+    ours = any(options.port in (None, each.port) for each in SERVING)
+    serving.listening(options.host, 0 if ours else options.port).close()
     write_tokens(room.tokens, Path(options.tokens).expanduser())
+    _stop()
     served: Serving = serving.Serving(room, host=options.host, port=options.port)
     return served
 

@@ -9,6 +9,7 @@ import pytest
 
 from synthkit.core.errors import UsageError
 from synthkit.notebook.verbs._base import VERBS
+from synthkit.notebook.verbs.serve import SERVING
 from tests.notebook.conftest import Shell
 from tests.server import Server
 from tests.sessions.classroom.conftest import CLASS, marks_of, send
@@ -214,6 +215,32 @@ def test_a_machine_is_checked_for_a_lesson(shell: Shell) -> None:
     said = shell.run("%synth class check --model granite-4.0-micro")
     assert re.search(r"^weights +✗ no +granite-4\.0-micro is not here +synthkit pull", said, re.M)
     assert re.search(r"^\d lines? not ok$", said, re.M)
+
+
+def test_what_is_served_goes_on_if_another_cannot_be(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASS_KEY", "sk-proj-0aB1cD2eF3gH4iJ5")
+    with Server() as server:
+        load = f"%synth model small openai:m --base-url {server.base_url} --api-key-env"
+        shell.run(f"{load} CLASS_KEY")
+        line = "%synth class serve small --host 127.0.0.1 --students Maya,Bo"
+        shell.run(line)
+        (before,) = SERVING
+        Path("notes.csv").write_text("mine")
+        wrong = ["--cap 0", "--at-once 0", "--port 99999", "--port -1", "--host nowhere.invalid"]
+        wrong += ["--tokens notes.csv", "--students Maya,Maya", f"--port {server.port}"]
+        for options in wrong:
+            with pytest.raises(UsageError):
+                shell.run(f"{line} {options}")
+        with pytest.raises(UsageError, match="runs here"):
+            shell.run("%synth class serve fake --students Maya")
+        assert [before] == SERVING
+        assert "0 requests of 2 students" in shell.run("%synth class serve")
+        shell.run(f"{line} --port {before.port}")
+        assert [each.port for each in SERVING] == [before.port]
+        assert [before] != SERVING
+        shell.run("%synth class serve --stop")
 
 
 def test_an_endpoint_is_served_to_a_class(

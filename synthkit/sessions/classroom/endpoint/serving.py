@@ -58,7 +58,7 @@ class Serving:
 
     def __init__(self, room: Room, *, host: str = "", port: int | None = None) -> None:
         self.room, self.host = room, host
-        self._socket = _listening(host, port)
+        self._socket = listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -98,12 +98,19 @@ class Serving:
             self._loop.close()
 
 
-def _listening(host: str, port: int | None) -> socket.socket:
-    for each in PORTS if port is None else [port]:
+def listening(host: str, port: int | None) -> socket.socket:
+    """A socket that listens at a port, or at the first free one.
+
+    Raises
+    ------
+    UsageError
+        If no port can be used.
+    """
+    for each in PORTS if port is None else {port} & set(range(1 << 16)):
         with suppress(OSError):
-            listening = socket.create_server((host, each), backlog=1024)
-            listening.setblocking(False)
-            return listening
+            server = socket.create_server((host, each), backlog=1024)
+            server.setblocking(False)
+            return server
     which = f"port {port}" if port is not None else f"a port from {PORTS[0]} to {PORTS[-1]}"
     raise UsageError(f"{which} cannot be used at {host or 'this machine'}; give another: --port N.")
 
