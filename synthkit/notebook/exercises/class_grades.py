@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from synthkit.core.environment import bar_stream, watched
-from synthkit.core.errors import Interrupted, UsageError, check_positive
+from synthkit.core.errors import Interrupted, UsageError, check_numbers, check_positive
 from synthkit.core.extras import need
 from synthkit.core.files import folder_to_write
 from synthkit.core.formatting import count
@@ -24,10 +24,13 @@ def grade_class(options: Any) -> list[Grade]:
     Raises
     ------
     UsageError
-        If there are no notebooks, a file of the lesson is missing, or the notebooks cannot be
-        saved.
+        If there are no notebooks, a file of the lesson is missing, the notebooks cannot be
+        saved, or a number is out of range.
     """
     check_positive(at_once=options.at_once)
+    check_numbers(seconds=options.seconds)
+    if options.seconds <= 0:
+        raise UsageError(f"seconds must be above 0; got {options.seconds:g}.")
     folder = folder_to_write(options.save) if options.save else None
     paths = [
         path

@@ -172,6 +172,14 @@ def test_the_verb_binds_a_row_for_each_student(shell: Shell, tmp_path: Path) -> 
         shell.run("%synth class grade gone*")
 
 
+@pytest.mark.parametrize(
+    "options", ["--seconds 0", "--seconds -1", "--seconds nan", "--seconds inf", "--at-once 0"]
+)
+def test_numbers_out_of_range_are_refused(shell: Shell, options: str) -> None:
+    with pytest.raises(UsageError, match=r"^(seconds|at_once) must be "):
+        shell.run(f"%synth class grade *.ipynb {options}")
+
+
 def test_a_kernel_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_API_KEY", "mine")
     monkeypatch.setenv("DATABASE", "postgres://me:hunter22@host/db")
