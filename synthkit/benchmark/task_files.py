@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from synthkit.core.errors import SynthkitError, UsageError
+from synthkit.core.files import existing
 
 TaskSpec: TypeAlias = str | Path | Mapping[str, Any]
 """A task file, a folder of them, or a task as a mapping, for :func:`~.tasks.task` and lm-eval."""
@@ -51,12 +52,13 @@ def _configs(spec: TaskSpec) -> Iterator[tuple[dict[str, Any], str]]:
         yield dict(spec), f"the task {name!r}"
         return
     path = Path(spec).expanduser()
-    if path.is_dir():
+    there = existing(path)
+    if there and path.is_dir():
         files = sorted({*path.rglob("*.yaml"), *path.rglob("*.yml")})
         read = [(config, file) for file in files if _is_task(config := _read(file))]
         if not read:
             raise UsageError(f"{path} was expected to hold task files (*.yaml); it has none.")
-    elif path.is_file():
+    elif there and path.is_file():
         read = [(_read(path), path)]
         if not _is_task(read[0][0]):
             raise UsageError(

@@ -27,6 +27,18 @@ DAY_SECONDS = 86_400.0
 _OURS = re.compile(r"\..*\.([0-9a-f]+-\d+-\d+)\.[^.]*\.(?:partial|scratch)")
 
 
+def existing(text: Path | str) -> Path | None:
+    """The file or folder that a text names, with ``~`` for the home; ``None`` if there is none.
+
+    A text of any length can be asked about, unlike by ``Path.exists``.
+
+    >>> existing("Student 1," * 30) is None
+    True
+    """
+    path = os.path.expanduser(text)
+    return Path(path) if os.path.exists(path) else None
+
+
 def file_to_write(path: Path | str) -> Path:
     """The path of a file that can be written after long work.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 from synthkit.core.errors import UsageError
 from synthkit.core.extras import need
+from synthkit.core.files import existing
 from synthkit.data import tables
 
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".pdf")
@@ -121,14 +123,16 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Any:
 
 def _files(argument: Path) -> list[tuple[Path, str]]:
     """The files that a path or pattern matches, each with its path relative to the fixed part."""
-    if not argument.is_dir() and (argument.exists() or argument.is_symlink()):
+    there = existing(argument)
+    if not (there and there.is_dir()) and os.path.lexists(argument):
         if argument.suffix.lower() not in SUFFIXES:
             raise UsageError(f"expected a file that ends in {', '.join(SUFFIXES)}; got {argument}.")
         return [(argument, argument.name)]
     fixed = [*itertools.takewhile(lambda part: not set(part) & set("*?["), argument.parts)]
     root, pattern = Path(*fixed), "/".join(argument.parts[len(fixed) :])
     try:
-        relative = sorted(path.relative_to(root) for path in root.glob(pattern or "**/*"))
+        paths = root.glob(pattern or "**/*") if existing(root) else ()
+        relative = sorted(path.relative_to(root) for path in paths)
     except ValueError as error:
         raise UsageError(f"{argument} is not a valid pattern: {error}.") from None
     files = [

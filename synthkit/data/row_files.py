@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import TableError, UsageError
+from synthkit.core.files import existing
 from synthkit.core.formatting import count
 from synthkit.core.memory import of_process
 from synthkit.data import tables
@@ -46,10 +47,15 @@ def matching(pattern: str | Path) -> list[Path]:
         If there is none, or one has another ending than those of :data:`READERS`.
     """
     path = Path(pattern).expanduser()
-    paths = [path] if path.is_file() else sorted(map(Path, glob.glob(str(path), recursive=True)))
+    there = existing(path)
+    paths = (
+        [path]
+        if there and path.is_file()
+        else sorted(map(Path, glob.glob(str(path), recursive=True)))
+    )
     files = [each for each in paths if each.is_file()]
     if not files:
-        what = "is a folder; name its files" if path.is_dir() else "does not exist"
+        what = "is a folder; name its files" if there and path.is_dir() else "does not exist"
         raise TableError(f"{pattern} {what}; expected a file or a pattern such as 'data/*.jsonl'.")
     for file in files:
         if _ending(file) not in READERS:

@@ -15,7 +15,7 @@ from typing import Any
 
 from synthkit.core.environment import warn
 from synthkit.core.errors import StoreError, UsageError
-from synthkit.core.files import file_hash, replacing, scratch_folder
+from synthkit.core.files import existing, file_hash, replacing, scratch_folder
 from synthkit.core.formatting import count
 from synthkit.sessions import bundle_import, bundle_trainings, inputs, named_tables
 from synthkit.sessions.opening import TABLES
@@ -82,7 +82,7 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
         If there is no session or bundle, if it is damaged, or cannot be downloaded.
     """
     path = Path(str(source)).expanduser()
-    if path.is_dir():
+    if (there := existing(path)) and there.is_dir():
         folder = path
     elif not read_only:
         raise UsageError(f"only a session's folder can be written to; {source} is none.")
@@ -110,7 +110,7 @@ def attach(store: Store, source: Path | str, *, read_only: bool = True) -> Attac
 
 def _unpacked(store: Store, bundle: Path) -> Path:
     """The folder of a bundle's members, which are checked before they are first used."""
-    if not bundle.is_file():
+    if not existing(bundle) or not bundle.is_file():
         raise StoreError(
             f"no session and no bundle at {bundle}. Name a session's folder or a bundle (.zip); "
             "that of a lesson is in the folder 'bundles' beside the notebook; copy both."

@@ -29,6 +29,12 @@ def test_a_near_miss_is_hinted_at() -> None:
         sk.load_model("smolm2")
 
 
+@pytest.mark.parametrize("spec", [f"{scheme}:{'a' * 300}" for scheme in ("hf", "gguf")])
+def test_a_name_that_is_too_long_for_a_file_is_not_found(spec: str) -> None:
+    with pytest.raises(ModelNotFound, match=r"a folder with one|existing folder"):
+        sk.load_model(spec)
+
+
 @pytest.mark.parametrize(
     ("spec", "options", "hint"),
     [

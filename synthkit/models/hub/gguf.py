@@ -13,6 +13,7 @@ from typing import Any
 from synthkit.core.environment import notice
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError
 from synthkit.core.extras import need
+from synthkit.core.files import existing
 from synthkit.models.hub import catalog, download, fingerprint
 from synthkit.models.hub.download import SAFETENSORS, Form
 from synthkit.models.hub.fingerprint import Identity
@@ -32,8 +33,10 @@ def find(path: Path) -> Path:
     UsageError
         If there are several, or the file is no GGUF or a part of one.
     """
-    files = [path] if path.is_file() else sorted(path.glob("*.gguf"))
-    files = [file for file in files if path.is_file() or not file.name.startswith("mmproj")]
+    files = []
+    if existing(path):
+        files = [path] if path.is_file() else sorted(path.glob("*.gguf"))
+    files = [file for file in files if file == path or not file.name.startswith("mmproj")]
     if not files:
         raise ModelNotFound(
             f"'{path}' was expected to be a GGUF file or a folder with one. A file of the Hub is "

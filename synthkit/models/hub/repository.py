@@ -17,6 +17,7 @@ from synthkit.models.hub.download import OPENVINO, Form
 from synthkit.models.hub.fingerprint import OPENVINO_FILES, PICKLED
 
 SPEC = re.compile(
+    r"(?=.{1,240}\Z)"  # more are no file's name
     r"(?P<name>[\w.-]+/[\w.-]+?|[\w-]+)(/(?P<file>[\w.-]+\.gguf))?(@(?P<revision>[\w./-]+))?"
 )
 COMMIT = re.compile(r"[0-9a-f]{40}")

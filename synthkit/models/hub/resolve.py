@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from synthkit.core.errors import ModelError, ModelNotFound, UsageError
+from synthkit.core.files import existing
 from synthkit.models.hub import catalog, fingerprint, gguf, repository
 from synthkit.models.hub.download import OPENVINO, SAFETENSORS, Form
 from synthkit.models.hub.fingerprint import OPENVINO_FILES
@@ -186,8 +187,8 @@ def folder_of(
     ModelNotFound
         If it is neither a folder nor a repository that is here or can be downloaded.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = existing(name)
+    if folder is not None and folder.is_dir():
         return folder
     try:
         return repository.snapshot(name, form, check=check, quiet=quiet)

@@ -10,6 +10,7 @@ from IPython.display import display
 
 from synthkit import plots
 from synthkit.core.errors import UsageError
+from synthkit.core.files import existing
 from synthkit.core.formatting import count, thousands
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.data import tables
@@ -107,10 +108,16 @@ def assign(context: Context, options: Any) -> StaticOutput:
 
 def class_list(context: Context, text: str) -> list[str]:
     """The names in ``a,b,c``, in ``@variable`` or on the lines of a file."""
-    path = Path(text).expanduser()
-    if path.suffix != ".txt" and not path.is_file():
-        return [str(name) for name in context.names.values(text)]
-    return assignment.read_names(path)
+    path = existing(text)
+    if text.endswith(".txt") or (path and path.is_file()):
+        names = assignment.read_names(path or Path(text))
+    else:
+        names = list(context.names.values(text))
+    if wrong := next((name for name in names if not isinstance(name, str | int)), None):
+        raise UsageError(f"--students {text}: expected names; got a {type(wrong).__name__}.")
+    if not names:
+        raise UsageError(f"--students {text!r} has no names; expected a,b,c, @variable or a file.")
+    return [str(name) for name in names]
 
 
 @verb(

@@ -11,6 +11,7 @@ from IPython.display import display
 from synthkit.core.environment import interactive
 from synthkit.core.errors import TableError
 from synthkit.core.extras import need
+from synthkit.core.files import existing
 from synthkit.core.formatting import count, money
 from synthkit.core.static_output import StaticOutput, static_table
 from synthkit.curate.marks.history import current_marks
@@ -161,7 +162,7 @@ def export(context: Context, options: Any) -> None:
 def import_(context: Context, options: Any) -> None:
     """Add an exported session to this one, or bind tables that another program made."""
     path = Path(options.file).expanduser()
-    if not path.is_dir() and path.suffix not in (".json", ".jsonl"):
+    if not (existing(path) and path.is_dir()) and path.suffix not in (".json", ".jsonl"):
         _import_bundle(context, path, options.bind)
         return
     if options.to:

@@ -8,6 +8,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from synthkit.core.errors import StoreError, UsageError
+from synthkit.core.files import existing
 from synthkit.sessions.bundle_import import Imported
 from synthkit.sessions.people import ME
 from synthkit.sessions.session import Session
@@ -73,10 +74,10 @@ def named_files(sources: Iterable[str | Path], kind: str, noun: str, what: str) 
     """
     found: dict[Path, None] = {}
     for source in map(str, sources):
-        path = Path(source).expanduser()
-        if path.is_dir():
+        path, there = Path(source).expanduser(), existing(source)
+        if there and there.is_dir():
             paths = sorted(path.glob(kind))
-        elif has_magic(source) and not path.exists():
+        elif has_magic(source) and not there:
             paths = [Path(name) for name in sorted(glob(str(path), recursive=True))]
         else:
             paths = [path]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from synthkit.core.errors import ModelError
 from synthkit.core.extras import need
+from synthkit.core.files import existing
 from synthkit.models.hub import catalog, repository, resolve
 from synthkit.models.hub.catalog_entries import CATALOG
 from synthkit.models.hub.download import SAFETENSORS
@@ -183,7 +184,7 @@ def _is_here(model: str) -> bool:
     if model in HUB_MODELS:
         return resolve.is_here(HUB_MODELS[model])
     scheme, _, name = model.partition(":")
-    if Path(name).expanduser().exists():
+    if existing(name):
         return True
     with suppress(ModelError, ImportError):
         return scheme == "hf" and repository.cached(name, SAFETENSORS) is not None

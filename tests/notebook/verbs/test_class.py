@@ -217,6 +217,32 @@ def test_a_machine_is_checked_for_a_lesson(shell: Shell) -> None:
     assert re.search(r"^\d lines? not ok$", said, re.M)
 
 
+def test_a_long_list_of_names_is_a_class(shell: Shell) -> None:
+    shell.run(TABLE)
+    names = [f"Student{n:02} Smith" for n in range(30)]
+    assert shell.run(f"%synth class assign said --students '{','.join(names)}'")
+    assert set(shell["said_assigned"]["student"]) <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("students", "message"),
+    [
+        ("''", r"--students '' has no names"),
+        ("', ,'", r"has no names"),
+        ("@nobody", r"--students '@nobody' has no names"),
+        ("@dicts", r"--students @dicts: expected names; got a dict\."),
+        ("missing.txt", "the file cannot be read"),
+        (f"{'x' * 300}.txt", "the file cannot be read"),
+    ],
+)
+def test_a_list_of_a_class_without_names_is_refused(
+    shell: Shell, students: str, message: str
+) -> None:
+    shell.run(f"{TABLE}\nnobody, dicts = [], [{{'name': 'Maya'}}]")
+    with pytest.raises(UsageError, match=message):
+        shell.run(f"%synth class assign said --students {students}")
+
+
 def test_what_is_served_goes_on_if_another_cannot_be(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
