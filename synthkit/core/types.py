@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -385,7 +386,10 @@ class Mark:
     def person(self) -> str:
         """Who wrote it and, for a mark of another session, where: two may have the same name.
 
+        Names that look alike are equal, however their accents were typed (Unicode NFC).
+
         >>> Mark(id="a", by="ann").person, Mark(id="a", by="ann", session="3f2a91ab").person
         ('ann', 'ann (session 3f2a91ab)')
         """
-        return f"{self.by} (session {self.session})" if self.session else self.by
+        by = unicodedata.normalize("NFC", self.by)
+        return f"{by} (session {self.session})" if self.session else by

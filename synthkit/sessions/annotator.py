@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import History
-from synthkit.sessions.people import person
+from synthkit.sessions.people import composed, person
 from synthkit.store.store import Store
 
 
@@ -42,7 +42,8 @@ class Annotator:
         self.lock = threading.RLock()
         self._rows, self._clock = None if rows is None else list(rows), clock
         self._last = store.marks.last()
-        self.history = History(self.log(), by=by or person(store), task=task, round=round)
+        by = composed(by or person(store))
+        self.history = History(self.log(), by=by, task=task, round=round)
 
     def log(self) -> list[Mark]:
         """The marks of the rows as they are stored now, the oldest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from synthkit.core.errors import UsageError
 from synthkit.core.types import Mark
 from synthkit.curate.marks.history import current_marks
@@ -13,15 +15,24 @@ HINT = "%synth me NAME names you"
 MOST_CHARACTERS = 80
 
 
+def composed(name: str) -> str:
+    """The name in Unicode NFC: names that look alike are then equal.
+
+    >>> composed("Jose\\u0301") == composed("Jos\\u00e9")
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
 def check_name(name: str) -> str:
-    """Return the name without spaces around it.
+    """Return the name in Unicode NFC, without spaces around it.
 
     Raises
     ------
     UsageError
         If it is empty, longer than 80 characters or has characters that cannot be seen.
     """
-    name = name.strip()
+    name = composed(name.strip())
     if not name or len(name) > MOST_CHARACTERS or not name.isprintable():
         raise UsageError(
             f"expected a name of 1 to {MOST_CHARACTERS} printable characters; got {name[:90]!r}."
@@ -31,7 +42,7 @@ def check_name(name: str) -> str:
 
 def person(store: Store) -> str:
     """The name that the person of a session gave, or :data:`ME`."""
-    return store.marks.people.names().get(store.marks.identify(), ME)
+    return composed(store.marks.people.names().get(store.marks.identify(), ME))
 
 
 def name_person(store: Store, name: str) -> None:
@@ -49,4 +60,4 @@ def asked_by(store: Store, source: str) -> str:
 def marks_by(store: Store, name: str) -> list[Mark]:
     """The current marks that someone of that name made in this session."""
     current = current_marks(store.marks.all()).values()
-    return [mark for mark in current if (mark.by, mark.session) == (name, "")]
+    return [mark for mark in current if (mark.person, mark.session) == (name, "")]

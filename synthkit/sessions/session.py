@@ -309,6 +309,7 @@ class Session:
         for option, text in (("label", label), ("by", by)):
             if not isinstance(text, str):
                 raise UsageError(f"expected a text for {option}=, such as 'accept'; got {text!r}.")
+        by = people.composed(by)
         mark = Mark(id="", label=label, reason=reason, by=by, task=task, at=time.time())
         row_ids = [ids] if isinstance(ids, str) else ids
         if is_table(row_ids) and columns(row_ids):

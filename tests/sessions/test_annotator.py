@@ -8,6 +8,8 @@ import pytest
 
 import synthkit as sk
 from synthkit.core.errors import StoreError
+from synthkit.core.types import Mark
+from synthkit.curate.marks.history import current_marks
 from synthkit.sessions.annotator import Annotator
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -60,6 +62,20 @@ def test_a_step_starts_from_the_mark_that_is_stored_now(session: sk.Session) -> 
     one.change("a", lambda mark: replace(mark, flag=True))
     stored = session.store.marks.all()[-1]
     assert (stored.label, stored.reason, stored.flag) == ("reject", "dull", True)
+
+
+def test_names_that_look_alike_are_one_person(session: sk.Session) -> None:
+    typed, composed = "Jose\u0301", "Jos\u00e9"
+    session.store.marks.add([Mark(id="a", label="accept", by=typed)])  # as it was stored before
+    session.mark("b", "reject", by=typed)
+    for name in (typed, composed):
+        current = Annotator(session.store, by=name).history.current
+        assert {id: mark.label for id, mark in current.items()} == {"a": "accept", "b": "reject"}
+    assert [mark.by for mark in session.store.marks.all()] == [typed, composed]
+    session.person = typed
+    assert session.person == composed
+    Annotator(session.store).change("a", lambda mark: replace(mark, label="reject"))
+    assert len(current_marks(session.marks())) == 2
 
 
 def test_an_undo_takes_back_its_own_steps_and_leaves_newer_marks(session: sk.Session) -> None:

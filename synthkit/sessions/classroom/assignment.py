@@ -14,7 +14,7 @@ from synthkit.core.errors import TableError, UsageError, cause, unknown
 from synthkit.curate.marks.orders import sample_ids
 from synthkit.data import tables
 from synthkit.sessions._frames import frame
-from synthkit.sessions.people import ME, check_name
+from synthkit.sessions.people import ME, check_name, composed
 from synthkit.sessions.session import Session
 
 TRIES = 100_000
@@ -170,7 +170,7 @@ def load(session: Session, name: str) -> dict[str, list[str]]:
     tables.check_columns(assigned, COLUMNS)
     rows: dict[str, list[str]] = {}
     for id, who in zip(*(tables.column(assigned, column) for column in COLUMNS), strict=True):
-        rows.setdefault(str(who), []).append(str(id))
+        rows.setdefault(composed(str(who)), []).append(str(id))
     return rows
 
 
@@ -186,7 +186,7 @@ def own_rows(session: Session, name: str, table: Any, *, by: str | None = None) 
     UsageError
         If nothing is assigned, the student has no name or is not on the list, or rows are missing.
     """
-    assigned, who = load(session, name), by or session.person
+    assigned, who = load(session, name), composed(by or session.person)
     if not assigned:
         raise UsageError(
             f"nobody is assigned rows of {name} here; attach the lesson: "

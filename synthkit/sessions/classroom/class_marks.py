@@ -13,6 +13,7 @@ from synthkit.core.types import Mark
 from synthkit.curate.marks.history import current_marks
 from synthkit.data import tables
 from synthkit.sessions.classroom import assignment
+from synthkit.sessions.people import composed
 from synthkit.sessions.session import Session
 
 Person = tuple[str, str]
@@ -81,7 +82,7 @@ def class_marks(
     log = [mark for mark in session.marks(task=task, rows=ids) if mark.round == 1]
     by_person: defaultdict[Person, list[Mark]] = defaultdict(list)
     for mark in log:
-        by_person[mark.by, mark.session].append(mark)
+        by_person[composed(mark.by), mark.session].append(mark)
     own = _teacher(session, teacher, list(by_person))
     listed = assignment.load(session, name)
     people = sorted(person for person in by_person if person != own)
@@ -107,7 +108,7 @@ def _teacher(session: Session, name: str | None, people: Sequence[Person]) -> Pe
     """The teacher; one who is named may have marked in another session."""
     if name is None:
         return session.person, ""
-    named = sorted(person for person in people if person[0] == name)
+    named = sorted(person for person in people if person[0] == composed(name))
     if not named:
         raise UsageError(unknown("annotator", name, sorted({by for by, _ in people})))
     return named[0]

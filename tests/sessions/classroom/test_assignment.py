@@ -13,6 +13,7 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.sessions.classroom.assignment import assign, load, own_rows, shares, write_lesson
+from synthkit.sessions.classroom.class_marks import class_marks
 from synthkit.verify import verify
 
 ROWS = pd.DataFrame({"id": [f"r{n}" for n in range(90)], "text": [f"text {n}" for n in range(90)]})
@@ -129,6 +130,22 @@ def test_a_student_finds_exactly_the_own_rows_in_the_lesson(
     )
     with pytest.raises(UsageError, match="said lacks 1 of your rows"):
         own_rows(other, "said", mine[1:])
+
+
+def test_a_name_is_found_however_its_accents_are_typed(session: sk.Session) -> None:
+    typed, composed = "Jose\u0301", "Jos\u00e9"
+    with pytest.raises(UsageError, match="is on the list twice"):
+        assign(session, "rows", ROWS, [typed, composed], overlap=1)
+    assign(session, "rows", ROWS, [typed, "Bo"], overlap=1)
+    assert set(load(session, "rows")) == {composed, "Bo"}
+    old = session.load("rows_assigned").replace({"student": {composed: typed}})
+    for assigned in (session.load("rows_assigned"), old):  # a list of before kept what was typed
+        session.save("rows_assigned", assigned)
+        for name in (typed, composed):
+            assert len(own_rows(session, "rows", ROWS, by=name)) == 45
+    session.mark(list(ROWS["id"][:3]), "accept", by=composed)
+    marks = class_marks(session, "rows", ROWS, teacher=None)
+    assert len(marks.students[composed]) == 3
 
 
 def test_without_a_lesson_the_student_is_told_to_attach_it(session: sk.Session) -> None:

@@ -21,6 +21,7 @@ from synthkit.notebook.widgets.marker.table import AnnotatedTable
 from synthkit.sessions import current
 from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.mark_statistics import agreement
+from synthkit.sessions.people import composed
 from synthkit.sessions.session import Session
 
 BUILT_IN = {"accept": "✓", "reject": "✗", "skip": "–"}
@@ -53,7 +54,7 @@ class Annotation:
         self.table = table
         self.session = session or current.session()
         self.labels = _labels(labels)
-        store, by = self.session.store, by or self.session.person
+        store, by = self.session.store, composed(by or self.session.person)
         self.annotator = Annotator(
             store, table.ids, by=by, task=task, round=2 if again else 1, clock=clock
         )
