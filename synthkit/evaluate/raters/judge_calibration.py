@@ -289,6 +289,8 @@ def _is_given(value: Any) -> bool:
 
 def _as_verdict(value: Any) -> Any:
     """A truth value as accept or reject; a number or a text as it is."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, bool):
         return "accept" if value else "reject"
     return value if isinstance(value, int | float) else str(value)

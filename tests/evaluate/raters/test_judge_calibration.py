@@ -88,6 +88,14 @@ def test_marks_come_from_people_by_the_rows_id_or_its_parents() -> None:
     assert calibrate(yes_and_no, said, "polite")["polite"].confusion == [[1, 0], [1, 0]]
 
 
+def test_marks_of_numpy_are_those_of_python() -> None:
+    rows = [{"id": k, "kind": 1 + k % 5, "kind_reason": ""} for k in range(60)]
+    values = np.array([row["kind"] for row in rows])
+    for marks in (values > 3, values):
+        plain = calibrate(rows, dict(enumerate(marks.tolist()))).scores
+        assert calibrate(rows, dict(enumerate(marks))).scores == plain
+
+
 def test_labels_against_labels_are_cohens_kappa_as_for_people_alone() -> None:
     rng = np.random.default_rng(0)
     said = [("abc"[rng.integers(3)], "abc"[rng.integers(3)]) for _ in range(200)]
