@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from synthkit.core.errors import UsageError, check_numbers
 from synthkit.core.types import Completion, Request
@@ -12,6 +12,19 @@ from synthkit.core.types import Completion, Request
 Price: TypeAlias = tuple[float, float] | tuple[float, float, float]
 """US dollars per million (prompt, completion) tokens, and per million cached prompt tokens where
 they cost something else."""
+
+
+def check_price(price: Any) -> None:
+    """Raise a :class:`UsageError` for what is no :data:`Price`; ``None`` is not known."""
+    try:
+        fits = price is None or (len(price) in (2, 3) and min(price) >= 0)
+    except TypeError:
+        fits = False
+    if not fits:
+        raise UsageError(
+            "price must be (prompt, completion) or (prompt, completion, cached prompt), in US "
+            f"dollars per million tokens, in a line --price [0.1,0.4]; got {price!r}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

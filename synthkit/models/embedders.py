@@ -86,6 +86,8 @@ def load_embedder(spec: str, **options: Any) -> Embedder:
     >>> vectors.shape
     (2, 256)
     """
+    if not isinstance(spec, str):
+        raise UsageError(f"expected the spec of an embedder: 'wordllama'; got {spec!r:.200}.")
     scheme, _, name = spec.partition(":")
     if spec in CATALOG and spec not in EMBEDDERS:
         specs = ", ".join(embedder_specs())

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synthkit.core.answers import Markers, checked_markers, marker_identity
-from synthkit.core.errors import ModelError
+from synthkit.core.errors import ModelError, UsageError, check_numbers, check_positive
 from synthkit.core.hashing import digest
+from synthkit.core.models import check_price
 from synthkit.core.types import Completion, Request
 from synthkit.models.schemes import model_scheme
 
@@ -67,6 +68,14 @@ class Fake:
         price: tuple[float, float] | None = (0.0, 0.0),
         reasoning_markers: Markers | None = None,
     ) -> None:
+        check_positive(concurrency=concurrency)
+        check_numbers(seconds=seconds, die_after=die_after)
+        shares = {"fail": fail, "babble": babble, "stall": stall}
+        check_numbers(**shares)
+        for option, share in shares.items():
+            if not 0 <= share <= 1:
+                raise UsageError(f"{option} must be a share from 0 to 1; got {share}.")
+        check_price(price)
         self.name, self.price = name, price
         self.reasoning_markers = checked_markers(reasoning_markers)
         self.asked: list[Request] = []

@@ -85,6 +85,8 @@ def load_model(spec: str, *, store: Store | None = None, **options: Any) -> Mode
     >>> load_model("fake").name
     'fake'
     """
+    if not isinstance(spec, str):
+        raise UsageError(f"expected the spec of a model, such as 'smollm2'; got {spec!r:.200}.")
     scheme, _, name = spec.partition(":")
     if spec in CATALOG or spec in HUB_MODELS:
         scheme, name = "catalog", spec

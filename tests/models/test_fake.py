@@ -9,7 +9,7 @@ import pydantic
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import ModelError
+from synthkit.core.errors import ModelError, UsageError
 from synthkit.core.types import Completion, Message, Request, Sampling
 
 
@@ -48,6 +48,26 @@ def test_it_says_what_it_is_told() -> None:
     fake = sk.Fake(lambda request: request.messages[-1].content * 2)
     assert [c.text for c in answers(fake, asks(2))] == ["q0q0", "q1q1"]
     assert fake.asked == asks(2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"concurrency": 0}, "concurrency must be at least 1; got 0"),
+        ({"concurrency": "2"}, "concurrency must be a number; got '2'"),
+        ({"seconds": "a"}, "seconds must be a number; got 'a'"),
+        ({"fail": "a"}, "fail must be a number; got 'a'"),
+        ({"babble": -1}, "babble must be a share from 0 to 1; got -1"),
+        ({"stall": 5}, "stall must be a share from 0 to 1; got 5"),
+        ({"die_after": "a"}, "die_after must be a number"),
+        ({"price": (1,)}, "price must be"),
+        ({"price": "free"}, "price must be"),
+        ({"price": 1}, "price must be"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        sk.Fake(**options)
 
 
 def test_requests_may_be_appended_while_it_answers() -> None:

@@ -35,6 +35,14 @@ def test_a_name_that_is_too_long_for_a_file_is_not_found(spec: str) -> None:
         sk.load_model(spec)
 
 
+@pytest.mark.parametrize("spec", [None, 3, sk.Fake()])
+def test_what_is_no_spec_is_refused(spec: Any) -> None:
+    with pytest.raises(UsageError, match="expected the spec of a model, such as 'smollm2'; got"):
+        sk.load_model(spec)
+    with pytest.raises(UsageError, match="expected the spec of an embedder"):
+        sk.load_embedder(spec)
+
+
 @pytest.mark.parametrize(
     ("spec", "options", "hint"),
     [

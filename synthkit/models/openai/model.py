@@ -14,7 +14,7 @@ from synthkit.core import keywords
 from synthkit.core.answers import REASONING_MARKERS, Markers, checked_markers, marker_identity
 from synthkit.core.errors import UsageError
 from synthkit.core.hashing import canonical
-from synthkit.core.models import Activity, Budget, Price
+from synthkit.core.models import Activity, Budget, Price, check_price
 from synthkit.core.secrets import Options, hidden, placeholders_in, secrets_in
 from synthkit.core.types import Completion, Request
 from synthkit.models.openai import answers, responses
@@ -226,11 +226,7 @@ def endpoint(
     """
     if not name:
         raise UsageError('expected a model name after "openai:", such as "openai:gpt-4.1-mini".')
-    if price is not None and not _is_price(price):
-        raise UsageError(
-            "price must be (prompt, completion) or (prompt, completion, cached prompt), in US "
-            f"dollars per million tokens, in a line --price [0.1,0.4]; got {price!r}."
-        )
+    check_price(price)
     fixed = dict(extra_body or {})
     if chat_template_kwargs:
         if raw:
@@ -256,10 +252,3 @@ def endpoint(
         pattern_option=named.pattern if named else "",
         known=KnownServer(provider.dialect if provider else Dialect()),
     )
-
-
-def _is_price(price: Any) -> bool:
-    try:
-        return len(price) in (2, 3) and min(price) >= 0
-    except TypeError:
-        return False
