@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
+from collections.abc import Iterator
+from typing import Any
 
 from synthkit.core.secrets import hidden
 from synthkit.core.types import Sampling
@@ -23,12 +26,9 @@ def synth_cell(name: str, config: LabConfig, column: LabColumn, session: Session
     words = [word for option in config.line_options for word in option]
     parsing = config.parsing
     if tables.columns(config.inputs) and not {"--from", "--vary"} & set(words):
-        session.save(f"{name}_inputs", config.inputs)
-        words += ["--from", f"{name}_inputs"]
+        words += ["--from", _table(f"{name}_inputs", config.inputs, session)]
     if "schema" in parsing and "--schema" not in words:
-        path = session.folder / f"{name}_schema.json"
-        path.write_text(json.dumps(json_schema(parsing["schema"])), encoding="utf-8")
-        words += ["--schema", str(path)]
+        words += ["--schema", _schema_file(f"{name}_schema", parsing["schema"], session)]
     if "labels" in parsing:
         words += ["--labels", ",".join(map(str, parsing["labels"]))]
     for option in ("regex", "output"):
@@ -45,3 +45,40 @@ def synth_cell(name: str, config: LabConfig, column: LabColumn, session: Session
         words += ["--extra", f"{key}={json.dumps(value)}"]
     line = shlex.join(["%%synth", name, "--model", column.model, *words])
     return f"{line}\n{column.variant.prompt}"
+
+
+def _table(name: str, table: Any, session: Session) -> str:
+    """The name under which the session has these rows; with a number if the name has others."""
+    saved = session.names()
+    taken, rows = {*saved, *session.inputs()}, _hashes(table)
+    free = next(
+        each
+        for each in _numbered(name)
+        if each not in taken or (each in saved and _hashes(session.load(each)) == rows)
+    )
+    if free not in saved:
+        session.save(free, table)
+    return free
+
+
+def _hashes(table: Any) -> list[str]:
+    return [tables.row_hash(row) for row in tables.records(table)]
+
+
+def _schema_file(name: str, schema: Any, session: Session) -> str:
+    """The path of a file in the session's folder that has this schema and no other."""
+    text = json.dumps(json_schema(schema))
+    paths = (session.folder / f"{free}.json" for free in _numbered(name))
+    path = next(p for p in paths if not p.exists() or p.read_text(encoding="utf-8") == text)
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The name, then the name with numbers.
+
+    >>> list(itertools.islice(_numbered("facts"), 3))
+    ['facts', 'facts_2', 'facts_3']
+    """
+    return itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))

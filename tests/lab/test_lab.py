@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from synthkit.core.types import Request
 from synthkit.evaluate import checks
 from synthkit.lab.lab import PromptLab
 from synthkit.lab.variants import next_key
+from synthkit.sessions import inputs
 
 TOPICS = pd.DataFrame({"topic": ["bread", "soup", "wine"]})
 A, B = "Write about {{ topic }}.", "Say {{ topic }}."
@@ -407,6 +409,24 @@ def test_the_synth_cell_of_a_variant_says_what_is_left_to_the_model(make: Make) 
     lab = make(limit=2, sampling=sk.Sampling(temperature=None, max_tokens=None, seed=None))
     line = lab.source(lab.columns[1]).partition("\n")[0]
     assert line.endswith("--temperature none --max-tokens none --seed none")
+
+
+def test_the_synth_cell_of_a_variant_overwrites_no_table_and_no_file(
+    make: Make, session: sk.Session
+) -> None:
+    frame = pd.DataFrame({"topic": ["mine"]})
+    session.save("lab_inputs", frame)
+    inputs.remember(session.store, {"lab_inputs_2": ["mine"]})
+    file = session.folder / "lab_schema.json"
+    file.write_text("mine")
+    lab = make(schema={"type": "object", "properties": {"y": {"type": "string"}}})
+    for _ in range(2):  # its own are used again
+        words = shlex.split(lab.source(lab.columns[0]).partition("\n")[0])
+        assert words[words.index("--from") + 1] == "lab_inputs_3"
+        assert words[words.index("--schema") + 1] == str(session.folder / "lab_schema_2.json")
+    assert session.names() == ["lab_inputs", "lab_inputs_3"]
+    assert session.load("lab_inputs").equals(frame)
+    assert file.read_text() == "mine"
 
 
 def test_many_threads_may_use_one_lab(make: Make) -> None:
