@@ -8,7 +8,8 @@ the same id, is cached, and keeps its marks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -22,7 +23,7 @@ from synthkit.lab.config import Checks, LineOption, Models, configure
 from synthkit.lab.matrix import Matrix
 from synthkit.lab.results import Ranking, ranking, ranking_table, results_table, winner
 from synthkit.lab.synth_cell import synth_cell
-from synthkit.lab.variants import Variant, Version, from_body, next_key
+from synthkit.lab.variants import Variant, Version, from_body, merged, next_key
 from synthkit.sessions.annotator import Annotator
 from synthkit.sessions.current import session_or_current
 from synthkit.sessions.lab_bodies import check_lab_body
@@ -129,12 +130,38 @@ class PromptLab:
         return f"PromptLab({self.name!r}, {len(self.columns)} columns, {len(self.rows)} rows)"
 
     def save(self) -> None:
-        """Save the lab in its session: variants, their versions, and the configuration."""
-        variants = [variant.body() for variant in self.variants]
-        imported = {} if self._trusted else {IMPORTED: True}
-        body = {"variants": variants, "baseline": self.baseline, **imported, **self.config.body()}
-        with self._lock:
-            self.session.store.labs.put(self.name, body)
+        """Save the lab in its session: variants, their versions, and the configuration.
+
+        What another view of the lab added since this one was opened or saved stays.
+        """
+        with self._change(self._settings()):
+            pass
+
+    def _settings(self) -> dict[str, Any]:
+        """What is saved besides the variants and the baseline."""
+        return self.config.body() if self._trusted else {IMPORTED: True, **self.config.body()}
+
+    @contextmanager
+    def _change(self, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Change what is saved of the variants and the baseline, by this view or another.
+
+        Parameters
+        ----------
+        settings : saved too; by default they stay as the view that was opened last saved them.
+        """
+        store, before = self.session.store, (self.variants, self.baseline)
+        with self._lock, store.transaction(durable=False):
+            try:
+                saved = store.labs.get(self.name) or self._settings()
+                self.variants = merged(map(from_body, saved.get("variants", ())), self.variants)
+                self.baseline = str(saved.get("baseline", self.baseline))
+                yield
+                variants = [variant.body() for variant in self.variants]
+                own = {"variants": variants, "baseline": self.baseline}
+                store.labs.put(self.name, {**(settings or saved), **own})
+            except BaseException:
+                self.variants, self.baseline = before
+                raise
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -276,10 +303,10 @@ class PromptLab:
         with self._lock:
             old = self.variant(like) if like else self._empty("")
             version = self._version(old, prompt, sampling)
-            key = next_key([variant.key for variant in self.variants])
-            variant = Variant(key, name, (version,))
-            self.variants = [*self.variants, variant]
-            self.save()
+            with self._change():
+                key = next_key([variant.key for variant in self.variants])
+                variant = Variant(key, name, (version,))
+                self.variants = [*self.variants, variant]
             return variant
 
     def edit(
@@ -297,10 +324,13 @@ class PromptLab:
         UsageError
             If the prompt cannot be rendered for every row; nothing is changed then.
         """
-        old = self.variant(key)
-        version = self._version(old, prompt, sampling)
-        title = old.name if name is None else " ".join(name.split())
-        return self._put(key, lambda variant: replace(variant.edited(version), name=title))
+        version = self._version(self.variant(key), prompt, sampling)
+        title = None if name is None else " ".join(name.split())
+
+        def change(old: Variant) -> Variant:
+            return replace(old.edited(version), name=old.name if title is None else title)
+
+        return self._put(key, change)
 
     def back(self, key: str, at: int) -> Variant:
         """Make version number ``at`` of a variant, from 0, the current one."""
@@ -308,13 +338,13 @@ class PromptLab:
 
     def delete(self, key: str) -> Variant:
         """Hide a variant; :meth:`restore` brings it back."""
-        with self._lock:
+        with self._change():
             others = [v.key for v in self.variants if not v.deleted and v.key != key]
             if not others:
                 raise UsageError("a lab needs a variant; add another before you delete this one.")
             if self.baseline == key:
                 self.baseline = others[0]
-            return self._put(key, lambda variant: replace(variant, deleted=True))
+            return self._replace(key, lambda variant: replace(variant, deleted=True))
 
     def restore(self, key: str) -> Variant:
         """Bring a deleted variant back, with its versions and marks."""
@@ -322,8 +352,8 @@ class PromptLab:
 
     def set_baseline(self, key: str) -> None:
         """Compare the other variants with this one."""
-        self.baseline = self.variant(key).key
-        self.save()
+        with self._change():
+            self.baseline = self.variant(key).key
 
     def mark(self, row: int, column: LabColumn, label: str) -> None:
         """Accept or reject a cell: ``"accept"`` or ``"reject"``; its comment stays."""
@@ -392,8 +422,10 @@ class PromptLab:
         return cell.id
 
     def _put(self, key: str, change: Callable[[Variant], Variant]) -> Variant:
-        with self._lock:
-            changed = change(self.variant(key))
-            self.variants = [changed if old.key == key else old for old in self.variants]
-            self.save()
+        with self._change():
+            return self._replace(key, change)
+
+    def _replace(self, key: str, change: Callable[[Variant], Variant]) -> Variant:
+        changed = change(self.variant(key))
+        self.variants = [changed if old.key == key else old for old in self.variants]
         return changed

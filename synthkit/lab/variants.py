@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,6 +95,21 @@ def from_body(body: Mapping[str, Any]) -> Variant:
     """
     versions = tuple(Version(prompt, Sampling(**draws)) for prompt, draws in body["versions"])
     return Variant(body["key"], body["name"], versions, body["at"], body["deleted"])
+
+
+def merged(saved: Iterable[Variant], own: Iterable[Variant]) -> list[Variant]:
+    """The saved variants, with the variants and versions that only this view of the lab has.
+
+    >>> a, b = Variant("A"), Variant("B")
+    >>> [each.key for each in merged([a, b], [a])], len(merged([a.edited(Version("x"))], [a]))
+    (['A', 'B'], 1)
+    """
+    variants = {variant.key: variant for variant in saved}
+    for variant in own:
+        known = variants.setdefault(variant.key, variant)
+        new = [version for version in variant.versions if version not in known.versions]
+        variants[variant.key] = replace(known, versions=(*known.versions, *new))
+    return list(variants.values())
 
 
 def next_key(taken: Collection[str]) -> str:

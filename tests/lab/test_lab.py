@@ -136,6 +136,38 @@ def test_a_reopened_lab_has_its_variants_rows_and_marks(
     assert session.store.labs.names() == ["lab"]
 
 
+def test_two_views_of_a_lab_keep_what_the_other_one_added(
+    make: Make, session: sk.Session, fake: sk.Fake
+) -> None:
+    older = make()
+    newer = make((), inputs=TOPICS[:2], checks=["length text 1-9 words"])
+    newer.add(prompt="Shout {{ topic }}.")
+    newer.edit("B", "Sing {{ topic }}.", name="song")
+    older.set_baseline("B")
+    assert older.add(prompt="Whisper {{ topic }}.").key == "D"
+    older.edit("B", "Hum {{ topic }}.")
+    newer.delete("B")
+    for view in (newer, PromptLab(models=fake, session=session)):
+        prompts = [[version.prompt for version in variant.versions] for variant in view.variants]
+        assert prompts[:2] == [[A], [B, "Sing {{ topic }}.", "Hum {{ topic }}."]]
+        assert prompts[2:] == [["Shout {{ topic }}."], ["Whisper {{ topic }}."]]
+        assert (view.variant("B").name, view.variant("B").deleted, view.baseline) == (
+            *("song", True, "A"),
+        )
+        assert (len(view.rows), view.matrix.checks.names) == (2, ["length text 1-9 words"])
+
+
+def test_a_change_that_is_refused_leaves_the_lab_as_it_was(make: Make, session: sk.Session) -> None:
+    lab = make()
+    make(()).add(prompt="Shout {{ topic }}.")
+    with pytest.raises(UsageError, match="versions 0 to 0"):
+        lab.back("A", 7)
+    assert [variant.key for variant in lab.variants] == ["A", "B"]
+    session.store.labs.clear()
+    lab.set_baseline("B")
+    assert [variant.prompt for variant in make(()).variants] == [A, B]
+
+
 def test_prompts_given_again_are_not_added_twice(make: Make) -> None:
     lab = make()
     lab.edit("A", "New {{ topic }}.")
