@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from synthkit.core.errors import UsageError, check_known
+from synthkit.core.formatting import count
 from synthkit.core.models import Model
 from synthkit.core.types import Sampling
 from synthkit.generation.dry_run import CostEstimate
@@ -180,7 +181,17 @@ class PromptLab:
         ]
 
     def cell(self, row: int, column: LabColumn) -> LabCell:
-        """One cell."""
+        """One cell.
+
+        Raises
+        ------
+        UsageError
+            If the lab has no such row or model.
+        """
+        if not 0 <= row < len(self.rows):
+            rows = count(len(self.rows), "row")
+            raise UsageError(f"row {row} not found; this lab has {rows}, numbered from 0.")
+        check_known("model", column.model, self.config.models)
         return self.matrix.cell(row, column)
 
     def base(self, column: LabColumn) -> LabColumn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -336,6 +337,21 @@ def test_only_a_cell_with_a_completion_can_be_marked(make: Make) -> None:
     lab.run()
     with pytest.raises(UsageError, match="accept or reject"):
         lab.mark(0, lab.columns[0], "maybe")
+
+
+def test_a_cell_that_is_not_there_is_said_in_a_sentence(make: Make) -> None:
+    lab = make(A)
+    (column,) = lab.columns
+    for row in (99, 3, -1):
+        for act in (lab.cell, lab.differs):
+            with pytest.raises(UsageError, match=f"row {row} not found; this lab has 3 rows"):
+                act(row, column)
+        with pytest.raises(UsageError, match=f"row {row} not found"):
+            lab.mark(row, column, "accept")
+        with pytest.raises(UsageError, match=f"row {row} not found"):
+            lab.comment(row, column, "fine")
+    with pytest.raises(UsageError, match="model 'other' not found; have 'fake'"):
+        lab.mark(0, replace(column, model="other"), "accept")
 
 
 def test_results_and_ranking_are_tables(make: Make) -> None:
