@@ -23,8 +23,13 @@ def synth_cell(name: str, config: LabConfig, column: LabColumn, session: Session
     Inputs and a schema that no option of the line stands for are saved in the session's folder, and
     read from there.
     """
-    words = [word for option in config.line_options for word in option]
-    parsing = config.parsing
+    parsing, options = config.parsing, list(config.line_options)
+    given = {option for option, _ in options}
+    if config.left_out and "--vary" in given:  # the rows of --from are fewer than those of the lab
+        options = [each for each in options if each[0] not in ("--from", "--vary")]
+    elif config.left_out and "--from" in given:
+        options.append(("--first", str(tables.size(config.inputs))))
+    words = [word for option in options for word in option]
     if tables.columns(config.inputs) and not {"--from", "--vary"} & set(words):
         words += ["--from", _table(f"{name}_inputs", config.inputs, session)]
     if "schema" in parsing and "--schema" not in words:

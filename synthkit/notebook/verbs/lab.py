@@ -128,6 +128,7 @@ def _from_run(context: Context, options: Any) -> list[str]:
             parser("%%synth", "", ARGUMENTS, context.named), split(rows.line), ARGUMENTS, ""
         )
         options.inputs, options.vary = line.source, line.vary
+        options.limit = options.limit or line.first
         for name in ("schema", "labels", "regex", "output", "temperature", "top_p", "max_tokens"):
             if getattr(options, name) is None:
                 setattr(options, name, getattr(line, name))

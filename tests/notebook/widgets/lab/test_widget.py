@@ -390,6 +390,31 @@ def test_the_verb_starts_from_the_newest_run_of_that_name(shell: Shell) -> None:
     assert line.startswith("%%synth tone --model gpt --from topics --temperature 0.1")
 
 
+@pytest.mark.parametrize(
+    ("options", "inputs"),
+    [("--limit 1", "--from topics --first 1"), ("--limit 1 --vary x=u,v", "--from tone_inputs")],
+)
+def test_the_cell_of_a_limited_lab_leaves_out_the_same_rows(
+    shell: Shell, options: str, inputs: str
+) -> None:
+    shell.run(LOAD)
+    shell.run(f"%synth lab tone --prompt @a --inputs topics --models gpt --run {options}")
+    lab, asked = shell["tone_lab"], len(shell["gpt"].asked)
+    cell = lab.source(lab.columns[0])
+    assert cell.startswith(f"%%synth tone --model gpt {inputs} --temperature")
+    shell.run(cell)
+    assert (len(shell["tone"]), len(shell["gpt"].asked)) == (len(lab.rows), asked)
+    shell.run("%synth lab tone")
+    assert shell["tone_lab"].source(lab.columns[0]) == cell
+
+
+def test_a_lab_from_a_run_leaves_out_the_same_rows(shell: Shell) -> None:
+    shell.run(LOAD)
+    shell.run("%%synth tone --model gpt --from topics --first 1\nName {{ topic }}.")
+    shell.run("%synth lab tone")
+    assert (shell["tone_lab"].rows, shell["tone_lab"].missing()) == ([{"topic": "bread"}], [])
+
+
 def test_an_invalid_line_raises_a_usage_error(shell: Shell) -> None:
     shell.run(LOAD)
     for line, message in {
