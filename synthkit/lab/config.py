@@ -109,6 +109,8 @@ def configure(
     waiting += [judge] if isinstance(judge, str) and load_judge is not load else []
     if not trusted and (waiting or withheld):
         notes += _questions(dict.fromkeys(waiting), withheld)
+    if any(len(value.splitlines()) > 1 for _, value in line_options):
+        line_options = ()  # no line holds a value with line breaks
     stale = {"--schema"} if parsing else set()
     if inputs is not None or vary or not saved:
         stale |= {"--from", "--vary"}

@@ -205,6 +205,7 @@ def parse(
         If a word cannot be read; names it, the nearest known option, and ``help``.
     """
     known = [option for a in arguments for option in a.args if option.startswith("--")]
+    words = _joined(words, arguments)
     for word in words:
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:
@@ -213,6 +214,28 @@ def parse(
         return parser.parse_args(words)
     except (Exception, SystemExit) as error:
         raise UsageError(f"{_plain(str(error))} {help}") from None
+
+
+_DASHES = re.compile(r"(?!--$)-+([^A-Za-z-].*)?", re.DOTALL)
+"""A word of dashes, or of dashes before what begins no option, such as ``---`` or ``-->``."""
+
+
+def _joined(words: Sequence[str], arguments: Sequence[Any]) -> list[str]:
+    """The words, with ``--option=---`` in place of ``--option ---``, which argparse refuses."""
+    options = {
+        option
+        for a in arguments
+        for option in a.args
+        if option.startswith("-") and a.kwds.get("action") in (None, "append")
+        if "nargs" not in a.kwds
+    }
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in options and _DASHES.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 KINDS = {"int": "whole number", "float": "number"}
@@ -225,7 +248,12 @@ def _plain(message: str) -> str:
     "expected a whole number for --n; got 'two'."
     >>> _plain("argument --pick: invalid choice: 'nearst' (choose from 'fixed', 'nearest')")
     "--pick 'nearst' not found; have 'fixed', 'nearest'. Did you mean 'nearest'?"
+    >>> _plain("argument --stop: expected one argument")
+    "--stop: expected a value; one that begins with '-' is written --stop=VALUE."
     """
+    if found := re.fullmatch(r"argument \S*?(--?[\w-]+)\S*: expected one argument", message):
+        name = found[1]
+        return f"{name}: expected a value; one that begins with '-' is written {name}=VALUE."
     if found := re.fullmatch(r"argument (\S+): invalid (.+) value: (.*)", message, re.S):
         name, kind, value = found.groups()
         return f"expected a {KINDS.get(kind, kind)} for {name}; got {value}."

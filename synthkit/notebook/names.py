@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-import keyword
 import re
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from synthkit.core.errors import TableError, UsageError, cause, unknown
 from synthkit.core.secrets import hidden, looks_secret, placeholder
 from synthkit.core.types import Sampling
+from synthkit.core.variables import python_name as python_name
 from synthkit.data import tables
 from synthkit.data.row_files import READERS
 from synthkit.generation.streams import is_name, is_source, rows_of
@@ -182,18 +181,6 @@ def variable_of(files: str) -> str:
     """
     path = Path(files)
     return python_name(path.parent.name if "*" in path.name or "?" in path.name else path.stem)
-
-
-def python_name(text: str) -> str:
-    """The name of a table, or another text, as one that a variable can have.
-
-    >>> python_name("reviews-2"), python_name("2nd"), python_name("list")
-    ('reviews_2', 'rows_2nd', 'rows_list')
-    """
-    name = text if text.isidentifier() else re.sub(r"\W+", "_", text).strip("_")
-    if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name):
-        return name
-    return f"rows_{name}".rstrip("_")
 
 
 def is_model(value: Any) -> bool:

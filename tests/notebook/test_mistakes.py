@@ -18,6 +18,8 @@ from synthkit.core.errors import (
     UsageError,
 )
 from synthkit.models.fake import Fake
+from synthkit.notebook.arguments import split
+from synthkit.notebook.cell import cell_options
 from tests.notebook.conftest import Shell
 
 TEN = "%%synth facts --model fake --n 10\nTell a fact."
@@ -167,3 +169,15 @@ def test_a_session_that_cannot_be_opened_leaves_the_notebook_in_its_own(
     with pytest.raises(SynthkitError):
         shell.run(f"%synth session {line}")
     assert "10 cached" in shell.run(TEN)
+
+
+def test_a_value_may_begin_with_dashes(shell: Shell) -> None:
+    words = split("a --stop --- --stop '--- end' --stop --> --seed -1 -t 0 -b")
+    options = cell_options(shell.context, words)
+    assert options.stop == ["---", "--- end", "-->"]
+    assert (options.seed, options.temperature, options.background) == (-1, 0.0, True)
+    shell.run("%%synth a --model fake --stop ---\nHi.")
+    with pytest.raises(UsageError, match="expected a value; one that begins with '-' is written"):
+        shell.run("%%synth a --model fake --stop -x\nHi.")
+    with pytest.raises(UsageError, match="option '--seeds' not found"):
+        shell.run("%%synth a --model fake --stop --seeds 1\nHi.")

@@ -13,11 +13,15 @@ import pytest
 import synthkit as sk
 from synthkit.core.errors import UsageError
 from synthkit.core.models import Activity
-from synthkit.core.types import Completion, Request
+from synthkit.core.types import Completion, Request, Sampling
 from synthkit.lab.lab import PromptLab
 from synthkit.notebook import Lab
+from synthkit.notebook.arguments import split
+from synthkit.notebook.cell import cell_options
 from synthkit.notebook.deferred import Deferred
+from synthkit.notebook.names import sampling
 from synthkit.notebook.output.lab_summary import static
+from synthkit.sessions.lab_bodies import check_lab_body
 from tests.notebook.conftest import Shell
 
 A, B = "Write about {{ topic }}.", "Say {{ topic }}."
@@ -413,6 +417,71 @@ def test_a_lab_from_a_run_leaves_out_the_same_rows(shell: Shell) -> None:
     shell.run("%%synth tone --model gpt --from topics --first 1\nName {{ topic }}.")
     shell.run("%synth lab tone")
     assert (shell["tone_lab"].rows, shell["tone_lab"].missing()) == ([{"topic": "bread"}], [])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"labels": ["yes, ok", "no"]},
+        {"labels": [" a", "b"]},
+        {"labels": ["@gpt", "b"]},
+        {"labels": ["-a", "b\nc"]},
+        {"labels": ["a {gpt} b", "c"]},
+        {"regex": "(?P<a>.)\n@a {1} "},
+        {"regex": "-{1} {1} (?P<a>.)"},
+        {"output": "--x"},
+        {"output": "@a"},
+        {
+            "sampling": Sampling(
+                stop=("---", "--", "-x", "--model", "\n", "a\u2028", "@a", "'", "{a}", " ")
+            )
+        },
+        {"sampling": Sampling(top_p=0.5, seed=-1, extra={"k": {"a": [1, "@a"]}, "top_k": "40"})},
+        {"sampling": Sampling(temperature=None, seed=None, extra={"-x": "{a} {a} "})},
+        {"name": "my-lab.1"},
+        {"name": "_9"},
+        {"name": "check"},
+        {"name": "x" * 100, "labels": ["a,b", "c"]},
+    ],
+)
+def test_the_options_of_a_used_cell_are_those_of_the_lab(
+    shell: Shell, options: dict[str, Any]
+) -> None:
+    shell.run(LOAD)
+    session, model = shell.context.session, shell["gpt"]
+    options = {"name": "tone", "inputs": TOPICS[:1], "models": model, "session": session} | options
+    lab = PromptLab([A, "Say\n{{ topic }}\n"], **options)
+    lab.run()
+    asked = len(model.asked)
+    for column in lab.columns:
+        cell = lab.source(column)
+        assert cell == lab.source(column)
+        line, _, prompt = cell.partition("\n")
+        words = split(shell.context.evaluated(line.removeprefix("%%synth ")))
+        read, names = cell_options(shell.context, words), shell.context.names
+        assert sampling(read, shell.context.sampling) == column.variant.sampling
+        labels = names.values(read.labels) if read.labels else None
+        parsing = {"labels": labels, "regex": read.regex, "output": read.output}
+        assert {k: v for k, v in parsing.items() if v is not None} == lab.config.parsing
+        assert prompt == column.variant.prompt
+        shell.run(cell)
+    assert len(model.asked) == asked
+
+
+def test_values_with_line_breaks_are_read_from_the_lab(shell: Shell) -> None:
+    shell.run(LOAD + "values = 'u\\nw,v'")
+    shell.run("%synth lab tone --prompt @a --inputs topics --models gpt --vary x=@values --run")
+    asked = len(shell["gpt"].asked)
+    lab = shell["tone_lab"]
+    shell.run(lab.source(lab.columns[0]))
+    assert (len(shell["tone"]), len(shell["gpt"].asked)) == (4, asked)
+    check_lab_body("tone", shell.context.session.store.labs.get("tone"))
+
+
+def test_log_probabilities_cannot_be_asked_for_by_a_cell(make: Make) -> None:
+    lab = make(sampling=Sampling(logprobs=True)).lab
+    with pytest.raises(UsageError, match="no option for logprobs"):
+        lab.source(lab.columns[0])
 
 
 def test_an_invalid_line_raises_a_usage_error(shell: Shell) -> None:
