@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthkit.core.errors import UsageError, check_positive
+from synthkit.core.errors import SynthkitError, UsageError, check_positive
 from synthkit.core.formatting import count
 from synthkit.core.models import Model
 from synthkit.data import tables
@@ -25,6 +25,8 @@ Models = Sequence[Model | str] | Mapping[str, Model] | Model | str
 Checks = Sequence[Check | Judge | str]
 LineOption = tuple[str, str]
 """An option of a ``%%synth`` line and its value."""
+AGAIN = "cannot run: define it and open the lab again, or give other"
+"""What to do if a saved lab lacks a variable; before the reason, which may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +97,33 @@ def configure(
         If there is no model, or an input or a check is invalid.
     """
     load = find or (lambda spec: load_model(spec, store=session.store))
-    recall = load if trusted else (lambda spec: RecordedModel(spec, session.store))
+    notes: list[str] = []
+    fingerprints = saved_fingerprints(saved)
+
+    def recall(spec: str) -> Model:
+        fingerprint = fingerprints.get(spec, "")
+        if not trusted:
+            return RecordedModel(spec, session.store, fingerprint)
+        try:
+            return load(spec)
+        except SynthkitError as error:
+            why = f"{AGAIN} models: {error}"
+            notes.append(f"{spec} {why}")
+            return RecordedModel(spec, session.store, fingerprint, f"and {why}")
+
     loaded = _models(models, load) if models else _models(saved.get("models") or (), recall)
     load_judge = load if judge else recall
     judge = judge or saved.get("judge") or next(iter(loaded.values()))
-    notes: list[str] = []
     withheld: list[str] = []
+    parsed: list[Check | Judge]
     if checks is None:
-        checks = saved.get("checks", ())
-        named = named if trusted else None
-        withheld = [line for line in saved.get("checks", ()) if named is None and _calls(line)]
+        parsed = _saved_checks(saved.get("checks", ()), named if trusted else None, notes, withheld)
+    else:
+        parsed = _checks(checks, named, notes)
     waiting = [model.name for model in loaded.values() if isinstance(model, RecordedModel)]
     waiting += [judge] if isinstance(judge, str) and load_judge is not load else []
     if not trusted and (waiting or withheld):
-        notes += _questions(dict.fromkeys(waiting), withheld)
+        notes = _questions(dict.fromkeys(waiting), withheld)
     if any(len(value.splitlines()) > 1 for _, value in line_options):
         line_options = ()  # no line holds a value with line breaks
     stale = {"--schema"} if parsing else set()
@@ -126,14 +141,20 @@ def configure(
         models=loaded,
         judge=load_judge(judge) if isinstance(judge, str) else judge,
         judge_name=judge if isinstance(judge, str) else "",
-        checks=_checks(checks, named, notes if trusted else []),
+        checks=parsed,
         inputs=inputs,
         left_out=left_out,
         parsing=dict(parsing) or saved.get("reading", {}),
         line_options=[*former, *line_options],
-        notes=notes,
+        notes=list(dict.fromkeys(notes)),
         withheld=withheld,
     )
+
+
+def saved_fingerprints(saved: Mapping[str, Any]) -> dict[str, str]:
+    """Spec -> fingerprint, for models whose completions are not found by their spec."""
+    known = saved.get("fingerprints")
+    return {k: str(v) for k, v in known.items()} if isinstance(known, Mapping) else {}
 
 
 def _calls(line: str) -> bool:
@@ -190,6 +211,25 @@ def _checks(
             notes.append(f"the check {check!r} refers to a variable: give it again.")
         else:
             parsed.append(parse(check, named or str))
+    return parsed
+
+
+def _saved_checks(
+    lines: Sequence[str],
+    named: Callable[[str], Any] | None,
+    notes: list[str],
+    withheld: list[str],
+) -> list[Check | Judge]:
+    """The checks of a saved lab; those that cannot run now are withheld, with a note."""
+    parsed: list[Check | Judge] = []
+    for line in lines:
+        try:
+            checks = _checks([line], named, notes)
+        except UsageError as error:
+            notes.append(f"the check {line!r} {AGAIN} checks: {error}")
+            checks = []
+        parsed += checks
+        withheld += [] if checks else [line]
     return parsed
 
 

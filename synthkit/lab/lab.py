@@ -17,11 +17,13 @@ from synthkit.core.errors import UsageError, check_known
 from synthkit.core.formatting import count
 from synthkit.core.models import Model
 from synthkit.core.types import Sampling
+from synthkit.evaluate.checks import Judge
 from synthkit.generation.dry_run import CostEstimate
 from synthkit.lab.cells import LabCell, LabColumn
 from synthkit.lab.completions import LabRequest
-from synthkit.lab.config import Checks, LineOption, Models, configure
+from synthkit.lab.config import Checks, LineOption, Models, configure, saved_fingerprints
 from synthkit.lab.matrix import Matrix
+from synthkit.lab.recorded import RecordedModel
 from synthkit.lab.results import Ranking, ranking, ranking_table, results_table, winner
 from synthkit.lab.synth_cell import synth_cell
 from synthkit.lab.variants import Variant, Version, from_body, merged, next_key
@@ -104,6 +106,7 @@ class PromptLab:
         if saved:
             check_lab_body(name, saved)
         self._trusted = trust or not saved.get(IMPORTED)
+        self._fingerprints = saved_fingerprints(saved)
         parsing = {"schema": schema, "labels": labels, "regex": regex, "output": output}
         self.config = configure(
             saved,
@@ -140,11 +143,15 @@ class PromptLab:
 
     def _settings(self) -> dict[str, Any]:
         """What is saved besides the variants and the baseline."""
-        return self.config.body() if self._trusted else {IMPORTED: True, **self.config.body()}
+        known = {"fingerprints": self._fingerprints} if self._fingerprints else {}
+        imported = {} if self._trusted else {IMPORTED: True}
+        return {**imported, **self.config.body(), **known}
 
     @contextmanager
-    def _change(self, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
+    def _change(self, settings: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Change what is saved of the variants and the baseline, by this view or another.
+
+        The block gets the settings that are saved with them.
 
         Parameters
         ----------
@@ -156,10 +163,11 @@ class PromptLab:
                 saved = store.labs.get(self.name) or self._settings()
                 self.variants = merged(map(from_body, saved.get("variants", ())), self.variants)
                 self.baseline = str(saved.get("baseline", self.baseline))
-                yield
+                kept = dict(settings or saved)
+                yield kept
                 variants = [variant.body() for variant in self.variants]
                 own = {"variants": variants, "baseline": self.baseline}
-                store.labs.put(self.name, {**(settings or saved), **own})
+                store.labs.put(self.name, {**kept, **own})
             except BaseException:
                 self.variants, self.baseline = before
                 raise
@@ -266,12 +274,31 @@ class PromptLab:
             for row, column in self.missing():
                 request = self.matrix.request(row, column)
                 requests[column.model].setdefault(request.key, request)
+            self._keep_fingerprints()
             groups = [(models[label], list(by_key.values())) for label, by_key in requests.items()]
             completions.run(groups, stop=stop, changed=changed)
             if not stop.is_set():
                 completions.run([(self.config.judge, self.unjudged())], stop=stop, changed=changed)
         finally:
             self._running.release()
+
+    def _keep_fingerprints(self) -> None:
+        """Save by which fingerprint completions are found, for models that have other names."""
+        models = dict(self.config.models)
+        if self.config.judge_name and any(isinstance(c, Judge) for c in self.config.checks):
+            models[self.config.judge_name] = self.config.judge
+        store = self.session.store
+        new = {
+            label: model.fingerprint
+            for label, model in models.items()
+            if RecordedModel(label, store, self._fingerprints.get(label, "")).fingerprint
+            != model.fingerprint
+            if label != model.name
+        }
+        if new:
+            self._fingerprints |= new
+            with self._change() as settings:
+                settings["fingerprints"] = saved_fingerprints(settings) | new
 
     @property
     def results(self) -> Any:

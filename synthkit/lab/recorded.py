@@ -1,4 +1,7 @@
-"""Models of an imported lab that nobody has agreed to load: they show recorded completions."""
+"""Models of a lab that are not loaded: they show recorded completions.
+
+Nobody has agreed to load those of an imported lab; others are no longer variables of the notebook.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from synthkit.store.store import Store
 HOW = "add --trust (trust=True)"
 """How to agree to what an imported lab does."""
 
+FROM_BUNDLE = f"since this lab came with a bundle. Give models, or {HOW}."
+
 
 class RecordedModel:
     """Stands for a model by its spec, which is neither loaded nor looked up.
@@ -19,12 +24,19 @@ class RecordedModel:
     ----------
     spec : of the model.
     store : where completions of a model of that name may be.
+    fingerprint : of the model, if it is known.
+    why : why it is not loaded, and what to do.
     """
 
     price = None
 
-    def __init__(self, spec: str, store: Store) -> None:
-        self.name = spec
+    def __init__(
+        self, spec: str, store: Store, fingerprint: str = "", why: str = FROM_BUNDLE
+    ) -> None:
+        self.name, self.why = spec, why
+        if fingerprint:
+            self.fingerprint = fingerprint
+            return
         names = {spec, spec.partition(":")[2]} - {""}
         recorded = [
             fingerprint
@@ -42,8 +54,5 @@ class RecordedModel:
             On any request.
         """
         if requests:
-            raise UsageError(
-                f"{self.name} is not loaded, since this lab came with a bundle. Give models, or "
-                f"{HOW}."
-            )
+            raise UsageError(f"{self.name} is not loaded, {self.why}")
         yield from ()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import synthkit as sk
-from synthkit.core.errors import UsageError
+from synthkit.core.errors import ModelNotFound, UsageError
 from synthkit.core.models import Activity
 from synthkit.core.types import Completion, Request, Sampling
 from synthkit.lab.lab import PromptLab
@@ -482,6 +482,45 @@ def test_log_probabilities_cannot_be_asked_for_by_a_cell(make: Make) -> None:
     lab = make(sampling=Sampling(logprobs=True)).lab
     with pytest.raises(UsageError, match="no option for logprobs"):
         lab.source(lab.columns[0])
+
+
+def test_a_lab_whose_variables_are_gone_can_be_read(shell: Shell) -> None:
+    shell.run(LOAD + "m = Fake('Yes.', name='other')\nfn = lambda row: 'Yes' in row['text']")
+    shell.run(
+        "%synth lab tone --prompt @a --inputs topics --models m --judge-model gpt "
+        "--check 'judge Is it?' --check @fn --run"
+    )
+    lab = shell["tone_lab"]
+    lab.mark(0, lab.columns[0], "accept")
+    m, fn = shell["m"], shell["fn"]
+    for _ in range(2):
+        shell.run("del m, gpt, fn" if "m" in shell.ip.user_ns else "")
+        shown = shell.run("%synth lab tone")
+        lab = shell["tone_lab"]
+        assert "Yes." in shown
+        again = "cannot run: define it and open the lab again, or give other"
+        for note, start, what in zip(
+            lab.config.notes,
+            [f"m {again} models: ", f"the check '@fn' {again} checks: ", f"gpt {again} models: "],
+            ["model 'm' not found", "variable 'fn' not found", "model 'gpt' not found"],
+            strict=True,
+        ):
+            assert note.startswith(start + what)
+            assert start in shown
+        cell = lab.cell(0, lab.columns[0])
+        assert (cell.text, cell.label, lab.missing()) == ("Yes.", "accept", [])
+        assert cell.verdicts["judge Is it?"].reason != "not judged yet"
+    lab.add(prompt="Say {{ topic }}.")
+    lab.run()
+    assert "m is not loaded, and cannot run: define it and open the lab again" in str(lab.failures)
+    shell.ip.user_ns |= {"m": m, "fn": fn}
+    shell.run("%synth lab tone --run")
+    lab = shell["tone_lab"]
+    assert (lab.matrix.checks.names, lab.missing()) == (["judge Is it?", "<lambda>"], [])
+    with pytest.raises(ModelNotFound, match="model 'gone' not found"):
+        shell.run("%synth lab tone --models gone")
+    with pytest.raises(UsageError, match="variable 'gone' not found"):
+        shell.run("%synth lab tone --check @gone")
 
 
 def test_an_invalid_line_raises_a_usage_error(shell: Shell) -> None:
