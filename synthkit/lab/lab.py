@@ -414,6 +414,7 @@ class PromptLab:
         """
         ids = {id for column in self.columns for id in self.matrix.ids(column)}
         with self.annotator.lock:
+            self.annotator.refresh()
             marks = self.annotator.history.undo()
             if not marks:
                 raise UsageError("there is no mark to take back.")
