@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from synthkit.core.errors import StoreError, TableError, UsageError, cause, check_known
-from synthkit.core.files import replacing, scratch_folder, sweep, sync, sync_folder
+from synthkit.core.files import file_to_write, replacing, scratch_folder, sweep, sync, sync_folder
 from synthkit.sessions.bundle_contents import collect
 from synthkit.sessions.named_tables import read_all
 from synthkit.store.schema import SCHEMA_VERSION
@@ -111,13 +111,9 @@ def _move(source: Path, path: Path) -> None:
 
 
 def _checked_path(path: Path | str, over: bool) -> Path:
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise UsageError(f"expected the name of a file; {path} is a folder.")
+    path = file_to_write(path)
     if not path.suffix:
         path = path.with_suffix(".zip")
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} does not exist; create it first.")
     if path.exists() and not over:
         raise UsageError(
             f"{path} exists already; choose another name, or replace it: --over in a line, "
